@@ -1,0 +1,29 @@
+import eslint from "@eslint/js";
+import prettier from "eslint-config-prettier";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+  { ignores: ["node_modules/", "coverage/", ".lab/", "examples/*/node_modules/"] },
+  eslint.configs.recommended,
+  ...tseslint.configs.strictTypeChecked.map((config) => ({ ...config, files: ["**/*.ts"] })),
+  {
+    files: ["**/*.ts"],
+    languageOptions: { parserOptions: { projectService: true } },
+    rules: {
+      "max-lines-per-function": ["error", { max: 25, skipComments: true, skipBlankLines: true }],
+      "@typescript-eslint/explicit-module-boundary-types": "error",
+      // Numbers and booleans print the same everywhere; anything else in a template must be a string.
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+    },
+  },
+  {
+    // Pulumi resources register themselves in their constructors.
+    files: ["components/**/*.ts", "program.ts"],
+    rules: { "max-lines": ["error", { max: 160 }] },
+  },
+  {
+    files: ["test/**/*.ts"],
+    rules: { "max-lines-per-function": "off" },
+  },
+  prettier,
+);

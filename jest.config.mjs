@@ -1,0 +1,17 @@
+// ts-jest compiles without type checks: `npm run types` checks the whole tree once, and quicker.
+const base = {
+  testEnvironment: "node",
+  transform: { "^.+\\.ts$": ["ts-jest", { diagnostics: false }] },
+};
+
+const project = (displayName) => ({
+  ...base,
+  displayName,
+  testMatch: [`<rootDir>/test/${displayName}/**/*.test.ts`],
+});
+
+export default {
+  projects: [project("unit"), project("contract"), project("lab")],
+  collectCoverageFrom: ["config/**/*.ts", "components/**/*.ts", "program.ts"],
+  coverageThreshold: { global: { lines: 95 } },
+};
