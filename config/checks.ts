@@ -1,0 +1,233 @@
+import { addressOf, canonical, contains, isHostOf, overlaps } from "./cidr";
+import { KEY_SINCE, type DaemonConfig } from "./daemon";
+import type { Problem } from "./problems";
+import type { NetworkConfig, NodeConfig } from "./schema";
+
+/*
+ * What no single field can tell: membership, overlap, versions. Each check is a pure function that
+ * returns the problems it sees; paths are those of the merged node.
+ */
+
+type Report = (path: string, value: unknown, allowed: string) => void;
+type Check = (node: NodeConfig, report: Report) => void;
+
+const CHECKS: readonly Check[] = [
+  checkAddresses,
+  checkDisks,
+  checkImage,
+  checkFirewall,
+  checkImageStore,
+  checkStorageOptions,
+  checkDaemonValues,
+  checkKeyVersions,
+  checkPools,
+  checkContainerNetworks,
+];
+
+/** Problems of one node whose shape is right. */
+export function checkNode(name: string, node: NodeConfig): Problem[] {
+  const problems: Problem[] = [];
+  const report: Report = (path, value, allowed) => {
+    problems.push({ path: ["nodes", name, ...path.split("/")], value, allowed });
+  };
+  for (const check of CHECKS) check(node, report);
+  return problems;
+}
+
+/** Problems between nodes: two of them may not claim the same VM id or address. */
+export function checkFleet(nodes: Readonly<Record<string, NodeConfig>>): Problem[] {
+  const problems: Problem[] = [];
+  const owners = new Map<string, string>();
+  const claim = (what: string, name: string, path: string[], value: unknown): void => {
+    const owner = owners.get(what);
+    const allowed = `a value of its own; ${owner ?? ""} has this one`;
+    if (owner) problems.push({ path: ["nodes", name, ...path], value, allowed });
+    else owners.set(what, name);
+  };
+  for (const [name, { machine, network }] of Object.entries(nodes)) {
+    claim(`vm ${machine.vmId}`, name, ["machine", "vmId"], machine.vmId);
+    claim(`ip ${addressOf(network.address)}`, name, ["network", "address"], network.address);
+  }
+  return problems;
+}
+
+function checkAddresses({ network }: NodeConfig, report: Report): void {
+  const { address, gateway } = network;
+  if (!isHostOf(address, addressOf(address))) {
+    report(
+      "network/address",
+      address,
+      "a host address, neither the network's base nor its broadcast",
+    );
+  }
+  if (!isHostOf(address, gateway) || gateway === addressOf(address)) {
+    report("network/gateway", gateway, `another host address of ${canonical(address)}`);
+  }
+}
+
+function checkDisks({ machine, engine }: NodeConfig, report: Report): void {
+  const root = engine.daemon["data-root"] ?? "/var/lib/docker";
+  if (machine.dockerDisk && root !== "/var/lib/docker") {
+    report("engine/daemon/data-root", root, "/var/lib/docker, where machine.dockerDisk is mounted");
+  }
+  if (!machine.dockerDisk && machine.disk.sizeGiB < 16) {
+    report(
+      "machine/disk/sizeGiB",
+      machine.disk.sizeGiB,
+      "at least 16 when it also holds /var/lib/docker",
+    );
+  }
+}
+
+function checkImage({ machine }: NodeConfig, report: Report): void {
+  if ("template" in machine.image && machine.image.template === machine.vmId) {
+    report("machine/image/template", machine.image.template, "another VM id than the node's own");
+  }
+}
+
+function checkFirewall({ network }: NodeConfig, report: Report): void {
+  for (const [index, rule] of (network.firewall?.rules ?? []).entries()) {
+    const path = `network/firewall/rules/${index}/port`;
+    if (rule.proto === "icmp" && rule.port) report(path, rule.port, "no port with proto icmp");
+    if (rule.proto !== "icmp" && !rule.port)
+      report(path, undefined, `a port with proto ${rule.proto}`);
+    const [low = 1, high = low] = (rule.port ?? "1").split(":").map(Number);
+    if (low < 1 || high > 65535 || low > high)
+      report(path, rule.port, "ports 1 to 65535, low first");
+  }
+}
+
+/** The three coherent sets are overlay2 with or without remap, and the containerd store without either. */
+function checkImageStore({ engine }: NodeConfig, report: Report): void {
+  const { daemon } = engine;
+  if (daemon.features?.["containerd-snapshotter"] === true) {
+    const path = "engine/daemon/features/containerd-snapshotter";
+    if (daemon["userns-remap"]) {
+      report(
+        path,
+        true,
+        "false or unset with userns-remap: the containerd store cannot remap (moby#47377)",
+      );
+    } else if (daemon["storage-driver"]) {
+      report(
+        path,
+        true,
+        "false or unset with storage-driver: the containerd store has no graph driver",
+      );
+    }
+  }
+}
+
+function checkStorageOptions({ machine, engine }: NodeConfig, report: Report): void {
+  const { daemon } = engine;
+  for (const option of daemon["storage-opts"] ?? []) {
+    const path = "engine/daemon/storage-opts";
+    const driver = daemon["storage-driver"] ?? "unset";
+    if (!option.startsWith(`${driver}.`))
+      report(path, option, `options of storage-driver ${driver}`);
+    if (option.startsWith("overlay2.size=") && !machine.dockerDisk) {
+      report(
+        path,
+        option,
+        "overlay2.size only with machine.dockerDisk: it needs XFS with project quota",
+      );
+    }
+  }
+}
+
+function checkDaemonValues({ engine }: NodeConfig, report: Report): void {
+  const { daemon } = engine;
+  const profile = daemon["seccomp-profile"];
+  if (profile && !/^(builtin|unconfined|\/.+)$/.test(profile)) {
+    report(
+      "engine/daemon/seccomp-profile",
+      profile,
+      'unset or "builtin" (the default), or an absolute path',
+    );
+  }
+  if (daemon["live-restore"] && daemon["firewall-backend"] === "nftables") {
+    report(
+      "engine/daemon/firewall-backend",
+      "nftables",
+      "iptables: nftables knows no DOCKER-USER chain",
+    );
+  }
+  for (const [key, limit] of Object.entries(daemon["default-ulimits"] ?? {})) {
+    const path = `engine/daemon/default-ulimits/${key}`;
+    if (limit.Name !== key) report(`${path}/Name`, limit.Name, `"${key}", the key it stands under`);
+    if (limit.Soft > limit.Hard) report(`${path}/Soft`, limit.Soft, `at most Hard, ${limit.Hard}`);
+  }
+}
+
+function checkKeyVersions({ engine }: NodeConfig, report: Report): void {
+  const major = Number(engine.version.split(".")[0]);
+  for (const key of Object.keys(engine.daemon) as (keyof DaemonConfig)[]) {
+    const since = KEY_SINCE[key];
+    if (since && major < since) {
+      report(
+        `engine/daemon/${key}`,
+        engine.daemon[key],
+        `nothing before Docker ${since}; version is ${engine.version}`,
+      );
+    }
+  }
+}
+
+/**
+ * dockerd skips a pool's slot that is in use, so docker0 may sit inside a pool, but only when it fills
+ * exactly one slot; anything else would let a later network claim addresses around it.
+ */
+function checkPools({ network, engine }: NodeConfig, report: Report): void {
+  const { bip, "default-address-pools": pools = [] } = engine.daemon;
+  const host = canonical(network.address);
+  if (bip && overlaps(bip, host))
+    report("engine/daemon/bip", bip, `an address outside ${host}, the node's network`);
+  for (const [index, pool] of pools.entries()) {
+    const path = `engine/daemon/default-address-pools/${index}`;
+    const prefix = Number(pool.base.split("/")[1]);
+    if (pool.size < prefix)
+      report(`${path}/size`, pool.size, `${prefix} to 30: a subnet fits into ${pool.base}`);
+    if (overlaps(pool.base, host))
+      report(`${path}/base`, pool.base, `addresses outside ${host}, the node's network`);
+    if (bip && overlaps(pool.base, bip) && Number(bip.split("/")[1]) !== pool.size) {
+      report(
+        "engine/daemon/bip",
+        bip,
+        `outside ${pool.base}, or exactly one of its /${pool.size} subnets`,
+      );
+    }
+  }
+}
+
+function checkContainerNetworks(node: NodeConfig, report: Report): void {
+  const { bip, "default-address-pools": pools = [] } = node.engine.daemon;
+  const taken = new Map<string, string>();
+  if (bip) taken.set("docker0", bip);
+  for (const [index, pool] of pools.entries())
+    taken.set(`default-address-pools.${index}`, pool.base);
+  const bridgesOnly = new Map([["the node's network", node.network.address]]);
+  for (const [name, network] of Object.entries(node.networks)) {
+    const others = network.driver === "bridge" ? [...taken, ...bridgesOnly] : [...taken];
+    const clash = others.find(([, other]) => overlaps(network.subnet, other));
+    const path = `networks/${name}`;
+    if (clash)
+      report(`${path}/subnet`, network.subnet, `a subnet apart from ${clash[0]} (${clash[1]})`);
+    else taken.set(`networks.${name}`, network.subnet);
+    checkMembers(network, path, report);
+  }
+}
+
+function checkMembers(network: NetworkConfig, path: string, report: Report): void {
+  const { subnet, gateway } = network;
+  const inside = `a host address of ${canonical(subnet)}`;
+  if (canonical(subnet) !== subnet)
+    report(`${path}/subnet`, subnet, `the network itself: ${canonical(subnet)}`);
+  if (gateway && !isHostOf(subnet, gateway)) report(`${path}/gateway`, gateway, inside);
+  if (network.driver === "bridge") return;
+  if (network.range && !contains(subnet, network.range)) {
+    report(`${path}/range`, network.range, `a part of ${canonical(subnet)}`);
+  }
+  for (const [name, excluded] of Object.entries(network.excluded)) {
+    if (!isHostOf(subnet, excluded)) report(`${path}/excluded/${name}`, excluded, inside);
+  }
+}

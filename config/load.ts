@@ -1,0 +1,108 @@
+import type { z } from "zod";
+import { checkFleet, checkNode } from "./checks";
+import { DEFAULT_DAEMON } from "./daemon";
+import { ConfigError, problemsOf, type Problem } from "./problems";
+import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
+
+/** What a stack declares, parsed. */
+export interface Settings {
+  readonly proxmox: ProxmoxConfig;
+  readonly nodes: Readonly<Record<string, NodeConfig>>;
+}
+
+/** What a stack declares, as Pulumi hands it over. */
+export interface RawSettings {
+  readonly proxmox: unknown;
+  readonly defaults?: unknown;
+  readonly nodes: unknown;
+}
+
+type Tree = Record<string, unknown>;
+
+/** Sections that a node replaces whole: their keys exclude one another. */
+const WHOLE = new Set(["image"]);
+
+/**
+ * Parse and check everything a stack declares.
+ * @throws ConfigError listing every problem at once, each with field, value and what is allowed.
+ */
+export function loadSettings(raw: RawSettings): Settings {
+  const problems: Problem[] = [];
+  const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
+  const nodes: Record<string, NodeConfig> = {};
+  for (const [name, own] of Object.entries(nodeTrees(raw.nodes, problems))) {
+    const node = parseNode(name, raw.defaults, own, problems);
+    if (node) nodes[name] = node;
+  }
+  problems.push(...checkFleet(nodes));
+  if (problems.length > 0 || !proxmox) throw new ConfigError(problems);
+  return { proxmox, nodes };
+}
+
+function nodeTrees(nodes: unknown, problems: Problem[]): Tree {
+  if (isTree(nodes) && Object.keys(nodes).length > 0) return nodes;
+  problems.push({
+    path: ["nodes"],
+    value: nodes,
+    allowed: "at least one node: a map from name to settings",
+  });
+  return {};
+}
+
+function parseNode(
+  name: string,
+  defaults: unknown,
+  own: unknown,
+  problems: Problem[],
+): NodeConfig | undefined {
+  parse(nodeName, name, ["nodes", name], problems);
+  const merged = merge(merge({ engine: { daemon: DEFAULT_DAEMON } }, defaults ?? {}), own);
+  const found: Problem[] = [];
+  const node = parse(nodeSchema, merged, ["nodes", name], found);
+  if (node) found.push(...checkNode(name, node));
+  problems.push(...found.map((problem) => located(problem, own)));
+  return node;
+}
+
+function parse<T extends z.ZodType>(
+  schema: T,
+  value: unknown,
+  path: readonly PropertyKey[],
+  problems: Problem[],
+): z.output<T> | undefined {
+  const result = schema.safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  problems.push(...problemsOf(result.error, path));
+  return undefined;
+}
+
+/** A problem is reported where the value was written: under the node, or under `defaults`. */
+function located(problem: Problem, own: unknown): Problem {
+  const [, , ...rest] = problem.path;
+  if (problem.value === undefined || has(own, rest)) return problem;
+  return { ...problem, path: ["defaults", ...rest] };
+}
+
+function has(tree: unknown, path: readonly PropertyKey[]): boolean {
+  let at: unknown = tree;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null || !(key in at)) return false;
+    at = (at as Record<PropertyKey, unknown>)[key];
+  }
+  return true;
+}
+
+/** `over` on top of `base`: maps merge, everything else replaces, null removes. */
+export function merge(base: unknown, over: unknown): unknown {
+  if (!isTree(base) || !isTree(over)) return over;
+  const result: Tree = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    if (value === null) Reflect.deleteProperty(result, key);
+    else result[key] = WHOLE.has(key) || !(key in base) ? value : merge(base[key], value);
+  }
+  return result;
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

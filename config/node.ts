@@ -1,0 +1,86 @@
+import { addressOf } from "./cidr";
+import type { NodeConfig } from "./schema";
+
+/*
+ * What follows from a node's configuration. Nothing here is read back from a machine, so all of it is
+ * known in the preview of an empty stack.
+ */
+
+/** Where SSH answers. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The node's own address, without prefix length. */
+export function addressOfNode(node: NodeConfig): string {
+  return addressOf(node.network.address);
+}
+
+/** SSH endpoint: the declared one, or port 22 of the node's address. */
+export function sshEndpoint(node: NodeConfig): Endpoint {
+  return node.ssh.endpoint ?? { host: addressOfNode(node), port: 22 };
+}
+
+/** URL a Docker client reaches the node's daemon by, through SSH. */
+export function dockerHostUrl(node: NodeConfig): string {
+  const { host, port } = sshEndpoint(node);
+  return `ssh://${node.ssh.user}@${host}:${port}`;
+}
+
+/** URL of the Portainer agent. The certificate is self-signed (the agent makes it at start). */
+export function agentUrl(node: NodeConfig): string | undefined {
+  return node.portainer && `https://${addressOfNode(node)}:${node.portainer.agent.port}`;
+}
+
+/** Two-field form of an OpenSSH public key, without comment. */
+export function bareKey(publicKey: string): string {
+  return publicKey.trim().split(/\s+/).slice(0, 2).join(" ");
+}
+
+/**
+ * Options of the `ssh` that the Docker provider starts. The host key travels in the options themselves
+ * (KnownHostsCommand, ssh_config(5)): no file on the workstation has to hold it, and nothing is skipped.
+ */
+export function sshOptions(node: NodeConfig, hostKey: string): string[] {
+  const options = [
+    "IdentitiesOnly=yes",
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "UserKnownHostsFile=/dev/null",
+    "GlobalKnownHostsFile=/dev/null",
+    `HostKeyAlgorithms=${bareKey(hostKey).split(" ")[0] ?? ""}`,
+    `KnownHostsCommand=/bin/echo %H ${bareKey(hostKey)}`,
+    "ConnectTimeout=30",
+    "ServerAliveInterval=15",
+  ];
+  return ["-i", node.ssh.privateKeyFile, ...options.flatMap((option) => ["-o", option])];
+}
+
+/** A PVE firewall rule, before it becomes a resource. */
+export interface FirewallRule {
+  readonly comment: string;
+  readonly source?: string;
+  readonly proto: string;
+  readonly port?: string;
+}
+
+/** Inbound rules of the node's NIC: SSH from management, the agent from Portainer, then the declared ones. */
+export function firewallRules(node: NodeConfig): FirewallRule[] {
+  const { firewall } = node.network;
+  if (!firewall) return [];
+  const ssh = firewall.managementNetworks.map((source) => ({
+    comment: "SSH from management",
+    source,
+    proto: "tcp",
+    port: "22",
+  }));
+  const agent = node.portainer && {
+    comment: "Portainer agent from the Portainer server",
+    source: node.portainer.server,
+    proto: "tcp",
+    port: String(node.portainer.agent.port),
+  };
+  const declared = firewall.rules.map((rule) => ({ ...rule, comment: rule.comment ?? "declared" }));
+  return [...ssh, ...(agent ? [agent] : []), ...declared];
+}

@@ -1,0 +1,240 @@
+import { z } from "zod";
+import { isAddress, isCidr } from "./cidr";
+import { DEFAULT_DAEMON, daemonSchema } from "./daemon";
+
+/*
+ * The shape of the configuration. Every object is strict: a misspelt key is an error, never ignored.
+ * What one field cannot say about itself (overlaps, membership, versions) is in checks.ts.
+ */
+
+const cidr = z
+  .string()
+  .refine(isCidr, { error: "an IPv4 address with prefix length, such as 10.25.20.24/24" });
+const address = z.string().refine(isAddress, { error: "an IPv4 address, such as 10.25.20.1" });
+const port = z.int().min(1).max(65535);
+const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
+  error:
+    "a host name: lower-case letters, digits and inner hyphens, 63 characters at most (RFC 1123)",
+});
+/** Names Docker gives to networks, volumes and containers (moby daemon/names/names.go). */
+export const dockerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/, {
+  error: "a Docker name: letters, digits, and after the first character also _ . -",
+});
+const identifier = z.string().regex(/^[A-Za-z][\w.-]*$/, {
+  error: "a Proxmox identifier: a letter, then letters, digits, _ . -",
+});
+const publicKey = z
+  .string()
+  .regex(/^(ssh-ed25519|ecdsa-sha2-nistp\d{3}|ssh-rsa|sk-[\w@.-]+) [A-Za-z0-9+/=]+( [^\n]*)?$/, {
+    error: "an OpenSSH public key on one line, such as `ssh-ed25519 AAAA… name`",
+  });
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, { error: "a SHA-256 checksum: 64 lower-case hex digits" });
+
+/** An image that can only ever mean one thing: name, version tag and digest, never `latest`. */
+export const pinnedImage = z
+  .string()
+  .regex(/^[a-z0-9][\w.:/-]*:[\w][\w.-]*@sha256:[0-9a-f]{64}$/, {
+    error:
+      "an image with version and digest, such as docker.io/portainer/agent:2.39.1@sha256:<64 hex digits>",
+  })
+  .refine((name) => !/:latest@/.test(name), {
+    error: "a version tag other than latest",
+  });
+
+const cloudImage = z.strictObject({
+  /** Where Proxmox downloads the image from. */
+  url: z.url({ protocol: /^https?$/ }),
+  sha256,
+  /** Datastore with content type `import` that keeps the download. */
+  datastore: identifier.default("local"),
+  /** File name on the datastore. Must end in .qcow2, .raw or .vmdk for content type `import`. */
+  fileName: z
+    .string()
+    .regex(/^[\w.-]+\.(qcow2|raw|vmdk)$/, { error: "a file name ending in .qcow2, .raw or .vmdk" }),
+});
+
+const template = z.strictObject({
+  /** VM id of the template. */
+  template: z.int().min(100).max(999_999_999),
+  /** Proxmox node the template lives on. Default: the node's own. */
+  node: identifier.optional(),
+});
+
+const disk = z.strictObject({
+  /** GiB, as Proxmox counts them. */
+  sizeGiB: z.int().min(4).max(65536),
+  datastore: identifier,
+});
+
+const firewallRule = z.strictObject({
+  /** Shown in Proxmox. */
+  comment: z.string().max(200).optional(),
+  /** Address or network traffic comes from. Default: anywhere. */
+  source: z.union([cidr, address]).optional(),
+  proto: z.enum(["tcp", "udp", "icmp"]).default("tcp"),
+  /** Port or port range, such as "443" or "8000:8010". Not for icmp. */
+  port: z
+    .string()
+    .regex(/^\d{1,5}(:\d{1,5})?$/, { error: 'a port or range, such as "443" or "8000:8010"' })
+    .optional(),
+});
+
+const startup = z.strictObject({
+  order: z.int().min(0).max(9999),
+  upDelaySeconds: z.int().min(0).max(3600),
+  downDelaySeconds: z.int().min(0).max(3600),
+});
+
+const machine = z.strictObject({
+  vmId: z.int().min(100).max(999_999_999),
+  /** Proxmox node that runs the VM. */
+  proxmoxNode: identifier,
+  description: z.string().max(8192).default(""),
+  tags: z.array(z.string().regex(/^[a-z0-9_][a-z0-9_+.-]*$/)).default([]),
+  cpu: z.strictObject({
+    cores: z.int().min(1).max(128),
+    /** QEMU CPU model. The default runs on every x86-64 server since 2013 and permits live migration. */
+    type: z.string().default("x86-64-v2-AES"),
+  }),
+  memoryGiB: z.number().min(0.5).max(4096).multipleOf(0.25),
+  disk,
+  /** Its own disk for /var/lib/docker, formatted XFS and mounted with project quota. */
+  dockerDisk: disk.optional(),
+  image: z.union([cloudImage, template]),
+  onBoot: z.boolean().default(true),
+  startup: startup.default({ order: 20, upDelaySeconds: 30, downDelaySeconds: 120 }),
+  /** Seconds the provider waits for the guest agent before it goes on without. */
+  agentTimeoutSeconds: z.int().min(1).max(900).default(10),
+  /** Let the provider reboot the VM when a change (CPU, memory) needs it. */
+  rebootAfterUpdate: z.boolean().default(true),
+  /** Refuse deletion, in Pulumi and in Proxmox. */
+  protect: z.boolean().default(true),
+  /** Adopt the VM that already exists under this id instead of creating one. */
+  adopt: z.boolean().default(false),
+});
+
+const network = z.strictObject({
+  bridge: identifier.default("vmbr0"),
+  vlan: z.int().min(1).max(4094),
+  address: cidr,
+  gateway: address,
+  dnsServers: z.array(address).min(1).max(3),
+  searchDomain: z.string().optional(),
+  firewall: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      /** Networks SSH is accepted from. */
+      managementNetworks: z.array(cidr).min(1),
+      /** Ports beside SSH and the agent's. */
+      rules: z.array(firewallRule).default([]),
+    })
+    .optional(),
+});
+
+const ssh = z.strictObject({
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
+    .default("ubuntu"),
+  /** Put into authorized_keys by cloud-init. */
+  publicKeys: z.array(publicKey).min(1),
+  /** File with the private key on the workstation; `~` is the home directory. */
+  privateKeyFile: z.string().min(1),
+  /** Reach the node by another address, as through a forwarded port. Default: its own, port 22. */
+  endpoint: z.strictObject({ host: z.string().min(1), port }).optional(),
+  /** The node's host key when it is known beforehand. Default: learned at the first connection, then pinned. */
+  hostKey: publicKey.optional(),
+});
+
+const engine = z.strictObject({
+  /** `official`: Docker's apt repository. `distribution`: the docker.io package. */
+  source: z.enum(["official", "distribution"]).default("official"),
+  /** Release, or its leading numbers: "29.10.0", "29.10". Packages are held at it. */
+  version: z.string().regex(/^\d{1,3}(\.\d{1,3}){0,2}$/, {
+    error: 'a release such as "29.10.0", or its beginning such as "29.10"',
+  }),
+  /** Base URL of a mirror of Docker's repository. */
+  mirror: z.url({ protocol: /^https?$/ }).optional(),
+  /** Base URL of a mirror of the distribution's archive. */
+  distributionMirror: z.url({ protocol: /^https?$/ }).optional(),
+  /** Members of the group docker beside the ssh user. Root-equivalent (CIS Docker 1.1.2). */
+  groupMembers: z.array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/)).default([]),
+  /** Seconds the daemon has to answer after a change before the change is rolled back. */
+  healthTimeoutSeconds: z.int().min(5).max(900).default(120),
+  /** Go through with a change that hides existing images, containers or volumes. */
+  confirm: z.literal("hide-existing").optional(),
+  daemon: daemonSchema.default(DEFAULT_DAEMON),
+});
+
+const portainer = z.strictObject({
+  /** Address of the Portainer server; only it may reach the agent. */
+  server: address,
+  agent: z.strictObject({
+    image: pinnedImage,
+    port: port.default(9001),
+    logLevel: z.enum(["DEBUG", "INFO", "WARN", "ERROR"]).default("INFO"),
+  }),
+});
+
+const bridgeNetwork = z.strictObject({
+  driver: z.literal("bridge").default("bridge"),
+  subnet: cidr,
+  gateway: address.optional(),
+  /** Containers of the network cannot reach one another (`enable_icc=false`). */
+  isolated: z.boolean().default(false),
+  /** No route out of the host. */
+  internal: z.boolean().default(false),
+});
+
+const macvlanNetwork = z.strictObject({
+  driver: z.literal("macvlan"),
+  /** NIC of the node the network hangs on. */
+  parent: z.string().regex(/^[a-z][a-z0-9]{0,14}$/),
+  /** VLAN tag; Docker makes the sub-interface `parent.vlan`. */
+  vlan: z.int().min(1).max(4094).optional(),
+  subnet: cidr,
+  gateway: address,
+  /** Docker hands out addresses from this range only. Default: the whole subnet. */
+  range: cidr.optional(),
+  /** Addresses Docker must not hand out, by name (`--aux-address`). */
+  excluded: z.record(dockerName, address).default({}),
+});
+
+const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork]);
+
+/** `driver` may be left out for a bridge; a discriminated union needs it spelt. */
+const namedNetwork = z.preprocess(
+  (value) => (typeof value === "object" && value !== null ? { driver: "bridge", ...value } : value),
+  containerNetwork,
+);
+
+const volume = z.strictObject({ labels: z.record(z.string(), z.string()).default({}) });
+
+/** One node, defaults applied. */
+export const nodeSchema = z.strictObject({
+  machine,
+  network,
+  ssh,
+  engine,
+  portainer: portainer.optional(),
+  networks: z.record(dockerName, namedNetwork).default({}),
+  volumes: z.record(dockerName, volume).default({}),
+});
+
+/** How the program reaches Proxmox VE. */
+export const proxmoxSchema = z.strictObject({
+  endpoint: z.url({ protocol: /^https$/ }),
+  /** Accept a certificate that does not verify. For a self-signed lab only. */
+  insecure: z.boolean().default(false),
+});
+
+/** Name of a node: also the VM's and the host's name. */
+export const nodeName = hostLabel;
+
+export type NodeConfig = z.infer<typeof nodeSchema>;
+export type ProxmoxConfig = z.infer<typeof proxmoxSchema>;
+export type MachineConfig = NodeConfig["machine"];
+export type NetworkConfig = NodeConfig["networks"][string];
+export type PortainerConfig = NonNullable<NodeConfig["portainer"]>;

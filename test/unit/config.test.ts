@@ -1,0 +1,387 @@
+import { loadSettings, merge, type RawSettings } from "../../config/load";
+import { renderDaemonJson } from "../../config/daemon";
+import { ConfigError } from "../../config/problems";
+import { prodNode, prodWith, stackFile } from "../support/settings";
+
+/** The problems of a configuration, as `path: value; allowed: …` lines. */
+function problems(raw: RawSettings): string[] {
+  try {
+    loadSettings(raw);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n  ").slice(1);
+    throw error;
+  }
+  return [];
+}
+
+const prodProblems = (override: unknown): string[] => problems(prodWith(override));
+
+describe("production", () => {
+  test("is valid and is what the specification says", () => {
+    const { machine, network, engine, portainer, networks } = prodNode();
+    expect(machine).toMatchObject({ vmId: 2019, cpu: { cores: 6 }, memoryGiB: 32, protect: true });
+    expect(machine.disk.sizeGiB + (machine.dockerDisk?.sizeGiB ?? 0)).toBe(132);
+    expect(network).toMatchObject({ vlan: 20, address: "10.25.20.24/24" });
+    expect(portainer?.agent.port).toBe(9001);
+    expect(Object.keys(networks)).toEqual(["development-secondary", "astronomy-compute-secondary"]);
+    expect(renderDaemonJson(engine.daemon)).toMatchSnapshot();
+  });
+
+  test("a node that says nothing of the daemon gets the specified one", () => {
+    const node = prodNode({ engine: { daemon: null } });
+    const {
+      "storage-opts": _size,
+      "seccomp-profile": _builtin,
+      ...specified
+    } = prodNode().engine.daemon;
+    expect(node.engine.daemon).toEqual(specified);
+  });
+});
+
+describe("every problem is reported at once", () => {
+  test("with field, value and what is allowed, before anything is touched", () => {
+    const found = prodProblems({
+      machine: { cpu: { cores: 0 }, memoryGiB: 0.1, vmid: 7 },
+      network: { address: "10.25.20.300/24" },
+      engine: { version: "latest" },
+    });
+    expect(found).toEqual([
+      "nodes.proj-docker02.machine.cpu.cores: 0; allowed: at least 1",
+      "nodes.proj-docker02.machine.memoryGiB: 0.1; allowed: at least 0.5",
+      "nodes.proj-docker02.machine.memoryGiB: 0.1; allowed: a multiple of 0.25",
+      "nodes.proj-docker02.machine.vmid: 7; allowed: not a key of this section; see docs/configuration.md",
+      'nodes.proj-docker02.network.address: "10.25.20.300/24"; allowed: an IPv4 address with prefix length, such as 10.25.20.24/24',
+      'nodes.proj-docker02.engine.version: "latest"; allowed: a release such as "29.10.0", or its beginning such as "29.10"',
+    ]);
+  });
+
+  test("the error has no stack trace, only its message", () => {
+    const error = new ConfigError([{ path: ["a"], value: undefined, allowed: "b" }]);
+    expect(error.stack).toBe(
+      "1 problem in the configuration; nothing was changed:\n  a: missing; allowed: b",
+    );
+  });
+
+  test("a missing field says so", () => {
+    expect(prodProblems({ machine: { vmId: null } })).toEqual([
+      "nodes.proj-docker02.machine.vmId: missing; allowed: number",
+    ]);
+  });
+
+  test("no nodes at all", () => {
+    expect(problems({ ...stackFile("prod"), nodes: {} })[0]).toMatch(
+      /^nodes: {}; allowed: at least one node/,
+    );
+    expect(problems({ ...stackFile("prod"), nodes: undefined })[0]).toMatch(/^nodes: missing/);
+  });
+
+  test("a value that comes from the defaults is reported there", () => {
+    const raw = prodWith({});
+    const defaults = merge(raw.defaults, { machine: { startup: { order: -1 } } });
+    expect(problems({ ...raw, defaults })).toEqual([
+      "defaults.machine.startup.order: -1; allowed: at least 0",
+    ]);
+  });
+
+  test("a long value is cut, not dumped", () => {
+    const [line] = prodProblems({ engine: { version: "9".repeat(500) } });
+    expect(line?.length).toBeLessThan(300);
+  });
+});
+
+/** [what, override of production, expected beginning of the only problem] */
+const REFUSED: [string, unknown, RegExp][] = [
+  [
+    "the network's base as address",
+    { network: { address: "10.25.20.0/24" } },
+    /network.address: .*neither/,
+  ],
+  [
+    "a gateway elsewhere",
+    { network: { gateway: "10.25.21.1" } },
+    /network.gateway: "10.25.21.1"; allowed: another host address of 10.25.20.0\/24/,
+  ],
+  ["itself as gateway", { network: { gateway: "10.25.20.24" } }, /network.gateway/],
+  ["an impossible VLAN", { network: { vlan: 4095 } }, /vlan: 4095; allowed: at most 4094/],
+  [
+    "a tiny disk for everything",
+    {
+      machine: { disk: { sizeGiB: 8 }, dockerDisk: null },
+      engine: { daemon: { "storage-opts": null } },
+    },
+    /disk.sizeGiB: 8; allowed: at least 16/,
+  ],
+  [
+    "its own id as template",
+    { machine: { image: { template: 2019 } } },
+    /image.template: 2019; allowed: another/,
+  ],
+  [
+    "a data-root beside the docker disk",
+    { engine: { daemon: { "data-root": "/srv/docker" } } },
+    /data-root: "\/srv\/docker"; allowed: \/var\/lib\/docker/,
+  ],
+  [
+    "overlay2.size without XFS",
+    { machine: { dockerDisk: null } },
+    /storage-opts: "overlay2.size=50G"; allowed: overlay2.size only with machine.dockerDisk/,
+  ],
+  [
+    "options of another driver",
+    { engine: { daemon: { "storage-driver": "btrfs" } } },
+    /storage-opts: "overlay2.size=50G"; allowed: options of storage-driver btrfs/,
+  ],
+  [
+    "remap in the containerd store",
+    { engine: { daemon: { features: { "containerd-snapshotter": true } } } },
+    /containerd-snapshotter: true; allowed: .*moby#47377/,
+  ],
+  [
+    "a graph driver in the containerd store",
+    { engine: { daemon: { "userns-remap": null, features: { "containerd-snapshotter": true } } } },
+    /containerd-snapshotter: true; allowed: .*graph driver/,
+  ],
+  [
+    "an unknown daemon key",
+    { engine: { daemon: { apparmor: true } } },
+    /daemon.apparmor: true; allowed: not a key/,
+  ],
+  [
+    "a TCP listener",
+    { engine: { daemon: { hosts: ["tcp://0.0.0.0:2375"] } } },
+    /daemon.hosts: .*not a key/,
+  ],
+  [
+    "seccomp default",
+    { engine: { daemon: { "seccomp-profile": "default" } } },
+    /seccomp-profile: "default"; allowed: unset or "builtin"/,
+  ],
+  [
+    "a number in log-opts",
+    { engine: { daemon: { "log-opts": { "max-file": 3 } } } },
+    /log-opts.max-file: 3; allowed: string/,
+  ],
+  [
+    "nftables before Docker 29",
+    {
+      engine: {
+        version: "28.5",
+        daemon: { "live-restore": false, "firewall-backend": "nftables" },
+      },
+    },
+    /firewall-backend: "nftables"; allowed: nothing before Docker 29/,
+  ],
+  [
+    "nftables without DOCKER-USER",
+    { engine: { daemon: { "firewall-backend": "nftables" } } },
+    /firewall-backend: "nftables"; allowed: iptables/,
+  ],
+  [
+    "an ulimit under another name",
+    { engine: { daemon: { "default-ulimits": { nofile: { Name: "nproc" } } } } },
+    /nofile.Name: "nproc"; allowed: "nofile"/,
+  ],
+  [
+    "an ulimit upside down",
+    { engine: { daemon: { "default-ulimits": { nofile: { Soft: 65537 } } } } },
+    /nofile.Soft: 65537; allowed: at most Hard/,
+  ],
+  [
+    "docker0 on the node's network",
+    { engine: { daemon: { bip: "10.25.20.200/25" } } },
+    /daemon.bip: .*outside 10.25.20.0\/24/,
+  ],
+  [
+    "docker0 across pool slots",
+    { engine: { daemon: { bip: "172.18.0.1/23" } } },
+    /daemon.bip: "172.18.0.1\/23"; allowed: .*exactly one/,
+  ],
+  [
+    "a pool on the node's network",
+    { engine: { daemon: { "default-address-pools": [{ base: "10.25.0.0/16", size: 24 }] } } },
+    /pools.0.base: "10.25.0.0\/16"; allowed: .*outside/,
+  ],
+  [
+    "subnets larger than their pool",
+    { engine: { daemon: { "default-address-pools": [{ base: "172.20.0.0/24", size: 16 }] } } },
+    /pools.0.size: 16; allowed: 24 to 30/,
+  ],
+  [
+    "overlapping networks",
+    { networks: { extra: { subnet: "172.19.0.128/25" } } },
+    /extra.subnet: .*networks.development-secondary \(172.19.0.0\/24\)/,
+  ],
+  [
+    "a bridge inside the pool",
+    { networks: { extra: { subnet: "172.18.9.0/24" } } },
+    /extra.subnet: .*default-address-pools.0/,
+  ],
+  [
+    "a bridge on the node's network",
+    { networks: { extra: { subnet: "10.25.20.0/25" } } },
+    /extra.subnet: .*the node's network/,
+  ],
+  [
+    "a gateway outside its network",
+    { networks: { extra: { subnet: "172.20.0.0/24", gateway: "172.20.1.1" } } },
+    /extra.gateway: "172.20.1.1"; allowed: a host address of 172.20.0.0\/24/,
+  ],
+  [
+    "host bits in a subnet",
+    { networks: { extra: { subnet: "172.20.0.1/24" } } },
+    /extra.subnet: .*172.20.0.0\/24/,
+  ],
+  [
+    "a macvlan range elsewhere",
+    {
+      networks: {
+        lan: {
+          driver: "macvlan",
+          parent: "eth0",
+          subnet: "10.25.30.0/24",
+          gateway: "10.25.30.1",
+          range: "10.25.31.0/25",
+        },
+      },
+    },
+    /lan.range: .*a part of 10.25.30.0\/24/,
+  ],
+  [
+    "an excluded address elsewhere",
+    {
+      networks: {
+        lan: {
+          driver: "macvlan",
+          parent: "eth0",
+          subnet: "10.25.30.0/24",
+          gateway: "10.25.30.1",
+          excluded: { nas: "10.25.31.9" },
+        },
+      },
+    },
+    /lan.excluded.nas: .*a host address/,
+  ],
+  [
+    "an unknown driver",
+    { networks: { lan: { driver: "overlay", subnet: "172.20.0.0/24" } } },
+    /lan.driver/,
+  ],
+  [
+    "latest",
+    { portainer: { agent: { image: `portainer/agent:latest@sha256:${"0".repeat(64)}` } } },
+    /agent.image: .*version tag other than latest/,
+  ],
+  [
+    "an image without digest",
+    { portainer: { agent: { image: "portainer/agent:2.39.1" } } },
+    /agent.image: "portainer\/agent:2.39.1"; allowed: an image with version and digest/,
+  ],
+  [
+    "a port with icmp",
+    { network: { firewall: { rules: [{ proto: "icmp", port: "1" }] } } },
+    /rules.0.port: "1"; allowed: no port with proto icmp/,
+  ],
+  [
+    "no port with tcp",
+    { network: { firewall: { rules: [{ proto: "tcp" }] } } },
+    /rules.0.port: missing; allowed: a port/,
+  ],
+  [
+    "a port range upside down",
+    { network: { firewall: { rules: [{ port: "90:80" }] } } },
+    /rules.0.port: "90:80"; allowed: ports 1 to 65535/,
+  ],
+  [
+    "an image under a name Proxmox will not import",
+    {
+      machine: {
+        image: { url: "https://example.org/a.img", sha256: "0".repeat(64), fileName: "a.img" },
+      },
+    },
+    /image.fileName: "a.img"; allowed: a file name ending in/,
+  ],
+  [
+    "a broken public key",
+    { ssh: { publicKeys: ["ssh-ed25519"] } },
+    /publicKeys.0: .*OpenSSH public key/,
+  ],
+];
+
+describe("refused", () => {
+  test.each(REFUSED)("%s", (_what, override, expected) => {
+    const found = prodProblems(override);
+    expect(found).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test("a plain-text Proxmox URL", () => {
+    const raw = { ...stackFile("prod"), proxmox: { endpoint: "http://pve01:8006/" } };
+    expect(problems(raw)).toEqual([expect.stringMatching(/^proxmox.endpoint: "http:/)]);
+  });
+
+  test("a node name that cannot be a host name", () => {
+    const nodes = stackFile("prod").nodes as Record<string, unknown>;
+    expect(
+      problems({ ...stackFile("prod"), nodes: { Proj_Docker: nodes["proj-docker02"] } }),
+    ).toEqual([expect.stringMatching(/^nodes.Proj_Docker: .*host name/)]);
+  });
+
+  test("two nodes with one id and one address", () => {
+    const prod = stackFile("prod");
+    const nodes = prod.nodes as Record<string, unknown>;
+    expect(
+      problems({ ...prod, nodes: { ...nodes, "proj-docker03": nodes["proj-docker02"] } }),
+    ).toEqual([
+      expect.stringMatching(
+        /^nodes.proj-docker03.machine.vmId: 2019; .*proj-docker02 has this one/,
+      ),
+      expect.stringMatching(/^nodes.proj-docker03.network.address: .*proj-docker02 has this one/),
+    ]);
+  });
+});
+
+describe("accepted", () => {
+  test("several nodes from shared defaults and their own overrides", () => {
+    const prod = stackFile("prod");
+    const [defaults] = Object.values(prod.nodes as Record<string, unknown>);
+    const nodes = {
+      "proj-docker01": { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } },
+      "proj-docker02": { machine: { memoryGiB: 64 }, networks: { "development-secondary": null } },
+    };
+    const settings = loadSettings({ ...prod, defaults, nodes });
+    expect(settings.nodes["proj-docker01"]?.machine).toMatchObject({ vmId: 2014, memoryGiB: 32 });
+    expect(settings.nodes["proj-docker02"]?.machine).toMatchObject({ vmId: 2019, memoryGiB: 64 });
+    expect(Object.keys(settings.nodes["proj-docker02"]?.networks ?? {})).toEqual([
+      "astronomy-compute-secondary",
+    ]);
+  });
+
+  test("the containerd store without remap and graph driver", () => {
+    const daemon = {
+      "userns-remap": null,
+      "storage-driver": null,
+      "storage-opts": null,
+      features: { "containerd-snapshotter": true },
+    };
+    expect(prodProblems({ engine: { daemon } })).toEqual([]);
+  });
+
+  test("one disk for everything, without overlay2.size", () => {
+    const override = {
+      machine: { disk: { sizeGiB: 132 }, dockerDisk: null },
+      engine: { daemon: { "storage-opts": null } },
+    };
+    expect(prodProblems(override)).toEqual([]);
+  });
+
+  test("an image override replaces the whole section", () => {
+    expect(prodNode({ machine: { image: { template: 9000 } } }).machine.image).toEqual({
+      template: 9000,
+    });
+  });
+});
+
+test("daemon.json does not depend on the order of the configuration", () => {
+  expect(renderDaemonJson({ debug: true, bip: "172.18.0.1/24" })).toBe(
+    renderDaemonJson({ bip: "172.18.0.1/24", debug: true }),
+  );
+});
