@@ -1,0 +1,100 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { addressOfNode, dockerHostUrl, sshOptions } from "../config/node";
+import type { NodeConfig } from "../config/schema";
+import { ContainerNetworks } from "./container-networks";
+import { DockerEngine } from "./docker-engine";
+import { describe, type NodeOutputs } from "./outputs";
+import { PortainerAgent } from "./portainer-agent";
+import { VirtualMachine } from "./virtual-machine";
+import { createVolumes } from "./volumes";
+
+export interface DockerNodeArgs {
+  /** The node, as configured. */
+  node: NodeConfig;
+  /** Private key for SSH to the node. */
+  privateKey: pulumi.Input<string>;
+  /** Volume id of the cloud image, when the machine is made from one. */
+  imageVolumeId?: pulumi.Input<string>;
+  /** Secret shared with Portainer; required when the node has an agent. */
+  agentSecret?: pulumi.Input<string>;
+}
+
+/**
+ * A Docker host on Proxmox VE, from virtual machine to containers.
+ *
+ * ```ts
+ * new DockerNode("proj-docker02", { node, privateKey, agentSecret }, { providers: { proxmoxve } });
+ * ```
+ */
+export class DockerNode extends pulumi.ComponentResource {
+  /** What other stacks may read. */
+  readonly outputs: NodeOutputs;
+  /** Provider for further resources on this node's Docker. */
+  readonly dockerProvider: docker.Provider;
+
+  constructor(name: string, args: DockerNodeArgs, opts: pulumi.ComponentResourceOptions) {
+    super("docker-node:components:DockerNode", name, {}, opts);
+    const { node, privateKey, imageVolumeId } = args;
+    const machine = new VirtualMachine(name, { node, imageVolumeId }, { parent: this });
+    const engineArgs = { node, privateKey, machine: machine.vm };
+    const engine = new DockerEngine(name, engineArgs, { parent: this, dependsOn: [machine] });
+    this.dockerProvider = createProvider(name, node, engine, this);
+    const platform = {
+      parent: this,
+      providers: { docker: this.dockerProvider },
+      dependsOn: [engine],
+    };
+    const networks = new ContainerNetworks(
+      name,
+      { networks: node.networks, machine: machine.vm },
+      platform,
+    );
+    createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider });
+    createAgent(name, args, engine, machine.vm, platform);
+    this.outputs = describe(node, machine, engine, networks);
+    this.registerOutputs(this.outputs);
+  }
+}
+
+/**
+ * The host key comes out of the engine, so the provider is unknown until the daemon runs: a preview of an
+ * empty stack never dials (pulumi-docker#139), and DOCKER_HOST is never read.
+ */
+function createProvider(
+  name: string,
+  node: NodeConfig,
+  engine: DockerEngine,
+  parent: pulumi.Resource,
+): docker.Provider {
+  const sshOpts = pulumi
+    .all([engine.hostKey, engine.facts])
+    .apply(([hostKey]) => sshOptions(node, hostKey));
+  return new docker.Provider(
+    `${name}-docker`,
+    { host: dockerHostUrl(node), sshOpts },
+    { parent, dependsOn: [engine] },
+  );
+}
+
+function createAgent(
+  name: string,
+  { node, agentSecret }: DockerNodeArgs,
+  engine: DockerEngine,
+  machine: pulumi.Resource,
+  opts: pulumi.ComponentResourceOptions,
+): void {
+  if (!node.portainer) return;
+  if (!agentSecret) throw new pulumi.RunError(`${name}: a node with portainer needs agentSecret`);
+  new PortainerAgent(
+    `${name}-agent`,
+    {
+      portainer: node.portainer,
+      address: addressOfNode(node),
+      secret: agentSecret,
+      dockerRootDir: engine.facts.dockerRootDir,
+      machine,
+    },
+    opts,
+  );
+}

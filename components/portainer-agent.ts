@@ -1,0 +1,91 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { PortainerConfig } from "../config/schema";
+import { livesOn } from "./lifetime";
+
+export interface PortainerAgentArgs {
+  /** Image, port and server, as configured. */
+  portainer: PortainerConfig;
+  /** Address of the node the agent listens on; never 0.0.0.0. */
+  address: string;
+  /** Secret shared with the Portainer server (AGENT_SECRET on both). */
+  secret: pulumi.Input<string>;
+  /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
+  dockerRootDir: pulumi.Input<string>;
+  /** The machine whose Docker runs it. */
+  machine: pulumi.Resource;
+}
+
+/**
+ * The Portainer agent of a node, as a container named `portainer_agent`.
+ *
+ * It runs outside the user namespace: remapped, it may not read docker.sock (portainer#662).
+ */
+export class PortainerAgent extends pulumi.ComponentResource {
+  /** The container itself. */
+  readonly container: docker.Container;
+
+  constructor(name: string, args: PortainerAgentArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("docker-node:components:PortainerAgent", name, {}, opts);
+    const image = createImage(name, args, this);
+    this.container = createContainer(name, args, image.imageId, this);
+    this.registerOutputs({ containerId: this.container.id });
+  }
+}
+
+function createImage(
+  name: string,
+  { portainer, machine }: PortainerAgentArgs,
+  parent: pulumi.Resource,
+): docker.RemoteImage {
+  return new docker.RemoteImage(
+    `${name}-image`,
+    // Kept: another container may use it, and a rollback then needs no download.
+    { name: portainer.agent.image, keepLocally: true },
+    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
+  );
+}
+
+function createContainer(
+  name: string,
+  args: PortainerAgentArgs,
+  image: pulumi.Input<string>,
+  parent: pulumi.Resource,
+): docker.Container {
+  return new docker.Container(`${name}-container`, containerArgs(args, image), {
+    parent,
+    deleteBeforeReplace: true,
+    ...livesOn(args.machine),
+  });
+}
+
+/** Written out: the daemon's own defaults come back as a replacement (terraform-provider-docker#473). */
+const LOGGING = { logDriver: "json-file", logOpts: { "max-size": "100m", "max-file": "3" } };
+
+/** What Docker is told of the agent. */
+export function containerArgs(
+  { portainer, address, secret, dockerRootDir }: PortainerAgentArgs,
+  image: pulumi.Input<string>,
+): docker.ContainerArgs {
+  const { port, logLevel } = portainer.agent;
+  return {
+    name: "portainer_agent",
+    image,
+    restart: "always",
+    usernsMode: "host",
+    networkMode: "bridge",
+    ports: [{ internal: 9001, external: port, ip: address, protocol: "tcp" }],
+    volumes: [
+      { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
+      // The right side is fixed in the agent, the left one is where this daemon keeps its volumes.
+      {
+        hostPath: pulumi.interpolate`${dockerRootDir}/volumes`,
+        containerPath: "/var/lib/docker/volumes",
+      },
+    ],
+    envs: [`LOG_LEVEL=${logLevel}`, pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`)],
+    ...LOGGING,
+    memory: 256,
+    securityOpts: ["no-new-privileges:true"],
+  };
+}

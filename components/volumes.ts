@@ -1,0 +1,24 @@
+import * as docker from "@pulumi/docker";
+import type * as pulumi from "@pulumi/pulumi";
+import type { NodeConfig } from "../config/schema";
+import { livesOn } from "./lifetime";
+
+/** The named volumes declared for a node. Protected where the node is: they hold data. */
+export function createVolumes(
+  name: string,
+  node: NodeConfig,
+  machine: pulumi.Resource,
+  opts: pulumi.CustomResourceOptions,
+): void {
+  for (const [volume, { labels }] of Object.entries(node.volumes)) {
+    new docker.Volume(
+      `${name}-${volume}`,
+      {
+        name: volume,
+        driver: "local",
+        labels: Object.entries(labels).map(([label, value]) => ({ label, value })),
+      },
+      { ...opts, protect: node.machine.protect, ...livesOn(machine) },
+    );
+  }
+}

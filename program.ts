@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import * as proxmox from "@muhlba91/pulumi-proxmoxve";
+import * as pulumi from "@pulumi/pulumi";
+import { CloudImage, DockerNode, imageKey, type NodeOutputs } from "./components";
+import { loadSettings, type Settings } from "./config/load";
+import { ConfigError } from "./config/problems";
+import type { NodeConfig } from "./config/schema";
+
+/** Stack outputs: one entry a node. */
+export interface Outputs {
+  nodes: Record<string, NodeOutputs>;
+}
+
+/** The whole program: configuration, then the cluster, then its nodes, then what they tell other stacks. */
+export function program(): Outputs {
+  const config = new pulumi.Config();
+  const settings = loadSettings({
+    proxmox: config.getObject("proxmox"),
+    defaults: config.getObject("defaults"),
+    nodes: config.getObject("nodes"),
+  });
+  const keys = readPrivateKeys(settings);
+  const cluster = connectProxmox(config, settings);
+  const images = createImages(settings, cluster);
+  const nodes = Object.entries(settings.nodes).map(([name, node]) => {
+    const args = {
+      node,
+      privateKey: pulumi.secret(keys[name] ?? ""),
+      imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
+      agentSecret: node.portainer && config.requireSecret("agentSecret", { minLength: 16 }),
+    };
+    return [
+      name,
+      new DockerNode(name, args, { providers: { proxmoxve: cluster } }).outputs,
+    ] as const;
+  });
+  return { nodes: Object.fromEntries(nodes) };
+}
+
+/** One provider for the cluster: it is one API, whatever the number of nodes. */
+function connectProxmox(config: pulumi.Config, { proxmox: settings }: Settings): proxmox.Provider {
+  return new proxmox.Provider("proxmox", {
+    endpoint: settings.endpoint,
+    insecure: settings.insecure,
+    apiToken: config.requireSecret("proxmoxApiToken"),
+  });
+}
+
+/** Each image once, however many nodes start from it. */
+function createImages(settings: Settings, cluster: proxmox.Provider): Map<string, CloudImage> {
+  const images = new Map<string, CloudImage>();
+  for (const { machine } of Object.values(settings.nodes)) {
+    const key = imageKey(machine);
+    if (!key || images.has(key) || !("url" in machine.image)) continue;
+    const args = { proxmoxNode: machine.proxmoxNode, image: machine.image };
+    images.set(key, new CloudImage(key, args, { providers: { proxmoxve: cluster } }));
+  }
+  return images;
+}
+
+/** Private keys are read before anything is touched, so that a missing one is a configuration error. */
+function readPrivateKeys({ nodes }: Settings): Record<string, string> {
+  const read = ([name, node]: [string, NodeConfig]): [string, string] => {
+    const file = node.ssh.privateKeyFile;
+    try {
+      return [name, readFileSync(file.replace(/^~(?=\/)/, homedir()), "utf8")];
+    } catch {
+      const path = ["nodes", name, "ssh", "privateKeyFile"];
+      throw new ConfigError([
+        { path, value: file, allowed: "a readable file with the private key" },
+      ]);
+    }
+  };
+  return Object.fromEntries(Object.entries(nodes).map(read));
+}

@@ -1,0 +1,104 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** A resource as the engine was asked for it. */
+export interface Recorded {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+  custom: boolean;
+  provider: string;
+  id: string;
+}
+
+/** Outputs that only the real thing could compute, by type. */
+const COMPUTED: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>> = {
+  "command:remote:Command": (inputs) => ({ stdout: stdoutOf(String(inputs.stdin)), stderr: "" }),
+  "docker:index/remoteImage:RemoteImage": (inputs) => ({
+    imageId: `sha256:id-of-${String(inputs.name)}`,
+  }),
+  "proxmoxve:download/file:File": (inputs) => ({ id: `local:import/${String(inputs.fileName)}` }),
+};
+
+export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHostKeyOfTheMockedNode";
+
+const FACTS = {
+  serverVersion: "29.10.0",
+  apiVersion: "1.52",
+  storageDriver: "overlay2",
+  dockerRootDir: "/var/lib/docker/231072.231072",
+};
+
+function stdoutOf(stdin: string): string {
+  if (stdin.includes("DAEMON_JSON=")) return JSON.stringify(FACTS);
+  return stdin.includes("PACKAGE_SOURCE=") || stdin.includes("DOCKER_DISK=") ? "{}" : HOST_KEY;
+}
+
+/** Records every resource; an invoke is an error, since nothing may ask a provider that is not there yet. */
+export class Recorder implements pulumi.runtime.Mocks {
+  readonly resources: Recorded[] = [];
+
+  newResource(args: pulumi.runtime.MockResourceArgs): {
+    id: string;
+    state: Record<string, unknown>;
+  } {
+    const { type, name, inputs, custom = false, provider = "" } = args;
+    const computed = COMPUTED[type]?.(inputs as Record<string, unknown>) ?? {};
+    const id = typeof computed.id === "string" ? computed.id : `${name}-id`;
+    this.resources.push({
+      type,
+      name,
+      inputs: inputs as Record<string, unknown>,
+      custom,
+      provider,
+      id,
+    });
+    return { id, state: { ...(inputs as Record<string, unknown>), ...computed } };
+  }
+
+  call(args: pulumi.runtime.MockCallArgs): never {
+    throw new Error(`unexpected invoke of ${args.token}`);
+  }
+
+  /** The one resource of a type, optionally by name. */
+  find(type: string, name?: string): Recorded {
+    const found = this.resources.filter((r) => r.type === type && (!name || r.name === name));
+    if (found.length !== 1 || !found[0]) {
+      throw new Error(`expected one ${type} ${name ?? ""}, found ${found.length}`);
+    }
+    return found[0];
+  }
+
+  all(type: string): Recorded[] {
+    return this.resources.filter((r) => r.type === type);
+  }
+}
+
+export interface RunOptions {
+  preview?: boolean;
+  config?: Record<string, string>;
+}
+
+/** Starts a fresh engine; call before the program under test runs. */
+export async function startEngine({
+  preview = false,
+  config = {},
+}: RunOptions = {}): Promise<Recorder> {
+  const recorder = new Recorder();
+  await pulumi.runtime.setMocks(recorder, "docker-node", "test", preview);
+  pulumi.runtime.setAllConfig(config, ["docker-node:proxmoxApiToken", "docker-node:agentSecret"]);
+  return recorder;
+}
+
+/** Waits until the program has registered all it will: no call under way, and none follows from the last. */
+export async function settle(recorder: Recorder): Promise<void> {
+  for (let seen = -1; seen !== recorder.resources.length;) {
+    seen = recorder.resources.length;
+    await pulumi.runtime.waitForRPCs();
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Value of an output; undefined while it is unknown. */
+export function unwrap<T>(output: pulumi.Output<T>): Promise<T> {
+  return new Promise((resolve) => output.apply(resolve));
+}

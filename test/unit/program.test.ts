@@ -1,0 +1,360 @@
+import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { IGNORED_CHANGES } from "../../components";
+import { networkArgs } from "../../components/container-networks";
+import { renderScript, shellQuote } from "../../components/shell";
+import { vmArgs } from "../../components/vm-args";
+import { firewallRules, sshOptions } from "../../config/node";
+import { loadSettings, merge } from "../../config/load";
+import { program, type Outputs } from "../../program";
+import { HOST_KEY, settle, startEngine, unwrap, type Recorder } from "../support/mocks";
+import { prodNode, prodWith } from "../support/settings";
+
+/** The rules of the graph, each with its test, on production's configuration. */
+
+const NODE = "proj-docker02";
+const SECRET = "a-secret-of-some-length";
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "docker-node-unit-"));
+  writeFileSync(join(folder, "key"), "PRIVATE KEY");
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+async function run(
+  override: unknown = {},
+  preview = false,
+): Promise<{ recorder: Recorder; outputs: Outputs }> {
+  const raw = prodWith(merge({ ssh: { privateKeyFile: join(folder, "key") } }, override));
+  const config = {
+    "docker-node:proxmox": JSON.stringify(raw.proxmox),
+    "docker-node:defaults": JSON.stringify(raw.defaults),
+    "docker-node:nodes": JSON.stringify(raw.nodes),
+    "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
+    "docker-node:agentSecret": SECRET,
+  };
+  const recorder = await startEngine({ preview, config });
+  const outputs = program();
+  await settle(recorder);
+  return { recorder, outputs };
+}
+
+const names = (recorder: Recorder): string[] =>
+  recorder.resources.map((r) => `${r.type}  ${r.name}`).sort();
+
+describe("the graph", () => {
+  test("of production", async () => {
+    const { recorder } = await run();
+    expect(names(recorder)).toMatchSnapshot();
+  });
+
+  test("is whole in the preview of an empty stack, with every address known and no invoke", async () => {
+    const { recorder, outputs } = await run({}, true);
+    expect(names(recorder)).toEqual(names((await run()).recorder));
+    expect(outputs.nodes[NODE]).toMatchObject({
+      address: "10.25.20.24",
+      dockerHost: "ssh://ubuntu@10.25.20.24:22",
+      agentUrl: "https://10.25.20.24:9001",
+      volumes: [],
+    });
+  });
+
+  test("starts every component with the node's name", async () => {
+    const { recorder } = await run();
+    const own = recorder.resources.filter(
+      (r) => !/^pulumi:|CloudImage|download\/file/.test(r.type),
+    );
+    expect(own.filter((r) => !r.name.startsWith(NODE))).toEqual([]);
+  });
+
+  test("has one Docker provider a node and nothing on a default provider", async () => {
+    const { recorder } = await run();
+    expect(recorder.all("pulumi:providers:docker")).toHaveLength(1);
+    for (const { type, provider, name } of recorder.resources) {
+      if (type.startsWith("docker:"))
+        expect([name, provider]).toEqual([name, expect.stringContaining(`${NODE}-docker`)]);
+      if (type.startsWith("proxmoxve:"))
+        expect([name, provider]).toEqual([name, expect.stringContaining("::proxmox::")]);
+    }
+  });
+});
+
+describe("outputs", () => {
+  test("describe the node", async () => {
+    const { outputs } = await run();
+    const node = outputs.nodes[NODE];
+    if (!node) throw new Error("no outputs");
+    expect(await unwrap(pulumi.output(node))).toMatchObject({
+      vmId: 2019,
+      sshUser: "ubuntu",
+      hostKey: HOST_KEY,
+      engineVersion: "29.10.0",
+      apiVersion: "1.52",
+      networks: { "development-secondary": { driver: "bridge", subnet: "172.19.0.0/24" } },
+    });
+  });
+});
+
+describe("the machine", () => {
+  test("is what Proxmox is told, reviewed as data", () => {
+    expect(vmArgs(NODE, prodNode(), "local:import/x.qcow2")).toMatchSnapshot();
+  });
+
+  test("may be a clone of a template", () => {
+    const args = vmArgs(NODE, prodNode({ machine: { image: { template: 9000, node: "pve02" } } }));
+    expect(args.clone).toEqual({ vmId: 9000, nodeName: "pve02", full: true });
+    expect(args.disks).toEqual([
+      expect.not.objectContaining({ importFrom: expect.anything() as unknown }),
+      expect.anything(),
+    ]);
+  });
+
+  test("a clone downloads nothing", async () => {
+    const { recorder } = await run({ machine: { image: { template: 9000 } } });
+    expect(recorder.all("proxmoxve:download/file:File")).toEqual([]);
+  });
+
+  test("ignores what an operator or a new image may change, and only that", () => {
+    expect(IGNORED_CHANGES).toEqual(["disks[0].importFrom", "clone", "initialization.userAccount"]);
+  });
+
+  test("lets in SSH from management, the agent from Portainer, and declared ports", () => {
+    const rules = [
+      { port: "443", comment: "web" },
+      { proto: "udp", port: "53", source: "10.25.0.0/16" },
+    ];
+    expect(firewallRules(prodNode({ network: { firewall: { rules } } }))).toEqual([
+      { comment: "SSH from management", source: "10.25.10.0/24", proto: "tcp", port: "22" },
+      {
+        comment: "Portainer agent from the Portainer server",
+        source: "10.25.10.11",
+        proto: "tcp",
+        port: "9001",
+      },
+      { comment: "web", proto: "tcp", port: "443" },
+      { comment: "declared", proto: "udp", port: "53", source: "10.25.0.0/16" },
+    ]);
+  });
+
+  test("has no firewall resources when none is declared", async () => {
+    const node = prodNode();
+    expect(firewallRules({ ...node, network: { ...node.network, firewall: undefined } })).toEqual(
+      [],
+    );
+    const raw = prodWith({ ssh: { privateKeyFile: join(folder, "key") } });
+    const defaults = merge(raw.defaults, { network: { firewall: null } });
+    const recorder = await startEngine({
+      config: {
+        "docker-node:proxmox": JSON.stringify(raw.proxmox),
+        "docker-node:nodes": JSON.stringify({
+          [NODE]: merge(defaults, { ssh: { privateKeyFile: join(folder, "key") } }),
+        }),
+        "docker-node:proxmoxApiToken": "t",
+        "docker-node:agentSecret": SECRET,
+      },
+    });
+    program();
+    await settle(recorder);
+    expect(recorder.resources.filter((r) => r.type.includes("firewall"))).toEqual([]);
+  });
+});
+
+describe("commands on the node", () => {
+  test("get variables and script on standard input, never through the environment", async () => {
+    const { recorder } = await run();
+    const commands = recorder.all("command:remote:Command");
+    expect(commands.map((c) => c.name)).toEqual(
+      ["ready", "storage", "install", "access", "daemon"].map((step) => `${NODE}-${step}`),
+    );
+    for (const { inputs } of commands) {
+      expect(inputs).toMatchObject({ create: "sudo -n bash -s", addPreviousOutputInEnv: false });
+      expect(inputs).not.toHaveProperty("environment");
+      expect(inputs).not.toHaveProperty("delete");
+    }
+  });
+
+  test("only the first dials without limit and without a pinned host key", async () => {
+    const { recorder } = await run();
+    const connection = (step: string): unknown =>
+      recorder.find("command:remote:Command", `${NODE}-${step}`).inputs.connection;
+    expect(JSON.stringify(connection("ready"))).not.toContain(HOST_KEY);
+    expect(JSON.stringify(connection("ready"))).toContain('"dialErrorLimit":-1');
+    for (const step of ["storage", "install", "access", "daemon"]) {
+      expect(JSON.stringify(connection(step))).toContain(`"hostKey":"${HOST_KEY}"`);
+    }
+  });
+
+  test("a declared host key is pinned from the first connection on", async () => {
+    const hostKey = "ssh-ed25519 AAAADeclared comment";
+    const { recorder, outputs } = await run({ ssh: { hostKey } });
+    const connections = recorder
+      .all("command:remote:Command")
+      .map((c) => JSON.stringify(c.inputs.connection));
+    expect(connections.filter((c) => !c.includes("ssh-ed25519 AAAADeclared"))).toEqual([]);
+    expect(await unwrap(pulumi.output(outputs.nodes[NODE]?.hostKey))).toBe(
+      "ssh-ed25519 AAAADeclared",
+    );
+  });
+
+  test("the private key is a secret", async () => {
+    const { recorder } = await run();
+    for (const { inputs } of recorder.all("command:remote:Command")) {
+      // A secret anywhere in an object makes the object one.
+      expect(inputs.connection).toHaveProperty("4dabf18193072939515e22adb298388d");
+    }
+  });
+
+  test("a missing private key is a configuration error", async () => {
+    await expect(run({ ssh: { privateKeyFile: "/nowhere/key" } })).rejects.toThrow(
+      'nodes.proj-docker02.ssh.privateKeyFile: "/nowhere/key"; allowed: a readable file',
+    );
+  });
+});
+
+describe("the Docker provider", () => {
+  test("pins the host key in its own options and uses no file, no agent, no DOCKER_HOST", async () => {
+    const { recorder } = await run();
+    const { inputs } = recorder.find("pulumi:providers:docker");
+    expect(inputs.host).toBe("ssh://ubuntu@10.25.20.24:22");
+    expect(JSON.parse(String(inputs.sshOpts))).toEqual(
+      sshOptions(
+        { ...prodNode(), ssh: { ...prodNode().ssh, privateKeyFile: join(folder, "key") } },
+        HOST_KEY,
+      ),
+    );
+    expect(sshOptions(prodNode(), HOST_KEY)).toMatchSnapshot();
+  });
+
+  test("goes through a declared endpoint", async () => {
+    const { outputs } = await run({ ssh: { endpoint: { host: "127.0.0.1", port: 2222 } } });
+    expect(outputs.nodes[NODE]?.dockerHost).toBe("ssh://ubuntu@127.0.0.1:2222");
+  });
+});
+
+describe("the Portainer agent", () => {
+  test("is bound to the node's address, outside the user namespace, with the real volumes directory", async () => {
+    const { recorder } = await run();
+    const { inputs } = recorder.find("docker:index/container:Container");
+    expect(inputs).toMatchObject({
+      name: "portainer_agent",
+      restart: "always",
+      usernsMode: "host",
+      networkMode: "bridge",
+      logDriver: "json-file",
+      ports: [{ internal: 9001, external: 9001, ip: "10.25.20.24" }],
+      volumes: [
+        { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
+        {
+          hostPath: "/var/lib/docker/231072.231072/volumes",
+          containerPath: "/var/lib/docker/volumes",
+        },
+      ],
+    });
+    expect(inputs.image).toMatch(/^sha256:id-of-docker.io\/portainer\/agent:2.39.1@sha256:/);
+  });
+
+  test("gets its secret as a secret", async () => {
+    const { recorder } = await run();
+    const { inputs } = recorder.find("docker:index/container:Container");
+    const envs = JSON.stringify(inputs.envs);
+    expect(envs).toContain("4dabf18193072939515e22adb298388d");
+    expect(envs).toContain(`AGENT_SECRET=${SECRET}`);
+  });
+
+  test("is left out where there is no Portainer", async () => {
+    const raw = prodWith({});
+    const defaults = merge(raw.defaults, {
+      portainer: null,
+      ssh: { privateKeyFile: join(folder, "key") },
+    });
+    const settings = loadSettings({ ...raw, defaults });
+    expect(settings.nodes[NODE]?.portainer).toBeUndefined();
+  });
+});
+
+describe("networks and volumes", () => {
+  test("a bridge has an explicit subnet and says whether containers may talk", () => {
+    expect(
+      networkArgs("n", {
+        driver: "bridge",
+        subnet: "172.19.0.0/24",
+        isolated: true,
+        internal: false,
+      }),
+    ).toEqual({
+      name: "n",
+      driver: "bridge",
+      internal: false,
+      ipamConfigs: [{ subnet: "172.19.0.0/24", gateway: undefined }],
+      options: { "com.docker.network.bridge.enable_icc": "false" },
+    });
+  });
+
+  test("a macvlan hangs on the VLAN of its parent and leaves addresses out", () => {
+    const config = {
+      driver: "macvlan",
+      parent: "eth0",
+      subnet: "10.25.30.0/24",
+      gateway: "10.25.30.1",
+      range: "10.25.30.128/25",
+      excluded: { nas: "10.25.30.129" },
+    } as const;
+    expect(networkArgs("lan", { ...config, vlan: 30 })).toMatchObject({
+      driver: "macvlan",
+      options: { parent: "eth0.30" },
+      ipamConfigs: [{ ipRange: "10.25.30.128/25", auxAddress: { nas: "10.25.30.129" } }],
+    });
+    expect(networkArgs("lan", config).options).toMatchObject({ parent: "eth0" });
+  });
+
+  test("declared volumes are made", async () => {
+    const { recorder, outputs } = await run({ volumes: { data: { labels: { purpose: "test" } } } });
+    expect(recorder.find("docker:index/volume:Volume").inputs).toMatchObject({
+      name: "data",
+      labels: [{ label: "purpose", value: "test" }],
+    });
+    expect(outputs.nodes[NODE]?.volumes).toEqual(["data"]);
+  });
+});
+
+describe("scripts for the shell", () => {
+  test("take any value literally", () => {
+    expect(shellQuote(`a'b"$(id)\n`)).toBe(`'a'\\''b"$(id)\n'`);
+  });
+
+  test("leave undefined variables out", () => {
+    const text = renderScript("ready", { A: "1", B: undefined, C: 2 });
+    expect(text.split("\n").slice(0, 2)).toEqual(["A='1'", "C='2'"]);
+  });
+});
+
+test("several nodes share the cluster's provider and the image, and have their own everything else", async () => {
+  const raw = prodWith({});
+  const nodes = {
+    "proj-docker01": { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } },
+    "proj-docker02": {},
+  };
+  const recorder = await startEngine({
+    config: {
+      "docker-node:proxmox": JSON.stringify(raw.proxmox),
+      "docker-node:defaults": JSON.stringify(
+        merge(raw.defaults, { ssh: { privateKeyFile: join(folder, "key") } }),
+      ),
+      "docker-node:nodes": JSON.stringify(nodes),
+      "docker-node:proxmoxApiToken": "t",
+      "docker-node:agentSecret": SECRET,
+    },
+  });
+  program();
+  await settle(recorder);
+  const count = (type: string): number => recorder.all(type).length;
+  expect(count("pulumi:providers:proxmoxve")).toBe(1);
+  expect(count("proxmoxve:download/file:File")).toBe(1);
+  expect(count("proxmoxve:index/vmLegacy:VmLegacy")).toBe(2);
+  expect(count("pulumi:providers:docker")).toBe(2);
+});
