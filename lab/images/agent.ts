@@ -1,0 +1,41 @@
+/** The stand-in for the Portainer agent, as an image. */
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { goBuild } from "../lib/run";
+import { writeLayout } from "./layout";
+
+/** The program's Go module; the image's cache key is its content. */
+export const AGENT_SOURCE = path.join(__dirname, "agent");
+
+/** The stand-in's version is in its program; the tag repeats it. */
+const version = (): string => {
+  const source = fs.readFileSync(path.join(AGENT_SOURCE, "main.go"), "utf8");
+  return /^const version = "([^"]+)"$/m.exec(source)?.[1] ?? "standin";
+};
+
+/** Builds the program and wraps it into an image with nothing else in it. */
+export async function buildAgentImage(layout: string): Promise<void> {
+  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-agent-"));
+  try {
+    const program = path.join(temporary, "agent");
+    await goBuild(AGENT_SOURCE, ".", program);
+    writeLayout(layout, {
+      repository: "portainer/agent",
+      tag: version(),
+      files: [{ path: "agent", mode: 0o755, content: fs.readFileSync(program) }],
+      config: {
+        Entrypoint: ["/agent"],
+        ExposedPorts: { "9001/tcp": {} },
+        Labels: {
+          "org.opencontainers.image.description":
+            "Lab stand-in for the Portainer agent: its health check only. Not Portainer software.",
+          "org.opencontainers.image.version": version(),
+        },
+      },
+    });
+  } finally {
+    fs.rmSync(temporary, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,3 @@
+module docker-node/lab/images/agent
+
+go 1.25

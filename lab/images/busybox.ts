@@ -1,0 +1,83 @@
+/** A busybox image from Debian's `busybox-static`, fetched through apt when it is first needed. */
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { run } from "../lib/run";
+import { writeLayout } from "./layout";
+import type { TarEntry } from "./tar";
+
+const PACKAGE = "busybox-static";
+
+/** Options for an apt with package lists of its own, for hosts that keep none. */
+function privateLists(directory: string): string[] {
+  fs.mkdirSync(path.join(directory, "lists", "partial"), { recursive: true });
+  fs.mkdirSync(path.join(directory, "archives", "partial"), { recursive: true });
+  return ["-o", `Dir::State=${directory}`, "-o", `Dir::Cache=${directory}`];
+}
+
+/** Downloads and unpacks the package below a directory, installing nothing; returns the program's path. */
+async function unpackBusybox(directory: string): Promise<string> {
+  const options = { cwd: directory, env: { LC_ALL: "C" } };
+  const download = ["download", PACKAGE];
+  await run("apt-get", download, options).catch(async () => {
+    const lists = privateLists(path.join(directory, "apt"));
+    await run("apt-get", [...lists, "update"], options);
+    await run("apt-get", [...lists, ...download], options);
+  });
+  const deb = fs.readdirSync(directory).find((name) => name.endsWith(".deb"));
+  if (!deb) throw new Error(`apt-get download ${PACKAGE} brought no package`);
+  await run("dpkg-deb", ["-x", deb, "root"], options);
+  const places = ["bin/busybox", "usr/bin/busybox"].map((name) =>
+    path.join(directory, "root", name),
+  );
+  const program = places.find((file) => fs.existsSync(file));
+  if (!program) throw new Error(`${PACKAGE} holds no busybox`);
+  return program;
+}
+
+/** The commands busybox has, as links to it in the usual places. */
+function links(list: string): TarEntry[] {
+  const paths = list.split("\n").filter((name) => name !== "" && name !== "bin/busybox");
+  return paths.map((name) => ({ path: name, target: "/bin/busybox" }));
+}
+
+/** What programs expect to find besides. */
+const SKELETON: TarEntry[] = [
+  {
+    path: "etc/passwd",
+    content: Buffer.from(
+      "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    ),
+  },
+  { path: "etc/group", content: Buffer.from("root:x:0:\nnogroup:x:65534:\n") },
+  { path: "root", mode: 0o700 },
+  { path: "tmp", mode: 0o1777 },
+  { path: "var/tmp", mode: 0o1777 },
+];
+
+/** Writes the image. Its digest changes only when Debian's busybox does. */
+export async function buildBusyboxImage(layout: string): Promise<void> {
+  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-busybox-"));
+  try {
+    const program = await unpackBusybox(temporary);
+    const [, version] = /^BusyBox v([\w.]+)/.exec(await run(program, [])) ?? [];
+    const content = fs.readFileSync(program);
+    writeLayout(layout, {
+      repository: "library/busybox",
+      tag: version ?? "debian",
+      files: [
+        ...SKELETON,
+        { path: "bin/busybox", mode: 0o755, content },
+        ...links(await run(program, ["--list-full"])),
+      ],
+      config: {
+        Cmd: ["sh"],
+        Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        Labels: { "org.opencontainers.image.description": "busybox from Debian's busybox-static" },
+      },
+    });
+  } finally {
+    fs.rmSync(temporary, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * Images written as OCI layouts, ready for `crane push`. The one layer is gzip in form only and
+ * nothing carries a time, so the digest depends on the content alone, not on tools or their versions.
+ */
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { gzipStored } from "./gzip";
+import { tarball, type TarEntry } from "./tar";
+
+export interface ImageSpec {
+  repository: string;
+  tag: string;
+  files: TarEntry[];
+  /** The runtime part of the image configuration: Cmd, Entrypoint, Env, Labels, ExposedPorts. */
+  config: {
+    Cmd?: string[];
+    Entrypoint?: string[];
+    Env?: string[];
+    Labels?: Record<string, string>;
+    ExposedPorts?: Record<string, object>;
+  };
+}
+
+export interface ImageReference {
+  repository: string;
+  tag: string;
+  digest: string;
+}
+
+interface Descriptor {
+  mediaType: string;
+  digest: string;
+  size: number;
+}
+
+const REFERENCE = "org.opencontainers.image.ref.name";
+const OCI = "application/vnd.oci.image";
+
+const digestOf = (content: Buffer): string =>
+  `sha256:${createHash("sha256").update(content).digest("hex")}`;
+
+/** Stores one blob under its digest. */
+function addBlob(layout: string, mediaType: string, content: Buffer): Descriptor {
+  const digest = digestOf(content);
+  const blobs = path.join(layout, "blobs", "sha256");
+  fs.mkdirSync(blobs, { recursive: true });
+  fs.writeFileSync(path.join(blobs, digest.slice("sha256:".length)), content);
+  return { mediaType, digest, size: content.length };
+}
+
+const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+
+/** Writes an image for linux/amd64 into a directory; returns its reference. */
+export function writeLayout(layout: string, image: ImageSpec): ImageReference {
+  const tar = tarball(image.files);
+  const layer = addBlob(layout, `${OCI}.layer.v1.tar+gzip`, gzipStored(tar));
+  const config = addBlob(
+    layout,
+    `${OCI}.config.v1+json`,
+    json({
+      created: "1970-01-01T00:00:00Z",
+      architecture: "amd64",
+      os: "linux",
+      config: image.config,
+      rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
+    }),
+  );
+  const mediaType = `${OCI}.manifest.v1+json`;
+  const manifest = json({ schemaVersion: 2, mediaType, config, layers: [layer] });
+  const descriptor = addBlob(layout, mediaType, manifest);
+  const annotations = { [REFERENCE]: `${image.repository}:${image.tag}` };
+  fs.writeFileSync(path.join(layout, "oci-layout"), json({ imageLayoutVersion: "1.0.0" }));
+  const manifests = [{ ...descriptor, annotations }];
+  fs.writeFileSync(path.join(layout, "index.json"), json({ schemaVersion: 2, manifests }));
+  return { repository: image.repository, tag: image.tag, digest: descriptor.digest };
+}
+
+/** The reference of the image in a layout written here. */
+export function readLayout(layout: string): ImageReference {
+  const index = JSON.parse(fs.readFileSync(path.join(layout, "index.json"), "utf8")) as {
+    manifests: [{ digest: string; annotations: Record<string, string> }];
+  };
+  const { digest, annotations } = index.manifests[0];
+  const [repository = "", tag = ""] = (annotations[REFERENCE] ?? "").split(":");
+  return { repository, tag, digest };
+}

@@ -1,0 +1,109 @@
+/**
+ * What is costly to make and the same every time (built binaries, images, downloads) is kept in one
+ * directory outside the repository, under names that change with their sources.
+ */
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** How old a lock may be before waiters stop trusting its holder. */
+const LOCK_LIMIT_MS = 60 * 60 * 1000;
+
+/** A path in the cache: below `DOCKER_NODE_CACHE`, or the user's cache directory. Makes nothing. */
+export function cacheDir(...parts: string[]): string {
+  const user = process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache");
+  const root = process.env["DOCKER_NODE_CACHE"] || path.join(user, "docker-node");
+  return path.resolve(root, ...parts);
+}
+
+/** The files below `root`, sorted, as paths relative to it ("" for a file itself). */
+function filesBelow(root: string, relative = ""): string[] {
+  const full = path.join(root, relative);
+  if (!fs.statSync(full).isDirectory()) return [relative];
+  const names = fs
+    .readdirSync(full)
+    .filter((name) => !/^(node_modules|\.git|__pycache__)$/.test(name));
+  return names.sort().flatMap((name) => filesBelow(root, path.join(relative, name)));
+}
+
+/**
+ * A short hash of files and directories: names, contents and executable bits count, neither where
+ * they lie nor when they changed. `extra` adds anything else the result depends on.
+ */
+export function contentHash(paths: string[], ...extra: string[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(extra));
+  for (const root of paths) {
+    for (const relative of filesBelow(root)) {
+      const file = path.join(root, relative);
+      const content = fs.readFileSync(file);
+      const executable = (fs.statSync(file).mode & 0o100) !== 0;
+      const name = path.join(path.basename(root), relative);
+      hash.update(JSON.stringify([name, executable, content.length])).update(content);
+    }
+  }
+  return hash.digest("hex").slice(0, 20);
+}
+
+/** Is the holder of a lock file gone, or was it taken implausibly long ago? */
+function isStale(lock: string): boolean {
+  try {
+    if (Date.now() - fs.statSync(lock).mtimeMs > LOCK_LIMIT_MS) return true;
+    const holder = Number(fs.readFileSync(lock, "utf8"));
+    return holder > 0 && !fs.existsSync(`/proc/${holder}`);
+  } catch {
+    return false; // released in the meantime
+  }
+}
+
+/** Takes the lock unless `done` comes true first; says whether it was taken. */
+async function takeLock(lock: string, done: () => boolean): Promise<boolean> {
+  while (!done()) {
+    try {
+      fs.writeFileSync(lock, String(process.pid), { flag: "wx" });
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    }
+    if (isStale(lock)) fs.rmSync(lock, { force: true });
+    else await sleep(200);
+  }
+  return false;
+}
+
+/** Removes what builds that never ended left beside `dir`. */
+function removeLeftovers(dir: string): void {
+  const prefix = `${path.basename(dir)}.`;
+  for (const name of fs.readdirSync(path.dirname(dir))) {
+    const builder = name.startsWith(prefix) && /^(\d+)\.tmp$/.exec(name.slice(prefix.length))?.[1];
+    if (!builder || fs.existsSync(`/proc/${builder}`)) continue;
+    fs.rmSync(path.join(path.dirname(dir), name), { recursive: true, force: true });
+  }
+}
+
+/**
+ * Runs `build` in a fresh directory and moves the result to `dir`, once: later calls return at once,
+ * concurrent ones wait for the first. A failed build leaves nothing. The lock only saves work; that
+ * `dir` is complete or absent rests on the rename.
+ */
+export async function buildOnce(
+  dir: string,
+  build: (into: string) => void | Promise<void>,
+): Promise<string> {
+  const done = (): boolean => fs.existsSync(dir);
+  if (done()) return dir;
+  fs.mkdirSync(path.dirname(dir), { recursive: true });
+  if (!(await takeLock(`${dir}.lock`, done))) return dir;
+  const temporary = `${dir}.${process.pid}.tmp`;
+  try {
+    removeLeftovers(dir);
+    fs.mkdirSync(temporary);
+    await build(temporary);
+    if (!done()) fs.renameSync(temporary, dir);
+  } finally {
+    fs.rmSync(temporary, { recursive: true, force: true });
+    fs.rmSync(`${dir}.lock`, { force: true });
+  }
+  return dir;
+}

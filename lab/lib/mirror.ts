@@ -1,0 +1,55 @@
+/** Starts the lab's package mirror (`lab/services/mirror.ts`). */
+import * as fs from "node:fs";
+import * as http from "node:http";
+import * as path from "node:path";
+
+import { upstreams } from "../services/mirror/sources";
+import { cacheDir } from "./cache";
+import { servicePort } from "./ports";
+import { startService, type Log, type Service } from "./service";
+
+const SCRIPT = path.join(__dirname, "../services/mirror.ts");
+
+/** Does an HTTP server on this loopback port answer at all? */
+export async function answersHttp(port: number, target = "/"): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = http.get(
+      { host: "127.0.0.1", port, path: target, timeout: 2000 },
+      (response) => {
+        response.resume();
+        resolve(true);
+      },
+    );
+    request.on("timeout", () => request.destroy());
+    request.on("error", () => {
+      resolve(false);
+    });
+  });
+}
+
+/**
+ * Starts the mirror for a lab instance, or finds it running.
+ *
+ * @param o.stateDir the instance's state: `mirror.log` is the access log
+ * @param o.files directory whose files are served below `/files/`
+ */
+export async function startMirror(
+  o: { stateDir: string; files: string },
+  log: Log,
+): Promise<Service> {
+  const port = await servicePort(o.stateDir, "mirror");
+  const from = upstreams();
+  const cache = cacheDir("mirror");
+  fs.mkdirSync(o.files, { recursive: true });
+  fs.mkdirSync(cache, { recursive: true });
+  log(`mirror: packages from ${from.debian} and ${from["debian-security"]}`);
+  const args = ["--require", require.resolve("tsx/cjs"), SCRIPT, "--port", String(port)];
+  args.push("--files", path.resolve(o.files), "--cache", cache);
+  args.push("--debian", from.debian, "--debian-security", from["debian-security"]);
+  const ready = (): Promise<boolean> => answersHttp(port);
+  const { stateDir } = o;
+  return startService(
+    { name: "mirror", command: process.execPath, args, stateDir, port, ready },
+    log,
+  );
+}

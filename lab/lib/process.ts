@@ -1,0 +1,76 @@
+/** Process identity on Linux: numbers are reused, so a process is known by more than its number. */
+import * as fs from "node:fs";
+
+/** Start time and boot tell two users of one process number apart; the command line is for people. */
+export interface ProcessIdentity {
+  pid: number;
+  boot: string;
+  startTime: string;
+  command: string[];
+}
+
+interface Stat {
+  state: string;
+  group: number;
+  startTime: string;
+}
+
+/** The fields of `/proc/<pid>/stat` needed here; nothing when there is no such process. */
+function readStat(pid: number): Stat | undefined {
+  try {
+    const text = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The second field is a name in parentheses that may hold anything, parentheses included.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", group: Number(fields[2]), startTime: fields[19] ?? "" };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A zombie has ended; only its parent has not asked how. */
+const hasEnded = (stat: Stat): boolean => stat.state === "Z" || stat.state === "X";
+
+/** Who the process with this number is now; nothing when none runs. */
+export function processIdentity(pid: number): ProcessIdentity | undefined {
+  const stat = readStat(pid);
+  if (!stat || hasEnded(stat)) return undefined;
+  try {
+    return {
+      pid,
+      boot: fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+      startTime: stat.startTime,
+      command: fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Is the recorded process the one that runs under its number now, with the command line it had? */
+export function isOurs(recorded: ProcessIdentity): boolean {
+  const now = processIdentity(recorded.pid);
+  return (
+    now !== undefined &&
+    now.boot === recorded.boot &&
+    now.startTime === recorded.startTime &&
+    JSON.stringify(now.command) === JSON.stringify(recorded.command)
+  );
+}
+
+/** The live processes of a process group. */
+export function groupMembers(group: number): number[] {
+  const pids = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    const stat = readStat(pid);
+    return stat?.group === group && !hasEnded(stat);
+  });
+}
+
+/** Signals every member of a process group; that it has just gone is no error. */
+export function signalGroup(group: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-group, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}

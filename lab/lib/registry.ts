@@ -1,0 +1,82 @@
+/** The lab's image registry, and the images in it. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { AGENT_SOURCE, buildAgentImage } from "../images/agent";
+import { buildBusyboxImage } from "../images/busybox";
+import { readLayout, type ImageReference } from "../images/layout";
+import { buildOnce, cacheDir, contentHash } from "./cache";
+import { answersHttp } from "./mirror";
+import { servicePort } from "./ports";
+import { goBuild, run } from "./run";
+import { startService, type Log, type Service } from "./service";
+
+export type SeededImage = ImageReference;
+
+const MODULE = path.join(__dirname, "../services/registry");
+const IMAGES = path.join(__dirname, "../images");
+
+/** `crane`, built once from the module that pins it; half a minute the first time. */
+async function crane(log: Log): Promise<string> {
+  const directory = cacheDir("registry", contentHash([MODULE]));
+  await buildOnce(directory, async (into) => {
+    log("registry: building crane, once");
+    const pkg = "github.com/google/go-containerregistry/cmd/crane";
+    await goBuild(MODULE, pkg, path.join(into, "crane"));
+  });
+  return path.join(directory, "crane");
+}
+
+/**
+ * Starts the registry for a lab instance, or finds it running. It keeps blobs on disk but manifests in
+ * memory: seed it after every start.
+ */
+export async function startRegistry(o: { stateDir: string }, log: Log): Promise<Service> {
+  const command = await crane(log);
+  const port = await servicePort(o.stateDir, "registry");
+  const disk = path.join(o.stateDir, "registry");
+  fs.mkdirSync(disk, { recursive: true });
+  const args = ["registry", "serve", "--address", `127.0.0.1:${port}`, "--disk", disk];
+  const ready = (): Promise<boolean> => answersHttp(port, "/v2/");
+  return startService({ name: "registry", command, args, stateDir: o.stateDir, port, ready }, log);
+}
+
+/** An image's layout in the cache, built if its sources are new. */
+async function imageLayout(
+  name: string,
+  sources: string[],
+  build: (into: string) => Promise<void>,
+  log: Log,
+): Promise<string> {
+  const shared = ["layout.ts", "tar.ts", "gzip.ts"].map((file) => path.join(IMAGES, file));
+  const directory = cacheDir("images", name, contentHash([...sources, ...shared]));
+  return buildOnce(directory, async (into) => {
+    log(`registry: building the image ${name}, once`);
+    await build(into);
+  });
+}
+
+/** Pushes a layout under its tag and makes sure that it arrived as the image it is. */
+async function push(registry: Service, layout: string, log: Log): Promise<SeededImage> {
+  const image = readLayout(layout);
+  const target = `127.0.0.1:${registry.port}/${image.repository}`;
+  const pushed = await run(await crane(log), ["push", layout, `${target}:${image.tag}`]);
+  if (pushed.trim() !== `${target}@${image.digest}`) {
+    throw new Error(`registry: ${image.repository} arrived as ${pushed.trim()}`);
+  }
+  log(`registry: ${image.repository}:${image.tag} ${image.digest}`);
+  return image;
+}
+
+/** Puts the lab's images into a registry; what is there already is left alone. */
+export async function seedRegistry(
+  registry: Service,
+  log: Log,
+): Promise<Record<"agent" | "busybox", SeededImage>> {
+  const source = (name: string): string => path.join(IMAGES, name);
+  const [agent, busybox] = await Promise.all([
+    imageLayout("agent", [source("agent.ts"), AGENT_SOURCE], buildAgentImage, log),
+    imageLayout("busybox", [source("busybox.ts")], buildBusyboxImage, log),
+  ]);
+  return { agent: await push(registry, agent, log), busybox: await push(registry, busybox, log) };
+}

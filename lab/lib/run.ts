@@ -1,0 +1,30 @@
+/** Running programs to their end. */
+import { execFile } from "node:child_process";
+
+/** Runs a program without a shell; returns its standard output, or throws with what it complained of. */
+export async function run(
+  command: string,
+  args: string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+): Promise<string> {
+  const { cwd, timeoutMs = 20 * 60_000 } = options;
+  const env = { ...process.env, ...options.env };
+  const limits = { maxBuffer: 64 * 1024 * 1024, timeout: timeoutMs };
+  return new Promise((resolve, reject) => {
+    execFile(command, args, { cwd, env, ...limits }, (error, stdout, stderr) => {
+      if (!error) resolve(stdout);
+      else {
+        const reason = stderr.trim().split("\n").slice(-15).join("\n") || error.message;
+        reject(new Error(`${command} ${args[0] ?? ""}: ${reason}`));
+      }
+    });
+  });
+}
+
+/** Builds a static program for linux/amd64 from a Go module, the same bytes wherever it lies. */
+export async function goBuild(module: string, pkg: string, output: string): Promise<void> {
+  // The user's own Go settings must not change what comes out.
+  const env = { CGO_ENABLED: "0", GOOS: "linux", GOARCH: "amd64", GOFLAGS: "", GOWORK: "off" };
+  const flags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="];
+  await run("go", ["build", ...flags, "-o", output, pkg], { cwd: module, env });
+}

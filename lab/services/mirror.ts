@@ -1,0 +1,34 @@
+/**
+ * The lab's package mirror, a process of its own on loopback:
+ *
+ *   mirror.ts --port N --files DIR --cache DIR --debian URL --debian-security URL
+ *
+ * It passes the two Debian archives through a cache and serves the lab's files. Its standard output
+ * is the access log.
+ */
+import { parseArgs } from "node:util";
+
+import { createMirror } from "./mirror/server";
+
+function main(): void {
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({
+    options: { port: text, files: text, cache: text, debian: text, "debian-security": text },
+  });
+  const { port, files, cache, debian, "debian-security": security } = values;
+  if (!port || !files || !cache || !debian || !security) {
+    throw new Error("--port, --files, --cache, --debian and --debian-security are required");
+  }
+  const server = createMirror({
+    files,
+    cache,
+    upstreams: { debian, "debian-security": security },
+    access: (line) => {
+      console.log(line);
+    },
+  });
+  server.listen(Number(port), "127.0.0.1");
+  process.once("SIGTERM", () => process.exit(0));
+}
+
+main();

@@ -1,0 +1,57 @@
+/** Where the host itself gets Debian packages from: the mirror asks there and nowhere else. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { ARCHIVES, type Archive } from "./rules";
+
+/** Used where the host has no Debian sources of its own. */
+const DEFAULT_MIRROR = "http://deb.debian.org";
+
+/** The URIs of a deb822 file's enabled `deb` stanzas. */
+function deb822Uris(text: string): string[] {
+  const unfolded = text.replace(/^#.*\n?/gm, "").replace(/\n[ \t]+/g, " ");
+  return unfolded.split(/\n\s*\n/).flatMap((stanza) => {
+    const field = (name: string): string =>
+      new RegExp(`^${name}:(.*)$`, "im").exec(stanza)?.[1]?.trim() ?? "";
+    const enabled = !/^(no|false|0|off)$/i.test(field("Enabled"));
+    return enabled && /\bdeb\b(?!-)/.test(field("Types")) ? field("URIs").split(/\s+/) : [];
+  });
+}
+
+/** The URIs of a one-line-style file's `deb` lines. */
+function listUris(text: string): string[] {
+  const lines = text.matchAll(/^[ \t]*deb[ \t]+(?:\[[^\]]*\][ \t]*)?(\S+)/gm);
+  return [...lines].map((match) => match[1] as string);
+}
+
+/** All http(s) URIs apt is configured with, in apt's own order of files. */
+export function configuredUris(etcApt: string): string[] {
+  const parts = path.join(etcApt, "sources.list.d");
+  const names = fs.existsSync(parts) ? fs.readdirSync(parts).sort() : [];
+  const files = [path.join(etcApt, "sources.list"), ...names.map((name) => path.join(parts, name))];
+  const uris = files
+    .filter((file) => fs.existsSync(file))
+    .flatMap((file) => {
+      const text = fs.readFileSync(file, "utf8");
+      if (file.endsWith(".sources")) return deb822Uris(text);
+      return file.endsWith(".list") ? listUris(text) : [];
+    });
+  return uris.filter((uri) => /^https?:\/\//.test(uri)).map((uri) => uri.replace(/\/+$/, ""));
+}
+
+/**
+ * The upstream of each archive: `DOCKER_NODE_LAB_MIRROR` (a base that holds `debian` and
+ * `debian-security`), else what apt on this host uses, else Debian's own.
+ */
+export function upstreams(
+  override = process.env["DOCKER_NODE_LAB_MIRROR"],
+  etcApt = "/etc/apt",
+): Record<Archive, string> {
+  const base = (override || DEFAULT_MIRROR).replace(/\/+$/, "").replace(/\/debian$/, "");
+  const configured = override ? [] : configuredUris(etcApt);
+  const entries = ARCHIVES.map((archive) => {
+    const own = configured.find((uri) => new URL(uri).pathname.endsWith(`/${archive}`));
+    return [archive, own ?? `${base}/${archive}`];
+  });
+  return Object.fromEntries(entries) as Record<Archive, string>;
+}
