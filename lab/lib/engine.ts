@@ -1,0 +1,154 @@
+/**
+ * The Pulumi engine and its plugins for the lab: as released when they are installed or can be
+ * fetched, otherwise built from Go modules, with a stand-in for the one that is no Go module.
+ */
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { builtEngine, builtProvider, pinnedEngine } from "../plugins/build";
+import { officialEngine, officialPlugin } from "../plugins/official";
+import { buildOnce, cacheDir, contentHash } from "./cache";
+
+type Log = (line: string) => void;
+
+export type PluginName = "proxmoxve" | "docker" | "command";
+
+export interface Plugin {
+  version: string;
+  /** `official`: upstream's release; `built`: upstream's code, built here; `stand-in`: the lab's own. */
+  origin: "official" | "built" | "stand-in";
+  /** The program the engine starts. */
+  path: string;
+}
+
+export interface Engine {
+  /** Becomes PULUMI_HOME. */
+  home: string;
+  /** The `pulumi` program. */
+  cli: string;
+  /** For `PulumiCommand.get({ root })` of the Automation API. */
+  root: string;
+  version: string;
+  origin: "official" | "built";
+  plugins: Record<PluginName, Plugin>;
+}
+
+const ROOT = path.resolve(__dirname, "../..");
+const STAND_IN = path.join(ROOT, "lab/plugins/command/pulumi-resource-command");
+
+/** The npm package whose version each plugin must have. */
+const PACKAGES: Record<PluginName, string> = {
+  proxmoxve: "@muhlba91/pulumi-proxmoxve",
+  docker: "@pulumi/docker",
+  command: "@pulumi/command",
+};
+
+/** A plugin before it is put in place: the files of its directory, and where each lies. */
+interface Source extends Omit<Plugin, "path"> {
+  files: Record<string, string>;
+}
+
+/** The version of a plugin, as package.json pins its SDK. */
+function pluginVersion(name: PluginName): string {
+  const manifest = JSON.parse(fs.readFileSync(path.join(ROOT, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  const version = manifest.dependencies[PACKAGES[name]];
+  if (!version || !/^\d/.test(version)) throw new Error(`package.json must pin ${PACKAGES[name]}`);
+  return version;
+}
+
+const program = (name: PluginName): string => `pulumi-resource-${name}`;
+
+/** Where a plugin is taken from: upstream's release, else the build, else the stand-in. */
+async function pluginSource(
+  name: PluginName,
+  pulumi: string | undefined,
+  log: Log,
+): Promise<Source> {
+  const version = pluginVersion(name);
+  const official = await officialPlugin(name, version, pulumi, log);
+  if (official) {
+    const names = fs.readdirSync(official);
+    const files = Object.fromEntries(names.map((file) => [file, path.join(official, file)]));
+    return { version, origin: "official", files };
+  }
+  if (name === "command") {
+    return { version, origin: "stand-in", files: { [program(name)]: STAND_IN } };
+  }
+  return { version, origin: "built", files: { [program(name)]: await builtProvider(name, log) } };
+}
+
+/** Links a file, or has a script start it where its own place matters to it. */
+function place(target: string, file: string): void {
+  if (target !== STAND_IN) fs.symlinkSync(target, file);
+  else fs.writeFileSync(file, `#!/bin/sh\nexec '${target}' "$@"\n`, { mode: 0o755 });
+}
+
+/** Puts the parts into the layout of a Pulumi home. */
+function assemble(home: string, cli: string, plugins: Record<PluginName, Source>): void {
+  fs.mkdirSync(path.join(home, "bin"));
+  fs.symlinkSync(cli, path.join(home, "bin/pulumi"));
+  for (const [name, plugin] of Object.entries(plugins)) {
+    const dir = path.join(home, "plugins", `resource-${name}-v${plugin.version}`);
+    fs.mkdirSync(dir, { recursive: true });
+    for (const [file, target] of Object.entries(plugin.files)) {
+      place(target, path.join(dir, file));
+    }
+  }
+}
+
+/** The plugin as it lies in the assembled home. */
+function placed(home: string, name: PluginName, source: Source): Plugin {
+  const { version, origin } = source;
+  const file = path.join(home, "plugins", `resource-${name}-v${version}`, program(name));
+  return { version, origin, path: file };
+}
+
+/**
+ * Returns a ready engine with its plugins. The first call on a machine may take some minutes to
+ * build them; what it makes lies in the lab's cache, and every later call takes no time.
+ */
+export async function ensureEngine(log: Log): Promise<Engine> {
+  const official = await officialEngine();
+  const cli = official?.path ?? (await builtEngine(log));
+  const sources = {
+    proxmoxve: await pluginSource("proxmoxve", official?.path, log),
+    docker: await pluginSource("docker", official?.path, log),
+    command: await pluginSource("command", official?.path, log),
+  };
+  const key = contentHash([], cli, JSON.stringify(sources));
+  const home = await buildOnce(cacheDir("engine", `home-${key}`), (into) => {
+    assemble(into, cli, sources);
+  });
+  return {
+    home,
+    cli: path.join(home, "bin/pulumi"),
+    root: home,
+    version: official?.version ?? `v${pinnedEngine()}`,
+    origin: official ? "official" : "built",
+    plugins: {
+      proxmoxve: placed(home, "proxmoxve", sources.proxmoxve),
+      docker: placed(home, "docker", sources.docker),
+      command: placed(home, "command", sources.command),
+    },
+  };
+}
+
+/** Variables by which a workstation's own Docker and Proxmox settings would reach the providers. */
+const FOREIGN = /^(DOCKER_(HOST|CONTEXT|CERT_PATH|SSH_OPTS|.*_MATERIAL)|(PROXMOX|PM)_VE_.*)$/;
+
+/**
+ * What to add to the environment of the engine: its home, no downloads or update checks, and blanks
+ * for settings meant for other targets than the lab. The caller adds PULUMI_BACKEND_URL.
+ */
+export function engineEnv(engine: Engine): Record<string, string> {
+  const foreign = Object.keys(process.env).filter((name) => FOREIGN.test(name));
+  return {
+    ...Object.fromEntries(foreign.map((name) => [name, ""])),
+    DOCKER_HOST: "",
+    PULUMI_HOME: engine.home,
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+  };
+}

@@ -1,0 +1,149 @@
+/** Builds the Pulumi engine and the bridged providers from Go modules, into the lab's cache. */
+import { execFile } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { buildOnce, cacheDir, contentHash } from "../lib/cache";
+
+type Log = (line: string) => void;
+
+/** Go modules of this directory, each with the files its result depends on. */
+const MODULES = {
+  engine: ["go.mod", "go.sum"],
+  bridge: ["go.mod", "go.sum", "cmd", "docker", "generated/generated.go", "proxmoxve"],
+};
+
+/** The providers cmd/tfgen knows. */
+const PROVIDERS = ["docker", "proxmoxve"];
+
+/** Flags of every build: nothing of this machine in the result, no symbols, and no Compose resource. */
+const FLAGS = ["-trimpath", "-buildvcs=false", "-tags=no_compose"];
+const STRIP = "-s -w";
+
+const BUILD_LIMIT_MS = 40 * 60 * 1000;
+
+/** Runs a program to its end and returns its output; a failure carries the end of what it said. */
+export async function run(
+  command: string,
+  args: string[],
+  o: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+): Promise<string> {
+  const env = { ...process.env, ...o.env };
+  const options = { cwd: o.cwd, env, timeout: o.timeoutMs ?? BUILD_LIMIT_MS, maxBuffer: 1 << 28 };
+  return new Promise((resolve, reject) => {
+    execFile(command, args, options, (error, stdout, stderr) => {
+      if (!error) {
+        resolve(stdout);
+        return;
+      }
+      const said = (stderr || stdout).trimEnd().split("\n").slice(-12).join("\n");
+      const cause = error.killed ? "took too long" : said || error.message;
+      reject(new Error(`${path.basename(command)} ${args.join(" ")}: ${cause}`, { cause: error }));
+    });
+  });
+}
+
+/** Major, minor and patch of a version inside any text, such as `go1.26.8` or `v3.259.0`. */
+export function parseVersion(text: string): [number, number, number] | undefined {
+  const found = /(\d+)\.(\d+)(?:\.(\d+))?/.exec(text);
+  return found ? [Number(found[1]), Number(found[2]), Number(found[3] ?? 0)] : undefined;
+}
+
+/** Is version `a` the same as `b` or newer? Text without a version is older than anything. */
+export function atLeast(a: string, b: string): boolean {
+  const [left, right] = [parseVersion(a), parseVersion(b)];
+  if (!left || !right) return false;
+  const differing = left.findIndex((part, i) => part !== right[i]);
+  return differing < 0 || (left[differing] ?? 0) > (right[differing] ?? 0);
+}
+
+/** The directive `go` of a module, or the version it requires of another. */
+function required(module: string, what: string): string {
+  const text = fs.readFileSync(path.join(__dirname, module, "go.mod"), "utf8");
+  const found = new RegExp(`^\\s*${what.replaceAll(".", "\\.")} v?(\\S+)`, "m").exec(text);
+  if (!found?.[1]) throw new Error(`lab/plugins/${module}/go.mod does not name ${what}`);
+  return found[1];
+}
+
+/** The version of the Pulumi engine the lab builds. */
+export function pinnedEngine(): string {
+  return required("engine", "github.com/pulumi/pulumi/pkg/v3");
+}
+
+/** The Go version a module would be built with, or an error that says how to get one that can. */
+async function goVersion(module: string): Promise<string> {
+  const wanted = required(module, "go");
+  const select = `export GOTOOLCHAIN=go${wanted}+auto`;
+  const options = { cwd: path.join(__dirname, module) };
+  const version = await run("go", ["env", "GOVERSION"], options).catch((cause: unknown) => {
+    const install = `sudo apt-get install golang-go && ${select}`;
+    throw new Error(`the lab's engine is built with Go ${wanted}; run: ${install}`, { cause });
+  });
+  if (atLeast(version, wanted)) return version.trim();
+  throw new Error(`the lab's engine needs Go ${wanted}, this is ${version.trim()}; run: ${select}`);
+}
+
+/** Copies the sources of a module, so that building leaves no trace in the repository. */
+function copySources(module: keyof typeof MODULES, to: string): void {
+  for (const name of MODULES[module]) {
+    fs.cpSync(path.join(__dirname, module, name), path.join(to, name), { recursive: true });
+  }
+}
+
+/** Builds packages of the module in `cwd` to a file or directory. */
+async function goBuild(
+  cwd: string,
+  ldflags: string,
+  out: string,
+  packages: string[],
+): Promise<void> {
+  await run("go", ["build", ...FLAGS, `-ldflags=${ldflags}`, "-o", out, ...packages], { cwd });
+}
+
+async function buildEngine(source: string, bin: string): Promise<void> {
+  const version = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
+  const ldflags = `${STRIP} -X ${version}=v${pinnedEngine()}`;
+  const main = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
+  await goBuild(source, ldflags, path.join(bin, "pulumi"), [main]);
+}
+
+/** Schema and metadata first, as the plugins embed them. */
+async function buildBridge(source: string, bin: string): Promise<void> {
+  const tfgen = path.join(source, "tfgen");
+  await goBuild(source, STRIP, tfgen, ["./cmd/tfgen"]);
+  for (const name of PROVIDERS) {
+    const out = path.join(source, "generated", name);
+    await run(tfgen, [name, "schema", "--skip-docs", "--skip-examples", "--out", out]);
+  }
+  const packages = PROVIDERS.map((name) => `./cmd/pulumi-resource-${name}`);
+  await goBuild(source, STRIP, `${bin}${path.sep}`, packages);
+}
+
+/** Builds a module once per content, Go version and platform; returns the directory of its programs. */
+async function buildModule(module: keyof typeof MODULES, what: string, log: Log): Promise<string> {
+  const sources = MODULES[module].map((name) => path.join(__dirname, module, name));
+  const platform = `${process.platform}/${process.arch}`;
+  const key = contentHash([...sources, __filename], await goVersion(module), platform);
+  const dir = await buildOnce(cacheDir("engine", `${module}-${key}`), async (into) => {
+    log(`building ${what} from Go modules (about 4 min, cached afterwards)`);
+    const started = Date.now();
+    const source = path.join(into, "source");
+    fs.mkdirSync(path.join(into, "bin"));
+    copySources(module, source);
+    await (module === "engine" ? buildEngine : buildBridge)(source, path.join(into, "bin"));
+    fs.rmSync(source, { recursive: true });
+    log(`built ${what} in ${Math.round((Date.now() - started) / 1000)} s`);
+  });
+  return path.join(dir, "bin");
+}
+
+/** Path of the `pulumi` program built from Go modules. */
+export async function builtEngine(log: Log): Promise<string> {
+  return path.join(await buildModule("engine", "the Pulumi engine", log), "pulumi");
+}
+
+/** Path of a bridged provider built from Go modules. */
+export async function builtProvider(name: "docker" | "proxmoxve", log: Log): Promise<string> {
+  const bin = await buildModule("bridge", "the Proxmox and Docker plugins", log);
+  return path.join(bin, `pulumi-resource-${name}`);
+}

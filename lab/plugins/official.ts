@@ -1,0 +1,90 @@
+/** Finds what Pulumi itself released: the installed program, and plugins it has or can fetch. */
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { buildOnce, cacheDir } from "../lib/cache";
+import { atLeast, run } from "./build";
+
+/** The oldest installed Pulumi the lab makes do with. */
+const OLDEST = "3.200.0";
+
+/** Without network an attempt ends at once, or after this, and is not repeated for a day. */
+const FETCH_LIMIT_MS = 60_000;
+const RETRY_MS = 24 * 60 * 60 * 1000;
+
+/** Where plugins come from that Pulumi does not publish itself. */
+const SERVERS: Partial<Record<string, string>> = {
+  proxmoxve: "github://api.github.com/muhlba91/pulumi-proxmoxve",
+};
+
+/** The `pulumi` on PATH when it is new enough; one the lab built does not count. */
+export async function officialEngine(): Promise<{ path: string; version: string } | undefined> {
+  const directories = (process.env["PATH"] ?? "").split(path.delimiter).filter(Boolean);
+  const found = directories.map((dir) => path.join(dir, "pulumi")).find((f) => fs.existsSync(f));
+  if (!found || isOurs(found)) return undefined;
+  try {
+    const version = (await run(found, ["version"], { timeoutMs: 20_000 })).trim();
+    return atLeast(version, OLDEST) ? { path: found, version } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Does a file lie in, or lead to, the lab's own cache? */
+function isOurs(file: string): boolean {
+  const cache = cacheDir();
+  return (
+    fs.existsSync(cache) && fs.realpathSync(file).startsWith(fs.realpathSync(cache) + path.sep)
+  );
+}
+
+const pluginDir = (home: string, name: string, version: string): string =>
+  path.join(home, "plugins", `resource-${name}-v${version}`);
+
+/** The plugin in the user's own Pulumi home. */
+function installed(name: string, version: string): string | undefined {
+  const home = process.env["PULUMI_HOME"] || path.join(os.homedir(), ".pulumi");
+  const dir = pluginDir(home, name, version);
+  const program = path.join(dir, `pulumi-resource-${name}`);
+  return fs.existsSync(program) && !isOurs(dir) ? dir : undefined;
+}
+
+/** Was fetching this tried in vain lately? */
+function triedInVain(marker: string): boolean {
+  return fs.existsSync(marker) && Date.now() - fs.statSync(marker).mtimeMs < RETRY_MS;
+}
+
+async function fetchPlugin(pulumi: string, name: string, version: string): Promise<string> {
+  const home = await buildOnce(cacheDir("engine", `official-${name}-${version}`), async (into) => {
+    const server = SERVERS[name] ? ["--server", SERVERS[name]] : [];
+    const args = ["plugin", "install", "resource", name, version, ...server];
+    const env = { PULUMI_HOME: into, PULUMI_SKIP_UPDATE_CHECK: "true" };
+    await run(pulumi, args, { env, timeoutMs: FETCH_LIMIT_MS });
+    fs.accessSync(path.join(pluginDir(into, name, version), `pulumi-resource-${name}`));
+  });
+  return pluginDir(home, name, version);
+}
+
+/**
+ * The directory of a plugin as it was released: installed, or fetched when an installed `pulumi` is
+ * given to do so. Nothing when it cannot be had.
+ */
+export async function officialPlugin(
+  name: string,
+  version: string,
+  pulumi: string | undefined,
+  log: (line: string) => void,
+): Promise<string | undefined> {
+  const present = installed(name, version);
+  if (present || !pulumi) return present;
+  const marker = cacheDir("engine", `official-${name}-${version}.unavailable`);
+  if (triedInVain(marker)) return undefined;
+  try {
+    return await fetchPlugin(pulumi, name, version);
+  } catch (error) {
+    log(`plugin ${name} ${version} cannot be downloaded: ${(error as Error).message}`);
+    fs.writeFileSync(marker, "");
+    return undefined;
+  }
+}
