@@ -1,0 +1,94 @@
+/** What a running operation knows of the engine: where to log, and whether it should stop. */
+import * as grpc from "@grpc/grpc-js";
+import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
+import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
+
+/**
+ * "status" is shown while the operation runs and then forgotten, as upstream does with the output
+ * of commands.
+ */
+export type Level = "status" | "debug" | "warning" | "error";
+export type Log = (level: Level, message: string) => void;
+
+/** One create, update or delete of one resource. */
+export interface Operation {
+  log: Log;
+  /** Aborted when the engine cancels, or when the resource's time is over. */
+  signal: AbortSignal;
+}
+
+const severities: Record<Level, LogSeverity> = {
+  status: LogSeverity.INFO,
+  debug: LogSeverity.DEBUG,
+  warning: LogSeverity.WARNING,
+  error: LogSeverity.ERROR,
+};
+
+export function messageOf(error: unknown): string {
+  const { message } = (error ?? {}) as { message?: unknown };
+  return typeof message === "string" ? message : String(error);
+}
+
+/** Sends messages to the engine; before its address is known, and without one, they go nowhere. */
+export class EngineLog {
+  private client: EngineClient | undefined;
+  private address = "";
+  private readonly pending = new Set<Promise<void>>();
+
+  connect(address: string): void {
+    if (!address || address === this.address) return;
+    this.address = address;
+    this.client = new EngineClient(address, grpc.credentials.createInsecure());
+  }
+
+  send(urn: string, level: Level, message: string): void {
+    const request = new LogRequest();
+    request.setUrn(urn);
+    request.setSeverity(severities[level]);
+    request.setMessage(message);
+    request.setEphemeral(level === "status");
+    const sent = new Promise<void>((resolve) => {
+      // A message that cannot be delivered is no reason to fail the operation it is about.
+      if (this.client)
+        this.client.log(request, () => {
+          resolve();
+        });
+      else resolve();
+    });
+    this.pending.add(sent);
+    void sent.then(() => this.pending.delete(sent));
+  }
+
+  /** Waits until the engine has every message, so that none arrives after its operation's end. */
+  async flush(): Promise<void> {
+    await Promise.all(this.pending);
+  }
+}
+
+/** The operations under way, and the way to stop them. */
+export class Operations {
+  private readonly controllers = new Set<AbortController>();
+
+  /**
+   * Runs an operation that ends with an error when cancelled or, unless `timeout` is 0, after so
+   * many seconds.
+   */
+  async run<T>(log: Log, timeout: number, body: (operation: Operation) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    const expire = (): void => {
+      controller.abort(new Error("context deadline exceeded"));
+    };
+    const timer = timeout > 0 ? setTimeout(expire, timeout * 1000) : undefined;
+    this.controllers.add(controller);
+    try {
+      return await body({ log, signal: controller.signal });
+    } finally {
+      clearTimeout(timer);
+      this.controllers.delete(controller);
+    }
+  }
+
+  cancel(): void {
+    for (const controller of this.controllers) controller.abort(new Error("context canceled"));
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * A stand-in for `pulumi-resource-command` 1.2.1, for places that cannot download it: it serves
+ * `command:remote:Command` and `command:remote:CopyToRemote`, and no other resource of that
+ * provider. It is not upstream's code. Its behaviour follows the API docs of the Command provider,
+ * the npm package @pulumi/command and the issues named in these files; where upstream's own
+ * behaviour and its documentation differ, the difference is noted at the place.
+ *
+ * The engine starts it by the launcher next to this file, with its own address as the only
+ * argument, and reads the port from the first line.
+ */
+import * as grpc from "@grpc/grpc-js";
+import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
+import { Provider } from "./service";
+
+/** Enough for running sessions to tell their hosts that they end. */
+const GRACE_MS = 300;
+const PARENT_CHECK_MS = 2000;
+
+export function serve(provider: Provider): Promise<{ server: grpc.Server; port: number }> {
+  const server = new grpc.Server({
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+  });
+  server.addService(ResourceProviderService, provider.handlers());
+  return new Promise((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+      if (error) reject(error);
+      else resolve({ server, port });
+    });
+  });
+}
+
+/** Ends the plugin with its engine: on a signal, or when the engine is gone without one. */
+function endWithEngine(provider: Provider): void {
+  const parent = process.ppid;
+  const end = (): void => {
+    provider.cancel();
+    setTimeout(() => process.exit(1), GRACE_MS);
+  };
+  process.on("SIGINT", end);
+  process.on("SIGTERM", end);
+  setInterval(() => {
+    if (process.ppid !== parent) end();
+  }, PARENT_CHECK_MS).unref();
+}
+
+export async function main(engineAddress?: string): Promise<void> {
+  const provider = new Provider(engineAddress);
+  endWithEngine(provider);
+  const { port } = await serve(provider);
+  process.stdout.write(`${port}\n`);
+}

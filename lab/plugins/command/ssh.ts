@@ -1,0 +1,113 @@
+/**
+ * One attempt to connect to a host over ssh.
+ *
+ * `perDialTimeout` covers the attempt up to the login, as documented ("for each dial attempt");
+ * upstream's covers the TCP connection only, so that a server that accepts and stays silent holds
+ * it up for ever (pulumi-command#199, #268).
+ */
+import { once } from "node:events";
+import { Client, utils } from "ssh2";
+import type { AuthenticationType, ConnectConfig, ParsedKey } from "ssh2";
+
+export interface Endpoint {
+  host: string;
+  port: number;
+  user: string;
+  password?: string;
+  privateKey?: string;
+  privateKeyPassword?: string;
+  agentSocketPath?: string;
+  hostKey?: string;
+  /** -1: no limit. */
+  dialErrorLimit: number;
+  /** Seconds for one attempt, up to the login; 0: no limit. */
+  perDialTimeout: number;
+}
+
+export interface Connection extends Endpoint {
+  proxy?: Endpoint;
+}
+
+export type Socket = NonNullable<ConnectConfig["sock"]>;
+
+function parseKey(text: string, what: string, passphrase?: string): ParsedKey {
+  // The types promise one key; the parser answers with a list for formats that hold several.
+  const parsed = utils.parseKey(text, passphrase) as ParsedKey | ParsedKey[] | Error;
+  if (parsed instanceof Error) throw new Error(`failed to parse ${what}: ${parsed.message}`);
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  if (!key) throw new Error(`failed to parse ${what}: it holds no key`);
+  return key;
+}
+
+/** Fails at once on keys no attempt could use; only the attempts themselves are repeated. */
+export function checkKeys({ privateKey, privateKeyPassword, hostKey }: Endpoint): void {
+  if (privateKey !== undefined) parseKey(privateKey, "private key", privateKeyPassword);
+  if (hostKey) parseKey(hostKey.trim(), "host key");
+}
+
+/** Asks the server for the expected kind of key only, and accepts no other key. */
+function hostKeyConfig(line: string, onMismatch: () => void): ConnectConfig {
+  const key = parseKey(line.trim(), "host key");
+  const expected = key.getPublicSSH();
+  const hostVerifier = (actual: Buffer): boolean => {
+    if (!actual.equals(expected)) onMismatch();
+    return actual.equals(expected);
+  };
+  const names = key.type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"] : [key.type];
+  // A cast, because the type lists the names it knows.
+  const algorithms = { serverHostKey: names } as ConnectConfig["algorithms"];
+  return { hostVerifier, algorithms };
+}
+
+/** The ways to log in that the settings allow, in upstream's order: the private key first. */
+function authConfig(endpoint: Endpoint): ConnectConfig {
+  const { password, privateKey, privateKeyPassword } = endpoint;
+  const agent = endpoint.agentSocketPath ?? process.env["SSH_AUTH_SOCK"];
+  const authHandler: AuthenticationType[] = ["none"];
+  if (privateKey !== undefined) authHandler.push("publickey");
+  if (password !== undefined) authHandler.push("password", "keyboard-interactive");
+  if (privateKey === undefined && agent) authHandler.push("agent");
+  const passphrase = privateKeyPassword;
+  return { password, privateKey, passphrase, agent, authHandler, tryKeyboard: true };
+}
+
+function connectConfig(endpoint: Endpoint, onMismatch: () => void): ConnectConfig {
+  const { host, port, user: username, hostKey, perDialTimeout } = endpoint;
+  const expectation = hostKey ? hostKeyConfig(hostKey, onMismatch) : {};
+  const readyTimeout = perDialTimeout * 1000;
+  return { host, port, username, readyTimeout, ...authConfig(endpoint), ...expectation };
+}
+
+async function closed(client: Client): Promise<never> {
+  await once(client, "close");
+  throw new Error("ssh: the connection was closed");
+}
+
+/**
+ * Connects, or fails with the reason; `sock` is a connection that exists already, such as one
+ * through a proxy.
+ */
+export async function connect(
+  endpoint: Endpoint,
+  signal: AbortSignal,
+  sock?: Socket,
+): Promise<Client> {
+  const client = new Client();
+  const seen = { mismatch: false };
+  client.on("keyboard-interactive", (_name, _text, _language, prompts, answer) => {
+    answer(prompts.map(() => endpoint.password ?? ""));
+  });
+  // What fails once the connection stands ends its sessions, and they say how.
+  client.on("error", () => undefined);
+  try {
+    client.connect({ ...connectConfig(endpoint, () => (seen.mismatch = true)), sock });
+    // Waiting to fill packets, as sockets do by default, makes a session four times as slow.
+    client.setNoDelay(true);
+    await Promise.race([once(client, "ready", { signal }), closed(client)]);
+    return client;
+  } catch (error) {
+    client.destroy();
+    signal.throwIfAborted();
+    throw seen.mismatch ? new Error("ssh: handshake failed: ssh: host key mismatch") : error;
+  }
+}

@@ -1,0 +1,530 @@
+/** The stand-in for the command provider, against an ssh server in this process. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import * as fs from "node:fs";
+import type { AddressInfo } from "node:net";
+import { connect, createServer } from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+import { Server, utils } from "ssh2";
+import type { Connection as ServerSession, Session, SFTPWrapper } from "ssh2";
+import { command } from "../../lab/plugins/command/command";
+import { copyToRemote } from "../../lab/plugins/command/copy";
+import { Operations } from "../../lab/plugins/command/engine";
+import type { Level } from "../../lab/plugins/command/engine";
+import * as resource from "../../lab/plugins/command/resource";
+import { packageSchema } from "../../lab/plugins/command/schema";
+import { isSecret, plain, secret, UNKNOWN } from "../../lab/plugins/command/values";
+import type { Props, Value } from "../../lab/plugins/command/values";
+
+const hostKey = utils.generateKeyPairSync("ed25519");
+const otherKey = utils.generateKeyPairSync("ed25519");
+const userKey = utils.generateKeyPairSync("ed25519");
+
+/** What the server saw, and whether it takes variables. */
+const seen = { commands: [] as string[], ended: [] as string[], acceptVariables: true };
+
+function serveSession(session: Session): void {
+  const env: NodeJS.ProcessEnv = { ...process.env };
+  session.on("env", (accept, reject, { key, val }: { key: string; val: string }) => {
+    env[key] = val;
+    // The types forget that a request without a wish for an answer has neither.
+    const answer = (seen.acceptVariables ? accept : reject) as (() => void) | undefined;
+    answer?.();
+  });
+  session.on("exec", (accept, _reject, info) => {
+    seen.commands.push(info.command);
+    const channel = accept();
+    const child = spawn("sh", ["-c", info.command], { env, detached: true });
+    channel.on("close", () => {
+      if (child.exitCode === null && child.pid) {
+        seen.ended.push(info.command);
+        process.kill(-child.pid);
+      }
+    });
+    channel.pipe(child.stdin);
+    child.stdin.on("error", () => undefined);
+    child.stdout.on("data", (data: Buffer) => channel.write(data));
+    child.stderr.on("data", (data: Buffer) => channel.stderr.write(data));
+    child.on("close", (code) => {
+      channel.exit(code ?? 255);
+      channel.end();
+    });
+  });
+  session.on("sftp", (accept) => {
+    serveFiles(accept());
+  });
+}
+
+/** As much of sftp as an upload needs, on this machine's files. */
+function serveFiles(sftp: SFTPWrapper): void {
+  const { OK, FAILURE, NO_SUCH_FILE } = utils.sftp.STATUS_CODE;
+  const missing = ["ENOENT", "ENOTDIR"];
+  const guard = (id: number, action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      sftp.status(
+        id,
+        missing.includes((error as { code?: string }).code ?? "") ? NO_SUCH_FILE : FAILURE,
+      );
+    }
+  };
+  const handle = (number: number): Buffer => Buffer.from([number]);
+  sftp.on("OPEN", (id, name, flags) => {
+    const mode = utils.sftp.flagsToString(flags) ?? "r";
+    guard(id, () => {
+      sftp.handle(id, handle(fs.openSync(name, mode)));
+    });
+  });
+  sftp.on("WRITE", (id, file, offset, data) => {
+    guard(id, () => {
+      fs.writeSync(file[0] ?? -1, data, 0, data.length, offset);
+      sftp.status(id, OK);
+    });
+  });
+  sftp.on("CLOSE", (id, file) => {
+    guard(id, () => {
+      fs.closeSync(file[0] ?? -1);
+      sftp.status(id, OK);
+    });
+  });
+  const stat = (id: number, name: string): void => {
+    guard(id, () => {
+      const { mode, uid, gid, size } = fs.statSync(name);
+      sftp.attrs(id, { mode, uid, gid, size, atime: 0, mtime: 0 });
+    });
+  };
+  sftp.on("STAT", stat).on("LSTAT", stat);
+  sftp.on("FSETSTAT", (id) => {
+    sftp.status(id, OK);
+  });
+  sftp.on("MKDIR", (id, name) => {
+    guard(id, () => {
+      fs.mkdirSync(name);
+      sftp.status(id, OK);
+    });
+  });
+}
+
+function serveClient(client: ServerSession): void {
+  // The types leave it out.
+  (client as ServerSession & { setNoDelay: (on: boolean) => void }).setNoDelay(true);
+  client.on("authentication", (context) => {
+    const allowed =
+      (context.method === "password" && context.password === "right") ||
+      (context.method === "publickey" && context.username === "root");
+    if (allowed) context.accept();
+    else context.reject(["password", "publickey"]);
+  });
+  client.on("session", (accept) => {
+    serveSession(accept());
+  });
+  client.on("tcpip", (accept, _reject, info) => {
+    const stream = accept();
+    const socket = connect(info.destPort, info.destIP);
+    stream.pipe(socket).pipe(stream);
+    socket.on("error", () => {
+      stream.close();
+    });
+  });
+  client.on("error", () => undefined);
+}
+
+async function startServer(port = 0): Promise<{ server: Server; port: number }> {
+  const server = new Server({ hostKeys: [hostKey.private] }, serveClient);
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+let host: Awaited<ReturnType<typeof startServer>>;
+let logs: [Level, string][] = [];
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), "lab-command-"));
+const operations = new Operations();
+
+beforeAll(async () => {
+  host = await startServer();
+});
+beforeEach(() => {
+  logs = [];
+  Object.assign(seen, { commands: [], ended: [], acceptVariables: true });
+});
+afterAll(async () => {
+  host.server.close();
+  await once(host.server, "close");
+  fs.rmSync(scratch, { recursive: true });
+});
+
+function connectionTo(port: number, overrides: Props = {}): Value {
+  return { host: "127.0.0.1", port, privateKey: userKey.private, ...overrides };
+}
+
+/** Inputs as the engine holds them after the check. */
+function checked(inputs: Props, of: resource.Resource = command): Props {
+  const connection = connectionTo(host.port);
+  const result = resource.check(of, { connection, ...inputs });
+  expect(result.failures).toEqual([]);
+  return result.inputs;
+}
+
+function run<T>(body: Parameters<typeof operations.run<T>>[2], timeout = 0): Promise<T> {
+  return operations.run((level, message) => void logs.push([level, message]), timeout, body);
+}
+
+const create = (inputs: Props, of = command, timeout = 0): Promise<Props> =>
+  run((operation) => of.create(operation, checked(inputs, of)), timeout);
+const update = (state: Props, inputs: Props, of = command): Promise<Props> =>
+  run((operation) => of.update(operation, state, checked(inputs, of)));
+
+describe("check", () => {
+  const failuresOf = (inputs: Props): string[] =>
+    resource
+      .check(command, inputs)
+      .failures.map(({ property, reason }) => `${property}: ${reason}`);
+
+  it("adds upstream's defaults and marks what the schema calls secret", () => {
+    const { connection } = checked({
+      connection: { host: "h", privateKey: "k", proxy: { host: "p" } },
+    });
+    expect(isSecret(connection)).toBe(true);
+    const defaults = { port: 22, user: "root", dialErrorLimit: 10, perDialTimeout: 15 };
+    expect(plain(connection ?? null)).toEqual({
+      host: "h",
+      privateKey: "k",
+      ...defaults,
+      proxy: { host: "p", ...defaults },
+    });
+    const inner = isSecret(connection) ? (connection.value as Props) : {};
+    expect(isSecret(inner["privateKey"])).toBe(true);
+  });
+
+  it("names what is missing, mistyped or unknown to it", () => {
+    expect(failuresOf({})).toEqual(["connection: missing required value"]);
+    expect(failuresOf({ connection: {} })).toEqual(["connection.host: missing required value"]);
+    expect(failuresOf({ connection: { host: "h" }, create: 1, triggers: "x", up: "y" })).toEqual([
+      "create: expected string",
+      "triggers: expected list",
+      "up: unrecognized property",
+    ]);
+    expect(failuresOf({ connection: { host: "h" }, logging: "all" })[0]).toMatch(
+      "logging: expected one of",
+    );
+  });
+
+  it("accepts values that are not known yet", () => {
+    expect(failuresOf({ connection: UNKNOWN, create: UNKNOWN, triggers: [UNKNOWN] })).toEqual([]);
+    expect(failuresOf({ connection: secret({ host: UNKNOWN }), create: secret(UNKNOWN) })).toEqual(
+      [],
+    );
+  });
+});
+
+describe("diff", () => {
+  const before = { create: "a", triggers: ["1", "2"], environment: { A: "1" } };
+  const diffTo = (after: Props): Record<string, resource.PropertyChange> =>
+    Object.fromEntries(resource.diffInputs(before, { ...before, ...after }));
+
+  it("finds no change where there is none", () => {
+    expect(diffTo({})).toEqual({});
+  });
+
+  it("replaces for triggers and updates for anything else", () => {
+    expect(diffTo({ triggers: ["1", "3", "4"] })).toEqual({
+      "triggers[1]": { change: "update", replace: true },
+      "triggers[2]": { change: "add", replace: true },
+    });
+    expect(diffTo({ create: "b", stdin: "c", environment: {} })).toEqual({
+      create: { change: "update", replace: false },
+      stdin: { change: "add", replace: false },
+      "environment.A": { change: "delete", replace: false },
+    });
+  });
+
+  it("treats secrets as leaves and tells a secret from the same value in the open", () => {
+    const of = (a: Value, b: Value): string[] => [
+      ...resource.diffInputs({ x: a }, { x: b }).keys(),
+    ];
+    expect(of(secret({ a: 1 }), secret({ a: 2 }))).toEqual(["x"]);
+    expect(of(secret("v"), "v")).toEqual(["x"]);
+    expect(of(secret("v"), secret("v"))).toEqual([]);
+  });
+});
+
+describe("preview", () => {
+  const state = { create: "a", connection: secret({ host: "h" }), stdout: "out", stderr: "" };
+  const inputs = { create: "a", connection: secret({ host: "h" }) };
+
+  it("promises no output of a creation", () => {
+    expect(resource.previewCreate(command, inputs)).toEqual({
+      ...inputs,
+      stdout: UNKNOWN,
+      stderr: UNKNOWN,
+    });
+  });
+
+  it("promises no output of an update for a changed or unknown input, and the last one otherwise", () => {
+    const stdout = (changes: Props): Value | undefined =>
+      resource.previewUpdate(command, state, { ...inputs, ...changes })["stdout"];
+    expect(stdout({})).toBe("out");
+    expect(stdout({ create: "b" })).toBe(UNKNOWN);
+    expect(stdout({ stdin: UNKNOWN })).toBe(UNKNOWN);
+    // As upstream: an input the state does not have yet changes nothing in a preview.
+    expect(stdout({ stdin: "new" })).toBe("out");
+  });
+});
+
+describe("Command", () => {
+  it("runs create with stdin and returns both outputs without their last newline", async () => {
+    const state = await create({ create: "cat; printf 'e\\n\\n' >&2", stdin: "line\nlast\n" });
+    expect(state).toMatchObject({ stdout: "line\nlast", stderr: "e\n" });
+  });
+
+  it("keeps secret inputs secret and leaves the outputs to additionalSecretOutputs, as upstream", async () => {
+    const state = await create({ create: secret("echo x"), stdin: secret("y") });
+    for (const name of ["create", "stdin", "connection"]) expect(isSecret(state[name])).toBe(true);
+    expect(state["stdout"]).toBe("x");
+  });
+
+  it("runs nothing without a command", async () => {
+    expect(await create({ update: "false" })).toMatchObject({ stdout: "", stderr: "" });
+    expect(seen.commands).toEqual([]);
+  });
+
+  it("runs update, or create again, or nothing and keeps the output", async () => {
+    const state = { stdout: "old", stderr: "" };
+    expect(await update(state, { create: "echo c", update: "echo u" })).toMatchObject({
+      stdout: "u",
+    });
+    expect(await update(state, { create: "echo c" })).toMatchObject({ stdout: "c" });
+    expect(await update(state, { delete: "echo d" })).toMatchObject({ stdout: "old" });
+  });
+
+  it("runs delete with the last state", async () => {
+    await run(async (operation) => command.delete?.(operation, checked({ delete: "echo gone" })));
+    expect(seen.commands).toEqual(["echo gone"]);
+  });
+
+  it("fails with the exit status and what was printed", async () => {
+    await expect(create({ create: "echo out; echo err >&2; exit 3" })).rejects.toThrow(
+      /^Process exited with status 3: running "echo out; echo err >&2; exit 3":\n(out\nerr|err\nout)\n$/,
+    );
+  });
+
+  it("logs as asked", async () => {
+    const logged = async (logging?: string): Promise<string[]> => {
+      logs = [];
+      await create({ create: "printf 'a\\nb'; echo e >&2", ...(logging && { logging }) });
+      return logs.map(([, message]) => message).sort();
+    };
+    expect(await logged()).toEqual(["a", "b", "e"]);
+    expect(await logged("stdout")).toEqual(["a", "b"]);
+    expect(await logged("stderr")).toEqual(["e"]);
+    expect(await logged("none")).toEqual([]);
+  });
+});
+
+describe("environment", () => {
+  const state = { stdout: "before", stderr: "" };
+  const show = 'echo "$MINE,$PULUMI_COMMAND_STDOUT,${PULUMI_COMMAND_STDERR-unset}"';
+
+  it("holds the user's variables and the previous output", async () => {
+    const inputs = { update: show, environment: { MINE: "m" } };
+    expect(await update(state, inputs)).toMatchObject({ stdout: "m,before,unset" });
+    expect(await create({ create: show })).toMatchObject({ stdout: ",,unset" });
+  });
+
+  it("holds no previous output when that is not wanted", async () => {
+    const inputs = { update: show, addPreviousOutputInEnv: false };
+    expect(await update(state, inputs)).toMatchObject({ stdout: ",,unset" });
+  });
+
+  it("is an error when the server refuses the user's variable, and a warning for the previous output", async () => {
+    seen.acceptVariables = false;
+    await update(state, { update: "true" });
+    expect(logs).toEqual([["warning", expect.stringContaining("PULUMI_COMMAND_STDOUT")]]);
+    await expect(create({ create: "true", environment: { MINE: "m" } })).rejects.toThrow(
+      'could not set environment variable "MINE"',
+    );
+  });
+});
+
+describe("connection", () => {
+  const to = (port: number, overrides: Props): Promise<Props> =>
+    create({ create: "echo here", connection: connectionTo(port, overrides) });
+
+  it("dials until the server appears", async () => {
+    const port = await freePort();
+    const done = to(port, { dialErrorLimit: -1 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const late = await startServer(port);
+    expect(await done).toMatchObject({ stdout: "here" });
+    expect(logs[0]?.[1]).toMatch(/^Dial 1\/inf failed: retrying \(connect ECONNREFUSED/);
+    late.server.close();
+  });
+
+  it("gives up at the limit", async () => {
+    const port = await freePort();
+    await expect(to(port, { dialErrorLimit: 2 })).rejects.toThrow(
+      /^after 2 failed attempts: connect ECONNREFUSED/,
+    );
+    expect(logs).toHaveLength(2);
+  });
+
+  it("gives up on a silent server after perDialTimeout, and in all when the resource's time is over", async () => {
+    const silent = createServer().listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as AddressInfo;
+    await expect(to(port, { dialErrorLimit: 0, perDialTimeout: 1 })).rejects.toThrow("Timed out");
+    const connection = connectionTo(port, { dialErrorLimit: -1, perDialTimeout: 0 });
+    await expect(create({ create: "true", connection }, command, 0.2)).rejects.toThrow(
+      "context deadline exceeded",
+    );
+    silent.close();
+  });
+
+  it("accepts the given host key and refuses another", async () => {
+    expect(await to(host.port, { hostKey: `${hostKey.public} name` })).toMatchObject({
+      stdout: "here",
+    });
+    const wrong = to(host.port, { hostKey: otherKey.public, dialErrorLimit: 0 });
+    await expect(wrong).rejects.toThrow("ssh: host key mismatch");
+    await expect(to(host.port, { hostKey: "nonsense" })).rejects.toThrow(
+      "failed to parse host key",
+    );
+    expect(seen.commands).toHaveLength(1);
+  });
+
+  it("logs in by password, and says when it may not", async () => {
+    const login = (password: string): Promise<Props> =>
+      to(host.port, { privateKey: null, user: "other", password, dialErrorLimit: 0 });
+    expect(await login("right")).toMatchObject({ stdout: "here" });
+    await expect(login("wrong")).rejects.toThrow(/authentication/);
+  });
+
+  it("goes through a proxy and names it in errors", async () => {
+    const proxy = connectionTo(host.port);
+    expect(await to(host.port, { proxy })).toMatchObject({ stdout: "here" });
+    const absent = connectionTo(await freePort(), { dialErrorLimit: 0 });
+    await expect(to(host.port, { proxy: absent })).rejects.toThrow(
+      /^proxy: after 0 failed attempts/,
+    );
+  });
+
+  it("leaves the session when the engine cancels", async () => {
+    const done = create({ create: "echo started; sleep 60" });
+    while (logs.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    operations.cancel();
+    await expect(done).rejects.toThrow("context canceled");
+    while (seen.ended.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(seen.ended).toEqual(seen.commands);
+  });
+});
+
+describe("CopyToRemote", () => {
+  const signature = { "4dabf18193072939515e22adb298388d": "" };
+  const assetOf = (fields: Props): Props => ({
+    ...signature,
+    "4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17",
+    ...fields,
+  });
+  const archiveOf = (fields: Props): Props => ({
+    ...signature,
+    "4dabf18193072939515e22adb298388d": "0def7320c3a5731c473e5ecbe6d01bc7",
+    ...fields,
+  });
+  const text = (content: string): Props => assetOf({ text: content, hash: `hash of ${content}` });
+  const at = (...parts: string[]): string => path.join(scratch, ...parts);
+  const read = (...parts: string[]): string => fs.readFileSync(at(...parts), "utf8");
+
+  it("writes a text and makes the directories above it", async () => {
+    const remotePath = at("new", "folder", "text");
+    await create({ source: text("content"), remotePath }, copyToRemote);
+    expect(read("new", "folder", "text")).toBe("content");
+    const onDirectory = create({ source: text("x"), remotePath: scratch }, copyToRemote);
+    await expect(onDirectory).rejects.toThrow("needs the path of a file");
+  });
+
+  it("copies a file to a path or into a directory", async () => {
+    fs.writeFileSync(at("source"), "from file");
+    const source = assetOf({ path: at("source"), hash: "h" });
+    await create({ source, remotePath: at("target") }, copyToRemote);
+    fs.mkdirSync(at("into"));
+    await create({ source, remotePath: at("into") }, copyToRemote);
+    expect([read("target"), read("into", "source")]).toEqual(["from file", "from file"]);
+  });
+
+  it("copies a directory, or with a trailing slash what is in it", async () => {
+    fs.mkdirSync(at("tree", "sub"), { recursive: true });
+    fs.writeFileSync(at("tree", "sub", "leaf"), "green");
+    const archive = (name: string): Props => archiveOf({ path: at(name), hash: "h" });
+    await create({ source: archive("tree"), remotePath: at("copies") }, copyToRemote);
+    await create(
+      {
+        source: archiveOf({ path: `${at("tree")}/`, hash: "h" }),
+        remotePath: at("bare"),
+      },
+      copyToRemote,
+    );
+    expect([read("copies", "tree", "sub", "leaf"), read("bare", "sub", "leaf")]).toEqual([
+      "green",
+      "green",
+    ]);
+    const onFile = create(
+      { source: archive("tree"), remotePath: at("copies/tree/sub/leaf") },
+      copyToRemote,
+    );
+    await expect(onFile).rejects.toThrow("is not a directory");
+  });
+
+  it("copies again only when the content or the path changed", async () => {
+    const remotePath = at("again");
+    const state = await create({ source: text("one"), remotePath }, copyToRemote);
+    fs.writeFileSync(remotePath, "touched");
+    await update(state, { source: text("one"), remotePath, triggers: ["x"] }, copyToRemote);
+    expect(read("again")).toBe("touched");
+    const changed = { source: text("two"), remotePath };
+    expect([...resource.diffInputs(state, checked(changed, copyToRemote)).keys()]).toEqual([
+      "source",
+    ]);
+    await update(state, changed, copyToRemote);
+    expect(read("again")).toBe("two");
+  });
+
+  it("refuses what 1.2.1 refuses", () => {
+    const reason = (source: Value): string | undefined =>
+      resource.check(copyToRemote, { connection: { host: "h" }, remotePath: "/x", source })
+        .failures[0]?.reason;
+    expect(reason(assetOf({ uri: "https://example.com" }))).toMatch("asset must be");
+    expect(reason(archiveOf({ assets: {} }))).toMatch("archive must be");
+    expect(reason(UNKNOWN)).toBe("either asset or archive must be set");
+  });
+});
+
+it("describes both resources in its schema", () => {
+  const schema = JSON.parse(packageSchema()) as {
+    resources: Record<string, { inputProperties: Record<string, unknown>; required: string[] }>;
+  };
+  expect(Object.keys(schema.resources)).toEqual([
+    "command:remote:Command",
+    "command:remote:CopyToRemote",
+  ]);
+  expect(schema.resources["command:remote:Command"]?.required).toEqual([
+    "connection",
+    "stdout",
+    "stderr",
+  ]);
+  expect(schema.resources["command:remote:Command"]?.inputProperties["connection"]).toEqual({
+    $ref: "#/types/command:remote:Connection",
+    secret: true,
+  });
+});
