@@ -1,0 +1,90 @@
+/** The disk image guests start from: Ubuntu's, or one like it built from Debian packages. */
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { upstreams } from "../services/mirror/sources";
+import { buildOnce, cacheDir, contentHash } from "./cache";
+import { run } from "./run";
+import type { Log } from "./service";
+
+export interface GuestImage {
+  /** A qcow2 disk that boots by BIOS and reads a NoCloud seed. */
+  path: string;
+  sha256: string;
+  os: "debian-13" | "ubuntu-24.04";
+  origin: "built" | "downloaded";
+}
+
+const SOURCES = path.join(__dirname, "../image");
+const UBUNTU = "https://cloud-images.ubuntu.com/noble/current";
+const UBUNTU_FILE = "noble-server-cloudimg-amd64.img";
+
+/**
+ * The guest image, from the cache when it is there.
+ *
+ * `DOCKER_NODE_LAB_IMAGE` chooses: `ubuntu` downloads, `debian` builds. Otherwise Ubuntu's is taken
+ * where it can be had at once, except in CI, whose result must not depend on that.
+ */
+export async function ensureImage(log: Log): Promise<GuestImage> {
+  const choice = process.env["DOCKER_NODE_LAB_IMAGE"] || (process.env["CI"] ? "debian" : "any");
+  if (!["ubuntu", "debian", "any"].includes(choice)) {
+    throw new Error(`DOCKER_NODE_LAB_IMAGE is "${choice}": it can be "ubuntu" or "debian"`);
+  }
+  const checksum = choice === "debian" ? undefined : await ubuntuChecksum();
+  if (checksum) return downloaded(checksum, log);
+  if (choice !== "ubuntu") return built(log);
+  throw new Error(`no checksum of ${UBUNTU_FILE} at ${ubuntuUrl()}`);
+}
+
+/** `DOCKER_NODE_LAB_UBUNTU` names a mirror of the directory with the image and its `SHA256SUMS`. */
+const ubuntuUrl = (): string => process.env["DOCKER_NODE_LAB_UBUNTU"] || UBUNTU;
+
+/** What Ubuntu's current image must hash to; nothing when the site does not answer within 5 s. */
+async function ubuntuChecksum(): Promise<string | undefined> {
+  try {
+    const signal = AbortSignal.timeout(5000);
+    const response = await fetch(`${ubuntuUrl()}/SHA256SUMS`, { signal });
+    const lines = response.ok ? (await response.text()).split("\n") : [];
+    const line = lines.find((text) => text.endsWith(`*${UBUNTU_FILE}`));
+    return line && /^[0-9a-f]{64}(?= )/.exec(line)?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+async function downloaded(sha256: string, log: Log): Promise<GuestImage> {
+  const dir = cacheDir("image", `ubuntu-${sha256.slice(0, 20)}`);
+  await buildOnce(dir, async (into) => {
+    log("downloading Ubuntu's cloud image (about 600 MB, cached afterwards)");
+    const response = await fetch(`${ubuntuUrl()}/${UBUNTU_FILE}`);
+    if (!response.ok || !response.body) throw new Error(`${response.url}: ${response.statusText}`);
+    const file = path.join(into, "guest.qcow2");
+    await pipeline(Readable.fromWeb(response.body), fs.createWriteStream(file));
+    const received = await fileHash(file);
+    if (received !== sha256) throw new Error(`${response.url}: its hash is ${received}`);
+  });
+  return { path: path.join(dir, "guest.qcow2"), sha256, os: "ubuntu-24.04", origin: "downloaded" };
+}
+
+async function built(log: Log): Promise<GuestImage> {
+  const dir = cacheDir("image", `debian-${contentHash([SOURCES])}`);
+  await buildOnce(dir, async (into) => {
+    log("building the guest image from Debian packages (about 1 min, cached afterwards)");
+    const output = path.join(into, "guest.qcow2");
+    const from = upstreams();
+    await run(path.join(SOURCES, "build.sh"), [output, from.debian, from["debian-security"]]);
+    const sidecar = JSON.stringify({ sha256: await fileHash(output) });
+    fs.writeFileSync(path.join(into, "guest.json"), sidecar);
+  });
+  const sidecar = fs.readFileSync(path.join(dir, "guest.json"), "utf8");
+  const { sha256 } = JSON.parse(sidecar) as { sha256: string };
+  return { path: path.join(dir, "guest.qcow2"), sha256, os: "debian-13", origin: "built" };
+}
+
+async function fileHash(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(fs.createReadStream(file), hash);
+  return hash.digest("hex");
+}
