@@ -1,0 +1,69 @@
+"""The guests' network: user-mode, closed, with declared openings only.
+
+`restrict=on` lets no packet of a guest out of QEMU. What remains are the forwards (loopback ports of this machine to
+ports of a guest) and the services (addresses in the guests' network, each connection piped to one loopback port).
+"""
+
+import ipaddress
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from .seed import mac_of
+from .settings import Network, Service
+
+PIPE = Path(__file__).with_name('pipe.py')
+MODELS = {'virtio': 'virtio-net-pci', 'e1000': 'e1000', 'e1000e': 'e1000e', 'vmxnet3': 'vmxnet3', 'rtl8139': 'rtl8139'}
+
+
+def _escape(text: str) -> str:
+    """A value inside QEMU's comma separated options."""
+    return text.replace(',', ',,')
+
+
+def guest_address(config: dict[str, Any], index: int = 0) -> str | None:
+    """The static address of a NIC in the cloud-init configuration, without its prefix length."""
+    found = re.search(r'(?:^|,)ip=([0-9.]+)/', str(config.get(f'ipconfig{index}', '')))
+    return found.group(1) if found else None
+
+
+def _service(service: Service) -> str:
+    host, port = service.target_address
+    command = shlex.join([sys.executable, '-I', '-S', str(PIPE), host, str(port)])
+    return 'guestfwd=' + _escape(f'tcp:{service.address}:{service.port}-cmd:{command}')
+
+
+def user_netdev(network: Network, vmid: int, config: dict[str, Any], index: int) -> str:
+    """The -netdev value of a NIC on the closed network."""
+    parts = ['user', f'id=net{index}', 'ipv6=off', f'net={network.cidr}', f'host={network.host}', 'restrict=on']
+    dns = network.dns or str(ipaddress.ip_address(network.host) + 2)
+    parts.append(f'dns={dns}')
+    address = guest_address(config, index)
+    for forward in network.forwards.get(vmid, ()) if address else ():
+        parts.append(f'hostfwd=tcp:127.0.0.1:{forward.host_port}-{address}:{forward.guest_port}')
+    parts += [_service(service) for service in network.services]
+    return ','.join(parts)
+
+
+def segment_netdev(network: Network, index: int) -> str:
+    """The -netdev value of a NIC on the segment the guests share: frames multicast on loopback only."""
+    return f'socket,id=net{index},mcast={network.segment},localaddr=127.0.0.1'
+
+
+def arguments(network: Network, vmid: int, config: dict[str, Any], root_bus: str) -> list[str]:
+    """QEMU's arguments for every netN; slots 18 and up, so that guests see ens18 as on PVE (print_pci_addr)."""
+    out: list[str] = []
+    for key in sorted((k for k in config if re.fullmatch(r'net\d+', k)), key=lambda k: int(k[3:])):
+        index, value = int(key[3:]), str(config[key])
+        if index and not network.segment:
+            netdev = f'hubport,id={key},hubid={index}'
+        else:
+            netdev = segment_netdev(network, index) if index else user_netdev(network, vmid, config, index)
+        model = MODELS.get(re.split('[=,]', value)[0], 'virtio-net-pci')
+        device = f'{model},mac={mac_of(value)},netdev={key},bus={root_bus},addr={0x12 + index:#x},id={key},romfile='
+        if 'link_down=1' in value.split(','):
+            netdev = f'hubport,id={key},hubid={index + 100}'
+        out += ['-netdev', netdev, '-device', device]
+    return out
