@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# Who reaches the node and its engine: SSH keys, members of the docker group (root in all but name), and enough SSH connections
+# for the provider.
+# DOCKER_GROUP_MEMBERS  users separated by spaces: these and nobody else
+# NODE_USER             user whose SSH keys are declared; empty: nobody's
+# AUTHORIZED_KEYS       the keys, a line each; those of an earlier run that are no longer among them go, any other stays
+# Result: {"dockerGroup":["ubuntu"],"maxStartups":"100:30:200","maxSessions":50}
+SCRIPT=access
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+
+DOCKER_GROUP_MEMBERS="${DOCKER_GROUP_MEMBERS:-}" NODE_USER="${NODE_USER:-}" AUTHORIZED_KEYS="${AUTHORIZED_KEYS:-}"
+readonly DECLARED="$ROOT_DIR/var/lib/docker-node/authorized_keys"
+readonly SSHD="$ROOT_DIR/etc/ssh/sshd_config.d/10-docker-node.conf"
+# One connection, or session, a resource: kreuzwerker/terraform-provider-docker#262 meets the default of 10:30:100 and 10.
+readonly MAX_STARTUPS=100:30:200 MAX_SESSIONS=50
+
+members() { getent group docker | cut -d: -f4 | tr , '\n' | sed '/^$/d' | sort; }
+declared() { tr -s ' ' '\n' <<<"$DOCKER_GROUP_MEMBERS" | sed '/^$/d' | sort -u; }
+
+group_members() {
+  local user
+  getent group docker >/dev/null || fail "there is no group docker: is the engine installed?"
+  for user in $(declared); do
+    getent passwd "$user" >/dev/null || fail "DOCKER_GROUP_MEMBERS: there is no user $user"
+  done
+  for user in $(comm -13 <(members) <(declared)); do gpasswd -a "$user" docker >/dev/null; done
+  for user in $(comm -23 <(members) <(declared)); do gpasswd -d "$user" docker >/dev/null; done
+}
+
+# Cloud-init writes keys on a first boot only, so a change of them has to come this way. A file without any would lock us out.
+authorized_keys() {
+  local home file text earlier=/dev/null
+  [[ -n $NODE_USER ]] || return 0
+  require AUTHORIZED_KEYS
+  home=$(getent passwd "$NODE_USER" | cut -d: -f6) || true
+  [[ -n $home ]] || fail "NODE_USER: there is no user $NODE_USER"
+  file="$ROOT_DIR$home/.ssh/authorized_keys"
+  if [[ -e $DECLARED ]]; then earlier=$DECLARED; fi
+  text=$({ grep -vxFf "$earlier" "$file" 2>/dev/null || true; printf '%s\n' "$AUTHORIZED_KEYS"; } | awk 'NF && !seen[$0]++')
+  write_if_changed "$file" 0600 <<<"$text"
+  if [[ $CHANGED == yes ]]; then chown "$NODE_USER:" "${file%/*}" "$file"; fi
+  write_if_changed "$DECLARED" 0600 <<<"$AUTHORIZED_KEYS"
+}
+
+# A changed address or name makes Proxmox give cloud-init a new instance id, and on a new instance it would replace the host keys
+# that every connection pins (cloud-init, module "SSH", ssh_deletekeys).
+keep_host_keys() {
+  [[ -d $ROOT_DIR/etc/cloud/cloud.cfg.d ]] || return 0
+  write_if_changed "$ROOT_DIR/etc/cloud/cloud.cfg.d/99-docker-node.cfg" 0644 <<<"ssh_deletekeys: false"
+}
+
+# sshd takes the first value it meets, and Debian and Ubuntu include this folder before everything else.
+ssh_limits() {
+  local before=absent output
+  if [[ -e $SSHD ]]; then before=$(<"$SSHD"); fi
+  write_if_changed "$SSHD" 0644 <<<"MaxStartups $MAX_STARTUPS"$'\n'"MaxSessions $MAX_SESSIONS"
+  [[ $CHANGED == yes ]] || return 0
+  if ! output=$(sshd -t 2>&1); then
+    if [[ $before == absent ]]; then rm -f "$SSHD"; else write_if_changed "$SSHD" 0644 <<<"$before"; fi
+    fail "sshd does not accept its configuration; nothing was changed" "$output"
+  fi
+  # Only the listener reads it again: sessions, this one included, go on.
+  systemctl try-reload-or-restart ssh.service
+}
+
+enable_services() {
+  local unit
+  for unit in containerd.service docker.socket docker.service; do
+    systemctl is-enabled --quiet "$unit" || systemctl enable --quiet "$unit"
+  done
+}
+
+main() {
+  local list
+  group_members
+  authorized_keys
+  keep_host_keys
+  ssh_limits
+  enable_services
+  list=$(declared | sed 's/.*/"&"/' | paste -sd, -)
+  json_object "dockerGroup:=[$list]" "maxStartups=$MAX_STARTUPS" "maxSessions:=$MAX_SESSIONS"
+}
+
+main "$@" </dev/null

@@ -1,0 +1,157 @@
+# shellcheck shell=bash
+# Installs the engine at one version and holds it there. Never removes an engine that has containers, images or volumes.
+# PACKAGE_SOURCE              official (docker-ce ...) or distribution (docker.io)
+# VERSION                     29.10.0, a prefix ending at a dot (29, 29.10), or an exact package version; empty: newest at the
+#                             first installation. What is installed stays as long as it satisfies this.
+# DOCKER_MIRROR               base of the official repository (default https://download.docker.com/linux/<id>)
+# REPOSITORY_KEY_FINGERPRINT  the only key accepted from there (default: Docker's)
+# DISTRIBUTION_MIRROR         archive of the distribution to use instead of the configured one
+# DATA_ROOT                   looked through before another source's engine is removed (default /var/lib/docker)
+# Result: {"source":"official","version":"29.10.0","package":"5:29.10.0-1~ubuntu.24.04~noble"}
+SCRIPT=install
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+
+VERSION="${VERSION:-}" DOCKER_MIRROR="${DOCKER_MIRROR:-}" DISTRIBUTION_MIRROR="${DISTRIBUTION_MIRROR:-}"
+REPOSITORY_KEY_FINGERPRINT="${REPOSITORY_KEY_FINGERPRINT:-9DC858229FC7DD38854AE2D88D81803C0EBFCD88}"
+DATA_ROOT="${DATA_ROOT:-/var/lib/docker}"
+readonly SOURCES="$ROOT_DIR/etc/apt/sources.list.d" KEYRING="$ROOT_DIR/etc/apt/keyrings/docker.asc"
+readonly PIN="$ROOT_DIR/etc/apt/preferences.d/docker-node"
+readonly GATE="$ROOT_DIR/etc/systemd/system/docker.service.d/00-docker-node-first-start.conf"
+readonly OFFICIAL=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
+# Debian and Ubuntu name the same upstream code so (docs.docker.com/engine/install/ubuntu "Uninstall old versions").
+readonly DISTRIBUTION=(docker.io docker-cli docker-compose docker-compose-v2 docker-doc docker-buildx podman-docker containerd runc)
+
+installed() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' || true; }
+version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true; }
+
+# 5:29.10.0-1~ubuntu.24.04~noble and 26.1.5+dfsg1-9+b4 become 29.10.0 and 26.1.5; 29.0.0~rc.1 keeps its mark.
+upstream() {
+  local version=${1#*:}
+  printf %s "${version%%[-+]*}"
+}
+
+# satisfies PACKAGE_VERSION: a prefix ends at a dot (29.1 is not 29.10) and never means a release candidate.
+satisfies() {
+  local plain
+  plain=$(upstream "$1")
+  [[ $1 == "$VERSION" || $plain == "$VERSION" ]] && return 0
+  [[ $plain != *~* && (-z $VERSION || $plain == "$VERSION".*) ]]
+}
+
+# resolve PACKAGE prints the newest version that satisfies; `apt-cache madison` lists newest first.
+resolve() {
+  local version available
+  available=$(apt-cache madison "$1" | awk -F ' *[|] *' '{ print $2 }' | uniq)
+  for version in $available; do
+    if satisfies "$version"; then
+      printf %s "$version"
+      return 0
+    fi
+  done
+  fail "no version of $1 satisfies '$VERSION'" "available: ${available//$'\n'/, }"
+}
+
+packages() {
+  case $PACKAGE_SOURCE in
+    official) printf '%s\n' "${OFFICIAL[@]}" ;;
+    distribution)
+      echo docker.io
+      # The client is a package of its own since Debian 13; Ubuntu 24.04 has it inside docker.io.
+      [[ -z $(apt-cache madison docker-cli) ]] || echo docker-cli
+      ;;
+  esac
+}
+
+# Two families of packages own the same files. Moving between them is a removal, so only an empty engine moves. Prints its names.
+other_family() {
+  local engine=docker.io others=("${OFFICIAL[@]}" docker-ce-rootless-extras) found inventory
+  if [[ $PACKAGE_SOURCE == official ]]; then engine=docker-ce others=("${DISTRIBUTION[@]}"); fi
+  [[ -z $(installed "$engine") ]] || return 0
+  found=$(installed "${others[@]}" | xargs)
+  [[ -n $found ]] || return 0
+  inventory=$(engine_inventory "$DATA_ROOT" "$DATA_ROOT/*.*")
+  [[ -z $inventory ]] || fail "refused: $found is installed and has $inventory" "move them away before changing PACKAGE_SOURCE"
+  printf %s "$found"
+}
+
+# The file may hold the expected key and no other: apt would trust every key in it.
+key_is_expected() {
+  [[ -r $1 ]] && [[ $(gpg --batch --show-keys --with-colons "$1" 2>/dev/null |
+    awk -F: '$1 == "pub" { primary = 1 } $1 == "fpr" && primary { print $10; primary = 0 }') == "$REPOSITORY_KEY_FINGERPRINT" ]]
+}
+
+use_official_repository() {
+  local url text download="$KEYRING.download"
+  url=${DOCKER_MIRROR:-https://download.docker.com/linux/$(os_release ID)}
+  need_command gpg gpg
+  if ! key_is_expected "$KEYRING"; then
+    need_command curl curl
+    mkdir -p "${KEYRING%/*}"
+    text=$(curl -fsSL --retry 5 --max-time 60 -o "$download" "${url%/}/gpg" 2>&1) ||
+      fail "the repository key could not be had from ${url%/}/gpg" "$text"
+    key_is_expected "$download" || fail "refused: ${url%/}/gpg is not exactly the key $REPOSITORY_KEY_FINGERPRINT"
+    chmod 0644 "$download"
+    mv -fT "$download" "$KEYRING"
+  fi
+  text=$(deb_source "${url%/}" "$(os_release VERSION_CODENAME)" stable /etc/apt/keyrings/docker.asc)
+  write_if_changed "$SOURCES/docker.sources" 0644 <<<"$text"$'\n'"Architectures: $(dpkg --print-architecture)"
+  # The same repository under the older file's Signed-By is an error to apt.
+  rm -f "$SOURCES/docker.list"
+}
+
+# The packages start dockerd as they are installed, which would lay out the data root before userns-remap and the storage driver
+# are known. A condition instead of a temporary policy-rc.d or mask: there is no moment, a kill or a reboot included, at which
+# it is missing or left over, and starting a unit whose condition is not met is not an error to the packages' scripts.
+gate_first_start() { # PACKAGE
+  [[ -z $(version_of "$1") && ! -e $ROOT_DIR/etc/docker/daemon.json ]] || return 0
+  write_if_changed "$GATE" 0644 <<<"[Unit]"$'\n'"ConditionPathExists=/etc/docker/daemon.json"
+  systemctl daemon-reload
+}
+
+# install_packages VERSION PACKAGE...: running containers outlive the restart that a change of version brings if live-restore is on.
+install_packages() {
+  local version=$1 name wanted=() pinned=()
+  shift
+  gate_first_start "$1"
+  for name in "$@"; do
+    case $name in
+      docker-ce | docker-ce-cli | docker.io) wanted+=("$name=$version") pinned+=("$name") ;;
+      *) wanted+=("$name") ;;
+    esac
+  done
+  write_if_changed "$PIN" 0644 <<<"Package: ${pinned[*]}"$'\n'"Pin: version $version"$'\n'"Pin-Priority: 1001"
+  # apparmor, for the docker-default profile, is only a recommendation of the packages.
+  apt_get install --no-install-recommends --allow-downgrades --allow-change-held-packages "${wanted[@]}" apparmor ca-certificates
+}
+
+hold() {
+  local loose
+  loose=$(comm -23 <(installed "$@" | sort) <(apt-mark showhold | sort))
+  # shellcheck disable=SC2086 # a list of package names
+  [[ -z $loose ]] || apt-mark hold $loose >/dev/null
+}
+
+main() {
+  local names version others
+  require PACKAGE_SOURCE
+  [[ $PACKAGE_SOURCE =~ ^(official|distribution)$ ]] || fail "PACKAGE_SOURCE is neither official nor distribution: $PACKAGE_SOURCE"
+  others=$(other_family)
+  use_distribution_mirror "$DISTRIBUTION_MIRROR"
+  if [[ $PACKAGE_SOURCE == official ]]; then use_official_repository; else rm -f "$SOURCES"/docker.{sources,list}; fi
+  mapfile -t names < <(packages)
+  version=$(version_of "${names[0]}")
+  if [[ $(installed "${names[@]}" | wc -l) != "${#names[@]}" ]] || ! satisfies "$version"; then
+    apt_get update
+    mapfile -t names < <(packages)
+    version=$(resolve "${names[0]}")
+    # Not before everything that could still fail did not.
+    # shellcheck disable=SC2086 # a list of package names
+    [[ -z $others ]] || apt_get remove --allow-change-held-packages $others
+    install_packages "$version" "${names[@]}"
+  fi
+  hold "${names[@]}" containerd runc
+  json_object "source=$PACKAGE_SOURCE" "version=$(upstream "$version")" "package=$version"
+}
+
+main "$@" </dev/null
