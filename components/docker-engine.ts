@@ -26,8 +26,8 @@ export interface DaemonFacts {
 }
 
 /**
- * Docker on a machine, over SSH: wait for first boot, prepare storage, install and hold the packages,
- * set up access, then write daemon.json and start. Each step is idempotent and waits for the one before.
+ * Docker on a machine, over SSH: wait for the boot, prepare storage, install and hold the packages,
+ * write daemon.json and start, set up access. Each step is idempotent and waits for the one before.
  */
 export class DockerEngine extends pulumi.ComponentResource {
   /** The node's SSH host key, pinned from the first connection on. */
@@ -42,10 +42,11 @@ export class DockerEngine extends pulumi.ComponentResource {
       ? pulumi.output(bareKey(args.node.ssh.hostKey))
       : ready.stdout;
     const step = this.stepper(name, args);
-    const storage = step("storage", storageStep(args.node), ready);
+    const boot = step("boot", bootStep(args.node), ready);
+    const storage = step("storage", storageStep(args.node), boot);
     const install = step("install", installStep(args.node), storage);
-    const access = step("access", accessStep(args.node), install);
-    const daemon = step("daemon", daemonStep(args.node), access);
+    const daemon = step("daemon", daemonStep(args.node), install);
+    step("access", accessStep(args.node), daemon);
     this.facts = daemon.stdout.apply(parseFacts);
     this.registerOutputs({ hostKey: this.hostKey, facts: this.facts });
   }
@@ -90,9 +91,16 @@ function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Connection
     port,
     user: node.ssh.user,
     privateKey: pulumi.secret(privateKey),
-    dialErrorLimit: 10,
+    // A delay that grows to 5 s between attempts: enough for a reboot, some four minutes.
+    dialErrorLimit: 60,
     perDialTimeout: 30,
   };
+}
+
+/** More CPU or memory reboots the machine: whatever comes after waits until it is back. */
+function bootStep({ machine }: NodeConfig): Script {
+  const variables = { MACHINE: `${machine.cpu.cores} cores, ${machine.memoryGiB} GiB` };
+  return { script: "boot", variables, timeout: "15m" };
 }
 
 /** Proxmox names a SCSI disk after its slot (QemuServer/Drive.pm, device id `drive-scsi1`). */
@@ -101,6 +109,7 @@ const DOCKER_DISK = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi1";
 function storageStep({ machine, engine }: NodeConfig): Script {
   const variables = {
     DATA_ROOT: dataRoot(engine),
+    DISTRIBUTION_MIRROR: engine.distributionMirror,
     DOCKER_DISK: machine.dockerDisk ? DOCKER_DISK : "",
     // Not read by the script: a disk that grows has to run it again.
     DISK_SIZES: `${machine.disk.sizeGiB} ${machine.dockerDisk?.sizeGiB ?? 0}`,

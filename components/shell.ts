@@ -17,7 +17,14 @@ export function renderScript(script: string, variables: ShellVariables): string 
   const prelude = Object.entries(variables)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${shellQuote(String(value))}`);
-  return [...prelude, read("lib"), read(script)].join("\n");
+  return [...prelude, ...parts(script).map(read)].join("\n");
+}
+
+/** Some scripts have checks in a file of their own; all have the shared functions. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = { daemon: ["daemon-checks"] };
+
+function parts(script: string): string[] {
+  return ["lib", ...(LIBRARIES[script] ?? []), script];
 }
 
 function read(name: string): string {

@@ -20,6 +20,9 @@ export const IGNORED_CHANGES: readonly string[] = [
   "disks[0].importFrom",
   // A clone's source, for the same reason.
   "clone",
+  // Upstream fills an unset block with zeros, and does not take zeros for it either.
+  "disks[0].speed",
+  "disks[1].speed",
   // Keys and user are cloud-init's on the first boot only; afterwards access.sh keeps them
   // (pulumi-proxmoxve#513, terraform-provider-proxmox#1622).
   "initialization.userAccount",
@@ -60,7 +63,6 @@ function createVm(
     // Two VMs cannot share an id, so a replacement has to make room first.
     deleteBeforeReplace: true,
     ignoreChanges: [...IGNORED_CHANGES],
-    customTimeouts: { create: "30m", update: "30m", delete: "15m" },
     ...(machine.adopt ? { import: `${machine.proxmoxNode}/${machine.vmId}` } : {}),
   });
 }

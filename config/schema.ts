@@ -44,41 +44,43 @@ export const pinnedImage = z
   });
 
 const cloudImage = z.strictObject({
-  /** Where Proxmox downloads the image from. */
-  url: z.url({ protocol: /^https?$/ }),
+  url: z.url({ protocol: /^https?$/ }).describe("Where Proxmox downloads the image from."),
   sha256,
-  /** Datastore with content type `import` that keeps the download. */
-  datastore: identifier.default("local"),
-  /** File name on the datastore. Must end in .qcow2, .raw or .vmdk for content type `import`. */
+  datastore: identifier
+    .default("local")
+    .describe("Datastore with content type `import` that keeps the download."),
   fileName: z
     .string()
-    .regex(/^[\w.-]+\.(qcow2|raw|vmdk)$/, { error: "a file name ending in .qcow2, .raw or .vmdk" }),
+    .regex(/^[\w.-]+\.(qcow2|raw|vmdk)$/, { error: "a file name ending in .qcow2, .raw or .vmdk" })
+    .describe(
+      "File name on the datastore. Must end in .qcow2, .raw or .vmdk for content type `import`.",
+    ),
 });
 
 const template = z.strictObject({
-  /** VM id of the template. */
-  template: z.int().min(100).max(999_999_999),
-  /** Proxmox node the template lives on. Default: the node's own. */
-  node: identifier.optional(),
+  template: z.int().min(100).max(999_999_999).describe("VM id of the template."),
+  node: identifier
+    .optional()
+    .describe("Proxmox node the template lives on. Default: the node's own."),
 });
 
 const disk = z.strictObject({
-  /** GiB, as Proxmox counts them. */
-  sizeGiB: z.int().min(4).max(65536),
+  sizeGiB: z.int().min(4).max(65536).describe("GiB, as Proxmox counts them."),
   datastore: identifier,
 });
 
 const firewallRule = z.strictObject({
-  /** Shown in Proxmox. */
-  comment: z.string().max(200).optional(),
-  /** Address or network traffic comes from. Default: anywhere. */
-  source: z.union([cidr, address]).optional(),
+  comment: z.string().max(200).optional().describe("Shown in Proxmox."),
+  source: z
+    .union([cidr, address])
+    .optional()
+    .describe("Address or network traffic comes from. Default: anywhere."),
   proto: z.enum(["tcp", "udp", "icmp"]).default("tcp"),
-  /** Port or port range, such as "443" or "8000:8010". Not for icmp. */
   port: z
     .string()
     .regex(/^\d{1,5}(:\d{1,5})?$/, { error: 'a port or range, such as "443" or "8000:8010"' })
-    .optional(),
+    .optional()
+    .describe('Port or port range, such as "443" or "8000:8010". Not for icmp.'),
 });
 
 const startup = z.strictObject({
@@ -89,30 +91,41 @@ const startup = z.strictObject({
 
 const machine = z.strictObject({
   vmId: z.int().min(100).max(999_999_999),
-  /** Proxmox node that runs the VM. */
-  proxmoxNode: identifier,
+  proxmoxNode: identifier.describe("Proxmox node that runs the VM."),
   description: z.string().max(8192).default(""),
   tags: z.array(z.string().regex(/^[a-z0-9_][a-z0-9_+.-]*$/)).default([]),
   cpu: z.strictObject({
     cores: z.int().min(1).max(128),
-    /** QEMU CPU model. The default runs on every x86-64 server since 2013 and permits live migration. */
-    type: z.string().default("x86-64-v2-AES"),
+    type: z
+      .string()
+      .default("x86-64-v2-AES")
+      .describe(
+        "QEMU CPU model. The default runs on every x86-64 server since 2013 and permits live migration.",
+      ),
   }),
   memoryGiB: z.number().min(0.5).max(4096).multipleOf(0.25),
   disk,
-  /** Its own disk for /var/lib/docker, formatted XFS and mounted with project quota. */
-  dockerDisk: disk.optional(),
+  dockerDisk: disk
+    .optional()
+    .describe("Its own disk for /var/lib/docker, formatted XFS and mounted with project quota."),
   image: z.union([cloudImage, template]),
   onBoot: z.boolean().default(true),
   startup: startup.default({ order: 20, upDelaySeconds: 30, downDelaySeconds: 120 }),
-  /** Seconds the provider waits for the guest agent before it goes on without. */
-  agentTimeoutSeconds: z.int().min(1).max(900).default(10),
-  /** Let the provider reboot the VM when a change (CPU, memory) needs it. */
-  rebootAfterUpdate: z.boolean().default(true),
-  /** Refuse deletion, in Pulumi and in Proxmox. */
-  protect: z.boolean().default(true),
-  /** Adopt the VM that already exists under this id instead of creating one. */
-  adopt: z.boolean().default(false),
+  agentTimeoutSeconds: z
+    .int()
+    .min(1)
+    .max(900)
+    .default(10)
+    .describe("Seconds the provider waits for the guest agent before it goes on without."),
+  rebootAfterUpdate: z
+    .boolean()
+    .default(true)
+    .describe("Let the provider reboot the VM when a change (CPU, memory) needs it."),
+  protect: z.boolean().default(true).describe("Refuse deletion, in Pulumi and in Proxmox."),
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe("Adopt the VM that already exists under this id instead of creating one."),
 });
 
 const network = z.strictObject({
@@ -125,10 +138,8 @@ const network = z.strictObject({
   firewall: z
     .strictObject({
       enabled: z.boolean().default(true),
-      /** Networks SSH is accepted from. */
-      managementNetworks: z.array(cidr).min(1),
-      /** Ports beside SSH and the agent's. */
-      rules: z.array(firewallRule).default([]),
+      managementNetworks: z.array(cidr).min(1).describe("Networks SSH is accepted from."),
+      rules: z.array(firewallRule).default([]).describe("Ports beside SSH and the agent's."),
     })
     .optional(),
 });
@@ -138,39 +149,64 @@ const ssh = z.strictObject({
     .string()
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
     .default("ubuntu"),
-  /** Put into authorized_keys by cloud-init. */
-  publicKeys: z.array(publicKey).min(1),
-  /** File with the private key on the workstation; `~` is the home directory. */
-  privateKeyFile: z.string().min(1),
-  /** Reach the node by another address, as through a forwarded port. Default: its own, port 22. */
-  endpoint: z.strictObject({ host: z.string().min(1), port }).optional(),
-  /** The node's host key when it is known beforehand. Default: learned at the first connection, then pinned. */
-  hostKey: publicKey.optional(),
+  publicKeys: z.array(publicKey).min(1).describe("Put into authorized_keys by cloud-init."),
+  privateKeyFile: z
+    .string()
+    .min(1)
+    .describe("File with the private key on the workstation; `~` is the home directory."),
+  endpoint: z
+    .strictObject({ host: z.string().min(1), port })
+    .optional()
+    .describe(
+      "Reach the node by another address, as through a forwarded port. Default: its own, port 22.",
+    ),
+  hostKey: publicKey
+    .optional()
+    .describe(
+      "The node's host key when it is known beforehand. Default: learned at the first connection, then pinned.",
+    ),
 });
 
 const engine = z.strictObject({
-  /** `official`: Docker's apt repository. `distribution`: the docker.io package. */
-  source: z.enum(["official", "distribution"]).default("official"),
-  /** Release, or its leading numbers: "29.10.0", "29.10". Packages are held at it. */
-  version: z.string().regex(/^\d{1,3}(\.\d{1,3}){0,2}$/, {
-    error: 'a release such as "29.10.0", or its beginning such as "29.10"',
-  }),
-  /** Base URL of a mirror of Docker's repository. */
-  mirror: z.url({ protocol: /^https?$/ }).optional(),
-  /** Base URL of a mirror of the distribution's archive. */
-  distributionMirror: z.url({ protocol: /^https?$/ }).optional(),
-  /** Members of the group docker beside the ssh user. Root-equivalent (CIS Docker 1.1.2). */
-  groupMembers: z.array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/)).default([]),
-  /** Seconds the daemon has to answer after a change before the change is rolled back. */
-  healthTimeoutSeconds: z.int().min(5).max(900).default(120),
-  /** Go through with a change that hides existing images, containers or volumes. */
-  confirm: z.literal("hide-existing").optional(),
+  source: z
+    .enum(["official", "distribution"])
+    .default("official")
+    .describe("`official`: Docker's apt repository. `distribution`: the docker.io package."),
+  version: z
+    .string()
+    .regex(/^\d{1,3}(\.\d{1,3}){0,2}$/, {
+      error: 'a release such as "29.10.0", or its beginning such as "29.10"',
+    })
+    .describe('Release, or its leading numbers: "29.10.0", "29.10". Packages are held at it.'),
+  mirror: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Base URL of a mirror of Docker's repository."),
+  distributionMirror: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Base URL of a mirror of the distribution's archive."),
+  groupMembers: z
+    .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/))
+    .default([])
+    .describe(
+      "Members of the group docker beside the ssh user. Root-equivalent (CIS Docker 1.1.2).",
+    ),
+  healthTimeoutSeconds: z
+    .int()
+    .min(5)
+    .max(900)
+    .default(120)
+    .describe("Seconds the daemon has to answer after a change before the change is rolled back."),
+  confirm: z
+    .literal("hide-existing")
+    .optional()
+    .describe("Go through with a change that hides existing images, containers or volumes."),
   daemon: daemonSchema.default(DEFAULT_DAEMON),
 });
 
 const portainer = z.strictObject({
-  /** Address of the Portainer server; only it may reach the agent. */
-  server: address,
+  server: address.describe("Address of the Portainer server; only it may reach the agent."),
   agent: z.strictObject({
     image: pinnedImage,
     port: port.default(9001),
@@ -182,24 +218,34 @@ const bridgeNetwork = z.strictObject({
   driver: z.literal("bridge").default("bridge"),
   subnet: cidr,
   gateway: address.optional(),
-  /** Containers of the network cannot reach one another (`enable_icc=false`). */
-  isolated: z.boolean().default(false),
-  /** No route out of the host. */
-  internal: z.boolean().default(false),
+  isolated: z
+    .boolean()
+    .default(false)
+    .describe("Containers of the network cannot reach one another (`enable_icc=false`)."),
+  internal: z.boolean().default(false).describe("No route out of the host."),
 });
 
 const macvlanNetwork = z.strictObject({
   driver: z.literal("macvlan"),
-  /** NIC of the node the network hangs on. */
-  parent: z.string().regex(/^[a-z][a-z0-9]{0,14}$/),
-  /** VLAN tag; Docker makes the sub-interface `parent.vlan`. */
-  vlan: z.int().min(1).max(4094).optional(),
+  parent: z
+    .string()
+    .regex(/^[a-z][a-z0-9]{0,14}$/)
+    .describe("NIC of the node the network hangs on."),
+  vlan: z
+    .int()
+    .min(1)
+    .max(4094)
+    .optional()
+    .describe("VLAN tag; Docker makes the sub-interface `parent.vlan`."),
   subnet: cidr,
   gateway: address,
-  /** Docker hands out addresses from this range only. Default: the whole subnet. */
-  range: cidr.optional(),
-  /** Addresses Docker must not hand out, by name (`--aux-address`). */
-  excluded: z.record(dockerName, address).default({}),
+  range: cidr
+    .optional()
+    .describe("Docker hands out addresses from this range only. Default: the whole subnet."),
+  excluded: z
+    .record(dockerName, address)
+    .default({})
+    .describe("Addresses Docker must not hand out, by name (`--aux-address`)."),
 });
 
 const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork]);
@@ -226,8 +272,10 @@ export const nodeSchema = z.strictObject({
 /** How the program reaches Proxmox VE. */
 export const proxmoxSchema = z.strictObject({
   endpoint: z.url({ protocol: /^https$/ }),
-  /** Accept a certificate that does not verify. For a self-signed lab only. */
-  insecure: z.boolean().default(false),
+  insecure: z
+    .boolean()
+    .default(false)
+    .describe("Accept a certificate that does not verify. For a self-signed lab only."),
 });
 
 /** Name of a node: also the VM's and the host's name. */

@@ -89,11 +89,14 @@ export async function startEngine({
   return recorder;
 }
 
+/** The SDK's own way to wait for registrations under way; exported, but marked internal. */
+const { waitForRPCs } = pulumi.runtime as unknown as { waitForRPCs: () => Promise<void> };
+
 /** Waits until the program has registered all it will: no call under way, and none follows from the last. */
 export async function settle(recorder: Recorder): Promise<void> {
   for (let seen = -1; seen !== recorder.resources.length;) {
     seen = recorder.resources.length;
-    await pulumi.runtime.waitForRPCs();
+    await waitForRPCs();
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

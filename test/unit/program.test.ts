@@ -120,7 +120,13 @@ describe("the machine", () => {
   });
 
   test("ignores what an operator or a new image may change, and only that", () => {
-    expect(IGNORED_CHANGES).toEqual(["disks[0].importFrom", "clone", "initialization.userAccount"]);
+    expect(IGNORED_CHANGES).toEqual([
+      "disks[0].importFrom",
+      "clone",
+      "disks[0].speed",
+      "disks[1].speed",
+      "initialization.userAccount",
+    ]);
   });
 
   test("lets in SSH from management, the agent from Portainer, and declared ports", () => {
@@ -169,7 +175,7 @@ describe("commands on the node", () => {
     const { recorder } = await run();
     const commands = recorder.all("command:remote:Command");
     expect(commands.map((c) => c.name)).toEqual(
-      ["ready", "storage", "install", "access", "daemon"].map((step) => `${NODE}-${step}`),
+      ["ready", "boot", "storage", "install", "daemon", "access"].map((step) => `${NODE}-${step}`),
     );
     for (const { inputs } of commands) {
       expect(inputs).toMatchObject({ create: "sudo -n bash -s", addPreviousOutputInEnv: false });
@@ -184,7 +190,7 @@ describe("commands on the node", () => {
       recorder.find("command:remote:Command", `${NODE}-${step}`).inputs.connection;
     expect(JSON.stringify(connection("ready"))).not.toContain(HOST_KEY);
     expect(JSON.stringify(connection("ready"))).toContain('"dialErrorLimit":-1');
-    for (const step of ["storage", "install", "access", "daemon"]) {
+    for (const step of ["boot", "storage", "install", "daemon", "access"]) {
       expect(JSON.stringify(connection(step))).toContain(`"hostKey":"${HOST_KEY}"`);
     }
   });
