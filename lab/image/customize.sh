@@ -7,6 +7,10 @@ root=$1
 rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/hostname
 ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 
+# The first boot updates packages, as Proxmox asks of cloud-init by default (ciupgrade), and the lab's
+# network has no name server: the package mirror is for the program to declare.
+rm -f "$root"/etc/apt/sources.list "$root"/etc/apt/sources.list.d/*
+
 # Debian ships profiles of a hundred programs that are not installed, and compiles each at the first
 # boot.
 find "$root/etc/apparmor.d" -maxdepth 1 -type f ! -name runc ! -name unix-chkpwd -delete

@@ -41,18 +41,19 @@ export class Recorder implements pulumi.runtime.Mocks {
     id: string;
     state: Record<string, unknown>;
   } {
-    const { type, name, inputs, custom = false, provider = "" } = args;
-    const computed = COMPUTED[type]?.(inputs as Record<string, unknown>) ?? {};
+    const { type, name, custom = false, provider = "" } = args;
+    const inputs = args.inputs as Record<string, unknown>;
+    const computed = COMPUTED[type]?.(inputs) ?? {};
     const id = typeof computed.id === "string" ? computed.id : `${name}-id`;
     this.resources.push({
       type,
       name,
-      inputs: inputs as Record<string, unknown>,
+      inputs,
       custom,
       provider,
       id,
     });
-    return { id, state: { ...(inputs as Record<string, unknown>), ...computed } };
+    return { id, state: { ...inputs, ...computed } };
   }
 
   call(args: pulumi.runtime.MockCallArgs): never {

@@ -272,7 +272,7 @@ describe("the Portainer agent", () => {
     expect(envs).toContain(`AGENT_SECRET=${SECRET}`);
   });
 
-  test("is left out where there is no Portainer", async () => {
+  test("is left out where there is no Portainer", () => {
     const raw = prodWith({});
     const defaults = merge(raw.defaults, {
       portainer: null,

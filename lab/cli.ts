@@ -1,0 +1,186 @@
+/** `npm run lab`: the whole thing on one machine. */
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { request } from "node:http";
+import { CommandError, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
+import { sshOptions } from "../config/node";
+import { loadSettings } from "../config/load";
+import { erase, instance, type Instance } from "./lib/instance";
+import { runningService, startService } from "./lib/service";
+import { startLab, stopLab, type Lab } from "./lib/services";
+import { labConfig, openStack, stackEnv } from "./lib/stack";
+import { reachable, type NodeFacts } from "./lib/summary";
+
+const USAGE = `usage: npm run lab [-- COMMAND]
+
+  (none)     bring everything up, run the program, leave it running
+  up         run the program again, as after a change of Pulumi.lab.yaml
+  preview    show what up would change
+  refresh    read back what is really there
+  destroy    delete what the program made; the lab goes on
+  status     what runs, and where
+  ssh [CMD]  a shell on the node, or one command
+  pulumi …   any command of the Pulumi CLI, on the lab's stack
+  down       stop everything and remove every trace
+
+DOCKER_NODE_LAB names an instance, to have several at once.`;
+
+type Command = (lab: Lab, args: string[]) => Promise<number>;
+
+const COMMANDS: Record<string, Command> = {
+  up: start,
+  start,
+  preview: (lab) => operate(lab, "preview"),
+  refresh: (lab) => operate(lab, "refresh"),
+  destroy: (lab) => operate(lab, "destroy"),
+  ssh: shell,
+  pulumi: passThrough,
+};
+
+const log = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+const print = (text: string): void => {
+  process.stdout.write(text);
+};
+
+async function main([name = "start", ...args]: string[]): Promise<number> {
+  const here = instance();
+  if (name === "down") return down(here);
+  if (name === "status") return status(here);
+  const command = COMMANDS[name];
+  if (!command) {
+    log(USAGE);
+    return name === "help" || name === "--help" ? 0 : 2;
+  }
+  const fresh = !fs.existsSync(here.stateDir);
+  cleanUpOnInterrupt(here, fresh);
+  return command(await startLab(here, log), args);
+}
+
+async function start(lab: Lab): Promise<number> {
+  const stack = await openStack(lab);
+  const { outputs } = await stack.up({ onOutput: print, color: colour() });
+  const { nodes } = plain(outputs) as { nodes: NodeFacts };
+  print(`${reachable(lab, nodes, await openDockerSocket(lab, nodes))}\n`);
+  return 0;
+}
+
+async function operate(lab: Lab, operation: "preview" | "refresh" | "destroy"): Promise<number> {
+  const stack = await openStack(lab);
+  await stack[operation]({ onOutput: print, color: colour() });
+  return 0;
+}
+
+async function shell(lab: Lab, args: string[]): Promise<number> {
+  const target = sshTarget(lab, await nodesOf(await openStack(lab)));
+  return spawnSync("ssh", [...target, ...args], { stdio: "inherit" }).status ?? 1;
+}
+
+async function passThrough(lab: Lab, args: string[]): Promise<number> {
+  await openStack(lab);
+  const cwd = path.join(lab.instance.stateDir, "project");
+  const env = { ...process.env, ...stackEnv(lab), PULUMI_HOME: lab.engine.home };
+  return spawnSync(lab.engine.cli, args, { stdio: "inherit", cwd, env }).status ?? 1;
+}
+
+async function down(here: Instance): Promise<number> {
+  await stopLab(here);
+  erase(here);
+  log(`lab "${here.name}": nothing left`);
+  return 0;
+}
+
+async function status({ name, stateDir }: Instance): Promise<number> {
+  const services = ["mirror", "registry", "docker-socket"];
+  const running = services.map((service) => [service, runningService(stateDir, service)] as const);
+  const api = path.join(stateDir, "pve.json");
+  log(`lab "${name}"${fs.existsSync(stateDir) ? "" : ": not there; npm run lab brings it up"}`);
+  for (const [service, found] of running)
+    log(
+      `  ${service.padEnd(14)} ${found ? `process ${found.pid}, port ${found.port}` : "stopped"}`,
+    );
+  if (fs.existsSync(api)) log(`  proxmox        ${fs.readFileSync(api, "utf8").trim()}`);
+  return Promise.resolve(0);
+}
+
+/** ssh arguments up to the command, host key pinned as everywhere. */
+function sshTarget(lab: Lab, nodes: NodeFacts): string[] {
+  const [[name, outputs] = []] = Object.entries(nodes);
+  const { nodes: settings } = loadSettings(labConfig(lab) as never);
+  const node = settings[name ?? ""];
+  if (!node?.ssh.endpoint || !outputs) throw new Error("no node is up; run: npm run lab -- up");
+  const { host, port } = node.ssh.endpoint;
+  return [...sshOptions(node, outputs.hostKey), "-p", String(port), `${node.ssh.user}@${host}`];
+}
+
+/** The node's Docker on a local socket, so that any client can use it without an ssh configuration. */
+async function openDockerSocket(lab: Lab, nodes: NodeFacts): Promise<string> {
+  const { stateDir, runDir } = lab.instance;
+  const socketPath = path.join(runDir, "docker.sock");
+  const options = ["ExitOnForwardFailure=yes", "StreamLocalBindUnlink=yes"];
+  const forward = [
+    "-N",
+    ...options.flatMap((o) => ["-o", o]),
+    "-L",
+    `${socketPath}:/var/run/docker.sock`,
+  ];
+  const args = [...forward, ...sshTarget(lab, nodes)];
+  const ready = (): Promise<boolean> => pings(socketPath);
+  const spec = { name: "docker-socket", command: "ssh", args, stateDir, ready, timeoutMs: 60_000 };
+  await startService(spec, log);
+  return socketPath;
+}
+
+function pings(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const asked = request({ socketPath, path: "/_ping", timeout: 10_000 }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200);
+    });
+    asked.on("error", () => {
+      resolve(false);
+    });
+    asked.end();
+  });
+}
+
+async function nodesOf(stack: Stack): Promise<NodeFacts> {
+  return (plain(await stack.outputs()) as { nodes?: NodeFacts }).nodes ?? {};
+}
+
+function plain(outputs: OutputMap): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(outputs).map(([key, output]) => [key, output.value as unknown]),
+  );
+}
+
+function colour(): "always" | "never" {
+  return process.stdout.isTTY ? "always" : "never";
+}
+
+/**
+ * The terminal sends Ctrl-C to the engine too, which cancels. A lab this command began is then taken
+ * down again; one that was there before stays.
+ */
+function cleanUpOnInterrupt(here: Instance, fresh: boolean): void {
+  const stop = (): void => {
+    process.removeListener("SIGINT", stop);
+    log(fresh ? "\ninterrupted: taking the lab down" : "\ninterrupted: the lab goes on");
+    void (fresh ? down(here) : Promise.resolve(0)).finally(() => process.exit(130));
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    // What the engine said has been shown as it came.
+    if (!(error instanceof CommandError))
+      log(error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  },
+);

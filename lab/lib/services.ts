@@ -1,0 +1,182 @@
+/** Everything the lab runs beside the program: image, mirror, registry, Proxmox node, engine. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { ensureEngine, type Engine } from "./engine";
+import { ensureImage, type GuestImage } from "./image";
+import { credentials, prepare, type Credentials, type Instance } from "./instance";
+import { startMirror } from "./mirror";
+import { servicePort } from "./ports";
+import { ensurePrerequisites } from "./prerequisites";
+import {
+  ensurePython,
+  proxmoxPrerequisites,
+  startProxmox,
+  stopProxmox,
+  type ProxmoxSettings,
+} from "./proxmox";
+import { seedRegistry, startRegistry, type SeededImage } from "./registry";
+import { runningService, stopService, type Log } from "./service";
+
+/** Addresses inside the lab's network. All lie in one range, and nothing outside it is reachable. */
+export const NETWORK = {
+  cidr: "10.25.20.0/24",
+  /** The machine the lab runs on: gateway, management workstation and port01. */
+  host: "10.25.20.1",
+  /** Named to guests as their DNS server; nothing answers there. */
+  dns: "10.25.20.2",
+  mirror: "10.25.20.3",
+  registry: "10.25.20.5",
+} as const;
+
+/** Nodes of the lab by VM id: ssh and the agent are forwarded to loopback. */
+export const VM_IDS = [2019, 2014] as const;
+
+/** The lab's memory is the declared one by this factor, 2 GiB for 32. */
+const MEMORY_FACTOR = 1 / 16;
+
+/** What runs, and how to reach it. */
+export interface Lab {
+  readonly instance: Instance;
+  readonly credentials: Credentials;
+  readonly engine: Engine;
+  readonly image: GuestImage;
+  readonly images: Record<"agent" | "busybox", SeededImage>;
+  /** Proxmox API. */
+  readonly endpoint: string;
+  readonly apiToken: string;
+  /** Where Proxmox downloads the guest image from. */
+  readonly imageUrl: string;
+  /** Loopback ports by VM id. */
+  readonly forwards: Record<string, { ssh: number; agent: number }>;
+}
+
+const PREREQUISITES = [
+  ...proxmoxPrerequisites,
+  { command: "ssh-keygen", package: "openssh-client" },
+];
+
+/** Brings everything up, or finds it running. Long steps say what they do and how long it takes. */
+export async function startLab(instance: Instance, log: Log): Promise<Lab> {
+  prepare(instance);
+  await ensurePrerequisites(PREREQUISITES, log);
+  // Compiling and package installation overlap well: one needs the processor, the other the network.
+  const [engine, image] = await Promise.all([
+    ensureEngine(log),
+    ensureImage(log),
+    ensurePython(log),
+  ]);
+  const keys = await credentials(instance);
+  return {
+    instance,
+    credentials: keys,
+    engine,
+    image,
+    ...(await startServices(instance, keys, image, log)),
+  };
+}
+
+type Services = Pick<Lab, "images" | "endpoint" | "apiToken" | "imageUrl" | "forwards">;
+
+async function startServices(
+  instance: Instance,
+  keys: Credentials,
+  image: GuestImage,
+  log: Log,
+): Promise<Services> {
+  const { stateDir } = instance;
+  const files = publish(stateDir, image);
+  const mirror = await startMirror({ stateDir, files: files.directory }, log);
+  const registry = await startRegistry({ stateDir }, log);
+  const images = await seedRegistry(registry, log);
+  const forwards = await forwardPorts(instance);
+  const ports = { mirror: mirror.port, registry: registry.port };
+  const node = await startProxmox(proxmoxSettings(instance, keys, ports, forwards), log);
+  const imageUrl = `http://127.0.0.1:${mirror.port}/files/${files.name}`;
+  return { images, endpoint: node.endpoint, apiToken: node.apiToken, imageUrl, forwards };
+}
+
+/** Stops everything. Nothing of the instance runs afterwards; its files stay. */
+export async function stopLab({ stateDir }: Instance): Promise<void> {
+  await stopService(stateDir, "docker-socket");
+  await stopProxmox(stateDir);
+  await stopService(stateDir, "registry");
+  await stopService(stateDir, "mirror");
+}
+
+/** Puts the image where the mirror serves it, by a link: it is some hundred megabytes. */
+function publish(stateDir: string, image: GuestImage): { directory: string; name: string } {
+  const directory = path.join(stateDir, "files");
+  const name = `${image.os}-${image.sha256.slice(0, 12)}.qcow2`;
+  fs.mkdirSync(directory, { recursive: true });
+  if (!fs.existsSync(path.join(directory, name)))
+    linkOrCopy(image.path, path.join(directory, name));
+  return { directory, name };
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    fs.linkSync(from, to);
+  } catch {
+    fs.copyFileSync(from, to);
+  }
+}
+
+/** A running node keeps the ports it was started with. */
+async function forwardPorts({ stateDir }: Instance): Promise<Lab["forwards"]> {
+  const file = path.join(stateDir, "forwards.json");
+  if (runningService(stateDir, "pve"))
+    return JSON.parse(fs.readFileSync(file, "utf8")) as Lab["forwards"];
+  const forwards: Lab["forwards"] = {};
+  for (const vmId of VM_IDS) {
+    forwards[vmId] = {
+      ssh: await servicePort(stateDir, `ssh-${vmId}`),
+      agent: await servicePort(stateDir, `agent-${vmId}`),
+    };
+  }
+  fs.writeFileSync(file, JSON.stringify(forwards));
+  return forwards;
+}
+
+function proxmoxSettings(
+  { stateDir, runDir }: Instance,
+  keys: Credentials,
+  ports: ServicePorts,
+  forwards: Lab["forwards"],
+): ProxmoxSettings {
+  return {
+    stateDir,
+    runDir,
+    host: "127.0.0.1",
+    port: 0,
+    user: "root@pam",
+    password: keys.proxmoxPassword,
+    token: { id: "automation@pve!pulumi", secret: keys.proxmoxTokenSecret },
+    memoryFactor: MEMORY_FACTOR,
+    network: guestNetwork(ports, forwards),
+  };
+}
+
+interface ServicePorts {
+  mirror: number;
+  registry: number;
+}
+
+function guestNetwork(ports: ServicePorts, forwards: Lab["forwards"]): ProxmoxSettings["network"] {
+  const { cidr, host, dns } = NETWORK;
+  const services = [
+    { address: NETWORK.mirror, port: 80, target: `127.0.0.1:${ports.mirror}` },
+    { address: NETWORK.registry, port: 5000, target: `127.0.0.1:${ports.registry}` },
+  ];
+  return { cidr, host, dns, services, forwards: guestPorts(forwards) };
+}
+
+function guestPorts(forwards: Lab["forwards"]): ProxmoxSettings["network"]["forwards"] {
+  const ports = Object.entries(forwards).map(([vmId, { ssh, agent }]) => [
+    vmId,
+    [
+      { guestPort: 22, hostPort: ssh },
+      { guestPort: 9001, hostPort: agent },
+    ],
+  ]);
+  return Object.fromEntries(ports) as ProxmoxSettings["network"]["forwards"];
+}

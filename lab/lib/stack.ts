@@ -1,0 +1,110 @@
+/** The program under the real engine, driven by Pulumi's Automation API. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import {
+  LocalWorkspace,
+  PulumiCommand,
+  type ConfigMap,
+  type Stack,
+} from "@pulumi/pulumi/automation";
+import { parse } from "yaml";
+import { merge } from "../../config/load";
+import { program } from "../../program";
+import { engineEnv } from "./engine";
+import { ROOT } from "./instance";
+import { NETWORK, type Lab } from "./services";
+
+type Tree = Record<string, unknown>;
+
+/**
+ * The stack `lab`: Pulumi.lab.yaml, completed by what is only known at run time. Its workspace and state
+ * are the instance's, so the repository's own files are never written to.
+ *
+ * @param override merged into the configuration, as `{ nodes: { … } }`
+ */
+export async function openStack(lab: Lab, override: Tree = {}): Promise<Stack> {
+  const { stateDir } = lab.instance;
+  const workDir = path.join(stateDir, "project");
+  const backend = path.join(stateDir, "pulumi");
+  for (const dir of [workDir, backend]) fs.mkdirSync(dir, { recursive: true });
+  fs.copyFileSync(path.join(ROOT, "Pulumi.yaml"), path.join(workDir, "Pulumi.yaml"));
+  const stack = await LocalWorkspace.createOrSelectStack(
+    {
+      stackName: "lab",
+      projectName: "docker-node",
+      program: () => Promise.resolve({ ...program() }),
+    },
+    {
+      workDir,
+      pulumiHome: lab.engine.home,
+      pulumiCommand: await PulumiCommand.get({ root: lab.engine.root }),
+      envVars: stackEnv(lab),
+    },
+  );
+  await stack.setAllConfig(configMap(lab, override));
+  return stack;
+}
+
+/** Environment of the engine, also for a `pulumi` started by hand on the lab's stack. */
+export function stackEnv(lab: Lab): Record<string, string> {
+  return {
+    ...engineEnv(lab.engine),
+    PULUMI_BACKEND_URL: `file://${path.join(lab.instance.stateDir, "pulumi")}`,
+    PULUMI_CONFIG_PASSPHRASE: lab.credentials.passphrase,
+  };
+}
+
+/** The stack's configuration: the file, then what this lab knows, then the override. */
+export function labConfig(lab: Lab, override: Tree = {}): Tree {
+  const file = parse(fs.readFileSync(path.join(ROOT, "Pulumi.lab.yaml"), "utf8")) as {
+    config: Tree;
+  };
+  const declared = { nodes: file.config["docker-node:nodes"] };
+  const known = { proxmox: { endpoint: lab.endpoint, insecure: true }, defaults: defaults(lab) };
+  const config = merge(merge(known, declared), override) as { nodes: Record<string, Tree> };
+  for (const node of Object.values(config.nodes))
+    node.ssh = merge(endpointOf(lab, node), node.ssh ?? {});
+  return config;
+}
+
+function endpointOf(lab: Lab, node: Tree): Tree {
+  const { vmId } = (node.machine ?? {}) as { vmId?: number };
+  const port = lab.forwards[String(vmId)]?.ssh;
+  return port ? { endpoint: { host: "127.0.0.1", port } } : {};
+}
+
+function defaults(lab: Lab): Tree {
+  const { agent } = lab.images;
+  const registry = `${NETWORK.registry}:5000`;
+  return {
+    machine: {
+      image: { url: lab.imageUrl, sha256: lab.image.sha256, fileName: path.basename(lab.imageUrl) },
+    },
+    ssh: {
+      publicKeys: [lab.credentials.publicKey],
+      privateKeyFile: lab.credentials.privateKeyFile,
+    },
+    engine: {
+      distributionMirror: `http://${NETWORK.mirror}/debian`,
+      // Emulation is some ten times slower than a machine.
+      healthTimeoutSeconds: 300,
+      daemon: { "insecure-registries": [registry] },
+    },
+    portainer: {
+      agent: { image: `${registry}/${agent.repository}:${agent.tag}@${agent.digest}` },
+    },
+  };
+}
+
+function configMap(lab: Lab, override: Tree): ConfigMap {
+  const config = labConfig(lab, override);
+  const values = Object.entries(config).map(([key, value]) => [
+    `docker-node:${key}`,
+    { value: JSON.stringify(value) },
+  ]);
+  return {
+    ...(Object.fromEntries(values) as ConfigMap),
+    "docker-node:proxmoxApiToken": { value: lab.apiToken, secret: true },
+    "docker-node:agentSecret": { value: lab.credentials.agentSecret, secret: true },
+  };
+}

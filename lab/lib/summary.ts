@@ -1,0 +1,41 @@
+/** What the lab tells a person. */
+import type { Lab } from "./services";
+import type * as pulumi from "@pulumi/pulumi";
+import type { Outputs } from "../../program";
+
+/** Outputs as they are after an update: nothing is unknown any more. */
+export type NodeFacts = pulumi.Unwrap<Outputs>["nodes"];
+
+/** How to reach a node that is up. */
+export function reachable(lab: Lab, nodes: NodeFacts, dockerSocket: string): string {
+  const lines = Object.entries(nodes).flatMap(([name, node]) => {
+    const forward = lab.forwards[String(node.vmId)];
+    return [
+      "",
+      `${name} (VM ${node.vmId}, ${node.address}) is up: Docker ${node.engineVersion}`,
+      `  shell      npm run lab -- ssh`,
+      `  docker     docker -H unix://${dockerSocket} info`,
+      `  agent      curl -k -i https://127.0.0.1:${forward?.agent ?? 0}/ping`,
+    ];
+  });
+  return [
+    ...lines,
+    "",
+    `Proxmox API  ${lab.endpoint}  (${lab.apiToken.split("=")[0] ?? ""})`,
+    ...standIns(lab),
+    "",
+    "Stop and remove it all: npm run lab -- down",
+  ].join("\n");
+}
+
+/** Nothing simulated goes unnamed. */
+function standIns(lab: Lab): string[] {
+  const plugins = Object.entries(lab.engine.plugins).map(
+    ([name, p]) => `${name} ${p.version} (${p.origin})`,
+  );
+  return [
+    `Engine       pulumi ${lab.engine.version} (${lab.engine.origin}); plugins: ${plugins.join(", ")}`,
+    `Guest        ${lab.image.os} (${lab.image.origin})`,
+    "Simulated    the Proxmox API (fakepve, with QEMU behind it) and the Portainer agent (a stand-in that answers /ping)",
+  ];
+}

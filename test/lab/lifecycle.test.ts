@@ -1,0 +1,444 @@
+import { existsSync } from "node:fs";
+import type { Stack } from "@pulumi/pulumi/automation";
+import { erase, instance } from "../../lab/lib/instance";
+import { startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { openStack } from "../../lab/lib/stack";
+import type { NodeFacts } from "../../lab/lib/summary";
+import { Proxmox, Shell, Steps, log, processesWith, stateFiles, statusOf } from "./support";
+
+/*
+ * The life of a node, each step on top of the one before: the real engine and providers, a real VM under
+ * QEMU, real sshd, systemd and dockerd. What is asserted is what the node and Proxmox say, not the state.
+ */
+
+jest.setTimeout(30 * 60_000);
+
+const NODE = "proj-docker02";
+const here = instance("test");
+const GIB = 1024 ** 3;
+
+let lab: Lab;
+let stack: Stack;
+let proxmox: Proxmox;
+let shell: Shell;
+let node: NodeFacts[string];
+let broken: string | undefined;
+
+/** A step of the life; after a failed one the rest says so instead of failing for reasons of its own. */
+function step(name: string, run: () => Promise<void> | void): void {
+  test(name, async () => {
+    if (broken) throw new Error(`not tried: "${broken}" failed`);
+    const began = Date.now();
+    try {
+      await run();
+    } catch (error) {
+      broken = name;
+      throw error;
+    }
+    log(`${name}: ${Math.round((Date.now() - began) / 1000)} s`);
+  });
+}
+
+const quiet = { onOutput: (): void => undefined };
+
+async function up(override: Record<string, unknown> = {}): Promise<Steps> {
+  stack = await openStack(lab, override);
+  const steps = new Steps();
+  await stack.up({ ...quiet, onEvent: steps.onEvent });
+  return steps;
+}
+
+beforeAll(async () => {
+  await stopLab(here);
+  erase(here);
+  lab = await startLab(here, log);
+  proxmox = new Proxmox(lab);
+});
+
+afterAll(async () => {
+  await stopLab(here);
+  if (!broken) erase(here);
+  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+});
+
+step("preview of an empty stack shows the whole graph and makes nothing", async () => {
+  stack = await openStack(lab);
+  const steps = new Steps();
+  await stack.preview({ ...quiet, onEvent: steps.onEvent });
+  expect(Object.values(steps.operations).every((op) => op === "create")).toBe(true);
+  expect(
+    Object.keys(steps.operations)
+      .sort()
+      .map((key) => key.replace(/debian-13-\w+/, "IMAGE")),
+  ).toMatchSnapshot();
+  expect(await proxmox.vmIds()).toEqual([]);
+});
+
+step("up brings the node to life", async () => {
+  await up();
+  const outputs = await stack.outputs();
+  node = (outputs.nodes?.value as NodeFacts)[NODE] as NodeFacts[string];
+  shell = new Shell(lab, NODE, node.hostKey);
+  expect(node).toMatchObject({
+    vmId: 2019,
+    address: "10.25.20.24",
+    sshUser: "ubuntu",
+    agentUrl: "https://10.25.20.24:9001",
+    hostKey: expect.stringMatching(/^ssh-ed25519 [\w+/=]+$/) as unknown,
+    engineVersion: expect.stringMatching(/^26\.1\./) as unknown,
+    volumes: ["research-data"],
+  });
+  expect(node.networks["development-secondary"]).toMatchObject({
+    driver: "bridge",
+    subnet: "172.19.0.0/24",
+  });
+});
+
+step("a second up changes nothing", async () => {
+  const steps = new Steps();
+  await stack.up({ ...quiet, onEvent: steps.onEvent }).finally(() => {
+    steps.diffs.forEach(log);
+  });
+  expect(steps.diffs).toEqual([]);
+  await stack.up({ ...quiet, expectNoChanges: true });
+});
+
+step("refresh finds nothing changed", async () => {
+  const steps = new Steps();
+  await stack.refresh({ ...quiet, onEvent: steps.onEvent, expectNoChanges: true }).finally(() => {
+    steps.diffs.forEach(log);
+  });
+  await stack.preview({ ...quiet, expectNoChanges: true });
+});
+
+step("secrets are in no state file in the clear", () => {
+  const text = stateFiles(here.stateDir);
+  expect(text).toContain("ciphertext");
+  expect(text).not.toContain(lab.credentials.agentSecret);
+  expect(text).not.toContain(lab.credentials.proxmoxTokenSecret);
+  expect(text).not.toContain("PRIVATE KEY");
+});
+
+describe("the machine, as Proxmox has it", () => {
+  step("has the declared size, network and start", async () => {
+    const config = await proxmox.vm(2019);
+    expect(config).toMatchObject({
+      name: NODE,
+      cores: 6,
+      memory: "32768",
+      onboot: 1,
+      startup: "order=20,up=30,down=120",
+      ciuser: "ubuntu",
+      ipconfig0: expect.stringContaining("ip=10.25.20.24/24") as unknown,
+      net0: expect.stringMatching(/bridge=vmbr0.*firewall=1.*tag=20/) as unknown,
+      scsihw: "virtio-scsi-single",
+      serial0: "socket",
+      agent: expect.stringContaining("enabled=1") as unknown,
+    });
+    for (const [disk, size] of [
+      ["scsi0", 32],
+      ["scsi1", 100],
+    ] as const) {
+      expect(config[disk]).toMatch(/^nvme-pool:/);
+      for (const option of ["discard=on", "iothread=1", "ssd=1", `size=${size}G`]) {
+        expect(String(config[disk]).split(",")).toContain(option);
+      }
+    }
+  });
+
+  step("has its NIC firewall on, default drop, with the declared rules only", async () => {
+    const options = await proxmox.get("/nodes/pve01/qemu/2019/firewall/options");
+    expect(options).toMatchObject({ enable: 1, policy_in: "DROP" });
+    const rules = await proxmox.get<Record<string, unknown>[]>(
+      "/nodes/pve01/qemu/2019/firewall/rules",
+    );
+    expect(rules.map(({ type, action, source, dport }) => [type, action, source, dport])).toEqual([
+      ["in", "ACCEPT", "10.25.20.1/32", "22"],
+      ["in", "ACCEPT", "10.25.20.1", "9001"],
+    ]);
+  });
+});
+
+describe("the machine, as the guest has it", () => {
+  step("has the declared processors, disks and address", async () => {
+    expect(await shell.root("nproc")).toBe("6");
+    expect(await shell.root("hostname")).toBe(NODE);
+    const disks = JSON.parse(
+      await shell.root("lsblk --bytes --json --nodeps -o NAME,SIZE,ROTA,DISC-MAX,TYPE"),
+    ) as {
+      blockdevices: { size: number; rota: boolean; "disc-max": number; type: string }[];
+    };
+    const found = disks.blockdevices.filter(({ type }) => type === "disk");
+    expect(found.map(({ size }) => size / GIB)).toEqual([32, 100]);
+    expect(found.every(({ rota, "disc-max": discard }) => !rota && discard > 0)).toBe(true);
+    expect(await shell.root("ip -4 -o addr show scope global | grep -c ' 10.25.20.24/24 '")).toBe(
+      "1",
+    );
+    expect(
+      Number(await shell.root("df --output=size -BG / | tail -1 | tr -dc 0-9")),
+    ).toBeGreaterThan(28);
+  });
+
+  step("lets in keys only, and the guest agent runs", async () => {
+    expect(
+      await shell.root("sshd -T | grep -E '^(passwordauthentication|permitrootlogin)' | sort"),
+    ).toMatch(
+      /^passwordauthentication no\npermitrootlogin (no|without-password|prohibit-password)$/,
+    );
+    expect(await shell.root("systemctl is-active qemu-guest-agent")).toBe("active");
+  });
+});
+
+describe("the engine", () => {
+  step("is what daemon.json declares", async () => {
+    const info = await shell.dockerInfo<Record<string, unknown>>();
+    expect(info).toMatchObject({
+      Driver: "overlay2",
+      CgroupDriver: "systemd",
+      LoggingDriver: "json-file",
+      DefaultRuntime: "runc",
+      LiveRestoreEnabled: true,
+      DockerRootDir: expect.stringMatching(/^\/var\/lib\/docker\/\d+\.\d+$/) as unknown,
+    });
+    expect(info.SecurityOptions).toEqual(
+      expect.arrayContaining([
+        "name=apparmor",
+        "name=userns",
+        "name=no-new-privileges",
+        expect.stringMatching(/^name=seccomp,profile=builtin/),
+      ]),
+    );
+    expect(info.DefaultAddressPools).toEqual([{ Base: "172.18.0.0/16", Size: 24 }]);
+    const written = JSON.parse(await shell.root("cat /etc/docker/daemon.json")) as unknown;
+    expect(written).toMatchObject({
+      "storage-driver": "overlay2",
+      "storage-opts": ["overlay2.size=50G"],
+      "log-opts": { "max-size": "100m", "max-file": "3" },
+      "max-concurrent-downloads": 6,
+      "max-concurrent-uploads": 6,
+      "default-ulimits": { nofile: { Name: "nofile", Soft: 65536, Hard: 65536 } },
+      bip: "172.18.0.1/24",
+    });
+    expect(await shell.root("ip -4 -o addr show docker0 | grep -o '172.18.0.1/24'")).toBe(
+      "172.18.0.1/24",
+    );
+  });
+
+  step("keeps its data on XFS with project quota", async () => {
+    const mount = await shell.root("findmnt -no FSTYPE,OPTIONS /var/lib/docker");
+    expect(mount).toMatch(/^xfs .*prjquota/);
+    expect(await shell.root("xfs_info /var/lib/docker | grep -o ftype=1")).toBe("ftype=1");
+  });
+
+  step("is enabled, held, without a TCP listener, and open to the declared group", async () => {
+    expect(await shell.root("systemctl is-enabled docker; systemctl is-active docker")).toBe(
+      "enabled\nactive",
+    );
+    expect((await shell.root("apt-mark showhold")).split("\n")).toContain("docker.io");
+    expect(await shell.root("getent group docker | cut -d: -f4")).toBe("ubuntu");
+    expect(await shell.root("ss -Hltnp | grep -c dockerd || true")).toBe("0");
+  });
+
+  step("gives containers the specified limits and confinement", async () => {
+    const { busybox } = lab.images;
+    const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
+    await shell.root(`docker pull -q ${image} >/dev/null; docker tag ${image} busybox:lab`);
+    const inside = await shell.root(
+      "docker run --rm busybox:lab sh -c 'ulimit -n; cat /proc/self/uid_map; grep -E \"^(NoNewPrivs|Seccomp):\" /proc/self/status; cat /proc/self/attr/current; df -k / | tail -1'",
+    );
+    const [files, uids, ...rest] = inside.split("\n");
+    expect(files).toBe("65536");
+    expect(uids?.trim()).toMatch(/^0\s+\d{5,}\s+65536$/);
+    expect(rest.join("\n")).toMatch(/NoNewPrivs:\s+1\nSeccomp:\s+2\ndocker-default \(enforce\)/);
+    expect(rest.at(-1)).toMatch(new RegExp(`\\s${50 * 1024 * 1024}\\s`));
+  });
+
+  step("hands out pool subnets beside docker0 and the declared networks", async () => {
+    const subnet = await shell.root(
+      "docker network create probe >/dev/null; docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' probe; docker network rm probe >/dev/null",
+    );
+    expect(subnet).toMatch(/^172\.18\.(?!0\.)\d+\.0\/24$/);
+  });
+});
+
+describe("the platform", () => {
+  step("has the declared networks", async () => {
+    for (const [name, subnet] of [
+      ["development-secondary", "172.19.0.0/24"],
+      ["astronomy-compute-secondary", "172.19.1.0/24"],
+    ] as const) {
+      const network = await shell.inspect<Record<string, unknown>>(name);
+      expect(network).toMatchObject({ Driver: "bridge", IPAM: { Config: [{ Subnet: subnet }] } });
+    }
+    const macvlan = await shell.inspect<Record<string, unknown>>("instruments");
+    expect(macvlan).toMatchObject({
+      Driver: "macvlan",
+      Options: { parent: "eth0.30" },
+      IPAM: {
+        Config: [{ IPRange: "10.25.30.128/25", AuxiliaryAddresses: { router: "10.25.30.129" } }],
+      },
+    });
+    expect(await shell.root("ip -d link show eth0.30 | grep -o 'id 30'")).toBe("id 30");
+  });
+
+  step("has the Portainer agent answering on the node's address", async () => {
+    const forward = lab.forwards["2019"];
+    expect(await statusOf(`https://127.0.0.1:${forward?.agent ?? 0}/ping`)).toBe(204);
+    const agent = await shell.inspect<{
+      HostConfig: Record<string, unknown>;
+      Config: { Image: string };
+    }>("portainer_agent");
+    expect(agent.HostConfig).toMatchObject({
+      UsernsMode: "host",
+      NetworkMode: "bridge",
+      RestartPolicy: { Name: "always" },
+      PortBindings: { "9001/tcp": [{ HostIp: "10.25.20.24", HostPort: "9001" }] },
+    });
+    const root = await shell.dockerInfo<string>(".DockerRootDir");
+    expect(agent.HostConfig.Binds).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining("/var/run/docker.sock:"),
+        expect.stringContaining(`${root}/volumes:/var/lib/docker/volumes`),
+      ]),
+    );
+    expect(await shell.root("ss -Hltn 'sport = :9001'")).not.toMatch(
+      /0\.0\.0\.0:9001|\[::\]:9001|\*:9001/,
+    );
+  });
+
+  step("gives the agent its secret and the real volumes", async () => {
+    const secret = lab.credentials.agentSecret;
+    const volumes = await shell.root(
+      `curl -sk -H 'X-Lab-Secret: ${secret}' https://10.25.20.24:9001/volumes`,
+    );
+    expect(volumes).toContain("research-data");
+    expect(
+      await shell.root("curl -sk -o /dev/null -w '%{http_code}' https://10.25.20.24:9001/volumes"),
+    ).not.toBe("200");
+  });
+});
+
+describe("change in place", () => {
+  const ulimit = { Name: "nofile", Soft: 32768, Hard: 65536 };
+  const changed = {
+    nodes: {
+      [NODE]: {
+        machine: { dockerDisk: { sizeGiB: 110 } },
+        engine: { daemon: { "default-ulimits": { nofile: ulimit } } },
+        networks: { "observatory-secondary": { subnet: "172.19.2.0/24" } },
+      },
+    },
+  };
+  const identity = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' survivor";
+  let before: string;
+
+  step(
+    "a ulimit, a network and a bigger disk reach the node while a container runs on",
+    async () => {
+      await shell.root(
+        "docker volume create kept >/dev/null; docker run -d --name survivor --restart unless-stopped -v kept:/data busybox:lab sh -c 'echo precious >/data/file; sleep 100000' >/dev/null",
+      );
+      before = await shell.root(identity);
+      const steps = await up(changed);
+      expect(steps.with("create")).toEqual([`${NODE}-observatory-secondary`]);
+      expect(steps.with("update")).toEqual([`${NODE}-daemon`, `${NODE}-storage`, `${NODE}-vm`]);
+      expect(steps.diffs.filter((line) => /replace|delete/.test(line))).toEqual([]);
+      expect(await shell.root(identity)).toBe(before);
+      expect(await shell.root("docker run --rm busybox:lab sh -c 'ulimit -n'")).toBe("32768");
+      expect(
+        Number(await shell.root("df --output=size -BG /var/lib/docker | tail -1 | tr -dc 0-9")),
+      ).toBeGreaterThan(105);
+      expect(await shell.inspect("observatory-secondary")).toMatchObject({ Driver: "bridge" });
+    },
+  );
+
+  step("nothing is left to do afterwards", async () => {
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+
+  step("a setting the daemon does not start with is rolled back by itself", async () => {
+    const was = await shell.root("sha256sum /etc/docker/daemon.json");
+    // An address the machine does not have: valid by its form, so only the start can tell.
+    const bad = {
+      nodes: {
+        [NODE]: {
+          ...changed.nodes[NODE],
+          engine: {
+            daemon: { "default-ulimits": { nofile: ulimit }, "metrics-addr": "10.25.20.99:9323" },
+          },
+        },
+      },
+    };
+    await expect(up(bad)).rejects.toThrow(/rolled back/);
+    expect(await shell.root("sha256sum /etc/docker/daemon.json")).toBe(was);
+    expect(
+      await shell.root("systemctl is-active docker; docker version -f '{{.Server.Version}}'"),
+    ).toMatch(/^active\n26\.1\./);
+    expect(await shell.root(identity)).toBe(before);
+  });
+
+  step("a setting that is refused early touches nothing", async () => {
+    const bad = {
+      nodes: {
+        [NODE]: {
+          engine: {
+            daemon: { "userns-remap": "default", features: { "containerd-snapshotter": true } },
+          },
+        },
+      },
+    };
+    await expect(up(bad)).rejects.toThrow(/containerd-snapshotter: true; allowed/);
+    expect(await shell.root(identity)).toBe(before);
+  });
+
+  step(
+    "more CPU is given to the same machine, and the container comes back with its data",
+    async () => {
+      const more = {
+        nodes: {
+          [NODE]: {
+            ...changed.nodes[NODE],
+            machine: { ...changed.nodes[NODE].machine, cpu: { cores: 8 } },
+          },
+        },
+      };
+      const steps = await up(more);
+      expect(steps.with("update")).toContain(`${NODE}-vm`);
+      expect(steps.diffs.filter((line) => /replace|delete/.test(line))).toEqual([]);
+      await waitFor(
+        async () =>
+          (await shell.root(
+            "nproc; docker inspect -f '{{.State.Running}}' survivor portainer_agent",
+          )) === "8\ntrue\ntrue",
+      );
+      expect(await shell.root("docker exec survivor cat /data/file")).toBe("precious");
+      stack = await openStack(lab, more);
+      await stack.up({ ...quiet, expectNoChanges: true });
+    },
+  );
+});
+
+step("destroy leaves nothing in Proxmox, no QEMU and no file", async () => {
+  await stack.destroy(quiet);
+  expect(await proxmox.vmIds()).toEqual([]);
+  for (const datastore of ["nvme-pool", "local"]) {
+    expect(await proxmox.get(`/nodes/pve01/storage/${datastore}/content`)).toEqual([]);
+  }
+  expect(
+    processesWith("qemu-system").filter(
+      (line) => line.includes(here.runDir) || line.includes(here.stateDir),
+    ),
+  ).toEqual([]);
+  await stopLab(here);
+  erase(here);
+  expect([here.stateDir, here.runDir].filter((dir) => existsSync(dir))).toEqual([]);
+  expect(processesWith(here.stateDir)).toEqual([]);
+});
+
+async function waitFor(condition: () => Promise<boolean>, seconds = 300): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
+  while (!(await condition().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error(`not within ${seconds} s`);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+  }
+}

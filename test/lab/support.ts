@@ -1,0 +1,157 @@
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { request as httpsRequest } from "node:https";
+import { join } from "node:path";
+import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { loadSettings } from "../../config/load";
+import { sshOptions } from "../../config/node";
+import type { Lab } from "../../lab/lib/services";
+import { labConfig } from "../../lab/lib/stack";
+
+/** Lines of progress go to standard error, beside jest's own output. */
+export const log = (line: string): void => {
+  process.stderr.write(`  ${line}\n`);
+};
+
+/** What the engine says it will do, or did: operation by logical name. */
+export class Steps {
+  readonly operations: Record<string, string> = {};
+  readonly diffs: string[] = [];
+
+  readonly onEvent = (event: EngineEvent): void => {
+    const step = event.resourcePreEvent?.metadata;
+    if (!step || step.type === "pulumi:pulumi:Stack") return;
+    const key = `${step.type}  ${step.urn.split("::").at(-1) ?? ""}`;
+    this.operations[key] = step.op;
+    if (step.op !== "same") this.diffs.push(`${step.op} ${key}: ${(step.diffs ?? []).join(", ")}`);
+  };
+
+  /** Names of the resources with this operation, sorted. */
+  with(operation: string): string[] {
+    const found = Object.entries(this.operations).filter(([, op]) => op === operation);
+    return found.map(([key]) => key.split("  ")[1] ?? "").sort();
+  }
+}
+
+/** Runs a program; standard output, or an error with everything it said. */
+export function execute(command: string, args: string[], stdin = ""): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+    let [out, err] = ["", ""];
+    child.stdout.on("data", (data: Buffer) => (out += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (err += data.toString()));
+    child.on("error", reject);
+    child.on("close", (code) => {
+      if (code === 0) resolve(out);
+      else reject(new Error(`${command} ended with ${String(code)}\n${out}\n${err}`));
+    });
+    child.stdin.end(stdin);
+  });
+}
+
+/** The node as a person sees it: a shell by ssh. */
+export class Shell {
+  constructor(
+    private readonly lab: Lab,
+    private readonly name: string,
+    private readonly hostKey: string,
+  ) {}
+
+  /** Runs a script as root; standard output, trimmed. */
+  async root(script: string): Promise<string> {
+    const node = loadSettings(labConfig(this.lab) as never).nodes[this.name];
+    if (!node?.ssh.endpoint) throw new Error(`no node ${this.name}`);
+    const { host, port } = node.ssh.endpoint;
+    const target = [...sshOptions(node, this.hostKey), "-p", String(port), `ubuntu@${host}`];
+    return (await execute("ssh", [...target, "sudo -n bash -eu"], script)).trim();
+  }
+
+  /** A Go template over `docker info`, decoded as JSON. */
+  async dockerInfo<T>(template = "."): Promise<T> {
+    return JSON.parse(await this.root(`docker info --format '{{json ${template}}}'`)) as T;
+  }
+
+  async inspect<T>(what: string): Promise<T> {
+    const [found] = JSON.parse(await this.root(`docker inspect ${what}`)) as [T];
+    return found;
+  }
+}
+
+/** The Proxmox API as an administrator sees it. */
+export class Proxmox {
+  constructor(private readonly lab: Lab) {}
+
+  get<T>(path: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const asked = httpsRequest(
+        new URL(`/api2/json${path}`, this.lab.endpoint),
+        {
+          rejectUnauthorized: false,
+          headers: { Authorization: `PVEAPIToken=${this.lab.apiToken}` },
+        },
+        (answer) => {
+          let body = "";
+          answer.on("data", (data: Buffer) => (body += data.toString()));
+          answer.on("end", () => {
+            if (answer.statusCode === 200) resolve((JSON.parse(body) as { data: T }).data);
+            else
+              reject(
+                new Error(`${path}: ${String(answer.statusCode)} ${answer.statusMessage ?? ""}`),
+              );
+          });
+        },
+      );
+      asked.on("error", reject);
+      asked.end();
+    });
+  }
+
+  vm(id: number): Promise<Record<string, unknown>> {
+    return this.get(`/nodes/pve01/qemu/${id}/config`);
+  }
+
+  async vmIds(): Promise<number[]> {
+    const vms = await this.get<{ vmid: number }[]>("/nodes/pve01/qemu");
+    return vms.map(({ vmid }) => vmid);
+  }
+}
+
+/** Status of an HTTPS GET; the certificate is the agent's own. */
+export function statusOf(url: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const asked = httpsRequest(url, { rejectUnauthorized: false, timeout: 30_000 }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+/** Command lines of processes that mention a text, this one left out. */
+export function processesWith(text: string): string[] {
+  return readdirSync("/proc")
+    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
+    .flatMap((pid) => {
+      const file = `/proc/${pid}/cmdline`;
+      const line = existsSync(file) ? readQuietly(file).replaceAll("\0", " ") : "";
+      return line.includes(text) ? [`${pid} ${line}`] : [];
+    });
+}
+
+function readQuietly(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** All files of the state backend, as they lie on disk; exporting a stack would decrypt it. */
+export function stateFiles(stateDir: string): string {
+  const root = join(stateDir, "pulumi");
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
+    .join("\n");
+}
