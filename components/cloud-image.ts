@@ -28,10 +28,12 @@ export class CloudImage extends pulumi.ComponentResource {
   }
 }
 
-/** Key under which machines share an image. */
+/** Key under which machines share an image; an adopted machine needs none. */
 export function imageKey(machine: MachineConfig): string | undefined {
-  const { image, proxmoxNode } = machine;
-  return "url" in image ? `${proxmoxNode}-${image.datastore}-${image.fileName}` : undefined;
+  const { image, proxmoxNode, adopt } = machine;
+  return "url" in image && !adopt
+    ? `${proxmoxNode}-${image.datastore}-${image.fileName}`
+    : undefined;
 }
 
 function createDownload(

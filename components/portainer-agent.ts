@@ -62,6 +62,9 @@ function createContainer(
 /** Written out: the daemon's own defaults come back as a replacement (terraform-provider-docker#473). */
 const LOGGING = { logDriver: "json-file", logOpts: { "max-size": "100m", "max-file": "3" } };
 
+/** MiB. Docker would set swap to twice the memory by itself, and that comes back as a difference. */
+const MEMORY = { memory: 256, memorySwap: 256 };
+
 /** What Docker is told of the agent. */
 export function containerArgs(
   { portainer, address, secret, dockerRootDir }: PortainerAgentArgs,
@@ -85,7 +88,7 @@ export function containerArgs(
     ],
     envs: [`LOG_LEVEL=${logLevel}`, pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`)],
     ...LOGGING,
-    memory: 256,
+    ...MEMORY,
     securityOpts: ["no-new-privileges:true"],
   };
 }

@@ -29,6 +29,12 @@ export const IGNORED_CHANGES: readonly string[] = [
 ];
 
 /**
+ * Further properties that stay as they are found on an adopted machine: upstream's import does not read
+ * them, so that each would look changed, and applying agent or watchdog restarts the machine.
+ */
+export const IGNORED_WHEN_ADOPTED: readonly string[] = ["agent", "cdrom", "watchdog"];
+
+/**
  * A QEMU virtual machine on Proxmox VE with its disks, cloud-init and NIC firewall.
  *
  * First boot needs nothing but user, keys and address, which Proxmox itself hands to cloud-init: no
@@ -62,7 +68,7 @@ function createVm(
     protect: machine.protect,
     // Two VMs cannot share an id, so a replacement has to make room first.
     deleteBeforeReplace: true,
-    ignoreChanges: [...IGNORED_CHANGES],
+    ignoreChanges: [...IGNORED_CHANGES, ...(machine.adopt ? IGNORED_WHEN_ADOPTED : [])],
     ...(machine.adopt ? { import: `${machine.proxmoxNode}/${machine.vmId}` } : {}),
   });
 }

@@ -8,7 +8,7 @@ import {
   type Stack,
 } from "@pulumi/pulumi/automation";
 import { parse } from "yaml";
-import { merge } from "../../config/load";
+import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { program } from "../../program";
 import { engineEnv } from "./engine";
 import { ROOT } from "./instance";
@@ -21,8 +21,11 @@ type Tree = Record<string, unknown>;
  * are the instance's, so the repository's own files are never written to.
  *
  * @param override merged into the configuration, as `{ nodes: { … } }`
+ * @param stackName another stack of the same workspace
  */
-export async function openStack(lab: Lab, override: Tree = {}): Promise<Stack> {
+export async function openStack(lab: Lab, override: Tree = {}, stackName = "lab"): Promise<Stack> {
+  // Here already, since an inline program's error also ends the process that drives it as an unhandled rejection.
+  loadSettings(labConfig(lab, override) as unknown as RawSettings);
   const { stateDir } = lab.instance;
   const workDir = path.join(stateDir, "project");
   const backend = path.join(stateDir, "pulumi");
@@ -30,9 +33,9 @@ export async function openStack(lab: Lab, override: Tree = {}): Promise<Stack> {
   fs.copyFileSync(path.join(ROOT, "Pulumi.yaml"), path.join(workDir, "Pulumi.yaml"));
   const stack = await LocalWorkspace.createOrSelectStack(
     {
-      stackName: "lab",
+      stackName,
       projectName: "docker-node",
-      program: () => Promise.resolve({ ...program() }),
+      program: async () => Promise.resolve({ ...program() }),
     },
     {
       workDir,

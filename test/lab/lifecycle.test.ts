@@ -418,6 +418,33 @@ describe("change in place", () => {
   );
 });
 
+step("a machine that exists already is adopted by another stack, and goes on", async () => {
+  // As if made by hand: no rules of ours at its NIC, and no state that knows it.
+  for (let rule = 0; rule < 2; rule++)
+    await proxmox.delete("/nodes/pve01/qemu/2019/firewall/rules/0");
+  const running =
+    "cat /proc/sys/kernel/random/boot_id; docker inspect -f '{{.State.StartedAt}}' survivor";
+  const before = await shell.root(running);
+  const none = {
+    "development-secondary": null,
+    "astronomy-compute-secondary": null,
+    instruments: null,
+  };
+  const machine = { adopt: true, cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } };
+  const bare = { machine, portainer: null, volumes: null, networks: none };
+  const override = { defaults: { portainer: null }, nodes: { [NODE]: bare } };
+  const adopted = await openStack(lab, override, "adopt");
+  const steps = new Steps();
+  await adopted.up({ ...quiet, onEvent: steps.onEvent });
+  expect(steps.with("create")).not.toContain(`${NODE}-vm`);
+  expect(steps.diffs.filter((line) => /^(replace|delete|create-replacement)/.test(line))).toEqual(
+    [],
+  );
+  expect(await shell.root(running)).toBe(before);
+  await adopted.up({ ...quiet, expectNoChanges: true });
+  await adopted.workspace.removeStack("adopt", { force: true });
+});
+
 step("destroy leaves nothing in Proxmox, no QEMU and no file", async () => {
   await stack.destroy(quiet);
   expect(await proxmox.vmIds()).toEqual([]);

@@ -82,10 +82,19 @@ export class Proxmox {
   constructor(private readonly lab: Lab) {}
 
   get<T>(path: string): Promise<T> {
+    return this.request("GET", path);
+  }
+
+  delete(path: string): Promise<unknown> {
+    return this.request("DELETE", path);
+  }
+
+  private request<T>(method: string, path: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const asked = httpsRequest(
         new URL(`/api2/json${path}`, this.lab.endpoint),
         {
+          method,
           rejectUnauthorized: false,
           headers: { Authorization: `PVEAPIToken=${this.lab.apiToken}` },
         },
