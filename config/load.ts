@@ -94,11 +94,11 @@ function has(tree: unknown, path: readonly PropertyKey[]): boolean {
 
 /** `over` on top of `base`: maps merge, everything else replaces, null removes. */
 export function merge(base: unknown, over: unknown): unknown {
-  if (!isTree(base) || !isTree(over)) return over;
-  const result: Tree = { ...base };
+  if (!isTree(over)) return over;
+  const result: Tree = isTree(base) ? { ...base } : {};
   for (const [key, value] of Object.entries(over)) {
     if (value === null) Reflect.deleteProperty(result, key);
-    else result[key] = WHOLE.has(key) || !(key in base) ? value : merge(base[key], value);
+    else result[key] = merge(WHOLE.has(key) ? undefined : result[key], value);
   }
   return result;
 }

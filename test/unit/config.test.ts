@@ -371,6 +371,10 @@ describe("accepted", () => {
     expect(prodProblems(override)).toEqual([]);
   });
 
+  test("null removes at any depth, also where there is nothing to remove", () => {
+    expect(merge({ a: 1 }, { b: { c: null, d: { e: null } }, a: null })).toEqual({ b: { d: {} } });
+  });
+
   test("an image override replaces the whole section", () => {
     expect(prodNode({ machine: { image: { template: 9000 } } }).machine.image).toEqual({
       template: 9000,

@@ -1,0 +1,111 @@
+/** Datastores: there, switched on, with the right content types, with room. */
+import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
+import type { NamedNode } from "../types";
+import { withCluster } from "./cluster";
+import { guests } from "./machine";
+
+/** An entry of `GET /nodes/{node}/storage`. */
+interface Datastore {
+  readonly storage: string;
+  readonly type: string;
+  readonly content: string;
+  readonly active?: number | boolean;
+  readonly avail?: number;
+}
+
+/** What the nodes of a stack want of a datastore on a Proxmox node. */
+interface Wanted {
+  readonly host: string;
+  readonly name: string;
+  readonly content: Set<string>;
+  /** GiB by VM id. */
+  readonly disks: Map<number, number>;
+}
+
+type Get = (path: string) => Promise<unknown>;
+
+const GIB = 1024 ** 3;
+/** Plugins whose volumes take all their space at once (pve-storage, LVMPlugin.pm). */
+const THICK = new Set(["lvm", "iscsidirect"]);
+
+/** One check for each datastore, and one for the backup server's. */
+export function datastoreChecks(context: Context): Check[] {
+  const hosts = [...new Set(nodesOf(context).map(([, { machine }]) => machine.proxmoxNode))];
+  const own = [...wanted(nodesOf(context)).values()].map((one) => ({
+    id: `datastore:${one.host}/${one.name}`,
+    title: `Datastore ${one.name} on ${one.host}`,
+    run: withCluster((_, get) => datastore(one, get)),
+  }));
+  const backup = hosts.map((host) => ({
+    id: `backup:${host}`,
+    title: `Backup storage on ${host}`,
+    run: withCluster((_, get) => backupStorage(host, get)),
+  }));
+  return [...own, ...backup];
+}
+
+function wanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
+  const all = new Map<string, Wanted>();
+  const of = (host: string, name: string): Wanted => {
+    const key = `${host}/${name}`;
+    const one = all.get(key) ?? { host, name, content: new Set(), disks: new Map() };
+    all.set(key, one);
+    return one;
+  };
+  for (const [, { machine }] of nodes) {
+    const { image, proxmoxNode, vmId } = machine;
+    if ("url" in image) of(proxmoxNode, image.datastore).content.add("import");
+    for (const disk of [machine.disk, ...(machine.dockerDisk ? [machine.dockerDisk] : [])]) {
+      const { content, disks } = of(proxmoxNode, disk.datastore);
+      content.add("images");
+      disks.set(vmId, (disks.get(vmId) ?? 0) + disk.sizeGiB);
+    }
+  }
+  return all;
+}
+
+async function datastore(one: Wanted, get: Get): Promise<Finding> {
+  const stores = (await get(`/nodes/${one.host}/storage`)) as Datastore[];
+  const found = stores.find(({ storage }) => storage === one.name);
+  if (!found)
+    return fail("not there, or not to be seen by the token", `pvesm status --storage ${one.name}`);
+  if (!found.active) return fail("not active", `pvesm set ${one.name} --disable 0`);
+  const content = found.content.split(",");
+  const missing = [...one.content].filter((type) => !content.includes(type));
+  if (missing.length > 0) {
+    const all = [...content, ...missing].join(",");
+    return fail(
+      `lacks content type ${missing.join(", ")}`,
+      `pvesm set ${one.name} --content ${all}`,
+    );
+  }
+  return room(one, found, await guests(get));
+}
+
+/** Room for the disks that are still to be made. */
+function room(
+  { name, disks, content }: Wanted,
+  { type, avail }: Datastore,
+  existing: readonly { vmid?: number }[],
+): Finding {
+  const there = new Set(existing.map(({ vmid }) => vmid));
+  const needed = [...disks].reduce((sum, [id, size]) => sum + (there.has(id) ? 0 : size), 0);
+  const has = `has ${[...content].join(" and ")}`;
+  if (avail === undefined || needed === 0) return pass(has);
+  const free = Math.floor(avail / GIB);
+  if (free >= needed) return pass(`${has}; ${free} GiB free, ${needed} GiB needed`);
+  const short = `${free} GiB free, ${needed} GiB wanted`;
+  const fix = `pvesm list ${name}  # what takes the room?`;
+  return THICK.has(type) ? fail(short, fix) : warn(`${short}; its volumes grow as they fill`, fix);
+}
+
+async function backupStorage(host: string, get: Get): Promise<Finding> {
+  const stores = (await get(`/nodes/${host}/storage`)) as Datastore[];
+  const found = stores.filter(({ type }) => type === "pbs");
+  if (found.length === 0) return skip("the token sees no storage of type pbs");
+  const names = found.map(({ storage }) => storage).join(", ");
+  const down = found.find(({ active }) => !active);
+  return down
+    ? warn(`${down.storage} is not active`, `pvesm status --storage ${down.storage}`)
+    : pass(names);
+}

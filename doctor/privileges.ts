@@ -1,0 +1,73 @@
+/** Which privileges the program needs, and where: all of it from privileges.json. */
+import type { NamedNode } from "./types";
+import list from "./privileges.json";
+
+export interface Privilege {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** A role, and the kind of path it is given on; `{…}` stands for what a node's configuration names. */
+export interface Role {
+  readonly role: string;
+  readonly path: string;
+  /** Whether it holds below the path too. */
+  readonly propagate: boolean;
+  readonly privileges: readonly Privilege[];
+}
+
+export const ROLES: readonly Role[] = list.roles;
+
+/** A privilege that the token must have on a path. */
+export interface Requirement {
+  readonly path: string;
+  readonly privilege: string;
+  readonly reason: string;
+}
+
+/** What a node's configuration puts in place of `{…}` and of `/vms`; nothing: the role is not needed. */
+export function pathsOf({ path }: Role, [, node]: NamedNode): string[] {
+  const { machine, network } = node;
+  const image = "url" in machine.image ? machine.image : undefined;
+  const template = "template" in machine.image ? machine.image.template : undefined;
+  const disks = [machine.disk, ...(machine.dockerDisk ? [machine.dockerDisk] : [])];
+  const values: Record<string, readonly string[]> = {
+    "/": ["/"],
+    "/vms": [`/vms/${machine.vmId}`],
+    "/vms/{template}": template ? [`/vms/${template}`] : [],
+    "/storage/{imageDatastore}": image ? [`/storage/${image.datastore}`] : [],
+    "/storage/{diskDatastore}": disks.map(({ datastore }) => `/storage/${datastore}`),
+    "/nodes/{proxmoxNode}": image ? [`/nodes/${machine.proxmoxNode}`] : [],
+    "/sdn/zones/localnetwork/{bridge}/{vlan}": [
+      `/sdn/zones/localnetwork/${network.bridge}/${network.vlan}`,
+    ],
+  };
+  return [...new Set(values[path])];
+}
+
+/** Everything the token needs for these nodes, each once. */
+export function requirements(nodes: readonly NamedNode[]): Requirement[] {
+  const found = new Map<string, Requirement>();
+  for (const role of ROLES) {
+    for (const path of nodes.flatMap((node) => pathsOf(role, node))) {
+      for (const { name, reason } of role.privileges) {
+        found.set(`${path} ${name}`, { path, privilege: name, reason });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** `GET /access/permissions?path=…`: path → privilege → whether it is handed down. */
+export type Permissions = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+/** Privileges in effect on a path. */
+export function effective(permissions: Permissions, path: string): Set<string> {
+  const above = ([at]: [string, unknown]): boolean =>
+    at === path || at === "/" || path.startsWith(`${at}/`);
+  return new Set(
+    Object.entries(permissions)
+      .filter(above)
+      .flatMap(([, privileges]) => Object.keys(privileges)),
+  );
+}

@@ -1,0 +1,96 @@
+/** Reading from the Proxmox VE API: GET only, each path once. */
+import { existsSync, readFileSync } from "node:fs";
+import { request, type RequestOptions } from "node:https";
+import { rootCertificates } from "node:tls";
+
+/** What checks ask the cluster. */
+export interface Cluster {
+  get(path: string): Promise<unknown>;
+}
+
+/** An answer other than 200, or none: then `status` is 0 and `code` says why. */
+export class ClusterError extends Error {
+  override readonly name = "ClusterError";
+
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly code = "",
+  ) {
+    super(message);
+  }
+}
+
+export interface Access {
+  readonly endpoint: string;
+  readonly insecure: boolean;
+  readonly apiToken: string;
+  readonly timeoutMs?: number;
+}
+
+/** Where distributions keep the certificates they trust; the provider, a Go program, reads the same (crypto/x509). */
+const BUNDLES = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/cert.pem",
+];
+
+/** Certificates trusted by this machine, so that the doctor and the provider judge alike. */
+export function trusted(environment: NodeJS.ProcessEnv = process.env): string[] {
+  const file = [environment["SSL_CERT_FILE"] ?? "", ...BUNDLES].find((name) => existsSync(name));
+  return file ? [...rootCertificates, readFileSync(file, "utf8")] : [...rootCertificates];
+}
+
+/** The cluster behind an endpoint; every path is asked for once. */
+export function connect(access: Access): Cluster {
+  const asked = new Map<string, Promise<unknown>>();
+  return {
+    get: (path) => {
+      const answer = asked.get(path) ?? ask(access, path);
+      asked.set(path, answer);
+      return answer;
+    },
+  };
+}
+
+function ask(access: Access, path: string): Promise<unknown> {
+  const url = new URL(`/api2/json${path}`, access.endpoint);
+  const options: RequestOptions = {
+    headers: { Authorization: `PVEAPIToken=${access.apiToken}` },
+    rejectUnauthorized: !access.insecure,
+    ca: trusted(),
+    timeout: access.timeoutMs ?? 10_000,
+  };
+  return new Promise((resolve, reject) => {
+    const sent = request(url, options, (answer) => {
+      let body = "";
+      answer.on("data", (data: Buffer) => (body += data.toString()));
+      answer.on("end", () => {
+        settle(answer.statusCode ?? 0, answer.statusMessage ?? "", body, resolve, reject);
+      });
+    });
+    sent.on("timeout", () => sent.destroy(new ClusterError(0, "no answer in time", "ETIMEDOUT")));
+    sent.on("error", (error: NodeJS.ErrnoException) => {
+      reject(new ClusterError(0, error.message, error.code));
+    });
+    sent.end();
+  });
+}
+
+function settle(
+  status: number,
+  reason: string,
+  body: string,
+  resolve: (data: unknown) => void,
+  reject: (error: Error) => void,
+): void {
+  if (status !== 200) {
+    reject(new ClusterError(status, reason));
+    return;
+  }
+  try {
+    resolve((JSON.parse(body) as { data: unknown }).data);
+  } catch {
+    reject(new ClusterError(status, "the answer is not that of a Proxmox VE API"));
+  }
+}

@@ -1,0 +1,52 @@
+/** What people and programs are told. Secrets are taken out of everything, whoever put them in. */
+import type { Result, Status } from "./types";
+
+const MARKS: Readonly<Record<Status, string>> = { pass: "✓", warn: "!", fail: "✗", skip: "-" };
+
+/** Replaces every secret. Short ones are left: they are in ordinary words, and no secret of this program is short. */
+export function redact(results: readonly Result[], secrets: readonly string[]): Result[] {
+  const known = secrets.filter(({ length }) => length >= 6).sort((a, b) => b.length - a.length);
+  const clean = (text: string): string =>
+    known.reduce((rest, secret) => rest.replaceAll(secret, "[secret]"), text);
+  return results.map(({ id, status, title, detail, fix }) => ({
+    id: clean(id),
+    status,
+    title: clean(title),
+    detail: clean(detail),
+    ...(fix === undefined ? {} : { fix: clean(fix) }),
+  }));
+}
+
+/** A table for a terminal; what mends a failure stands below it. */
+export function table(results: readonly Result[]): string {
+  const width = Math.max(0, ...results.map(({ title }) => title.length));
+  const lines = results.flatMap(({ status, title, detail, fix }) => [
+    `${MARKS[status]} ${title.padEnd(width)}  ${indented(detail, width + 4)}`,
+    ...(fix ? [`${" ".repeat(width + 4)}→ ${indented(fix, width + 6)}`] : []),
+  ]);
+  return [...lines, "", summary(results)].join("\n");
+}
+
+const indented = (text: string, by: number): string => text.split("\n").join(`\n${" ".repeat(by)}`);
+
+function summary(results: readonly Result[]): string {
+  const count = (status: Status): number => results.filter((one) => one.status === status).length;
+  const parts = [
+    `${count("pass")} passed`,
+    `${count("warn")} warned`,
+    `${count("fail")} failed`,
+    `${count("skip")} skipped`,
+  ];
+  const verdict = exitCode(results) === 0 ? "ready for pulumi up" : "not ready";
+  return `${parts.join(", ")}: ${verdict}`;
+}
+
+/** The same for programs. */
+export function json(stack: string, results: readonly Result[]): string {
+  return JSON.stringify({ stack, ready: exitCode(results) === 0, checks: results }, null, 2);
+}
+
+/** 1 when anything failed. */
+export function exitCode(results: readonly Result[]): number {
+  return results.some(({ status }) => status === "fail") ? 1 : 0;
+}

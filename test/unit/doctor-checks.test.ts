@@ -1,0 +1,527 @@
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { loadSettings, type Settings } from "../../config/load";
+import { checksFor, examine } from "../../doctor/checks";
+import { carries } from "../../doctor/checks/machine";
+import { requirements } from "../../doctor/privileges";
+import { ClusterError, type Cluster } from "../../doctor/pve";
+import type { Context, Finding, Probe, Ran, Run } from "../../doctor/types";
+import { prodWith } from "../support/settings";
+
+/*
+ * Every check against a workstation and a cluster that are right in everything, and then wrong in one
+ * thing. `changed` describes what is wrong.
+ */
+
+const GIB = 1024 ** 3;
+const SECRET = "0123456789abcdef-agent";
+const TOKEN = "automation@pve!pulumi=11111111-2222-3333-4444-555555555555";
+
+let scratch: string;
+let keyFile: string;
+let publicKey: string;
+
+beforeAll(() => {
+  scratch = fs.mkdtempSync(path.join(os.tmpdir(), "doctor-"));
+  keyFile = path.join(scratch, "key");
+  execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "me", "-f", keyFile]);
+  publicKey = fs.readFileSync(`${keyFile}.pub`, "utf8").trim();
+});
+
+afterAll(() => {
+  fs.rmSync(scratch, { recursive: true, force: true });
+});
+
+function settingsWith(override: Record<string, unknown> = {}): Settings {
+  const ssh = { publicKeys: [publicKey], privateKeyFile: keyFile };
+  return loadSettings(prodWith({ ssh, ...override }));
+}
+
+interface Plugin {
+  name: string;
+  kind: string;
+  version: string;
+}
+
+const PLUGINS: Plugin[] = [
+  { name: "proxmoxve", kind: "resource", version: "8.6.0" },
+  { name: "docker", kind: "resource", version: "5.2.0" },
+  { name: "command", kind: "resource", version: "1.2.1" },
+];
+
+const said = (stdout: string): Ran => ({ code: 0, stdout, stderr: "" });
+const MISSING: Ran = { code: undefined, stdout: "", stderr: "" };
+
+/** The workstation's programs; ssh-keygen is the real one. */
+function programs(plugins: Plugin[] = PLUGINS, version = "v3.248.0"): Run {
+  return (command, args) => {
+    if (command === "ssh-keygen") return Promise.resolve(keygen(args));
+    return Promise.resolve(said(args[0] === "version" ? `${version}\n` : JSON.stringify(plugins)));
+  };
+}
+
+function keygen(args: readonly string[]): Ran {
+  try {
+    return said(execFileSync("ssh-keygen", args, { stdio: "pipe" }).toString());
+  } catch {
+    return { code: 1, stdout: "", stderr: "" };
+  }
+}
+
+/** What a cluster answers, by path; an error is thrown. */
+type Answers = Record<string, unknown>;
+
+function answers(settings: Settings): Answers {
+  const held: Answers = {};
+  for (const { path: at, privilege } of requirements(Object.entries(settings.nodes))) {
+    const key = `/access/permissions?path=${encodeURIComponent(at)}`;
+    const before = (held[key] as Record<string, Record<string, number>> | undefined)?.[at];
+    held[key] = { [at]: { ...before, [privilege]: 1 } };
+  }
+  return {
+    ...held,
+    "/version": { version: "9.1.2" },
+    "/nodes": [{ node: "pve01", status: "online" }],
+    "/cluster/nextid?vmid=2019": 2019,
+    "/cluster/resources?type=vm": [{ vmid: 2014, name: "proj-docker01", node: "pve01" }],
+    "/nodes/pve01/network": [
+      { iface: "vmbr0", type: "bridge", bridge_vlan_aware: 1, bridge_vids: "2-4094" },
+    ],
+    "/nodes/pve01/storage": [
+      { storage: "local", type: "dir", content: "iso,import", active: 1, avail: 200 * GIB },
+      { storage: "nvme-pool", type: "zfspool", content: "images", active: 1, avail: 900 * GIB },
+      { storage: "pbs01", type: "pbs", content: "backup", active: 1 },
+    ],
+  };
+}
+
+function clusterOf(known: Answers): Cluster {
+  return {
+    get: (asked) => {
+      const answer = known[asked];
+      if (answer instanceof Error) return Promise.reject(answer);
+      if (answer === undefined) return Promise.reject(new Error(`not prepared: ${asked}`));
+      return Promise.resolve(answer);
+    },
+  };
+}
+
+/** Only what this machine itself listens on may ever be asked. */
+const nobody: Probe = (host) => Promise.resolve(host === "10.25.10.11" ? "open" : "silent");
+
+function healthy(change: { settings?: Settings; answers?: Answers } = {}): Context {
+  const settings = change.settings ?? settingsWith();
+  return {
+    stack: "prod",
+    nodeVersion: "20.11.0",
+    environment: {},
+    manifest: {
+      engines: { node: ">=20 <25" },
+      dependencies: {
+        "@muhlba91/pulumi-proxmoxve": "8.6.0",
+        "@pulumi/docker": "5.2.0",
+        "@pulumi/command": "1.2.1",
+      },
+    },
+    configuration: {
+      settings,
+      problems: [],
+      apiToken: TOKEN,
+      agentSecret: SECRET,
+      secrets: [TOKEN, SECRET],
+    },
+    managed: new Set(),
+    cluster: clusterOf({ ...answers(settings), ...change.answers }),
+    run: programs(),
+    probe: nobody,
+    patience: 500,
+  };
+}
+
+/** The finding of one check; ids may be given without what follows their colon. */
+async function find(context: Context, id: string): Promise<Finding> {
+  const checks = checksFor(context).filter((one) => one.id === id || one.id.startsWith(`${id}:`));
+  if (checks.length !== 1) throw new Error(`${checks.length} checks called ${id}`);
+  const [result] = await examine(context, checks);
+  if (!result) throw new Error("no result");
+  return result;
+}
+
+test("everything right passes, without the services that answer elsewhere", async () => {
+  const context = healthy();
+  const results = await examine(
+    context,
+    checksFor(context).filter(({ id }) => !id.startsWith("image:")),
+  );
+  expect(results.filter(({ status }) => status !== "pass")).toEqual([]);
+  expect(results.map(({ id }) => id.replace(keyFile, "KEY"))).toEqual([
+    "node",
+    "pulumi",
+    "plugin-proxmoxve",
+    "plugin-docker",
+    "plugin-command",
+    "configuration",
+    "secrets",
+    "ssh-key:KEY",
+    "api",
+    "version",
+    "privileges",
+    "datastore:pve01/local",
+    "datastore:pve01/nvme-pool",
+    "backup:pve01",
+    "host:proj-docker02",
+    "vm-id:proj-docker02",
+    "vm-name:proj-docker02",
+    "address:proj-docker02",
+    "bridge:proj-docker02",
+    "portainer:10.25.10.11",
+  ]);
+});
+
+describe("the workstation", () => {
+  test.each(["18.19.0", "25.0.0"])("Node %s is out of range", async (nodeVersion) => {
+    expect(await find({ ...healthy(), nodeVersion }, "node")).toMatchObject({
+      status: "fail",
+      fix: "nvm install 22 && nvm use 22",
+    });
+  });
+
+  test("no Pulumi, or an old one", async () => {
+    for (const version of [undefined, "v3.199.0"]) {
+      const run = version
+        ? programs(PLUGINS, version)
+        : (): Promise<Ran> => Promise.resolve(MISSING);
+      expect(await find({ ...healthy(), run }, "pulumi")).toMatchObject({ status: "fail" });
+    }
+    const run = (): Promise<Ran> => Promise.resolve(MISSING);
+    expect(await find({ ...healthy(), run }, "plugin-docker")).toMatchObject({ status: "skip" });
+  });
+
+  test("a plugin of another version is named with the command that installs the right one", async () => {
+    const run = programs([{ name: "proxmoxve", kind: "resource", version: "8.3.0" }]);
+    const found = await find({ ...healthy(), run }, "plugin-proxmoxve");
+    expect(found).toEqual(
+      expect.objectContaining({
+        status: "warn",
+        detail: "8.6.0 is not installed (there is 8.3.0); the first up would download it",
+        fix: "pulumi plugin install resource proxmoxve 8.6.0 --server github://api.github.com/muhlba91/pulumi-proxmoxve",
+      }),
+    );
+    const environment = { PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true" };
+    expect(await find({ ...healthy(), run, environment }, "plugin-docker")).toMatchObject({
+      status: "fail",
+      fix: "pulumi plugin install resource docker 5.2.0",
+    });
+  });
+});
+
+describe("the configuration", () => {
+  const broken = (configuration: Partial<Context["configuration"]>): Context => {
+    const context = healthy();
+    return { ...context, configuration: { ...context.configuration, ...configuration } };
+  };
+
+  test("every problem is shown", async () => {
+    const problems = [
+      "nodes.a.machine.vmId: 3; allowed: at least 100",
+      "nodes.a.x: 1; allowed: no",
+    ];
+    const found = await find(broken({ settings: undefined, problems }), "configuration");
+    expect(found.status).toBe("fail");
+    expect(found.detail).toBe(`2 problems:\n${problems.join("\n")}`);
+  });
+
+  test.each([
+    ["no stack named 'prod' found", "pulumi stack init prod"],
+    ["passphrase must be set", "export PULUMI_CONFIG_PASSPHRASE_FILE=<file with the passphrase>"],
+    ["the Pulumi CLI is missing", "curl -fsSL https://get.pulumi.com | sh"],
+    ["unauthorized", "pulumi login"],
+  ])("secrets that cannot be read: %s", async (sealed, fix) => {
+    expect(await find(broken({ sealed }), "secrets")).toMatchObject({ status: "fail", fix });
+  });
+
+  test.each([
+    [{ apiToken: undefined }, "proxmoxApiToken is not set"],
+    [{ apiToken: "root@pam:hunter2" }, "proxmoxApiToken has not the form user@realm!token=uuid"],
+    [{ agentSecret: undefined }, "agentSecret is not set"],
+    [{ agentSecret: "short" }, "agentSecret is shorter than 16"],
+  ])("%p", async (configuration, detail) => {
+    const found = await find(broken(configuration), "secrets");
+    expect(found).toMatchObject({ status: "fail", detail });
+    expect(found.fix).toMatch(/^pulumi config set --secret \w+ '.*' --stack prod$/);
+  });
+
+  test("an empty passphrase is no protection", async () => {
+    const environment = { PULUMI_CONFIG_PASSPHRASE: "" };
+    expect(await find({ ...healthy(), environment }, "secrets")).toMatchObject({ status: "warn" });
+  });
+});
+
+describe("the SSH key", () => {
+  const withKey = (file: string, publicKeys = [publicKey]): Context =>
+    healthy({ settings: settingsWith({ ssh: { privateKeyFile: file, publicKeys } }) });
+
+  test("missing", async () => {
+    const file = path.join(scratch, "none");
+    expect(await find(withKey(file), "ssh-key")).toMatchObject({
+      status: "fail",
+      fix: `ssh-keygen -t ed25519 -f ${file}`,
+    });
+  });
+
+  test("readable by others", async () => {
+    const file = path.join(scratch, "open");
+    fs.copyFileSync(keyFile, file);
+    fs.chmodSync(file, 0o644);
+    const found = await find(withKey(file), "ssh-key");
+    expect(found).toMatchObject({ status: "fail", fix: `chmod 600 ${file}` });
+    expect(found.detail).toContain("644");
+  });
+
+  test("with a passphrase, or no key at all", async () => {
+    const locked = path.join(scratch, "locked");
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "passphrase", "-f", locked]);
+    const junk = path.join(scratch, "junk");
+    fs.writeFileSync(junk, "junk", { mode: 0o600 });
+    for (const file of [locked, junk])
+      expect((await find(withKey(file), "ssh-key")).detail).toContain("without passphrase");
+  });
+
+  test("not among the public keys, or without the program to tell", async () => {
+    const other =
+      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJj+VxKV8xLBPJHyXJLlH+/ge3udeQ/DUUXouMhOoBFG x";
+    const found = await find(withKey(keyFile, [other]), "ssh-key");
+    const [kind, key] = publicKey.split(" ");
+    expect(found).toMatchObject({
+      status: "fail",
+      fix: `add to ssh.publicKeys: ${kind ?? ""} ${key ?? ""}`,
+    });
+    const run = (): Promise<Ran> => Promise.resolve(MISSING);
+    expect(await find({ ...withKey(keyFile), run }, "ssh-key")).toMatchObject({ status: "skip" });
+  });
+});
+
+describe("the cluster", () => {
+  const answering = (known: Answers): Context => healthy({ answers: known });
+  const silent = new ClusterError(0, "connect ECONNREFUSED", "ECONNREFUSED");
+
+  test("without configuration or token there is nothing to ask", async () => {
+    const { cluster, ...context } = healthy();
+    expect(cluster).toBeDefined();
+    expect(await find(context, "api")).toMatchObject({ status: "skip" });
+  });
+
+  test.each([
+    [silent, "curl -kI https://pve01.example.org:8006/api2/json/version"],
+    [new ClusterError(401, "no ticket"), "pulumi config set --secret proxmoxApiToken"],
+    [
+      new ClusterError(0, "self-signed certificate", "DEPTH_ZERO_SELF_SIGNED_CERT"),
+      "scp root@pve01.example.org:/etc/pve/pve-root-ca.pem",
+    ],
+  ])("%s", async (error, fix) => {
+    const context = answering({ "/version": error });
+    const found = await find(context, "api");
+    expect(found).toMatchObject({ status: "fail", fix: expect.stringContaining(fix) as unknown });
+    expect(await find(context, "version")).toMatchObject({ status: "skip" });
+  });
+
+  test("8.3 cannot download a disk image, 8.4 can", async () => {
+    const release = (version: string): Promise<Finding> =>
+      find(answering({ "/version": { version } }), "version");
+    expect(await release("8.3.5")).toMatchObject({ status: "fail" });
+    expect(await release("8.4.0")).toMatchObject({ status: "pass" });
+  });
+
+  test("each missing privilege is named with path and reason", async () => {
+    const context = answering({
+      "/access/permissions?path=%2Fnodes%2Fpve01": {},
+      "/access/permissions?path=%2F": { "/": { "Sys.Audit": 1 } },
+    });
+    const found = await find(context, "privileges");
+    expect(found.status).toBe("fail");
+    expect(found.detail.split("\n")).toEqual([
+      expect.stringMatching(/^2 of \d+ missing:$/),
+      expect.stringMatching(/^\/nodes\/pve01 Sys\.AccessNetwork: \w/),
+      expect.stringMatching(/^\/ Sys\.Modify: \w/),
+    ]);
+    expect(found.fix).toContain("--print-role --stack prod");
+  });
+});
+
+describe("a datastore", () => {
+  const stores = (change: (store: Record<string, unknown>) => Record<string, unknown>): Context => {
+    const all = answers(settingsWith())["/nodes/pve01/storage"] as Record<string, unknown>[];
+    return healthy({ answers: { "/nodes/pve01/storage": all.map(change) } });
+  };
+  const nvme = (change: Record<string, unknown>): Context =>
+    stores((store) => (store.storage === "nvme-pool" ? { ...store, ...change } : store));
+  const id = "datastore:pve01/nvme-pool";
+
+  test("not there, not active, without the content type", async () => {
+    expect(await find(nvme({ storage: "other" }), id)).toMatchObject({ status: "fail" });
+    expect(await find(nvme({ active: 0 }), id)).toMatchObject({
+      status: "fail",
+      fix: "pvesm set nvme-pool --disable 0",
+    });
+    expect(await find(nvme({ content: "rootdir" }), id)).toMatchObject({
+      status: "fail",
+      fix: "pvesm set nvme-pool --content rootdir,images",
+    });
+    const local = stores((store) =>
+      store.storage === "local" ? { ...store, content: "iso,vztmpl" } : store,
+    );
+    expect(await find(local, "datastore:pve01/local")).toMatchObject({
+      status: "fail",
+      fix: "pvesm set local --content iso,vztmpl,import",
+    });
+  });
+
+  test("too small: a warning where volumes grow, a failure where they do not", async () => {
+    const avail = 131 * GIB;
+    expect(await find(nvme({ avail }), id)).toMatchObject({ status: "warn" });
+    expect(await find(nvme({ avail, type: "lvm" }), id)).toMatchObject({
+      status: "fail",
+      detail: "131 GiB free, 132 GiB wanted",
+    });
+  });
+
+  test("of no consequence when the VM is there", async () => {
+    const context = nvme({ avail: GIB });
+    const cluster = clusterOf({
+      ...answers(settingsWith()),
+      "/nodes/pve01/storage": await context.cluster?.get("/nodes/pve01/storage"),
+      "/cluster/resources?type=vm": [{ vmid: 2019, name: "proj-docker02" }],
+    });
+    expect(await find({ ...context, cluster }, id)).toMatchObject({ status: "pass" });
+  });
+
+  test("the backup server's: absent, or down", async () => {
+    const without = stores((store) => ({ ...store, type: "dir" }));
+    expect(await find(without, "backup")).toMatchObject({ status: "skip" });
+    const down = stores((store) => (store.type === "pbs" ? { ...store, active: 0 } : store));
+    expect(await find(down, "backup")).toMatchObject({ status: "warn" });
+  });
+});
+
+describe("a machine", () => {
+  const TAKEN: Answers = {
+    "/cluster/nextid?vmid=2019": new ClusterError(400, "VM 2019 already exists"),
+    "/cluster/resources?type=vm": [{ vmid: 2019, name: "something", node: "pve01" }],
+  };
+  const adopting = (): Settings =>
+    settingsWith({
+      machine: { adopt: true },
+      ssh: { publicKeys: [publicKey], privateKeyFile: keyFile },
+    });
+
+  test("on a Proxmox node that is not there, or down", async () => {
+    const nodes = (list: unknown[]): Context => healthy({ answers: { "/nodes": list } });
+    expect(await find(nodes([{ node: "pve02", status: "online" }]), "host")).toMatchObject({
+      status: "fail",
+      detail: "no pve01 in the cluster; it has pve02",
+    });
+    expect(await find(nodes([{ node: "pve01", status: "offline" }]), "host")).toMatchObject({
+      status: "fail",
+    });
+  });
+
+  test("whose id another VM has", async () => {
+    const found = await find(healthy({ answers: TAKEN }), "vm-id");
+    expect(found).toMatchObject({
+      status: "fail",
+      detail: "2019 is taken by another VM (something)",
+    });
+    expect(found.fix).toContain(".machine.adopt' true --stack prod");
+  });
+
+  test("whose id is taken by what the token may not see", async () => {
+    const known = { ...TAKEN, "/cluster/resources?type=vm": [] };
+    expect((await find(healthy({ answers: known }), "vm-id")).detail).toContain("not to be seen");
+  });
+
+  test("that is the stack's own, is adopted, or is gone", async () => {
+    const own = { ...healthy({ answers: TAKEN }), managed: new Set([2019]) };
+    expect(await find(own, "vm-id")).toMatchObject({ status: "pass" });
+    expect(await find(own, "address")).toMatchObject({ status: "skip" });
+    const adopted = healthy({ settings: adopting(), answers: TAKEN });
+    expect(await find(adopted, "vm-id")).toMatchObject({
+      status: "pass",
+      detail: "2019 (something) is there and will be adopted",
+    });
+    expect(await find(healthy({ settings: adopting() }), "vm-id")).toMatchObject({
+      status: "fail",
+      detail: "there is no VM 2019 to adopt",
+    });
+    const gone = { ...healthy(), managed: new Set([2019]) };
+    expect(await find(gone, "vm-id")).toMatchObject({ status: "warn", fix: "pulumi refresh" });
+  });
+
+  test("whose name another guest has", async () => {
+    const known = {
+      "/cluster/resources?type=vm": [{ vmid: 7, name: "proj-docker02", node: "pve03" }],
+    };
+    expect(await find(healthy({ answers: known }), "vm-name")).toMatchObject({ status: "warn" });
+  });
+
+  test.each(["open", "refused"] as const)("whose address is in use: %s", async (outcome) => {
+    const probe: Probe = () => Promise.resolve(outcome);
+    expect(await find({ ...healthy(), probe }, "address")).toMatchObject({
+      status: "fail",
+      detail: "something answers at 10.25.20.24 already",
+    });
+  });
+
+  test("reached by another address", async () => {
+    const endpoint = { host: "127.0.0.1", port: 2222 };
+    const ssh = { publicKeys: [publicKey], privateKeyFile: keyFile, endpoint };
+    const context = healthy({ settings: settingsWith({ ssh }) });
+    expect(await find(context, "address")).toMatchObject({ status: "skip" });
+  });
+
+  test.each([
+    [[], "fail"],
+    [[{ iface: "vmbr0", type: "bridge" }], "warn"],
+    [[{ iface: "vmbr0", type: "bridge", bridge_vlan_aware: 1, bridge_vids: "30-40" }], "fail"],
+    [[{ iface: "vmbr0", type: "bridge", bridge_vlan_aware: 1 }], "pass"],
+    [[{ iface: "vmbr0", type: "OVSBridge" }], "pass"],
+  ])("on bridge %j: %s", async (network, status) => {
+    const context = healthy({ answers: { "/nodes/pve01/network": network } });
+    expect(await find(context, "bridge")).toMatchObject({ status });
+  });
+
+  test("VLAN lists", () => {
+    expect(carries("10 20 30-39", 35)).toBe(true);
+    expect(carries("10 20 30-39", 21)).toBe(false);
+    expect(carries("2-4094", 20)).toBe(true);
+  });
+});
+
+describe("services", () => {
+  test.each(["refused", "silent"] as const)("Portainer %s", async (outcome) => {
+    const probe: Probe = () => Promise.resolve(outcome);
+    expect(await find({ ...healthy(), probe }, "portainer")).toMatchObject({
+      status: "warn",
+      fix: "curl -kI https://10.25.10.11:9443/api/system/status",
+    });
+  });
+
+  test("a node without portainer is asked neither", () => {
+    const context = healthy({ settings: settingsWith({ portainer: null }) });
+    const ids = checksFor(context).map(({ id }) => id);
+    expect(ids.filter((id) => /^(image|portainer):/.test(id))).toEqual([]);
+  });
+});
+
+test("a check that breaks has failed, and the others go on", async () => {
+  const context = healthy();
+  const broken = { id: "x", title: "X", run: (): never => raise() };
+  const [first, second] = await examine(context, [broken, ...checksFor(context).slice(0, 1)]);
+  expect(first).toMatchObject({ status: "fail", detail: "the check itself failed: oops" });
+  expect(second).toMatchObject({ status: "pass" });
+});
+
+function raise(): never {
+  throw new Error("oops");
+}
