@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { request } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
 import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
@@ -57,7 +58,8 @@ async function main([name = "start", ...args]: string[]): Promise<number> {
   }
   const fresh = !fs.existsSync(here.stateDir);
   cleanUpOnInterrupt(here, fresh);
-  return command(await startLab(here, log), args);
+  const lab = await startLab(here, log);
+  return interrupted ? 130 : command(lab, args);
 }
 
 async function start(lab: Lab): Promise<number> {
@@ -161,23 +163,33 @@ function colour(): "always" | "never" {
   return process.stdout.isTTY ? "always" : "never";
 }
 
+let interrupted = false;
+
 /**
- * The terminal sends Ctrl-C to the engine too, which cancels. A lab this command began is then taken
- * down again; one that was there before stays.
+ * The terminal sends Ctrl-C to the engine and to builds too, which end by themselves; what goes on after
+ * half a minute is not waited for. A lab this command began is then taken down again; one that was there
+ * before stays.
  */
 function cleanUpOnInterrupt(here: Instance, fresh: boolean): void {
   const stop = (): void => {
-    process.removeListener("SIGINT", stop);
+    if (interrupted) return;
+    interrupted = true;
     log(fresh ? "\ninterrupted: taking the lab down" : "\ninterrupted: the lab goes on");
-    void (fresh ? down(here) : Promise.resolve(0)).finally(() => process.exit(130));
+    const ended = Promise.race([running.catch(() => 0), sleep(30_000)]);
+    void ended.then(() => (fresh ? down(here) : 0)).finally(() => process.exit(130));
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
 }
 
-main(process.argv.slice(2)).then(
-  (code) => process.exit(code),
+const running = main(process.argv.slice(2));
+
+running.then(
+  (code) => {
+    if (!interrupted) process.exit(code);
+  },
   (error: unknown) => {
+    if (interrupted) return;
     // What the engine said has been shown as it came.
     if (!(error instanceof CommandError))
       log(error instanceof Error ? error.message : String(error));
