@@ -4,9 +4,6 @@ import * as path from "node:path";
 
 import { ARCHIVES, type Archive } from "./rules";
 
-/** Used where the host has no Debian sources of its own. */
-const DEFAULT_MIRROR = "http://deb.debian.org";
-
 /** The URIs of a deb822 file's enabled `deb` stanzas. */
 function deb822Uris(text: string): string[] {
   const unfolded = text.replace(/^#.*\n?/gm, "").replace(/\n[ \t]+/g, " ");
@@ -41,17 +38,24 @@ export function configuredUris(etcApt: string): string[] {
 
 /**
  * The upstream of each archive: `DOCKER_NODE_LAB_MIRROR` (a base that holds `debian` and
- * `debian-security`), else what apt on this host uses, else Debian's own.
+ * `debian-security`), else what apt on this host uses.
+ * @throws Error where apt uses no Debian archive, saying what to set
  */
 export function upstreams(
   override = process.env["DOCKER_NODE_LAB_MIRROR"],
   etcApt = "/etc/apt",
 ): Record<Archive, string> {
-  const base = (override || DEFAULT_MIRROR).replace(/\/+$/, "").replace(/\/debian$/, "");
-  const configured = override ? [] : configuredUris(etcApt);
+  const base = override?.replace(/\/+$/, "").replace(/\/debian$/, "");
+  const configured = base
+    ? ARCHIVES.map((archive) => `${base}/${archive}`)
+    : configuredUris(etcApt);
   const entries = ARCHIVES.map((archive) => {
     const own = configured.find((uri) => new URL(uri).pathname.endsWith(`/${archive}`));
-    return [archive, own ?? `${base}/${archive}`];
+    if (!own) throw new Error(`${NO_ARCHIVE}: ${archive}`);
+    return [archive, own];
   });
   return Object.fromEntries(entries) as Record<Archive, string>;
 }
+
+const NO_ARCHIVE =
+  "apt on this machine uses no Debian archive; set DOCKER_NODE_LAB_MIRROR to a Debian mirror's base URL";
