@@ -1,0 +1,107 @@
+/** GitHub: one comment per stack on a pull request, its labels, the approval, one issue for drift. */
+import { api, required, type Api } from "./api";
+import { APPROVED, labelsFor, noteOf, readMarker, type Marker, type Written } from "./note";
+
+interface Comment {
+  readonly id: number;
+  readonly body: string;
+  readonly user: { readonly login: string };
+}
+interface LabelEvent {
+  readonly event: string;
+  readonly label?: { readonly name: string };
+  readonly actor?: { readonly type: string };
+}
+
+/** Whose comments count: a marker in anybody else's is a forgery. */
+const BOT = "github-actions[bot]";
+
+/** The repository of the workflow, with the job's own token. */
+export function github(): Api {
+  const base = process.env.GITHUB_API_URL ?? "https://api.github.com";
+  return api(`${base}/repos/${required("GITHUB_REPOSITORY")}`, {
+    accept: "application/vnd.github+json",
+    authorization: `Bearer ${required("GITHUB_TOKEN")}`,
+    "x-github-api-version": "2022-11-28",
+  });
+}
+
+/** Puts a stack's plan into its comment. An approval of other dangers than these does not hold any more. */
+export async function comment(forge: Api, pull: number, written: Written): Promise<void> {
+  const body = noteOf(written);
+  const now = readMarker(body);
+  const all = await planComments(forge, pull);
+  const mine = all.find(({ marker }) => marker.stack === now?.stack);
+  const before = mine?.marker.dangers ?? "";
+  if (now?.dangers && now.dangers !== before)
+    await forge.call("DELETE", `/issues/${pull}/labels/${encodeURIComponent(APPROVED)}`);
+  if (mine) await forge.call("PATCH", `/issues/comments/${mine.id}`, { body });
+  else await forge.call("POST", `/issues/${pull}/comments`, { body });
+}
+
+/**
+ * Labels a pull request by the plans of all its stacks; returns why it must not be merged, or undefined.
+ * @param stacks those of the repository: what is left of a stack that is gone does not count
+ */
+export async function approve(
+  forge: Api,
+  pull: number,
+  stacks: readonly string[],
+): Promise<string | undefined> {
+  const found = (await planComments(forge, pull)).map(({ marker }) => marker);
+  const markers = found.filter(({ stack }) => stacks.includes(stack));
+  const missing = stacks.filter((name) => !markers.some(({ stack }) => stack === name));
+  const path = `/issues/${pull}/labels`;
+  const present = (await forge.list<{ name: string }>(path)).map(({ name }) => name);
+  const { add, remove } = labelsFor(markers, present);
+  if (add.length > 0) await forge.call("POST", path, { labels: add });
+  for (const label of remove) await forge.call("DELETE", `${path}/${encodeURIComponent(label)}`);
+  if (missing.length > 0) return `no plan yet of ${missing.join(", ")}`;
+  const dangerous = markers.filter(({ dangers }) => dangers !== "").map(({ stack }) => stack);
+  if (dangerous.length === 0) return undefined;
+  if (present.includes(APPROVED) && (await byPerson(forge, pull))) return undefined;
+  return `dangerous for ${dangerous.join(", ")}: a person has to add the label "${APPROVED}"`;
+}
+
+async function planComments(forge: Api, pull: number): Promise<{ id: number; marker: Marker }[]> {
+  const all = await forge.list<Comment>(`/issues/${pull}/comments`);
+  return all.flatMap(({ id, body, user }) => {
+    const marker = user.login === BOT ? readMarker(body) : undefined;
+    return marker ? [{ id, marker }] : [];
+  });
+}
+
+/** Who added the label last? A workflow may not approve itself. */
+async function byPerson(forge: Api, pull: number): Promise<boolean> {
+  const events = await forge.list<LabelEvent>(`/issues/${pull}/events`);
+  const added = events.filter(
+    ({ event, label }) => event === "labeled" && label?.name === APPROVED,
+  );
+  return added.at(-1)?.actor?.type === "User";
+}
+
+const DRIFT_MARKER = "<!-- docker-node-drift -->";
+
+interface Issue {
+  readonly number: number;
+  readonly body: string | null;
+  readonly user: { readonly login: string };
+}
+
+/** Opens, updates or closes the one issue about drift; `report` is empty when there is none. */
+export async function driftIssue(forge: Api, report: string): Promise<void> {
+  const open = await forge.list<Issue>("/issues?state=open&labels=drift");
+  const ours = open.find(
+    ({ body, user }) => user.login === BOT && body?.startsWith(DRIFT_MARKER) === true,
+  );
+  const body = `${DRIFT_MARKER}\n${report}`;
+  if (report === "") {
+    if (ours) await forge.call("PATCH", `/issues/${ours.number}`, { state: "closed" });
+  } else if (ours) await forge.call("PATCH", `/issues/${ours.number}`, { body });
+  else
+    await forge.call("POST", "/issues", {
+      title: "What runs differs from what is declared",
+      body,
+      labels: ["drift"],
+    });
+}

@@ -1,0 +1,89 @@
+/** A plan in words: what the renderers share. */
+import { stdinDiff } from "./daemon-diff";
+import type { Action, Change, Counts, Plan, PropertyChange, Value } from "./model";
+import { SECRET } from "./model";
+
+/** Signs in front of resources, as Pulumi's own display has them. */
+export const SIGNS: Readonly<Record<Change["action"], string>> = {
+  create: "+",
+  update: "~",
+  replace: "+-",
+  delete: "-",
+  import: "=",
+};
+
+const WORDS: readonly (readonly [Action, string])[] = [
+  ["create", "to create"],
+  ["update", "to update"],
+  ["replace", "to replace"],
+  ["delete", "to delete"],
+  ["import", "to import"],
+  ["same", "unchanged"],
+];
+
+/** What a refresh found, in the same order. */
+const DRIFT_WORDS: Partial<Record<Action, string>> = {
+  update: "changed by hand",
+  delete: "gone",
+  same: "as recorded",
+};
+
+/** "Plan for stack" or "Drift of stack". */
+export const heading = ({ kind }: Pick<Plan, "kind">): string =>
+  kind === "drift" ? "Drift of stack" : "Plan for stack";
+
+/** Longest value shown in full. */
+const LONGEST = 120;
+
+/** "1 to create, 24 unchanged" */
+export function countsInWords(counts: Counts, kind: Plan["kind"] = "preview"): string {
+  const parts = WORDS.filter(([action]) => counts[action] > 0);
+  if (parts.length === 0) return "no resources";
+  const words = parts.map(([action, word]) => {
+    const said = kind === "drift" ? (DRIFT_WORDS[action] ?? word) : word;
+    return `${counts[action]} ${said}`;
+  });
+  return words.join(", ");
+}
+
+/** Does it change anything? */
+export function changesAnything(counts: Counts): boolean {
+  return WORDS.some(([action]) => action !== "same" && counts[action] > 0);
+}
+
+/** `VmLegacy` of `proxmoxve:index/vmLegacy:VmLegacy`. */
+export const shortType = (type: string): string => type.split(":").at(-1) ?? type;
+
+/** What is behind a change, a line each. */
+export function reasons(change: Change): string[] {
+  const { because, uncertain, retained, action } = change;
+  const lines = because.map((key) =>
+    key === "replaceWith" ? "replaced with the machine it lives on" : `replaced because of ${key}`,
+  );
+  if (uncertain) lines.push("may change: what its provider needs is known only during up");
+  if (retained) lines.push("forgotten by Pulumi, left where it is");
+  const details = action === "update" || action === "replace" ? change.properties : [];
+  return [...lines, ...details.flatMap(propertyLines)];
+}
+
+/** One property, or the lines of a standard input that differ. */
+export function propertyLines({ path, before, after, secret }: PropertyChange): string[] {
+  if (secret) return [`${path}: ${SECRET} changed`];
+  if (path === "stdin") return ["stdin:", ...stdinDiff(before, after).map((line) => `  ${line}`)];
+  // Only the provider knows what differs, such as a value it computes.
+  if ((before ?? null) === null && (after ?? null) === null) return [`${path}: changes`];
+  if (before === undefined) return [`${path}: added ${shown(after)}`];
+  if (after === undefined) return [`${path}: removed ${shown(before)}`];
+  return [`${path}: ${shown(before)} → ${shown(after)}`];
+}
+
+function shown(value: Value | undefined): string {
+  const text = JSON.stringify(value ?? null);
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+}
+
+/** Without control characters: a value must not move the cursor of who reads it. */
+export function clean(text: string): string {
+  // eslint-disable-next-line no-control-regex -- that is what it is about
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "�");
+}

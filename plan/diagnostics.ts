@@ -1,0 +1,64 @@
+/** Messages of the engine, of providers and of the program. */
+import type { EngineEvent } from "@pulumi/pulumi/automation";
+import type { Diagnostic } from "./model";
+
+type Severity = Diagnostic["severity"];
+
+/** Said once a resource; the plan has it as `uncertain`. */
+const PROVIDER_UNKNOWN = "The provider for this resource has inputs that are not known";
+
+/**
+ * Warnings and errors, each text once. Debug messages are left out before they are looked at: the
+ * engine writes decrypted secrets into them.
+ */
+export function diagnosticsOf(events: readonly EngineEvent[]): Diagnostic[] {
+  const found = new Map<string, { severity: Severity; resources: Set<string> }>();
+  for (const { severity, text, urn } of events.flatMap(messagesOf)) {
+    const message = plain(text);
+    if (message === "" || message.startsWith(PROVIDER_UNKNOWN)) continue;
+    const entry = found.get(message) ?? { severity, resources: new Set<string>() };
+    const name = urn?.split("::").at(-1);
+    if (name) entry.resources.add(name);
+    found.set(message, entry);
+  }
+  const all = [...found].map(([message, { severity, resources }]) => ({
+    severity,
+    message,
+    resources: [...resources],
+  }));
+  return withoutRepetition(all);
+}
+
+interface Message {
+  readonly severity: Severity;
+  readonly text: string;
+  readonly urn?: string;
+}
+
+function messagesOf({ diagnosticEvent, policyEvent }: EngineEvent): Message[] {
+  if (policyEvent) {
+    const { enforcementLevel, policyPackName, policyName, message, resourceUrn } = policyEvent;
+    const severity = enforcementLevel === "mandatory" ? "error" : "warning";
+    return [{ severity, text: `${policyPackName}/${policyName}: ${message}`, urn: resourceUrn }];
+  }
+  if (!diagnosticEvent || !isWorthSaying(diagnosticEvent.severity)) return [];
+  const { severity, message, urn } = diagnosticEvent;
+  return [{ severity, text: message, urn }];
+}
+
+/** The language host says an error of the program twice, once with a prefix. */
+function withoutRepetition(all: readonly Diagnostic[]): Diagnostic[] {
+  const messages = all.map(({ message }) => message);
+  return all.filter(
+    ({ message }) => !messages.some((other) => message === `Unhandled exception: ${other}`),
+  );
+}
+
+const isWorthSaying = (severity: string): severity is Severity =>
+  severity === "warning" || severity === "error";
+
+/** Without the engine's colour directives and a terminal's. */
+function plain(text: string): string {
+  // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
+  return text.replace(/<\{%.*?%\}>|\u001b\[[\d;]*m/g, "").trim();
+}

@@ -1,0 +1,74 @@
+/** A plan as Markdown, for a comment on a pull request or a job's summary. */
+import { clean, countsInWords, heading, reasons, shortType, SIGNS } from "./describe";
+import type { Change, Diagnostic, NodePlan, Plan } from "./model";
+import type { Risk } from "./risks";
+
+/** The whole plan; values are only ever shown inside code, where nothing of them takes effect. */
+export function markdown(plan: Plan, risks: readonly Risk[]): string {
+  const blocks = [
+    `### ${heading(plan)} ${code(plan.stack || "(unnamed)")}`,
+    plan.failed ? "**The preview failed: this plan is incomplete.**" : "",
+    `**${countsInWords(plan.counts, plan.kind)}**`,
+    riskTable(risks),
+    ...plan.nodes
+      .filter(({ changes }) => changes.length > 0)
+      .map((node) => nodeText(node, plan.kind)),
+    diagnosticsText(plan.diagnostics),
+  ];
+  return `${blocks.filter((block) => block !== "").join("\n\n")}\n`;
+}
+
+function riskTable(risks: readonly Risk[]): string {
+  if (risks.length === 0) return "";
+  const rows = risks.map(({ severity, label, node, explanation, details }) => {
+    const about = details.map((detail) => ` ${code(detail)}`).join("");
+    const grade = severity === "danger" ? "**danger**" : severity;
+    return `| ${grade} | ${code(label)} | ${code(node)} | ${explanation}${about} |`;
+  });
+  return ["| | risk | node | what happens |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+function nodeText({ name, counts, changes }: NodePlan, kind: Plan["kind"]): string {
+  const lines = changes.flatMap(changeLines);
+  const summary = `<summary>${escapeHtml(name)}: ${countsInWords(counts, kind)}</summary>`;
+  return `<details open>${summary}\n\n${fence("diff", lines)}\n\n</details>`;
+}
+
+/** In a `diff` block, a line's first character gives it its colour. */
+function changeLines(change: Change): string[] {
+  const sign = change.action === "update" ? "!" : (SIGNS[change.action][0] ?? "");
+  const word = change.action === "replace" ? "replace " : "";
+  const title = `${change.action === "replace" ? "-" : sign} ${word}${change.name} (${shortType(change.type)})`;
+  return [title, ...reasons(change).map((line) => `    ${line}`)];
+}
+
+function diagnosticsText(diagnostics: readonly Diagnostic[]): string {
+  if (diagnostics.length === 0) return "";
+  const lines = diagnostics.flatMap(({ severity, message, resources }) => {
+    const about = resources.length > 0 ? ` (${resources.join(", ")})` : "";
+    return `${severity}${about}: ${message}`.split("\n");
+  });
+  return fence("text", lines);
+}
+
+/** A code block whose fence is longer than any run of backticks in it. */
+function fence(language: string, lines: readonly string[]): string {
+  const body = clean(lines.join("\n"));
+  const mark = "`".repeat(Math.max(3, longestRun(body) + 1));
+  return `${mark}${language}\n${body}\n${mark}`;
+}
+
+/** Code within a line; a pipe would end a cell of the table. */
+function code(text: string): string {
+  const body = clean(text).replaceAll("\n", " ").replaceAll("|", "\\|");
+  const mark = "`".repeat(longestRun(body) + 1);
+  return mark === "`" ? `\`${body}\`` : `${mark} ${body} ${mark}`;
+}
+
+const longestRun = (text: string): number =>
+  Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+
+function escapeHtml(text: string): string {
+  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
+  return clean(text).replace(/[&<>]/g, (found) => entities[found] ?? found);
+}

@@ -1,0 +1,77 @@
+/** What a preview says, independent of the engine's events and of how it is shown. */
+
+/** What happens to a resource. */
+export type Action = "create" | "update" | "replace" | "delete" | "import" | "same";
+
+/** A value of a property; secrets and unknowns have become markers before they get here. */
+export type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
+export type Properties = Readonly<Record<string, Value>>;
+
+/** Stands where a secret was. */
+export const SECRET = "[secret]";
+/** Stands where a value is only known once something before it has been made. */
+export const UNKNOWN = "(known after apply)";
+
+/** One property that differs. */
+export interface PropertyChange {
+  /** As the engine writes it: `disks[1].size`. */
+  readonly path: string;
+  readonly before?: Value;
+  readonly after?: Value;
+  /** The difference is in a secret: there is nothing to show. */
+  readonly secret: boolean;
+}
+
+/** One resource that is not as the program declares it. */
+export interface Change {
+  readonly action: Exclude<Action, "same">;
+  readonly urn: string;
+  readonly type: string;
+  /** Logical name, as in the program. */
+  readonly name: string;
+  /** Name of the node it belongs to, or `CLUSTER`. */
+  readonly node: string;
+  readonly properties: readonly PropertyChange[];
+  /** Properties that make a replacement necessary; `replaceWith` is the machine below it. */
+  readonly because: readonly string[];
+  /** The engine cannot tell yet: the provider itself depends on something that changes. */
+  readonly uncertain: boolean;
+  /** Forgotten by Pulumi, but left where it is. */
+  readonly retained: boolean;
+  /** Inputs before and after, markers in place of secrets. For rules; never rendered whole. */
+  readonly old: Properties;
+  readonly new: Properties;
+}
+
+/** Where resources are listed that belong to no node. */
+export const CLUSTER = "cluster";
+
+/** A message of the engine, a provider or the program. */
+export interface Diagnostic {
+  readonly severity: "warning" | "error";
+  readonly message: string;
+  /** Logical names of the resources it is about. */
+  readonly resources: readonly string[];
+}
+
+export type Counts = Readonly<Record<Action, number>>;
+
+/** What happens to one node. */
+export interface NodePlan {
+  readonly name: string;
+  readonly changes: readonly Change[];
+  readonly counts: Counts;
+}
+
+/** A whole preview. */
+export interface Plan {
+  /** `drift`: what is recorded against what is really there, so that nothing is going to happen. */
+  readonly kind: "preview" | "drift";
+  readonly stack: string;
+  /** The cluster first, then nodes by name. */
+  readonly nodes: readonly NodePlan[];
+  readonly counts: Counts;
+  readonly diagnostics: readonly Diagnostic[];
+  /** The preview itself did not get through, so the rest may be incomplete. */
+  readonly failed: boolean;
+}

@@ -1,0 +1,35 @@
+/** Which node a resource belongs to. */
+import { CLUSTER } from "./model";
+
+const NODE_TYPE = "docker-node:components:DockerNode";
+
+interface Placed {
+  readonly urn: string;
+  readonly old?: { readonly parent?: string };
+  readonly new?: { readonly parent?: string };
+}
+
+/** A function that climbs from a resource to the `DockerNode` above it. */
+export function nodeNames(steps: readonly Placed[]): (step: Placed) => string {
+  const parents = new Map(steps.map((step) => [step.urn, parentOf(step)]));
+  const climb = (urn: string): string => {
+    if (typeOf(urn) === NODE_TYPE) return nameOf(urn);
+    const parent = parents.get(urn);
+    if (parent) return climb(parent);
+    return urn.includes(`${NODE_TYPE}$`) ? byName(urn, [...parents.keys()]) : CLUSTER;
+  };
+  return (step) => climb(step.urn);
+}
+
+const parentOf = (step: Placed): string => step.new?.parent ?? step.old?.parent ?? "";
+
+/** A parent without a step of its own: children carry its name in front of theirs. */
+function byName(urn: string, all: readonly string[]): string {
+  const nodes = all.filter((other) => typeOf(other) === NODE_TYPE).map(nameOf);
+  const own = nodes.filter((node) => `${nameOf(urn)}-`.startsWith(`${node}-`));
+  return own.sort((a, b) => b.length - a.length)[0] ?? nameOf(urn);
+}
+
+const typeOf = (urn: string): string => (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
+
+const nameOf = (urn: string): string => urn.split("::").at(-1) ?? urn;

@@ -1,0 +1,41 @@
+/** Which properties of a resource differ, and how. */
+import type { EngineEvent } from "@pulumi/pulumi/automation";
+import type { PropertyChange, Value } from "./model";
+import { differences, holdsSecret, readableProperties, valueAt } from "./values";
+
+type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
+
+/**
+ * The differing properties, down to the leaves. The provider's word counts on *what* differs; values
+ * come from the inputs, or from the recorded state where the inputs agree, as after a change by hand.
+ */
+export function propertyChanges(step: Step): PropertyChange[] {
+  const before = readableProperties(step.old?.inputs);
+  const after = readableProperties(step.new?.inputs);
+  const states: [Value, Value] = [
+    readableProperties(step.old?.outputs),
+    readableProperties(step.new?.outputs),
+  ];
+  const named = Object.keys(step.detailedDiff ?? {});
+  const paths = named.length > 0 ? named : (step.diffs ?? []);
+  if (paths.length === 0) return differences("", before, after);
+  const found = paths.flatMap((path) => changesAt(path, before, after, states));
+  return [...new Map(found.map((change) => [change.path, change])).values()];
+}
+
+function changesAt(
+  path: string,
+  before: Value,
+  after: Value,
+  [state, refreshed]: [Value, Value],
+): PropertyChange[] {
+  const [old, now] = [valueAt(before, path), valueAt(after, path)];
+  const visible = differences(path, old, now);
+  if (visible.length > 0) return visible;
+  // Both sides look alike: it is the secret in them that differs.
+  if (holdsSecret(old) || holdsSecret(now)) return [{ path, secret: true }];
+  const stored = valueAt(state, path);
+  const drift = differences(path, stored, valueAt(refreshed, path) ?? now);
+  if (drift.length > 0) return drift;
+  return [{ path, before: stored, after: now, secret: holdsSecret(stored) }];
+}

@@ -1,0 +1,85 @@
+/** Rules about virtual machines, their disks, and the volumes on them. */
+import type { Change, Value } from "../model";
+import type { Details, Rule } from "./rule";
+
+const VM = "proxmoxve:index/vmLegacy:VmLegacy";
+const VOLUME = "docker:index/volume:Volume";
+
+/** Properties whose change needs a reboot (terraform-provider-proxmox v0.111.1, vm.go, `rebootRequired`). */
+const NEEDS_REBOOT =
+  /^(acpi|agent|amdSev|audioDevice|bios|bootOrders|cpu|efiDisk|hostpcis|initialization|keyboardLayout|kvmArguments|machine|memory|numas|operatingSystem|rngs|scsiHardware|serialDevices|tabletDevice|tpmState|usbs|vga|virtiofs|watchdog)\b/;
+
+const gone = ({ action, retained }: Change): boolean =>
+  !retained && (action === "delete" || action === "replace");
+
+export const MACHINE_RULES: readonly Rule[] = [
+  {
+    label: "replaces-vm",
+    severity: "danger",
+    explanation: "The VM is deleted and made anew, with everything that lives on it.",
+    applies: ({ type, action, because }: Change): Details =>
+      type === VM && action === "replace" ? because : undefined,
+  },
+  {
+    label: "deletes-vm",
+    severity: "danger",
+    explanation: "The VM is deleted, with everything that lives on it.",
+    applies: (change: Change): Details =>
+      change.type === VM && change.action === "delete" && gone(change) ? [] : undefined,
+  },
+  {
+    label: "data-loss",
+    severity: "danger",
+    explanation: "Data is deleted for good: only a backup brings it back.",
+    applies: (change: Change): Details => {
+      if (change.type === VM && change.action === "update") return removedDisks(change);
+      if (!gone(change)) return undefined;
+      if (change.type === VOLUME) return [`volume ${text(change.old.name, change.name)}`];
+      const disks = disksOf(change.old.disks).map(({ name, size }) => `${name} (${size} GiB)`);
+      return change.type === VM && disks.length > 0 ? disks : undefined;
+    },
+  },
+  {
+    label: "reboots",
+    severity: "caution",
+    explanation: "The VM reboots; its containers stop and start again by their restart policy.",
+    applies: ({ type, action, properties, new: inputs }: Change): Details => {
+      if (type !== VM || action !== "update" || inputs.rebootAfterUpdate === false)
+        return undefined;
+      const paths = properties.map(({ path }) => path).filter((path) => NEEDS_REBOOT.test(path));
+      return paths.length > 0 ? paths : undefined;
+    },
+  },
+  {
+    label: "grows-disk",
+    severity: "info",
+    explanation: "A disk grows in place, while containers run; it cannot shrink again.",
+    applies: ({ type, action, old, new: inputs }: Change): Details => {
+      if (type !== VM || action !== "update") return undefined;
+      const before = new Map(disksOf(old.disks).map(({ name, size }) => [name, size]));
+      const grown = disksOf(inputs.disks).flatMap(({ name, size }) => {
+        const was = before.get(name) ?? size;
+        return size > was ? [`${name}: ${was} → ${size} GiB`] : [];
+      });
+      return grown.length > 0 ? grown : undefined;
+    },
+  },
+];
+
+/** A disk no longer declared is taken from the VM and deleted. */
+function removedDisks({ old, new: inputs }: Change): Details {
+  const kept = new Set(disksOf(inputs.disks).map(({ name }) => name));
+  const removed = disksOf(old.disks).filter(({ name }) => !kept.has(name));
+  return removed.length > 0 ? removed.map(({ name, size }) => `${name} (${size} GiB)`) : undefined;
+}
+
+function disksOf(disks: Value | undefined): { name: string; size: number }[] {
+  if (!Array.isArray(disks)) return [];
+  return disks.flatMap((disk) => {
+    if (typeof disk !== "object" || disk === null || Array.isArray(disk)) return [];
+    return [{ name: text(disk.interface, "disk"), size: Number(disk.size ?? 0) }];
+  });
+}
+
+const text = (value: Value | undefined, otherwise: string): string =>
+  typeof value === "string" ? value : otherwise;

@@ -1,0 +1,32 @@
+/** What a rule is. */
+import type { Change } from "../model";
+
+export const SEVERITIES = ["info", "caution", "danger"] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+export type Label =
+  | "replaces-vm"
+  | "deletes-vm"
+  | "data-loss"
+  | "hides-images-or-volumes"
+  | "restarts-dockerd"
+  | "reloads-dockerd"
+  | "upgrades-engine"
+  | "reboots"
+  | "grows-disk"
+  | "opens-port"
+  | "rotates-secret"
+  | "touches-backups"
+  | "replaces-network";
+
+/** Such as the keys or ports concerned; an empty list: the label applies without any. Undefined: it does not apply. */
+export type Details = readonly string[] | undefined;
+
+/** A rule looks at one change. */
+export interface Rule {
+  readonly label: Label;
+  readonly severity: Severity;
+  /** One sentence: what happens, and to what. */
+  readonly explanation: string;
+  readonly applies: (change: Change) => Details;
+}

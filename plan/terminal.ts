@@ -1,0 +1,62 @@
+/** A plan for a terminal. */
+import { clean, countsInWords, heading, reasons, shortType, SIGNS } from "./describe";
+import type { Change, Diagnostic, NodePlan, Plan } from "./model";
+import type { Risk } from "./risks";
+import type { Severity } from "./rules/rule";
+
+type Paint = (colour: Colour, text: string) => string;
+
+const COLOURS = { red: 31, green: 32, yellow: 33, magenta: 35, cyan: 36, bold: 1 } as const;
+type Colour = keyof typeof COLOURS;
+
+const OF_ACTION: Readonly<Record<Change["action"], Colour>> = {
+  create: "green",
+  update: "yellow",
+  replace: "magenta",
+  delete: "red",
+  import: "cyan",
+};
+const OF_SEVERITY: Readonly<Record<Severity, Colour>> = {
+  danger: "red",
+  caution: "yellow",
+  info: "cyan",
+};
+
+/** The whole plan: what is at risk first, then node by node what changes, then what the engine said. */
+export function terminal(plan: Plan, risks: readonly Risk[], colour = false): string {
+  const paint: Paint = (name, text) => (colour ? `\u001b[${COLOURS[name]}m${text}\u001b[0m` : text);
+  const title = `${heading(plan)} ${plan.stack || "(unnamed)"}: ${countsInWords(plan.counts, plan.kind)}`;
+  const blocks = [
+    paint("bold", clean(title)),
+    risks.map((risk) => riskLine(risk, paint)).join("\n"),
+    ...plan.nodes
+      .filter(({ changes }) => changes.length > 0)
+      .map((node) => nodeText(node, plan.kind, paint)),
+    plan.diagnostics.map((diagnostic) => diagnosticText(diagnostic, paint)).join("\n"),
+    plan.failed ? paint("red", "The preview failed: this plan is incomplete.") : "",
+  ];
+  return `${blocks.filter((block) => block !== "").join("\n\n")}\n`;
+}
+
+function riskLine({ severity, label, node, explanation, details }: Risk, paint: Paint): string {
+  const about = details.length > 0 ? ` [${details.join(", ")}]` : "";
+  const head = paint(OF_SEVERITY[severity], `${severity.padEnd(8)}${label.padEnd(24)}`);
+  return `${head}${clean(`${node}: ${explanation}${about}`)}`;
+}
+
+function nodeText({ name, counts, changes }: NodePlan, kind: Plan["kind"], paint: Paint): string {
+  const title = paint("bold", clean(`${name}: ${countsInWords(counts, kind)}`));
+  return [title, ...changes.flatMap((change) => changeText(change, paint))].join("\n");
+}
+
+function changeText(change: Change, paint: Paint): string[] {
+  const title = `  ${SIGNS[change.action].padEnd(2)} ${change.name} (${shortType(change.type)})`;
+  const lines = reasons(change).map((line) => clean(`       ${line}`));
+  return [paint(OF_ACTION[change.action], clean(title)), ...lines];
+}
+
+function diagnosticText({ severity, message, resources }: Diagnostic, paint: Paint): string {
+  const about = resources.length > 0 ? ` (${resources.join(", ")})` : "";
+  const head = paint(severity === "error" ? "red" : "yellow", `${severity}${clean(about)}:`);
+  return `${head} ${clean(message).replaceAll("\n", "\n  ")}`;
+}

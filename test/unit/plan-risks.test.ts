@@ -1,0 +1,281 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { daemonChange, reloadableKeys, stdinDiff, variablesOf } from "../../plan/daemon-diff";
+import { lineDiff } from "../../plan/line-diff";
+import type { Change, Plan, Properties, PropertyChange } from "../../plan/model";
+import { gravest, risksOf, RULES } from "../../plan/risks";
+import { shellQuote } from "../../components/shell";
+import { daemonSchema } from "../../config/daemon";
+
+const VM = "proxmoxve:index/vmLegacy:VmLegacy";
+const COMMAND = "command:remote:Command";
+
+function change(type: string, over: Partial<Change> = {}): Change {
+  return {
+    action: "update",
+    urn: `urn:pulumi:s::p::${type}::n-x`,
+    type,
+    name: "n-x",
+    node: "n",
+    properties: [],
+    because: [],
+    uncertain: false,
+    retained: false,
+    old: {},
+    new: {},
+    ...over,
+  };
+}
+
+function labels(...changes: Change[]): Record<string, readonly string[]> {
+  const counts = { create: 0, update: 0, replace: 0, delete: 0, import: 0, same: 0 };
+  const nodes = [{ name: "n", changes, counts }];
+  const plan: Plan = {
+    kind: "preview",
+    stack: "s",
+    nodes,
+    counts,
+    diagnostics: [],
+    failed: false,
+  };
+  return Object.fromEntries(risksOf(plan).map(({ label, details }) => [label, details]));
+}
+
+const script = (variables: string, body = "true"): Properties => ({
+  stdin: `${variables}\n# shellcheck shell=bash\n${body}`,
+});
+const daemon = (json: object, rest = ""): Properties =>
+  script(`DAEMON_JSON=${shellQuote(`${JSON.stringify(json, null, 2)}\n`)}${rest}`);
+const changed = (path: string, secret = false): PropertyChange => ({ path, secret });
+const disks = (...sizes: number[]): Properties => ({
+  disks: sizes.map((size, index) => ({ interface: `scsi${index}`, size })),
+});
+
+describe("machine", () => {
+  test("replacing a VM is dangerous, and loses its disks", () => {
+    const found = labels(
+      change(VM, {
+        action: "replace",
+        because: ["vmId"],
+        old: disks(32, 100),
+        new: disks(32, 100),
+      }),
+    );
+    expect(found).toEqual({
+      "replaces-vm": ["vmId"],
+      "data-loss": ["scsi0 (32 GiB)", "scsi1 (100 GiB)"],
+    });
+  });
+
+  test("deleting a VM leaves no port worth a word", () => {
+    const firewall = change("proxmoxve:firewall/optionsLegacy:OptionsLegacy", { action: "delete" });
+    const vm = change(VM, { action: "delete", old: disks(32) });
+    expect(Object.keys(labels(vm, firewall)).sort()).toEqual(["data-loss", "deletes-vm"]);
+  });
+
+  test("a VM or volume that is only forgotten loses nothing", () => {
+    const retained = { action: "delete", retained: true, old: disks(32) } as const;
+    expect(labels(change(VM, retained), change("docker:index/volume:Volume", retained))).toEqual(
+      {},
+    );
+  });
+
+  test.each(["delete", "replace"] as const)("to %s a volume loses its data", (action) => {
+    const volume = change("docker:index/volume:Volume", { action, old: { name: "research" } });
+    expect(labels(volume)).toEqual({ "data-loss": ["volume research"] });
+  });
+
+  test("a disk that is no longer declared is data lost", () => {
+    const gone = change(VM, { old: disks(32, 100), new: disks(32) });
+    expect(labels(gone)).toEqual({ "data-loss": ["scsi1 (100 GiB)"] });
+  });
+
+  test("a disk grows, it is not said to grow when it is new or the same", () => {
+    expect(labels(change(VM, { old: disks(32, 100), new: disks(32, 110) }))).toEqual({
+      "grows-disk": ["scsi1: 100 → 110 GiB"],
+    });
+    expect(labels(change(VM, { old: disks(32), new: disks(32, 110) }))).toEqual({});
+  });
+
+  test.each([
+    ["cpu.cores", true],
+    ["memory.dedicated", true],
+    ["machine", true],
+    ["bios", true],
+    ["description", false],
+    ["tags[0]", false],
+    ["cpuish", false],
+  ])("a change of %s reboots: %s", (path, reboots) => {
+    const found = labels(
+      change(VM, { properties: [changed(path)], new: { rebootAfterUpdate: true } }),
+    );
+    expect(Object.keys(found)).toEqual(reboots ? ["reboots"] : []);
+    const without = change(VM, { properties: [changed(path)], new: { rebootAfterUpdate: false } });
+    expect(labels(without)).toEqual({});
+  });
+});
+
+describe("engine", () => {
+  const update = (old: Properties, now: Properties, step = "daemon"): Change =>
+    change(COMMAND, { name: `n-${step}`, old, new: now });
+
+  test("the reloadable keys are those daemon.sh acts on, and keys of daemon.json", () => {
+    const text = readFileSync(join(__dirname, "../../node/daemon.sh"), "utf8");
+    expect(reloadableKeys()).toEqual(
+      expect.arrayContaining(["live-restore", "registry-mirrors", "features"]),
+    );
+    for (const key of reloadableKeys()) expect(text).toMatch(new RegExp(`[( \\n]${key}[ \\n)]`));
+    const known = Object.keys(daemonSchema.shape);
+    const unknown = reloadableKeys().filter((key) => !known.includes(key));
+    expect(unknown).toEqual(["runtimes", "authorization-plugins"]);
+  });
+
+  test("a reloadable key reloads, any other restarts", () => {
+    const base = { debug: false, mtu: 1500 };
+    expect(labels(update(daemon(base), daemon({ ...base, debug: true })))).toEqual({
+      "reloads-dockerd": ["debug"],
+    });
+    expect(labels(update(daemon(base), daemon({ debug: true, mtu: 1400 })))).toEqual({
+      "restarts-dockerd": ["debug", "mtu"],
+    });
+  });
+
+  test.each([
+    ["userns-remap", { "userns-remap": "default" }],
+    ["storage-driver", { "storage-driver": "btrfs" }],
+    ["data-root", { "data-root": "/srv" }],
+    ["features.containerd-snapshotter", { features: { "containerd-snapshotter": true } }],
+  ])("a change of %s hides what there is", (key, json) => {
+    const found = labels(update(daemon({}), daemon(json)));
+    expect(found["hides-images-or-volumes"]).toEqual([key]);
+    expect(found).not.toHaveProperty("data-loss");
+    expect(found).toHaveProperty("restarts-dockerd");
+    expect(labels(update(daemon(json), daemon(json)))).toEqual({});
+  });
+
+  test("another feature only reloads", () => {
+    expect(labels(update(daemon({}), daemon({ features: { cdi: true } })))).toEqual({
+      "reloads-dockerd": ["features"],
+    });
+  });
+
+  test("a confirmed one is data lost", () => {
+    const confirmed = daemon({ "data-root": "/srv" }, "\nDATA_LOSS_CONFIRMED='hide-existing'");
+    expect(labels(update(daemon({}), confirmed))).toHaveProperty("data-loss");
+    expect(labels(update(confirmed, confirmed))).toEqual({});
+  });
+
+  test("a new machine's daemon is not restarted", () => {
+    const created = change(COMMAND, {
+      name: "n-daemon",
+      action: "create",
+      new: daemon({ mtu: 1 }),
+    });
+    expect(labels(created)).toEqual({});
+  });
+
+  test("another version or source upgrades the engine", () => {
+    const old = script("PACKAGE_SOURCE='official'\nVERSION='29.10.0'");
+    const now = script("PACKAGE_SOURCE='official'\nVERSION='29.11.0'");
+    expect(labels(update(old, now, "install"))).toEqual({
+      "upgrades-engine": ["29.10.0 → 29.11.0"],
+    });
+    const other = script("PACKAGE_SOURCE='official'\nVERSION='29.10.0'", "false");
+    expect(labels(update(old, other, "install"))).toEqual({});
+  });
+});
+
+describe("network, secrets, backups", () => {
+  const RULES_TYPE = "proxmoxve:firewall/rulesLegacy:RulesLegacy";
+  const OPTIONS = "proxmoxve:firewall/optionsLegacy:OptionsLegacy";
+  const ssh = { type: "in", action: "ACCEPT", proto: "tcp", dport: "22", source: "10.0.0.0/24" };
+
+  test("an accepting rule that was not there opens a port; a comment or a drop does not", () => {
+    const rules = (...all: object[]): Properties => ({ rules: all as never });
+    const opened = (now: Properties): object =>
+      labels(change(RULES_TYPE, { old: rules(ssh), new: now }));
+    expect(opened(rules(ssh, { ...ssh, dport: "443", source: null }))).toEqual({
+      "opens-port": ["tcp 443 from anywhere"],
+    });
+    expect(opened(rules({ ...ssh, source: null }))).toEqual({
+      "opens-port": ["tcp 22 from anywhere"],
+    });
+    expect(opened(rules({ ...ssh, comment: "other" }))).toEqual({});
+    expect(opened(rules(ssh, { ...ssh, action: "DROP", dport: "1" }))).toEqual({});
+    expect(opened(rules())).toEqual({});
+  });
+
+  test.each([
+    [OPTIONS, { enabled: true }, { enabled: false }],
+    [OPTIONS, { enabled: true, inputPolicy: "DROP" }, { enabled: true, inputPolicy: "ACCEPT" }],
+    [VM, { networkDevices: [{ firewall: true }] }, { networkDevices: [{ firewall: false }] }],
+  ] as [string, Properties, Properties][])(
+    "a weaker firewall opens ports: %s %j %j",
+    (type, old, now) => {
+      expect(labels(change(type, { old, new: now }))).toHaveProperty("opens-port");
+      expect(labels(change(type, { old: now, new: old }))).toEqual({});
+    },
+  );
+
+  test("a published port opens one", () => {
+    const now = { ports: [{ internal: 80, external: 8080, ip: "10.0.0.1", protocol: "tcp" }] };
+    const container = change("docker:index/container:Container", { action: "create", new: now });
+    expect(labels(container)).toEqual({ "opens-port": ["tcp 8080 on 10.0.0.1"] });
+  });
+
+  test("a network replaced or deleted", () => {
+    const network = change("docker:index/network:Network", {
+      action: "replace",
+      old: { name: "dev" },
+    });
+    expect(labels(network)).toEqual({ "replaces-network": ["dev"] });
+  });
+
+  test("a secret is rotated by a change, not by a creation", () => {
+    const properties = [changed("envs[1]", true)];
+    expect(labels(change("any:t:T", { properties }))).toEqual({ "rotates-secret": ["envs[1]"] });
+    expect(labels(change("any:t:T", { action: "create", properties }))).toEqual({});
+  });
+
+  test.each(["proxmoxve:backup/job:Job", "proxmoxve:storage/pbs:Pbs"])(
+    "%s is about backups",
+    (type) => {
+      expect(labels(change(type, { action: "delete" }))).toEqual({ "touches-backups": ["delete"] });
+    },
+  );
+});
+
+test("the gravest comes first, and every label has a sentence", () => {
+  expect(gravest([])).toBeUndefined();
+  for (const { explanation, label } of RULES) {
+    expect(explanation).toMatch(/^[A-Zd].*\.$/);
+    expect(label).toMatch(/^[a-z-]+$/);
+  }
+});
+
+describe("standard input", () => {
+  test("variables come back as they went in, whatever they hold", () => {
+    const values = { A: "it's", B: "two\nlines='x'", C: "", D: "$(id) `id` \\" };
+    const text = Object.entries(values).map(([name, value]) => `${name}=${shellQuote(value)}`);
+    expect(variablesOf(script(text.join("\n")).stdin)).toEqual(values);
+  });
+
+  test("only variables are shown; another script is said to be one", () => {
+    const [old, now] = [script("A='1'\nB='2'", "old"), script("A='1'\nB='3'", "new")];
+    expect(stdinDiff(old.stdin, now.stdin)).toEqual(["- B='2'", "+ B='3'", "script text changed"]);
+    expect(stdinDiff(script("A='1'").stdin, script("A='1'", "x").stdin)).toEqual([
+      "script text changed",
+    ]);
+    expect(stdinDiff("[secret]", "[secret]")).toEqual(["standard input changed"]);
+  });
+
+  test("an unreadable daemon.json does not throw", () => {
+    expect(daemonChange(script("DAEMON_JSON='{'"), daemon({ mtu: 1 })).keys).toEqual(["mtu"]);
+  });
+
+  test("lines that moved, came and went", () => {
+    expect(lineDiff("a\nb\nc", "a\nc\nd")).toEqual(["- b", "+ d"]);
+    expect(lineDiff("same", "same")).toEqual([]);
+    expect(lineDiff("", "x")).toEqual(["- ", "+ x"]);
+  });
+});
