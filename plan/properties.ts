@@ -29,6 +29,10 @@ function changesAt(
   after: Value,
   [state, refreshed]: [Value, Value],
 ): PropertyChange[] {
+  const root = path.split(/[.[]/, 1)[0] ?? path;
+  // A property that is secret as a whole has no parts to show: it is the property that changes.
+  if ([before, after].every((side) => isSecret(valueAt(side, root))))
+    return [{ path: root, secret: true }];
   const [old, now] = [valueAt(before, path), valueAt(after, path)];
   const visible = differences(path, old, now);
   if (visible.length > 0) return visible;
@@ -38,4 +42,8 @@ function changesAt(
   const drift = differences(path, stored, valueAt(refreshed, path) ?? now);
   if (drift.length > 0) return drift;
   return [{ path, before: stored, after: now, secret: holdsSecret(stored) }];
+}
+
+function isSecret(value: Value | undefined): boolean {
+  return typeof value === "string" && holdsSecret(value);
 }

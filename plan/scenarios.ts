@@ -24,7 +24,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     "default-ulimits": { nofile: { Name: "nofile", Soft: 32768, Hard: 65536 } },
   }),
   "hide-existing": {
-    node: { engine: { confirm: "hide-existing", daemon: { "data-root": "/srv/docker" } } },
+    node: {
+      engine: {
+        confirm: "hide-existing",
+        daemon: { "storage-driver": "btrfs", "storage-opts": [] },
+      },
+    },
   },
   "upgrade-engine": { node: { engine: { version: "28.5" } } },
   "reboot-and-grow": { node: { machine: { cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } } } },
@@ -38,7 +43,6 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
   "delete-volume": { node: { volumes: null } },
   "replace-vm": { node: { machine: { vmId: 2014 } } },
-  refused: { node: { machine: { vmId: 1 } }, empty: true },
 };
 
 /** The override `openStack` takes. */

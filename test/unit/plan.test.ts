@@ -42,7 +42,8 @@ const EXPECTED: Record<string, string[]> = {
 };
 
 test("every scenario has a fixture, and every fixture a scenario", () => {
-  expect([...names].sort()).toEqual(Object.keys(SCENARIOS).sort());
+  // `refused` cannot be recorded by the lab any more: it looks at the configuration before the engine does.
+  expect([...names].sort()).toEqual([...Object.keys(SCENARIOS), "refused"].sort());
 });
 
 describe.each(names)("%s", (name) => {
