@@ -4,7 +4,17 @@ import { erase, instance } from "../../lab/lib/instance";
 import { startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
-import { Proxmox, Shell, Steps, log, processesWith, stateFiles, statusOf } from "./support";
+import { Life } from "./life";
+import {
+  Proxmox,
+  Shell,
+  Steps,
+  log,
+  processesWith,
+  stateFiles,
+  statusOf,
+  waitFor,
+} from "./support";
 
 /*
  * The life of a node, each step on top of the one before: the real engine and providers, a real VM under
@@ -22,22 +32,8 @@ let stack: Stack;
 let proxmox: Proxmox;
 let shell: Shell;
 let node: NodeFacts[string];
-let broken: string | undefined;
-
-/** A step of the life; after a failed one the rest says so instead of failing for reasons of its own. */
-function step(name: string, run: () => Promise<void> | void): void {
-  test(name, async () => {
-    if (broken) throw new Error(`not tried: "${broken}" failed`);
-    const began = Date.now();
-    try {
-      await run();
-    } catch (error) {
-      broken = name;
-      throw error;
-    }
-    log(`${name}: ${Math.round((Date.now() - began) / 1000)} s`);
-  });
-}
+const life = new Life();
+const { step } = life;
 
 const quiet = { onOutput: (): void => undefined };
 
@@ -57,7 +53,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await stopLab(here);
-  if (!broken) erase(here);
+  if (!life.broken) erase(here);
   else log(`state, logs and consoles are kept in ${here.stateDir}`);
 });
 
@@ -462,11 +458,3 @@ step("destroy leaves nothing in Proxmox, no QEMU and no file", async () => {
   expect([here.stateDir, here.runDir].filter((dir) => existsSync(dir))).toEqual([]);
   expect(processesWith(here.stateDir)).toEqual([]);
 });
-
-async function waitFor(condition: () => Promise<boolean>, seconds = 300): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  while (!(await condition().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`not within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 3000));
-  }
-}

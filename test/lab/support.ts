@@ -164,3 +164,12 @@ export function stateFiles(stateDir: string): string {
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
     .join("\n");
 }
+
+/** Asks every three seconds until the answer is yes. */
+export async function waitFor(condition: () => Promise<boolean>, seconds = 300): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
+  while (!(await condition().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error(`not within ${seconds} s`);
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+  }
+}

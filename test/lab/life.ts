@@ -1,0 +1,25 @@
+import { log } from "./support";
+
+/**
+ * Tests that build on one another, as the steps of a life do: after one that failed, the rest says so
+ * instead of failing for reasons of its own.
+ */
+export class Life {
+  /** The step that failed. */
+  broken: string | undefined;
+
+  /** Declares the next step; how long it took is told. */
+  readonly step = (name: string, run: () => Promise<void> | void): void => {
+    test(name, async () => {
+      if (this.broken) throw new Error(`not tried: "${this.broken}" failed`);
+      const began = Date.now();
+      try {
+        await run();
+      } catch (error) {
+        this.broken = name;
+        throw error;
+      }
+      log(`${name}: ${Math.round((Date.now() - began) / 1000)} s`);
+    });
+  };
+}
