@@ -10,7 +10,7 @@ import { loadSettings } from "../config/load";
 import { erase, instance, type Instance } from "./lib/instance";
 import { runningService, startService } from "./lib/service";
 import { startLab, stopLab, type Lab } from "./lib/services";
-import { labConfig, openStack, stackEnv } from "./lib/stack";
+import { cliEnv, labConfig, openStack } from "./lib/stack";
 import { reachable, type NodeFacts } from "./lib/summary";
 
 const USAGE = `usage: npm run lab [-- COMMAND]
@@ -22,7 +22,7 @@ const USAGE = `usage: npm run lab [-- COMMAND]
   destroy    delete what the program made; the lab goes on
   status     what runs, and where
   ssh [CMD]  a shell on the node, or one command
-  pulumi …   any command of the Pulumi CLI, on the lab's stack
+  run CMD…   any command with the lab's pulumi, as: run npm run plan -- --stack lab
   down       stop everything and remove every trace
 
 DOCKER_NODE_LAB names an instance, to have several at once.`;
@@ -36,7 +36,7 @@ const COMMANDS: Record<string, Command> = {
   refresh: (lab) => operate(lab, "refresh"),
   destroy: (lab) => operate(lab, "destroy"),
   ssh: shell,
-  pulumi: passThrough,
+  run: runInLab,
 };
 
 const log = (line: string): void => {
@@ -81,11 +81,11 @@ async function shell(lab: Lab, args: string[]): Promise<number> {
   return spawnSync("ssh", [...target, ...args], { stdio: "inherit" }).status ?? 1;
 }
 
-async function passThrough(lab: Lab, args: string[]): Promise<number> {
+async function runInLab(lab: Lab, [command, ...args]: string[]): Promise<number> {
+  if (!command) throw new Error("run: a command is missing, such as: npm run plan -- --stack lab");
   await openStack(lab);
-  const cwd = path.join(lab.instance.stateDir, "project");
-  const env = { ...process.env, ...stackEnv(lab), PULUMI_HOME: lab.engine.home };
-  return spawnSync(lab.engine.cli, args, { stdio: "inherit", cwd, env }).status ?? 1;
+  const env = { ...process.env, ...cliEnv(lab) };
+  return spawnSync(command, args, { stdio: "inherit", env }).status ?? 1;
 }
 
 async function down(here: Instance): Promise<number> {

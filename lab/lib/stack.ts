@@ -48,12 +48,35 @@ export async function openStack(lab: Lab, override: Tree = {}, stackName = "lab"
   return stack;
 }
 
-/** Environment of the engine, also for a `pulumi` started by hand on the lab's stack. */
-export function stackEnv(lab: Lab): Record<string, string> {
+function stackEnv(lab: Lab): Record<string, string> {
   return {
     ...engineEnv(lab.engine),
     PULUMI_BACKEND_URL: `file://${path.join(lab.instance.stateDir, "pulumi")}`,
     PULUMI_CONFIG_PASSPHRASE: lab.credentials.passphrase,
+  };
+}
+
+/** Where `lab/pulumi.ts` finds the engine's CLI, and the directory with the project. */
+export const CLI_VARIABLE = "DOCKER_NODE_LAB_PULUMI";
+export const PROJECT_VARIABLE = "DOCKER_NODE_LAB_PROJECT";
+
+/**
+ * Environment in which `pulumi` is the lab's and works on its stack, for the project's own commands and for
+ * anything else that calls it. The stack is as the last `openStack` left its configuration.
+ */
+export function cliEnv(lab: Lab): Record<string, string> {
+  const { stateDir } = lab.instance;
+  const bin = path.join(stateDir, "bin");
+  fs.mkdirSync(bin, { recursive: true });
+  const tsx = path.join(ROOT, "node_modules/.bin/tsx");
+  const script = `#!/bin/sh\nexec '${tsx}' '${path.join(ROOT, "lab/pulumi.ts")}' "$@"\n`;
+  fs.writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
+  return {
+    ...stackEnv(lab),
+    PULUMI_HOME: lab.engine.home,
+    PATH: `${bin}:${process.env.PATH ?? ""}`,
+    [CLI_VARIABLE]: lab.engine.cli,
+    [PROJECT_VARIABLE]: path.join(stateDir, "project"),
   };
 }
 

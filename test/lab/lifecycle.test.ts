@@ -1,9 +1,14 @@
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { erase, instance } from "../../lab/lib/instance";
 import { startLab, stopLab, type Lab } from "../../lab/lib/services";
-import { openStack } from "../../lab/lib/stack";
+import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
+import { APPROVED, BLOCKED } from "../../plan/ci/note";
+import type { PlanJson } from "../../plan/render";
+import { Forge } from "./forge";
 import { Life } from "./life";
 import {
   Proxmox,
@@ -13,6 +18,7 @@ import {
   processesWith,
   stateFiles,
   statusOf,
+  statusOfCommand,
   waitFor,
 } from "./support";
 
@@ -312,6 +318,63 @@ describe("the platform", () => {
     expect(
       await shell.root("curl -sk -o /dev/null -w '%{http_code}' https://10.25.20.24:9001/volumes"),
     ).not.toBe("200");
+  });
+});
+
+describe("in a pull request", () => {
+  const folder = mkdtempSync(join(tmpdir(), "docker-node-plans-"));
+  const forge = new Forge(7);
+  /** A step of the workflow, as it is in there; its exit status. */
+  const workflow = async (command: string, env: Record<string, string> = {}): Promise<number> => {
+    const all = { ...process.env, ...cliEnv(lab), ...env };
+    return statusOfCommand("bash", ["-euo", "pipefail", "-c", command], all);
+  };
+  const planned = (): PlanJson =>
+    JSON.parse(readFileSync(join(folder, "plan.json"), "utf8")) as PlanJson;
+
+  afterAll(() => {
+    forge.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  step("the plan says what is risky, and danger has to be approved by a person", async () => {
+    const machine = { dockerDisk: { sizeGiB: 110 } };
+    await openStack(lab, { nodes: { [NODE]: { machine, volumes: null } } });
+    const env = { ...(await forge.listen()), PLAN_RESULT: "success", STACKS: '["lab"]' };
+    expect(await workflow(`plan/ci/plan.sh lab ${folder}`)).toBe(0);
+    expect(
+      planned()
+        .risks.map(({ label, severity }) => [label, severity])
+        .sort(),
+    ).toEqual([
+      ["data-loss", "danger"],
+      ["grows-disk", "info"],
+    ]);
+    for (const time of [1, 2]) {
+      expect([time, await workflow(`npx tsx plan/ci/comment.ts ${folder}`, env)]).toEqual([
+        time,
+        0,
+      ]);
+    }
+    expect(forge.comments.map(({ body }) => body)).toEqual([
+      expect.stringMatching(/research-data[^]*110/) as unknown,
+    ]);
+    expect(await workflow("npx tsx plan/ci/approval.ts", env)).toBe(1);
+    expect(forge.labels).toEqual(expect.arrayContaining(["risk: data-loss", BLOCKED]));
+    forge.label(APPROVED, "User");
+    expect(await workflow("npx tsx plan/ci/approval.ts", env)).toBe(0);
+  });
+
+  step("drift made by hand is seen, and gone when it is undone", async () => {
+    await openStack(lab);
+    const { description } = await proxmox.vm(2019);
+    await proxmox.put("/nodes/pve01/qemu/2019/config", { description: "by hand" });
+    expect(await workflow(`plan/ci/plan.sh lab ${folder} --drift`)).toBe(0);
+    expect(planned()).toMatchObject({ kind: "drift", changes: true });
+    expect(readFileSync(join(folder, "plan.md"), "utf8")).toContain("by hand");
+    await proxmox.put("/nodes/pve01/qemu/2019/config", { description: String(description) });
+    expect(await workflow(`plan/ci/plan.sh lab ${folder} --drift`)).toBe(0);
+    expect(planned()).toMatchObject({ changes: false });
   });
 });
 

@@ -49,6 +49,21 @@ export function execute(command: string, args: string[], stdin = ""): Promise<st
   });
 }
 
+/** Runs a program to its end, its output on standard error; its exit status. */
+export function statusOfCommand(
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env, stdio: ["ignore", 2, 2] });
+    child.on("error", reject);
+    child.on("close", (code) => {
+      resolve(code ?? -1);
+    });
+  });
+}
+
 /** The node as a person sees it: a shell by ssh. */
 export class Shell {
   constructor(
@@ -89,20 +104,27 @@ export class Proxmox {
     return this.request("DELETE", path);
   }
 
-  private request<T>(method: string, path: string): Promise<T> {
+  put(path: string, body: Record<string, string>): Promise<unknown> {
+    return this.request("PUT", path, new URLSearchParams(body).toString());
+  }
+
+  private request<T>(method: string, path: string, body?: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const asked = httpsRequest(
         new URL(`/api2/json${path}`, this.lab.endpoint),
         {
           method,
           rejectUnauthorized: false,
-          headers: { Authorization: `PVEAPIToken=${this.lab.apiToken}` },
+          headers: {
+            Authorization: `PVEAPIToken=${this.lab.apiToken}`,
+            ...(body && { "Content-Type": "application/x-www-form-urlencoded" }),
+          },
         },
         (answer) => {
-          let body = "";
-          answer.on("data", (data: Buffer) => (body += data.toString()));
+          let text = "";
+          answer.on("data", (data: Buffer) => (text += data.toString()));
           answer.on("end", () => {
-            if (answer.statusCode === 200) resolve((JSON.parse(body) as { data: T }).data);
+            if (answer.statusCode === 200) resolve((JSON.parse(text) as { data: T }).data);
             else
               reject(
                 new Error(`${path}: ${String(answer.statusCode)} ${answer.statusMessage ?? ""}`),
@@ -111,7 +133,7 @@ export class Proxmox {
         },
       );
       asked.on("error", reject);
-      asked.end();
+      asked.end(body);
     });
   }
 
