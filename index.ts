@@ -1,4 +1,4 @@
 import { program } from "./program";
 
-/** Stack outputs: see `NodeOutputs` in components/docker-node.ts. */
-export const { nodes } = program();
+/** Stack outputs: see outputs.ts and docs/outputs.md. */
+export const { contract, nodes } = program();

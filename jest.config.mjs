@@ -12,6 +12,6 @@ const project = (displayName) => ({
 
 export default {
   projects: [project("unit"), project("contract"), project("lab")],
-  collectCoverageFrom: ["config/**/*.ts", "components/**/*.ts", "program.ts"],
+  collectCoverageFrom: ["{config,components}/**/*.ts", "{program,outputs,consumer}.ts"],
   coverageThreshold: { global: { lines: 95 } },
 };

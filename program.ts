@@ -1,16 +1,12 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
-import { CloudImage, DockerNode, imageKey, type NodeOutputs } from "./components";
+import { CloudImage, DockerNode, imageKey } from "./components";
 import { loadSettings, type Settings } from "./config/load";
+import { homePath } from "./config/node";
 import { ConfigError } from "./config/problems";
 import type { NodeConfig } from "./config/schema";
-
-/** Stack outputs: one entry a node. */
-export interface Outputs {
-  nodes: Record<string, NodeOutputs>;
-}
+import { CONTRACT, type Outputs } from "./outputs";
 
 /** The whole program: configuration, then the cluster, then its nodes, then what they tell other stacks. */
 export function program(): Outputs {
@@ -35,7 +31,7 @@ export function program(): Outputs {
       new DockerNode(name, args, { providers: { proxmoxve: cluster } }).outputs,
     ] as const;
   });
-  return { nodes: Object.fromEntries(nodes) };
+  return { contract: CONTRACT, nodes: Object.fromEntries(nodes) };
 }
 
 /** One provider for the cluster: it is one API, whatever the number of nodes. */
@@ -64,7 +60,7 @@ function readPrivateKeys({ nodes }: Settings): Record<string, string> {
   const read = ([name, node]: [string, NodeConfig]): [string, string] => {
     const file = node.ssh.privateKeyFile;
     try {
-      return [name, readFileSync(file.replace(/^~(?=\/)/, homedir()), "utf8")];
+      return [name, readFileSync(homePath(file), "utf8")];
     } catch {
       const path = ["nodes", name, "ssh", "privateKeyFile"];
       throw new ConfigError([

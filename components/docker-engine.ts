@@ -1,6 +1,6 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { bareKey, sshEndpoint } from "../config/node";
+import { bareKey, machineSize, sshEndpoint } from "../config/node";
 import { renderDaemonJson } from "../config/daemon";
 import type { NodeConfig } from "../config/schema";
 import { runNodeScript, type NodeScriptArgs } from "./node-script";
@@ -32,6 +32,8 @@ export interface DaemonFacts {
 export class DockerEngine extends pulumi.ComponentResource {
   /** The node's SSH host key, pinned from the first connection on. */
   readonly hostKey: pulumi.Output<string>;
+  /** SSH to the node, host key pinned. */
+  readonly connection: Connection;
   /** What the daemon says of itself. */
   readonly facts: pulumi.Output<DaemonFacts>;
 
@@ -41,7 +43,8 @@ export class DockerEngine extends pulumi.ComponentResource {
     this.hostKey = args.node.ssh.hostKey
       ? pulumi.output(bareKey(args.node.ssh.hostKey))
       : ready.stdout;
-    const step = this.stepper(name, args);
+    this.connection = { ...connect(args.node, args.privateKey), hostKey: this.hostKey };
+    const step = this.stepper(name, args.machine);
     const boot = step("boot", bootStep(args.node), ready);
     const storage = step("storage", storageStep(args.node), boot);
     const install = step("install", installStep(args.node), storage);
@@ -51,8 +54,8 @@ export class DockerEngine extends pulumi.ComponentResource {
     this.registerOutputs({ hostKey: this.hostKey, facts: this.facts });
   }
 
-  private stepper(name: string, { node, privateKey, machine }: DockerEngineArgs) {
-    const connection = { ...connect(node, privateKey), hostKey: this.hostKey };
+  private stepper(name: string, machine: pulumi.Resource) {
+    const { connection } = this;
     return (step: string, script: Script, after: pulumi.Resource): command.remote.Command =>
       runNodeScript(
         `${name}-${step}`,
@@ -98,8 +101,8 @@ function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Connection
 }
 
 /** More CPU or memory reboots the machine: whatever comes after waits until it is back. */
-function bootStep({ machine }: NodeConfig): Script {
-  const variables = { MACHINE: `${machine.cpu.cores} cores, ${machine.memoryGiB} GiB` };
+function bootStep(node: NodeConfig): Script {
+  const variables = { MACHINE: machineSize(node) };
   return { script: "boot", variables, timeout: "15m" };
 }
 

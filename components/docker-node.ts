@@ -1,10 +1,11 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { addressOfNode, dockerHostUrl, sshOptions } from "../config/node";
+import { addressOfNode, dockerHostUrl, machineSize, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
+import type { NodeOutputs } from "../outputs";
 import { ContainerNetworks } from "./container-networks";
 import { DockerEngine } from "./docker-engine";
-import { describe, type NodeOutputs } from "./outputs";
+import { describe } from "./outputs";
 import { PortainerAgent } from "./portainer-agent";
 import { VirtualMachine } from "./virtual-machine";
 import { createVolumes } from "./volumes";
@@ -51,8 +52,8 @@ export class DockerNode extends pulumi.ComponentResource {
       platform,
     );
     createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider });
-    createAgent(name, args, engine, machine.vm, platform);
-    this.outputs = describe(node, machine, engine, networks);
+    const agent = createAgent(name, args, engine, machine.vm, platform);
+    this.outputs = describe(name, node, { machine, engine, networks, agent });
     this.registerOutputs(this.outputs);
   }
 }
@@ -83,10 +84,10 @@ function createAgent(
   engine: DockerEngine,
   machine: pulumi.Resource,
   opts: pulumi.ComponentResourceOptions,
-): void {
-  if (!node.portainer) return;
+): PortainerAgent | undefined {
+  if (!node.portainer) return undefined;
   if (!agentSecret) throw new pulumi.RunError(`${name}: a node with portainer needs agentSecret`);
-  new PortainerAgent(
+  return new PortainerAgent(
     `${name}-agent`,
     {
       portainer: node.portainer,
@@ -94,6 +95,8 @@ function createAgent(
       secret: agentSecret,
       dockerRootDir: engine.facts.dockerRootDir,
       machine,
+      machineSize: machineSize(node),
+      connection: engine.connection,
     },
     opts,
   );

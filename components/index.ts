@@ -2,6 +2,5 @@ export { CloudImage, imageKey, type CloudImageArgs } from "./cloud-image";
 export { ContainerNetworks, type ContainerNetworksArgs } from "./container-networks";
 export { DockerEngine, type DaemonFacts, type DockerEngineArgs } from "./docker-engine";
 export { DockerNode, type DockerNodeArgs } from "./docker-node";
-export type { NodeOutputs } from "./outputs";
 export { PortainerAgent, type PortainerAgentArgs } from "./portainer-agent";
 export { IGNORED_CHANGES, VirtualMachine, type VirtualMachineArgs } from "./virtual-machine";

@@ -1,5 +1,5 @@
 import * as command from "@pulumi/command";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { livesOn } from "./lifetime";
 import { renderScript, type ShellVariables } from "./shell";
 
@@ -7,7 +7,7 @@ export interface NodeScriptArgs {
   /** Name of the script in `node/`, without `.sh`. */
   script: string;
   /** Values the script is given. */
-  variables: ShellVariables;
+  variables: pulumi.Input<ShellVariables>;
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
   /** The machine it runs on. */
   machine: pulumi.Resource;
@@ -29,7 +29,7 @@ export function runNodeScript(
     {
       connection,
       create: "sudo -n bash -s",
-      stdin: renderScript(script, variables),
+      stdin: pulumi.output(variables).apply((values) => renderScript(script, values)),
       // Off: sshd's AcceptEnv refuses the variables, with a warning on every update (pulumi-command#430).
       addPreviousOutputInEnv: false,
       logging: command.remote.Logging.Stderr,

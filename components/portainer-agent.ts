@@ -1,7 +1,9 @@
+import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { PortainerConfig } from "../config/schema";
 import { livesOn } from "./lifetime";
+import { runNodeScript } from "./node-script";
 
 export interface PortainerAgentArgs {
   /** Image, port and server, as configured. */
@@ -14,6 +16,10 @@ export interface PortainerAgentArgs {
   dockerRootDir: pulumi.Input<string>;
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
+  /** Size of the machine: another one reboots it, and the agent starts anew. */
+  machineSize: string;
+  /** SSH to the node. */
+  connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
 }
 
 /**
@@ -24,12 +30,15 @@ export interface PortainerAgentArgs {
 export class PortainerAgent extends pulumi.ComponentResource {
   /** The container itself. */
   readonly container: docker.Container;
+  /** SHA-256 of the certificate it serves since its last start by this program, `AA:BB:…`. */
+  readonly fingerprint: pulumi.Output<string>;
 
   constructor(name: string, args: PortainerAgentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:PortainerAgent", name, {}, opts);
     const image = createImage(name, args, this);
     this.container = createContainer(name, args, image.imageId, this);
-    this.registerOutputs({ containerId: this.container.id });
+    this.fingerprint = readFingerprint(name, args, this.container, this);
+    this.registerOutputs({ containerId: this.container.id, fingerprint: this.fingerprint });
   }
 }
 
@@ -91,4 +100,21 @@ export function containerArgs(
     ...MEMORY,
     securityOpts: ["no-new-privileges:true"],
   };
+}
+
+/** The agent makes its certificate itself, anew at every start, so it can only be read from the running one. */
+function readFingerprint(
+  name: string,
+  { portainer, address, machine, machineSize, connection }: PortainerAgentArgs,
+  container: docker.Container,
+  parent: pulumi.Resource,
+): pulumi.Output<string> {
+  const variables = container.id.apply((id) => ({
+    ADDRESS: address,
+    PORT: portainer.agent.port,
+    STARTED_BY: `container ${id} on ${machineSize}`,
+  }));
+  const script = { script: "agent-certificate", variables, timeout: "10m" };
+  return runNodeScript(`${name}-certificate`, { ...script, connection, machine }, { parent })
+    .stdout;
 }

@@ -29,6 +29,13 @@ export function addressOf(cidr: string): string {
   return IPv4.parseCIDR(cidr)[0].toString();
 }
 
+/** The first address a host can have: `172.19.0.0/24` gives `172.19.0.1`. */
+export function firstHost(cidr: string): string {
+  const { base, prefix } = networkOf(cidr);
+  // A /31 has no base of its own (RFC 3021); every other base is even, so that nothing carries over.
+  return prefix >= 31 ? base : base.replace(/\d+$/, (octet) => String(Number(octet) + 1));
+}
+
 /** Canonical text: `172.18.0.1/24` gives `172.18.0.0/24`. */
 export function canonical(cidr: string): string {
   const { base, prefix } = networkOf(cidr);

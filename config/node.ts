@@ -1,5 +1,6 @@
-import { addressOf } from "./cidr";
-import type { NodeConfig } from "./schema";
+import { homedir } from "node:os";
+import { addressOf, firstHost } from "./cidr";
+import type { NetworkConfig, NodeConfig } from "./schema";
 
 /*
  * What follows from a node's configuration. Nothing here is read back from a machine, so all of it is
@@ -33,16 +34,55 @@ export function agentUrl(node: NodeConfig): string | undefined {
   return node.portainer && `https://${addressOfNode(node)}:${node.portainer.agent.port}`;
 }
 
+/** Size of the machine; another one reboots it. */
+export function machineSize({ machine }: NodeConfig): string {
+  return `${machine.cpu.cores} cores, ${machine.memoryGiB} GiB`;
+}
+
+/**
+ * Gateway of a network: the declared one, else the first address, which Docker takes for it (moby
+ * libnetwork/network.go, ipamAllocateVersion). Containers of an internal network have none.
+ */
+export function gatewayOf(network: NetworkConfig): string | undefined {
+  if (network.driver === "bridge" && network.internal) return undefined;
+  return network.gateway ?? firstHost(network.subnet);
+}
+
+/** Something on the node that Prometheus can read from another machine. */
+export interface MonitoringTarget {
+  readonly name: string;
+  readonly url: string;
+}
+
+/** What a node exposes to other machines: the daemon's metrics, where `metrics-addr` is more than loopback. */
+export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
+  const [, host = "", port] = /^(.*):(\d+)$/.exec(node.engine.daemon["metrics-addr"] ?? "") ?? [];
+  if (!port || /^(127\.|localhost$|\[::1\]$)/.test(host)) return [];
+  const everywhere = ["", "0.0.0.0", "[::]"].includes(host);
+  const address = everywhere ? addressOfNode(node) : host;
+  return [{ name: "docker", url: `http://${address}:${port}/metrics` }];
+}
+
+/** A path, with a leading `~` as the home directory. */
+export function homePath(path: string): string {
+  return path.replace(/^~(?=\/)/, homedir());
+}
+
 /** Two-field form of an OpenSSH public key, without comment. */
 export function bareKey(publicKey: string): string {
   return publicKey.trim().split(/\s+/).slice(0, 2).join(" ");
+}
+
+/** A node as far as SSH's options need it. */
+interface WithPrivateKey {
+  readonly ssh: Pick<NodeConfig["ssh"], "privateKeyFile">;
 }
 
 /**
  * Options of the `ssh` that the Docker provider starts. The host key travels in the options themselves
  * (KnownHostsCommand, ssh_config(5)): no file on the workstation has to hold it, and nothing is skipped.
  */
-export function sshOptions(node: NodeConfig, hostKey: string): string[] {
+export function sshOptions({ ssh }: WithPrivateKey, hostKey: string): string[] {
   const options = [
     "IdentitiesOnly=yes",
     "BatchMode=yes",
@@ -54,7 +94,7 @@ export function sshOptions(node: NodeConfig, hostKey: string): string[] {
     "ConnectTimeout=30",
     "ServerAliveInterval=15",
   ];
-  return ["-i", node.ssh.privateKeyFile, ...options.flatMap((option) => ["-o", option])];
+  return ["-i", ssh.privateKeyFile, ...options.flatMap((option) => ["-o", option])];
 }
 
 /** A PVE firewall rule, before it becomes a resource. */

@@ -1,14 +1,10 @@
-/** Writes docs/configuration.md from the schema; `--check` only says whether it is up to date. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** docs/configuration.md, from the schema. */
 import { z } from "zod";
 import { daemonSchema } from "../config/daemon";
 import { nodeSchema, proxmoxSchema } from "../config/schema";
 
-const FILE = join(__dirname, "..", "docs", "configuration.md");
-
 /** The part of JSON Schema that zod writes here. */
-interface Schema {
+export interface Schema {
   type?: string;
   description?: string;
   default?: unknown;
@@ -62,8 +58,9 @@ export function configurationPage(): string {
   return `${parts.join("\n")}\n`;
 }
 
-function toSchema(schema: z.ZodType): Schema {
-  return z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Schema;
+/** A schema as its writer has to fill it in; with "output", as its reader finds it. */
+export function toSchema(schema: z.ZodType, io: "input" | "output" = "input"): Schema {
+  return z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Schema;
 }
 
 function rows(schema: Schema, prefix = ""): string[] {
@@ -101,11 +98,16 @@ function row(path: string, value: Schema, required: boolean): string {
         ? "required"
         : ""
       : `\`${JSON.stringify(value.default)}\``;
-  const cells = [`\`${path}\``, typeOf(value), fallback, value.description ?? ""];
+  return tableRow([`\`${path}\``, typeOf(value), fallback, value.description ?? ""]);
+}
+
+/** A row of a Markdown table. */
+export function tableRow(cells: readonly string[]): string {
   return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
 }
 
-function typeOf(value: Schema): string {
+/** A type in a word or two. */
+export function typeOf(value: Schema): string {
   if (value.const !== undefined) return `\`${JSON.stringify(value.const)}\``;
   if (value.enum) return value.enum.map((item) => `\`${JSON.stringify(item)}\``).join(" or ");
   if (value.items) return `list of ${typeOf(value.items)}`;
@@ -115,14 +117,3 @@ function typeOf(value: Schema): string {
   const range = limits.length === 2 ? ` ${limits.join(" to ")}` : "";
   return `${value.type ?? "one of several"}${range}`;
 }
-
-function main(): void {
-  const page = configurationPage();
-  if (!process.argv.includes("--check")) {
-    writeFileSync(FILE, page);
-  } else if (readFileSync(FILE, "utf8") !== page) {
-    throw new Error("docs/configuration.md is out of date: npm run docs");
-  }
-}
-
-if (require.main === module) main();

@@ -1,10 +1,9 @@
 /** What the lab tells a person. */
 import type { Lab } from "./services";
-import type * as pulumi from "@pulumi/pulumi";
-import type { Outputs } from "../../program";
+import type { Contract } from "../../outputs";
 
-/** Outputs as they are after an update: nothing is unknown any more. */
-export type NodeFacts = pulumi.Unwrap<Outputs>["nodes"];
+/** Outputs as they are after an update. */
+export type NodeFacts = Contract["nodes"];
 
 /** How to reach a node that is up. */
 export function reachable(lab: Lab, nodes: NodeFacts, dockerSocket: string): string {

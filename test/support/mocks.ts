@@ -21,6 +21,9 @@ const COMPUTED: Record<string, (inputs: Record<string, unknown>) => Record<strin
 
 export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHostKeyOfTheMockedNode";
 
+/** SHA-256 of the mocked agent's certificate. */
+export const FINGERPRINT = Array(32).fill("AB").join(":");
+
 const FACTS = {
   serverVersion: "29.10.0",
   apiVersion: "1.52",
@@ -30,6 +33,7 @@ const FACTS = {
 
 function stdoutOf(stdin: string): string {
   if (stdin.includes("DAEMON_JSON=")) return JSON.stringify(FACTS);
+  if (stdin.includes("STARTED_BY=")) return FINGERPRINT;
   return stdin.includes("PACKAGE_SOURCE=") || stdin.includes("DOCKER_DISK=") ? "{}" : HOST_KEY;
 }
 

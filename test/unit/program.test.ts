@@ -8,14 +8,23 @@ import { renderScript, shellQuote } from "../../components/shell";
 import { vmArgs } from "../../components/vm-args";
 import { firewallRules, sshOptions } from "../../config/node";
 import { loadSettings, merge } from "../../config/load";
-import { program, type Outputs } from "../../program";
-import { HOST_KEY, settle, startEngine, unwrap, type Recorder } from "../support/mocks";
+import { parseContract, type Contract, type Outputs } from "../../outputs";
+import { program } from "../../program";
+import {
+  FINGERPRINT,
+  HOST_KEY,
+  settle,
+  startEngine,
+  unwrap,
+  type Recorder,
+} from "../support/mocks";
 import { prodNode, prodWith } from "../support/settings";
 
 /** The rules of the graph, each with its test, on production's configuration. */
 
 const NODE = "proj-docker02";
 const SECRET = "a-secret-of-some-length";
+const ENGINE_STEPS = ["ready", "boot", "storage", "install", "daemon", "access"];
 let folder: string;
 
 beforeAll(() => {
@@ -85,18 +94,75 @@ describe("the graph", () => {
 });
 
 describe("outputs", () => {
-  test("describe the node", async () => {
-    const { outputs } = await run();
-    const node = outputs.nodes[NODE];
-    if (!node) throw new Error("no outputs");
-    expect(await unwrap(pulumi.output(node))).toMatchObject({
+  test("describe the node, and are what the contract says, no more", async () => {
+    const { outputs } = await run({
+      engine: { daemon: { "metrics-addr": "10.25.20.24:9323" } },
+      volumes: { data: {} },
+    });
+    const found = JSON.parse(JSON.stringify(await unwrap(pulumi.output(outputs)))) as Contract;
+    expect(parseContract("test", found)).toEqual(found);
+    expect(found.nodes[NODE]).toEqual({
+      name: NODE,
       vmId: 2019,
+      address: "10.25.20.24",
       sshUser: "ubuntu",
+      dockerHost: "ssh://ubuntu@10.25.20.24:22",
       hostKey: HOST_KEY,
+      agentUrl: "https://10.25.20.24:9001",
+      agentFingerprint: FINGERPRINT,
+      networks: {
+        "development-secondary": {
+          id: `${NODE}-development-secondary-id`,
+          driver: "bridge",
+          subnet: "172.19.0.0/24",
+          gateway: "172.19.0.1",
+        },
+        "astronomy-compute-secondary": {
+          id: `${NODE}-astronomy-compute-secondary-id`,
+          driver: "bridge",
+          subnet: "172.19.1.0/24",
+          gateway: "172.19.1.1",
+        },
+      },
+      volumes: ["data"],
+      monitoring: [{ name: "docker", url: "http://10.25.20.24:9323/metrics" }],
       engineVersion: "29.10.0",
       apiVersion: "1.52",
-      networks: { "development-secondary": { driver: "bridge", subnet: "172.19.0.0/24" } },
     });
+  });
+
+  test("hold no secret, and none of them is one", async () => {
+    const { outputs } = await run();
+    const all = pulumi.output(outputs);
+    expect(await pulumi.isSecret(all)).toBe(false);
+    expect(JSON.stringify(await unwrap(all))).not.toMatch(
+      new RegExp(`${SECRET}|PRIVATE KEY|automation@pve`),
+    );
+  });
+
+  test("say nothing of an agent that is not there", async () => {
+    const { proxmox, defaults } = prodWith({});
+    const own = { portainer: null, ssh: { privateKeyFile: join(folder, "key") } };
+    const recorder = await startEngine({
+      config: {
+        "docker-node:proxmox": JSON.stringify(proxmox),
+        "docker-node:nodes": JSON.stringify({ [NODE]: merge(defaults, own) }),
+        "docker-node:proxmoxApiToken": "t",
+      },
+    });
+    const { nodes } = program();
+    await settle(recorder);
+    expect(nodes[NODE]).toMatchObject({ agentUrl: undefined, agentFingerprint: undefined });
+  });
+
+  test("the agent's certificate is read again after what gives the agent a new start", async () => {
+    const stdin = async (override: unknown): Promise<unknown> =>
+      (await run(override)).recorder.find("command:remote:Command", `${NODE}-agent-certificate`)
+        .inputs.stdin;
+    const before = await stdin({});
+    expect(before).toContain(`container ${NODE}-agent-container-id on 6 cores, 32 GiB`);
+    expect(await stdin({ machine: { cpu: { cores: 8 } } })).not.toBe(before);
+    expect(await stdin({ engine: { daemon: { "max-concurrent-uploads": 3 } } })).toBe(before);
   });
 });
 
@@ -175,7 +241,7 @@ describe("commands on the node", () => {
     const { recorder } = await run();
     const commands = recorder.all("command:remote:Command");
     expect(commands.map((c) => c.name)).toEqual(
-      ["ready", "boot", "storage", "install", "daemon", "access"].map((step) => `${NODE}-${step}`),
+      [...ENGINE_STEPS, "agent-certificate"].map((step) => `${NODE}-${step}`),
     );
     for (const { inputs } of commands) {
       expect(inputs).toMatchObject({ create: "sudo -n bash -s", addPreviousOutputInEnv: false });
@@ -190,7 +256,7 @@ describe("commands on the node", () => {
       recorder.find("command:remote:Command", `${NODE}-${step}`).inputs.connection;
     expect(JSON.stringify(connection("ready"))).not.toContain(HOST_KEY);
     expect(JSON.stringify(connection("ready"))).toContain('"dialErrorLimit":-1');
-    for (const step of ["boot", "storage", "install", "daemon", "access"]) {
+    for (const step of [...ENGINE_STEPS.slice(1), "agent-certificate"]) {
       expect(JSON.stringify(connection(step))).toContain(`"hostKey":"${HOST_KEY}"`);
     }
   });

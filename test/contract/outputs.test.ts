@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { CONTRACT } from "../../outputs";
+import { outputFields, outputsPage, record, type OutputsRecord } from "../../tools/outputs-docs";
+import recorded from "./outputs.json";
+
+/** What other stacks rely on, version by version, is in outputs.json; `npm run docs` writes it, never loses from it. */
+
+const RECORDED: OutputsRecord = recorded;
+
+test("every output is as recorded for this version of the contract", () => {
+  expect(record(RECORDED, CONTRACT, outputFields())).toEqual(RECORDED);
+  expect(Object.keys(RECORDED).map(Number)).toEqual(
+    Array.from({ length: CONTRACT }, (_, index) => index + 1),
+  );
+});
+
+describe("a change of the contract", () => {
+  const before = z.object({ a: z.string(), b: z.object({ c: z.int().optional() }) });
+  const first = record({}, 1, outputFields(before));
+
+  test("is recorded by path, type and whether it is always there", () => {
+    expect(first).toEqual({ "1": { a: "string", b: "object", "b.c": "integer?" } });
+  });
+
+  test.each([
+    ["removes", z.object({ b: z.object({ c: z.int().optional() }) }), "a: was string, is gone"],
+    [
+      "renames",
+      z.object({ a: z.string(), b: z.object({ d: z.int().optional() }) }),
+      "b.c: was integer?, is gone",
+    ],
+    [
+      "makes something else of",
+      z.object({ a: z.int(), b: z.object({ c: z.int().optional() }) }),
+      "a: was string, is integer",
+    ],
+    [
+      "no longer always gives",
+      z.object({ a: z.string().optional(), b: z.object({ c: z.int().optional() }) }),
+      "a: was string, is string?",
+    ],
+  ])("that %s an output is refused, and in order under a new version", (_, after, message) => {
+    const fields = outputFields(after);
+    expect(() => record(first, 1, fields)).toThrow(
+      `raise CONTRACT (1) in outputs.ts\n  ${message}`,
+    );
+    expect(Object.keys(record(first, 2, fields))).toEqual(["1", "2"]);
+  });
+
+  test("that adds one, or always gives it from now on, leaves the version", () => {
+    const after = z.object({ a: z.string(), b: z.object({ c: z.int() }), e: z.array(z.string()) });
+    expect(record(first, 1, outputFields(after))["1"]).toEqual({
+      a: "string",
+      b: "object",
+      "b.c": "integer",
+      e: "list of string",
+    });
+  });
+});
+
+test("the page describes every output", () => {
+  const page = outputsPage();
+  for (const { path } of outputFields())
+    expect(page).toContain(`| \`${path.replace(/^nodes\.<name>\./, "")}\` |`);
+});

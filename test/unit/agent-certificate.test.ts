@@ -1,0 +1,66 @@
+import { execFile, execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createServer } from "node:tls";
+import { renderScript } from "../../components/shell";
+
+/** node/agent-certificate.sh against a real TLS server with a self-signed certificate, as the agent is one. */
+
+let folder: string;
+let certificate: Buffer;
+let key: Buffer;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "docker-node-agent-"));
+  const file = (name: string): string => join(folder, name);
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+  const into = ["-keyout", file("key.pem"), "-out", file("cert.pem")];
+  const subject = ["-subj", "/CN=agent", "-nodes", "-days", "1"];
+  execFileSync("openssl", ["req", "-x509", ...curve, ...subject, ...into], { stdio: "ignore" });
+  certificate = readFileSync(file("cert.pem"));
+  key = readFileSync(file("key.pem"));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+interface Result {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+function run(port: number, seconds: number): Promise<Result> {
+  const variables = { POLL_SECONDS: "0.05", ADDRESS: "127.0.0.1", PORT: port };
+  const text = renderScript("agent-certificate", { ...variables, AGENT_TIMEOUT: seconds });
+  return new Promise((resolve) => {
+    const child = execFile("bash", ["-s"], (error, stdout, stderr) => {
+      resolve({ status: error ? Number(error.code) : 0, stdout, stderr });
+    });
+    child.stdin?.end(text);
+  });
+}
+
+test("prints the fingerprint of the certificate that is served, the same each time", async () => {
+  const server = createServer({ cert: certificate, key }, (socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  try {
+    const expected = `${new X509Certificate(certificate).fingerprint256}\n`;
+    for (let time = 0; time < 2; time++)
+      expect(await run(port, 20)).toEqual({ status: 0, stdout: expected, stderr: "" });
+  } finally {
+    server.close();
+  }
+});
+
+test("waits for an agent that is not there yet, then says what is wrong", async () => {
+  const { status, stdout, stderr } = await run(1, 1);
+  expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+  expect(stderr).toMatch(
+    /^docker-node: agent-certificate: the agent does not answer on https:\/\/127\.0\.0\.1:1\n.*refused/,
+  );
+});
