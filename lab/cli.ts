@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
 import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
+import { openConsumer } from "./lib/consumer";
 import { erase, instance, type Instance } from "./lib/instance";
 import { runningService, startService } from "./lib/service";
 import { startLab, stopLab, type Lab } from "./lib/services";
@@ -22,6 +23,7 @@ const USAGE = `usage: npm run lab [-- COMMAND]
   destroy    delete what the program made; the lab goes on
   status     what runs, and where
   ssh [CMD]  a shell on the node, or one command
+  consumer up|destroy   the stack of examples/consumer on the node
   run CMD…   any command with the lab's pulumi, as: run npm run plan -- --stack lab
   down       stop everything and remove every trace
 
@@ -36,6 +38,7 @@ const COMMANDS: Record<string, Command> = {
   refresh: (lab) => operate(lab, "refresh"),
   destroy: (lab) => operate(lab, "destroy"),
   ssh: shell,
+  consumer,
   run: runInLab,
 };
 
@@ -79,6 +82,15 @@ async function operate(lab: Lab, operation: "preview" | "refresh" | "destroy"): 
 async function shell(lab: Lab, args: string[]): Promise<number> {
   const target = sshTarget(lab, await nodesOf(await openStack(lab)));
   return spawnSync("ssh", [...target, ...args], { stdio: "inherit" }).status ?? 1;
+}
+
+async function consumer(lab: Lab, [operation]: string[]): Promise<number> {
+  if (operation !== "up" && operation !== "destroy")
+    throw new Error(`consumer: "${operation ?? ""}"; allowed: up, destroy`);
+  const [node] = Object.keys(await nodesOf(await openStack(lab)));
+  if (!node) throw new Error("no node is up; run: npm run lab -- up");
+  await (await openConsumer(lab, node))[operation]({ onOutput: print, color: colour() });
+  return 0;
 }
 
 async function runInLab(lab: Lab, [command, ...args]: string[]): Promise<number> {

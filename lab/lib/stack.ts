@@ -5,6 +5,7 @@ import {
   LocalWorkspace,
   PulumiCommand,
   type ConfigMap,
+  type InlineProgramArgs,
   type Stack,
 } from "@pulumi/pulumi/automation";
 import { parse } from "yaml";
@@ -26,26 +27,41 @@ type Tree = Record<string, unknown>;
 export async function openStack(lab: Lab, override: Tree = {}, stackName = "lab"): Promise<Stack> {
   // Here already, since an inline program's error also ends the process that drives it as an unhandled rejection.
   loadSettings(labConfig(lab, override) as unknown as RawSettings);
-  const { stateDir } = lab.instance;
-  const workDir = path.join(stateDir, "project");
-  const backend = path.join(stateDir, "pulumi");
-  for (const dir of [workDir, backend]) fs.mkdirSync(dir, { recursive: true });
-  fs.copyFileSync(path.join(ROOT, "Pulumi.yaml"), path.join(workDir, "Pulumi.yaml"));
-  const stack = await LocalWorkspace.createOrSelectStack(
-    {
-      stackName,
-      projectName: "docker-node",
-      program: async () => Promise.resolve({ ...program() }),
-    },
-    {
-      workDir,
-      pulumiHome: lab.engine.home,
-      pulumiCommand: await PulumiCommand.get({ root: lab.engine.root }),
-      envVars: stackEnv(lab),
-    },
-  );
+  const stack = await openProject(lab, {
+    folder: ROOT,
+    workspace: "project",
+    projectName: "docker-node",
+    stackName,
+    program: async () => Promise.resolve({ ...program() }),
+  });
   await stack.setAllConfig(configMap(lab, override));
   return stack;
+}
+
+/** A Pulumi project run in the lab's backend, by the lab's engine. */
+export interface LabProject extends Omit<InlineProgramArgs, "workDir"> {
+  /** Folder with its Pulumi.yaml. */
+  folder: string;
+  /** Name of its workspace among the instance's files. */
+  workspace: string;
+}
+
+/** A stack of any project, its workspace and state in the lab's instance. */
+export async function openProject(
+  lab: Lab,
+  { folder, workspace, ...inline }: LabProject,
+): Promise<Stack> {
+  const { stateDir } = lab.instance;
+  const workDir = path.join(stateDir, workspace);
+  const backend = path.join(stateDir, "pulumi");
+  for (const dir of [workDir, backend]) fs.mkdirSync(dir, { recursive: true });
+  fs.copyFileSync(path.join(folder, "Pulumi.yaml"), path.join(workDir, "Pulumi.yaml"));
+  return LocalWorkspace.createOrSelectStack(inline, {
+    workDir,
+    pulumiHome: lab.engine.home,
+    pulumiCommand: await PulumiCommand.get({ root: lab.engine.root }),
+    envVars: stackEnv(lab),
+  });
 }
 
 function stackEnv(lab: Lab): Record<string, string> {

@@ -2,6 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
+import { isHostOf } from "../../config/cidr";
+import { openConsumer } from "../../lab/lib/consumer";
 import { erase, instance } from "../../lab/lib/instance";
 import { startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
@@ -14,6 +16,7 @@ import {
   Proxmox,
   Shell,
   Steps,
+  fingerprintOf,
   log,
   processesWith,
   stateFiles,
@@ -87,6 +90,7 @@ step("up brings the node to life", async () => {
     sshUser: "ubuntu",
     agentUrl: "https://10.25.20.24:9001",
     hostKey: expect.stringMatching(/^ssh-ed25519 [\w+/=]+$/) as unknown,
+    agentFingerprint: await fingerprintOf(lab.forwards["2019"]?.agent ?? 0),
     engineVersion: expect.stringMatching(/^26\.1\./) as unknown,
     volumes: ["research-data"],
   });
@@ -378,6 +382,41 @@ describe("in a pull request", () => {
   });
 });
 
+describe("a stack of its own that builds on the node", () => {
+  const network = "astronomy-compute-secondary";
+  let consumer: Stack;
+
+  step("reads the outputs, and its workload gets healthy on a network of the node", async () => {
+    consumer = await openConsumer(lab, NODE);
+    const { outputs } = await consumer.up(quiet);
+    const { State, NetworkSettings } = await shell.inspect<{
+      State: { Health: { Status: string } };
+      NetworkSettings: { Networks: Record<string, { IPAddress: string; Gateway: string }> };
+    }>("consumer-web");
+    expect(State.Health.Status).toBe("healthy");
+    expect(Object.keys(NetworkSettings.Networks)).toEqual([network]);
+    const { IPAddress = "", Gateway } = NetworkSettings.Networks[network] ?? {};
+    const { subnet = "", gateway } = node.networks[network] ?? {};
+    expect(isHostOf(subnet, IPAddress)).toBe(true);
+    expect(Gateway).toBe(gateway);
+    expect(outputs.url?.value).toBe(`http://${IPAddress}:8080/`);
+    expect(await shell.root(`curl -fsS http://${IPAddress}:8080/`)).toBe(
+      "hello from the consumer stack",
+    );
+  });
+
+  step("has nothing left to do afterwards", async () => {
+    await consumer.up({ ...quiet, expectNoChanges: true });
+    await consumer.refresh({ ...quiet, expectNoChanges: true });
+  });
+
+  step("takes its workload with it, and leaves the node as it was", async () => {
+    await consumer.destroy(quiet);
+    expect(await shell.root("docker ps -a --format '{{.Names}}'")).toBe("portainer_agent");
+    await stack.preview({ ...quiet, expectNoChanges: true });
+  });
+});
+
 describe("change in place", () => {
   const ulimit = { Name: "nofile", Soft: 32768, Hard: 65536 };
   const changed = {
@@ -472,6 +511,10 @@ describe("change in place", () => {
           )) === "8\ntrue\ntrue",
       );
       expect(await shell.root("docker exec survivor cat /data/file")).toBe("precious");
+      // The agent has started anew, with another certificate.
+      const { [NODE]: after } = (await stack.outputs()).nodes?.value as NodeFacts;
+      expect(after?.agentFingerprint).toBe(await fingerprintOf(lab.forwards["2019"]?.agent ?? 0));
+      expect(after?.agentFingerprint).not.toBe(node.agentFingerprint);
       stack = await openStack(lab, more);
       await stack.up({ ...quiet, expectNoChanges: true });
     },

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { loadSettings } from "../../config/load";
 import { sshOptions } from "../../config/node";
@@ -156,6 +157,18 @@ export function statusOf(url: string): Promise<number | undefined> {
     });
     asked.on("error", reject);
     asked.end();
+  });
+}
+
+/** SHA-256 fingerprint of the certificate served on a loopback port. */
+export function fingerprintOf(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port, rejectUnauthorized: false, timeout: 30_000 };
+    const socket = connect(options, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.end();
+    });
+    socket.on("error", reject);
   });
 }
 
