@@ -48,8 +48,9 @@ function createImages(settings: Settings, cluster: proxmox.Provider): Map<string
   const images = new Map<string, CloudImage>();
   for (const { machine } of Object.values(settings.nodes)) {
     const key = imageKey(machine);
-    if (!key || images.has(key) || !("url" in machine.image)) continue;
-    const args = { proxmoxNode: machine.proxmoxNode, image: machine.image };
+    const { image, proxmoxNode } = machine;
+    if (!key || images.has(key) || !image || !("url" in image)) continue;
+    const args = { proxmoxNode, image };
     images.set(key, new CloudImage(key, args, { providers: { proxmoxve: cluster } }));
   }
   return images;

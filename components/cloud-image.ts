@@ -10,7 +10,7 @@ export interface CloudImageArgs {
   image: CloudImageConfig;
 }
 
-type CloudImageConfig = Extract<MachineConfig["image"], { url: string }>;
+type CloudImageConfig = Extract<NonNullable<MachineConfig["image"]>, { url: string }>;
 
 /**
  * Downloads a cloud image to a Proxmox datastore, checksum verified by Proxmox itself. Machines on the
@@ -31,7 +31,7 @@ export class CloudImage extends pulumi.ComponentResource {
 /** Key under which machines share an image; an adopted machine needs none. */
 export function imageKey(machine: MachineConfig): string | undefined {
   const { image, proxmoxNode, adopt } = machine;
-  return "url" in image && !adopt
+  return image && "url" in image && !adopt
     ? `${proxmoxNode}-${image.datastore}-${image.fileName}`
     : undefined;
 }

@@ -1,11 +1,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { NetworkConfig } from "../config/schema";
+import type { NetworkConfig, NodeConfig } from "../config/schema";
+import { adoptNetwork } from "./adoption";
 import { livesOn } from "./lifetime";
 
 export interface ContainerNetworksArgs {
-  /** Networks by name. */
-  networks: Readonly<Record<string, NetworkConfig>>;
+  /** The node, as configured. */
+  node: NodeConfig;
   /** The machine whose Docker holds them. */
   machine: pulumi.Resource;
 }
@@ -17,11 +18,10 @@ export class ContainerNetworks extends pulumi.ComponentResource {
 
   constructor(name: string, args: ContainerNetworksArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:ContainerNetworks", name, {}, opts);
-    const create = (network: string, config: NetworkConfig): pulumi.Output<string> =>
-      createNetwork(`${name}-${network}`, network, config, args.machine, this).id;
-    this.ids = Object.fromEntries(
-      Object.entries(args.networks).map(([network, config]) => [network, create(network, config)]),
-    );
+    const create = (network: string): pulumi.Output<string> =>
+      createNetwork(`${name}-${network}`, network, args, this).id;
+    const names = Object.keys(args.node.networks);
+    this.ids = Object.fromEntries(names.map((network) => [network, create(network)]));
     this.registerOutputs({ ids: this.ids });
   }
 }
@@ -29,15 +29,16 @@ export class ContainerNetworks extends pulumi.ComponentResource {
 function createNetwork(
   resourceName: string,
   name: string,
-  config: NetworkConfig,
-  machine: pulumi.Resource,
+  { node, machine }: ContainerNetworksArgs,
   parent: pulumi.Resource,
 ): docker.Network {
+  const config = node.networks[name] as NetworkConfig;
   return new docker.Network(resourceName, networkArgs(name, config), {
     parent,
     // Two networks can share neither name nor subnet, so a replacement has to make room first.
     deleteBeforeReplace: true,
     ...livesOn(machine),
+    ...adoptNetwork(node, name),
   });
 }
 

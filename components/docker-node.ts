@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { addressOfNode, dockerHostUrl, machineSize, sshOptions } from "../config/node";
+import { dockerHostUrl, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import type { NodeOutputs } from "../outputs";
 import { ContainerNetworks } from "./container-networks";
@@ -46,11 +46,7 @@ export class DockerNode extends pulumi.ComponentResource {
       providers: { docker: this.dockerProvider },
       dependsOn: [engine],
     };
-    const networks = new ContainerNetworks(
-      name,
-      { networks: node.networks, machine: machine.vm },
-      platform,
-    );
+    const networks = new ContainerNetworks(name, { node, machine: machine.vm }, platform);
     createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider });
     const agent = createAgent(name, args, engine, machine.vm, platform);
     this.outputs = describe(name, node, { machine, engine, networks, agent });
@@ -60,7 +56,8 @@ export class DockerNode extends pulumi.ComponentResource {
 
 /**
  * The host key comes out of the engine, so the provider is unknown until the daemon runs: a preview of an
- * empty stack never dials (pulumi-docker#139), and DOCKER_HOST is never read.
+ * empty stack never dials (pulumi-docker#139), and DOCKER_HOST is never read. An adopted machine has a
+ * daemon already: with its host key declared, the preview reads what is there and shows what would change.
  */
 function createProvider(
   name: string,
@@ -68,9 +65,11 @@ function createProvider(
   engine: DockerEngine,
   parent: pulumi.Resource,
 ): docker.Provider {
-  const sshOpts = pulumi
-    .all([engine.hostKey, engine.facts])
-    .apply(([hostKey]) => sshOptions(node, hostKey));
+  const { hostKey } = node.ssh;
+  const sshOpts =
+    node.machine.adopt && hostKey
+      ? sshOptions(node, hostKey)
+      : pulumi.all([engine.hostKey, engine.facts]).apply(([learned]) => sshOptions(node, learned));
   return new docker.Provider(
     `${name}-docker`,
     { host: dockerHostUrl(node), sshOpts },
@@ -90,12 +89,11 @@ function createAgent(
   return new PortainerAgent(
     `${name}-agent`,
     {
+      node,
       portainer: node.portainer,
-      address: addressOfNode(node),
       secret: agentSecret,
       dockerRootDir: engine.facts.dockerRootDir,
       machine,
-      machineSize: machineSize(node),
       connection: engine.connection,
     },
     opts,

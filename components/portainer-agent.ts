@@ -1,23 +1,23 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import type { PortainerConfig } from "../config/schema";
+import { addressOfNode, machineSize } from "../config/node";
+import type { NodeConfig, PortainerConfig } from "../config/schema";
+import { adoptAgent, keptContainer } from "./adoption";
 import { livesOn } from "./lifetime";
 import { runNodeScript } from "./node-script";
 
 export interface PortainerAgentArgs {
+  /** The node, as configured. */
+  node: NodeConfig;
   /** Image, port and server, as configured. */
   portainer: PortainerConfig;
-  /** Address of the node the agent listens on; never 0.0.0.0. */
-  address: string;
   /** Secret shared with the Portainer server (AGENT_SECRET on both). */
   secret: pulumi.Input<string>;
   /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
   dockerRootDir: pulumi.Input<string>;
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
-  /** Size of the machine: another one reboots it, and the agent starts anew. */
-  machineSize: string;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
 }
@@ -35,8 +35,10 @@ export class PortainerAgent extends pulumi.ComponentResource {
 
   constructor(name: string, args: PortainerAgentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:PortainerAgent", name, {}, opts);
-    const image = createImage(name, args, this);
-    this.container = createContainer(name, args, image.imageId, this);
+    // An adopted agent runs on the image it was started with: nothing is pulled.
+    const { image } = args.portainer.agent;
+    const imageId = args.node.adopt.agent ? image : createImage(name, args, this).imageId;
+    this.container = createContainer(name, args, imageId, this);
     this.fingerprint = readFingerprint(name, args, this.container, this);
     this.registerOutputs({ containerId: this.container.id, fingerprint: this.fingerprint });
   }
@@ -61,10 +63,13 @@ function createContainer(
   image: pulumi.Input<string>,
   parent: pulumi.Resource,
 ): docker.Container {
-  return new docker.Container(`${name}-container`, containerArgs(args, image), {
+  const declared = containerArgs(args, image);
+  const container = args.node.adopt.agent ? keptContainer(declared) : declared;
+  return new docker.Container(`${name}-container`, container, {
     parent,
     deleteBeforeReplace: true,
     ...livesOn(args.machine),
+    ...adoptAgent(args.node),
   });
 }
 
@@ -76,7 +81,7 @@ const MEMORY = { memory: 256, memorySwap: 256 };
 
 /** What Docker is told of the agent. */
 export function containerArgs(
-  { portainer, address, secret, dockerRootDir }: PortainerAgentArgs,
+  { node, portainer, secret, dockerRootDir }: PortainerAgentArgs,
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
   const { port, logLevel } = portainer.agent;
@@ -86,7 +91,8 @@ export function containerArgs(
     restart: "always",
     usernsMode: "host",
     networkMode: "bridge",
-    ports: [{ internal: 9001, external: port, ip: address, protocol: "tcp" }],
+    // Never 0.0.0.0.
+    ports: [{ internal: 9001, external: port, ip: addressOfNode(node), protocol: "tcp" }],
     volumes: [
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
       // The right side is fixed in the agent, the left one is where this daemon keeps its volumes.
@@ -105,14 +111,15 @@ export function containerArgs(
 /** The agent makes its certificate itself, anew at every start, so it can only be read from the running one. */
 function readFingerprint(
   name: string,
-  { portainer, address, machine, machineSize, connection }: PortainerAgentArgs,
+  { node, portainer, machine, connection }: PortainerAgentArgs,
   container: docker.Container,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {
   const variables = container.id.apply((id) => ({
-    ADDRESS: address,
+    ADDRESS: addressOfNode(node),
     PORT: portainer.agent.port,
-    STARTED_BY: `container ${id} on ${machineSize}`,
+    // Another size of the machine reboots it, and the agent starts anew.
+    STARTED_BY: `container ${id} on ${machineSize(node)}`,
   }));
   const script = { script: "agent-certificate", variables, timeout: "10m" };
   return runNodeScript(`${name}-certificate`, { ...script, connection, machine }, { parent })

@@ -1,6 +1,7 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../config/schema";
+import { adoptVm } from "./adoption";
 import { createFirewall } from "./vm-firewall";
 import { vmArgs } from "./vm-args";
 
@@ -27,12 +28,6 @@ export const IGNORED_CHANGES: readonly string[] = [
   // (pulumi-proxmoxve#513, terraform-provider-proxmox#1622).
   "initialization.userAccount",
 ];
-
-/**
- * Further properties that stay as they are found on an adopted machine: upstream's import does not read
- * them, so that each would look changed, and applying agent or watchdog restarts the machine.
- */
-export const IGNORED_WHEN_ADOPTED: readonly string[] = ["agent", "cdrom", "watchdog"];
 
 /**
  * A QEMU virtual machine on Proxmox VE with its disks, cloud-init and NIC firewall.
@@ -62,13 +57,13 @@ function createVm(
   { node, imageVolumeId }: VirtualMachineArgs,
   parent: pulumi.Resource,
 ): proxmox.VmLegacy {
-  const { machine } = node;
+  const { ignoreChanges = [], ...adopted } = adoptVm(node);
   return new proxmox.VmLegacy(`${name}-vm`, vmArgs(name, node, imageVolumeId), {
     parent,
-    protect: machine.protect,
+    protect: node.machine.protect,
     // Two VMs cannot share an id, so a replacement has to make room first.
     deleteBeforeReplace: true,
-    ignoreChanges: [...IGNORED_CHANGES, ...(machine.adopt ? IGNORED_WHEN_ADOPTED : [])],
-    ...(machine.adopt ? { import: `${machine.proxmoxNode}/${machine.vmId}` } : {}),
+    ignoreChanges: [...IGNORED_CHANGES, ...ignoreChanges],
+    ...adopted,
   });
 }

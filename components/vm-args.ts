@@ -64,7 +64,7 @@ function lifecycle(machine: NodeConfig["machine"]): Partial<proxmox.VmLegacyArgs
 }
 
 function cloneOf({ image, proxmoxNode }: NodeConfig["machine"]): Partial<proxmox.VmLegacyArgs> {
-  if (!("template" in image)) return {};
+  if (!image || !("template" in image)) return {};
   return { clone: { vmId: image.template, nodeName: image.node ?? proxmoxNode, full: true } };
 }
 

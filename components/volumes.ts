@@ -1,6 +1,7 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../config/schema";
+import { adoptVolume } from "./adoption";
 import { livesOn } from "./lifetime";
 
 /** The named volumes declared for a node. Protected where the node is: they hold data. */
@@ -18,7 +19,12 @@ export function createVolumes(
         driver: "local",
         labels: Object.entries(labels).map(([label, value]) => ({ label, value })),
       },
-      { ...opts, protect: node.machine.protect, ...livesOn(machine) },
+      {
+        ...opts,
+        protect: node.machine.protect,
+        ...livesOn(machine),
+        ...adoptVolume(node, volume),
+      },
     );
   }
 }

@@ -22,6 +22,7 @@ const CHECKS: readonly Check[] = [
   checkKeyVersions,
   checkPools,
   checkContainerNetworks,
+  checkAdopted,
 ];
 
 /** Problems of one node whose shape is right. */
@@ -80,8 +81,10 @@ function checkDisks({ machine, engine }: NodeConfig, report: Report): void {
 }
 
 function checkImage({ machine }: NodeConfig, report: Report): void {
-  if ("template" in machine.image && machine.image.template === machine.vmId) {
-    report("machine/image/template", machine.image.template, "another VM id than the node's own");
+  const { image, adopt, vmId } = machine;
+  if (!image && !adopt) report("machine/image", image, "a cloud image or a template");
+  if (image && "template" in image && image.template === vmId) {
+    report("machine/image/template", image.template, "another VM id than the node's own");
   }
 }
 
@@ -230,4 +233,18 @@ function checkMembers(network: NetworkConfig, path: string, report: Report): voi
   for (const [name, excluded] of Object.entries(network.excluded)) {
     if (!isHostOf(subnet, excluded)) report(`${path}/excluded/${name}`, excluded, inside);
   }
+}
+
+/** What is adopted is declared too: its declaration says what it is, `adopt` only that it exists. */
+function checkAdopted({ adopt, machine, ...node }: NodeConfig, report: Report): void {
+  const names = { networks: Object.keys(adopt.networks), volumes: adopt.volumes };
+  for (const kind of ["networks", "volumes"] as const) {
+    for (const name of names[kind]) {
+      if (!(name in node[kind])) report(`adopt/${kind}`, name, `a name declared under ${kind}`);
+    }
+  }
+  if (adopt.agent && !node.portainer)
+    report("adopt/agent", adopt.agent, "nothing, or a node with a portainer section");
+  if (!machine.adopt && (adopt.agent ?? [...names.networks, ...names.volumes].length > 0))
+    report("machine/adopt", false, "true with an adopt section: a new VM has nothing to adopt");
 }

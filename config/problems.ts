@@ -16,14 +16,18 @@ export class ConfigError extends Error {
   constructor(readonly problems: readonly Problem[]) {
     const count = `${problems.length} ${problems.length === 1 ? "problem" : "problems"}`;
     super(
-      [`${count} in the configuration; nothing was changed:`, ...problems.map(format)].join("\n  "),
+      [
+        `${count} in the configuration; nothing was changed:`,
+        ...problems.map(describeProblem),
+      ].join("\n  "),
     );
     // The stack would only show this program's insides; the message is the whole answer.
     this.stack = this.message;
   }
 }
 
-function format(problem: Problem): string {
+/** A problem in a line: where, what was found, what is allowed. */
+export function describeProblem(problem: Problem): string {
   const found = problem.value === undefined ? "missing" : show(problem.value);
   return `${problem.path.map(String).join(".")}: ${found}; allowed: ${problem.allowed}`;
 }

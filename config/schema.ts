@@ -89,6 +89,9 @@ const startup = z.strictObject({
   downDelaySeconds: z.int().min(0).max(3600),
 });
 
+/** After what it may need, before nothing in particular. */
+export const DEFAULT_STARTUP = { order: 20, upDelaySeconds: 30, downDelaySeconds: 120 };
+
 const machine = z.strictObject({
   vmId: z.int().min(100).max(999_999_999),
   proxmoxNode: identifier.describe("Proxmox node that runs the VM."),
@@ -108,9 +111,12 @@ const machine = z.strictObject({
   dockerDisk: disk
     .optional()
     .describe("Its own disk for /var/lib/docker, formatted XFS and mounted with project quota."),
-  image: z.union([cloudImage, template]),
+  image: z
+    .union([cloudImage, template])
+    .optional()
+    .describe("What the VM is made from. Only with `adopt` may it be left out."),
   onBoot: z.boolean().default(true),
-  startup: startup.default({ order: 20, upDelaySeconds: 30, downDelaySeconds: 120 }),
+  startup: startup.default(DEFAULT_STARTUP),
   agentTimeoutSeconds: z
     .int()
     .min(1)
@@ -125,7 +131,9 @@ const machine = z.strictObject({
   adopt: z
     .boolean()
     .default(false)
-    .describe("Adopt the VM that already exists under this id instead of creating one."),
+    .describe(
+      "Adopt the VM that already exists under this id instead of creating one, and leave hardware this configuration has no word for as it is.",
+    ),
 });
 
 const network = z.strictObject({
@@ -258,6 +266,24 @@ const namedNetwork = z.preprocess(
 
 const volume = z.strictObject({ labels: z.record(z.string(), z.string()).default({}) });
 
+const dockerId = z.string().regex(/^[0-9a-f]{64}$/, {
+  error: "a full Docker id, 64 hex digits: `docker inspect --format '{{.Id}}' NAME`",
+});
+
+/** Things made by hand that this program takes over as they are; `npm run import` writes it. */
+const adopted = z.strictObject({
+  networks: z
+    .record(dockerName, dockerId)
+    .default({})
+    .describe("Ids of Docker networks that exist already, by name."),
+  volumes: z.array(dockerName).default([]).describe("Volumes that exist already."),
+  agent: dockerId
+    .optional()
+    .describe(
+      "Id of the `portainer_agent` that runs already. It is kept as it was started; without this key the declared one takes its place.",
+    ),
+});
+
 /** One node, defaults applied. */
 export const nodeSchema = z.strictObject({
   machine,
@@ -267,6 +293,7 @@ export const nodeSchema = z.strictObject({
   portainer: portainer.optional(),
   networks: z.record(dockerName, namedNetwork).default({}),
   volumes: z.record(dockerName, volume).default({}),
+  adopt: adopted.default({ networks: {}, volumes: [] }),
 });
 
 /** How the program reaches Proxmox VE. */

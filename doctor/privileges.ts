@@ -28,8 +28,9 @@ export interface Requirement {
 /** What a node's configuration puts in place of `{…}` and of `/vms`; nothing: the role is not needed. */
 export function pathsOf({ path }: Role, [, node]: NamedNode): string[] {
   const { machine, network } = node;
-  const image = "url" in machine.image ? machine.image : undefined;
-  const template = "template" in machine.image ? machine.image.template : undefined;
+  const source = machine.image;
+  const image = source && "url" in source ? source : undefined;
+  const template = source && "template" in source ? source.template : undefined;
   const disks = [machine.disk, ...(machine.dockerDisk ? [machine.dockerDisk] : [])];
   const values: Record<string, readonly string[]> = {
     "/": ["/"],

@@ -54,7 +54,7 @@ function wanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
   };
   for (const [, { machine }] of nodes) {
     const { image, proxmoxNode, vmId } = machine;
-    if ("url" in image) of(proxmoxNode, image.datastore).content.add("import");
+    if (image && "url" in image) of(proxmoxNode, image.datastore).content.add("import");
     for (const disk of [machine.disk, ...(machine.dockerDisk ? [machine.dockerDisk] : [])]) {
       const { content, disks } = of(proxmoxNode, disk.datastore);
       content.add("images");

@@ -66,7 +66,8 @@ export const PORT_RULES: readonly Rule[] = [
 
 /** What is open afterwards and was not before. */
 function added(change: Change, open: (inputs: Properties) => string[]): string[] | undefined {
-  if (change.action === "delete") return undefined;
+  // What is imported is open already.
+  if (change.action === "delete" || change.action === "import") return undefined;
   const before = new Set(open(change.old));
   const found = open(change.new).filter((one) => !before.has(one));
   return found.length > 0 ? found : undefined;

@@ -134,7 +134,7 @@ function declare(override: Record<string, unknown> = {}): void {
 /** The part of the program that talks to Proxmox. */
 function program(): Promise<void> {
   const node = settings.nodes[NAME];
-  if (!node || !("url" in node.machine.image)) throw new Error("no node");
+  if (!node || !node.machine.image || !("url" in node.machine.image)) throw new Error("no node");
   const apiToken = `${TOKEN.id}=${TOKEN.secret}`;
   const cluster = new proxmox.Provider("proxmox", { endpoint, insecure: true, apiToken });
   const opts = { providers: { proxmoxve: cluster } };

@@ -1,0 +1,130 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { adoptAgent, adoptNetwork, adoptVm, adoptVolume } from "../../components/adoption";
+import { loadSettings, merge } from "../../config/load";
+import { program } from "../../program";
+import { HOST_KEY, settle, startEngine, type Recorder } from "../support/mocks";
+import { prodNode, prodWith } from "../support/settings";
+
+/* What exists already and is declared as it is. */
+
+const ID = "a".repeat(64);
+const ADOPTED = {
+  machine: { adopt: true, image: null },
+  volumes: { data: {}, fresh: {} },
+  adopt: { networks: { "development-secondary": ID }, volumes: ["data"], agent: ID },
+};
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "docker-node-unit-"));
+  writeFileSync(join(folder, "key"), "PRIVATE KEY");
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+async function run(override: unknown, preview = false): Promise<Recorder> {
+  const raw = prodWith(merge({ ssh: { privateKeyFile: join(folder, "key") } }, override));
+  const recorder = await startEngine({
+    preview,
+    config: {
+      "docker-node:proxmox": JSON.stringify(raw.proxmox),
+      "docker-node:defaults": JSON.stringify(raw.defaults),
+      "docker-node:nodes": JSON.stringify(raw.nodes),
+      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
+      "docker-node:agentSecret": "a-secret-of-some-length",
+    },
+  });
+  program();
+  await settle(recorder);
+  return recorder;
+}
+
+describe("an adopted node", () => {
+  test("imports the VM, and leaves hardware that nobody declared", () => {
+    const options = adoptVm(prodNode(ADOPTED));
+    expect(options.import).toBe("pve01/2019");
+    const ignored = options.ignoreChanges as string[];
+    for (const path of ["machine", "scsiHardware", "initialization", "disks[1].iothread"])
+      expect(ignored).toContain(path);
+    for (const path of ["cpu.cores", "cpu.type", "memory.dedicated", "disks[0].size", "onBoot"])
+      expect(ignored).not.toContain(path);
+    expect(adoptVm(prodNode())).toEqual({});
+  });
+
+  test("leaves a firewall alone that is not declared, and takes its disks as they are", () => {
+    const firewall = "networkDevices[0].firewall";
+    expect(adoptVm(prodNode(ADOPTED)).ignoreChanges).not.toContain(firewall);
+    const engine = { daemon: { "storage-opts": null } };
+    const bare = { ...ADOPTED, engine, network: { firewall: null } };
+    const machine = { ...ADOPTED.machine, dockerDisk: null, disk: { sizeGiB: 132 } };
+    const { ignoreChanges } = adoptVm(prodNode({ ...bare, machine }));
+    expect(ignoreChanges).toContain(firewall);
+    expect((ignoreChanges as string[]).filter((path) => path.startsWith("disks[1]"))).toEqual([]);
+  });
+
+  test("imports what is named, protected, and makes the rest", () => {
+    const node = prodNode(ADOPTED);
+    expect(adoptNetwork(node, "development-secondary")).toMatchObject({
+      import: ID,
+      protect: true,
+    });
+    expect(adoptNetwork(node, "astronomy-compute-secondary")).toEqual({});
+    expect(adoptVolume(node, "data")).toEqual({ import: "data" });
+    expect(adoptVolume(node, "fresh")).toEqual({});
+    expect(adoptAgent(node)).toMatchObject({ import: ID, protect: true });
+    expect(adoptAgent(prodNode())).toEqual({});
+  });
+
+  test("keeps its agent on the image it runs, and its environment out of the state", async () => {
+    const recorder = await run(ADOPTED);
+    expect(recorder.all("docker:index/remoteImage:RemoteImage")).toEqual([]);
+    expect(recorder.all("proxmoxve:download/file:File")).toEqual([]);
+    const { inputs } = recorder.find("docker:index/container:Container");
+    expect(inputs.envs).toEqual([]);
+    expect(JSON.stringify(inputs)).not.toContain("a-secret");
+  });
+
+  test("is read by its preview when its host key is declared", async () => {
+    const host = await run(merge(ADOPTED, { ssh: { hostKey: HOST_KEY } }), true);
+    expect(host.find("pulumi:providers:docker").inputs.sshOpts).toContain(HOST_KEY);
+  });
+});
+
+describe("configuration of what is adopted", () => {
+  const problems = (override: unknown): string => {
+    try {
+      loadSettings(prodWith(override));
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  test.each([
+    [
+      { adopt: { networks: { nowhere: ID } } },
+      'adopt.networks: "nowhere"; allowed: a name declared',
+    ],
+    [{ adopt: { volumes: ["nothing"] } }, 'adopt.volumes: "nothing"; allowed: a name declared'],
+    [{ adopt: { agent: "abc" } }, 'adopt.agent: "abc"; allowed: a full Docker id'],
+    [{ portainer: null }, "adopt.agent:"],
+    [
+      { machine: { adopt: false, image: { template: 9000 } } },
+      "machine.adopt: false; allowed: true",
+    ],
+    [
+      { machine: { adopt: false, image: null }, adopt: {} },
+      "machine.image: missing; allowed: a cloud image or a template",
+    ],
+  ])("%j is refused", (override, message) => {
+    expect(problems({ ...ADOPTED, ...override })).toContain(message);
+  });
+
+  test("adopted, the node needs no image", () => {
+    expect(problems(ADOPTED)).toBe("");
+    expect(prodNode(ADOPTED).machine.image).toBeUndefined();
+  });
+});
