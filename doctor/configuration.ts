@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { loadSettings } from "../config/load";
+import { loadSettings, type RawSettings } from "../config/load";
 import { ConfigError } from "../config/problems";
 import type { Configuration, Run } from "./types";
 
@@ -13,7 +13,8 @@ interface Shown {
   readonly secret?: boolean;
 }
 
-type Values = Readonly<Record<string, Shown>>;
+/** A stack's configuration by key. */
+export type Values = Readonly<Record<string, Shown>>;
 
 const PROJECT = "docker-node";
 
@@ -23,15 +24,32 @@ export async function readConfiguration(
   stack: string,
   cwd: string,
 ): Promise<Configuration> {
+  const { values, sealed } = await readValues(run, stack, cwd);
+  if (values) return { ...interpret(values), ...(sealed ? { sealed } : {}) };
+  return { problems: [`Pulumi.${stack}.yaml cannot be read`], secrets: [], sealed };
+}
+
+/** The values of a stack; none when its file cannot be read, and no secrets when they are `sealed`. */
+export async function readValues(
+  run: Run,
+  stack: string,
+  cwd: string,
+): Promise<{ values?: Values; sealed?: string }> {
   const args = ["config", "--show-secrets", "--json", "--stack", stack];
   const { code, stdout, stderr } = await run("pulumi", args);
-  if (code === 0) return interpret(JSON.parse(stdout) as Values);
+  if (code === 0) return { values: JSON.parse(stdout) as Values };
   const sealed = code === undefined ? "the Pulumi CLI is missing" : lastLine(stderr);
   try {
-    return { ...interpret(fromFile(stack, cwd)), sealed };
+    return { values: fromFile(stack, cwd), sealed };
   } catch {
-    return { problems: [`Pulumi.${stack}.yaml cannot be read`], secrets: [], sealed };
+    return { sealed };
   }
+}
+
+/** What the values declare, not yet parsed. */
+export function rawSettings(values: Values): RawSettings {
+  const at = (key: string): unknown => tree(values[`${PROJECT}:${key}`]);
+  return { proxmox: at("proxmox"), defaults: at("defaults"), nodes: at("nodes") };
 }
 
 /** The file's plain values; secrets in it are ciphertext and left out. */
@@ -59,8 +77,7 @@ export function interpret(values: Values): Configuration {
   );
   const base = { apiToken, agentSecret, secrets: [...new Set([...secrets, ...known])] };
   try {
-    const [proxmox, defaults, nodes] = ["proxmox", "defaults", "nodes"].map((key) => tree(at(key)));
-    return { ...base, settings: loadSettings({ proxmox, defaults, nodes }), problems: [] };
+    return { ...base, settings: loadSettings(rawSettings(values)), problems: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return {

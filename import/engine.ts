@@ -1,0 +1,79 @@
+/** From the engine as it is to its configuration. */
+import type { Facts } from "./facts";
+import type { Findings } from "./finding";
+
+type Tree = Record<string, unknown>;
+
+const OFFICIAL = [
+  "docker-ce",
+  "docker-ce-cli",
+  "containerd.io",
+  "docker-buildx-plugin",
+  "docker-compose-plugin",
+];
+
+/** The section `engine` but for its daemon, which is merged with other defaults. */
+export function engineOf(facts: Facts, user: string, findings: Findings): Tree {
+  const { change, adopt, refuse } = findings;
+  const source = facts.packages["docker-ce"] ? "official" : "distribution";
+  const name = source === "official" ? "docker-ce" : "docker.io";
+  const version = upstream(facts.packages[name] ?? "");
+  const missing = source === "official" ? OFFICIAL.filter((one) => !(one in facts.packages)) : [];
+  if (!version) refuse("Docker", "is from neither package docker-ce nor docker.io");
+  else adopt("engine", `Docker ${version} (${name}); daemon.json as it is, no restart`);
+  if (missing.length > 0) change("packages", `${missing.join(", ")} get installed`);
+  if (!facts.holds.includes(name))
+    change("packages", `${name} and what belongs to it get held at their version`);
+  unit(facts, findings);
+  change(
+    "sshd",
+    "MaxStartups and MaxSessions rise, one connection a resource; a reload, sessions go on",
+  );
+  if (!facts.dockerGroup.includes(user))
+    refuse(
+      "group docker",
+      `${user} is not in it, so nothing can be read as ${user}: usermod -aG docker ${user}`,
+    );
+  const groupMembers = facts.dockerGroup.filter((member) => member !== user);
+  return { source, version, groupMembers: [...groupMembers].sort() };
+}
+
+function unit({ unit: properties, info }: Facts, { change, leave, refuse }: Findings): void {
+  if (properties.UnitFileState !== "enabled") change("docker.service", "gets enabled at boot");
+  const tcp = /(?:-H|--host)[= ](tcp:\S+)/.exec(properties.ExecStart ?? "")?.[1];
+  if (tcp) leave("docker.service", `listens on ${tcp} by its unit; a node should not`);
+  if (info && info.swarm !== "inactive")
+    refuse("swarm", `is ${info.swarm}; it excludes live-restore`);
+  if (info?.liveRestore === false)
+    leave(
+      "live-restore",
+      "is off: a restart of dockerd stops containers until engine.daemon has it",
+    );
+}
+
+/** `5:29.10.0-1~ubuntu.24.04~noble` is 29.10.0 (node/install.sh, `upstream`). */
+export function upstream(version: string): string {
+  return version.replace(/^\d+:/, "").replace(/[-+~].*$/, "");
+}
+
+/** daemon.json as it is; no file is an empty one. */
+export function daemonOf({ daemonJson = "{}" }: Facts, { refuse }: Findings): Tree {
+  try {
+    return JSON.parse(daemonJson) as Tree;
+  } catch (error) {
+    refuse("daemon.json", `is not JSON: ${(error as Error).message}`);
+    return {};
+  }
+}
+
+const PLAIN_KEY = /^(ssh-ed25519|ecdsa-sha2-nistp\d{3}|ssh-rsa|sk-[\w@.-]+) [A-Za-z0-9+/=]+( .*)?$/;
+
+/** Keys that may be declared; those with options stay in the file, but cannot be. */
+export function publicKeysOf(facts: Facts, user: string, { leave, refuse }: Findings): string[] {
+  const lines = facts.authorizedKeys.filter((line) => !line.startsWith("#"));
+  const keys = [...new Set(lines.filter((line) => PLAIN_KEY.test(line)))];
+  const others = lines.length - lines.filter((line) => PLAIN_KEY.test(line)).length;
+  if (others > 0) leave("authorized keys", `${others} of ${user} with options stay, undeclared`);
+  if (keys.length === 0) refuse("authorized keys", `${user} has none that could be declared`);
+  return keys;
+}

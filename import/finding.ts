@@ -1,0 +1,28 @@
+/** What came of looking at one thing on the node. */
+export interface Finding {
+  /**
+   * `adopt`: becomes this stack's, as it is. `change`: the next `up` does something about it. `leave`: goes
+   * on as it is, and this program does not touch it. `refuse`: keeps the node from being adopted.
+   */
+  readonly kind: "adopt" | "change" | "leave" | "refuse";
+  /** Such as "network development-secondary". */
+  readonly what: string;
+  /** What is known of it, and for `change` and `leave` why. */
+  readonly why: string;
+}
+
+/** Collects findings, in the order things were looked at. */
+export class Findings {
+  readonly all: Finding[] = [];
+
+  readonly adopt = this.adder("adopt");
+  readonly change = this.adder("change");
+  readonly leave = this.adder("leave");
+  readonly refuse = this.adder("refuse");
+
+  private adder(kind: Finding["kind"]): (what: string, why: string) => void {
+    return (what, why) => {
+      this.all.push({ kind, what, why });
+    };
+  }
+}

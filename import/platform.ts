@@ -1,0 +1,167 @@
+/** From networks, volumes and the agent as they are to their configuration. */
+import type { Container, Facts, Network, Volume } from "./facts";
+import type { Findings } from "./finding";
+
+type Tree = Record<string, unknown>;
+
+/** Options that say what the configuration can say; any other makes a network its maker's own. */
+const ICC = "com.docker.network.bridge.enable_icc";
+const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  bridge: [ICC],
+  macvlan: ["parent", "macvlan_mode"],
+};
+
+/** Networks the daemon makes by itself. */
+const BUILT_IN = ["bridge", "host", "none", "docker_gwbridge", "ingress"];
+
+export interface Named {
+  readonly config: Tree;
+  /** What Docker knows it by. */
+  readonly id: string;
+}
+
+/** Networks that can be declared, by name. The others are left, each with its reason. */
+export function networksOf({ networks }: Facts, { leave }: Findings): Record<string, Named> {
+  const found: Record<string, Named> = {};
+  for (const network of networks.filter(({ Name }) => !BUILT_IN.includes(Name))) {
+    const why = inexpressible(network);
+    if (why) leave(`network ${network.Name}`, `${why}, which the configuration has no word for`);
+    else found[network.Name] = { id: network.Id, config: networkConfig(network) };
+  }
+  return found;
+}
+
+function inexpressible({ Driver, EnableIPv6, IPAM, Options, Scope }: Network): string | undefined {
+  const known = KNOWN_OPTIONS[Driver];
+  if (!known || Scope !== "local") return `driver ${Driver} of scope ${Scope}`;
+  if (EnableIPv6) return "IPv6";
+  if (IPAM.Driver !== "default") return `address driver ${IPAM.Driver}`;
+  if (IPAM.Config?.length !== 1) return `${IPAM.Config?.length ?? 0} subnets`;
+  const [pool] = IPAM.Config;
+  if (
+    Driver === "bridge" &&
+    (pool?.IPRange ?? Object.keys(pool?.AuxiliaryAddresses ?? {}).length > 0)
+  )
+    return "a range or reserved addresses on a bridge";
+  const unknown = Object.keys(Options ?? {}).find((key) => !known.includes(key));
+  if (unknown) return `option ${unknown}`;
+  const mode = Options?.macvlan_mode ?? "bridge";
+  return mode === "bridge" ? undefined : `macvlan mode ${mode}`;
+}
+
+function networkConfig({ Driver, Internal, IPAM, Options }: Network): Tree {
+  const { Subnet: subnet, Gateway: gateway, IPRange, AuxiliaryAddresses } = IPAM.Config?.[0] ?? {};
+  if (Driver === "bridge") {
+    const isolated = Options?.[ICC] === "false" ? { isolated: true } : {};
+    return {
+      subnet,
+      ...(gateway ? { gateway } : {}),
+      ...isolated,
+      ...(Internal ? { internal: true } : {}),
+    };
+  }
+  const [, parent, vlan] = /^(.*?)(?:\.(\d+))?$/.exec(Options?.parent ?? "") ?? [];
+  return {
+    driver: "macvlan",
+    parent,
+    ...(vlan ? { vlan: Number(vlan) } : {}),
+    subnet,
+    gateway,
+    ...(IPRange ? { range: IPRange } : {}),
+    ...(AuxiliaryAddresses ? { excluded: AuxiliaryAddresses } : {}),
+  };
+}
+
+/** Named volumes that can be declared. The others are left; nameless ones are of no interest. */
+export function volumesOf({ volumes }: Facts, { leave }: Findings): Record<string, Named> {
+  const found: Record<string, Named> = {};
+  for (const volume of volumes.filter(({ Name }) => !/^[0-9a-f]{64}$/.test(Name))) {
+    const why = unlike(volume);
+    const labels = volume.Labels ?? {};
+    const config = Object.keys(labels).length > 0 ? { labels } : {};
+    if (why) leave(`volume ${volume.Name}`, `${why}, which the configuration has no word for`);
+    else found[volume.Name] = { id: volume.Name, config };
+  }
+  return found;
+}
+
+function unlike({ Driver, Options }: Volume): string | undefined {
+  if (Driver !== "local") return `driver ${Driver}`;
+  const keys = Object.keys(Options ?? {});
+  return keys.length > 0 ? `driver options (${keys.join(", ")})` : undefined;
+}
+
+/** What the stack says of Portainer elsewhere, or the command line. */
+export interface Portainer {
+  readonly server?: string;
+  readonly image?: string;
+}
+
+/** The section `portainer` and the id of the agent that runs; nothing without one. */
+export function agentOf(
+  facts: Facts,
+  address: string,
+  known: Portainer,
+  findings: Findings,
+): { portainer: Tree; id: string } | undefined {
+  const container = facts.containers.find(({ name }) => name === "/portainer_agent");
+  if (!container) return undefined;
+  const image = known.image ?? pinned(container, facts);
+  const port = Number(container.ports?.["9001/tcp"]?.[0]?.HostPort ?? NaN);
+  const lacking = unadoptable(container, known, image, port);
+  if (lacking) {
+    findings.leave("portainer_agent", lacking);
+    return undefined;
+  }
+  const differs = differences(container, address, image ?? "");
+  const moving = "take adopt.agent out of the configuration to replace it by the declared one";
+  findings.adopt("portainer_agent", "keeps running as it was started");
+  if (differs.length > 0)
+    findings.leave(
+      "portainer_agent",
+      `would be replaced to be as declared (${differs.join("; ")}): ${moving}`,
+    );
+  return { portainer: { server: known.server, agent: { image, port } }, id: container.id };
+}
+
+function unadoptable(
+  { running }: Container,
+  { server }: Portainer,
+  image: string | undefined,
+  port: number,
+): string | undefined {
+  if (!running) return "does not run (docker logs portainer_agent); mended, it can be adopted";
+  if (!server) return "the Portainer server's address is not known: --portainer ADDRESS adopts it";
+  if (!image)
+    return "its image has no version or no digest, and the stack names no other: portainer.agent.image";
+  return Number.isNaN(port) ? "its port 9001 is not published" : undefined;
+}
+
+/** The image it runs, with the digest it was pulled by; undefined for `latest` or one built there. */
+function pinned({ image, imageId }: Container, { images }: Facts): string | undefined {
+  const [, repository, tag] = /^(.+?)(?::([\w][\w.-]*))?(?:@.*)?$/.exec(image) ?? [];
+  const digests = images.find(({ id }) => id === imageId)?.digests ?? [];
+  const digest = digests.find((one) => one.startsWith(`${repository ?? ""}@`))?.split("@")[1];
+  return tag && tag !== "latest" && digest ? `${repository ?? ""}:${tag}@${digest}` : undefined;
+}
+
+/** In what the container differs from components/portainer-agent.ts. */
+function differences(container: Container, address: string, image: string): string[] {
+  const bound = container.ports?.["9001/tcp"]?.[0]?.HostIp ?? "";
+  return [
+    ...(container.image === image ? [] : [`image ${container.image}`]),
+    ...(bound === address ? [] : [`port on ${bound || "every address"}`]),
+    ...(container.restart === "always" ? [] : [`restart ${container.restart || "no"}`]),
+    ...(container.userns === "host" ? [] : ["not in the host's user namespace"]),
+    ...(container.environment.includes("AGENT_SECRET") ? [] : ["no AGENT_SECRET"]),
+  ];
+}
+
+/** Containers that nobody declares: they are the operator's, and go on. */
+export function otherContainers({ containers }: Facts, { leave }: Findings): void {
+  const names = containers
+    .map(({ name }) => name.slice(1))
+    .filter((name) => name !== "portainer_agent");
+  if (names.length > 0)
+    leave(`containers ${names.join(", ")}`, "not declared; they go on as they are");
+}

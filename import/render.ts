@@ -1,0 +1,27 @@
+/** What the user is told. */
+import { stringify } from "yaml";
+import type { Draft } from "./draft";
+import type { Finding } from "./finding";
+
+const TITLES: readonly (readonly [Finding["kind"], string])[] = [
+  ["refuse", "In the way"],
+  ["adopt", "Adopted, as it is"],
+  ["change", "Changed by the next up"],
+  ["leave", "Left alone"],
+];
+
+/** Findings by kind, what is in the way first. */
+export function findingsText(findings: readonly Finding[]): string {
+  const width = Math.max(0, ...findings.map(({ what }) => what.length));
+  const blocks = TITLES.flatMap(([kind, title]) => {
+    const own = findings.filter((finding) => finding.kind === kind);
+    const lines = own.map(({ what, why }) => `  ${what.padEnd(width)}  ${why}`);
+    return own.length === 0 ? [] : [[`${title}:`, ...lines].join("\n")];
+  });
+  return blocks.join("\n\n");
+}
+
+/** The node as it is about to be written. */
+export function nodeText(name: string, { node }: Draft): string {
+  return stringify({ [name]: node }, { lineWidth: 0 });
+}

@@ -1,0 +1,584 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { parse } from "yaml";
+import { merge, type RawSettings } from "../../config/load";
+import { ClusterError, type Cluster } from "../../doctor/pve";
+import { main } from "../../import/cli";
+import { draft, type Draft, type Given } from "../../import/draft";
+import { parseFacts, type Facts } from "../../import/facts";
+import { upstream } from "../../import/engine";
+import { declaredAddress } from "../../import/machine";
+import { exactly, isTree, minimal, type Tree } from "../../import/minimal";
+import { gibibytes, options, readHardware, type Hardware } from "../../import/proxmox";
+import { findingsText } from "../../import/render";
+import { fingerprint, parseTarget, scanHostKey } from "../../import/ssh";
+import { portainerOf, readStack, sshOf } from "../../import/stack";
+import { addNode, NodeExists } from "../../import/stack-file";
+import { stackFile } from "../support/settings";
+
+/** What inspect.sh said of a node made by test/lab/by-hand.sh, in the lab. */
+const RECORDED = JSON.parse(
+  readFileSync(join(__dirname, "../fixtures/import/proj-docker01.json"), "utf8"),
+) as Record<string, string>;
+
+const wire = (facts: Record<string, string>): string =>
+  Object.entries(facts)
+    .map(([name, text]) => `${name} ${Buffer.from(text).toString("base64")}`)
+    .join("\n");
+
+const facts = (changes: Record<string, string> = {}): Facts =>
+  parseFacts(wire({ ...RECORDED, ...changes }));
+
+const CONFIG: Hardware["config"] = {
+  name: "proj-docker01",
+  cores: 2,
+  memory: "32768",
+  cpu: "host",
+  onboot: 1,
+  description: "asked for by astronomy, ticket 4711",
+  scsihw: "virtio-scsi-pci",
+  scsi0: "nvme-pool:vm-2014-disk-0,discard=on,size=24G",
+  ide2: "nvme-pool:vm-2014-cloudinit,media=cdrom",
+  net0: "virtio=BC:24:11:F8:C1:A3,bridge=vmbr0,tag=20",
+  ipconfig0: "ip=10.25.20.23/24,gw=10.25.20.1",
+};
+
+const hardware = (config: Hardware["config"] = {}, rest: Partial<Hardware> = {}): Hardware => ({
+  vmId: 2014,
+  name: "proj-docker01",
+  proxmoxNode: "pve01",
+  status: "running",
+  config: { ...CONFIG, ...config },
+  firewallRules: 0,
+  ...rest,
+});
+
+const AGENT = `docker.io/portainer/agent:2.39.1@sha256:${"7".repeat(64)}`;
+const STACK: RawSettings = {
+  proxmox: { endpoint: "https://pve01.example.org:8006/" },
+  defaults: {
+    ssh: { privateKeyFile: "~/.ssh/key" },
+    portainer: { server: "10.25.10.11", agent: { image: AGENT } },
+  },
+  nodes: undefined,
+};
+
+const given = (changes: Partial<Given> = {}): Given => ({
+  name: "proj-docker01",
+  hardware: hardware(),
+  facts: facts(),
+  ssh: { user: "ubuntu", hostKey: "ssh-ed25519 AAAAHostKey", privateKeyFile: "~/.ssh/key" },
+  stack: STACK,
+  portainer: { server: "10.25.10.11", image: AGENT },
+  ...changes,
+});
+
+const told = ({ findings }: Draft, kind: string): string[] =>
+  findings.filter((one) => one.kind === kind).map(({ what, why }) => `${what}: ${why}`);
+
+describe("the draft of a node made by hand", () => {
+  test("says what was found, and no more than the stack's defaults do not", () => {
+    const { node, findings } = draft(given());
+    expect(node).toMatchSnapshot();
+    expect(findingsText(findings)).toMatchSnapshot();
+  });
+
+  test("is a configuration the program accepts, with nothing beyond daemon.json in the daemon", () => {
+    const { node } = draft(given());
+    const merged = merge({ engine: { daemon: { "userns-remap": "default" } } }, node) as {
+      engine: { daemon: Tree };
+    };
+    expect(merged.engine.daemon).not.toHaveProperty("userns-remap");
+  });
+
+  test.each<[string, Partial<Given>, RegExp]>([
+    ["a template", { hardware: hardware({ template: 1 }) }, /VM 2014: is a template/],
+    ["stopped", { hardware: hardware({}, { status: "stopped" }) }, /qm start 2014/],
+    ["locked", { hardware: hardware({ lock: "backup" }) }, /is locked \(backup\)/],
+    [
+      "of more disks",
+      { hardware: hardware({ scsi2: "nvme-pool:vm-2014-disk-2,size=8G" }) },
+      /scsi2: .*take it away/,
+    ],
+    ["on another bus", { hardware: hardware({ virtio0: "a:b,size=8G" }) }, /virtio0: /],
+    [
+      "of more NICs",
+      { hardware: hardware({ net1: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1" }) },
+      /net1: /,
+    ],
+    [
+      "without VLAN",
+      { hardware: hardware({ net0: "virtio=BC:24:11:F8:C1:A3,bridge=vmbr0" }) },
+      /no VLAN tag/,
+    ],
+    [
+      "with an unknown NIC",
+      { hardware: hardware({ net0: "virtio=BC:24:11:00:00:00,bridge=vmbr0,tag=20" }) },
+      /no NIC of the guest has the MAC/,
+    ],
+    [
+      "with a disk of its own use",
+      { hardware: hardware({ scsi1: "nvme-pool:vm-2014-disk-1,size=100G" }) },
+      /scsi1: has to be XFS/,
+    ],
+    ["without a daemon", { facts: facts({ info: "" }) }, /no daemon answers/],
+    [
+      "without packages",
+      { facts: facts({ packages: "" }) },
+      /neither package docker-ce nor docker.io/,
+    ],
+    [
+      "in a swarm",
+      { facts: facts({ info: RECORDED.info?.replace("inactive", "active") ?? "" }) },
+      /swarm: is active/,
+    ],
+    [
+      "with a broken daemon.json",
+      { facts: facts({ daemonJson: "{" }) },
+      /daemon.json: is not JSON/,
+    ],
+    [
+      "with a TCP listener in daemon.json",
+      { facts: facts({ daemonJson: '{"hosts": ["tcp://0.0.0.0"]}' }) },
+      /engine.daemon.hosts/,
+    ],
+    [
+      "of a failed cloud-init",
+      { facts: facts({ cloudInit: "status: error" }) },
+      /cloud-init: status: error/,
+    ],
+    [
+      "with a user outside group docker",
+      { facts: facts({ dockerGroup: "docker:x:102:" }) },
+      /usermod -aG docker ubuntu/,
+    ],
+    [
+      "without keys",
+      { facts: facts({ keys: 'command="x" ssh-ed25519 AAAA' }) },
+      /none that could be declared/,
+    ],
+    [
+      "whose id is another node's",
+      { stack: { ...STACK, nodes: { other: { ...draft(given()).node } } } },
+      /vmId: 2014; allowed: a value of its own; other/,
+    ],
+  ])("%s is refused", (_, changes, reason) => {
+    expect(told(draft(given(changes)), "refuse").join("\n")).toMatch(reason);
+  });
+
+  test("with Docker's own disk declares that disk", () => {
+    const disks = JSON.stringify({
+      blockdevices: [
+        {
+          name: "/dev/sdb",
+          type: "disk",
+          fstype: "xfs",
+          mountpoints: ["/var/lib/docker"],
+          serial: "drive-scsi1",
+        },
+      ],
+    });
+    const mount = JSON.stringify({
+      filesystems: [{ source: "/dev/sdb", fstype: "xfs", options: "rw,prjquota" }],
+    });
+    const { node, findings } = draft(
+      given({
+        hardware: hardware({ scsi1: "nvme-pool:vm-2014-disk-1,size=100G" }),
+        facts: facts({ disks, mount }),
+      }),
+    );
+    expect(findings.filter(({ kind }) => kind === "refuse")).toEqual([]);
+    expect(node.machine).toMatchObject({ dockerDisk: { sizeGiB: 100, datastore: "nvme-pool" } });
+  });
+
+  test("names what the next up does to the machine", () => {
+    const odd = hardware({
+      memory: "current=2000",
+      scsi0: "nvme-pool:vm-2014-disk-0,size=3584M",
+      startup: "order=1",
+    });
+    const { node, findings } = draft(
+      given({
+        hardware: { ...odd, config: { ...odd.config, cpu: "" } },
+        facts: facts({ holds: "" }),
+      }),
+    );
+    expect(told({ node, findings }, "change")).toEqual([
+      expect.stringMatching(/^CPU type: /),
+      expect.stringMatching(/^memory: 2000 MiB .* 2 GiB, which needs a reboot/),
+      expect.stringMatching(/^scsi0: grows from 3.5 to 4 GiB/),
+      expect.stringMatching(/^start order: is order=1/),
+      expect.stringMatching(/^packages: docker.io and what belongs to it get held/),
+      expect.stringMatching(/^sshd: /),
+      expect.stringMatching(/^protection: /),
+    ]);
+  });
+
+  test("keeps a complete start order, and one that is the default out of the file", () => {
+    const startup = (text: string): unknown =>
+      (draft(given({ hardware: hardware({ startup: text }) })).node.machine as Tree).startup;
+    expect(startup("order=5,up=10,down=60")).toEqual({
+      order: 5,
+      upDelaySeconds: 10,
+      downDelaySeconds: 60,
+    });
+    expect(startup("order=20,up=30,down=120")).toBeUndefined();
+  });
+
+  test("takes Docker's own packages by their release, and says which are missing", () => {
+    const packages =
+      "installed docker-ce 5:29.10.0-1~ubuntu.24.04~noble\ninstalled docker-ce-cli 5:29.10.0-1~ubuntu.24.04~noble\ninstalled containerd.io 2.1.0-1";
+    const found = draft(given({ facts: facts({ packages, holds: "docker-ce" }) }));
+    expect(found.node.engine).toMatchObject({ version: "29.10.0" });
+    expect(told(found, "change").join()).toMatch(
+      /docker-buildx-plugin, docker-compose-plugin get installed/,
+    );
+    expect(upstream("26.1.5+dfsg1-9+b4")).toBe("26.1.5");
+  });
+});
+
+describe("networks", () => {
+  const [bridge] = facts().networks;
+  const network = (changes: object): string =>
+    JSON.stringify({ ...bridge, Name: "lan", Id: "d".repeat(64), ...changes });
+  const drafted = (...all: string[]): Draft =>
+    draft(given({ facts: facts({ networks: all.join("\n") }) }));
+  const pool = {
+    Subnet: "10.25.30.0/24",
+    Gateway: "10.25.30.1",
+    IPRange: "10.25.30.128/25",
+    AuxiliaryAddresses: { router: "10.25.30.129" },
+  };
+
+  test("a macvlan is declared with parent, VLAN and reserved addresses", () => {
+    const { node } = drafted(
+      network({
+        Driver: "macvlan",
+        Options: { parent: "eth0.30" },
+        IPAM: { Driver: "default", Config: [pool] },
+      }),
+    );
+    expect((node.networks as Tree).lan).toEqual({
+      driver: "macvlan",
+      parent: "eth0",
+      vlan: 30,
+      subnet: "10.25.30.0/24",
+      gateway: "10.25.30.1",
+      range: "10.25.30.128/25",
+      excluded: { router: "10.25.30.129" },
+    });
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["another driver", { Driver: "ipvlan" }, /driver ipvlan/],
+    ["a swarm's", { Scope: "swarm" }, /scope swarm/],
+    ["IPv6", { EnableIPv6: true }, /IPv6/],
+    [
+      "an option nobody knows",
+      { Options: { "com.docker.network.driver.mtu": "9000" } },
+      /option com.docker.network.driver.mtu/,
+    ],
+    ["two subnets", { IPAM: { Driver: "default", Config: [pool, pool] } }, /2 subnets/],
+    [
+      "a bridge with a range",
+      { IPAM: { Driver: "default", Config: [pool] } },
+      /a range or reserved/,
+    ],
+    [
+      "a private macvlan",
+      { Driver: "macvlan", Options: { parent: "eth0", macvlan_mode: "private" } },
+      /macvlan mode private/,
+    ],
+    [
+      "a macvlan without gateway",
+      {
+        Driver: "macvlan",
+        Options: { parent: "eth0" },
+        IPAM: { Driver: "default", Config: [{ Subnet: "10.25.30.0/24" }] },
+      },
+      /cannot be declared/,
+    ],
+  ])("%s is left alone", (_, changes, reason) => {
+    const found = drafted(network(changes));
+    expect(found.node).not.toHaveProperty("networks");
+    expect(told(found, "leave").join("\n")).toMatch(new RegExp(`network lan: .*${reason.source}`));
+    expect(told(found, "refuse")).toEqual([]);
+  });
+});
+
+describe("the agent", () => {
+  const [agent] = facts().containers.filter(({ name }) => name === "/portainer_agent");
+  const drafted = (changes: object, portainer: Given["portainer"] = given().portainer): Draft =>
+    draft(
+      given({ facts: facts({ containers: JSON.stringify({ ...agent, ...changes }) }), portainer }),
+    );
+
+  test("is kept, and what would be different is said", () => {
+    const found = drafted({ environment: [] });
+    expect(found.node.adopt).toMatchObject({ agent: agent?.id });
+    expect(told(found, "leave").join("\n")).toMatch(
+      /portainer_agent: would be replaced to be as declared \(image .*; port on every address; not in the host's user namespace; no AGENT_SECRET\)/,
+    );
+  });
+
+  test("without another image in the stack is pinned to the one it runs", () => {
+    const bare = { ...STACK, defaults: { ssh: { privateKeyFile: "~/.ssh/key" } } };
+    const { node } = draft(given({ stack: bare, portainer: { server: "10.25.10.11" } }));
+    expect(node.portainer).toMatchObject({
+      agent: {
+        image: expect.stringMatching(/agent:2.33.5-standin@sha256:[0-9a-f]{64}$/) as unknown,
+      },
+    });
+  });
+
+  test.each<[string, object, Given["portainer"] | undefined, RegExp]>([
+    ["stopped", { running: false }, undefined, /does not run/],
+    ["of an unknown server", {}, { image: AGENT }, /--portainer ADDRESS/],
+    [
+      "of no known version",
+      { image: "portainer/agent:latest" },
+      { server: "10.25.10.11" },
+      /no version or no digest/,
+    ],
+    ["that publishes no port", { ports: {} }, undefined, /9001 is not published/],
+  ])("%s is left alone", (_, changes, portainer, reason) => {
+    const found = drafted(changes, portainer);
+    expect(told(found, "leave").join("\n")).toMatch(reason);
+    expect(found.node.adopt).not.toHaveProperty("agent");
+    expect(found.node.portainer).toBeNull();
+  });
+});
+
+describe("as little configuration as possible", () => {
+  const tree = fc.letrec<{ tree: Tree; value: unknown }>((tie) => ({
+    tree: fc.dictionary(fc.constantFrom("a", "b", "c"), tie("value"), { maxKeys: 3 }),
+    value: fc.oneof({ depthSize: "small" }, fc.integer(), fc.array(fc.integer()), tie("tree")),
+  })).tree;
+
+  /** Empty maps, or none: the same to the configuration, whose sections have defaults. */
+  const pruned = (value: unknown): unknown =>
+    isTree(value)
+      ? Object.fromEntries(
+          Object.entries(value)
+            .map(([key, item]) => [key, pruned(item)] as const)
+            .filter(([, item]) => !(isTree(item) && Object.keys(item).length === 0)),
+        )
+      : value;
+
+  test("merged over the defaults, it says exactly what was found", () => {
+    fc.assert(
+      fc.property(tree, tree, (base, found) => {
+        const merged = merge(base, minimal(base, exactly(base, found)));
+        expect(pruned(merged)).toEqual(pruned(found));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("and nothing at all where they agree", () => {
+    fc.assert(fc.property(tree, (base) => Object.keys(minimal(base, base)).length === 0));
+  });
+
+  test("undefined leaves a default standing, null removes it", () => {
+    expect(minimal({ a: 1, b: 2 }, { a: undefined, b: null, c: null })).toEqual({ b: null });
+  });
+});
+
+describe("the stack's file", () => {
+  const node = { machine: { vmId: 2014 }, networks: {} };
+  const prod = readFileSync(join(__dirname, "../../Pulumi.prod.yaml"), "utf8");
+  const nodes = (text: string): unknown =>
+    (parse(text) as { config: Tree }).config["docker-node:nodes"];
+
+  test("gets the node behind the others; everything else stays to the letter", () => {
+    const after = addNode(prod, "proj-docker01", node);
+    expect(after.startsWith(prod)).toBe(true);
+    expect(nodes(after)).toEqual({ ...(nodes(prod) as Tree), "proj-docker01": node });
+  });
+
+  test("keeps comments and keys that follow", () => {
+    const text =
+      "# head\nconfig:\n    docker-node:nodes: # nodes\n        a: { x: 1 } # one\n        # more\n    other: 1 # tail\n";
+    const after = addNode(text, "b", node);
+    expect(text.split("\n").filter((line) => !after.split("\n").includes(line))).toEqual([]);
+    expect(parse(after)).toEqual({
+      config: { "docker-node:nodes": { a: { x: 1 }, b: node }, other: 1 },
+    });
+  });
+
+  test.each([
+    "",
+    "encryptionsalt: v1\n",
+    "config:\n  docker-node:proxmox: { a: b }",
+    "config:\n  docker-node:nodes:\n    a:\n      text: |\n        two\n        lines\n",
+  ])("%j takes one too", (text) => {
+    const after = addNode(text, "b", node);
+    expect(after.startsWith(text)).toBe(true);
+    expect(nodes(after)).toMatchObject({ b: node });
+  });
+
+  test("has it already: the same is no change, another one is refused", () => {
+    const after = addNode(prod, "proj-docker01", node);
+    expect(addNode(after, "proj-docker01", { ...node })).toBe(after);
+    expect(() => addNode(after, "proj-docker01", { machine: {} })).toThrow(NodeExists);
+  });
+
+  test.each([
+    "config:\n  docker-node:nodes: '{}'\n",
+    "config:\n  docker-node:nodes: { a: {} }\n",
+    "config: {}\n",
+  ])("%j is refused", (text) => {
+    expect(() => addNode(text, "b", node)).toThrow(/(docker-node:nodes|config) is/);
+  });
+});
+
+describe("reading", () => {
+  const cluster = (answers: Record<string, unknown>): Cluster => ({
+    get: (path) =>
+      path in answers
+        ? Promise.resolve(answers[path])
+        : Promise.reject(new ClusterError(403, "Permission check failed")),
+  });
+  const guests = [
+    { vmid: 2014, type: "qemu", name: "proj-docker01", node: "pve01", status: "running" },
+    { vmid: 300, type: "lxc", node: "pve01", status: "running" },
+  ];
+  const LIST = "/cluster/resources?type=vm";
+
+  test("the VM from Proxmox", async () => {
+    const path = "/nodes/pve01/qemu/2014";
+    const answers = {
+      [LIST]: guests,
+      [`${path}/config`]: CONFIG,
+      [`${path}/firewall/rules`]: [{}],
+    };
+    expect(await readHardware(cluster(answers), 2014)).toEqual(hardware({}, { firewallRules: 1 }));
+    await expect(readHardware(cluster(answers), 2015)).rejects.toThrow(
+      "no VM 2015 that the token may see; it sees: 2014 proj-docker01, 300",
+    );
+    await expect(readHardware(cluster(answers), 300)).rejects.toThrow("300 is a container (lxc)");
+    await expect(readHardware(cluster({ [LIST]: guests }), 2014)).rejects.toThrow(
+      `GET ${path}/config: Permission check failed (403)`,
+    );
+  });
+
+  test("property strings and sizes", () => {
+    expect(options("virtio=AA,bridge=vmbr0")).toEqual({ virtio: "AA", bridge: "vmbr0" });
+    expect(options(undefined)).toEqual({});
+    expect([gibibytes("132G"), gibibytes("512M"), gibibytes("1T"), gibibytes(undefined)]).toEqual([
+      132,
+      0.5,
+      1024,
+      undefined,
+    ]);
+    expect([
+      declaredAddress(hardware()),
+      declaredAddress(hardware({ ipconfig0: "ip=dhcp" })),
+    ]).toEqual(["10.25.20.23", undefined]);
+  });
+
+  test("an answer that breaks off is an error", () => {
+    const { end, ...cut } = RECORDED;
+    expect(end).toBe("");
+    expect(() => parseFacts(wire(cut))).toThrow("incomplete");
+  });
+
+  test("SSH targets", () => {
+    expect(parseTarget("10.25.20.24", "ubuntu")).toEqual({
+      user: "ubuntu",
+      host: "10.25.20.24",
+      port: 22,
+    });
+    expect(parseTarget("admin@node:2222", "ubuntu")).toEqual({
+      user: "admin",
+      host: "node",
+      port: 2222,
+    });
+    for (const bad of ["", "a b", "-oProxyCommand=x@", "node:0", "node:99999"])
+      expect(() => parseTarget(bad, "ubuntu")).toThrow("allowed is user@host:port");
+  });
+
+  test("host keys", async () => {
+    // ssh-keygen -lf of the same key.
+    expect(
+      fingerprint(
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJj+VxKV8xLBPJHyXJLlH+/ge3udeQ/DUUXouMhOoBFG",
+      ),
+    ).toMatch(/^SHA256:[\w+/]{43}$/);
+    const target = { user: "u", host: "node", port: 22 };
+    const says =
+      (stdout: string, code: number | undefined = 0) =>
+      () =>
+        Promise.resolve({ code, stdout, stderr: "" });
+    expect(await scanHostKey(target, says("# node\n[node]:22 ssh-ed25519 AAAA\n"))).toBe(
+      "ssh-ed25519 AAAA",
+    );
+    await expect(scanHostKey(target, says(""))).rejects.toThrow(
+      "no sshd with an ed25519 host key answers at node:22",
+    );
+    await expect(
+      scanHostKey(target, () => Promise.resolve({ code: undefined, stdout: "", stderr: "" })),
+    ).rejects.toThrow("ssh-keyscan is missing");
+  });
+
+  test("what the stack's nodes have in common", () => {
+    const prod = stackFile("prod");
+    expect(sshOf(prod)).toEqual({ user: "ubuntu", privateKeyFile: "~/.ssh/docker-node_ed25519" });
+    expect(portainerOf(prod).server).toBe("10.25.10.11");
+    expect(portainerOf(prod, "10.0.0.1").server).toBe("10.0.0.1");
+    const two = {
+      ...prod,
+      nodes: { a: { portainer: { server: "1" } }, b: { portainer: { server: "2" } } },
+    };
+    expect(portainerOf(two).server).toBeUndefined();
+  });
+
+  test("a stack without endpoint or token says how to mend it", async () => {
+    const says = (values: unknown) => () =>
+      Promise.resolve({ code: 0, stdout: JSON.stringify(values), stderr: "" });
+    await expect(readStack(says({}), "prod", ".")).rejects.toThrow("proxmox: missing");
+    const proxmox = { objectValue: STACK.proxmox };
+    await expect(readStack(says({ "docker-node:proxmox": proxmox }), "prod", ".")).rejects.toThrow(
+      "pulumi config set --secret docker-node:proxmoxApiToken",
+    );
+  });
+});
+
+describe("the command line", () => {
+  const run = async (...args: string[]): Promise<[number, string]> => {
+    const lines: string[] = [];
+    const ask = (): Promise<boolean> => Promise.resolve(false);
+    return [await main(args, { print: (text) => void lines.push(text), ask }), lines.join("\n")];
+  };
+
+  test.each([[], ["abc"], ["99"], ["2014", "2019"], ["2014", "--nonsense"]])(
+    "%j %j is wrong usage",
+    async (...args) => {
+      const [status, said] = await run(...(args as string[]));
+      expect(status).toBe(2);
+      expect(said).toContain("usage: npm run import");
+    },
+  );
+
+  test("help", async () => {
+    expect(await run("--help")).toEqual([0, expect.stringContaining("--portainer ADDRESS")]);
+  });
+
+  test("a cluster that does not answer is named, and nothing is written", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "import-"));
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    const text = `config:\n  docker-node:proxmox: { endpoint: "https://127.0.0.1:${port}/" }\n  docker-node:proxmoxApiToken: a@pve!b=c\n`;
+    writeFileSync(join(folder, "Pulumi.x.yaml"), text);
+    const [status, said] = await run("2014", "--stack", "x", "--cwd", folder);
+    expect([status, readFileSync(join(folder, "Pulumi.x.yaml"), "utf8")]).toEqual([1, text]);
+    expect(said).toMatch(/GET \/cluster\/resources\?type=vm: .*ECONNREFUSED/);
+    rmSync(folder, { recursive: true });
+  });
+});
