@@ -270,7 +270,6 @@ const dockerId = z.string().regex(/^[0-9a-f]{64}$/, {
   error: "a full Docker id, 64 hex digits: `docker inspect --format '{{.Id}}' NAME`",
 });
 
-/** Things made by hand that this program takes over as they are; `npm run import` writes it. */
 const adopted = z.strictObject({
   networks: z
     .record(dockerName, dockerId)
@@ -293,7 +292,9 @@ export const nodeSchema = z.strictObject({
   portainer: portainer.optional(),
   networks: z.record(dockerName, namedNetwork).default({}),
   volumes: z.record(dockerName, volume).default({}),
-  adopt: adopted.default({ networks: {}, volumes: [] }),
+  adopt: adopted
+    .default({ networks: {}, volumes: [] })
+    .describe("What exists already and is taken over as it is; `npm run import` writes it."),
 });
 
 /** How the program reaches Proxmox VE. */
