@@ -26,16 +26,22 @@ type Tree = Record<string, unknown>;
  */
 export async function openStack(lab: Lab, override: Tree = {}, stackName = "lab"): Promise<Stack> {
   // Here already, since an inline program's error also ends the process that drives it as an unhandled rejection.
-  loadSettings(labConfig(lab, override) as unknown as RawSettings);
-  const stack = await openProject(lab, {
+  const config = labConfig(lab, override);
+  loadSettings(config as unknown as RawSettings);
+  const stack = await selectStack(lab, stackName);
+  await stack.setAllConfig(configMap(lab, config));
+  return stack;
+}
+
+/** A stack of the lab's workspace with the configuration its file has, or none. */
+export function selectStack(lab: Lab, stackName: string): Promise<Stack> {
+  return openProject(lab, {
     folder: ROOT,
     workspace: "project",
     projectName: "docker-node",
     stackName,
     program: async () => Promise.resolve({ ...program() }),
   });
-  await stack.setAllConfig(configMap(lab, override));
-  return stack;
 }
 
 /** A Pulumi project run in the lab's backend, by the lab's engine. */
@@ -138,8 +144,8 @@ function defaults(lab: Lab): Tree {
   };
 }
 
-function configMap(lab: Lab, override: Tree): ConfigMap {
-  const config = labConfig(lab, override);
+/** Configuration as the engine takes it, with the lab's secrets. */
+export function configMap(lab: Lab, config: Tree): ConfigMap {
   const values = Object.entries(config).map(([key, value]) => [
     `docker-node:${key}`,
     { value: JSON.stringify(value) },

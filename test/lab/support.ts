@@ -65,21 +65,27 @@ export function statusOfCommand(
   });
 }
 
-/** The node as a person sees it: a shell by ssh. */
+/** The node as a person sees it: a shell by ssh. `node`: its name in the lab's stack, or a VM's id. */
 export class Shell {
   constructor(
     private readonly lab: Lab,
-    private readonly name: string,
+    private readonly node: string | number,
     private readonly hostKey: string,
   ) {}
 
   /** Runs a script as root; standard output, trimmed. */
   async root(script: string): Promise<string> {
-    const node = loadSettings(labConfig(this.lab) as never).nodes[this.name];
-    if (!node?.ssh.endpoint) throw new Error(`no node ${this.name}`);
-    const { host, port } = node.ssh.endpoint;
-    const target = [...sshOptions(node, this.hostKey), "-p", String(port), `ubuntu@${host}`];
+    const { forwards, credentials } = this.lab;
+    const port = forwards[String(this.vmId())]?.ssh;
+    if (!port) throw new Error(`no node ${this.node}`);
+    const options = sshOptions({ ssh: credentials }, this.hostKey);
+    const target = [...options, "-p", String(port), "ubuntu@127.0.0.1"];
     return (await execute("ssh", [...target, "sudo -n bash -eu"], script)).trim();
+  }
+
+  private vmId(): number | undefined {
+    if (typeof this.node === "number") return this.node;
+    return loadSettings(labConfig(this.lab) as never).nodes[this.node]?.machine.vmId;
   }
 
   /** A Go template over `docker info`, decoded as JSON. */
@@ -107,6 +113,24 @@ export class Proxmox {
 
   put(path: string, body: Record<string, string>): Promise<unknown> {
     return this.request("PUT", path, new URLSearchParams(body).toString());
+  }
+
+  /** Sends parameters and waits for the task they start. */
+  async run(
+    path: string,
+    parameters: Record<string, string | number> = {},
+    method: "POST" | "PUT" = "POST",
+  ): Promise<void> {
+    const form = new URLSearchParams();
+    for (const [key, value] of Object.entries(parameters)) form.set(key, String(value));
+    const upid = await this.request<string>(method, path, form.toString());
+    const status = `/nodes/pve01/tasks/${encodeURIComponent(upid)}/status`;
+    for (;;) {
+      const task = await this.get<{ status: string; exitstatus?: string }>(status);
+      if (task.status === "stopped" && task.exitstatus === "OK") return;
+      if (task.status === "stopped") throw new Error(`${path}: ${task.exitstatus ?? "failed"}`);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
   }
 
   private request<T>(method: string, path: string, body?: string): Promise<T> {

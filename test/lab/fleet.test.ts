@@ -1,0 +1,247 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
+import { parse, parseDocument } from "yaml";
+import { runner } from "../../doctor/system";
+import { main as importVm } from "../../import/cli";
+import { scanHostKey } from "../../import/ssh";
+import { erase, instance } from "../../lab/lib/instance";
+import { NETWORK, startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { configMap, labConfig, selectStack, stackEnv } from "../../lab/lib/stack";
+import { planOf } from "../../plan/events";
+import { render } from "../../plan/render";
+import { risksOf } from "../../plan/risks";
+import { byHand, createByHand } from "./by-hand";
+import { Life } from "./life";
+import { Proxmox, Shell, Steps, log, stateFiles, statusOf, waitFor } from "./support";
+
+/*
+ * proj-docker01, made by hand as nodes were before this program, becomes a node of a stack: looked at and
+ * written down by `npm run import`, adopted by `up`. What runs on it must not notice.
+ */
+
+jest.setTimeout(30 * 60_000);
+
+const VM = { vmId: 2014, name: "proj-docker01", address: "10.25.20.23" };
+const here = instance("fleet");
+const environment = { ...process.env };
+
+let lab: Lab;
+let proxmox: Proxmox;
+let shell: Shell;
+let stack: Stack;
+let file: string;
+let before: string;
+const life = new Life();
+const { step } = life;
+
+const quiet = { onOutput: (): void => undefined };
+
+/** All that adoption must leave alone: the boot, the daemon, what runs, what is stored, what is configured. */
+const UNTOUCHED = `
+  cat /proc/sys/kernel/random/boot_id
+  systemctl show --property MainPID,ActiveEnterTimestamp docker
+  docker inspect --format '{{.Id}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}' observatory portainer_agent
+  sha256sum /var/lib/docker/volumes/*/_data/* /etc/docker/daemon.json
+  docker network ls --no-trunc --quiet | sort
+  docker volume inspect $(docker volume ls --quiet) | sha256sum
+  sort /home/ubuntu/.ssh/authorized_keys
+  getent group docker`;
+
+beforeAll(async () => {
+  await stopLab(here);
+  erase(here);
+  lab = await startLab(here, log);
+  proxmox = new Proxmox(lab);
+  // As on a workstation: the Pulumi CLI on the PATH, logged in.
+  const { cli, home } = lab.engine;
+  const path = `${dirname(cli)}:${process.env.PATH ?? ""}`;
+  Object.assign(process.env, stackEnv(lab), { PULUMI_HOME: home, PATH: path });
+});
+
+afterAll(async () => {
+  process.env = environment;
+  await stopLab(here);
+  if (!life.broken) erase(here);
+  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+});
+
+async function up(): Promise<Steps> {
+  const steps = new Steps();
+  await stack.up({ ...quiet, onEvent: steps.onEvent });
+  return steps;
+}
+
+/** `npm run import`, answered with yes or no; its status and everything it said. */
+async function runImport(answer: boolean): Promise<{ status: number; said: string }> {
+  const lines: string[] = [];
+  const port = lab.forwards[String(VM.vmId)]?.ssh ?? 0;
+  const place = ["--stack", "fleet", "--cwd", dirname(file), "--no-plan"];
+  const reach = ["--ssh", `ubuntu@127.0.0.1:${port}`, "--portainer", NETWORK.host];
+  const status = await importVm([String(VM.vmId), ...place, ...reach], {
+    print: (text) => void lines.push(text),
+    ask: (question) => {
+      lines.push(question);
+      return Promise.resolve(answer);
+    },
+  });
+  return { status, said: lines.join("\n") };
+}
+
+describe("a node made by hand", () => {
+  step("is there, and runs an application and a Portainer agent", async () => {
+    await createByHand(lab, proxmox, VM);
+    const port = lab.forwards[String(VM.vmId)]?.ssh ?? 0;
+    const target = { user: "ubuntu", host: "127.0.0.1", port };
+    await waitFor(async () => {
+      shell = new Shell(lab, VM.vmId, await scanHostKey(target, runner(".")));
+      return (await shell.root("cloud-init status --wait >/dev/null; echo over")) === "over";
+    }, 600);
+    await shell.root(byHand(lab));
+    await waitFor(
+      async () => (await shell.root("cat /var/lib/docker/volumes/catalogue/_data/objects")) !== "",
+    );
+    before = await shell.root(UNTOUCHED);
+    expect(before.match(/ 0$/gm)).toHaveLength(2);
+  });
+
+  step("has a stack waiting, with what all nodes share and no node", async () => {
+    stack = await selectStack(lab, "fleet");
+    const { proxmox: endpoint, defaults } = labConfig(lab);
+    await stack.setAllConfig(configMap(lab, { proxmox: endpoint, defaults }));
+    file = join(stack.workspace.workDir, "Pulumi.fleet.yaml");
+  });
+});
+
+describe("import", () => {
+  step("writes nothing that was not confirmed", async () => {
+    const text = readFileSync(file, "utf8");
+    const { status, said } = await runImport(false);
+    expect(status).toBe(1);
+    expect(said).toMatch(/has the host key SHA256:\S+/);
+    expect(readFileSync(file, "utf8")).toBe(text);
+  });
+
+  step("writes the node as it is, and says what becomes of everything", async () => {
+    const text = readFileSync(file, "utf8");
+    const { status, said } = await runImport(true);
+    expect(status).toBe(0);
+    for (const line of [
+      /^Adopted, as it is:$/m,
+      /^ {2}volume research-data +stays as it is$/m,
+      /^ {2}portainer_agent +would be replaced to be as declared \(.*port on every address/m,
+      /^ {2}volume cache +driver options \(device, type\)/m,
+      /^ {2}network scratch +cannot be declared: .*default-address-pools/m,
+      /^ {2}containers observatory +not declared/m,
+    ])
+      expect(said).toMatch(line);
+    expect(said).not.toContain(lab.credentials.agentSecret);
+    expect(readFileSync(file, "utf8").startsWith(text)).toBe(true);
+    expect(await shell.root(UNTOUCHED)).toBe(before);
+  });
+
+  step("has the daemon, the networks, the volumes and the agent in the configuration", () => {
+    const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
+    const { [VM.name]: node } = config["docker-node:nodes"] as Record<string, unknown>;
+    const id = expect.stringMatching(/^[0-9a-f]{64}$/) as unknown;
+    expect(node).toMatchObject({
+      machine: { vmId: 2014, adopt: true, cpu: { cores: 2 }, disk: { sizeGiB: 24 } },
+      network: { address: "10.25.20.23/24", gateway: "10.25.20.1", vlan: 20 },
+      engine: { version: "26.1.5", groupMembers: ["astronomer"], daemon: { "userns-remap": null } },
+      networks: {
+        "development-secondary": { subnet: "172.19.0.0/24" },
+        "astronomy-compute-secondary": { subnet: "172.19.1.0/24", isolated: true },
+      },
+      volumes: { "research-data": {}, catalogue: { labels: { purpose: "catalogue" } } },
+      adopt: {
+        networks: { "development-secondary": id, "astronomy-compute-secondary": id },
+        volumes: ["catalogue", "research-data"],
+        agent: id,
+      },
+    });
+  });
+});
+
+describe("adoption", () => {
+  step("shows what the next up changes: nothing but how Proxmox keeps the VM", async () => {
+    const events: EngineEvent[] = [];
+    await stack.preview({ ...quiet, onEvent: (event) => void events.push(event) });
+    const plan = planOf(events, "fleet");
+    log(render(plan, "terminal"));
+    expect(plan.counts).toMatchObject({ import: 5, update: 1, replace: 0, delete: 0 });
+    const changes = plan.nodes.flatMap((node) => node.changes);
+    const [vm] = changes.filter(({ action }) => action === "update");
+    expect(vm?.name).toBe(`${VM.name}-vm`);
+    expect(vm?.properties.map(({ path }) => path)).toEqual([
+      "protection",
+      "startup",
+      "stopOnDestroy",
+    ]);
+    expect(risksOf(plan)).toEqual([]);
+  });
+
+  step("up changes only that, and nothing on the node notices", async () => {
+    const steps = await up();
+    expect(steps.with("import")).toEqual(
+      [
+        "agent-container",
+        "astronomy-compute-secondary",
+        "catalogue",
+        "development-secondary",
+        "research-data",
+      ].map((name) => `${VM.name}-${name}`),
+    );
+    expect(steps.with("update")).toEqual([`${VM.name}-vm`]);
+    expect(steps.diffs.filter((line) => /^(replace|delete|create-replacement)/.test(line))).toEqual(
+      [],
+    );
+    expect(await shell.root(UNTOUCHED)).toBe(before);
+    expect(await proxmox.vm(VM.vmId)).toMatchObject({
+      description: "asked for by astronomy, ticket 4711",
+      protection: 1,
+      scsihw: "virtio-scsi-pci",
+      startup: "order=20,up=30,down=120",
+    });
+  });
+
+  step("a second up and a refresh change nothing", async () => {
+    await stack.up({ ...quiet, expectNoChanges: true });
+    await stack.refresh({ ...quiet, expectNoChanges: true });
+    expect(await shell.root(UNTOUCHED)).toBe(before);
+  });
+
+  step("the agent's secret, found on the node, is in no state file in the clear", () => {
+    const text = stateFiles(here.stateDir);
+    expect(text).toContain("portainer_agent");
+    expect(text).not.toContain(lab.credentials.agentSecret);
+  });
+
+  step("import finds the node in the file, just so", async () => {
+    const text = readFileSync(file, "utf8");
+    const { status, said } = await runImport(true);
+    expect([status, said]).toEqual([0, expect.stringContaining(`has ${VM.name} already, just so`)]);
+    expect(readFileSync(file, "utf8")).toBe(text);
+  });
+
+  step(
+    "without its entry under adopt, the agent is replaced by the declared one, and nothing else",
+    async () => {
+      const document = parseDocument(readFileSync(file, "utf8"));
+      document.deleteIn(["config", "docker-node:nodes", VM.name, "adopt", "agent"]);
+      writeFileSync(file, document.toString({ lineWidth: 0 }));
+      const steps = await up();
+      expect(steps.with("create-replacement")).toEqual([`${VM.name}-agent-container`]);
+      expect(steps.with("create")).toEqual([`${VM.name}-agent-image`]);
+      const others = (text: string): string[] =>
+        text.split("\n").filter((line) => !/^[0-9a-f]{64} \d+ /.test(line));
+      const after = await shell.root(UNTOUCHED);
+      expect(others(after)).toEqual(others(before));
+      const observatory = before.split("\n").find((line) => /^[0-9a-f]{64} \d+ /.test(line)) ?? "";
+      expect(after).toContain(observatory);
+      const port = lab.forwards[String(VM.vmId)]?.agent ?? 0;
+      await waitFor(async () => (await statusOf(`https://127.0.0.1:${port}/ping`)) === 204, 60);
+      expect(await shell.root("ss -Hltn 'sport = :9001'")).toContain("10.25.20.23:9001");
+      await stack.up({ ...quiet, expectNoChanges: true });
+    },
+  );
+});
