@@ -7,7 +7,7 @@ import { main as importVm } from "../../import/cli";
 import { scanHostKey } from "../../import/ssh";
 import { erase, instance } from "../../lab/lib/instance";
 import { NETWORK, startLab, stopLab, type Lab } from "../../lab/lib/services";
-import { configMap, labConfig, selectStack, stackEnv } from "../../lab/lib/stack";
+import { cliEnv, configMap, labConfig, selectStack } from "../../lab/lib/stack";
 import { planOf } from "../../plan/events";
 import { render } from "../../plan/render";
 import { risksOf } from "../../plan/risks";
@@ -25,6 +25,7 @@ jest.setTimeout(30 * 60_000);
 const VM = { vmId: 2014, name: "proj-docker01", address: "10.25.20.23" };
 const here = instance("fleet");
 const environment = { ...process.env };
+const directory = process.cwd();
 
 let lab: Lab;
 let proxmox: Proxmox;
@@ -54,13 +55,12 @@ beforeAll(async () => {
   lab = await startLab(here, log);
   proxmox = new Proxmox(lab);
   // As on a workstation: the Pulumi CLI on the PATH, logged in.
-  const { cli, home } = lab.engine;
-  const path = `${dirname(cli)}:${process.env.PATH ?? ""}`;
-  Object.assign(process.env, stackEnv(lab), { PULUMI_HOME: home, PATH: path });
+  Object.assign(process.env, cliEnv(lab));
 });
 
 afterAll(async () => {
   process.env = environment;
+  process.chdir(directory);
   await stopLab(here);
   if (!life.broken) erase(here);
   else log(`state, logs and consoles are kept in ${here.stateDir}`);
@@ -76,7 +76,7 @@ async function up(): Promise<Steps> {
 async function runImport(answer: boolean): Promise<{ status: number; said: string }> {
   const lines: string[] = [];
   const port = lab.forwards[String(VM.vmId)]?.ssh ?? 0;
-  const place = ["--stack", "fleet", "--cwd", dirname(file), "--no-plan"];
+  const place = ["--stack", "fleet", "--cwd", dirname(file)];
   const reach = ["--ssh", `ubuntu@127.0.0.1:${port}`, "--portainer", NETWORK.host];
   const status = await importVm([String(VM.vmId), ...place, ...reach], {
     print: (text) => void lines.push(text),
