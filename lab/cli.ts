@@ -23,7 +23,7 @@ const USAGE = `usage: npm run lab [-- COMMAND]
   destroy    delete what the program made; the lab goes on
   status     what runs, and where
   ssh [CMD]  a shell on the node, or one command
-  consumer up|destroy   the stack of examples/consumer on the node
+  consumer up or destroy: the stack of examples/consumer, on the node
   run CMD…   any command with the lab's pulumi, as: run npm run plan -- --stack lab
   down       stop everything and remove every trace
 
