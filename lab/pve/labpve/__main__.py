@@ -13,10 +13,11 @@ from pathlib import Path
 
 from fakepve.certs import make_cert
 
+from .files import write_atomically
 from .machine import kvm_usable
 from .node import LabNode
 from .settings import Settings, load
-from .state import StateFile, write_atomically
+from .state import StateFile
 
 SAVE_INTERVAL = 0.5
 

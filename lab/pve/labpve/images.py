@@ -62,6 +62,11 @@ class Images:
             fmt = (await self.info(source)).get('format', 'raw')
             await run('qemu-img', 'convert', '-f', fmt, '-O', self.format(target), str(source), str(target))
 
+    async def convert(self, source: Path, target: Path) -> None:
+        """A full copy in the format of the target's name. The source's is told too: a guest's bytes are not probed."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        await run('qemu-img', 'convert', '-f', self.format(source), '-O', self.format(target), str(source), str(target))
+
     async def resize(self, path: Path, size: int) -> None:
         """Grow an image no process has open."""
         await run('qemu-img', 'resize', '-q', '-f', self.format(path), str(path), str(size))

@@ -8,9 +8,12 @@ from fakepve import FakePve, PveError, TaskError
 from fakepve.shapes import PRIVILEGES
 
 from .agent import AgentApi
-from .backups import BackupApi
+from .client import BackupClient
+from .clock import Clock
 from .downloads import DownloadApi
 from .images import Images
+from .restore import RestoreApi
+from .scheduler import SchedulerApi
 from .seed import files
 from .settings import Settings
 
@@ -44,7 +47,7 @@ class SlashTolerant:
         self._router.add_route(method, path + '/', handler)
 
 
-class LabNode(AgentApi, DownloadApi, BackupApi, FakePve):  # type: ignore[misc]
+class LabNode(RestoreApi, AgentApi, SchedulerApi, DownloadApi, FakePve):  # type: ignore[misc]
     """A single PVE node whose guests run."""
 
     def __init__(self, settings: Settings, kvm: bool = False) -> None:
@@ -52,6 +55,8 @@ class LabNode(AgentApi, DownloadApi, BackupApi, FakePve):  # type: ignore[misc]
         self.settings = settings
         self._held: set[asyncio.Task[Any]] = set()
         self.kvm = kvm
+        self.clock = Clock(settings.state_dir / 'clock')
+        self.client = BackupClient(settings)
         self.images = Images(settings.state_dir / 'storage')
         self.nodes = {settings.node: {'online': True}}
         self.cluster_name = settings.node

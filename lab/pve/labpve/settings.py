@@ -68,6 +68,8 @@ class Settings:
     memory_floor: int = 512
     time_scale: float = 0.001
     accelerator: str = 'auto'
+    # The program backups are made with: a path, or a name on PATH.
+    backup_client: str = 'proxmox-backup-client'
 
 
 def _network(data: dict[str, Any]) -> Network:
@@ -88,7 +90,7 @@ def parse(data: dict[str, Any]) -> Settings:
     """Settings from the decoded JSON; names are those of `ProxmoxSettings` in lab/lib/proxmox.ts."""
     optional = {'user': 'user', 'password': 'password', 'node': 'node', 'host': 'host', 'port': 'port',
                 'memoryFactor': 'memory_factor', 'memoryFloor': 'memory_floor', 'timeScale': 'time_scale',
-                'accelerator': 'accelerator'}
+                'accelerator': 'accelerator', 'backupClient': 'backup_client'}
     rest = {name: data[key] for key, name in optional.items() if data.get(key) is not None}
     return Settings(state_dir=Path(data['stateDir']).resolve(), run_dir=Path(data['runDir']).resolve(),
                     network=_network(data['network']), token=_token(data.get('token')), **rest)

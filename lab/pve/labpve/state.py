@@ -1,12 +1,12 @@
 """What the node knows, on disk: a restarted node has its VMs (stopped), storages, firewall and jobs again."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from fakepve import FakeVm
 
+from .files import write_atomically
 from .node import LabNode
 
 VM_KEYS = ('vmid', 'name', 'node', 'config', 'pending', 'template', 'pool', 'lock')
@@ -21,7 +21,7 @@ def dump(node: LabNode) -> str:
     return json.dumps({
         'vms': [{key: getattr(vm, key) for key in VM_KEYS} for vm in node.vms],
         'storages': {name: _store(store) for name, store in node.storages.items()},
-        'firewall': node._fw(), 'backupJobs': node.backup_jobs,
+        'firewall': node._fw(), 'backupJobs': node.backup_jobs, 'backupRuns': node.backup_runs,
         'pools': {name: sorted(ids) for name, ids in node.pools.items()},
         'poolInfo': {name: dict(info, storage=sorted(info['storage'])) for name, info in node.pool_info.items()},
     }, indent=1, sort_keys=True)
@@ -40,6 +40,7 @@ def load(node: LabNode, text: str) -> None:
     firewall['guests'] = {int(vmid): conf for vmid, conf in firewall['guests'].items()}
     node.__dict__['_fw_state'] = firewall
     node.backup_jobs = data['backupJobs']
+    node.backup_runs = data.get('backupRuns', {})
     node.pools = {name: set(ids) for name, ids in data['pools'].items()}
     node.pool_info = {name: dict(info, storage=set(info['storage'])) for name, info in data['poolInfo'].items()}
 
@@ -63,11 +64,3 @@ class StateFile:
         if text != self._written:
             write_atomically(self.path, text)
             self._written = text
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Readers see the old file or the new one, and only the owner sees it at all."""
-    fresh = path.with_name(path.name + '.new')
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 'w', encoding='utf-8') as output:
-        output.write(text)
-    fresh.replace(path)

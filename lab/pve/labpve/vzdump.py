@@ -1,0 +1,395 @@
+"""vzdump: backups of guests to a Proxmox Backup Server (PVE::API2::VZDump, PVE::VZDump, PVE::VZDump::QemuServer)."""
+
+import asyncio
+import shutil
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, AsyncIterator
+
+from fakepve import FakeVm, PveError, TaskError
+from fakepve.qemu import drives_of, is_cdrom, volume_ref
+from fakepve.routing import die, param_error, split_list
+
+from . import dumpoptions, fwconf, guestconf
+from .clock import Clock, local, utc
+from .command import agent_enabled
+from .diskcopy import Disk, RunningCopy, copy_images, render
+from .dumpoptions import DumpOptions
+from .pbs import PbsApi, snapshot_name
+from .power import PowerApi
+from .qmp import MonitorError
+from .tasklog import TaskLog
+
+# Seconds a guest may take to freeze its file systems, and to thaw them.
+FREEZE_TIMEOUT = 60
+
+
+@dataclass
+class Dump:
+    """The backup of one guest."""
+
+    vm: FakeVm
+    options: DumpOptions
+    log: TaskLog
+    directory: Path
+    time: int
+    was_running: bool
+    mode: str = 'stop'
+
+    @property
+    def snapshot(self) -> str:
+        """The backup's name on the server."""
+        return f'vm/{self.vm.vmid}/{utc(self.time)}'
+
+
+class VzdumpApi(PbsApi, PowerApi):
+    """Mixin before FakePve."""
+
+    clock: Clock
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._dump_lock = asyncio.Lock()
+
+    def _routes_lab_vzdump(self) -> list[tuple[str, str, Any]]:
+        base = '/nodes/{node}/vzdump'
+        return [('POST', base, self._vzdump), ('GET', base + '/extractconfig', self._extract_config)]
+
+    # -------------------------------------------------------------- request
+
+    async def _vzdump(self, v: dict[str, Any], user: str) -> str:
+        """PVE::API2::VZDump vzdump: permissions and parameters before the task, the rest inside."""
+        self.check_dump_permissions(v, user)
+        return await self.start_dump({key: value for key, value in v.items() if key != 'node'}, user)
+
+    def check_dump_permissions(self, v: dict[str, Any], user: str) -> None:
+        """assert_param_permission_vzdump, and the storage's own."""
+        if user != 'root@pam':
+            for key in dumpoptions.ROOT_ONLY:
+                if key in v:
+                    raise param_error(**{key: 'Only root may set this option.'})
+            if any(key in v for key in ('bwlimit', 'ionice', 'performance')):
+                self.require(user, '/', 'Sys.Modify')
+            fleecing = dumpoptions.fleecing(v.get('fleecing'))
+            if fleecing:
+                self.require(user, f'/storage/{fleecing}', 'Datastore.AllocateSpace')
+            if v.get('storage') and v.get('prune-backups') is not None:
+                self.require(user, f"/storage/{v['storage']}", 'Datastore.Allocate')
+        if v.get('storage'):
+            self.require(user, f"/storage/{v['storage']}", 'Datastore.AllocateSpace')
+
+    async def start_dump(self, v: dict[str, Any], user: str) -> str:
+        """The task of a backup, as it is asked for or as a job runs it."""
+        options = dumpoptions.parse(v)
+        vmids = self.selected(v)
+        if not vmids and not options.every:
+            return 'OK'
+        log = TaskLog()
+        upid = await self.task(self.settings.node, 'vzdump', vmids[0] if len(vmids) == 1 else '', user,
+                               lambda: self._dump_all(options, vmids, user, log))
+        log.bind(self.tasks[upid])
+        return str(upid)
+
+    def selected(self, v: dict[str, Any]) -> list[int]:
+        """get_included_guests."""
+        if v.get('pool'):
+            if v['pool'] not in self.pools:
+                raise die(f"no such pool '{v['pool']}'")
+            return sorted(self.pools[v['pool']])
+        if v.get('vmid'):
+            return sorted({int(vmid) for vmid in split_list(v['vmid'])})
+        excluded = {int(vmid) for vmid in split_list(v.get('exclude'))}
+        return sorted(vm.vmid for vm in self.vms if vm.vmid not in excluded)
+
+    # ----------------------------------------------------------------- task
+
+    async def _dump_all(self, options: DumpOptions, vmids: list[int], user: str, log: TaskLog) -> None:
+        """exec_backup: one guest after the other; one that fails does not keep the others from their turn."""
+        await self._activate(options.storage)
+        async with self._only_one(options, log):
+            log.info(f'starting new backup job: {options.command_line}')
+            failed = 0
+            for vmid in vmids:
+                if self._may_dump(user, vmid, options.every):
+                    failed += not await self._dump_guest(options, vmid, log)
+            log.info('Backup job finished ' + ('with errors' if failed else 'successfully'))
+        if failed:
+            raise TaskError('job errors')
+
+    async def _activate(self, sid: str) -> None:
+        """The storage has to be there, take backups and answer."""
+        try:
+            store = self._check_enabled(sid, self.settings.node)
+            if not self.is_pbs(sid):
+                raise TaskError('the lab backs up to storages of type pbs only')
+            await self.client.run(sid, store, 'status')
+        except (PveError, TaskError) as error:
+            raise TaskError(f"could not activate storage '{sid}': {error}") from None
+
+    @asynccontextmanager
+    async def _only_one(self, options: DumpOptions, log: TaskLog) -> AsyncIterator[None]:
+        """getlock: one vzdump a node at a time."""
+        waiting = self._dump_lock.locked()
+        if waiting:
+            log.info('trying to get global lock - waiting...')
+        try:
+            await asyncio.wait_for(self._dump_lock.acquire(), options.lock_wait * 60)
+        except asyncio.TimeoutError:
+            raise TaskError("can't acquire lock '/var/run/vzdump.lock' - got timeout") from None
+        try:
+            if waiting:
+                log.info('got global lock')
+            yield
+        finally:
+            self._dump_lock.release()
+
+    def _may_dump(self, user: str, vmid: int, every: bool) -> bool:
+        """A guest that is named needs the permission; of all of them those without are passed over."""
+        if self.vm(vmid) is not None and not every:
+            self.require(user, f'/vms/{vmid}', 'VM.Backup')
+        return bool(self.vm(vmid) is None or self.allowed(user, f'/vms/{vmid}', 'VM.Backup'))
+
+    async def _dump_guest(self, options: DumpOptions, vmid: int, log: TaskLog) -> bool:
+        """exec_backup_task: did it work?"""
+        began = self.clock.time()
+        try:
+            await self._dump_locked(options, vmid, log, began)
+        except (TaskError, PveError, OSError) as error:
+            log.error(f'Backup of VM {vmid} failed - {error}')
+            log.info(f'Failed at {local(self.clock.time())}')
+            return False
+        seconds = self.clock.time() - began
+        log.info(f'Finished Backup of VM {vmid} ({seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d})')
+        log.info(f'Backup finished at {local(self.clock.time())}')
+        return True
+
+    async def _dump_locked(self, options: DumpOptions, vmid: int, log: TaskLog, began: int) -> None:
+        """The guest is locked and a directory there for its copies; both only for as long as it takes."""
+        vm = self.vm(vmid)
+        if vm is None:
+            raise TaskError(f"unable to find VM '{vmid}'")
+        await self._check_limit(options, vmid)
+        log.info(f'Starting Backup of VM {vmid} (qemu)')
+        log.info(f'Backup started at {local(began)}')
+        log.info(f'status = {vm.status}')
+        if vm.lock:
+            raise TaskError(f'VM is locked ({vm.lock})')
+        if vm.template:
+            raise TaskError('the lab does not back up templates')
+        directory = self.workspace(f'dump-{vmid}')
+        self._qm_lock(vm, 'backup')
+        try:
+            dump = Dump(vm, options, log, directory, began, vm.status == 'running')
+            await self._copy_and_send(dump)
+            await self._after_sending(dump)
+        finally:
+            self._qm_lock(vm, None)
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def workspace(self, name: str) -> Path:
+        """An empty directory for the copies of an operation."""
+        directory: Path = self.settings.state_dir / 'vzdump' / name
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True, mode=0o700)
+        return directory
+
+    async def _check_limit(self, options: DumpOptions, vmid: int) -> None:
+        """With `remove=0` the retention is a limit; protected backups have one of their own."""
+        keep = self._keep(options)
+        limit = 0 if keep.get('keep-all') else sum(keep.values())
+        if not options.protected and (options.remove or not limit):
+            return
+        existing = await self.backups(options.storage, vmid)
+        protected = sum(1 for item in existing if item.get('protected'))
+        highest = int(self.storages[options.storage].get('max-protected-backups', -1))
+        if options.protected:
+            if -1 < highest <= protected:
+                raise TaskError(f'The number of protected backups per guest is limited to {highest} on storage '
+                                f"'{options.storage}'")
+        elif len(existing) - protected >= limit:
+            raise TaskError(f'There is a max backup limit of {limit} enforced by the target storage or the vzdump '
+                            'parameters. Either increase the limit or delete old backups.')
+
+    def _keep(self, options: DumpOptions) -> dict[str, int]:
+        """The request's retention, or the storage's, or everything."""
+        stored = dumpoptions.retention(self.storages[options.storage].get('prune-backups'))
+        return options.keep or stored or {'keep-all': 1}
+
+    # ----------------------------------------------------------------- copy
+
+    async def _copy_and_send(self, dump: Dump) -> None:
+        dump.mode = dump.options.mode if dump.was_running else 'stop'
+        dump.log.info(f'backup mode: {dump.mode}')
+        if dump.vm.config.get('name'):
+            dump.log.info(f"VM Name: {dump.vm.config['name']}")
+        disks = [disk async for disk in self._disks(dump)]
+        files = self._write_texts(dump, disks)
+        dump.log.info(f"creating Proxmox Backup Server archive '{dump.snapshot}'")
+        if dump.mode == 'stop':
+            await self._copy_stopped(dump, disks)
+        else:
+            await self._copy_running(dump, disks)
+        await self._send(dump, files + [f'{disk.device}.img:{disk.target}' for disk in disks])
+
+    async def _disks(self, dump: Dump) -> AsyncIterator[Disk]:
+        """get_backup_volumes: disks but for those with backup=0; no CD-ROMs, so not the cloud-init drive either."""
+        for key, volume, props in drives_of(dump.vm.config):
+            if is_cdrom(volume, props):
+                continue
+            if props.get('backup') == '0':
+                dump.log.info(f"exclude disk '{key}' '{volume}' (backup=no)")
+                continue
+            if key in ('efidisk0', 'tpmstate0'):
+                raise TaskError(f"the lab does not back up '{key}'")
+            dump.log.info(f"include disk '{key}' '{volume}' {props.get('size', '')}".rstrip())
+            image = self.images.of(volume)
+            size = int((await self.images.info(image, self.images.format(image)))['virtual-size'])
+            yield Disk(key, volume, image, dump.directory / f'{key}.raw', size)
+
+    def _write_texts(self, dump: Dump, disks: list[Disk]) -> list[str]:
+        """assemble: the configuration, without what is pending or unused, and the firewall's if there is any."""
+        for key in sorted(key for key in dump.vm.config if key.startswith('unused')):
+            dump.log.info(f"skip unused drive '{dump.vm.config[key]}' (not included into backup)")
+        if dump.vm.pending:
+            dump.log.info('pending configuration changes found (not included into backup)')
+        hints = [guestconf.Hint(disk.key, disk.device, volume_ref(disk.volume)[0] or '',
+                                (self._qm_volume(disk.volume) or {}).get('format', 'raw')) for disk in disks]
+        texts = {'qemu-server.conf': guestconf.dump(dump.vm.config, hints)}
+        rules = self._fw()['guests'].get(dump.vm.vmid)
+        if rules and fwconf.dump(rules):
+            texts['fw.conf'] = fwconf.dump(rules)
+        for name, text in texts.items():
+            (dump.directory / name).write_text(text, encoding='utf-8')
+        return [f'{name}:{dump.directory / name}' for name in texts]
+
+    async def _copy_stopped(self, dump: Dump, disks: list[Disk]) -> None:
+        """Mode stop: a guest that ran is started again as soon as its disks are copied."""
+        if dump.was_running:
+            dump.log.info('stopping virtual guest')
+            await self._powerdown(dump.vm, {'timeout': dump.options.stop_wait * 60})
+        began = self.clock.time()
+        try:
+            await copy_images(self.images, disks)
+        finally:
+            if dump.was_running:
+                dump.log.info('restarting vm')
+                await self._boot(dump.vm)
+                dump.log.info(f'guest is online again after {max(self.clock.time() - began, 1)} seconds')
+
+    async def _copy_running(self, dump: Dump, disks: list[Disk]) -> None:
+        """Modes snapshot and suspend: QEMU copies while the guest goes on."""
+        machine = self.machine(dump.vm)
+        copy = RunningCopy(machine, disks)
+        try:
+            await copy.prepare()
+            suspended = dump.mode == 'suspend' and (await machine.execute('query-status'))['status'] == 'running'
+            if suspended:
+                dump.log.info('suspending guest')
+                await machine.execute('stop')
+            try:
+                async with self._frozen(dump):
+                    dump.log.info('starting backup via QMP command')
+                    await copy.start()
+            finally:
+                if suspended:
+                    dump.log.info('resuming VM again')
+                    await machine.execute('cont')
+            await copy.finish(dump.log.info)
+        finally:
+            await copy.close()
+
+    @asynccontextmanager
+    async def _frozen(self, dump: Dump) -> AsyncIterator[None]:
+        """qga_fs_freeze and qga_fs_thaw, if there is an agent that answers."""
+        if not await self._can_freeze(dump):
+            yield
+            return
+        agent = self.machine(dump.vm).agent
+        try:
+            await self._ask(dump, agent, 'freeze')
+            yield
+        finally:
+            await self._ask(dump, agent, 'thaw')
+
+    async def _can_freeze(self, dump: Dump) -> bool:
+        config = dump.vm.config
+        if not agent_enabled(config) or 'freeze-fs-on-backup=0' in str(config.get('agent')).split(','):
+            dump.log.info('skipping guest filesystem freeze - disabled in VM options')
+            return False
+        try:
+            await self.machine(dump.vm).agent.ask('guest-ping', 3)
+        except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, MonitorError, ValueError):
+            dump.log.info('skipping guest filesystem freeze - agent configured but not running?')
+            return False
+        return dump.mode == 'snapshot'
+
+    @staticmethod
+    async def _ask(dump: Dump, agent: Any, what: str) -> None:
+        """An agent that refuses is told of and does not end the backup, as on PVE."""
+        dump.log.info(f"issuing guest-agent 'fs-{what}' command")
+        try:
+            await agent.ask(f'guest-fsfreeze-{what}', FREEZE_TIMEOUT)
+        except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, MonitorError, ValueError) as error:
+            dump.log.error(f"guest-fsfreeze-{what}: {error or 'got timeout'}")
+
+    # ----------------------------------------------------------------- send
+
+    async def _send(self, dump: Dump, archives: list[str]) -> None:
+        sid = dump.options.storage
+        if self.client.key_file(sid).exists():
+            dump.log.info('enabling encryption')
+        await self.client.run(sid, self.storages[sid], 'backup', '--backup-type', 'vm', '--backup-id',
+                              str(dump.vm.vmid), '--backup-time', str(dump.time), *archives, log=dump.log.info)
+        stored = sum(file.stat().st_blocks * 512 for file in dump.directory.iterdir())
+        dump.log.info(f'transferred {render(stored)}')
+
+    async def _after_sending(self, dump: Dump) -> None:
+        """Notes, protection, then retention."""
+        options, sid = dump.options, dump.options.storage
+        if options.notes:
+            await self._add_notes(dump)
+        if options.protected:
+            dump.log.info('marking backup as protected')
+            await self.mark_backup(sid, dump.snapshot, 'protected', 1)
+        keep = self._keep(options)
+        if not options.remove or keep.get('keep-all'):
+            return
+        dump.log.info('prune older backups with retention: ' + ', '.join(
+            f'{key}={number}' for key, number in sorted(keep.items())))
+        dump.log.info(f"running 'proxmox-backup-client prune' for 'vm/{dump.vm.vmid}'")
+        pruned = await self.prune(sid, dump.vm.vmid, keep)
+        dump.log.info(f'pruned {pruned} backup(s)' + (' not covered by keep-retention policy' if pruned else ''))
+
+    async def _add_notes(self, dump: Dump) -> None:
+        values = {'cluster': self.cluster_name, 'node': self.settings.node, 'vmid': str(dump.vm.vmid),
+                  'guestname': str(dump.vm.config.get('name') or f'VM {dump.vm.vmid}')}
+        dump.log.info('adding notes to backup')
+        try:
+            await self.mark_backup(dump.options.storage, dump.snapshot, 'notes',
+                                   dumpoptions.notes_from(dump.options.notes, values))
+        except TaskError as error:
+            dump.log.warn(f'unable to add notes - {error}')
+
+    # -------------------------------------------------------------- extract
+
+    async def _extract_config(self, v: dict[str, Any], user: str) -> str:
+        """extractconfig: the configuration in a backup."""
+        target = self._pbs_target(v)
+        if target is None:
+            raise PveError(501, 'the lab knows backups on storages of type pbs only')
+        sid, volname = target
+        self._check_access(user, sid, 'backup', self._parse_volname(self.storages[sid], volname)[1], v['volume'])
+        try:
+            return await self.read_config(sid, volname)
+        except TaskError as error:
+            raise die(str(error)) from None
+
+    async def read_config(self, sid: str, volname: str) -> str:
+        """extract_vzdump_config."""
+        directory = self.workspace('config-' + snapshot_name(volname).replace('/', '-'))
+        try:
+            await self.fetch_archive(sid, volname, 'qemu-server.conf', directory / 'qemu-server.conf')
+            return (directory / 'qemu-server.conf').read_text(encoding='utf-8')
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
