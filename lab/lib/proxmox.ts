@@ -63,6 +63,8 @@ export interface ProxmoxSettings {
   timeScale?: number;
   /** `auto`: KVM when QEMU can really use it. */
   accelerator?: "auto" | "kvm" | "tcg";
+  /** The program backups are made with: a path, or a name on PATH; `proxmox-backup-client` by default. */
+  backupClient?: string;
   network: ProxmoxNetwork;
 }
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import signal
 import ssl
 import sys
@@ -48,6 +49,7 @@ async def serve(settings: Settings) -> None:
     for directory in (settings.state_dir, settings.run_dir):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     (settings.state_dir / 'pve.json').unlink(missing_ok=True)  # of a node that was killed
+    shutil.rmtree(settings.state_dir / 'vzdump', ignore_errors=True)  # copies of its backups
     node = LabNode(settings, await kvm_usable(settings.accelerator))
     state = StateFile(settings.state_dir / 'state.json')
     state.restore(node)

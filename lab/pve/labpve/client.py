@@ -112,7 +112,8 @@ class BackupClient:
             process.kill()
             raise
         if await process.wait():
-            raise TaskError(f"proxmox-backup-client failed: {(err or out or ['no message'])[-1]}")
+            said = [line for line in err if line.startswith('Error:')] or err or out or ['no message']
+            raise TaskError(f'proxmox-backup-client failed: {said[-1]}')
         return '\n'.join(out)
 
     async def json(self, sid: str, store: Store, command: str, *arguments: str) -> Any:

@@ -1,6 +1,7 @@
 """The options of a backup: what PVE::API2::VZDump and PVE::VZDump make of a request, before anything is done."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -66,7 +67,7 @@ def retention(text: Any) -> Optional[dict[str, int]]:
     for part in split_list(text):
         key, _, number = part.partition('=')
         if key not in KEEP or not number.isdigit():
-            raise param_error(**{'prune-backups': f"invalid format - '{part}' is not one of {', '.join(KEEP)} with a number"})
+            raise param_error(**{'prune-backups': f"invalid format - '{part}': a number for one of {', '.join(KEEP)}"})
         out[key] = int(number)
     if out.get('keep-all') and len(out) > 1:
         raise param_error(**{'prune-backups': "keep-all cannot be set together with other options."})
@@ -107,6 +108,5 @@ def command_line(v: dict[str, Any]) -> str:
     left_out = ('id', 'vmid', 'starttime', 'dow', 'stdout', 'enabled', 'job-id')
     for key in sorted(v):
         if key not in left_out and v[key] not in (None, ''):
-            text = str(v[key])
-            words += [f'--{key}', text if re.fullmatch(r"[\w@%+=:,./-]+", text) else "'" + text.replace("'", "'\\''") + "'"]
+            words += [f'--{key}', shlex.quote(str(v[key]))]
     return ' '.join(words)

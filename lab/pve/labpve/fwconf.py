@@ -1,7 +1,6 @@
 """A guest's firewall as the text it is backed up as: PVE's /etc/pve/firewall/<vmid>.fw (PVE::Firewall)."""
 
 import re
-import shlex
 from typing import Any
 
 from fakepve import schema
@@ -93,8 +92,8 @@ def _parsed_rule(text: str) -> dict[str, Any]:
     disabled, kind, macro, macro_action, action, rest = found.groups()
     rule: dict[str, Any] = {'type': kind.lower(), 'action': macro_action or action, 'enable': 0 if disabled else 1}
     rule.update({'macro': macro} if macro else {})
-    words = shlex.split(rest)
-    keys = {flag: key for key, flag in FLAGS.items()}
-    for flag, value in zip(words[::2], words[1::2], strict=True):
-        rule[keys[flag]] = value
+    words, keys = rest.split(), {flag: key for key, flag in FLAGS.items()}
+    if len(words) % 2 or not set(words[::2]) <= set(keys):
+        raise ValueError(f"unable to parse firewall rule '{text}'")
+    rule.update({keys[flag]: value for flag, value in zip(words[::2], words[1::2])})
     return rule

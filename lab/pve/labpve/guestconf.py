@@ -25,7 +25,8 @@ class Hint:
 
 def dump(config: dict[str, Any], hints: Iterable[Hint]) -> str:
     """The text: the description as comments, the options sorted, a `#qmdump#map` line for every disk."""
-    lines = ['#' + _encode(line) for line in str(config.get('description') or '').split('\n') if config.get('description')]
+    description = str(config.get('description') or '')
+    lines = ['#' + _encode(line) for line in description.split('\n')] if description else []
     lines += [f'{key}: {config[key]}' for key in sorted(config) if not SKIPPED.fullmatch(key)]
     lines += [f'#qmdump#map:{hint.drive}:{hint.device}:{hint.storage}:{hint.format}:' for hint in hints]
     return '\n'.join(lines) + '\n'

@@ -156,8 +156,7 @@ class PbsApi(VolumeApi):
 
     async def backups(self, sid: str, vmid: Optional[int] = None) -> list[dict[str, Any]]:
         """list_volumes: the backups of guests on a storage."""
-        group = [f'vm/{vmid}'] if vmid is not None else []
-        found = await self.client.json(sid, self._store(sid), 'snapshot list', *group)
+        found = await self.client.json(sid, self._store(sid), 'snapshot list')
         return [self._backup_item(sid, item) for item in found
                 if item['backup-type'] in ('vm', 'ct') and re.fullmatch(r'\d+', str(item['backup-id']))
                 and vmid in (None, int(item['backup-id']))]

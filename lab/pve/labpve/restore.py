@@ -157,9 +157,7 @@ class RestoreApi(VzdumpApi):
         config, hints = guestconf.parse(await self.read_config(order.storage, order.volname))
         plan = self._plan(order, config, hints, archives)
         if 'fw.conf' in archives:
-            await self.fetch_archive(order.storage, order.volname, 'fw.conf', directory / 'fw.conf')
-            rules = fwconf.parse((directory / 'fw.conf').read_text(encoding='utf-8'))
-            self._fw()['guests'][order.vmid] = rules
+            await self._restore_firewall(order, directory / 'fw.conf')
         self._clear(vm, plan)
         made: list[str] = []
         try:
@@ -170,6 +168,16 @@ class RestoreApi(VzdumpApi):
             raise
         self._adopt(order, vm, config, volumes)
         await self.write_seed(vm)
+
+    async def _restore_firewall(self, order: Restore, file: Path) -> None:
+        """The rules come back as they were; one that no longer holds is kept and told of, as PVE keeps it."""
+        await self.fetch_archive(order.storage, order.volname, 'fw.conf', file)
+        conf = self._fw()['guests'][order.vmid] = fwconf.parse(file.read_text(encoding='utf-8'))
+        for rule in conf['rules']:
+            try:
+                self._check_rule('vm', rule, conf)
+            except PveError as error:
+                order.log.warn(f'firewall rule {rule}: {error.errors or error.message}')
 
     def _plan(self, order: Restore, config: dict[str, Any], hints: list[guestconf.Hint],
               archives: dict[str, int]) -> dict[str, tuple[str, str, int]]:

@@ -67,8 +67,8 @@ class SchedulerApi(BackupApi):
         if now < parse(job['schedule']).after(int(state['time'])):
             return
         state['time'] = now
+        order = {key: value for key, value in job.items() if key not in OWN}
         try:
-            state['upid'] = await self.start_dump(
-                {**{key: value for key, value in job.items() if key not in OWN}, 'job-id': name, 'quiet': 1}, 'root@pam')
+            state['upid'] = await self.start_dump({**order, 'job-id': name, 'quiet': 1}, 'root@pam')
         except PveError as error:
             LOG.error('backup job %s: %s %s', name, error.message, error.errors or '')

@@ -17,13 +17,17 @@ from labpve.settings import Settings, parse
 
 TOKEN = {'id': 'automation@pve!pulumi', 'secret': '11111111-2222-3333-4444-555555555555'}
 SERVICE = {'address': '10.25.20.250', 'port': 80, 'target': '127.0.0.1:9'}
+BACKUP_SERVICE = {'address': '10.25.20.6', 'port': 8007, 'target': '127.0.0.1:18007'}
+STORAGE = {'storage': 'pbs01', 'type': 'pbs', 'server': '10.25.20.6', 'datastore': 'pbs01', 'content': 'backup',
+           'username': 'root@pam!lab', 'password': 'geheim', 'fingerprint': ':'.join(['AB'] * 32)}
 
 
 def settings_for(directory: Path, **changes: Any) -> Settings:
     """Settings of a node whose files are all in one directory."""
     data = {'stateDir': str(directory / 'state'), 'runDir': str(directory / 'run'), 'password': 'secret',
             'token': TOKEN, 'memoryFactor': 0.0625, 'accelerator': 'tcg',
-            'network': {'cidr': '10.25.20.0/24', 'host': '10.25.20.1', 'services': [SERVICE],
+            'backupClient': str(directory / 'client' / 'proxmox-backup-client'),
+            'network': {'cidr': '10.25.20.0/24', 'host': '10.25.20.1', 'services': [BACKUP_SERVICE, SERVICE],
                         'forwards': {'2019': [{'guestPort': 22, 'hostPort': 18122}]}}}
     return parse(dict(data, **changes))
 
@@ -80,6 +84,18 @@ class Lab:
                 return str(status['exitstatus'])
             await asyncio.sleep(0.02)
 
+    def later(self, seconds: int) -> None:
+        """Move the node's clock that much further."""
+        path = self.node.clock.path
+        moved = int(path.read_text(encoding='utf-8')) if path.exists() else 0
+        path.write_text(str(moved + seconds), encoding='utf-8')
+
+    async def log(self, upid: str) -> list[str]:
+        """Wait for a task; its log."""
+        while (await self.call('GET', f'~/tasks/{upid}/status'))['status'] != 'stopped':
+            await asyncio.sleep(0.02)
+        return [line['t'] for line in await self.call('GET', f'~/tasks/{upid}/log', limit=500)]
+
     async def create(self, vmid: int = 2019, **params: Any) -> None:
         """Create a VM, which must succeed."""
         assert await self.task('POST', '~/qemu', vmid=vmid, **{'name': 'proj-docker02', **params}) == 'OK'
@@ -108,6 +124,41 @@ def lab(tmp_path: Path, certificates: tuple[str, str], request: pytest.FixtureRe
     """A node; the hook below starts and stops it around the test. `@pytest.mark.settings(...)` changes settings."""
     marker = request.node.get_closest_marker('settings')
     return Lab(settings_for(tmp_path, **(marker.kwargs if marker else {})), certificates)
+
+
+class Client:
+    """The stand-in for proxmox-backup-client, which keeps its backups beside itself and notes how it was called."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir()
+        program = directory / 'proxmox-backup-client'
+        shutil.copyfile(Path(__file__).with_name('fake_client.py'), program)
+        program.chmod(0o755)
+
+    def calls(self, command: str) -> list[dict[str, Any]]:
+        """How a command was called: `argv` and `env`."""
+        noted = self.directory / 'calls.jsonl'
+        found = [json.loads(line) for line in noted.read_text(encoding='utf-8').splitlines()] if noted.exists() else []
+        return [call for call in found if ' '.join(call['argv']).startswith(command)]
+
+    def fail(self, command: str) -> None:
+        """Every further call of the command fails; '' ends that."""
+        (self.directory / 'fail').write_text(command, encoding='utf-8')
+
+    def add(self, name: str, **archives: bytes) -> Path:
+        """A backup somebody else made: `vm/2019/<time>`."""
+        path = self.directory / 'store' / name
+        path.mkdir(parents=True)
+        for archive, content in archives.items():
+            (path / archive.replace('__', '.')).write_bytes(content)
+        return path
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    """The stand-in, where the node looks for the program."""
+    return Client(tmp_path / 'client')
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -123,9 +123,9 @@ async def test_firewall_reads_back(lab: Lab) -> None:
 
 
 async def test_writes_without_effect_are_refused(lab: Lab) -> None:
-    """fakepve answers OK to what it does not model; nobody should believe a backup that was not made."""
+    """fakepve answers OK to what it does not model; nobody should believe a migration that did not happen."""
     with pytest.raises(ApiError) as caught:
-        await lab.call('POST', '~/vzdump', vmid='2019')
+        await lab.call('POST', '~/qemu/2019/migrate', target='pve02')
     assert caught.value.status == 501
 
 
