@@ -79,6 +79,8 @@ class RunningCopy:
         began = last = time.monotonic()
         while True:
             jobs = await self._jobs()
+            if len(jobs) < len(self._disks):
+                raise TaskError('a copy has gone from QEMU before its end')
             if all(job['status'] == 'concluded' for job in jobs):
                 break
             now = time.monotonic()

@@ -36,7 +36,7 @@ class SchedulerApi(BackupApi):
         """Listen, and follow the jobs. What was missed while the node was down counts for `repeat-missed` jobs only."""
         await super().start(certfile, keyfile)
         for name, job in self.backup_jobs.items():
-            if not job.get('repeat-missed'):
+            if not job.get('repeat-missed') or name not in self.backup_runs:
                 self.job_changed(name)
         self._scheduler = asyncio.ensure_future(self._follow_jobs())
 
@@ -54,7 +54,12 @@ class SchedulerApi(BackupApi):
     async def _follow_jobs(self) -> None:
         while True:
             for name in sorted(self.backup_jobs):
-                await self._run_if_due(name)
+                try:
+                    await self._run_if_due(name)
+                except PveError as error:
+                    LOG.error('backup job %s: %s %s', name, error.message, error.errors or '')
+                except Exception:  # one job must not keep the others from their turn
+                    LOG.exception('backup job %s', name)
             await asyncio.sleep(INTERVAL)
 
     async def _run_if_due(self, name: str) -> None:
@@ -68,7 +73,4 @@ class SchedulerApi(BackupApi):
             return
         state['time'] = now
         order = {key: value for key, value in job.items() if key not in OWN}
-        try:
-            state['upid'] = await self.start_dump({**order, 'job-id': name, 'quiet': 1}, 'root@pam')
-        except PveError as error:
-            LOG.error('backup job %s: %s %s', name, error.message, error.errors or '')
+        state['upid'] = await self.start_dump({**order, 'job-id': name, 'quiet': 1}, 'root@pam')

@@ -226,7 +226,9 @@ class VzdumpApi(PbsApi, PowerApi):
         disks = [disk async for disk in self._disks(dump)]
         files = self._write_texts(dump, disks)
         dump.log.info(f"creating Proxmox Backup Server archive '{dump.snapshot}'")
-        if dump.mode == 'stop':
+        if not disks:
+            dump.log.info('backup contains no disks')
+        elif dump.mode == 'stop':
             await self._copy_stopped(dump, disks)
         else:
             await self._copy_running(dump, disks)
@@ -379,7 +381,10 @@ class VzdumpApi(PbsApi, PowerApi):
         if target is None:
             raise PveError(501, 'the lab knows backups on storages of type pbs only')
         sid, volname = target
-        self._check_access(user, sid, 'backup', self._parse_volname(self.storages[sid], volname)[1], v['volume'])
+        owner = self._parse_volname(self.storages[sid], volname)[1]
+        self._check_access(user, sid, 'backup', owner, v['volume'])
+        if owner:
+            self.require(user, f'/vms/{owner}', 'VM.Backup')
         try:
             return await self.read_config(sid, volname)
         except TaskError as error:

@@ -138,6 +138,18 @@ async def test_starttime_and_days(lab: Lab) -> None:
     assert (await lab.call('GET', '/cluster/backup/docker02'))['schedule'] == '04:00'
 
 
+async def test_a_job_that_cannot_start_leaves_the_others(lab: Lab, client: Client) -> None:
+    """A job whose pool is gone has no task, as on PVE."""
+    await ready(lab)
+    await lab.call('POST', '/pools', poolid='docker')
+    pool = {key: value for key, value in JOB.items() if key != 'vmid'}
+    await lab.call('POST', '/cluster/backup', **{**pool, 'id': 'another', 'pool': 'docker'})
+    await lab.call('POST', '/cluster/backup', **JOB)
+    await lab.call('DELETE', '/pools/docker')
+    lab.later(86400)
+    assert [task['status'] for task in await dumps(lab, 1)] == ['OK']
+
+
 async def test_runs_survive(lab: Lab, client: Client, tmp_path: Path) -> None:
     await lab.call('POST', '/cluster/backup', **JOB)
     fresh = LabNode(settings_for(tmp_path))

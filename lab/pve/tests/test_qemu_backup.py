@@ -97,12 +97,13 @@ async def test_point_in_time_and_restore(lab: Lab, client: Client, monkeypatch: 
     assert await lab.task('POST', '~/qemu/2019/status/stop') == 'OK'
     assert await raw_content(lab, tmp_path, 'nvme-pool:vm-2019-disk-0') == {2}  # what is overwritten by the restore
     archive = (await lab.call('GET', '~/storage/pbs01/content'))[0]['volid']
-    assert await lab.task('POST', '~/qemu', vmid=2019, archive=archive, force=1, start=1) == 'OK'
+    assert await lab.task('POST', '~/qemu', vmid=2019, archive=archive, force=1) == 'OK'
     for disk, image in (('scsi0', first), ('scsi1', second)):
         volume = (await lab.config(current=1))[disk].split(',')[0]
         raw = tmp_path / f'{disk}.raw'
         await lab.node.images.convert(lab.node.images.of(volume), raw)
         assert checksum(raw) == checksum(image)
+    assert await lab.task('POST', '~/qemu', vmid=2019, archive=archive, force=1, start=1) == 'OK'
     for _ in range(100):
         if (await lab.call('GET', '~/qemu/2019/status/current'))['status'] == 'running':
             return

@@ -60,6 +60,14 @@ async def test_a_stopped_guest(lab: Lab, client: Client) -> None:
     assert vm and vm.lock is None and 'lock' not in await lab.config()
 
 
+async def test_a_guest_without_disks(lab: Lab, client: Client) -> None:
+    await lab.call('POST', '/storage', **STORAGE)
+    await lab.create()
+    log = await lab.log(await lab.call('POST', '~/vzdump', vmid=2019, storage='pbs01'))
+    assert log[-1] == 'TASK OK' and 'INFO: backup contains no disks' in log
+    assert [path.name for path in backups(client)[0].glob('[!.]*')] == ['qemu-server.conf']
+
+
 async def test_the_key_is_used(lab: Lab, client: Client) -> None:
     await ready(lab)
     await lab.call('PUT', '/storage/pbs01', **{'encryption-key': json.dumps({'data': 'AAAA'})})
