@@ -14,7 +14,7 @@ from fakepve.routing import die, param_error, split_list
 from . import dumpoptions, fwconf, guestconf
 from .clock import Clock, local, utc
 from .command import agent_enabled
-from .diskcopy import Disk, RunningCopy, copy_images, render
+from .diskcopy import Disk, RunningCopy, copy_images
 from .dumpoptions import DumpOptions
 from .pbs import PbsApi, snapshot_name
 from .power import PowerApi
@@ -343,8 +343,6 @@ class VzdumpApi(PbsApi, PowerApi):
             dump.log.info('enabling encryption')
         await self.client.run(sid, self.storages[sid], 'backup', '--backup-type', 'vm', '--backup-id',
                               str(dump.vm.vmid), '--backup-time', str(dump.time), *archives, log=dump.log.info)
-        stored = sum(file.stat().st_blocks * 512 for file in dump.directory.iterdir())
-        dump.log.info(f'transferred {render(stored)}')
 
     async def _after_sending(self, dump: Dump) -> None:
         """Notes, protection, then retention."""
