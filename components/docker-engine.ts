@@ -101,7 +101,7 @@ function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Connection
 }
 
 /** More CPU or memory reboots the machine: whatever comes after waits until it is back. */
-function bootStep(node: NodeConfig): Script {
+export function bootStep(node: NodeConfig): Script {
   const variables = { MACHINE: machineSize(node) };
   return { script: "boot", variables, timeout: "15m" };
 }
@@ -109,7 +109,7 @@ function bootStep(node: NodeConfig): Script {
 /** Proxmox names a SCSI disk after its slot (QemuServer/Drive.pm, device id `drive-scsi1`). */
 const DOCKER_DISK = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi1";
 
-function storageStep({ machine, engine }: NodeConfig): Script {
+export function storageStep({ machine, engine }: NodeConfig): Script {
   const variables = {
     DATA_ROOT: dataRoot(engine),
     DISTRIBUTION_MIRROR: engine.distributionMirror,
@@ -120,7 +120,7 @@ function storageStep({ machine, engine }: NodeConfig): Script {
   return { script: "storage", variables, timeout: "10m" };
 }
 
-function installStep({ engine }: NodeConfig): Script {
+export function installStep({ engine }: NodeConfig): Script {
   const variables = {
     PACKAGE_SOURCE: engine.source,
     VERSION: engine.version,
@@ -130,7 +130,7 @@ function installStep({ engine }: NodeConfig): Script {
   return { script: "install", variables, timeout: "30m" };
 }
 
-function accessStep({ ssh, engine }: NodeConfig): Script {
+export function accessStep({ ssh, engine }: NodeConfig): Script {
   const variables = {
     NODE_USER: ssh.user,
     DOCKER_GROUP_MEMBERS: [ssh.user, ...engine.groupMembers].join(" "),
@@ -139,7 +139,7 @@ function accessStep({ ssh, engine }: NodeConfig): Script {
   return { script: "access", variables, timeout: "10m" };
 }
 
-function daemonStep({ engine }: NodeConfig): Script {
+export function daemonStep({ engine }: NodeConfig): Script {
   const variables = {
     DAEMON_JSON: renderDaemonJson(engine.daemon),
     DATA_ROOT: dataRoot(engine),

@@ -6,11 +6,9 @@ export interface Network {
   readonly prefix: number;
 }
 
-const CIDR = /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/;
-
-/** True for `a.b.c.d/nn` with legal octets and prefix; host bits may be set. */
+/** True for `a.b.c.d/nn` with legal octets and prefix, no leading zeros; host bits may be set. */
 export function isCidr(text: string): boolean {
-  return CIDR.test(text) && IPv4.isValidCIDR(text);
+  return IPv4.isValidCIDRFourPartDecimal(text) && !/\/0\d/.test(text);
 }
 
 /** True for a dotted IPv4 address of four octets. */

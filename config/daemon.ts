@@ -32,7 +32,9 @@ export const daemonSchema = z.strictObject({
   "cgroup-parent": z.string().optional(),
   "data-root": z
     .string()
-    .regex(/^\/[\w./-]+$/)
+    .regex(/^(\/(?!\.{1,2}(\/|$))[\w.-]+)+$/, {
+      error: "an absolute path without . and .., such as /var/lib/docker",
+    })
     .optional(),
   debug: z.boolean().optional(),
   "default-address-pools": z.array(addressPool).min(1).optional(),

@@ -3,6 +3,7 @@ import { checkFleet, checkNode } from "./checks";
 import { DEFAULT_DAEMON } from "./daemon";
 import { ConfigError, problemsOf, type Problem } from "./problems";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
+import { unfit } from "./text";
 
 /** What a stack declares, parsed. */
 export interface Settings {
@@ -20,14 +21,17 @@ export interface RawSettings {
 type Tree = Record<string, unknown>;
 
 /** Sections that a node replaces whole: their keys exclude one another. */
-const WHOLE = new Set(["image"]);
+const WHOLE = new Set(["machine.image"]);
 
 /**
  * Parse and check everything a stack declares.
  * @throws ConfigError listing every problem at once, each with field, value and what is allowed.
  */
 export function loadSettings(raw: RawSettings): Settings {
-  const problems: Problem[] = [];
+  const problems = ["proxmox", "defaults", "nodes"].flatMap((section) =>
+    unfit(raw[section as keyof RawSettings], [section]),
+  );
+  if (problems.length > 0) throw new ConfigError(problems);
   const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
   const nodes: Record<string, NodeConfig> = {};
   for (const [name, own] of Object.entries(nodeTrees(raw.nodes, problems))) {
@@ -55,13 +59,13 @@ function parseNode(
   own: unknown,
   problems: Problem[],
 ): NodeConfig | undefined {
-  parse(nodeName, name, ["nodes", name], problems);
+  const named = parse(nodeName, name, ["nodes", name], problems);
   const merged = merge(merge({ engine: { daemon: DEFAULT_DAEMON } }, defaults ?? {}), own);
   const found: Problem[] = [];
   const node = parse(nodeSchema, merged, ["nodes", name], found);
   if (node) found.push(...checkNode(name, node));
   problems.push(...found.map((problem) => located(problem, own)));
-  return node;
+  return named === undefined ? undefined : node;
 }
 
 function parse<T extends z.ZodType>(
@@ -86,21 +90,23 @@ function located(problem: Problem, own: unknown): Problem {
 function has(tree: unknown, path: readonly PropertyKey[]): boolean {
   let at: unknown = tree;
   for (const key of path) {
-    if (typeof at !== "object" || at === null || !(key in at)) return false;
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return false;
     at = (at as Record<PropertyKey, unknown>)[key];
   }
   return true;
 }
 
 /** `over` on top of `base`: maps merge, everything else replaces, null removes. */
-export function merge(base: unknown, over: unknown): unknown {
+export function merge(base: unknown, over: unknown, section = ""): unknown {
   if (!isTree(over)) return over;
-  const result: Tree = isTree(base) ? { ...base } : {};
+  const result = new Map(isTree(base) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
-    if (value === null) Reflect.deleteProperty(result, key);
-    else result[key] = merge(WHOLE.has(key) ? undefined : result[key], value);
+    const below = WHOLE.has(`${section}.${key}`) ? undefined : result.get(key);
+    if (value === null) result.delete(key);
+    else result.set(key, merge(below, value, key));
   }
-  return result;
+  // Makes own properties whatever their names are, `__proto__` included.
+  return Object.fromEntries(result);
 }
 
 function isTree(value: unknown): value is Tree {

@@ -29,13 +29,34 @@ export class ConfigError extends Error {
 /** A problem in a line: where, what was found, what is allowed. */
 export function describeProblem(problem: Problem): string {
   const found = problem.value === undefined ? "missing" : show(problem.value);
-  return `${problem.path.map(String).join(".")}: ${found}; allowed: ${problem.allowed}`;
+  return `${problem.path.map(keyText).join(".")}: ${found}; allowed: ${problem.allowed}`;
 }
 
-/** Values are shown short: enough to recognise, too little to flood a terminal. */
+/** A key that could be mistaken for anything else is shown quoted. */
+function keyText(key: PropertyKey): string {
+  return /^[\w./-]+$/.test(String(key)) ? String(key) : show(String(key));
+}
+
+/** Values are shown short: enough to recognise, too little to flood a terminal. One line, all of it visible. */
 function show(value: unknown): string {
-  const text = typeof value === "bigint" ? value.toString() : JSON.stringify(value);
+  const text = escaped(toJson(value));
   return text.length <= 120 ? text : `${text.slice(0, 117)}...`;
+}
+
+/** What only a program could put into a configuration, such as a function, has no JSON. */
+function toJson(value: unknown): string {
+  try {
+    const text = JSON.stringify(value) as string | undefined;
+    return text ?? typeof value;
+  } catch {
+    return `${typeof value} without a form in JSON`;
+  }
+}
+
+/** JSON escapes controls below U+0020 only. */
+function escaped(text: string): string {
+  const code = (found: string): string => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, code);
 }
 
 /** Problems of a zod result, below `prefix`. */
@@ -54,6 +75,10 @@ function fromIssue(issue: Issue, prefix: readonly PropertyKey[]): Problem[] {
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
     return closest(issue.errors).flatMap((inner) => fromIssue(inner, path));
+  }
+  if (issue.code === "invalid_key") {
+    const allowed = issue.issues.map(allowedBy).join(", and ");
+    return [{ path, value: issue.input, allowed: `as the name: ${allowed}` }];
   }
   return [{ path, value: issue.input, allowed: allowedBy(issue) }];
 }

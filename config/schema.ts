@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isAddress, isCidr } from "./cidr";
 import { DEFAULT_DAEMON, daemonSchema } from "./daemon";
+import { hostName, httpUrl, keyFile, oneLine } from "./text";
 
 /*
  * The shape of the configuration. Every object is strict: a misspelt key is an error, never ignored.
@@ -44,14 +45,16 @@ export const pinnedImage = z
   });
 
 const cloudImage = z.strictObject({
-  url: z.url({ protocol: /^https?$/ }).describe("Where Proxmox downloads the image from."),
+  url: httpUrl().describe("Where Proxmox downloads the image from."),
   sha256,
   datastore: identifier
     .default("local")
     .describe("Datastore with content type `import` that keeps the download."),
   fileName: z
     .string()
-    .regex(/^[\w.-]+\.(qcow2|raw|vmdk)$/, { error: "a file name ending in .qcow2, .raw or .vmdk" })
+    .regex(/^\w[\w.-]*\.(qcow2|raw|vmdk)$/, {
+      error: "a file name ending in .qcow2, .raw or .vmdk",
+    })
     .describe(
       "File name on the datastore. Must end in .qcow2, .raw or .vmdk for content type `import`.",
     ),
@@ -70,7 +73,7 @@ const disk = z.strictObject({
 });
 
 const firewallRule = z.strictObject({
-  comment: z.string().max(200).optional().describe("Shown in Proxmox."),
+  comment: oneLine.max(200).optional().describe("Shown in Proxmox."),
   source: z
     .union([cidr, address])
     .optional()
@@ -95,12 +98,17 @@ export const DEFAULT_STARTUP = { order: 20, upDelaySeconds: 30, downDelaySeconds
 const machine = z.strictObject({
   vmId: z.int().min(100).max(999_999_999),
   proxmoxNode: identifier.describe("Proxmox node that runs the VM."),
-  description: z.string().max(8192).default(""),
-  tags: z.array(z.string().regex(/^[a-z0-9_][a-z0-9_+.-]*$/)).default([]),
+  // Proxmox strips the white space around it.
+  description: z.string().trim().max(8192).default(""),
+  tags: z
+    .array(z.string().regex(/^[a-z0-9_][a-z0-9_+.-]*$/))
+    .refine((tags) => new Set(tags).size === tags.length, { error: "each tag once" })
+    .default([]),
   cpu: z.strictObject({
     cores: z.int().min(1).max(128),
     type: z
       .string()
+      .regex(/^\w[\w.+-]*$/, { error: "a QEMU CPU model, such as host or x86-64-v3" })
       .default("x86-64-v2-AES")
       .describe(
         "QEMU CPU model. The default runs on every x86-64 server since 2013 and permits live migration.",
@@ -142,7 +150,7 @@ const network = z.strictObject({
   address: cidr,
   gateway: address,
   dnsServers: z.array(address).min(1).max(3),
-  searchDomain: z.string().optional(),
+  searchDomain: hostName.optional(),
   firewall: z
     .strictObject({
       enabled: z.boolean().default(true),
@@ -158,12 +166,11 @@ const ssh = z.strictObject({
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
     .default("ubuntu"),
   publicKeys: z.array(publicKey).min(1).describe("Put into authorized_keys by cloud-init."),
-  privateKeyFile: z
-    .string()
-    .min(1)
-    .describe("File with the private key on the workstation; `~` is the home directory."),
+  privateKeyFile: keyFile.describe(
+    "File with the private key on the workstation; `~` is the home directory.",
+  ),
   endpoint: z
-    .strictObject({ host: z.string().min(1), port })
+    .strictObject({ host: hostName, port })
     .optional()
     .describe(
       "Reach the node by another address, as through a forwarded port. Default: its own, port 22.",
@@ -186,12 +193,8 @@ const engine = z.strictObject({
       error: 'a release such as "29.10.0", or its beginning such as "29.10"',
     })
     .describe('Release, or its leading numbers: "29.10.0", "29.10". Packages are held at it.'),
-  mirror: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .describe("Base URL of a mirror of Docker's repository."),
-  distributionMirror: z
-    .url({ protocol: /^https?$/ })
+  mirror: httpUrl().optional().describe("Base URL of a mirror of Docker's repository."),
+  distributionMirror: httpUrl()
     .optional()
     .describe("Base URL of a mirror of the distribution's archive."),
   groupMembers: z
@@ -299,7 +302,7 @@ export const nodeSchema = z.strictObject({
 
 /** How the program reaches Proxmox VE. */
 export const proxmoxSchema = z.strictObject({
-  endpoint: z.url({ protocol: /^https$/ }),
+  endpoint: httpUrl("https"),
   insecure: z
     .boolean()
     .default(false)

@@ -337,6 +337,61 @@ describe("refused", () => {
   });
 });
 
+describe("texts for other syntaxes", () => {
+  const url = "https://mirror.example.org/a";
+  test.each([
+    ["ssh.endpoint", { ssh: { endpoint: { host: "-oProxyCommand=x", port: 22 } } }, "a host name"],
+    ["ssh.endpoint", { ssh: { endpoint: { host: "a b", port: 22 } } }, "a host name"],
+    ["ssh.privateKeyFile", { ssh: { privateKeyFile: "-F/etc/passwd" } }, "a path that"],
+    ["ssh.privateKeyFile", { ssh: { privateKeyFile: "%d/key" } }, "a path that"],
+    ["ssh.privateKeyFile", { ssh: { privateKeyFile: "${HOME}/key" } }, "a path that"],
+    ["ssh.privateKeyFile", { ssh: { privateKeyFile: "/key\nx" } }, "a path that"],
+    ["network.searchDomain", { network: { searchDomain: "a\nb: c" } }, "a host name"],
+    ["network.address", { network: { address: "010.25.20.24/24" } }, "an IPv4 address"],
+    ["network.address", { network: { address: "10.25.20.24/024" } }, "an IPv4 address"],
+    ["engine.mirror", { engine: { mirror: `${url}\nTrusted: yes` } }, "an http URL"],
+    ["engine.mirror", { engine: { mirror: `${url} ${url}` } }, "an http URL"],
+    ["engine.daemon.data-root", { engine: { daemon: { "data-root": "/var/../etc" } } }, "an absol"],
+    ["machine.cpu.type", { machine: { cpu: { type: "host,flags=+x" } } }, "a QEMU CPU model"],
+    ["machine.tags", { machine: { tags: ["a", "a"] } }, "each tag once"],
+  ])("%s", (field, override, allowed) => {
+    const found = prodProblems(override);
+    expect(found.join("\n")).toMatch(
+      new RegExp(`^nodes.proj-docker02.${field}.*; allowed: ${allowed}`),
+    );
+    expect(found.filter((line) => line.includes(field))).toHaveLength(found.length);
+  });
+
+  test("control characters, broken Unicode and __proto__ are refused wherever they are", () => {
+    const volumes = JSON.parse('{"data":{"labels":{"__proto__":"x"}}}') as object;
+    const override = {
+      machine: { description: "a\u0000b" },
+      ssh: { publicKeys: ["ssh-ed25519 AAAA a\rb"] },
+      engine: { daemon: { labels: ["a=\ud800"] } },
+      volumes,
+    };
+    const text = "text without control characters, in valid Unicode";
+    expect(prodProblems(override)).toEqual([
+      `nodes.proj-docker02.machine.description: "a\\u0000b"; allowed: ${text}`,
+      `nodes.proj-docker02.ssh.publicKeys.0: "ssh-ed25519 AAAA a\\rb"; allowed: ${text}`,
+      `nodes.proj-docker02.engine.daemon.labels.0: "a=\\ud800"; allowed: ${text}`,
+      'nodes.proj-docker02.volumes.data.labels.__proto__: "x"; allowed: another name for the key',
+    ]);
+  });
+
+  test("a name that no network or volume can have says what one can be", () => {
+    expect(prodProblems({ volumes: { "a b": {} } })).toEqual([
+      expect.stringMatching(/volumes\."a b": "a b"; allowed: as the name: a Docker name/),
+    ]);
+  });
+
+  test("white space around a description goes, as it does in Proxmox", () => {
+    expect(prodNode({ machine: { description: "two\nlines\n" } }).machine.description).toBe(
+      "two\nlines",
+    );
+  });
+});
+
 describe("accepted", () => {
   test("several nodes from shared defaults and their own overrides", () => {
     const prod = stackFile("prod");
@@ -373,6 +428,12 @@ describe("accepted", () => {
 
   test("null removes at any depth, also where there is nothing to remove", () => {
     expect(merge({ a: 1 }, { b: { c: null, d: { e: null } }, a: null })).toEqual({ b: { d: {} } });
+  });
+
+  test("a volume that is called image is merged like any other", () => {
+    const defaults = { volumes: { image: { labels: { a: "1" } } } };
+    const both = merge(defaults, { volumes: { image: { labels: { b: "2" } } } });
+    expect(both).toEqual({ volumes: { image: { labels: { a: "1", b: "2" } } } });
   });
 
   test("an image override replaces the whole section", () => {
