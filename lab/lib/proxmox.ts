@@ -30,7 +30,10 @@ export interface PortForward {
   hostPort: number;
 }
 
-/** The guests' network; it exists only inside QEMU and lets nothing else out. */
+/**
+ * The guests' network: NICs on the same bridge and VLAN reach one another. It exists only between QEMU
+ * processes and lets nothing else out.
+ */
 export interface ProxmoxNetwork {
   cidr: string;
   /** The gateway's address; nothing answers there. */
@@ -39,8 +42,6 @@ export interface ProxmoxNetwork {
   services?: LabServiceAddress[];
   /** By VM id; the guest's address is the one in its cloud-init configuration. */
   forwards?: Record<string, PortForward[]>;
-  /** Multicast `group:port` on loopback that joins the second and further NICs of all guests. */
-  segment?: string;
 }
 
 /** The settings file of `python -m labpve`. */

@@ -10,7 +10,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from fakepve import TaskError
 from fakepve.qemu import drives_of, is_cdrom, natural, split_drive
@@ -206,8 +206,9 @@ def _platform(config: dict[str, Any], kvm: bool) -> list[str]:
     return out
 
 
-def build(vmid: int, name: str, config: dict[str, Any], settings: Settings, images: Images, kvm: bool) -> list[str]:
-    """The whole command line."""
+def build(vmid: int, name: str, config: dict[str, Any], settings: Settings, images: Images, kvm: bool,
+          cables: Mapping[str, int]) -> list[str]:
+    """The whole command line; `cables` are descriptors that the process inherits, by backend."""
     paths = Paths(settings.run_dir, settings.state_dir, vmid)
     sockets, cores = int(config.get('sockets', 1)), int(config.get('cores', 1))
     bus = root_bus(config)
@@ -222,4 +223,4 @@ def build(vmid: int, name: str, config: dict[str, Any], settings: Settings, imag
     if str(config.get('balloon', '')) != '0':
         out += ['-device', f'virtio-balloon-pci,id=balloon0,bus={bus}']
     return [*out, *smbios(config), *firmware(config, paths), *serials(config, paths), *agent(config, paths),
-            *drives(config, images), *network.arguments(settings.network, vmid, config, bus)]
+            *drives(config, images), *network.arguments(settings.network, vmid, config, bus, cables)]

@@ -60,15 +60,18 @@ class Machine:
         """Does the process run?"""
         return self._process is not None and self._process.returncode is None
 
-    async def start(self, argv: list[str]) -> None:
-        """Run QEMU until its monitor answers; a TaskError with what it printed if it ends before."""
+    async def start(self, argv: list[str], descriptors: tuple[int, ...] = ()) -> None:
+        """Run QEMU until its monitor answers; a TaskError with what it printed if it ends before.
+
+        It inherits `descriptors`, which its command line names."""
         self._tidy()
         log = self.paths.log('qemu')
         log.parent.mkdir(parents=True, exist_ok=True)
         self.paths.file('command').write_text('\n'.join(argv) + '\n', encoding='utf-8')
         with log.open('wb') as output:
             self._process = await asyncio.create_subprocess_exec(
-                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=die_with_parent())
+                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=descriptors,
+                preexec_fn=die_with_parent())
         self._watch = asyncio.ensure_future(self._watch_exit())
         try:
             await self._connect(log)

@@ -1,4 +1,4 @@
-"""The guests' network: user-mode, closed, with declared openings only.
+"""The guests' network: a switch between them, and behind each a user-mode network with declared openings only.
 
 `restrict=on` lets no packet of a guest out of QEMU. What remains are the forwards (loopback ports of this machine to
 ports of a guest) and the services (addresses in the guests' network, each connection piped to one loopback port).
@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from .seed import mac_of
 from .settings import Network, Service
@@ -35,35 +35,35 @@ def _service(service: Service) -> str:
     return 'guestfwd=' + _escape(f'tcp:{service.address}:{service.port}-cmd:{command}')
 
 
-def user_netdev(network: Network, vmid: int, config: dict[str, Any], index: int) -> str:
-    """The -netdev value of a NIC on the closed network."""
-    parts = ['user', f'id=net{index}', 'ipv6=off', f'net={network.cidr}', f'host={network.host}', 'restrict=on']
+def user_netdev(network: Network, vmid: int, config: dict[str, Any]) -> str:
+    """The -netdev value of the closed network behind a guest's first NIC."""
+    parts = ['user', 'id=user0', 'ipv6=off', f'net={network.cidr}', f'host={network.host}', 'restrict=on']
     dns = network.dns or str(ipaddress.ip_address(network.host) + 2)
     parts.append(f'dns={dns}')
-    address = guest_address(config, index)
+    address = guest_address(config)
     for forward in network.forwards.get(vmid, ()) if address else ():
         parts.append(f'hostfwd=tcp:127.0.0.1:{forward.host_port}-{address}:{forward.guest_port}')
     parts += [_service(service) for service in network.services]
     return ','.join(parts)
 
 
-def segment_netdev(network: Network, index: int) -> str:
-    """The -netdev value of a NIC on the segment the guests share: frames multicast on loopback only."""
-    return f'socket,id=net{index},mcast={network.segment},localaddr=127.0.0.1'
+def user_network(network: Network, vmid: int, config: dict[str, Any], fd: int) -> list[str]:
+    """QEMU's arguments for the user-mode network and its cable to the switch: two backends, joined by a hub of their own."""
+    backends = [user_netdev(network, vmid, config), f'socket,id=cable0,fd={fd}',
+                'hubport,id=hub-user0,hubid=100,netdev=user0', 'hubport,id=hub-cable0,hubid=100,netdev=cable0']
+    return [arg for backend in backends for arg in ('-netdev', backend)]
 
 
-def arguments(network: Network, vmid: int, config: dict[str, Any], root_bus: str) -> list[str]:
-    """QEMU's arguments for every netN; slots 18 and up, so that guests see ens18 as on PVE (print_pci_addr)."""
-    out: list[str] = []
+def arguments(network: Network, vmid: int, config: dict[str, Any], root_bus: str, cables: Mapping[str, int]) -> list[str]:
+    """QEMU's arguments for every netN; slots 18 and up, so that guests see ens18 as on PVE (print_pci_addr).
+
+    `cables` are the descriptors of `Switch.plug`; a NIC without one is not connected.
+    """
+    out = user_network(network, vmid, config, cables['user0']) if 'user0' in cables else []
     for key in sorted((k for k in config if re.fullmatch(r'net\d+', k)), key=lambda k: int(k[3:])):
         index, value = int(key[3:]), str(config[key])
-        if index and not network.segment:
-            netdev = f'hubport,id={key},hubid={index}'
-        else:
-            netdev = segment_netdev(network, index) if index else user_netdev(network, vmid, config, index)
+        netdev = f'socket,id={key},fd={cables[key]}' if key in cables else f'hubport,id={key},hubid={index}'
         model = MODELS.get(re.split('[=,]', value)[0], 'virtio-net-pci')
         device = f'{model},mac={mac_of(value)},netdev={key},bus={root_bus},addr={0x12 + index:#x},id={key},romfile='
-        if 'link_down=1' in value.split(','):
-            netdev = f'hubport,id={key},hubid={index + 100}'
         out += ['-netdev', netdev, '-device', device]
     return out

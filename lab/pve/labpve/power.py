@@ -16,6 +16,7 @@ from .config import ConfigApi
 from .machine import Machine
 from .qmp import MonitorError
 from .settings import Settings
+from .switch import Switch
 from .volumes import CLOUDINIT
 
 # PVE::QemuServer::vm_shutdown gives the guest a minute unless told otherwise.
@@ -39,6 +40,7 @@ class PowerApi(ConfigApi):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.machines: dict[int, Machine] = {}
+        self.switch = Switch()
 
     def paths(self, vmid: int) -> Paths:
         """Where the VM's sockets and logs are."""
@@ -77,9 +79,15 @@ class PowerApi(ConfigApi):
         await self.ceph_io(vm)
         await self.write_seed(vm)
         machine = Machine(self.paths(vm.vmid), lambda: self._ended(vm, machine))
-        argv = command.build(vm.vmid, vm.name, vm.config, self.settings, self.images, self.kvm)
-        self.machines[vm.vmid] = machine
-        await machine.start(argv)
+        cables = await self.switch.plug(vm.config)
+        try:
+            descriptors = {name: cable.fileno() for name, cable in cables.items()}
+            argv = command.build(vm.vmid, vm.name, vm.config, self.settings, self.images, self.kvm, descriptors)
+            self.machines[vm.vmid] = machine
+            await machine.start(argv, tuple(descriptors.values()))
+        finally:
+            for cable in cables.values():
+                cable.close()
         vm.status = vm.qmpstatus = 'running'
         vm.started_at = machine.started_at
         vm.stats = {'pid': machine.pid, 'running-qemu': machine.version,

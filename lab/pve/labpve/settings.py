@@ -38,8 +38,6 @@ class Network:
     dns: Optional[str] = None
     services: tuple[Service, ...] = ()
     forwards: dict[int, tuple[Forward, ...]] = field(default_factory=dict)
-    # Multicast group and port on loopback joining the second and further NICs of all guests; None: not connected.
-    segment: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def _network(data: dict[str, Any]) -> Network:
     forwards = {int(vmid): tuple(Forward(int(f['guestPort']), int(f['hostPort'])) for f in items)
                 for vmid, items in data.get('forwards', {}).items()}
     services = tuple(Service(s['address'], int(s['port']), str(s['target'])) for s in data.get('services', []))
-    return Network(data['cidr'], data['host'], data.get('dns'), services, forwards, data.get('segment'))
+    return Network(data['cidr'], data['host'], data.get('dns'), services, forwards)
 
 
 def _token(data: Optional[dict[str, Any]]) -> Optional[Token]:

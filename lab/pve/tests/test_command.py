@@ -30,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def line(settings: Settings, **changes: Any) -> str:
     return ' '.join(command.build(2019, 'proj-docker02', {**CONFIG, **changes}, settings,
-                                  Images(settings.state_dir), False))
+                                  Images(settings.state_dir), False, {'net0': 7, 'user0': 8}))
 
 
 def test_size_of_the_machine(settings: Settings) -> None:
@@ -61,19 +61,18 @@ def test_agent_and_console_only_if_configured(settings: Settings) -> None:
 
 
 def test_network_is_closed_but_for_what_is_declared(settings: Settings) -> None:
-    netdev = network.user_netdev(settings.network, 2019, CONFIG, 0)
-    assert netdev.startswith('user,id=net0,ipv6=off,net=10.25.20.0/24,host=10.25.20.1,restrict=on,dns=10.25.20.3')
+    netdev = network.user_netdev(settings.network, 2019, CONFIG)
+    assert netdev.startswith('user,id=user0,ipv6=off,net=10.25.20.0/24,host=10.25.20.1,restrict=on,dns=10.25.20.3')
     assert ',hostfwd=tcp:127.0.0.1:18122-10.25.20.24:22,' in netdev
     assert 'guestfwd=tcp:10.25.20.250:80-cmd:' in netdev and netdev.endswith(' 127.0.0.1 9')
-    assert 'hostfwd' not in network.user_netdev(settings.network, 100, CONFIG, 0)
+    assert 'hostfwd' not in network.user_netdev(settings.network, 100, CONFIG)
 
 
-def test_second_nic_joins_the_segment_only_if_there_is_one(settings: Settings, tmp_path: Path) -> None:
-    two = {**CONFIG, 'net1': 'virtio=BC:24:11:AA:BB:CD,bridge=vmbr0'}
-    assert 'hubport,id=net1' in ' '.join(network.arguments(settings.network, 2019, two, 'pci.0'))
-    joined = settings_for(tmp_path, network={'cidr': '10.25.20.0/24', 'host': '10.25.20.1', 'segment': '230.0.0.1:9'})
-    text = ' '.join(network.arguments(joined.network, 2019, two, 'pci.0'))
-    assert 'socket,id=net1,mcast=230.0.0.1:9,localaddr=127.0.0.1' in text
+def test_nics_are_cabled_to_the_switch(settings: Settings) -> None:
+    text = line(settings, net1='virtio=BC:24:11:AA:BB:CD,bridge=vmbr0')
+    assert '-netdev socket,id=net0,fd=7 -device virtio-net-pci,mac=bc:24:11:aa:bb:cc,netdev=net0,' in text
+    assert 'socket,id=cable0,fd=8' in text and text.count('hubid=100,') == 2  # the user-mode network and its cable
+    assert 'hubport,id=net1,hubid=1 ' in text  # plugged in nowhere
 
 
 def test_pipe_copies_both_ways_and_half_closes() -> None:
