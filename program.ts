@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
-import { CloudImage, DockerNode, imageKey } from "./components";
+import { CloudImage, DockerNode, guardRemoval, imageKey } from "./components";
 import { loadSettings, type Settings } from "./config/load";
 import { homePath } from "./config/node";
 import { ConfigError } from "./config/problems";
@@ -11,27 +11,31 @@ import { CONTRACT, type Outputs } from "./outputs";
 /** The whole program: configuration, then the cluster, then its nodes, then what they tell other stacks. */
 export function program(): Outputs {
   const config = new pulumi.Config();
-  const settings = loadSettings({
-    proxmox: config.getObject("proxmox"),
-    defaults: config.getObject("defaults"),
-    nodes: config.getObject("nodes"),
-  });
+  const settings = readSettings(config);
   const keys = readPrivateKeys(settings);
   const cluster = connectProxmox(config, settings);
   const images = createImages(settings, cluster);
+  const guard = guardRemoval(Object.keys(settings.nodes));
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
     const args = {
       node,
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
+      guard,
       agentSecret: node.portainer && config.requireSecret("agentSecret", { minLength: 16 }),
     };
-    return [
-      name,
-      new DockerNode(name, args, { providers: { proxmoxve: cluster } }).outputs,
-    ] as const;
+    const made = new DockerNode(name, args, { providers: { proxmoxve: cluster } });
+    return [name, made.outputs] as const;
   });
   return { contract: CONTRACT, nodes: Object.fromEntries(nodes) };
+}
+
+function readSettings(config: pulumi.Config): Settings {
+  return loadSettings({
+    proxmox: config.getObject("proxmox"),
+    defaults: config.getObject("defaults"),
+    nodes: config.getObject("nodes"),
+  });
 }
 
 /** One provider for the cluster: it is one API, whatever the number of nodes. */

@@ -4,9 +4,10 @@ import { bareKey, machineSize, sshEndpoint } from "../config/node";
 import { renderDaemonJson } from "../config/daemon";
 import type { NodeConfig } from "../config/schema";
 import { runNodeScript, type NodeScriptArgs } from "./node-script";
+import type { ShellVariables } from "./shell";
 
 type Connection = command.types.input.remote.ConnectionArgs;
-type Script = Pick<NodeScriptArgs, "script" | "variables" | "timeout">;
+type Script = Pick<NodeScriptArgs, "script" | "timeout"> & { variables: ShellVariables };
 
 export interface DockerEngineArgs {
   /** The node, as configured. */

@@ -19,6 +19,8 @@ export interface DockerNodeArgs {
   imageVolumeId?: pulumi.Input<string>;
   /** Secret shared with Portainer; required when the node has an agent. */
   agentSecret?: pulumi.Input<string>;
+  /** Refuses to delete machine and volumes while they are protected; see `guardRemoval`. */
+  guard?: pulumi.ResourceHook;
 }
 
 /**
@@ -36,8 +38,8 @@ export class DockerNode extends pulumi.ComponentResource {
 
   constructor(name: string, args: DockerNodeArgs, opts: pulumi.ComponentResourceOptions) {
     super("docker-node:components:DockerNode", name, {}, opts);
-    const { node, privateKey, imageVolumeId } = args;
-    const machine = new VirtualMachine(name, { node, imageVolumeId }, { parent: this });
+    const { node, privateKey, imageVolumeId, guard } = args;
+    const machine = new VirtualMachine(name, { node, imageVolumeId, guard }, { parent: this });
     const engineArgs = { node, privateKey, machine: machine.vm };
     const engine = new DockerEngine(name, engineArgs, { parent: this, dependsOn: [machine] });
     this.dockerProvider = createProvider(name, node, engine, this);
@@ -47,7 +49,7 @@ export class DockerNode extends pulumi.ComponentResource {
       dependsOn: [engine],
     };
     const networks = new ContainerNetworks(name, { node, machine: machine.vm }, platform);
-    createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider });
+    createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider }, guard);
     const agent = createAgent(name, args, engine, machine.vm, platform);
     this.outputs = describe(name, node, { machine, engine, networks, agent });
     this.registerOutputs(this.outputs);

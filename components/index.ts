@@ -3,4 +3,5 @@ export { ContainerNetworks, type ContainerNetworksArgs } from "./container-netwo
 export { DockerEngine, type DaemonFacts, type DockerEngineArgs } from "./docker-engine";
 export { DockerNode, type DockerNodeArgs } from "./docker-node";
 export { PortainerAgent, type PortainerAgentArgs } from "./portainer-agent";
+export { guardRemoval } from "./protection";
 export { IGNORED_CHANGES, VirtualMachine, type VirtualMachineArgs } from "./virtual-machine";

@@ -2,6 +2,7 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../config/schema";
 import { adoptVm } from "./adoption";
+import { protectedWhile } from "./protection";
 import { createFirewall } from "./vm-firewall";
 import { vmArgs } from "./vm-args";
 
@@ -10,6 +11,8 @@ export interface VirtualMachineArgs {
   node: NodeConfig;
   /** Volume id of the cloud image, when the machine is made from one. */
   imageVolumeId?: pulumi.Input<string>;
+  /** Refuses to delete the machine while it is protected; see `guardRemoval`. */
+  guard?: pulumi.ResourceHook;
 }
 
 /**
@@ -54,13 +57,13 @@ export class VirtualMachine extends pulumi.ComponentResource {
 
 function createVm(
   name: string,
-  { node, imageVolumeId }: VirtualMachineArgs,
+  { node, imageVolumeId, guard }: VirtualMachineArgs,
   parent: pulumi.Resource,
 ): proxmox.VmLegacy {
   const { ignoreChanges = [], ...adopted } = adoptVm(node);
   return new proxmox.VmLegacy(`${name}-vm`, vmArgs(name, node, imageVolumeId), {
     parent,
-    protect: node.machine.protect,
+    ...protectedWhile(node.machine.protect, guard),
     // Two VMs cannot share an id, so a replacement has to make room first.
     deleteBeforeReplace: true,
     ignoreChanges: [...IGNORED_CHANGES, ...ignoreChanges],

@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../config/schema";
 import { adoptVolume } from "./adoption";
 import { livesOn } from "./lifetime";
+import { protectedWhile } from "./protection";
 
 /** The named volumes declared for a node. Protected where the node is: they hold data. */
 export function createVolumes(
@@ -10,6 +11,7 @@ export function createVolumes(
   node: NodeConfig,
   machine: pulumi.Resource,
   opts: pulumi.CustomResourceOptions,
+  guard?: pulumi.ResourceHook,
 ): void {
   for (const [volume, { labels }] of Object.entries(node.volumes)) {
     new docker.Volume(
@@ -21,7 +23,7 @@ export function createVolumes(
       },
       {
         ...opts,
-        protect: node.machine.protect,
+        ...protectedWhile(node.machine.protect, guard),
         ...livesOn(machine),
         ...adoptVolume(node, volume),
       },

@@ -1,6 +1,7 @@
 /** Messages of the engine, of providers and of the program. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import type { Diagnostic } from "./model";
+import { explainer } from "./protection";
 
 type Severity = Diagnostic["severity"];
 
@@ -13,8 +14,9 @@ const PROVIDER_UNKNOWN = "The provider for this resource has inputs that are not
  */
 export function diagnosticsOf(events: readonly EngineEvent[]): Diagnostic[] {
   const found = new Map<string, { severity: Severity; resources: Set<string> }>();
+  const explain = explainer(events);
   for (const { severity, text, urn } of events.flatMap(messagesOf)) {
-    const message = plain(text);
+    const message = explain(plain(text));
     if (message === "" || message.startsWith(PROVIDER_UNKNOWN)) continue;
     const entry = found.get(message) ?? { severity, resources: new Set<string>() };
     const name = urn?.split("::").at(-1);

@@ -1,7 +1,8 @@
 /** Which node a resource belongs to. */
 import { CLUSTER } from "./model";
 
-const NODE_TYPE = "docker-node:components:DockerNode";
+/** Type of the component that is a node. */
+export const NODE_TYPE = "docker-node:components:DockerNode";
 
 interface Placed {
   readonly urn: string;
@@ -30,6 +31,8 @@ function byName(urn: string, all: readonly string[]): string {
   return own.sort((a, b) => b.length - a.length)[0] ?? nameOf(urn);
 }
 
-const typeOf = (urn: string): string => (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
+/** `docker:index/volume:Volume` of a URN, without its parents' types. */
+export const typeOf = (urn: string): string => (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
 
-const nameOf = (urn: string): string => urn.split("::").at(-1) ?? urn;
+/** Logical name of a URN. */
+export const nameOf = (urn: string): string => urn.split("::").at(-1) ?? urn;
