@@ -1,0 +1,3 @@
+module docker-node/lab/pbs
+
+go 1.25

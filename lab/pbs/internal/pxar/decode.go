@@ -1,0 +1,306 @@
+package pxar
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+)
+
+const (
+	maxItem = 1 << 20 // of anything but payloads and lookup tables
+	// MaxPath as in linux/limits.h.
+	maxPath = 4096
+)
+
+// Entry is what a Visitor is shown. Path is relative to the root, "" for the root itself.
+type Entry struct {
+	Path string
+	Metadata
+	Target   string // of a symbolic link, or the path a hard link was first seen at
+	Hardlink bool
+	Rdev     uint64
+	Size     int64
+}
+
+// Visitor is led through an archive: Enter for everything, Leave when a directory ends. The payload of a
+// file may be left unread.
+type Visitor interface {
+	Enter(entry *Entry, payload io.Reader) error
+	Leave(entry *Entry) error
+}
+
+type decoder struct {
+	in      *bufio.Reader
+	visitor Visitor
+	kind    uint64
+	size    uint64 // of the item's content
+	peeked  bool
+}
+
+// Walk reads an archive from its beginning to its end.
+func Walk(in io.Reader, visitor Visitor) error {
+	d := &decoder{in: bufio.NewReaderSize(in, 1<<20), visitor: visitor}
+	if err := d.next(); err != nil {
+		if err == io.EOF {
+			return errors.New("the archive is empty")
+		}
+		return err
+	}
+	d.peeked = true
+	if err := d.entry(""); err != nil {
+		return err
+	}
+	if _, err := d.in.ReadByte(); err != io.EOF {
+		return errors.New("there is more after the end of the archive")
+	}
+	return nil
+}
+
+// next reads the header of an item, unless it was only looked at.
+func (d *decoder) next() error {
+	if d.peeked {
+		d.peeked = false
+		return nil
+	}
+	var head [16]byte
+	if _, err := io.ReadFull(d.in, head[:]); err != nil {
+		return err
+	}
+	d.kind = binary.LittleEndian.Uint64(head[:])
+	d.size = binary.LittleEndian.Uint64(head[8:])
+	if d.size < 16 {
+		return fmt.Errorf("invalid header %x - too small (%d)", d.kind, d.size)
+	}
+	d.size -= 16
+	if d.kind == tVersion {
+		return errors.New("the archive is of a version this program cannot read")
+	}
+	return nil
+}
+
+func (d *decoder) must() error {
+	if err := d.next(); err != nil {
+		return cut(err)
+	}
+	return nil
+}
+
+func cut(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return errors.New("the archive ends too early")
+	}
+	return err
+}
+
+func (d *decoder) content() ([]byte, error) {
+	if d.size > maxItem {
+		return nil, fmt.Errorf("invalid content size (%d > %d) of header %x", d.size, maxItem, d.kind)
+	}
+	data := make([]byte, d.size)
+	_, err := io.ReadFull(d.in, data)
+	return data, cut(err)
+}
+
+func (d *decoder) text() (string, error) {
+	data, err := d.content()
+	if err != nil {
+		return "", err
+	}
+	text, ok := strings.CutSuffix(string(data), "\x00")
+	if !ok || len(text) > maxPath {
+		return "", fmt.Errorf("invalid text in header %x", d.kind)
+	}
+	return text, nil
+}
+
+func checkName(name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00") {
+		return fmt.Errorf("invalid file name in archive: %q", name)
+	}
+	return nil
+}
+
+// entry reads one entry with everything below it. A file name has been read before.
+func (d *decoder) entry(path string) error {
+	if err := d.must(); err != nil {
+		return err
+	}
+	e := &Entry{Path: path}
+	if d.kind == tHardlink && path != "" {
+		data, err := d.content()
+		if err != nil {
+			return err
+		}
+		if len(data) < 10 || data[len(data)-1] != 0 {
+			return fmt.Errorf("invalid hard link at %q", path)
+		}
+		e.Hardlink, e.Target = true, string(data[8:len(data)-1])
+		return d.visitor.Enter(e, nil)
+	}
+	if d.kind != tEntry && d.kind != tEntryV1 {
+		return fmt.Errorf("unexpected header %x at %q, this is no pxar archive", d.kind, path)
+	}
+	data, err := d.content()
+	if err != nil {
+		return err
+	}
+	if err := e.readStat(data, d.kind == tEntryV1); err != nil {
+		return err
+	}
+	return d.rest(e)
+}
+
+func (e *Entry) readStat(data []byte, old bool) error {
+	if len(data) != 40 && !(old && len(data) == 32) {
+		return fmt.Errorf("invalid entry at %q", e.Path)
+	}
+	le := binary.LittleEndian
+	e.Stat = Stat{Mode: uint32(le.Uint64(data)), UID: le.Uint32(data[16:]), GID: le.Uint32(data[20:])}
+	if e.Sec = int64(le.Uint64(data[24:])); old {
+		e.Sec, e.Nsec = e.Sec/1e9, uint32(e.Sec%1e9)
+	} else {
+		e.Nsec = le.Uint32(data[32:])
+	}
+	return nil
+}
+
+// rest reads attributes until something tells what the entry is.
+func (d *decoder) rest(e *Entry) error {
+	for {
+		if err := d.next(); err == io.EOF && e.kind() != syscall.S_IFDIR && e.kind() != syscall.S_IFREG {
+			return d.visitor.Enter(e, nil)
+		} else if err != nil {
+			return cut(err)
+		}
+		switch d.kind {
+		case tPayload:
+			return d.payload(e)
+		case tFilename, tGoodbye:
+			d.peeked = true
+			if e.kind() == syscall.S_IFDIR {
+				return d.directory(e)
+			}
+			return d.visitor.Enter(e, nil)
+		case tSymlink:
+			target, err := d.text()
+			if err != nil {
+				return err
+			}
+			e.Target = target
+			return d.visitor.Enter(e, nil)
+		}
+		data, err := d.content()
+		if err != nil {
+			return err
+		}
+		if done, err := d.attribute(e, data); done || err != nil {
+			return err
+		}
+	}
+}
+
+func (d *decoder) attribute(e *Entry, data []byte) (done bool, err error) {
+	le := binary.LittleEndian
+	pair := func(list *[]aclEntry) {
+		if len(data) == 16 {
+			*list = append(*list, aclEntry{le.Uint64(data), le.Uint64(data[8:])})
+		}
+	}
+	switch d.kind {
+	case tXattr:
+		name, value, ok := strings.Cut(string(data), "\x00")
+		if !ok {
+			return false, fmt.Errorf("invalid extended attribute at %q", e.Path)
+		}
+		e.Xattrs = append(e.Xattrs, Xattr{name, []byte(value)})
+	case tFcaps:
+		e.Fcaps = data
+	case tQuota:
+	case tACLUser:
+		pair(&e.ACL.users)
+	case tACLGroup:
+		pair(&e.ACL.groups)
+	case tACLDefaultUser:
+		pair(&e.ACL.defaultUsers)
+	case tACLDefaultGroup:
+		pair(&e.ACL.defaultGroups)
+	case tACLGroupObj:
+		if len(data) == 8 {
+			perm := le.Uint64(data)
+			e.ACL.groupObj = &perm
+		}
+	case tACLDefault:
+		if len(data) == 32 {
+			e.ACL.defaults = &[4]uint64{le.Uint64(data), le.Uint64(data[8:]), le.Uint64(data[16:]), le.Uint64(data[24:])}
+		}
+	case tDevice:
+		if len(data) != 16 {
+			return false, fmt.Errorf("invalid device at %q", e.Path)
+		}
+		e.Rdev = makedev(le.Uint64(data), le.Uint64(data[8:]))
+		return true, d.visitor.Enter(e, nil)
+	default:
+		return false, fmt.Errorf("unexpected header %x at %q", d.kind, e.Path)
+	}
+	return false, nil
+}
+
+func (d *decoder) payload(e *Entry) error {
+	if e.kind() != syscall.S_IFREG {
+		return fmt.Errorf("unexpected content of %q, which is no file", e.Path)
+	}
+	e.Size = int64(d.size)
+	if e.Size < 0 {
+		return fmt.Errorf("invalid size of %q", e.Path)
+	}
+	limited := &io.LimitedReader{R: d.in, N: e.Size}
+	if err := d.visitor.Enter(e, limited); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, limited); err != nil {
+		return err
+	}
+	if limited.N > 0 {
+		return cut(io.EOF)
+	}
+	return nil
+}
+
+func (d *decoder) directory(e *Entry) error {
+	if err := d.visitor.Enter(e, nil); err != nil {
+		return err
+	}
+	for {
+		if err := d.must(); err != nil {
+			return err
+		}
+		if d.kind == tGoodbye {
+			break
+		}
+		if d.kind != tFilename {
+			return fmt.Errorf("unexpected header %x in %q", d.kind, e.Path)
+		}
+		name, err := d.text()
+		if err != nil {
+			return err
+		}
+		if err := checkName(name); err != nil {
+			return err
+		}
+		below := name
+		if e.Path != "" {
+			below = e.Path + "/" + name
+		}
+		if err := d.entry(below); err != nil {
+			return err
+		}
+	}
+	if n, err := io.CopyN(io.Discard, d.in, int64(d.size)); err != nil || n != int64(d.size) {
+		return cut(io.EOF)
+	}
+	return d.visitor.Leave(e)
+}

@@ -1,0 +1,300 @@
+package server
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"docker-node/lab/pbs/internal/format"
+	"docker-node/lab/pbs/internal/wire"
+)
+
+// Server answers requests.
+type Server struct {
+	settings  *watched
+	ticketKey []byte
+	log       func(string, ...any)
+	mutex     sync.Mutex
+	stores    map[string]*store
+}
+
+// httpError has a status of its own; any other error is 400.
+type httpError struct {
+	status int
+	text   string
+}
+
+func (e httpError) Error() string { return e.text }
+
+func forbidden(format string, args ...any) error { return httpError{403, fmt.Sprintf(format, args...)} }
+
+func answer(w http.ResponseWriter, data any, err error) {
+	if err != nil {
+		status := http.StatusBadRequest
+		if e := (httpError{}); errors.As(err, &e) {
+			status = e.status
+		}
+		http.Error(w, err.Error(), status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
+}
+
+// New opens the datastores.
+func New(path string, log func(string, ...any)) (*Server, error) {
+	settings, err := LoadSettings(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{log: log, stores: map[string]*store{}}
+	s.settings = &watched{path: path, current: settings, stamp: stampOf(path), changed: s.apply, log: log}
+	s.apply(settings)
+	for _, d := range settings.Datastores {
+		if s.stores[d.Name] == nil {
+			return nil, fmt.Errorf("datastore %s cannot be opened, see above", d.Name)
+		}
+	}
+	s.ticketKey, err = keepSecret(filepath.Join(settings.State, "ticket.key"))
+	return s, err
+}
+
+// apply takes over what may change while the server runs.
+func (s *Server) apply(settings *Settings) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, d := range settings.Datastores {
+		if known := s.stores[d.Name]; known != nil {
+			known.quota.Store(d.Quota)
+			known.makeNamespaces(d.Namespaces)
+			continue
+		}
+		st, err := openStore(d, s.log)
+		if err != nil {
+			s.log("datastore %s: %v", d.Name, err)
+			continue
+		}
+		s.stores[d.Name] = st
+	}
+}
+
+// call is a request with who asks.
+type call struct {
+	server   *Server
+	settings *Settings
+	auth     string
+	form     url.Values
+	request  *http.Request
+}
+
+// Handler of the whole API.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	const store = "/api2/json/admin/datastore/{store}/"
+	mux.HandleFunc("POST /api2/json/access/ticket", s.newTicket)
+	route := func(pattern string, handle func(*call) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			c, err := s.authenticate(r)
+			var data any
+			if err == nil {
+				data, err = handle(c)
+			}
+			answer(w, data, err)
+		})
+	}
+	route("GET /api2/json/version", func(*call) (any, error) {
+		return map[string]string{"version": format.Version, "release": "stand-in", "repoid": format.StandIn}, nil
+	})
+	route("GET "+store+"groups", (*call).groups)
+	route("GET "+store+"snapshots", (*call).snapshots)
+	route("DELETE "+store+"snapshots", (*call).forget)
+	route("GET "+store+"files", (*call).files)
+	route("GET "+store+"notes", (*call).notes)
+	route("PUT "+store+"notes", (*call).setNotes)
+	route("GET "+store+"protected", (*call).protected)
+	route("PUT "+store+"protected", (*call).setProtected)
+	route("POST "+store+"upload-backup-log", (*call).uploadLog)
+	route("POST "+store+"prune", (*call).prune)
+	route("POST "+store+"gc", (*call).garbageCollect)
+	route("GET "+store+"status", (*call).status)
+	route("GET "+store+"namespace", (*call).listNamespaces)
+	route("POST "+store+"namespace", (*call).createNamespace)
+	route("DELETE "+store+"namespace", (*call).deleteNamespace)
+	route("POST "+store+"change-owner", (*call).changeOwner)
+	mux.HandleFunc("GET /api2/json/backup", s.upgrade(wire.Backup, (*call).backup))
+	mux.HandleFunc("GET /api2/json/reader", s.upgrade(wire.Reader, (*call).read))
+	return s.logged(mux)
+}
+
+// remembered keeps an answer's status for the log.
+type remembered struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *remembered) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets a connection be taken over.
+func (r *remembered) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (s *Server) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kept := &remembered{w, 200}
+		next.ServeHTTP(kept, r)
+		s.log("%s %s %s %d", r.RemoteAddr, r.Method, r.URL.Path, kept.status)
+	})
+}
+
+func (s *Server) deny(r *http.Request, id, why string) error {
+	s.log("authentication failure; rhost=%s user=%q msg=%s", r.RemoteAddr, id, why)
+	return httpError{http.StatusUnauthorized, "authentication failed"}
+}
+
+func (s *Server) authenticate(r *http.Request) (*call, error) {
+	settings := s.settings.get()
+	c := &call{server: s, settings: settings, request: r, form: r.URL.Query()}
+	if kind := r.Header.Get("Content-Type"); r.Body != nil && kind == "application/x-www-form-urlencoded" {
+		text, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+		if err != nil {
+			return nil, err
+		}
+		more, err := url.ParseQuery(string(text))
+		if err != nil {
+			return nil, err
+		}
+		for name, values := range more {
+			c.form[name] = values
+		}
+	}
+	id, why := s.identify(r, settings)
+	if why == "" {
+		why = settings.usable(id)
+	}
+	if why != "" {
+		return nil, s.deny(r, id, why)
+	}
+	c.auth = id
+	return c, nil
+}
+
+func (s *Server) identify(r *http.Request, settings *Settings) (id, why string) {
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "PBSAPIToken"); ok {
+		id, text, _ := strings.Cut(token[min(1, len(token)):], ":")
+		given, err := url.QueryUnescape(text)
+		account, known := find(settings.Tokens, id)
+		if err != nil || !known || !equal(account.Secret, given) {
+			return id, "invalid token or secret"
+		}
+		return id, ""
+	}
+	cookie, err := r.Cookie("PBSAuthCookie")
+	if err != nil {
+		return "", "no authentication credentials provided."
+	}
+	text, _ := url.QueryUnescape(cookie.Value)
+	id, ok := s.checkTicket(text)
+	if !ok {
+		return id, "invalid ticket"
+	}
+	if r.Method != "GET" && !equal(r.Header.Get("CSRFPreventionToken"), s.sign("csrf:"+id)) {
+		return id, "invalid csrf prevention token"
+	}
+	return id, ""
+}
+
+func equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+
+func (s *Server) sign(text string) string {
+	mac := hmac.New(sha256.New, s.ticketKey)
+	mac.Write([]byte(text))
+	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+const ticketLife = 2 * time.Hour
+
+func (s *Server) ticket(id string, when time.Time) string {
+	plain := fmt.Sprintf("PBS:%s:%08X", id, when.Unix())
+	return plain + "::" + s.sign(plain)
+}
+
+func (s *Server) checkTicket(text string) (id string, ok bool) {
+	plain, signature, _ := strings.Cut(text, "::")
+	parts := strings.Split(plain, ":")
+	if len(parts) != 3 || !equal(signature, s.sign(plain)) {
+		return "", false
+	}
+	made, err := strconv.ParseInt(parts[2], 16, 64)
+	return parts[1], err == nil && time.Since(time.Unix(made, 0)) < ticketLife
+}
+
+func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) {
+	settings := s.settings.get()
+	id, password := r.PostFormValue("username"), r.PostFormValue("password")
+	account, known := find(settings.Users, id)
+	why := settings.usable(id)
+	renewed, isTicket := s.checkTicket(password)
+	switch {
+	case why != "":
+	case known && equal(account.Secret, password), isTicket && renewed == id:
+		answer(w, map[string]string{"username": id, "ticket": s.ticket(id, time.Now()), "CSRFPreventionToken": s.sign("csrf:" + id)}, nil)
+		return
+	default:
+		why = "invalid credentials"
+	}
+	answer(w, nil, s.deny(r, id, why))
+}
+
+// upgrade hands a connection over to a session that serves requests until it ends.
+func (s *Server) upgrade(protocol string, open func(*call) (http.Handler, func(), error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := s.authenticate(r)
+		if err == nil && r.Header.Get("Upgrade") != protocol {
+			err = errors.New("invalid protocol name")
+		}
+		var handler http.Handler
+		end := func() {}
+		if err == nil {
+			handler, end, err = open(c)
+		}
+		if err != nil {
+			answer(w, nil, err)
+			return
+		}
+		defer end()
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			answer(w, nil, err)
+			return
+		}
+		defer conn.Close()
+		if kept, ok := w.(*remembered); ok {
+			kept.status = http.StatusSwitchingProtocols
+		}
+		if _, err := fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: %s\r\n\r\n", protocol); err == nil {
+			wire.Serve(conn, buffered.Reader, handler)
+		}
+	}
+}
+
+func keepSecret(path string) ([]byte, error) {
+	if key, err := os.ReadFile(path); err == nil && len(key) == 32 {
+		return key, nil
+	}
+	key := randomBytes(32)
+	return key, os.WriteFile(path, key, 0o600)
+}

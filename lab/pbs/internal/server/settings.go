@@ -1,0 +1,237 @@
+// Package server is a backup server with the documented protocol, for the lab.
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"docker-node/lab/pbs/internal/format"
+)
+
+// Settings is the one file the server is told things by. It is read again whenever it changes.
+type Settings struct {
+	Listen     string      `json:"listen"` // address:port; at start only
+	State      string      `json:"state"`  // directory of certificate, key and ticket key; at start only
+	Ready      string      `json:"ready"`  // file written when the server listens
+	Datastores []Datastore `json:"datastores"`
+	Users      []Account   `json:"users"`
+	Tokens     []Account   `json:"tokens"`
+	ACL        []ACLEntry  `json:"acl"`
+}
+
+// Datastore is a directory of chunks and snapshots.
+type Datastore struct {
+	Name       string   `json:"name"`
+	Path       string   `json:"path"`
+	Quota      int64    `json:"quota,omitempty"`      // bytes; 0: what the file system has
+	Namespaces []string `json:"namespaces,omitempty"` // made if they are not there
+}
+
+// Account is a user or an API token.
+type Account struct {
+	ID      string `json:"id"`
+	Secret  string `json:"secret"`
+	Expire  int64  `json:"expire,omitempty"` // epoch; 0: never
+	Disable bool   `json:"disable,omitempty"`
+}
+
+// ACLEntry gives a role on a path.
+type ACLEntry struct {
+	Path      string `json:"path"`
+	Auth      string `json:"auth"`
+	Role      string `json:"role"`
+	Propagate *bool  `json:"propagate,omitempty"` // default true
+}
+
+// privilege is a set of what one may do.
+type privilege uint
+
+const (
+	audit privilege = 1 << iota
+	allocate
+	modify
+	read
+	verify
+	backup
+	prune
+	everything privilege = ^privilege(0)
+)
+
+var privilegeNames = []string{"Datastore.Audit", "Datastore.Allocate", "Datastore.Modify", "Datastore.Read", "Datastore.Verify", "Datastore.Backup", "Datastore.Prune"}
+
+func (p privilege) String() string {
+	var names []string
+	for i, name := range privilegeNames {
+		if p&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "|")
+}
+
+// Roles as documented under "User Management".
+var roles = map[string]privilege{
+	"NoAccess":           0,
+	"Admin":              everything,
+	"Audit":              audit,
+	"DatastoreAdmin":     audit | modify | read | verify | backup | prune,
+	"DatastoreReader":    audit | verify | read,
+	"DatastoreBackup":    backup,
+	"DatastorePowerUser": prune | backup,
+	"DatastoreAudit":     audit,
+}
+
+const superuser = "root@pam"
+
+func (s *Settings) check() error {
+	seen := map[string]bool{}
+	for _, d := range s.Datastores {
+		if !format.IDRegexp.MatchString(d.Name) || !filepath.IsAbs(d.Path) || seen[d.Name] {
+			return fmt.Errorf("datastore %q at %q: needs a name of its own and an absolute path", d.Name, d.Path)
+		}
+		seen[d.Name] = true
+		for _, ns := range d.Namespaces {
+			if err := format.CheckNamespace(ns); err != nil || ns == "" {
+				return fmt.Errorf("datastore %q: namespace %q is none", d.Name, ns)
+			}
+		}
+	}
+	for _, a := range append(append([]Account{}, s.Users...), s.Tokens...) {
+		if a.Secret == "" || !strings.Contains(a.ID, "@") {
+			return fmt.Errorf("account %q: needs user@realm and a secret", a.ID)
+		}
+	}
+	for _, e := range s.ACL {
+		if _, known := roles[e.Role]; !known || !strings.HasPrefix(e.Path, "/") {
+			return fmt.Errorf("acl of %q: role %q on %q is none", e.Auth, e.Role, e.Path)
+		}
+	}
+	return nil
+}
+
+// LoadSettings reads and checks the file.
+func LoadSettings(path string) (*Settings, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var s Settings
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &s, nil
+}
+
+// watched settings follow their file. A change that cannot be read leaves them as they are.
+type watched struct {
+	path    string
+	mutex   sync.Mutex
+	current *Settings
+	stamp   string
+	changed func(*Settings)
+	log     func(string, ...any)
+}
+
+func stampOf(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "gone"
+	}
+	return fmt.Sprint(info.ModTime().UnixNano(), info.Size())
+}
+
+func (w *watched) get() *Settings {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	stamp := stampOf(w.path)
+	if stamp == w.stamp {
+		return w.current
+	}
+	w.stamp = stamp
+	fresh, err := LoadSettings(w.path)
+	if err != nil {
+		w.log("settings not read again: %v", err)
+		return w.current
+	}
+	w.current = fresh
+	w.changed(fresh)
+	return fresh
+}
+
+func (a Account) expired(now time.Time) bool { return a.Expire != 0 && now.Unix() >= a.Expire }
+
+func find(accounts []Account, id string) (Account, bool) {
+	for _, a := range accounts {
+		if a.ID == id {
+			return a, true
+		}
+	}
+	return Account{}, false
+}
+
+// usable tells why an account may not be used now, or nothing. A token falls with its user.
+func (s *Settings) usable(id string) string {
+	user, known := find(s.Users, format.UserOf(id))
+	switch {
+	case !known:
+		return "no such user"
+	case user.Disable:
+		return "user account disabled"
+	case user.expired(time.Now()):
+		return "user account expired"
+	}
+	if !format.IsToken(id) {
+		return ""
+	}
+	token, known := find(s.Tokens, id)
+	switch {
+	case !known:
+		return "no such token"
+	case token.Disable:
+		return "token disabled"
+	case token.expired(time.Now()):
+		return "token expired"
+	}
+	return ""
+}
+
+// own privileges by the list: the deepest path that names the account counts.
+func (s *Settings) own(id, path string) privilege {
+	if id == superuser {
+		return everything
+	}
+	best, got := -1, privilege(0)
+	for _, e := range s.ACL {
+		at := strings.TrimSuffix(e.Path, "/")
+		if e.Auth != id || path != at && !strings.HasPrefix(path, at+"/") {
+			continue
+		}
+		if e.Propagate != nil && !*e.Propagate && path != at {
+			continue
+		}
+		switch {
+		case len(at) > best:
+			best, got = len(at), roles[e.Role]
+		case len(at) == best:
+			got |= roles[e.Role]
+		}
+	}
+	return got
+}
+
+// privileges of an account; a token has at most what its user has.
+func (s *Settings) privileges(id, path string) privilege {
+	got := s.own(id, path)
+	if format.IsToken(id) {
+		got &= s.own(format.UserOf(id), path)
+	}
+	return got
+}

@@ -1,0 +1,410 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"docker-node/lab/pbs/internal/format"
+)
+
+const (
+	chunksDir = ".chunks"
+	stagingOf = ".staging" // of snapshots not yet complete
+)
+
+// store is a datastore on disk: <path>/[ns/<name>/…]<type>/<id>/<time>/<files>, chunks by digest.
+type store struct {
+	Datastore
+	quota   atomic.Int64
+	used    atomic.Int64 // bytes in chunks and snapshots
+	collect sync.RWMutex // held to write by garbage collection
+	mutex   sync.Mutex   // of what follows
+	locked  map[string]bool
+	inUse   map[string]int    // snapshots being read or built upon
+	active  map[*session]bool // backups under way
+	log     func(string, ...any)
+}
+
+func openStore(d Datastore, log func(string, ...any)) (*store, error) {
+	s := &store{Datastore: d, locked: map[string]bool{}, inUse: map[string]int{}, active: map[*session]bool{}, log: log}
+	s.quota.Store(d.Quota)
+	for _, dir := range []string{chunksDir, stagingOf} {
+		if err := os.MkdirAll(filepath.Join(d.Path, dir), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.clean(); err != nil {
+		return nil, err
+	}
+	s.makeNamespaces(d.Namespaces)
+	return s, nil
+}
+
+// clean removes what was left by a server that ended in the midst of things, and counts what is there.
+func (s *store) clean() error {
+	left, err := os.ReadDir(filepath.Join(s.Path, stagingOf))
+	if err != nil {
+		return err
+	}
+	for _, entry := range left {
+		s.log("datastore %s: removing unfinished backup %s", s.Name, entry.Name())
+		if err := os.RemoveAll(filepath.Join(s.Path, stagingOf, entry.Name())); err != nil {
+			return err
+		}
+	}
+	if _, err := s.garbageCollect(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (s *store) makeNamespaces(list []string) {
+	for _, ns := range list {
+		if err := os.MkdirAll(s.nsPath(ns), 0o755); err != nil {
+			s.log("datastore %s: namespace %s: %v", s.Name, ns, err)
+		}
+	}
+}
+
+func (s *store) nsPath(ns string) string {
+	path := s.Path
+	for _, name := range strings.FieldsFunc(ns, func(r rune) bool { return r == '/' }) {
+		path = filepath.Join(path, "ns", name)
+	}
+	return path
+}
+
+func (s *store) hasNamespace(ns string) bool {
+	info, err := os.Stat(s.nsPath(ns))
+	return err == nil && info.IsDir()
+}
+
+func (s *store) groupPath(ns string, g format.Group) string {
+	return filepath.Join(s.nsPath(ns), g.Type, g.ID)
+}
+
+func (s *store) snapshotPath(ns string, b format.Snapshot) string {
+	return filepath.Join(s.groupPath(ns, b.Group), format.TimeString(b.Time))
+}
+
+func (s *store) chunkPath(d format.Digest) string {
+	name := d.String()
+	return filepath.Join(s.Path, chunksDir, name[:4], name)
+}
+
+var errNoSpace = errors.New("No space left on device (os error 28)")
+
+// reserve counts bytes in before they are written.
+func (s *store) reserve(n int64) error {
+	if quota := s.quota.Load(); s.used.Add(n) > quota && quota > 0 {
+		s.used.Add(-n)
+		return errNoSpace
+	}
+	return nil
+}
+
+// write makes a file that is there whole or not at all.
+func (s *store) write(path string, data []byte) error {
+	if err := s.reserve(int64(len(data))); err != nil {
+		return err
+	}
+	temporary := path + ".tmp"
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err == nil {
+		temporary = file.Name()
+		_, err = file.Write(data)
+		err = errors.Join(err, file.Close())
+	}
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		os.Remove(temporary)
+		s.used.Add(-int64(len(data)))
+		if errors.Is(err, syscall.ENOSPC) {
+			return errNoSpace
+		}
+	}
+	return err
+}
+
+// insert keeps a chunk, unless it is there.
+func (s *store) insert(d format.Digest, raw []byte) error {
+	path := s.chunkPath(d)
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err == nil {
+		err = s.write(path, raw)
+	}
+	if err != nil {
+		return fmt.Errorf("inserting chunk on store '%s' failed for %s - %w", s.Name, d, err)
+	}
+	return nil
+}
+
+// groups of a namespace, sorted.
+func (s *store) groups(ns string) (list []format.Group) {
+	for _, kind := range []string{"ct", "host", "vm"} {
+		entries, _ := os.ReadDir(filepath.Join(s.nsPath(ns), kind))
+		for _, entry := range entries {
+			if entry.IsDir() && format.IDRegexp.MatchString(entry.Name()) {
+				list = append(list, format.Group{Type: kind, ID: entry.Name()})
+			}
+		}
+	}
+	return list
+}
+
+// snapshots of a group, oldest first.
+func (s *store) snapshots(ns string, g format.Group) (list []format.Snapshot) {
+	entries, _ := os.ReadDir(s.groupPath(ns, g))
+	for _, entry := range entries {
+		if when, err := time.Parse(format.TimeFormat, entry.Name()); err == nil && entry.IsDir() {
+			list = append(list, format.Snapshot{Group: g, Time: when.Unix()})
+		}
+	}
+	slices.SortFunc(list, func(a, b format.Snapshot) int { return int(a.Time - b.Time) })
+	return list
+}
+
+func (s *store) owner(ns string, g format.Group) (string, error) {
+	text, err := os.ReadFile(filepath.Join(s.groupPath(ns, g), "owner"))
+	return strings.TrimSpace(string(text)), err
+}
+
+// namespaces below one, itself included, to a depth.
+func (s *store) namespaces(parent string, depth int) (list []string) {
+	if !s.hasNamespace(parent) {
+		return nil
+	}
+	list = append(list, parent)
+	if depth == 0 {
+		return list
+	}
+	entries, _ := os.ReadDir(filepath.Join(s.nsPath(parent), "ns"))
+	for _, entry := range entries {
+		child := strings.TrimPrefix(parent+"/"+entry.Name(), "/")
+		if entry.IsDir() && format.CheckNamespace(child) == nil {
+			list = append(list, s.namespaces(child, depth-1)...)
+		}
+	}
+	return list
+}
+
+func (s *store) manifest(ns string, b format.Snapshot) (*format.Manifest, int64, error) {
+	raw, err := os.ReadFile(filepath.Join(s.snapshotPath(ns, b), format.ManifestName))
+	if err != nil {
+		return nil, 0, err
+	}
+	text, err := format.DecodeBlob(raw, nil)
+	if err != nil {
+		return nil, 0, fmt.Errorf("decode backup manifest blob failed - %w", err)
+	}
+	m, err := format.ParseManifest(text, nil)
+	return m, int64(len(raw)), err
+}
+
+// updateManifest changes a manifest's unprotected part.
+func (s *store) updateManifest(ns string, b format.Snapshot, change func(*format.Manifest)) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	m, size, err := s.manifest(ns, b)
+	if err != nil {
+		return err
+	}
+	change(m)
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	raw, err := format.EncodeBlob(text, nil)
+	if err != nil {
+		return err
+	}
+	err = s.write(filepath.Join(s.snapshotPath(ns, b), format.ManifestName), raw)
+	if err == nil {
+		s.used.Add(-size)
+	}
+	return err
+}
+
+func (s *store) protected(ns string, b format.Snapshot) bool {
+	_, err := os.Stat(filepath.Join(s.snapshotPath(ns, b), ".protected"))
+	return err == nil
+}
+
+// lock takes a group for one backup at a time.
+func (s *store) lock(path string) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.locked[path] {
+		return false
+	}
+	s.locked[path] = true
+	return true
+}
+
+func (s *store) unlock(path string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	delete(s.locked, path)
+}
+
+// hold keeps a snapshot from being removed.
+func (s *store) hold(path string) (release func()) {
+	s.mutex.Lock()
+	s.inUse[path]++
+	s.mutex.Unlock()
+	return sync.OnceFunc(func() {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		if s.inUse[path]--; s.inUse[path] == 0 {
+			delete(s.inUse, path)
+		}
+	})
+}
+
+// remove forgets a snapshot, and the group with its last one.
+func (s *store) remove(ns string, b format.Snapshot) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	path := s.snapshotPath(ns, b)
+	switch _, err := os.Stat(path); {
+	case err != nil:
+		return fmt.Errorf("snapshot %s does not exist.", b)
+	case s.protected(ns, b):
+		return fmt.Errorf("cannot remove protected snapshot %s", b)
+	case s.inUse[path] > 0:
+		return fmt.Errorf("cannot remove snapshot %s: snapshot is locked by another operation", b)
+	}
+	grave, err := os.MkdirTemp(filepath.Join(s.Path, stagingOf), "removed-")
+	if err == nil {
+		err = os.Rename(path, filepath.Join(grave, "snapshot"))
+	}
+	if err != nil {
+		return fmt.Errorf("removing backup snapshot %q failed - %w", path, err)
+	}
+	s.used.Add(-sizeOf(grave))
+	os.RemoveAll(grave)
+	if len(s.snapshots(ns, b.Group)) == 0 && !s.locked[s.groupPath(ns, b.Group)] {
+		os.RemoveAll(s.groupPath(ns, b.Group))
+	}
+	return nil
+}
+
+func sizeOf(root string) (total int64) {
+	_ = filepath.WalkDir(root, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			if info, err := entry.Info(); err == nil {
+				total += info.Size()
+			}
+		}
+		return nil
+	})
+	return total
+}
+
+// garbageCollect removes chunks that neither a snapshot nor a backup under way refers to.
+func (s *store) garbageCollect() (log []string, err error) {
+	s.collect.Lock()
+	defer s.collect.Unlock()
+	used, data := map[format.Digest]bool{}, int64(0)
+	log = append(log, "starting garbage collection on store "+s.Name, "Start GC phase1 (mark used chunks)")
+	var kept int64
+	err = filepath.WalkDir(s.Path, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if entry.Name() == chunksDir || entry.Name() == stagingOf {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		kept += info.Size()
+		if !strings.HasSuffix(path, "idx") {
+			return nil
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		index, err := format.DecodeIndex(raw)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		data += index.Size
+		for _, d := range index.Digests {
+			used[d] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return log, err
+	}
+	s.mutex.Lock()
+	for session := range s.active {
+		for d := range session.chunks {
+			used[d] = true
+		}
+	}
+	s.mutex.Unlock()
+	log = append(log, "Start GC phase2 (sweep unused chunks)")
+	bytes, count, removedBytes, removed := s.sweep(used)
+	s.used.Store(kept + bytes)
+	return append(log, fmt.Sprintf("Removed bytes: %d", removedBytes), fmt.Sprintf("Removed chunks: %d", removed),
+		fmt.Sprintf("Original data bytes: %d", data), fmt.Sprintf("Disk bytes: %d", bytes), fmt.Sprintf("Disk chunks: %d", count), "TASK OK"), nil
+}
+
+func (s *store) sweep(used map[format.Digest]bool) (bytes, count, removedBytes, removed int64) {
+	_ = filepath.WalkDir(filepath.Join(s.Path, chunksDir), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return nil
+		}
+		if d, err := format.ParseDigest(entry.Name()); err == nil && used[d] {
+			bytes += info.Size()
+			count++
+			return nil
+		}
+		if os.Remove(path) == nil {
+			removedBytes += info.Size()
+			removed++
+		}
+		return nil
+	})
+	return bytes, count, removedBytes, removed
+}
+
+// usage of the datastore in bytes.
+func (s *store) usage() (total, used, avail int64) {
+	used = s.used.Load()
+	if total = s.quota.Load(); total > 0 {
+		return total, used, max(0, total-used)
+	}
+	var fs syscall.Statfs_t
+	if syscall.Statfs(s.Path, &fs) != nil {
+		return used, used, 0
+	}
+	block := int64(fs.Bsize)
+	return int64(fs.Blocks) * block, int64(fs.Blocks-fs.Bfree) * block, int64(fs.Bavail) * block
+}
