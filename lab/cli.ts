@@ -108,7 +108,7 @@ async function down(here: Instance): Promise<number> {
 }
 
 async function status({ name, stateDir }: Instance): Promise<number> {
-  const services = ["mirror", "registry", "docker-socket"];
+  const services = ["mirror", "registry", "pbs", "docker-socket"];
   const running = services.map((service) => [service, runningService(stateDir, service)] as const);
   const api = path.join(stateDir, "pve.json");
   log(`lab "${name}"${fs.existsSync(stateDir) ? "" : ": not there; npm run lab brings it up"}`);

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { PBS_NODES } from "./pbs";
 import { run } from "./run";
 
 export const ROOT = path.resolve(__dirname, "../..");
@@ -23,6 +24,15 @@ export interface Credentials {
   readonly proxmoxPassword: string;
   readonly proxmoxTokenSecret: string;
   readonly passphrase: string;
+  /** Of the backup server: by node, of the workstation, of Proxmox VE, of its administrator. */
+  readonly pbs: {
+    readonly backupSecrets: Readonly<Record<string, string>>;
+    readonly restoreSecret: string;
+    readonly storageSecret: string;
+    readonly adminPassword: string;
+  };
+  /** Content of the keyfile backups are encrypted with. */
+  readonly backupKey: string;
 }
 
 /**
@@ -52,15 +62,27 @@ export function erase({ stateDir, runDir }: Instance): void {
   if (fs.existsSync(parent) && fs.readdirSync(parent).length === 0) fs.rmdirSync(parent);
 }
 
-/** The instance's credentials, made if it has none. */
+/** The instance's credentials, made if it has none; what an older lab has not made yet is added. */
 export async function credentials({ stateDir }: Instance): Promise<Credentials> {
   const file = path.join(stateDir, "credentials.json");
-  if (fs.existsSync(file)) return JSON.parse(fs.readFileSync(file, "utf8")) as Credentials;
+  const kept = fs.existsSync(file)
+    ? (JSON.parse(fs.readFileSync(file, "utf8")) as Partial<Credentials>)
+    : await newCredentials(stateDir);
+  const whole = { ...backupCredentials(), ...kept } as Credentials;
+  if (whole.backupKey !== kept.backupKey || whole.pbs !== kept.pbs) {
+    fs.writeFileSync(`${file}.new`, JSON.stringify(whole), { mode: 0o600 });
+    fs.renameSync(`${file}.new`, file);
+  }
+  return whole;
+}
+
+const secret = (): string => randomBytes(16).toString("hex");
+
+async function newCredentials(stateDir: string): Promise<Partial<Credentials>> {
   const privateKeyFile = path.join(stateDir, "id_ed25519");
   fs.rmSync(privateKeyFile, { force: true });
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", privateKeyFile]);
-  const secret = (): string => randomBytes(16).toString("hex");
-  const made: Credentials = {
+  return {
     privateKeyFile,
     publicKey: fs.readFileSync(`${privateKeyFile}.pub`, "utf8").trim(),
     agentSecret: secret(),
@@ -68,8 +90,26 @@ export async function credentials({ stateDir }: Instance): Promise<Credentials> 
     proxmoxTokenSecret: uuidOf(secret()),
     passphrase: secret(),
   };
-  fs.writeFileSync(file, JSON.stringify(made), { mode: 0o600 });
-  return made;
+}
+
+function backupCredentials(): Pick<Credentials, "pbs" | "backupKey"> {
+  const secrets = PBS_NODES.map((node) => [node, uuidOf(secret())] as const);
+  return {
+    pbs: {
+      backupSecrets: Object.fromEntries(secrets),
+      restoreSecret: uuidOf(secret()),
+      storageSecret: uuidOf(secret()),
+      adminPassword: secret(),
+    },
+    backupKey: newKeyFile(),
+  };
+}
+
+/** A keyfile as `proxmox-backup-client key create --kdf none` makes it. */
+export function newKeyFile(): string {
+  const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+  const data = randomBytes(32).toString("base64");
+  return JSON.stringify({ kdf: null, created: now, modified: now, data });
 }
 
 /** Proxmox token secrets have the form of a UUID. */

@@ -5,6 +5,7 @@ import { ensureEngine, type Engine } from "./engine";
 import { ensureImage, type GuestImage } from "./image";
 import { credentials, prepare, type Credentials, type Instance } from "./instance";
 import { startMirror } from "./mirror";
+import { startPbs, stopPbs, type PbsAccess } from "./pbs";
 import { servicePort } from "./ports";
 import { ensurePrerequisites } from "./prerequisites";
 import {
@@ -26,7 +27,12 @@ export const NETWORK = {
   dns: "10.25.20.2",
   mirror: "10.25.20.3",
   registry: "10.25.20.5",
+  /** pbs01, on the port of Proxmox Backup Server. */
+  pbs: "10.25.20.6",
 } as const;
+
+/** Where guests and Proxmox VE expect a backup server to listen. */
+export const PBS_PORT = 8007;
 
 /** Nodes of the lab by VM id: ssh and the agent are forwarded to loopback. */
 export const VM_IDS = [2019, 2014] as const;
@@ -48,6 +54,8 @@ export interface Lab {
   readonly imageUrl: string;
   /** Loopback ports by VM id. */
   readonly forwards: Record<string, { ssh: number; agent: number }>;
+  /** The backup server; guests reach it at `NETWORK.pbs`, port `PBS_PORT`. */
+  readonly pbs: PbsAccess;
 }
 
 const PREREQUISITES = [
@@ -75,7 +83,7 @@ export async function startLab(instance: Instance, log: Log): Promise<Lab> {
   };
 }
 
-type Services = Pick<Lab, "images" | "endpoint" | "apiToken" | "imageUrl" | "forwards">;
+type Services = Pick<Lab, "images" | "endpoint" | "apiToken" | "imageUrl" | "forwards" | "pbs">;
 
 async function startServices(
   instance: Instance,
@@ -88,17 +96,19 @@ async function startServices(
   const mirror = await startMirror({ stateDir, files: files.directory }, log);
   const registry = await startRegistry({ stateDir }, log);
   const images = await seedRegistry(registry, log);
+  const pbs = await startPbs({ stateDir, credentials: keys }, log);
   const forwards = await forwardPorts(instance);
-  const ports = { mirror: mirror.port, registry: registry.port };
+  const ports = { mirror: mirror.port, registry: registry.port, pbs: pbs.port };
   const node = await startProxmox(proxmoxSettings(instance, keys, ports, forwards), log);
   const imageUrl = `http://127.0.0.1:${mirror.port}/files/${files.name}`;
-  return { images, endpoint: node.endpoint, apiToken: node.apiToken, imageUrl, forwards };
+  return { images, endpoint: node.endpoint, apiToken: node.apiToken, imageUrl, forwards, pbs };
 }
 
 /** Stops everything. Nothing of the instance runs afterwards; its files stay. */
 export async function stopLab({ stateDir }: Instance): Promise<void> {
   await stopService(stateDir, "docker-socket");
   await stopProxmox(stateDir);
+  await stopPbs(stateDir);
   await stopService(stateDir, "registry");
   await stopService(stateDir, "mirror");
 }
@@ -159,6 +169,7 @@ function proxmoxSettings(
 interface ServicePorts {
   mirror: number;
   registry: number;
+  pbs: number;
 }
 
 function guestNetwork(ports: ServicePorts, forwards: Lab["forwards"]): ProxmoxSettings["network"] {
@@ -166,6 +177,7 @@ function guestNetwork(ports: ServicePorts, forwards: Lab["forwards"]): ProxmoxSe
   const services = [
     { address: NETWORK.mirror, port: 80, target: `127.0.0.1:${ports.mirror}` },
     { address: NETWORK.registry, port: 5000, target: `127.0.0.1:${ports.registry}` },
+    { address: NETWORK.pbs, port: PBS_PORT, target: `127.0.0.1:${ports.pbs}` },
   ];
   return { cidr, host, dns, services, forwards: guestPorts(forwards) };
 }

@@ -35,6 +35,7 @@ function standIns(lab: Lab): string[] {
   return [
     `Engine       pulumi ${lab.engine.version} (${lab.engine.origin}); plugins: ${plugins.join(", ")}`,
     `Guest        ${lab.image.os} (${lab.image.origin})`,
-    "Simulated    the Proxmox API (fakepve, with QEMU behind it) and the Portainer agent (a stand-in that answers /ping)",
+    "Simulated    the Proxmox API (fakepve, with QEMU behind it), the Portainer agent (a stand-in that answers /ping),",
+    "             and Proxmox Backup Server with its client (stand-ins that speak its protocol)",
   ];
 }

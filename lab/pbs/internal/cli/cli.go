@@ -89,7 +89,7 @@ func parseBool(text string) (value, ok bool) {
 type parameterError []string
 
 func (e parameterError) Error() string {
-	return "parameter verification errors\n\n" + strings.Join(e, "\n") + "\n"
+	return "parameter verification errors\n\n" + strings.Join(e, "\n")
 }
 
 // Program is a set of commands.

@@ -113,9 +113,11 @@ func KeyShow(p cli.Params) error {
 	if err != nil {
 		return err
 	}
-	if _, err := key.Open(); err != nil {
+	opened, err := key.Open()
+	if err != nil {
 		return err
 	}
+	key.Fingerprint = opened.Fingerprint()
 	info := map[string]any{"path": fmt.Sprintf("%q", path), "kdf": "none", "created": epoch(key.Created), "modified": epoch(key.Modified), "fingerprint": key.Fingerprint}
 	return cli.Print(os.Stdout, p, info, func() error {
 		rows := [][]string{{"path", info["path"].(string)}, {"kdf", "none"}, {"created", key.Created}, {"modified", key.Modified}, {"fingerprint", format.ShortFingerprint(key.Fingerprint)}}

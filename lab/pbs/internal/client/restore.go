@@ -358,5 +358,5 @@ func CatalogDump(p cli.Params) error {
 	if err := r.stream(index, &catalog); err != nil {
 		return fmt.Errorf("unable to download catalog - %w", err)
 	}
-	return format.DumpCatalog(catalog.Bytes(), os.Stdout)
+	return format.DumpCatalog(catalog.Bytes(), os.Stderr) // as the program this one stands for
 }

@@ -44,6 +44,7 @@ type encoder struct {
 	out      *bufio.Writer
 	pos      uint64
 	patterns []Pattern
+	own      int // patterns of the command line
 	entries  int
 	links    map[[2]uint64]hardlink
 	device   uint64
@@ -79,8 +80,8 @@ func Create(root string, out io.Writer, options CreateOptions) error {
 	if err != nil {
 		return err
 	}
-	start := e.pos
-	if err := errors.Join(e.writeMetadata(meta), e.contents("", start, len(e.patterns))); err != nil {
+	e.own = len(e.patterns)
+	if err := errors.Join(e.writeMetadata(meta), e.contents("", 0)); err != nil {
 		return err
 	}
 	return e.out.Flush()
@@ -171,8 +172,8 @@ func (e *encoder) writeMetadata(m Metadata) error {
 	return err
 }
 
-// contents writes a directory's entries and its lookup table. The first own patterns are the caller's.
-func (e *encoder) contents(dir string, entryStart uint64, own int) error {
+// contents writes a directory's entries and its lookup table.
+func (e *encoder) contents(dir string, entryStart uint64) error {
 	depth, entries := len(e.patterns), e.entries
 	defer func() { e.patterns, e.entries = e.patterns[:depth], entries }()
 	e.readExcludes(dir)
@@ -184,7 +185,7 @@ func (e *encoder) contents(dir string, entryStart uint64, own int) error {
 	for _, name := range names {
 		start := e.pos
 		if dir == "" && name == excludeCli {
-			err = e.excludeFile(own)
+			err = e.excludeFile()
 		} else {
 			err = e.entry(path.Join(dir, name), name)
 		}
@@ -211,9 +212,9 @@ func (e *encoder) table(items []goodbye, entryStart uint64) error {
 const excludeCli = ".pxarexclude-cli"
 
 // excludeFile keeps in the archive what was excluded on the command line.
-func (e *encoder) excludeFile(count int) error {
+func (e *encoder) excludeFile() error {
 	var text strings.Builder
-	for _, p := range e.patterns[:count] {
+	for _, p := range e.patterns[:e.own] {
 		text.WriteString(p.text + "\n")
 	}
 	e.Catalog.Add('f', excludeCli, int64(text.Len()), 0)
@@ -238,7 +239,7 @@ func (e *encoder) names(dir string) ([]string, error) {
 		}
 		names = append(names, entry.Name())
 	}
-	if dir == "" && len(e.patterns) > 0 && len(e.Exclude) > 0 {
+	if dir == "" && e.own > 0 {
 		names = append(names, excludeCli)
 	}
 	slices.Sort(names)
@@ -344,7 +345,7 @@ func (e *encoder) directory(relative, name, full string, st *syscall.Stat_t, nam
 		}
 		e.device = st.Dev
 	}
-	return e.contents(relative, start, 0)
+	return e.contents(relative, start)
 }
 
 // openQuietly does not change the access time if the owner or root asks.
