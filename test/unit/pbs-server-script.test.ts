@@ -1,0 +1,140 @@
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+const SCRIPT = path.join(__dirname, "../../recovery/pbs-server.sh");
+const SECRET = "d63e505a-e3ec-449a-9bc7-1da610d4ccde";
+
+let scratch: string;
+beforeEach(() => {
+  scratch = fs.mkdtempSync(path.join(os.tmpdir(), "pbs-server-"));
+});
+afterEach(() => {
+  fs.rmSync(scratch, { recursive: true, force: true });
+});
+
+/** What a server has, as its lists tell it; a list that fails is null. */
+type Lists = Record<string, string | null>;
+
+const EVERYTHING: Lists = {
+  "datastore list": '[{"name":"docker"}]',
+  "api get /admin/datastore/docker/namespace":
+    '[{"ns":""},{"ns":"a1"},{"ns":"a1/volumes"},{"ns":"a1/configuration"},{"ns":"a1/images"}]',
+  "user list": '[{"userid": "backup@pbs"},{"userid": "restore@pbs"}]',
+  "user list-tokens backup@pbs": '[{"tokenid":"backup@pbs!a1"}]',
+  "user list-tokens restore@pbs": '[{"tokenid":"restore@pbs!workstation"}]',
+  "prune-job list": '[{"id":"a1-volumes"},{"id":"a1-configuration"},{"id":"a1-images"}]',
+  "verify-job list": '[{"id":"a1-verify"}]',
+};
+
+/** Runs the script with programs that answer lists and write down everything else. */
+function run(
+  lists: Lists,
+  ...args: string[]
+): { code: number; out: string; err: string; did: string[] } {
+  const log = path.join(scratch, "log");
+  fs.writeFileSync(log, "");
+  const cases = Object.entries(lists).map(([command, answer]) => {
+    const does = answer === null ? "exit 1" : `echo '${answer}'; exit`;
+    return `"${command} --output-format json") ${does};;`;
+  });
+  const generated = `"user generate-token"*) printf 'Result: {\\n  "value": "${SECRET}"\\n}\\n';;`;
+  const cert = `"cert info") echo "Fingerprint (sha256): aa:bb"; exit;;`;
+  const fake = `#!/bin/sh\ncase "$*" in ${cases.join("\n")} *"--output-format json") echo '[]'; exit;; ${cert} ${generated} esac
+printf '%s' "$(basename "$0" | sed s/proxmox-backup-//)" >>"${log}"; printf ' %s' "$@" >>"${log}"; echo >>"${log}"\n`;
+  for (const name of ["proxmox-backup-manager", "proxmox-backup-debug"])
+    fs.writeFileSync(path.join(scratch, name), fake, { mode: 0o755 });
+  const env = { ...process.env, PATH: `${scratch}:${process.env["PATH"] ?? ""}` };
+  const ran = spawnSync("bash", [SCRIPT, ...args], { env, encoding: "utf8" });
+  const did = fs.readFileSync(log, "utf8").split("\n").filter(Boolean);
+  return { code: ran.status ?? -1, out: ran.stdout, err: ran.stderr, did };
+}
+
+test("a server that has nothing yet", () => {
+  const { code, out, did } = run({}, "--path", "/mnt/docker", "--vm-datastore", "pbs01", "a1");
+  expect(code).toBe(0);
+  expect(did).toEqual([
+    "manager datastore create docker /mnt/docker --gc-schedule daily",
+    "debug api create /admin/datastore/docker/namespace --name a1",
+    "debug api create /admin/datastore/docker/namespace --name volumes --parent a1",
+    "manager prune-job create a1-volumes --store docker --ns a1/volumes --max-depth 0 --schedule 05:00 --keep-daily 30",
+    "debug api create /admin/datastore/docker/namespace --name configuration --parent a1",
+    "manager prune-job create a1-configuration --store docker --ns a1/configuration --max-depth 0 --schedule 05:00 --keep-daily 90",
+    "debug api create /admin/datastore/docker/namespace --name images --parent a1",
+    "manager prune-job create a1-images --store docker --ns a1/images --max-depth 0 --schedule 05:00 --keep-weekly 4",
+    "manager verify-job create a1-verify --store docker --ns a1 --schedule 06:00 --ignore-verified true --outdated-after 30",
+    "manager user create backup@pbs --comment docker-node: automation, no login",
+    "manager user generate-token backup@pbs a1 --comment docker-node",
+    "manager acl update /datastore/docker/a1 DatastoreBackup --auth-id backup@pbs",
+    "manager acl update /datastore/docker/a1 DatastoreBackup --auth-id backup@pbs!a1",
+    "manager user create restore@pbs --comment docker-node: automation, no login",
+    "manager user generate-token restore@pbs workstation --comment docker-node",
+    "manager acl update /datastore/docker DatastoreReader --auth-id restore@pbs",
+    "manager acl update /datastore/docker DatastoreReader --auth-id restore@pbs!workstation",
+    "manager user create pve@pbs --comment docker-node: automation, no login",
+    "manager user generate-token pve@pbs docker-node --comment docker-node",
+    "manager acl update /datastore/pbs01 DatastorePowerUser --auth-id pve@pbs",
+    "manager acl update /datastore/pbs01 DatastorePowerUser --auth-id pve@pbs!docker-node",
+  ]);
+  expect(out).toContain(SECRET); // the server shows it once: here
+  for (const name of ["backupToken", "backupKey", "pbsStorageToken"])
+    expect(out).toContain(`pulumi config set --secret ${name}`);
+  expect(out).toContain("PBS_RESTORE_TOKEN_ID='restore@pbs!workstation'");
+  expect(out).toContain("Fingerprint (sha256): aa:bb");
+});
+
+test("again, nothing is made twice, and jobs get their values", () => {
+  const { code, did, out } = run(EVERYTHING, "a1");
+  expect(code).toBe(0);
+  expect(did.filter((line) => /create|generate|delete/.test(line))).toEqual([]);
+  expect(did.filter((line) => line.includes("-job update"))).toHaveLength(4);
+  expect(did.filter((line) => line.includes("acl update"))).toHaveLength(4);
+  expect(out).not.toContain("pbsStorageToken");
+});
+
+test("a further node gets its own, and --rotate makes new secrets", () => {
+  const further = run(EVERYTHING, "a1", "b2").did;
+  expect(further.filter((line) => line.includes("generate-token"))).toEqual([
+    "manager user generate-token backup@pbs b2 --comment docker-node",
+  ]);
+  expect(further.filter((line) => line.includes("api create"))).toHaveLength(4);
+  expect(further.filter((line) => line.includes("user create"))).toEqual([]);
+  const rotated = run(EVERYTHING, "--rotate", "a1").did.filter((line) => line.includes("-token"));
+  expect(rotated).toEqual([
+    "manager user delete-token backup@pbs a1",
+    "manager user generate-token backup@pbs a1 --comment docker-node",
+    "manager user delete-token restore@pbs workstation",
+    "manager user generate-token restore@pbs workstation --comment docker-node",
+  ]);
+});
+
+test("--dry-run changes nothing", () => {
+  const { code, out, did } = run({}, "--dry-run", "--path", "/mnt/docker", "a1");
+  expect(code).toBe(0);
+  expect(did).toEqual([]);
+  expect(out).toContain("proxmox-backup-manager acl update /datastore/docker/a1 DatastoreBackup");
+  expect(out).toContain("generate-token backup@pbs a1");
+});
+
+test.each<[string, string[], RegExp]>([
+  ["no node", [], /usage: pbs-server.sh/],
+  ["an unknown argument", ["--nonsense", "a1"], /unknown argument: --nonsense/],
+  ["an option without value", ["a1", "--datastore"], /--datastore takes a value/],
+  ["a bad name", ["a/1"], /not a name: 'a\/1'; letters, digits/],
+  ["a bad datastore", ["--datastore", "x y", "a1"], /not a name: 'x y'/],
+  ["a name too long for its jobs", ["a-very-long-name-of-a-node"], /too long.*18 characters/],
+  ["a datastore that is not there", ["a1"], /no datastore 'docker': name its directory by --path/],
+])("refuses %s, before anything is touched", (_what, args, message) => {
+  const { code, err, did } = run({}, ...args);
+  expect(code).toBe(2);
+  expect(err).toMatch(message);
+  expect(did).toEqual([]);
+});
+
+test("stops where the server refuses something", () => {
+  const { code, err, did } = run({ ...EVERYTHING, "prune-job list": null }, "a1");
+  expect(code).toBe(2);
+  expect(err).toContain("this failed: proxmox-backup-manager prune-job list");
+  expect(did).toEqual([]);
+});
