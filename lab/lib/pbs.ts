@@ -41,10 +41,10 @@ export interface PbsSettings {
   acl: { path: string; auth: string; role: string; propagate?: boolean }[];
 }
 
-/** `expire` in seconds since the epoch. */
+/** `expire` in seconds since the epoch. A user without a secret cannot log in. */
 export interface PbsAccount {
   id: string;
-  secret: string;
+  secret?: string;
   expire?: number;
   disable?: boolean;
 }
@@ -64,6 +64,8 @@ export interface PbsServer {
 
 /** A server with who may use it. */
 export interface PbsAccess extends PbsServer {
+  /** In the guests' network. */
+  readonly address: string;
   /** By node: may make backups below the node's namespace, and read its own. */
   readonly backupTokens: Readonly<Record<string, PbsLogin>>;
   /** May read everything in `docker`. */
@@ -99,7 +101,7 @@ export function pbsSettings(root: string, port: number, logins: PbsLogins): PbsS
       path: path.join(root, name),
       ...(name === "docker" ? { namespaces: namespaces() } : {}),
     })),
-    users: [admin, ...users.map((id) => ({ id, secret: admin.secret }))],
+    users: [admin, ...users.map((id) => ({ id }))],
     tokens,
     acl: [
       ...Object.entries(backupTokens).flatMap(([node, { id }]) =>
@@ -175,7 +177,7 @@ export async function startPbsServer(
 
 /** Starts the lab's server, or finds it running. */
 export async function startPbs(
-  o: { stateDir: string; credentials: Credentials },
+  o: { stateDir: string; credentials: Credentials; address: string },
   log: Log,
 ): Promise<PbsAccess> {
   const logins = pbsLogins(o.credentials.pbs);
@@ -183,7 +185,7 @@ export async function startPbs(
   const server = await startPbsServer({ stateDir: o.stateDir, settings }, log);
   const keyFile = path.join(rootOf(o.stateDir), "encryption-key.json");
   writePrivate(keyFile, o.credentials.backupKey);
-  return { ...server, ...logins, keyFile };
+  return { ...server, ...logins, address: o.address, keyFile };
 }
 
 /** Stops the server of a state directory; what it keeps stays. */

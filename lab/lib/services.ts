@@ -54,7 +54,7 @@ export interface Lab {
   readonly imageUrl: string;
   /** Loopback ports by VM id. */
   readonly forwards: Record<string, { ssh: number; agent: number }>;
-  /** The backup server; guests reach it at `NETWORK.pbs`, port `PBS_PORT`. */
+  /** The backup server; guests reach it on port `PBS_PORT`. */
   readonly pbs: PbsAccess;
 }
 
@@ -96,7 +96,7 @@ async function startServices(
   const mirror = await startMirror({ stateDir, files: files.directory }, log);
   const registry = await startRegistry({ stateDir }, log);
   const images = await seedRegistry(registry, log);
-  const pbs = await startPbs({ stateDir, credentials: keys }, log);
+  const pbs = await startPbs({ stateDir, credentials: keys, address: NETWORK.pbs }, log);
   const forwards = await forwardPorts(instance);
   const ports = { mirror: mirror.port, registry: registry.port, pbs: pbs.port };
   const node = await startProxmox(proxmoxSettings(instance, keys, ports, forwards), log);

@@ -181,7 +181,7 @@ function settings(root: string, port: number): PbsSettings {
         namespaces: ["node1/volumes", "node2/volumes"],
       },
     ],
-    users: [admin, ...[...new Set(users)].map((id) => ({ id, secret: "user-password" }))],
+    users: [admin, ...[...new Set(users)].map((id) => ({ id }))],
     tokens: Object.values(tokens),
     acl: [
       ...both("/datastore/store/node1", LOGINS.node1.id, "DatastoreBackup"),

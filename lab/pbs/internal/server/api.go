@@ -250,7 +250,7 @@ func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) {
 	renewed, isTicket := s.checkTicket(password)
 	switch {
 	case why != "":
-	case known && equal(account.Secret, password), isTicket && renewed == id:
+	case known && account.Secret != "" && equal(account.Secret, password), isTicket && renewed == id:
 		answer(w, map[string]string{"username": id, "ticket": s.ticket(id, time.Now()), "CSRFPreventionToken": s.sign("csrf:" + id)}, nil)
 		return
 	default:

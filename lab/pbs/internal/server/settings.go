@@ -35,7 +35,7 @@ type Datastore struct {
 // Account is a user or an API token.
 type Account struct {
 	ID      string `json:"id"`
-	Secret  string `json:"secret"`
+	Secret  string `json:"secret,omitempty"` // a user without one cannot log in
 	Expire  int64  `json:"expire,omitempty"` // epoch; 0: never
 	Disable bool   `json:"disable,omitempty"`
 }
@@ -102,8 +102,8 @@ func (s *Settings) check() error {
 		}
 	}
 	for _, a := range append(append([]Account{}, s.Users...), s.Tokens...) {
-		if a.Secret == "" || !strings.Contains(a.ID, "@") {
-			return fmt.Errorf("account %q: needs user@realm and a secret", a.ID)
+		if !strings.Contains(a.ID, "@") || a.Secret == "" && format.IsToken(a.ID) {
+			return fmt.Errorf("account %q: needs user@realm, and a token a secret", a.ID)
 		}
 	}
 	for _, e := range s.ACL {

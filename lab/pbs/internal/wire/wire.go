@@ -52,7 +52,7 @@ func protocols() *http.Protocols {
 func settings() *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxReceiveBufferPerConnection: window, MaxReceiveBufferPerStream: window, MaxReadFrameSize: 1 << 20,
-		SendPingTimeout: 20 * time.Second, PingTimeout: 20 * time.Second,
+		SendPingTimeout: time.Minute, PingTimeout: 2 * time.Minute, // a busy guest may be slow to answer
 	}
 }
 
