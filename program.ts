@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
-import { CloudImage, DockerNode, guardRemoval, imageKey } from "./components";
+import {
+  CloudImage,
+  DockerNode,
+  createBackupStorage,
+  guardRemoval,
+  imageKey,
+  type BackupSecrets,
+} from "./components";
 import { loadSettings, type Settings } from "./config/load";
 import { homePath } from "./config/node";
 import { ConfigError } from "./config/problems";
@@ -16,6 +23,7 @@ export function program(): Outputs {
   const cluster = connectProxmox(config, settings);
   const images = createImages(settings, cluster);
   const guard = guardRemoval(Object.keys(settings.nodes));
+  const storage = createStorage(config, settings, cluster);
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
     const args = {
       node,
@@ -23,6 +31,7 @@ export function program(): Outputs {
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       guard,
       agentSecret: node.portainer && config.requireSecret("agentSecret", { minLength: 16 }),
+      backupSecrets: node.backups && { ...backupSecrets(config, name), storage },
     };
     const made = new DockerNode(name, args, { providers: { proxmoxve: cluster } });
     return [name, made.outputs] as const;
@@ -58,6 +67,28 @@ function createImages(settings: Settings, cluster: proxmox.Provider): Map<string
     images.set(key, new CloudImage(key, args, { providers: { proxmoxve: cluster } }));
   }
   return images;
+}
+
+/** The backup server as a storage of the cluster, if the stack declares it. */
+function createStorage(
+  config: pulumi.Config,
+  { proxmox: { backupStorage: storage } }: Settings,
+  provider: proxmox.Provider,
+): pulumi.Resource | undefined {
+  if (!storage) return undefined;
+  const token = config.requireSecret("pbsStorageToken");
+  return createBackupStorage(
+    { storage, token, key: config.getSecret("pbsStorageKey") },
+    { provider },
+  );
+}
+
+/** A node may have a token secret of its own; the encryption key is the stack's. */
+function backupSecrets(config: pulumi.Config, node: string): BackupSecrets {
+  return {
+    token: config.getSecret(`backupToken-${node}`) ?? config.requireSecret("backupToken"),
+    key: config.requireSecret("backupKey"),
+  };
 }
 
 /** Private keys are read before anything is touched, so that a missing one is a configuration error. */

@@ -3,11 +3,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { dockerHostUrl, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import type { NodeOutputs } from "../outputs";
+import { Backups } from "./backups";
 import { ContainerNetworks } from "./container-networks";
 import { DockerEngine } from "./docker-engine";
 import { describe } from "./outputs";
 import { PortainerAgent } from "./portainer-agent";
 import { VirtualMachine } from "./virtual-machine";
+import { createVmBackup } from "./vm-backup";
 import { createVolumes } from "./volumes";
 
 export interface DockerNodeArgs {
@@ -21,6 +23,17 @@ export interface DockerNodeArgs {
   agentSecret?: pulumi.Input<string>;
   /** Refuses to delete machine and volumes while they are protected; see `guardRemoval`. */
   guard?: pulumi.ResourceHook;
+  /** Secrets for the backup server; required when the node has backups. */
+  backupSecrets?: BackupSecrets;
+}
+
+export interface BackupSecrets {
+  /** Secret of the node's API token on the backup server. */
+  readonly token: pulumi.Input<string>;
+  /** Encryption key, as `proxmox-backup-client key create --kdf none` writes it. */
+  readonly key: pulumi.Input<string>;
+  /** The backup storage of the cluster, where the program makes it. */
+  readonly storage?: pulumi.Resource;
 }
 
 /**
@@ -51,6 +64,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const networks = new ContainerNetworks(name, { node, machine: machine.vm }, platform);
     createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider }, guard);
     const agent = createAgent(name, args, engine, machine.vm, platform);
+    createBackups(name, args, engine, machine.vm, platform);
     this.outputs = describe(name, node, { machine, engine, networks, agent });
     this.registerOutputs(this.outputs);
   }
@@ -100,4 +114,25 @@ function createAgent(
     },
     opts,
   );
+}
+
+function createBackups(
+  name: string,
+  { node, backupSecrets }: DockerNodeArgs,
+  engine: DockerEngine,
+  machine: pulumi.Resource,
+  opts: pulumi.ComponentResourceOptions,
+): void {
+  const { backups } = node;
+  if (!backups) return;
+  if (!backupSecrets) throw new pulumi.RunError(`${name}: a node with backups needs backupSecrets`);
+  const { token, key, storage } = backupSecrets;
+  const { dockerRootDir } = engine.facts;
+  const args = { nodeName: name, backups, token, key, dockerRootDir, machine };
+  const container = new Backups(`${name}-backups`, args, opts);
+  if (!backups.vm) return;
+  createVmBackup(name, node.machine.vmId, backups.vm, {
+    parent: container,
+    dependsOn: storage ? [machine, storage] : [machine],
+  });
 }

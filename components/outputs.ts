@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { BackupsConfig } from "../config/backups";
 import {
   addressOfNode,
   agentUrl,
@@ -39,6 +40,7 @@ export function describe(
     networks: describeNetworks(node, networks),
     volumes: Object.keys(node.volumes),
     monitoring: monitoringTargets(node),
+    backups: node.backups && describeBackups(node.backups),
     engineVersion: engine.facts.serverVersion,
     apiVersion: engine.facts.apiVersion,
   };
@@ -49,6 +51,19 @@ function describeNetworks(node: NodeConfig, { ids }: ContainerNetworks): NodeOut
     const { driver, subnet } = network;
     const gateway = gatewayOf(network);
     return [name, { id: ids[name] ?? pulumi.output(""), driver, subnet, gateway }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+const KINDS = ["volumes", "configuration", "images", "vm"] as const;
+
+function describeBackups(backups: BackupsConfig): NodeOutputs["backups"] {
+  const entries = KINDS.flatMap((kind) => {
+    const declared = backups[kind];
+    if (!declared) return [];
+    const { schedule } = declared;
+    const keepDays = "keepWeeks" in declared ? 7 * declared.keepWeeks : declared.keepDays;
+    return [[kind, { schedule, keepDays }] as const];
   });
   return Object.fromEntries(entries);
 }

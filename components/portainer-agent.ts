@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { addressOfNode, machineSize } from "../config/node";
 import type { NodeConfig, PortainerConfig } from "../config/schema";
 import { adoptAgent, keptContainer } from "./adoption";
+import { LOGGING, memoryLimit } from "./container-defaults";
 import { livesOn } from "./lifetime";
 import { runNodeScript } from "./node-script";
 
@@ -73,12 +74,6 @@ function createContainer(
   });
 }
 
-/** Written out: the daemon's own defaults come back as a replacement (terraform-provider-docker#473). */
-const LOGGING = { logDriver: "json-file", logOpts: { "max-size": "100m", "max-file": "3" } };
-
-/** MiB. Docker would set swap to twice the memory by itself, and that comes back as a difference. */
-const MEMORY = { memory: 256, memorySwap: 256 };
-
 /** What Docker is told of the agent. */
 export function containerArgs(
   { node, portainer, secret, dockerRootDir }: PortainerAgentArgs,
@@ -103,7 +98,7 @@ export function containerArgs(
     ],
     envs: [`LOG_LEVEL=${logLevel}`, pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`)],
     ...LOGGING,
-    ...MEMORY,
+    ...memoryLimit(256),
     securityOpts: ["no-new-privileges:true"],
   };
 }

@@ -1,3 +1,4 @@
+import { isDaily } from "./backups";
 import { addressOf, canonical, contains, isHostOf, overlaps } from "./cidr";
 import { KEY_SINCE, type DaemonConfig } from "./daemon";
 import type { Problem } from "./problems";
@@ -23,6 +24,7 @@ const CHECKS: readonly Check[] = [
   checkPools,
   checkContainerNetworks,
   checkAdopted,
+  checkBackups,
 ];
 
 /** Problems of one node whose shape is right. */
@@ -247,4 +249,24 @@ function checkAdopted({ adopt, machine, ...node }: NodeConfig, report: Report): 
     report("adopt/agent", adopt.agent, "nothing, or a node with a portainer section");
   if (!machine.adopt && (adopt.agent ?? [...names.networks, ...names.volumes].length > 0))
     report("machine/adopt", false, "true with an adopt section: a new VM has nothing to adopt");
+}
+
+/**
+ * At most 24 hours of a volume's or the VM's work may be lost (SPEC section 4), and no two kinds begin at
+ * one time: on the node they would wait for one another, and pbs01 would get all load at once.
+ */
+function checkBackups({ backups }: NodeConfig, report: Report): void {
+  if (!backups) return;
+  const taken = new Map<string, string>();
+  for (const kind of ["volumes", "configuration", "images", "vm"] as const) {
+    const schedule = backups[kind]?.schedule;
+    if (!schedule) continue;
+    const path = `backups/${kind}/schedule`;
+    const time = schedule.slice(-5);
+    const other = taken.get(time);
+    if (other) report(path, schedule, `a time of its own; ${other} begins at ${time}`);
+    taken.set(time, kind);
+    if ((kind === "volumes" || kind === "vm") && !isDaily(schedule))
+      report(path, schedule, 'a time of day, such as "02:30": at most 24 hours may be lost');
+  }
 }

@@ -1,6 +1,8 @@
 import { z } from "zod";
-import { isAddress, isCidr } from "./cidr";
+import { backupStorageSchema, backupsSchema } from "./backups";
+import { isCidr } from "./cidr";
 import { DEFAULT_DAEMON, daemonSchema } from "./daemon";
+import { address, identifier, pinnedImage, port } from "./fields";
 import { hostName, httpUrl, keyFile, oneLine } from "./text";
 
 /*
@@ -11,8 +13,6 @@ import { hostName, httpUrl, keyFile, oneLine } from "./text";
 const cidr = z
   .string()
   .refine(isCidr, { error: "an IPv4 address with prefix length, such as 10.25.20.24/24" });
-const address = z.string().refine(isAddress, { error: "an IPv4 address, such as 10.25.20.1" });
-const port = z.int().min(1).max(65535);
 const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
   error:
     "a host name: lower-case letters, digits and inner hyphens, 63 characters at most (RFC 1123)",
@@ -20,9 +20,6 @@ const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
 /** Names Docker gives to networks, volumes and containers (moby daemon/names/names.go). */
 export const dockerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/, {
   error: "a Docker name: letters, digits, and after the first character also _ . -",
-});
-const identifier = z.string().regex(/^[A-Za-z][\w.-]*$/, {
-  error: "a Proxmox identifier: a letter, then letters, digits, _ . -",
 });
 const publicKey = z
   .string()
@@ -32,17 +29,6 @@ const publicKey = z
 const sha256 = z
   .string()
   .regex(/^[0-9a-f]{64}$/, { error: "a SHA-256 checksum: 64 lower-case hex digits" });
-
-/** An image that can only ever mean one thing: name, version tag and digest, never `latest`. */
-export const pinnedImage = z
-  .string()
-  .regex(/^[a-z0-9][\w.:/-]*:[\w][\w.-]*@sha256:[0-9a-f]{64}$/, {
-    error:
-      "an image with version and digest, such as docker.io/portainer/agent:2.39.1@sha256:<64 hex digits>",
-  })
-  .refine((name) => !/:latest@/.test(name), {
-    error: "a version tag other than latest",
-  });
 
 const cloudImage = z.strictObject({
   url: httpUrl().describe("Where Proxmox downloads the image from."),
@@ -295,6 +281,7 @@ export const nodeSchema = z.strictObject({
   portainer: portainer.optional(),
   networks: z.record(dockerName, namedNetwork).default({}),
   volumes: z.record(dockerName, volume).default({}),
+  backups: backupsSchema.optional(),
   adopt: adopted
     .default({ networks: {}, volumes: [] })
     .describe("What exists already and is taken over as it is; `npm run import` writes it."),
@@ -307,6 +294,7 @@ export const proxmoxSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe("Accept a certificate that does not verify. For a self-signed lab only."),
+  backupStorage: backupStorageSchema.optional(),
 });
 
 /** Name of a node: also the VM's and the host's name. */
@@ -316,4 +304,6 @@ export type NodeConfig = z.infer<typeof nodeSchema>;
 export type ProxmoxConfig = z.infer<typeof proxmoxSchema>;
 export type MachineConfig = NodeConfig["machine"];
 export type NetworkConfig = NodeConfig["networks"][string];
+export type BackupsConfig = NonNullable<NodeConfig["backups"]>;
+export type BackupStorageConfig = NonNullable<ProxmoxConfig["backupStorage"]>;
 export type PortainerConfig = NonNullable<NodeConfig["portainer"]>;

@@ -75,7 +75,8 @@ export function interpret(values: Values): Configuration {
   const known = [apiToken, apiToken?.split("=")[1], agentSecret].filter(
     (text) => text !== undefined,
   );
-  const base = { apiToken, agentSecret, secrets: [...new Set([...secrets, ...known])] };
+  const keys = Object.keys(values).map((key) => key.replace(`${PROJECT}:`, ""));
+  const base = { apiToken, agentSecret, keys, secrets: [...new Set([...secrets, ...known])] };
   try {
     return { ...base, settings: loadSettings(rawSettings(values)), problems: [] };
   } catch (error) {

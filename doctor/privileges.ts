@@ -13,6 +13,8 @@ export interface Role {
   readonly path: string;
   /** Whether it holds below the path too. */
   readonly propagate: boolean;
+  /** Section of a node's configuration without which the node does not need it. */
+  readonly when?: string;
   readonly privileges: readonly Privilege[];
 }
 
@@ -26,8 +28,10 @@ export interface Requirement {
 }
 
 /** What a node's configuration puts in place of `{…}` and of `/vms`; nothing: the role is not needed. */
-export function pathsOf({ path }: Role, [, node]: NamedNode): string[] {
+export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
   const { machine, network } = node;
+  const job = node.backups?.vm;
+  if (when === "backups.vm" && !job) return [];
   const source = machine.image;
   const image = source && "url" in source ? source : undefined;
   const template = source && "template" in source ? source.template : undefined;
@@ -37,7 +41,11 @@ export function pathsOf({ path }: Role, [, node]: NamedNode): string[] {
     "/vms": [`/vms/${machine.vmId}`],
     "/vms/{template}": template ? [`/vms/${template}`] : [],
     "/storage/{imageDatastore}": image ? [`/storage/${image.datastore}`] : [],
-    "/storage/{diskDatastore}": disks.map(({ datastore }) => `/storage/${datastore}`),
+    "/storage/{diskDatastore}": [
+      ...disks.map(({ datastore }) => `/storage/${datastore}`),
+      ...(job?.fleecing ? [`/storage/${job.fleecing.storage}`] : []),
+    ],
+    "/storage/{backupStorage}": job ? [`/storage/${job.storage}`] : [],
     "/nodes/{proxmoxNode}": image ? [`/nodes/${machine.proxmoxNode}`] : [],
     "/sdn/zones/localnetwork/{bridge}/{vlan}": [
       `/sdn/zones/localnetwork/${network.bridge}/${network.vlan}`,

@@ -78,6 +78,10 @@ PRIVS[DockerNodeBridge]="SDN.Use"
 BELOW[DockerNodeBridge]=0
 PRIVS[DockerNodeCluster]="Sys.Modify"
 BELOW[DockerNodeCluster]=0
+PRIVS[DockerNodeBackup]="Sys.Audit Sys.Modify"
+BELOW[DockerNodeBackup]=0
+PRIVS[DockerNodeBackupStorage]="Datastore.Allocate"
+BELOW[DockerNodeBackupStorage]=0
 # privileges: end
 
 run() {

@@ -52,6 +52,8 @@ export interface Configuration {
   readonly problems: readonly string[];
   readonly apiToken?: string;
   readonly agentSecret?: string;
+  /** Names of everything that is set. */
+  readonly keys?: readonly string[];
   /** Why the secrets are not known. */
   readonly sealed?: string;
   /** Texts that must never be shown. */

@@ -33,6 +33,10 @@ Keys of a stack file, \`Pulumi.<stack>.yaml\`. \`docker-node:defaults\` holds wh
 |---|---|
 | \`docker-node:proxmoxApiToken\` | \`user@realm!token=uuid\` of the Proxmox API token |
 | \`docker-node:agentSecret\` | AGENT_SECRET of the Portainer server, 16 characters or more; for nodes with \`portainer\` |
+| \`docker-node:backupToken\` | secret of the nodes' API token on the backup server; for nodes with \`backups\`. \`backupToken-<node>\` is one node's own |
+| \`docker-node:backupKey\` | encryption key, the JSON that \`proxmox-backup-client key create --kdf none\` writes; for nodes with \`backups\` |
+| \`docker-node:pbsStorageToken\` | secret that Proxmox VE presents to the backup server; with \`proxmox.backupStorage\` |
+| \`docker-node:pbsStorageKey\` | encryption key of VM backups, likewise; optional |
 `;
 
 /** The whole page. */

@@ -58,7 +58,24 @@ function secrets({ configuration: { sealed, ...found }, stack, environment }: Co
       set("agentSecret", "<AGENT_SECRET of the Portainer server>"),
     );
   }
+  const missing = backupSecrets(settings).find((names) => !names.some(isSet(found.keys)));
+  if (missing?.[0])
+    return fail(`${missing[0]} is not set`, set(missing[0], "<see docs/backups.md>"));
   return environment["PULUMI_CONFIG_PASSPHRASE"] === "" ? weak() : pass("set and readable");
+}
+
+const isSet =
+  (keys: readonly string[] = []) =>
+  (name: string): boolean =>
+    keys.includes(name);
+
+/** What the program requires for backups (program.ts); of several names any one will do. */
+function backupSecrets(settings: Context["configuration"]["settings"]): string[][] {
+  const nodes = Object.entries(settings?.nodes ?? {}).filter(([, node]) => node.backups);
+  const tokens = nodes.map(([name]) => ["backupToken", `backupToken-${name}`]);
+  const key = nodes.length > 0 ? [["backupKey"]] : [];
+  const storage = settings?.proxmox.backupStorage ? [["pbsStorageToken"]] : [];
+  return [...tokens, ...key, ...storage];
 }
 
 /** An empty passphrase is legal, and no protection. */

@@ -3,7 +3,8 @@
  * is created, refreshed, changed and deleted by the real engine and provider; without any one of them
  * something is refused. The doctor sees each of them missing.
  *
- * Not proven here: DockerNodeTemplate, since this machine is made from an image.
+ * Not proven here: DockerNodeTemplate, since this machine is made from an image, and the roles of
+ * backups, which belong to no machine's life.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -147,10 +148,10 @@ function program(): Promise<void> {
 /** Access as doctor/proxmox-role.sh gives it, less one privilege on one path. */
 function access(without?: { path: string; privilege: string }): Access {
   const given: Access = {};
-  for (const { path: at, propagate, privileges, role } of ROLES) {
-    if (role === "DockerNodeTemplate") continue;
-    const paths =
-      at === "/vms" ? [at] : pathsOf({ role, path: at, propagate, privileges }, entry());
+  for (const role of ROLES) {
+    const { path: at, propagate, privileges } = role;
+    if (role.role === "DockerNodeTemplate") continue;
+    const paths = at === "/vms" ? [at] : pathsOf(role, entry());
     for (const where of paths) {
       const names = privileges.map(({ name }) => name);
       const left = names.filter((n) => without?.path !== where || without.privilege !== n);

@@ -84,6 +84,13 @@ export interface RunOptions {
   config?: Record<string, string>;
 }
 
+/** What production needs to be backed up; a test may set its own. */
+const SECRETS = {
+  "docker-node:backupToken": "secret-of-the-backup-token",
+  "docker-node:backupKey": '{"kdf":null,"data":"secret-backup-key"}',
+  "docker-node:pbsStorageToken": "secret-of-the-storage-token",
+};
+
 /** Starts a fresh engine; call before the program under test runs. */
 export async function startEngine({
   preview = false,
@@ -93,7 +100,11 @@ export async function startEngine({
   await pulumi.runtime.setMocks(recorder, "docker-node", "test", preview);
   const nothing = (): Promise<void> => Promise.resolve();
   getStore().callbacks = { registerResourceHook: nothing, awaitStackRegistrations: nothing };
-  pulumi.runtime.setAllConfig(config, ["docker-node:proxmoxApiToken", "docker-node:agentSecret"]);
+  pulumi.runtime.setAllConfig({ ...SECRETS, ...config }, [
+    "docker-node:proxmoxApiToken",
+    "docker-node:agentSecret",
+    ...Object.keys(SECRETS),
+  ]);
   return recorder;
 }
 

@@ -130,6 +130,7 @@ function healthy(change: { settings?: Settings; answers?: Answers } = {}): Conte
       problems: [],
       apiToken: TOKEN,
       agentSecret: SECRET,
+      keys: ["backupToken", "backupKey", "pbsStorageToken"],
       secrets: [TOKEN, SECRET],
     },
     managed: new Set(),
@@ -247,6 +248,9 @@ describe("the configuration", () => {
     [{ apiToken: "root@pam:hunter2" }, "proxmoxApiToken has not the form user@realm!token=uuid"],
     [{ agentSecret: undefined }, "agentSecret is not set"],
     [{ agentSecret: "short" }, "agentSecret is shorter than 16"],
+    [{ keys: ["backupKey", "pbsStorageToken"] }, "backupToken is not set"],
+    [{ keys: ["backupToken-proj-docker02", "pbsStorageToken"] }, "backupKey is not set"],
+    [{ keys: ["backupToken", "backupKey"] }, "pbsStorageToken is not set"],
   ])("%p", async (configuration, detail) => {
     const found = await find(broken(configuration), "secrets");
     expect(found).toMatchObject({ status: "fail", detail });

@@ -368,6 +368,8 @@ describe("the role", () => {
       "--grant DockerNodeHost /nodes/pve01",
       "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0/20",
       "--grant DockerNodeCluster /",
+      "--grant DockerNodeBackup /",
+      "--grant DockerNodeBackupStorage /storage/pbs01",
     ]);
     const clone = prodNode({ machine: { image: { template: 9000 } } });
     expect(grants([["c", clone]])).toContain("--grant DockerNodeTemplate /vms/9000");
@@ -403,16 +405,16 @@ describe("the role", () => {
     expect(commands[0]).toMatch(
       /^role add DockerNode --privs VM\.Allocate VM\.Audit .*VM\.PowerMgmt$/,
     );
-    expect(commands.filter((line) => line.startsWith("role add"))).toHaveLength(6);
+    expect(commands.filter((line) => line.startsWith("role add"))).toHaveLength(8);
     expect(commands.filter((line) => /^user/.test(line))).toEqual([
       "user add automation@pve --comment docker-node: automation, no login",
       "user token add automation@pve pulumi --privsep 1 --comment docker-node",
     ]);
     expect(commands.slice(-2)).toEqual([
-      "acl modify / --users automation@pve --roles DockerNodeCluster --propagate 0",
-      "acl modify / --tokens automation@pve!pulumi --roles DockerNodeCluster --propagate 0",
+      "acl modify /storage/pbs01 --users automation@pve --roles DockerNodeBackupStorage --propagate 0",
+      "acl modify /storage/pbs01 --tokens automation@pve!pulumi --roles DockerNodeBackupStorage --propagate 0",
     ]);
-    expect(commands.filter((line) => line.startsWith("acl"))).toHaveLength(12);
+    expect(commands.filter((line) => line.startsWith("acl"))).toHaveLength(16);
   });
 
   test("script: again, nothing is made twice; --rotate makes a new token", () => {

@@ -76,7 +76,7 @@ describe("the graph", () => {
   test("starts every component with the node's name", async () => {
     const { recorder } = await run();
     const own = recorder.resources.filter(
-      (r) => !/^pulumi:|CloudImage|download\/file/.test(r.type),
+      (r) => !/^pulumi:|CloudImage|download\/file|storage\/pbs/.test(r.type),
     );
     expect(own.filter((r) => !r.name.startsWith(NODE))).toEqual([]);
   });
@@ -311,7 +311,7 @@ describe("the Docker provider", () => {
 describe("the Portainer agent", () => {
   test("is bound to the node's address, outside the user namespace, with the real volumes directory", async () => {
     const { recorder } = await run();
-    const { inputs } = recorder.find("docker:index/container:Container");
+    const { inputs } = recorder.find("docker:index/container:Container", `${NODE}-agent-container`);
     expect(inputs).toMatchObject({
       name: "portainer_agent",
       restart: "always",
@@ -332,7 +332,7 @@ describe("the Portainer agent", () => {
 
   test("gets its secret as a secret", async () => {
     const { recorder } = await run();
-    const { inputs } = recorder.find("docker:index/container:Container");
+    const { inputs } = recorder.find("docker:index/container:Container", `${NODE}-agent-container`);
     const envs = JSON.stringify(inputs.envs);
     expect(envs).toContain("4dabf18193072939515e22adb298388d");
     expect(envs).toContain(`AGENT_SECRET=${SECRET}`);

@@ -1,0 +1,386 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { isDaily, repositoryOf, toCron } from "../../config/backups";
+import { loadSettings, merge, type RawSettings } from "../../config/load";
+import { ConfigError } from "../../config/problems";
+import { pathsOf, ROLES } from "../../doctor/privileges";
+import { program } from "../../program";
+import { settle, startEngine, type Recorded, type Recorder } from "../support/mocks";
+import { prodNode, prodWith } from "../support/settings";
+
+const NODE = "proj-docker02";
+/** How the SDK marks a secret that travels. */
+const SECRET_MARK = "4dabf18193072939515e22adb298388d";
+const FINGERPRINT = Array.from({ length: 32 }, () => "AB").join(":");
+
+function problems(raw: RawSettings): string[] {
+  try {
+    loadSettings(raw);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n  ").slice(1);
+    throw error;
+  }
+  return [];
+}
+
+const problemsWith = (backups: unknown): string[] => problems(prodWith({ backups }));
+
+describe("production", () => {
+  test("is backed up as the specification says", () => {
+    expect(prodNode().backups).toMatchObject({
+      server: { port: 8007, datastore: "docker", tokenId: "backup@pbs!proj-docker02" },
+      volumes: { schedule: "02:30", keepDays: 30 },
+      configuration: { schedule: "02:45", keepDays: 90, paths: [] },
+      images: { schedule: "sun 03:00", keepWeeks: 4 },
+      vm: {
+        schedule: "03:30",
+        keepDays: 30,
+        storage: "pbs01",
+        mode: "snapshot",
+        repeatMissed: true,
+      },
+    });
+  });
+
+  test("schedules and retention are the defaults too", () => {
+    const { backups } = prodNode();
+    const only = { server: backups?.server, image: backups?.image, vm: { storage: "pbs01" } };
+    const raw = prodWith({});
+    const defaults = merge(merge(raw.defaults, { backups: null }), { backups: only });
+    expect(loadSettings({ ...raw, defaults }).nodes[NODE]?.backups).toEqual(backups);
+  });
+});
+
+describe("schedules", () => {
+  test.each([
+    ["02:30", "30 2 * * *"],
+    ["00:00", "0 0 * * *"],
+    ["sun 03:00", "0 3 * * 0"],
+    ["sat 23:59", "59 23 * * 6"],
+  ])("%s is %s for cron", (schedule, cron) => {
+    expect(toCron(schedule)).toBe(cron);
+    expect(isDaily(schedule)).toBe(!schedule.includes(" "));
+  });
+
+  test.each(["2:30", "24:00", "02:60", "sun", "Sun 03:00", "sun  03:00", "daily", "*:0/15", ""])(
+    "%j is refused",
+    (schedule) => {
+      expect(problemsWith({ images: { schedule } })).toEqual([
+        `nodes.${NODE}.backups.images.schedule: ${JSON.stringify(schedule)}; allowed: a time of day, such as "02:30", or of a week, such as "sun 03:00"`,
+      ]);
+      expect(() => toCron(schedule)).toThrow("not a schedule");
+    },
+  );
+
+  test("whatever is accepted has five fields for cron, and nothing else in them", () => {
+    const text = fc.oneof(fc.string(), fc.stringMatching(/^([a-z]{3} )?\d{1,2}:\d{2}$/));
+    fc.assert(
+      fc.property(text, (schedule) => {
+        if (problemsWith({ images: { schedule } }).length > 0) return true;
+        return /^\d{1,2} \d{1,2} \* \* [\d*]$/.test(toCron(schedule));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** [what, override of production's backups, expected beginning of the only problem] */
+const REFUSED: [string, unknown, RegExp][] = [
+  [
+    "a short fingerprint",
+    { server: { fingerprint: "AB:CD" } },
+    /server.fingerprint: "AB:CD"; allowed: a SHA-256 fingerprint: 32 pairs/,
+  ],
+  [
+    "no fingerprint",
+    { server: { fingerprint: null } },
+    /server.fingerprint: missing; allowed: string/,
+  ],
+  [
+    "a user instead of a token",
+    { server: { tokenId: "backup@pbs" } },
+    /server.tokenId: "backup@pbs"; allowed: an API token/,
+  ],
+  ["a token with its secret", { server: { tokenId: "backup@pbs!a=1" } }, /server.tokenId/],
+  [
+    "a URL as address",
+    { server: { address: "https://pbs01" } },
+    /server.address: .*an IPv4 address or a host name/,
+  ],
+  ["an address that is none", { server: { address: "10.25.300.1" } }, /server.address/],
+  ["a datastore with a slash", { server: { datastore: "a/b" } }, /server.datastore/],
+  [
+    "an image without digest",
+    { image: "registry.example.org/backup:1" },
+    /backups.image: .*version and digest/,
+  ],
+  ["nothing kept", { volumes: { keepDays: 0 } }, /volumes.keepDays: 0; allowed: at least 1/],
+  [
+    "weeks without end",
+    { images: { keepWeeks: 1e6 } },
+    /images.keepWeeks: 1000000; allowed: at most 520/,
+  ],
+  [
+    "a week between volumes",
+    { volumes: { schedule: "sun 02:30" } },
+    /volumes.schedule: "sun 02:30"; allowed: a time of day, .*24 hours/,
+  ],
+  [
+    "a week between VM backups",
+    { vm: { schedule: "mon 03:30" } },
+    /vm.schedule: "mon 03:30"; allowed: a time of day/,
+  ],
+  [
+    "two kinds at once",
+    { configuration: { schedule: "02:30" } },
+    /configuration.schedule: "02:30"; allowed: a time of its own; volumes begins at 02:30/,
+  ],
+  [
+    "the VM at the time of the images",
+    { vm: { schedule: "03:00" } },
+    /vm.schedule: "03:00"; allowed: a time of its own; images/,
+  ],
+  [
+    "an unknown mode",
+    { vm: { mode: "live" } },
+    /vm.mode: "live"; allowed: "snapshot", "suspend", "stop"/,
+  ],
+  ["notes of two lines", { vm: { notesTemplate: "a\nb" } }, /vm.notesTemplate: .*one line/],
+  [
+    "a relative path",
+    { configuration: { paths: ["opt"] } },
+    /configuration.paths.0: "opt"; allowed: an absolute path/,
+  ],
+  ["a path that climbs", { configuration: { paths: ["/opt/../root"] } }, /configuration.paths.0/],
+  ["a path with a space", { configuration: { paths: ["/opt/a b"] } }, /configuration.paths.0/],
+  ["prune by the node", { volumes: { prune: true } }, /volumes.prune: true; allowed: not a key/],
+];
+
+describe("refused", () => {
+  test.each(REFUSED)("%s", (_what, override, expected) => {
+    expect(problemsWith(override)).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test("a storage with a port, which the provider could not pass on", () => {
+    const raw = prodWith({});
+    const proxmox = merge(raw.proxmox, { backupStorage: { port: 8007, namespace: "a//b" } });
+    expect(problems({ ...raw, proxmox })).toEqual([
+      expect.stringMatching(/^proxmox.backupStorage.namespace: "a\/\/b"; allowed: a namespace/),
+      expect.stringMatching(/^proxmox.backupStorage.port: 8007; allowed: not a key/),
+    ]);
+  });
+});
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "docker-node-backups-"));
+  writeFileSync(join(folder, "key"), "PRIVATE KEY");
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** Runs the program on production, with `override` on the node and `proxmox` on the cluster. */
+async function run(
+  override: unknown = {},
+  { proxmox = {}, preview = false, config = {} } = {},
+): Promise<Recorder> {
+  const raw = prodWith({});
+  const node = merge(raw.defaults, { ssh: { privateKeyFile: join(folder, "key") } });
+  const recorder = await startEngine({
+    preview,
+    config: {
+      "docker-node:proxmox": JSON.stringify(merge(raw.proxmox, proxmox)),
+      "docker-node:nodes": JSON.stringify({ [NODE]: merge(node, override) }),
+      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
+      "docker-node:agentSecret": "a-secret-of-some-length",
+      ...config,
+    },
+  });
+  program();
+  await settle(recorder);
+  return recorder;
+}
+
+const container = (recorder: Recorder): Recorded =>
+  recorder.find("docker:index/container:Container", `${NODE}-backups-container`);
+
+describe("the backup container", () => {
+  test("is told everything that would otherwise come back as a difference", async () => {
+    const { inputs } = container(await run());
+    expect(inputs).toMatchObject({
+      name: "docker_node_backup",
+      restart: "always",
+      usernsMode: "host",
+      networkMode: "bridge",
+      logDriver: "json-file",
+      logOpts: { "max-size": "100m", "max-file": "3" },
+      memory: 1024,
+      memorySwap: 1024,
+      stopTimeout: 120,
+      destroyGraceSeconds: 120,
+    });
+    expect(inputs.image).toMatch(
+      /^sha256:id-of-registry.example.org\/platform\/docker-node-backup:/,
+    );
+  });
+
+  test("knows where, and when", async () => {
+    expect(container(await run()).inputs.envs).toEqual([
+      "NODE_NAME=proj-docker02",
+      "PBS_REPOSITORY=backup@pbs!proj-docker02@10.25.10.12:8007:docker",
+      expect.stringMatching(/^PBS_FINGERPRINT=([0-9A-F]{2}:){31}[0-9A-F]{2}$/),
+      "SCHEDULE_VOLUMES=30 2 * * *",
+      "SCHEDULE_CONFIGURATION=45 2 * * *",
+      "SCHEDULE_IMAGES=0 3 * * 0",
+      "CONFIGURATION_PATHS=",
+    ]);
+  });
+
+  test("reads the volumes where the daemon keeps them, and writes nowhere but to its state", async () => {
+    const { inputs } = container(
+      await run({ backups: { configuration: { paths: ["/opt/compose"] } } }),
+    );
+    expect(inputs.mounts).toEqual([
+      {
+        type: "bind",
+        source: "/var/lib/docker/231072.231072/volumes",
+        target: "/volumes",
+        readOnly: true,
+        bindOptions: { propagation: "rslave" },
+      },
+    ]);
+    expect(inputs.volumes).toEqual([
+      { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
+      { hostPath: "/var/lib/docker-node/backup", containerPath: "/state" },
+      { hostPath: "/etc", containerPath: "/host/etc", readOnly: true },
+      { hostPath: "/opt/compose", containerPath: "/host/opt/compose", readOnly: true },
+    ]);
+    expect(inputs.envs).toContain("CONFIGURATION_PATHS=/opt/compose");
+  });
+
+  test("gets token and key as secret files for root alone, and nowhere else", async () => {
+    const recorder = await run();
+    const { uploads, ...rest } = container(recorder).inputs;
+    const text = JSON.stringify(uploads);
+    expect(text).toContain(SECRET_MARK);
+    expect(text).toContain('"file":"/etc/docker-node/token"');
+    expect(text).toContain('"file":"/etc/docker-node/key.json"');
+    expect(text.match(/"permissions":"0400"/g)).toHaveLength(2);
+    expect(text).toContain("secret-of-the-backup-token");
+    const others = recorder.resources.filter((one) => one !== container(recorder));
+    const elsewhere = JSON.stringify([rest, others.map(({ inputs }) => inputs)]);
+    expect(elsewhere).not.toMatch(/secret-of-the-backup-token|secret-backup-key/);
+  });
+
+  test("takes a token of its own where there is one", async () => {
+    const config = { [`docker-node:backupToken-${NODE}`]: "token-of-this-node" };
+    const text = JSON.stringify(container(await run({}, { config })).inputs.uploads);
+    expect(text).toContain("token-of-this-node");
+    expect(text).not.toContain("secret-of-the-backup-token");
+  });
+
+  test("is on the node's own Docker provider", async () => {
+    const { provider } = container(await run());
+    expect(provider).toContain(`${NODE}-docker`);
+  });
+
+  test("goes to another port and by name", () => {
+    const { backups } = prodNode({
+      backups: { server: { address: "pbs01.example.org", port: 8008 } },
+    });
+    expect(backups && repositoryOf(backups)).toBe(
+      "backup@pbs!proj-docker02@pbs01.example.org:8008:docker",
+    );
+  });
+});
+
+const JOB = "proxmoxve:backup/job:Job";
+const STORAGE = "proxmoxve:storage/pbs:Pbs";
+
+describe("the VM's backup job", () => {
+  test("belongs to the cluster, is named by the VM and keeps what is configured", async () => {
+    const job = (await run()).find(JOB, `${NODE}-vm-backup`);
+    expect(job.provider).toContain("::proxmox::");
+    expect(job.inputs).toEqual({
+      resourceId: "docker-node-2019",
+      enabled: true,
+      vmids: ["2019"],
+      schedule: "03:30",
+      storage: "pbs01",
+      mode: "snapshot",
+      notesTemplate: "{{guestname}} ({{vmid}}) on {{node}}",
+      repeatMissed: true,
+      pruneBackups: { "keep-daily": "30" },
+      remove: true,
+      protected: false,
+    });
+  });
+
+  test("may fleece", async () => {
+    const fleecing = { storage: "nvme-pool" };
+    const { inputs } = (await run({ backups: { vm: { fleecing } } })).find(JOB);
+    expect(inputs.fleecing).toEqual({ enabled: true, storage: "nvme-pool" });
+  });
+
+  test("is left out where the VM is not to be backed up", async () => {
+    const recorder = await run({ backups: { vm: null } });
+    expect(recorder.all(JOB)).toEqual([]);
+    expect(container(recorder).inputs.name).toBe("docker_node_backup");
+  });
+
+  test("has its privileges in the role, which nodes without one do not ask for", () => {
+    const roles = ROLES.filter(({ role }) => role.startsWith("DockerNodeBackup"));
+    const paths = (override: unknown): string[] =>
+      roles.flatMap((role) => pathsOf(role, [NODE, prodNode(override)]));
+    expect(paths({})).toEqual(["/", "/storage/pbs01"]);
+    expect(paths({ backups: { vm: null } })).toEqual([]);
+  });
+});
+
+describe("the backup storage", () => {
+  test("is the cluster's, once, with its secrets as secrets", async () => {
+    const { inputs, provider } = (await run()).find(STORAGE, "storage-pbs01");
+    expect(provider).toContain("::proxmox::");
+    expect(inputs).toMatchObject({
+      resourceId: "pbs01",
+      server: "10.25.10.12",
+      datastore: "pve",
+      username: "backup@pbs!pve",
+      contents: ["backup"],
+    });
+    expect(JSON.stringify(inputs.password)).toContain(SECRET_MARK);
+    expect(inputs).not.toHaveProperty("encryptionKey");
+  });
+
+  test("encrypts VM backups where a key is set", async () => {
+    const config = { "docker-node:pbsStorageKey": '{"data":"vm-key"}' };
+    const { inputs } = (await run({}, { config })).find(STORAGE);
+    expect(JSON.stringify(inputs.encryptionKey)).toContain("vm-key");
+  });
+
+  test("is taken as existing where it is not declared", async () => {
+    const recorder = await run({}, { proxmox: { backupStorage: null } });
+    expect(recorder.all(STORAGE)).toEqual([]);
+    expect(recorder.find(JOB).inputs.storage).toBe("pbs01");
+  });
+});
+
+test("a node without backups has none of it and needs no secret", async () => {
+  const none = { "docker-node:backupToken": "", "docker-node:backupKey": "" };
+  const proxmox = { backupStorage: null };
+  const recorder = await run({ backups: null }, { proxmox, config: none });
+  const kinds = recorder.resources.map(({ type }) => type);
+  expect(kinds.filter((type) => /ackup|storage\/pbs/.test(type))).toEqual([]);
+});
+
+test("the preview of an empty stack shows the same resources", async () => {
+  const names = ({ resources }: Recorder): string[] => resources.map(({ name }) => name).sort();
+  expect(names(await run({}, { preview: true }))).toEqual(names(await run()));
+});
+
+test("another fingerprint is accepted", () => {
+  expect(problemsWith({ server: { fingerprint: FINGERPRINT } })).toEqual([]);
+});
