@@ -1,5 +1,4 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { BackupsConfig } from "../config/backups";
 import {
   addressOfNode,
   agentUrl,
@@ -7,7 +6,7 @@ import {
   gatewayOf,
   monitoringTargets,
 } from "../config/node";
-import type { NodeConfig } from "../config/schema";
+import type { BackupsConfig, NodeConfig } from "../config/schema";
 import type { NodeOutputs } from "../outputs";
 import type { ContainerNetworks } from "./container-networks";
 import type { DockerEngine } from "./docker-engine";

@@ -38,7 +38,7 @@ const tokenId = z.string().regex(new RegExp(`^${USER}!${SAFE_ID}$`, "u"), {
   error: "an API token, user@realm!name, such as backup@pbs!proj-docker02",
 });
 const userOrToken = z.string().regex(new RegExp(`^${USER}(!${SAFE_ID})?$`, "u"), {
-  error: "a user or an API token, such as backup@pbs or backup@pbs!pve",
+  error: "a user or an API token, such as backup@pbs or pve@pbs!pbs01",
 });
 const safeId = z.string().regex(new RegExp(`^${SAFE_ID}$`), {
   error: "a name of letters, digits, _ . - that does not begin with . or -",
@@ -129,7 +129,7 @@ export const backupStorageSchema = z
     server: host,
     datastore: safeId,
     namespace: namespace.optional(),
-    username: userOrToken.describe("User or token of the backup server, such as backup@pbs!pve."),
+    username: userOrToken.describe("User or token of the backup server, such as pve@pbs!pbs01."),
     fingerprint,
   })
   .describe("The backup server as a storage of the cluster. Without it, it is taken as existing.");

@@ -348,7 +348,7 @@ describe("the backup storage", () => {
       resourceId: "pbs01",
       server: "10.25.10.12",
       datastore: "pve",
-      username: "backup@pbs!pve",
+      username: "pve@pbs!pbs01",
       contents: ["backup"],
     });
     expect(JSON.stringify(inputs.password)).toContain(SECRET_MARK);

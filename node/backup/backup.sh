@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2034 # some variables are for the parts
+# backup volumes|configuration|images [--if-changed]   back up one kind now
+# backup catch-up                                      whatever is due: never good, failed, or missed
+# backup recover                                       start again what a run that was killed had stopped
+# backup status                                        what is known of every item
+# Status: 0 all is well, 1 an item failed, 2 wrong usage, 75 another run is under way (sysexits(3), EX_TEMPFAIL).
+HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+for part in lib status client owners volumes configuration images; do
+  # shellcheck source=/dev/null
+  . "$HERE/$part.sh"
+done
+
+readonly KINDS=(volumes configuration images)
+FAILED=no ONLY_DUE=no IF_CHANGED=no
+# The item under way, for whoever interrupts it.
+ITEM='' ITEM_KIND='' STARTED=0
+
+usage() {
+  sed -n 's/^# \(backup \)/\1/p' "$HERE/backup.sh" >&2
+  exit 2
+}
+
+# One run at a time: a volume must not be read while another run holds, or lets go of, its containers. Whoever comes second
+# waits; the runs of a night follow one another. The number tells whom to end when the container stops.
+lock() {
+  mkdir -p "$STATE_DIR"
+  exec 9>"$STATE_DIR/lock"
+  flock -w "${LOCK_WAIT:-3600}" 9 || fail "another run is under way" 75
+  printf '%s\n' "$$" >"$STATE_DIR/run.pid"
+}
+
+interrupted() {
+  trap '' TERM INT
+  [[ -z $CHILD ]] || kill -TERM "$CHILD" 2>/dev/null || true
+  log "interrupted"
+  release || log "$ERROR"
+  [[ -z $ITEM ]] || record_failed "$ITEM" "$ITEM_KIND" interrupted "$(($(date +%s) - STARTED))"
+  exit 143
+}
+
+# backup_item ITEM KIND COMMAND...: one that fails is no reason to leave out the others.
+backup_item() {
+  local item=$1 kind=$2 seconds
+  shift 2
+  if [[ $ONLY_DUE == yes ]] && ! is_due "$item" "$kind"; then return 0; fi
+  ITEM=$item ITEM_KIND=$kind STARTED=$(date +%s) SNAPSHOT='' BYTES=0 UNCHANGED=no
+  if tenacious "$kind" "$@"; then
+    seconds=$(($(date +%s) - STARTED))
+    case $UNCHANGED in
+      yes) record_unchanged "$item" ;;
+      no) record_good "$item" "$kind" "$SNAPSHOT" "${BYTES:-0}" "$seconds" ;;
+    esac
+    log "$item: ${SNAPSHOT:-unchanged}"
+  else
+    FAILED=yes
+    record_failed "$item" "$kind" "$ERROR" "$(($(date +%s) - STARTED))"
+    log "$item: failed: $ERROR"
+  fi
+  ITEM=''
+}
+
+run() { # KIND...
+  local kind
+  require NODE_NAME PBS_REPOSITORY PBS_FINGERPRINT
+  lock
+  trap interrupted TERM INT
+  release || log "$ERROR"
+  for kind in "$@"; do "backup_$kind"; done
+  [[ $FAILED == no ]] || exit 1
+}
+
+main() {
+  if [[ ${2:-} == --if-changed && ${1:-} == configuration && $# == 2 ]]; then
+    IF_CHANGED=yes
+  elif (($# != 1)); then
+    usage
+  fi
+  case $1 in
+    volumes | configuration | images) run "$1" ;;
+    catch-up)
+      ONLY_DUE=yes
+      run "${KINDS[@]}"
+      ;;
+    recover) lock && { release || fail "$ERROR"; } ;;
+    status) show_status ;;
+    *) usage ;;
+  esac
+}
+
+main "$@" </dev/null

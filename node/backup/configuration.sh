@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # for other parts
+# What makes this engine this one: files of the node as a tree, and what the engine was told, as `docker inspect` shows it.
+
+# Below /etc; what is not there is left out. subuid and subgid say whom the volumes' owners are under userns-remap.
+CONFIGURATION_FILES=(etc/docker etc/containerd etc/default/docker etc/systemd/system/docker.service
+  etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d etc/systemd/system/containerd.service.d
+  etc/apt/sources.list.d etc/apt/keyrings etc/apt/preferences.d etc/subuid etc/subgid)
+
+backup_configuration() { backup_item configuration configuration take_configuration; }
+
+take_configuration() {
+  local tree="$SPOOL/configuration" digest
+  empty_spool configuration
+  # Snapshots that came before stay; one more that would restore nothing is of no use.
+  [[ -e $HOST_DIR/etc/docker/daemon.json ]] || error "/etc/docker/daemon.json is missing" || return 1
+  copy_files "$tree" && write_definitions "$tree/definitions" || return 1
+  digest=$(configuration_digest "$tree") || return 1
+  if [[ $IF_CHANGED == yes && $digest == "$(cat "$STATE_DIR/configuration.digest" 2>/dev/null)" ]] && has_snapshot; then
+    UNCHANGED=yes
+  else
+    upload configuration configuration "files.pxar:$tree" || return 1
+    BYTES=$(size_of "$tree")
+    printf '%s\n' "$digest" >"$STATE_DIR/configuration.digest"
+  fi
+  # Environments of containers are in it.
+  rm -rf "$tree"
+}
+
+has_snapshot() { current | jq -e '.items.configuration.snapshot' >/dev/null; }
+
+copy_files() { # TREE
+  local file present=()
+  # shellcheck disable=SC2086 # a list of paths
+  for file in "${CONFIGURATION_FILES[@]}" ${CONFIGURATION_PATHS:-}; do
+    file=${file#/}
+    if [[ -e $HOST_DIR/$file ]]; then present+=("$file"); fi
+  done
+  (cd "$HOST_DIR" && cp -a --parents "${present[@]}" "$1") 2>"$SPOOL/copy.log" ||
+    error "$(tail -n 1 "$SPOOL/copy.log")"
+}
+
+write_definitions() { # FOLDER
+  local containers networks volumes images
+  mkdir "$1"
+  containers=$(docker_cli ps --all --quiet --no-trunc) && networks=$(docker_cli network ls --quiet --no-trunc) &&
+    volumes=$(docker_cli volume ls --quiet) && images=$(docker_cli image ls --quiet --no-trunc | sort -u) ||
+    error "the engine does not answer" || return 1
+  # shellcheck disable=SC2086 # lists of ids and of names, which hold no space
+  {
+    inspect container $containers >"$1/containers.json"
+    inspect network $networks >"$1/networks.json"
+    inspect volume $volumes >"$1/volumes.json"
+    inspect image $images >"$1/images.json"
+  }
+  jq -e 'type == "array"' "$1"/*.json >/dev/null || error "the engine's answers are not whole"
+}
+
+# configuration_digest TREE: of what somebody decided; not of states, counters and addresses that come and go.
+configuration_digest() {
+  local definitions="$1/definitions"
+  {
+    jq -cS 'map({Id, Name, Image, Config, HostConfig, Mounts, Networks: (.NetworkSettings.Networks // {}
+      | map_values({IPAMConfig, Links, Aliases, DriverOpts}))}) | sort_by(.Id)' "$definitions/containers.json"
+    jq -cS 'map(del(.Containers, .Status)) | sort_by(.Id)' "$definitions/networks.json"
+    jq -cS 'map(del(.Status, .UsageData)) | sort_by(.Name)' "$definitions/volumes.json"
+    jq -cS 'map({Id, RepoTags, RepoDigests}) | sort_by(.Id)' "$definitions/images.json"
+    (cd "$1" && find . -path ./definitions -prune -o -type f -print0 | sort -z | xargs -0 -r sha256sum --)
+    (cd "$1" && find . -path ./definitions -prune -o -printf '%P|%y|%m|%U|%G|%l\0' | sort -z)
+  } | sha256sum | cut -d ' ' -f 1
+}

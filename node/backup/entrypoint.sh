@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The backup container: starts again what a killed run had stopped, makes up for what was missed, then keeps the schedule.
+HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+# shellcheck source=/dev/null
+. "$HERE/lib.sh"
+
+CRONTAB="${CRONTAB:-/run/crontab}"
+SCHEDULER=''
+
+# The node's time zone, so that 02:30 is 02:30 there. Its /etc is mounted, and localtime is a link (localtime(5)).
+time_zone() {
+  local link
+  link=$(readlink "$HOST_DIR/etc/localtime" 2>/dev/null) || link=UTC
+  printf '%s' "${link##*/zoneinfo/}"
+}
+
+# The configuration's recovery point is four hours, its schedule a day: in between it is backed up if it changed. The catch-up
+# takes what failed, and what a clock that jumped or a node that was off left out.
+crontab() {
+  local kind
+  for kind in volumes configuration images; do printf '%s backup %s\n' "$(kind_schedule "$kind")" "$kind"; done
+  printf '15 */3 * * * backup configuration --if-changed\n'
+  printf '35 * * * * backup catch-up\n'
+}
+
+# A run that is under way lets go of what it holds before the container ends.
+stop() {
+  trap '' TERM INT
+  kill -TERM "$SCHEDULER" 2>/dev/null || true
+  if ! flock -n "$STATE_DIR/lock" true; then
+    kill -TERM "$(<"$STATE_DIR/run.pid")" 2>/dev/null || true
+    flock -w 110 "$STATE_DIR/lock" true || log "the run that is under way does not end"
+  fi
+  exit 0
+}
+
+main() {
+  require NODE_NAME PBS_REPOSITORY PBS_FINGERPRINT SCHEDULE_VOLUMES SCHEDULE_CONFIGURATION SCHEDULE_IMAGES
+  mkdir -p "$STATE_DIR" "$SPOOL"
+  backup recover || log "what an earlier run had stopped could not all be started again"
+  crontab >"$CRONTAB"
+  TZ=$(time_zone) supercronic -passthrough-logs "$CRONTAB" &
+  SCHEDULER=$!
+  trap stop TERM INT
+  backup catch-up || log "something is still not backed up" &
+  wait "$SCHEDULER"
+}
+
+main </dev/null

@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# Common ground of the scripts in this folder. Where things are can be moved by the environment: the tests do.
+# shellcheck disable=SC2034 # for other parts
+set -euo pipefail
+shopt -s inherit_errexit nullglob
+umask 077
+export LC_ALL=C.UTF-8
+unset DOCKER_CONTEXT DOCKER_TLS_VERIFY
+
+STATE_DIR="${STATE_DIR:-/state}" VOLUMES_DIR="${VOLUMES_DIR:-/volumes}" HOST_DIR="${HOST_DIR:-/host}"
+SECRETS_DIR="${SECRETS_DIR:-/etc/docker-node}"
+STATUS="$STATE_DIR/status.json" SPOOL="$STATE_DIR/spool" HELD="$STATE_DIR/held"
+# Why the item at hand failed, in a line.
+ERROR=''
+# The process that a signal has to end first.
+CHILD=''
+
+now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
+log() { printf '%s docker-node: backup: %s\n' "$(now)" "$*" >&2; }
+
+fail() {
+  log "$1"
+  exit "${2:-1}"
+}
+
+# error REASON: for the status, and for whoever calls.
+error() {
+  ERROR=$1
+  return 1
+}
+
+require() {
+  local name
+  for name in "$@"; do [[ -n ${!name:-} ]] || fail "$name is not set"; done
+}
+
+# docker_cli ARGUMENT...: the mounted socket, and never for longer than a hung daemon deserves.
+docker_cli() { timeout "${DOCKER_TIMEOUT:-120}" docker --host unix:///var/run/docker.sock "$@"; }
+
+# docker_step ARGUMENT...: for its effect; what the engine complains of becomes the item's error.
+docker_step() {
+  local output
+  output=$(DOCKER_TIMEOUT=900 docker_cli "$@" 2>&1 >/dev/null) || error "docker $1: $(tail -n 1 <<<"$output")"
+}
+
+# guarded COMMAND...: ends when this script is killed, so that no orphan goes on reading; and a signal to this script is acted
+# upon at once, which bash does not do while it waits for a command in the foreground. Descriptor 9 is the lock of backup.sh.
+guarded() {
+  local result=0
+  setpriv --pdeathsig KILL timeout "${ITEM_TIMEOUT:-21600}" setpriv --pdeathsig KILL "$@" 9>&- &
+  CHILD=$!
+  wait "$CHILD" || result=$?
+  CHILD=''
+  return "$result"
+}
+
+# kind_schedule KIND: its cron line, such as `30 2 * * *`.
+kind_schedule() {
+  local name="SCHEDULE_${1^^}"
+  printf '%s' "${!name:?}"
+}
+
+# period KIND: seconds between two runs; schedules are daily or weekly.
+period() {
+  local schedule
+  schedule=$(kind_schedule "$1")
+  if [[ ${schedule##* } == '*' ]]; then echo 86400; else echo 604800; fi
+}
+
+# inspect TYPE NAME...: an array of all, empty for none; what vanished since it was listed is left out.
+inspect() {
+  local type=$1
+  shift
+  if (($# == 0)); then printf '[]\n'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
+}
+
+# tree_digest DIRECTORY: one SHA-256 over types, modes, owners, links and contents of everything below, whatever the order on
+# disk. Sockets are left out: no archive keeps them. The same as in node/recovery/volume.sh, which compares. Runs in a shell of
+# its own, so it uses nothing of this file.
+tree_digest() {
+  cd "$1" || return 1
+  {
+    find . ! -type s -printf '%P|%y|%m|%U|%G|%l\0' | LC_ALL=C sort -z
+    find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum --zero --
+  } | sha256sum | cut -d ' ' -f 1
+}
+
+# take_digest DIRECTORY: sets DIGEST; fails when a file could not be read, as one that is removed meanwhile.
+take_digest() {
+  DIGEST=''
+  guarded bash -c "set -uo pipefail; $(declare -f tree_digest); tree_digest \"\$1\"" digest "$1" >"$SPOOL/digest" 2>/dev/null ||
+    return 1
+  DIGEST=$(<"$SPOOL/digest")
+}
+
+# empty_spool NAME: a fresh directory SPOOL/NAME. The client leaves out what .pxarexclude names, should a volume hold the spool.
+empty_spool() {
+  mkdir -p "$SPOOL"
+  printf '*\n' >"$SPOOL/.pxarexclude"
+  rm -rf "${SPOOL:?}/$1"
+  mkdir "$SPOOL/$1"
+}

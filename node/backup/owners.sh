@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # for other parts
+# Containers that use a volume, held still while it is read. What is stopped is written down first, in HELD/<id>.<what>: whoever
+# comes after a run that was killed starts it again.
+
+# Label docker-node.backup.<name>; a container's own wins over the volume's.
+# shellcheck disable=SC2016 # jq's variables
+OWNERS='def wish($name): (.Config.Labels // {})["docker-node.backup." + $name] // $labels["docker-node.backup." + $name] // "";
+  def state: if .State.Paused then "paused" elif .State.Running then "running" else "stopped" end;
+  .[] | [.Id, (.Name | ltrimstr("/")), state, (.HostConfig.AutoRemove | tostring), wish("consistency"), wish("pre"), wish("post")][]
+  | . + "\u0000"'
+
+# read_owners VOLUME: the fields of OWNERS for every container that has the volume, each ended by NUL, into SPOOL/owners.
+read_owners() {
+  local ids found
+  ids=$(docker_cli ps --all --quiet --no-trunc --filter "volume=$1") || error "the engine does not answer" || return 1
+  found='[]'
+  # shellcheck disable=SC2086 # a list of ids
+  [[ -z $ids ]] || found=$(docker_cli container inspect $ids 2>/dev/null) || error "its containers have just changed" || return 1
+  jq -j --argjson labels "$(of_volume '.Labels // {}')" "$OWNERS" >"$SPOOL/owners" <<<"$found"
+}
+
+# write_down ID WHAT [TEXT]
+write_down() {
+  mkdir -p "$HELD"
+  printf '%s' "${3:-}" >"$HELD/$1.$2"
+  sync "$HELD/$1.$2" "$HELD"
+}
+
+# hold VOLUME: sets CONSISTENCY, the strongest that was used, and OWNER_NAMES.
+hold() {
+  local fields
+  CONSISTENCY=none OWNER_NAMES=()
+  read_owners "$1" || return 1
+  mapfile -d '' -t fields <"$SPOOL/owners"
+  each_owner check_owner "${fields[@]}" || return 1
+  each_owner prepare_owner "${fields[@]}" || return 1
+  each_owner hold_owner "${fields[@]}"
+}
+
+# each_owner FUNCTION FIELD...: the function with the seven fields of each.
+each_owner() {
+  local function=$1
+  shift
+  while (($# >= 7)); do
+    "$function" "${@:1:7}" || return 1
+    shift 7
+  done
+}
+
+check_owner() { # ID NAME STATE AUTO_REMOVE CONSISTENCY PRE POST
+  OWNER_NAMES+=("$2")
+  case $5 in
+    '' | none | pause | stop) ;;
+    *) error "docker-node.backup.consistency of $2 is \"$5\"; allowed: stop, pause, none" || return 1 ;;
+  esac
+  [[ $5 != stop || $4 != true || $3 != running ]] ||
+    error "$2 would be removed when it stops (--rm); docker-node.backup.consistency can be pause"
+}
+
+# The other half of a command that has begun is owed from then on.
+prepare_owner() {
+  [[ $3 == running ]] || return 0
+  [[ -z $7 ]] || write_down "$1" post "$7"
+  [[ -z $6 ]] || run_hook "$2" "$1" pre "$6"
+}
+
+run_hook() { # NAME ID WHICH COMMAND
+  local output
+  output=$(timeout "${HOOK_TIMEOUT:-600}" docker --host unix:///var/run/docker.sock exec "$2" sh -c "$4" 2>&1) ||
+    error "docker-node.backup.$3 failed in $1: $(tail -n 1 <<<"$output")"
+}
+
+hold_owner() {
+  [[ $3 == running ]] || return 0
+  case $5 in
+    stop)
+      write_down "$1" stop
+      docker_step stop "$1" || return 1
+      CONSISTENCY=stop
+      ;;
+    pause)
+      write_down "$1" pause
+      docker_step pause "$1" || return 1
+      [[ $CONSISTENCY == stop ]] || CONSISTENCY=pause
+      ;;
+  esac
+}
+
+# release: starts again whatever is written down, also by an earlier run; ERROR says what could not be.
+release() {
+  local what entry id result=0 before=$ERROR
+  for what in stop pause post; do
+    for entry in "$HELD"/*."$what"; do
+      id=$(basename "$entry" ".$what")
+      if let_go "$id" "$what" "$entry"; then rm -f "$entry"; else result=1; fi
+      # Owed once: a command that fails would fail again.
+      [[ $what != post ]] || rm -f "$entry"
+    done
+  done
+  unmount_volumes
+  [[ -z $before ]] || ERROR=$before
+  return "$result"
+}
+
+# let_go ID WHAT ENTRY
+let_go() {
+  local found state name
+  found=$(docker_cli container inspect --format '{{.State.Status}} {{.Name}}' "$1" 2>&1) || {
+    # One that is gone owes nothing; an engine that does not answer is asked by the next run.
+    [[ ${found,,} == *'no such container'* ]] || error "docker inspect: $(tail -n 1 <<<"$found")"
+    return
+  }
+  read -r state name <<<"$found"
+  case $2 in
+    stop) [[ $state == running ]] || docker_step start "$1" || error "${name#/} is not started again: $ERROR" ;;
+    pause) [[ $state != paused ]] || docker_step unpause "$1" || error "${name#/} is still paused: $ERROR" ;;
+    post) run_hook "${name#/}" "$1" post "$(<"$3")" ;;
+  esac
+}

@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # for other parts
+# Every volume by itself: data.pxar, and meta.conf that says what it is.
+
+# A container that does nothing but have a volume mounted.
+HOLDER=docker-node.backup.holder
+
+backup_volumes() {
+  local names name wanted=()
+  names=$(docker_cli volume ls --quiet) || fail "the engine does not answer"
+  for name in $names; do
+    if ! { read_volume "$name" && is_excluded; }; then wanted+=("$name"); fi
+  done
+  keep_volumes "${wanted[@]}"
+  for name in "${wanted[@]}"; do
+    backup_item "volume/$name" volumes backup_volume "$name"
+  done
+}
+
+# read_volume NAME: into SPOOL/volume.json.
+read_volume() {
+  mkdir -p "$SPOOL"
+  inspect volume "$1" | jq -e '.[0]' >"$SPOOL/volume.json" || error "the volume is gone"
+}
+
+of_volume() { jq -r "$1" "$SPOOL/volume.json"; }
+
+is_excluded() { [[ $(of_volume '.Labels["docker-node.backup"] // ""') == false ]]; }
+
+backup_volume() {
+  local result=0
+  read_volume "$1" || return 1
+  { hold "$1" && locate "$1" && take_volume "$1"; } || result=1
+  # Whatever could not be let go of is no better for another backup.
+  release || { result=1 RETRY=no; }
+  return "$result"
+}
+
+# locate NAME: sets DATA, where its files are seen here. An empty directory in place of a file system that is not mounted must
+# not pass for its content.
+locate() {
+  local driver mountpoint
+  driver=$(of_volume .Driver) mountpoint=$(of_volume .Mountpoint)
+  [[ $driver == local ]] || error "driver $driver keeps its data elsewhere (docker-node.backup=false: is known)" ||
+    return 1
+  [[ $mountpoint == */volumes/"$1"/_data ]] || error "its data is in $mountpoint" || return 1
+  DATA="$VOLUMES_DIR/$1/_data"
+  [[ -d $DATA ]] || error "$DATA is not there" || return 1
+  [[ -z $(of_volume '.Options | (.type // "") + (.device // "")') ]] || mount_volume "$1"
+}
+
+# mount_volume NAME: with options type or device the engine mounts it, when a container needs it and no longer (moby volume/local).
+mount_volume() {
+  local image
+  if mountpoint -q "$DATA"; then return 0; fi
+  image=$(docker_cli inspect --type container --format '{{.Image}}' "${SELF:-docker_node_backup}") ||
+    error "the engine does not know ${SELF:-docker_node_backup}" || return 1
+  docker_step run --detach --rm --label "$HOLDER=$1" --userns host --network none --log-driver none --pull never \
+    --volume "$1:/held:ro" --entrypoint sleep "$image" infinity || return 1
+  mountpoint -q "$DATA" || error "the engine has mounted it, but that is not seen here"
+}
+
+unmount_volumes() {
+  local ids
+  ids=$(docker_cli ps --all --quiet --filter "label=$HOLDER" 2>/dev/null) || return 0
+  # shellcheck disable=SC2086 # a list of ids
+  [[ -z $ids ]] || docker_cli rm --force $ids >/dev/null 2>&1 || true
+}
+
+take_volume() {
+  local archives=("data.pxar:$DATA" "meta.conf:$SPOOL/meta.conf") mount
+  # Files of a volume in use may go while they are read; of one that is held still, none does.
+  take_digest "$DATA" || [[ $CONSISTENCY == none ]] || error "its files cannot be read" || return 1
+  describe_volume >"$SPOOL/meta.conf" || return 1
+  # What is mounted below it is a part of it, as its containers see it; the client stays on one file system unless told.
+  while IFS= read -r mount; do archives+=(--include-dev "$mount"); done < <(mounts_below "$DATA")
+  upload volumes "$1" "${archives[@]}" || return 1
+  BYTES=$(size_of "$DATA")
+}
+
+# mounts_below DIRECTORY (proc_pid_mountinfo(5): the fifth field, spaces as \040)
+mounts_below() {
+  local point
+  while read -r _ _ _ _ point _; do
+    printf -v point '%b' "$point"
+    if [[ $point == "$1"/* ]]; then printf '%s\n' "$point"; fi
+  done <"${MOUNTINFO:-/proc/self/mountinfo}"
+}
+
+describe_volume() {
+  # shellcheck disable=SC2016 # jq's variables
+  jq --arg consistency "$CONSISTENCY" --arg digest "$DIGEST" '{volume: .Name, driver: .Driver, labels: (.Labels // {}),
+    options: (.Options // {}), owners: $ARGS.positional, $consistency, digest: (if $digest == "" then null else $digest end)}
+    ' "$SPOOL/volume.json" --args "${OWNER_NAMES[@]}"
+}
+
+# size_of DIRECTORY: bytes; files that vanish meanwhile are no matter.
+size_of() {
+  local size
+  size=$(du -s --bytes "$1" 2>/dev/null || true)
+  printf '%s' "${size%%[^0-9]*}"
+}
