@@ -35,6 +35,15 @@ const backup = z.object({
   keepDays: z.int().describe("Days a backup is kept."),
 });
 
+const primary = z.object({
+  address: z.string(),
+  port: z.int(),
+  reachable: z.boolean().describe("Whether it accepted a connection from this node."),
+  checkedAt: z
+    .string()
+    .describe("When it was asked, ISO 8601; an unchanged `up` does not ask again."),
+});
+
 /** One node. */
 export const nodeContract = z.object({
   name: z.string().describe("Name of the node: its host name, and the VM's name in Proxmox VE."),
@@ -58,6 +67,9 @@ export const nodeContract = z.object({
     .record(z.string(), backup)
     .optional()
     .describe("What is backed up, and when: `volumes`, `configuration`, `images`, `vm`."),
+  primary: primary
+    .optional()
+    .describe("The primary node as this one saw it, where one is declared."),
   engineVersion: z.string().describe("Docker release that runs."),
   apiVersion: z.string().describe("Newest API version the daemon speaks."),
 });
@@ -74,9 +86,11 @@ export type Contract = z.infer<typeof contract>;
 export type NodeContract = Contract["nodes"][string];
 
 /** The same, while the program runs: any value may still be an output. */
-type Producing<T> = T extends string | number | undefined
-  ? pulumi.Input<T>
-  : { [Key in keyof T]: Producing<T[Key]> };
+type Producing<T> = T extends boolean
+  ? pulumi.Input<boolean>
+  : T extends string | number | undefined
+    ? pulumi.Input<T>
+    : { [Key in keyof T]: Producing<T[Key]> };
 
 /** Stack outputs as the program gives them. */
 export type Outputs = Producing<Contract>;

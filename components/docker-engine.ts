@@ -88,7 +88,7 @@ function waitUntilReady(
 }
 
 /** One shape for every command: a connection that differs runs its command again (pulumi-command#447). */
-function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Connection {
+export function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Connection {
   const { host, port } = sshEndpoint(node);
   return {
     host,

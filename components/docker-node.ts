@@ -8,6 +8,7 @@ import { ContainerNetworks } from "./container-networks";
 import { DockerEngine } from "./docker-engine";
 import { describe } from "./outputs";
 import { PortainerAgent } from "./portainer-agent";
+import { checkPrimary } from "./primary";
 import { VirtualMachine } from "./virtual-machine";
 import { createVmBackup } from "./vm-backup";
 import { createVolumes } from "./volumes";
@@ -65,7 +66,8 @@ export class DockerNode extends pulumi.ComponentResource {
     createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider }, guard);
     const agent = createAgent(name, args, engine, machine.vm, platform);
     createBackups(name, args, engine, machine.vm, platform);
-    this.outputs = describe(name, node, { machine, engine, networks, agent });
+    const primary = checkPrimary(name, { node, engine, machine: machine.vm }, { parent: this });
+    this.outputs = describe(name, node, { machine, engine, networks, agent, primary });
     this.registerOutputs(this.outputs);
   }
 }

@@ -11,6 +11,7 @@ import type { NodeOutputs } from "../outputs";
 import type { ContainerNetworks } from "./container-networks";
 import type { DockerEngine } from "./docker-engine";
 import type { PortainerAgent } from "./portainer-agent";
+import type { PrimaryOutputs } from "./primary";
 import type { VirtualMachine } from "./virtual-machine";
 
 /** What a node is made of. */
@@ -19,13 +20,14 @@ export interface NodeParts {
   engine: DockerEngine;
   networks: ContainerNetworks;
   agent?: PortainerAgent;
+  primary?: PrimaryOutputs;
 }
 
 /** Puts a node's outputs together. Everything but ids and facts is known before the node exists. */
 export function describe(
   name: string,
   node: NodeConfig,
-  { machine, engine, networks, agent }: NodeParts,
+  { machine, engine, networks, agent, primary }: NodeParts,
 ): NodeOutputs {
   return {
     name,
@@ -40,6 +42,7 @@ export function describe(
     volumes: Object.keys(node.volumes),
     monitoring: monitoringTargets(node),
     backups: node.backups && describeBackups(node.backups),
+    primary,
     engineVersion: engine.facts.serverVersion,
     apiVersion: engine.facts.apiVersion,
   };

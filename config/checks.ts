@@ -47,7 +47,11 @@ export function checkFleet(nodes: Readonly<Record<string, NodeConfig>>): Problem
     if (owner) problems.push({ path: ["nodes", name, ...path], value, allowed });
     else owners.set(what, name);
   };
-  for (const [name, { machine, network }] of Object.entries(nodes)) {
+  const names = Object.keys(nodes);
+  for (const [name, { machine, network, primary }] of Object.entries(nodes)) {
+    const unknown = typeof primary === "string" && !names.includes(primary);
+    const allowed = `a node of this stack (${names.join(", ")}), or { address, port } of one elsewhere`;
+    if (unknown) problems.push({ path: ["nodes", name, "primary"], value: primary, allowed });
     claim(`vm ${machine.vmId}`, name, ["machine", "vmId"], machine.vmId);
     claim(`ip ${addressOf(network.address)}`, name, ["network", "address"], network.address);
   }

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { checkFleet, checkNode } from "./checks";
 import { DEFAULT_DAEMON } from "./daemon";
+import { addressOfNode } from "./node";
 import { ConfigError, problemsOf, type Problem } from "./problems";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
 import { unfit } from "./text";
@@ -40,7 +41,16 @@ export function loadSettings(raw: RawSettings): Settings {
   }
   problems.push(...checkFleet(nodes));
   if (problems.length > 0 || !proxmox) throw new ConfigError(problems);
-  return { proxmox, nodes };
+  return { proxmox, nodes: withPrimaries(nodes) };
+}
+
+/** A primary that is named becomes its address: whoever reads a node needs no other. */
+function withPrimaries(nodes: Readonly<Record<string, NodeConfig>>): Record<string, NodeConfig> {
+  const resolved = ([name, node]: [string, NodeConfig]): [string, NodeConfig] => {
+    const named = typeof node.primary === "string" ? nodes[node.primary] : undefined;
+    return [name, named ? { ...node, primary: { address: addressOfNode(named), port: 22 } } : node];
+  };
+  return Object.fromEntries(Object.entries(nodes).map(resolved));
 }
 
 function nodeTrees(nodes: unknown, problems: Problem[]): Tree {

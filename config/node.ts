@@ -23,6 +23,13 @@ export function sshEndpoint(node: NodeConfig): Endpoint {
   return node.ssh.endpoint ?? { host: addressOfNode(node), port: 22 };
 }
 
+/** What has to answer for the primary to be reachable; undefined without one, and on the primary itself. */
+export function primaryOf(node: NodeConfig): Endpoint | undefined {
+  if (typeof node.primary !== "object") return undefined;
+  const { address, port } = node.primary;
+  return address === addressOfNode(node) ? undefined : { host: address, port };
+}
+
 /** URL a Docker client reaches the node's daemon by, through SSH. */
 export function dockerHostUrl(node: NodeConfig): string {
   const { host, port } = sshEndpoint(node);

@@ -272,6 +272,14 @@ const adopted = z.strictObject({
     ),
 });
 
+const primary = z.union([
+  hostLabel,
+  z.strictObject({
+    address: address.describe("Address of the primary, when it is not in this stack."),
+    port: port.default(22).describe("Port that has to accept a connection from this node."),
+  }),
+]);
+
 /** One node, defaults applied. */
 export const nodeSchema = z.strictObject({
   machine,
@@ -285,6 +293,9 @@ export const nodeSchema = z.strictObject({
   adopt: adopted
     .default({ networks: {}, volumes: [] })
     .describe("What exists already and is taken over as it is; `npm run import` writes it."),
+  primary: primary
+    .optional()
+    .describe("The primary node, by its name in this stack or its address; asked from this node."),
 });
 
 /** How the program reaches Proxmox VE. */

@@ -35,6 +35,8 @@ const FACTS = {
 function stdoutOf(stdin: string): string {
   if (stdin.includes("DAEMON_JSON=")) return JSON.stringify(FACTS);
   if (stdin.includes("STARTED_BY=")) return FINGERPRINT;
+  if (stdin.includes("PRIMARY_ADDRESS="))
+    return JSON.stringify({ reachable: true, checkedAt: "2026-01-31T12:00:00Z" });
   return stdin.includes("PACKAGE_SOURCE=") || stdin.includes("DOCKER_DISK=") ? "{}" : HOST_KEY;
 }
 

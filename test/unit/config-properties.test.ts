@@ -123,10 +123,11 @@ const VALID: RawSettings = {
   proxmox: prod.proxmox,
   defaults: merge(prodNode, EVERYTHING),
   nodes: {
-    "proj-docker02": {},
+    "proj-docker02": { primary: "proj-docker01" },
     "proj-docker01": {
       machine: { vmId: 2014, image: { template: 9000, node: "pve02" } },
       network: { address: "10.25.20.23/24" },
+      primary: { address: "10.25.10.9", port: 2222 },
     },
   },
 };

@@ -1,10 +1,115 @@
-import { loadSettings, type RawSettings, type Settings } from "../../config/load";
+import * as pulumi from "@pulumi/pulumi";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { renderScript } from "../../components/shell";
+import { loadSettings, merge, type RawSettings, type Settings } from "../../config/load";
+import { primaryOf } from "../../config/node";
 import type { Lab } from "../../lab/lib/services";
 import { labConfig } from "../../lab/lib/stack";
 import { refusal } from "../../config/removal";
+import { program } from "../../program";
 import { secondNode } from "../lab/second-node";
+import { settle, startEngine, unwrap } from "../support/mocks";
+import { prodWith } from "../support/settings";
 
 /** Several nodes in one stack. */
+
+const ONE = { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } };
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "docker-node-fleet-"));
+  writeFileSync(join(folder, "key"), "PRIVATE KEY");
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** Production's node and its twin, from one set of defaults. */
+function fleet(defaults: object, one: object | null = ONE, two: object = {}): RawSettings {
+  const raw = prodWith({});
+  const shared = { ssh: { privateKeyFile: join(folder, "key") }, ...defaults };
+  const nodes = merge({ "proj-docker01": ONE, "proj-docker02": two }, { "proj-docker01": one });
+  return { proxmox: raw.proxmox, defaults: merge(raw.defaults, shared), nodes };
+}
+
+describe("the primary node", () => {
+  const primaries = (raw: RawSettings): unknown =>
+    Object.values(loadSettings(raw).nodes).map(primaryOf);
+
+  test("is named in the defaults of a stack that has both, and is none to itself", () => {
+    expect(primaries(fleet({ primary: "proj-docker01" }))).toEqual([
+      undefined,
+      { host: "10.25.20.23", port: 22 },
+    ]);
+  });
+
+  test("is an address where the nodes have a stack each", () => {
+    const primary = { address: "10.25.20.23", port: 9001 };
+    expect(primaries(fleet({ primary }, null))).toEqual([{ host: "10.25.20.23", port: 9001 }]);
+    expect(primaries(fleet({}))).toEqual([undefined, undefined]);
+  });
+
+  test("has to be declared, or an address", () => {
+    expect(() => loadSettings(fleet({}, ONE, { primary: "proj-docker03" }))).toThrow(
+      'nodes.proj-docker02.primary: "proj-docker03"; allowed: a node of this stack ' +
+        "(proj-docker01, proj-docker02), or { address, port } of one elsewhere",
+    );
+  });
+
+  test("is asked from the other node, and the answer is an output", async () => {
+    const raw = fleet({ primary: "proj-docker01" });
+    const settings = Object.entries(raw).map(([key, value]) => [
+      `docker-node:${key}`,
+      JSON.stringify(value),
+    ]);
+    const recorder = await startEngine({
+      config: {
+        ...(Object.fromEntries(settings) as Record<string, string>),
+        "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
+        "docker-node:agentSecret": "a-secret-of-some-length",
+      },
+    });
+    const { nodes } = program();
+    await settle(recorder);
+    const asked = recorder.all("command:remote:Command").filter((c) => /-primary$/.test(c.name));
+    expect(asked.map(({ name }) => name)).toEqual(["proj-docker02-primary"]);
+    expect(nodes["proj-docker01"]?.primary).toBeUndefined();
+    expect(await unwrap(pulumi.output(nodes["proj-docker02"]?.primary))).toEqual({
+      address: "10.25.20.23",
+      port: 22,
+      reachable: true,
+      checkedAt: "2026-01-31T12:00:00Z",
+    });
+  });
+});
+
+describe("the script that asks", () => {
+  /** Runs it as a node would; the answer and what it logs. */
+  async function ask(port: number): Promise<{ answer: unknown; stderr: string }> {
+    const variables = { PRIMARY_ADDRESS: "127.0.0.1", PRIMARY_PORT: port, POLL_SECONDS: 0 };
+    const run = promisify(execFile)("bash", ["-s"]);
+    run.child.stdin?.end(renderScript("reachability", variables));
+    const { stdout, stderr } = await run;
+    return { answer: JSON.parse(stdout), stderr };
+  }
+  const checkedAt = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) as string;
+
+  test("says that a primary answers, and does not fail when none does", async () => {
+    const server = createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    expect(await ask(port)).toEqual({ answer: { reachable: true, checkedAt }, stderr: "" });
+    await new Promise((resolve) => server.close(resolve));
+    expect(await ask(port)).toEqual({
+      answer: { reachable: false, checkedAt },
+      stderr: `docker-node: reachability: the primary does not accept connections: 127.0.0.1 port ${port}\n`,
+    });
+  });
+});
 
 describe("what is said when a protected resource would be deleted", () => {
   const vm = {
