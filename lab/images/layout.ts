@@ -13,13 +13,21 @@ export interface ImageSpec {
   repository: string;
   tag: string;
   files: TarEntry[];
-  /** The runtime part of the image configuration: Cmd, Entrypoint, Env, Labels, ExposedPorts. */
+  /** The runtime part of the image configuration: Cmd, Entrypoint, Env, Labels, ExposedPorts, Healthcheck. */
   config: {
     Cmd?: string[];
     Entrypoint?: string[];
     Env?: string[];
     Labels?: Record<string, string>;
     ExposedPorts?: Record<string, object>;
+    /** Durations in nanoseconds, as Docker has them; an extension of the image specification. */
+    Healthcheck?: {
+      Test: string[];
+      Interval: number;
+      Timeout: number;
+      StartPeriod: number;
+      Retries: number;
+    };
   };
 }
 

@@ -5,7 +5,7 @@ import { run } from "./run";
 import type { Log } from "./service";
 
 export interface Prerequisite {
-  /** The program, as found on the PATH. */
+  /** The program, as found on the PATH, or a file by its absolute path. */
   readonly command: string;
   /** The Debian package that has it. */
   readonly package: string;
@@ -34,6 +34,7 @@ export async function ensurePrerequisites(
 }
 
 function onPath(command: string): boolean {
+  if (path.isAbsolute(command)) return fs.existsSync(command);
   const folders = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"];
   return folders.some((folder) => fs.existsSync(path.join(folder, command)));
 }

@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { AGENT_SOURCE, buildAgentImage } from "../images/agent";
+import { BACKUP_SOURCES, buildBackupImage } from "../images/backup";
 import { buildBusyboxImage } from "../images/busybox";
 import { readLayout, type ImageReference } from "../images/layout";
 import { buildOnce, cacheDir, contentHash } from "./cache";
@@ -12,6 +13,7 @@ import { goBuild, run } from "./run";
 import { startService, type Log, type Service } from "./service";
 
 export type SeededImage = ImageReference;
+export type SeededImages = Record<"agent" | "busybox" | "backup", SeededImage>;
 
 const MODULE = path.join(__dirname, "../services/registry");
 const IMAGES = path.join(__dirname, "../images");
@@ -45,14 +47,14 @@ export async function startRegistry(o: { stateDir: string }, log: Log): Promise<
 async function imageLayout(
   name: string,
   sources: string[],
-  build: (into: string) => Promise<void>,
+  build: (into: string, log: Log) => Promise<void>,
   log: Log,
 ): Promise<string> {
   const shared = ["layout.ts", "tar.ts", "gzip.ts"].map((file) => path.join(IMAGES, file));
   const directory = cacheDir("images", name, contentHash([...sources, ...shared]));
   return buildOnce(directory, async (into) => {
     log(`registry: building the image ${name}, once`);
-    await build(into);
+    await build(into, log);
   });
 }
 
@@ -69,14 +71,16 @@ async function push(registry: Service, layout: string, log: Log): Promise<Seeded
 }
 
 /** Puts the lab's images into a registry; what is there already is left alone. */
-export async function seedRegistry(
-  registry: Service,
-  log: Log,
-): Promise<Record<"agent" | "busybox", SeededImage>> {
+export async function seedRegistry(registry: Service, log: Log): Promise<SeededImages> {
   const source = (name: string): string => path.join(IMAGES, name);
-  const [agent, busybox] = await Promise.all([
+  const [agent, busybox, backup] = await Promise.all([
     imageLayout("agent", [source("agent.ts"), AGENT_SOURCE], buildAgentImage, log),
     imageLayout("busybox", [source("busybox.ts")], buildBusyboxImage, log),
+    imageLayout("backup", [source("backup.ts"), ...BACKUP_SOURCES], buildBackupImage, log),
   ]);
-  return { agent: await push(registry, agent, log), busybox: await push(registry, busybox, log) };
+  return {
+    agent: await push(registry, agent, log),
+    busybox: await push(registry, busybox, log),
+    backup: await push(registry, backup, log),
+  };
 }

@@ -22,9 +22,15 @@ export async function run(
 }
 
 /** Builds a static program for linux/amd64 from a Go module, the same bytes wherever it lies. */
-export async function goBuild(module: string, pkg: string, output: string): Promise<void> {
+export async function goBuild(
+  module: string,
+  pkg: string,
+  output: string,
+  tags: string[] = [],
+): Promise<void> {
   // The user's own Go settings must not change what comes out.
   const env = { CGO_ENABLED: "0", GOOS: "linux", GOARCH: "amd64", GOFLAGS: "", GOWORK: "off" };
   const flags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="];
-  await run("go", ["build", ...flags, "-o", output, pkg], { cwd: module, env });
+  const tagged = tags.length > 0 ? [`-tags=${tags.join(",")}`] : [];
+  await run("go", ["build", ...flags, ...tagged, "-o", output, pkg], { cwd: module, env });
 }

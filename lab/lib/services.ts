@@ -15,7 +15,8 @@ import {
   stopProxmox,
   type ProxmoxSettings,
 } from "./proxmox";
-import { seedRegistry, startRegistry, type SeededImage } from "./registry";
+import { backupPrerequisites } from "../images/backup";
+import { seedRegistry, startRegistry, type SeededImages } from "./registry";
 import { runningService, stopService, type Log } from "./service";
 
 /** Addresses inside the lab's network. All lie in one range, and nothing outside it is reachable. */
@@ -46,7 +47,7 @@ export interface Lab {
   readonly credentials: Credentials;
   readonly engine: Engine;
   readonly image: GuestImage;
-  readonly images: Record<"agent" | "busybox", SeededImage>;
+  readonly images: SeededImages;
   /** Proxmox API. */
   readonly endpoint: string;
   readonly apiToken: string;
@@ -60,6 +61,7 @@ export interface Lab {
 
 const PREREQUISITES = [
   ...proxmoxPrerequisites,
+  ...backupPrerequisites,
   { command: "ssh-keygen", package: "openssh-client" },
 ];
 

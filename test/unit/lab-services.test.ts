@@ -7,6 +7,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 
+import { BACKUP_COMMANDS, BACKUP_CONFIG, entriesBelow } from "../../lab/images/backup";
 import { gzipStored } from "../../lab/images/gzip";
 import { readLayout, writeLayout } from "../../lab/images/layout";
 import { tarball } from "../../lab/images/tar";
@@ -349,6 +350,32 @@ describe("images and cache", () => {
       expect(gunzipSync(gzipStored(content)).equals(content)).toBe(true);
     }
     expect(() => tarball([{ path: "x".repeat(101) }])).toThrow("too long");
+  });
+
+  it("takes a tree as entries: modes and links, whoever owns it", () => {
+    fs.mkdirSync(path.join(scratch, "tree/usr/bin"), { recursive: true });
+    fs.writeFileSync(path.join(scratch, "tree/usr/bin/tool"), "tool", { mode: 0o755 });
+    fs.chmodSync(path.join(scratch, "tree/usr"), 0o1777);
+    fs.symlinkSync("usr/bin", path.join(scratch, "tree/bin"));
+    expect(entriesBelow(path.join(scratch, "tree"))).toEqual([
+      { path: "bin", target: "usr/bin" },
+      { path: "usr", mode: 0o1777 },
+      { path: "usr/bin", mode: 0o755 },
+      { path: "usr/bin/tool", mode: 0o755, content: Buffer.from("tool") },
+    ]);
+  });
+
+  it("starts and checks the backup container as its Dockerfile does", () => {
+    const file = path.join(__dirname, "../../node/backup/Dockerfile");
+    const text = fs.readFileSync(file, "utf8");
+    const { Healthcheck, Entrypoint } = BACKUP_CONFIG;
+    const minutes = (nanoseconds = 0): number => nanoseconds / 60e9;
+    expect(text).toContain(`ENTRYPOINT ${JSON.stringify(Entrypoint)}`);
+    expect(text).toContain(
+      `HEALTHCHECK --interval=${minutes(Healthcheck?.Interval)}m --timeout=30s ` +
+        `--start-period=${minutes(Healthcheck?.StartPeriod)}m --retries=1 CMD ["healthcheck"]`,
+    );
+    expect(text).toContain(`for command in ${BACKUP_COMMANDS.join(" ")}; do`);
   });
 
   it("hashes contents, not places or times", () => {
