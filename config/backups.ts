@@ -38,7 +38,7 @@ const tokenId = z.string().regex(new RegExp(`^${USER}!${SAFE_ID}$`, "u"), {
   error: "an API token, user@realm!name, such as backup@pbs!proj-docker02",
 });
 const userOrToken = z.string().regex(new RegExp(`^${USER}(!${SAFE_ID})?$`, "u"), {
-  error: "a user or an API token, such as backup@pbs or pve@pbs!pbs01",
+  error: "a user or an API token, such as backup@pbs or pve@pbs!docker-node",
 });
 const safeId = z.string().regex(new RegExp(`^${SAFE_ID}$`), {
   error: "a name of letters, digits, _ . - that does not begin with . or -",
@@ -49,7 +49,13 @@ const namespace = z.string().regex(new RegExp(`^${SAFE_ID}(/${SAFE_ID}){0,7}$`),
   error: "a namespace: names of letters, digits, _ . - with / between them, eight levels at most",
 });
 
-const keepDays = z.int().min(1).max(3650);
+const keepDays = z
+  .int()
+  .min(1)
+  .max(3650)
+  .describe(
+    "Days of which the last backup is kept; by the server's prune job (docs/pbs-access.md).",
+  );
 
 const ABSOLUTE_PATH = /^(\/[\w@%+=.-]+)+$/;
 
@@ -75,7 +81,7 @@ const server = z.strictObject({
 
 const vm = z.strictObject({
   schedule: schedule.default("03:30").describe("Times are the Proxmox node's."),
-  keepDays: keepDays.default(30),
+  keepDays: keepDays.default(30).describe("Days of which the last backup is kept; by the job."),
   storage: identifier.describe("Proxmox storage of type `pbs`."),
   mode: z.enum(["snapshot", "suspend", "stop"]).default("snapshot"),
   notesTemplate: z
@@ -115,7 +121,12 @@ export const backupsSchema = z.strictObject({
   images: z
     .strictObject({
       schedule: schedule.default("sun 03:00"),
-      keepWeeks: z.int().min(1).max(520).default(4),
+      keepWeeks: z
+        .int()
+        .min(1)
+        .max(520)
+        .default(4)
+        .describe("Weeks of which the last backup is kept; likewise."),
     })
     .default({ schedule: "sun 03:00", keepWeeks: 4 })
     .describe("Every image a container uses."),
@@ -129,7 +140,9 @@ export const backupStorageSchema = z
     server: host,
     datastore: safeId,
     namespace: namespace.optional(),
-    username: userOrToken.describe("User or token of the backup server, such as pve@pbs!pbs01."),
+    username: userOrToken.describe(
+      "User or token of the backup server, such as pve@pbs!docker-node.",
+    ),
     fingerprint,
   })
   .describe("The backup server as a storage of the cluster. Without it, it is taken as existing.");

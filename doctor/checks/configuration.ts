@@ -60,7 +60,7 @@ function secrets({ configuration: { sealed, ...found }, stack, environment }: Co
   }
   const missing = backupSecrets(settings).find((names) => !names.some(isSet(found.keys)));
   if (missing?.[0])
-    return fail(`${missing[0]} is not set`, set(missing[0], "<see docs/backups.md>"));
+    return fail(`${missing[0]} is not set`, set(missing[0], "<see docs/pbs-access.md>"));
   return environment["PULUMI_CONFIG_PASSPHRASE"] === "" ? weak() : pass("set and readable");
 }
 

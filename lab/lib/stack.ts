@@ -13,7 +13,8 @@ import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { program } from "../../program";
 import { engineEnv } from "./engine";
 import { ROOT } from "./instance";
-import { NETWORK, type Lab } from "./services";
+import type { SeededImage } from "./registry";
+import { NETWORK, PBS_PORT, type Lab } from "./services";
 
 type Tree = Record<string, unknown>;
 
@@ -108,10 +109,12 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
     config: Tree;
   };
   const declared = { nodes: file.config["docker-node:nodes"] };
-  const known = { proxmox: { endpoint: lab.endpoint, insecure: true }, defaults: defaults(lab) };
+  const known = { proxmox: proxmox(lab), defaults: defaults(lab) };
   const config = merge(merge(known, declared), override) as { nodes: Record<string, Tree> };
-  for (const node of Object.values(config.nodes))
+  for (const [name, node] of Object.entries(config.nodes)) {
     node.ssh = merge(endpointOf(lab, node), node.ssh ?? {});
+    if (node.backups) node.backups = merge(backups(lab, name), node.backups);
+  }
   return config;
 }
 
@@ -121,9 +124,33 @@ function endpointOf(lab: Lab, node: Tree): Tree {
   return port ? { endpoint: { host: "127.0.0.1", port } } : {};
 }
 
+/** The cluster, with the lab's backup server as its storage for VMs. */
+function proxmox({ endpoint, pbs }: Lab): Tree {
+  const { fingerprint, storageToken } = pbs;
+  const store = { id: "pbs01", server: NETWORK.pbs, datastore: "pbs01" };
+  const backupStorage = { ...store, username: storageToken.id, fingerprint };
+  return { endpoint, insecure: true, backupStorage };
+}
+
+/** What a node that declares backups has to know of the lab. */
+function backups({ images, pbs }: Lab, node: string): Tree {
+  return {
+    image: pinned(images.backup),
+    server: {
+      ...{ address: NETWORK.pbs, port: PBS_PORT, datastore: "docker" },
+      fingerprint: pbs.fingerprint,
+      tokenId: pbs.backupTokens[node]?.id,
+      endpoint: { host: "127.0.0.1", port: pbs.port },
+    },
+  };
+}
+
+const REGISTRY = `${NETWORK.registry}:5000`;
+
+const pinned = ({ repository, tag, digest }: SeededImage): string =>
+  `${REGISTRY}/${repository}:${tag}@${digest}`;
+
 function defaults(lab: Lab): Tree {
-  const { agent } = lab.images;
-  const registry = `${NETWORK.registry}:5000`;
   return {
     machine: {
       image: { url: lab.imageUrl, sha256: lab.image.sha256, fileName: path.basename(lab.imageUrl) },
@@ -136,10 +163,10 @@ function defaults(lab: Lab): Tree {
       distributionMirror: `http://${NETWORK.mirror}/debian`,
       // Emulation is some ten times slower than a machine.
       healthTimeoutSeconds: 300,
-      daemon: { "insecure-registries": [registry] },
+      daemon: { "insecure-registries": [REGISTRY] },
     },
     portainer: {
-      agent: { image: `${registry}/${agent.repository}:${agent.tag}@${agent.digest}` },
+      agent: { image: pinned(lab.images.agent) },
     },
   };
 }
@@ -154,5 +181,20 @@ export function configMap(lab: Lab, config: Tree): ConfigMap {
     ...(Object.fromEntries(values) as ConfigMap),
     "docker-node:proxmoxApiToken": { value: lab.apiToken, secret: true },
     "docker-node:agentSecret": { value: lab.credentials.agentSecret, secret: true },
+    ...backupSecrets(lab),
   };
+}
+
+function backupSecrets({ credentials, pbs }: Lab): ConfigMap {
+  const tokens = Object.entries(pbs.backupTokens).map(
+    ([node, { secret }]) => [`backupToken-${node}`, secret] as const,
+  );
+  const secrets = [
+    ...tokens,
+    ["backupKey", credentials.backupKey] as const,
+    ["pbsStorageToken", pbs.storageToken.secret] as const,
+  ];
+  return Object.fromEntries(
+    secrets.map(([key, value]) => [`docker-node:${key}`, { value, secret: true }]),
+  );
 }

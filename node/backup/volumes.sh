@@ -73,7 +73,8 @@ take_volume() {
   take_digest "$DATA" || [[ $CONSISTENCY == none ]] || error "its files cannot be read" || return 1
   describe_volume >"$SPOOL/meta.conf" || return 1
   # What is mounted below it is a part of it, as its containers see it; the client stays on one file system unless told.
-  while IFS= read -r mount; do archives+=(--include-dev "$mount"); done < <(mounts_below "$DATA")
+  mounts_below "$DATA" >"$SPOOL/mounts" || error "what is mounted below it cannot be read" || return 1
+  while IFS= read -r mount; do archives+=(--include-dev "$mount"); done <"$SPOOL/mounts"
   upload volumes "$1" "${archives[@]}" || return 1
   BYTES=$(size_of "$DATA")
 }

@@ -127,6 +127,7 @@ function declare(override: Record<string, unknown> = {}): void {
     },
     ssh: { publicKeys: [KEY], privateKeyFile: "unused" },
     portainer: null,
+    backups: null,
   };
   const node = merge(merge(nodes[NAME], small), override);
   settings = loadSettings({ proxmox: { endpoint, insecure: true }, nodes: { [NAME]: node } });

@@ -347,8 +347,8 @@ describe("the backup storage", () => {
     expect(inputs).toMatchObject({
       resourceId: "pbs01",
       server: "10.25.10.12",
-      datastore: "pve",
-      username: "pve@pbs!pbs01",
+      datastore: "pbs01",
+      username: "pve@pbs!docker-node",
       contents: ["backup"],
     });
     expect(JSON.stringify(inputs.password)).toContain(SECRET_MARK);
