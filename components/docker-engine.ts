@@ -7,7 +7,7 @@ import { runNodeScript, type NodeScriptArgs } from "./node-script";
 import type { ShellVariables } from "./shell";
 
 type Connection = command.types.input.remote.ConnectionArgs;
-type Script = Pick<NodeScriptArgs, "script" | "timeout"> & { variables: ShellVariables };
+export type Script = Pick<NodeScriptArgs, "script" | "timeout"> & { variables: ShellVariables };
 
 export interface DockerEngineArgs {
   /** The node, as configured. */
@@ -149,6 +149,10 @@ export function daemonStep({ engine }: NodeConfig): Script {
   };
   return { script: "daemon", variables, timeout: "20m" };
 }
+
+/** The idempotent scripts that make an engine on a machine that is up, in their order. */
+export const engineScripts = (node: NodeConfig): readonly Script[] =>
+  [storageStep, installStep, daemonStep, accessStep].map((step) => step(node));
 
 function dataRoot(engine: NodeConfig["engine"]): string {
   return engine.daemon["data-root"] ?? "/var/lib/docker";

@@ -1,5 +1,6 @@
-/** Reading from the Proxmox VE API: GET only, each path once. */
+/** The Proxmox VE API: checks read each path once; recoveries also write. */
 import { existsSync, readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
 import { rootCertificates } from "node:tls";
 
@@ -46,35 +47,65 @@ export function connect(access: Access): Cluster {
   const asked = new Map<string, Promise<unknown>>();
   return {
     get: (path) => {
-      const answer = asked.get(path) ?? ask(access, path);
+      const answer = asked.get(path) ?? call(access, "GET", path);
       asked.set(path, answer);
       return answer;
     },
   };
 }
 
-function ask(access: Access, path: string): Promise<unknown> {
+type Method = "GET" | "POST" | "DELETE";
+
+/** One request. Parameters travel as a form, or in the query where a request has no body. */
+export function call(
+  access: Access,
+  method: Method,
+  path: string,
+  parameters: Readonly<Record<string, string | number>> = {},
+): Promise<unknown> {
   const url = new URL(`/api2/json${path}`, access.endpoint);
-  const options: RequestOptions = {
-    headers: { Authorization: `PVEAPIToken=${access.apiToken}` },
-    rejectUnauthorized: !access.insecure,
-    ca: trusted(),
-    timeout: access.timeoutMs ?? 10_000,
-  };
+  const pairs = Object.entries(parameters).map(([name, value]): [string, string] => [
+    name,
+    String(value),
+  ]);
+  const form = new URLSearchParams(pairs).toString();
+  if (method !== "POST" && form) url.search = form;
   return new Promise((resolve, reject) => {
-    const sent = request(url, options, (answer) => {
-      let body = "";
-      answer.on("data", (data: Buffer) => (body += data.toString()));
-      answer.on("end", () => {
-        settle(answer.statusCode ?? 0, answer.statusMessage ?? "", body, resolve, reject);
-      });
+    const sent = request(url, optionsFor(access, method), (answer) => {
+      collect(answer, resolve, reject);
     });
     sent.on("timeout", () => sent.destroy(new ClusterError(0, "no answer in time", "ETIMEDOUT")));
     sent.on("error", (error: NodeJS.ErrnoException) => {
       reject(new ClusterError(0, error.message, error.code));
     });
-    sent.end();
+    sent.end(method === "POST" ? form : undefined);
   });
+}
+
+function collect(
+  answer: IncomingMessage,
+  resolve: (data: unknown) => void,
+  reject: (error: Error) => void,
+): void {
+  let body = "";
+  answer.on("data", (data: Buffer) => (body += data.toString()));
+  answer.on("end", () => {
+    settle(answer.statusCode ?? 0, answer.statusMessage ?? "", body, resolve, reject);
+  });
+}
+
+function optionsFor(access: Access, method: Method): RequestOptions {
+  const content = { "Content-Type": "application/x-www-form-urlencoded" };
+  return {
+    method,
+    headers: {
+      Authorization: `PVEAPIToken=${access.apiToken}`,
+      ...(method === "POST" ? content : {}),
+    },
+    rejectUnauthorized: !access.insecure,
+    ca: trusted(),
+    timeout: access.timeoutMs ?? 10_000,
+  };
 }
 
 function settle(

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# What the engine of this node holds, and what its backup container says of its last runs.
+# STATE_DIR  where the backup container keeps its status (default /var/lib/docker-node/backup)
+# Result: {"root":"...","containers":[...],"volumes":[...],"images":[...],"networks":[...],"status":{...} or null}
+SCRIPT=inventory
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+
+STATE_DIR="${STATE_DIR:-/var/lib/docker-node/backup}"
+
+# inspect TYPE NAME...: an array of all, empty for none; what vanished since it was listed is left out.
+inspect() {
+  local type=$1
+  shift
+  if (($# == 0)); then printf '[]'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
+}
+
+# The status is replaced by renaming, so what is read is whole; a reader must still not trip over another file there.
+status() {
+  local file="$ROOT_DIR$STATE_DIR/status.json"
+  python3 -c 'import json, sys; json.dump(json.load(open(sys.argv[1])), sys.stdout)' "$file" 2>/dev/null || printf null
+}
+
+main() {
+  local root containers volumes images networks
+  root=$(docker_cli info --format '{{.DockerRootDir}}') || fail "the engine does not answer"
+  containers=$(docker_cli ps --all --quiet --no-trunc)
+  volumes=$(docker_cli volume ls --quiet)
+  images=$(docker_cli image ls --quiet --no-trunc | sort -u)
+  networks=$(docker_cli network ls --quiet --no-trunc)
+  # By the shell's own printf: a program's argument may have 128 KiB at most (execve(2)).
+  # shellcheck disable=SC2086 # lists of ids and of names, which hold no space
+  printf '{"root":"%s","containers":%s,"volumes":%s,"images":%s,"networks":%s,"status":%s}\n' "$root" \
+    "$(inspect container $containers)" "$(inspect volume $volumes)" "$(inspect image $images)" \
+    "$(inspect network $networks)" "$(status)"
+}
+
+main "$@" </dev/null

@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# One step of bringing engine and configuration back.
+# ACTION          save, restart, compare or back
+# FILES           what comes from the backup, relative to /, a line each (save, back)
+# SAVED           archive with what was there before (save, back)
+# CHECKSUMS       lines for sha256sum --check (compare)
+# HEALTH_TIMEOUT  seconds the engine has to answer (default 120)
+# Result: how many files are as backed up (compare), otherwise none
+SCRIPT=platform
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+
+HEALTH_TIMEOUT="${HEALTH_TIMEOUT:-120}"
+
+# All of /etc/docker, since a file that is only here is worth keeping too, and whatever else will be replaced.
+present() {
+  local file
+  while IFS= read -r file; do
+    if [[ -e $ROOT_DIR/$file || -L $ROOT_DIR/$file ]]; then printf '%s\n' "$file"; fi
+  done < <(printf 'etc/docker\n' && grep -v '^etc/docker/' <<<"$FILES")
+}
+
+save() {
+  local paths
+  paths=$(present)
+  mkdir -p "$ROOT_DIR${SAVED%/*}"
+  (umask 077 && tar -c --numeric-owner -C "$ROOT_DIR/" -f "$ROOT_DIR$SAVED.new" -T - < <(printf %s "$paths"))
+  mv -f "$ROOT_DIR$SAVED.new" "$ROOT_DIR$SAVED"
+}
+
+answers() { docker_cli version >/dev/null 2>&1; }
+
+# Checked first: a daemon that runs is better than one that does not come back.
+restart() {
+  local file="$ROOT_DIR/etc/docker/daemon.json" complaint
+  if [[ -e $file && $(dockerd --help 2>/dev/null) == *--validate* ]]; then
+    complaint=$(dockerd --validate --config-file "$file" 2>&1) || fail "the backed-up daemon.json is not valid" "$complaint"
+  fi
+  systemctl daemon-reload
+  systemctl reset-failed docker.service 2>/dev/null || true
+  systemctl restart docker.service || fail "docker.service does not start" "$(journal)"
+  wait_for "$HEALTH_TIMEOUT" answers || fail "the engine does not answer" "$(journal)"
+}
+
+journal() { journalctl --unit docker.service --no-pager --lines 15 --output cat 2>&1 || true; }
+
+compare() {
+  local differing
+  differing=$(cd "$ROOT_DIR/" && sha256sum --check --quiet 2>&1 <<<"$CHECKSUMS") || fail "not as backed up" "$differing"
+  printf '%s files have the checksums of the backup\n' "$(wc -l <<<"$CHECKSUMS")"
+}
+
+back() {
+  local file
+  while IFS= read -r file; do
+    rm -f -- "$ROOT_DIR/$file"
+  done <<<"$FILES"
+  tar -x -p --numeric-owner -C "$ROOT_DIR/" -f "$ROOT_DIR$SAVED"
+  restart
+}
+
+main() {
+  require ACTION FILES SAVED
+  case $ACTION in
+    save | restart | compare | back) "$ACTION" ;;
+    *) fail "ACTION is $ACTION" ;;
+  esac
+}
+
+main "$@" </dev/null

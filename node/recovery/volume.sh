@@ -1,0 +1,103 @@
+# shellcheck shell=bash
+# One step of bringing a volume back. Nothing here removes data that is not somewhere else too.
+# ACTION      stage, digest, stop, copy, start or remove
+# SUBJECT     the volume that is to come back
+# VOLUME      the one this step is about: that, or one made for it
+# IMAGE       image whose bash, cp and find do the work (stage, digest, copy)
+# FROM        volume to copy from (copy)
+# CONTAINERS  names, separated by spaces (stop)
+# Result: the digest of the volume's tree (digest, copy), the names that were started (start), otherwise none
+SCRIPT=volume
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+
+JOURNAL_DIR="$ROOT_DIR/var/lib/docker-node/recovery"
+# What a recovery makes, containers and volumes, says what for; no backup takes such a volume.
+LABEL="docker-node.recovery=${SUBJECT:-}"
+MADE=(--label docker-node.backup=false --label "$LABEL")
+# Copying takes as long as it takes.
+COPY_TIMEOUT="${COPY_TIMEOUT:-21600}"
+
+# tree_digest DIRECTORY: one SHA-256 over types, modes, owners, links and contents of everything below, whatever the order on
+# disk. Sockets are left out: no archive keeps them. Runs in a container, so it uses nothing of this file.
+tree_digest() {
+  cd "$1" || return 1
+  {
+    find . ! -type s -printf '%P|%y|%m|%U|%G|%l\0' | LC_ALL=C sort -z
+    find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum --zero --
+  } | sha256sum | cut -d ' ' -f 1
+}
+
+# refill: the first tree into the second, whose old content goes. Runs in a container too.
+refill() {
+  find /to -mindepth 1 -delete
+  cp -a --reflink=auto --sparse=auto /from/. /to/
+  sync -f /to
+}
+
+# in_container FUNCTION CALL MOUNT...: a function of this file where the volumes are mounted, with their owners as they are.
+in_container() {
+  local name=$1 call=$2 mount mounts=()
+  shift 2
+  for mount; do mounts+=(--mount "type=volume,$mount"); done
+  DOCKER_TIMEOUT=$COPY_TIMEOUT docker_cli run --rm --label "$LABEL" --pull never --userns host --network none --log-driver none \
+    "${mounts[@]}" --entrypoint bash "$IMAGE" -euo pipefail -c "$(declare -f "$name"); $call"
+}
+
+exists() { docker_cli volume inspect "$1" >/dev/null 2>&1; }
+
+digest() { in_container tree_digest 'tree_digest /tree' "source=$1,target=/tree,readonly"; }
+
+idle() { [[ -z $(docker_cli ps --quiet --filter "label=$LABEL") ]]; }
+
+# A place to extract into, empty. An earlier run that was killed may have left a container that is about to end.
+stage() {
+  wait_for "${IDLE_TIMEOUT:-600}" idle || fail "another recovery of $SUBJECT is under way"
+  remove "$VOLUME"
+  docker_cli volume create "${MADE[@]}" "$VOLUME" >/dev/null
+}
+
+copy() {
+  exists "$FROM" || fail "there is no volume $FROM"
+  if ! exists "$VOLUME"; then docker_cli volume create "${MADE[@]}" "$VOLUME" >/dev/null; fi
+  in_container refill refill "source=$FROM,target=/from,readonly" "source=$VOLUME,target=/to,volume-nocopy"
+  digest "$VOLUME"
+}
+
+remove() { if exists "$1"; then docker_cli volume rm "$1" >/dev/null; fi; }
+
+# What is stopped is written down first: whoever comes after a run that was killed starts it again.
+stop() {
+  local journal="$JOURNAL_DIR/$VOLUME.stopped" names
+  names=$(cat "$journal" 2>/dev/null || true)
+  # shellcheck disable=SC2086 # a list of names
+  names=$(printf '%s\n' $names $CONTAINERS | sort -u | xargs)
+  [[ -n $names ]] || return 0
+  write_if_changed "$journal" 0600 <<<"$names"
+  # shellcheck disable=SC2086
+  [[ -z $CONTAINERS ]] || DOCKER_TIMEOUT=600 docker_cli stop --time 120 $CONTAINERS >/dev/null
+}
+
+start() {
+  local journal="$JOURNAL_DIR/$VOLUME.stopped" name failed=''
+  [[ -e $journal ]] || return 0
+  for name in $(<"$journal"); do
+    # One that is gone since is no reason to leave the others stopped.
+    if ! docker_cli container inspect "$name" >/dev/null 2>&1; then continue; fi
+    docker_cli start "$name" >/dev/null || failed+=" $name"
+  done
+  [[ -z $failed ]] || fail "not started again:$failed (docker start$failed)"
+  cat "$journal"
+  rm -f "$journal"
+}
+
+main() {
+  require ACTION SUBJECT VOLUME
+  case $ACTION in
+    stage | copy | stop | start) "$ACTION" ;;
+    digest | remove) "$ACTION" "$VOLUME" ;;
+    *) fail "ACTION is $ACTION" ;;
+  esac
+}
+
+main "$@" </dev/null

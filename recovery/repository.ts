@@ -1,0 +1,150 @@
+/** The backups of a node in Proxmox Backup Server, read by the official client on the workstation. */
+import { readFileSync } from "node:fs";
+import { run, type Command } from "./process";
+
+/** Namespaces of a node, one a kind: prune jobs apply to a namespace. */
+export type Section = "volumes" | "configuration" | "images";
+
+export interface Snapshot {
+  /** Group, such as the name of a volume. */
+  readonly id: string;
+  readonly takenAt: Date;
+}
+
+/** What recoveries and the coverage map ask of the backups. */
+export interface Repository {
+  /** Every snapshot of a section, the newest first; none where nothing was ever backed up. */
+  snapshots(section: Section): Promise<Snapshot[]>;
+  /** A small archive's content, such as `meta.conf`. */
+  read(section: Section, snapshot: Snapshot, archive: string): Promise<string>;
+  /** The program that writes an archive to its standard output. */
+  stream(section: Section, snapshot: Snapshot, archive: string): Command;
+  /** Extracts an archive into a new directory on the workstation, without its owners. */
+  extract(section: Section, snapshot: Snapshot, archive: string, directory: string): Promise<void>;
+  /** A command as a person would type it. */
+  shown(section: Section, snapshot: Snapshot, archive: string, target: string): string;
+}
+
+/** Where the server is, and by what right it is read. */
+export interface Access {
+  readonly host: string;
+  readonly port: number;
+  readonly datastore: string;
+  /** SHA-256 of the server's certificate; nothing else is trusted. */
+  readonly fingerprint: string;
+  readonly tokenId: string;
+  readonly token: string;
+  readonly keyfile: string;
+  /** The client; default: the one on the PATH. */
+  readonly client?: string;
+}
+
+/** The restore token and key, which no node has. */
+export type Credentials = Pick<Access, "tokenId" | "token" | "keyfile" | "client">;
+
+/**
+ * Reads the restore credentials from the environment: `PBS_RESTORE_TOKEN_ID`, `PBS_RESTORE_TOKEN` or
+ * `PBS_RESTORE_TOKEN_FILE`, `PBS_RESTORE_KEYFILE`, and optionally `PBS_CLIENT`.
+ * @throws Error naming every variable that is missing
+ */
+export function credentialsFrom(environment: NodeJS.ProcessEnv): Credentials {
+  const { PBS_RESTORE_TOKEN_ID: tokenId, PBS_RESTORE_KEYFILE: keyfile } = environment;
+  const { PBS_RESTORE_TOKEN: value, PBS_RESTORE_TOKEN_FILE: file } = environment;
+  const missing = [
+    ...(tokenId ? [] : ["PBS_RESTORE_TOKEN_ID: user@realm!token of the restore token"]),
+    ...((value ?? file) ? [] : ["PBS_RESTORE_TOKEN or PBS_RESTORE_TOKEN_FILE: its secret"]),
+    ...(keyfile ? [] : ["PBS_RESTORE_KEYFILE: file with the encryption key"]),
+  ];
+  if (!tokenId || !keyfile || missing.length > 0)
+    throw new Error(["missing in the environment, see docs/recovery.md:", ...missing].join("\n  "));
+  const token = value ?? readFileSync(file ?? "", "utf8").trim();
+  return { tokenId, token, keyfile, client: environment["PBS_CLIENT"] };
+}
+
+/** As the client's JSON has it (`proxmox-backup-client snapshot list --output-format json`). */
+interface Listed {
+  readonly "backup-id": string;
+  readonly "backup-time": number;
+}
+
+/** The repository of one node. */
+export function connect(access: Access, node: string): Repository {
+  const client = (...args: string[]): Command => ({
+    program: access.client ?? "proxmox-backup-client",
+    args,
+    env: environmentOf(access),
+    hint: "https://pbs.proxmox.com/docs/installation.html#client-installation",
+  });
+  const restore: Arguments = (section, snapshot, archive, target) => [
+    ...["restore", pathOf(snapshot), archive, target],
+    ...["--ns", `${node}/${section}`, "--keyfile", access.keyfile],
+  ];
+  return {
+    snapshots: async (section) => {
+      const options = ["--output-format", "json", "--ns", `${node}/${section}`];
+      return newestFirst(await run(client("snapshot", "list", ...options)).catch(noneYet));
+    },
+    read: (...what) => run(client(...restore(...what, "-"))),
+    stream: (...what) => client(...restore(...what, "-")),
+    extract: async (...what) => {
+      await run(client(...restore(...what), "--ignore-ownership"));
+    },
+    shown: (...what) => `proxmox-backup-client ${restore(...what).join(" ")}`,
+  };
+}
+
+type Arguments = (section: Section, at: Snapshot, archive: string, target: string) => string[];
+
+/** The client takes everything secret from its environment: nothing of it is in the process list. */
+function environmentOf({ tokenId, token, host, port, datastore, fingerprint }: Access) {
+  return {
+    PBS_REPOSITORY: `${tokenId}@${host}:${port}:${datastore}`,
+    PBS_PASSWORD: token,
+    PBS_FINGERPRINT: fingerprint,
+  };
+}
+
+/** A namespace comes into being with its first backup. */
+function noneYet(error: Error): string {
+  if (
+    /namespace.*(not found|does not exist|no such)|(no such|unable to find).*namespace/i.test(
+      error.message,
+    )
+  )
+    return "[]";
+  throw error;
+}
+
+function newestFirst(json: string): Snapshot[] {
+  const listed = JSON.parse(json) as Listed[];
+  return listed
+    .map((one) => ({ id: one["backup-id"], takenAt: new Date(one["backup-time"] * 1000) }))
+    .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
+}
+
+/** `host/<id>/<time>`, as the client names a snapshot. */
+export function pathOf({ id, takenAt }: Snapshot): string {
+  return `host/${id}/${timeOf(takenAt)}`;
+}
+
+/** RFC 3339 in UTC, whole seconds. */
+export function timeOf(at: Date): string {
+  return at.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/**
+ * The snapshot meant by `latest`, or by a time as the client shows it.
+ * @throws Error listing what there is
+ */
+export function choose(snapshots: readonly Snapshot[], id: string, wanted: string): Snapshot {
+  const group = snapshots.filter((one) => one.id === id);
+  const found =
+    wanted === "latest" ? group[0] : group.find(({ takenAt }) => timeOf(takenAt) === wanted);
+  if (found) return found;
+  const times = group.map(({ takenAt }) => timeOf(takenAt)).join(", ");
+  throw new Error(
+    group.length === 0
+      ? `${id}: never backed up; there are backups of: ${[...new Set(snapshots.map((one) => one.id))].join(", ") || "nothing"}`
+      : `--snapshot ${wanted}: can be latest, ${times}`,
+  );
+}

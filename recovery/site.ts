@@ -1,0 +1,57 @@
+/** A node with everything a recovery needs, whichever stack it comes from. */
+import type { NodeConfig } from "../config/schema";
+import type { Engine } from "./engine";
+import type { Proxmox } from "./proxmox";
+import type { Repository } from "./repository";
+import type { NodeShell } from "./shell";
+
+/** What is declared of a node's backups, as far as a recovery needs it. */
+export interface Backups {
+  readonly server: {
+    readonly address: string;
+    readonly port: number;
+    readonly datastore: string;
+    readonly fingerprint: string;
+    /** How the workstation reaches the server, where that differs. */
+    readonly endpoint?: { readonly host: string; readonly port: number };
+  };
+  readonly image: string;
+  readonly configuration?: { readonly paths?: readonly string[] };
+  readonly vm?: { readonly storage: string };
+}
+
+export interface Site {
+  /** Name of the node. */
+  readonly name: string;
+  readonly node: NodeConfig;
+  readonly backups: Backups;
+  readonly shell: NodeShell;
+  readonly repository: Repository;
+  readonly proxmox: Proxmox;
+  readonly engine: Engine;
+  readonly now: () => Date;
+}
+
+/** @throws Error when the node declares no backups */
+export function backupsOf(name: string, node: NodeConfig): Backups {
+  const { backups } = node as NodeConfig & { backups?: Backups };
+  if (!backups)
+    throw new Error(`nodes.${name}.backups: missing, so nothing of this node is backed up`);
+  return backups;
+}
+
+/** The Docker API of the node. */
+export async function docker<T>(
+  { shell }: Pick<Site, "shell">,
+  method: "GET" | "POST" | "DELETE",
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const variables = {
+    METHOD: method,
+    REQUEST_PATH: path,
+    ...(body === undefined ? {} : { BODY: JSON.stringify(body) }),
+  };
+  const answer = await shell.script("recovery/api", variables);
+  return (answer === "" ? {} : JSON.parse(answer)) as T;
+}
