@@ -21,7 +21,7 @@ export const complain: Print = (line) => {
 export async function open(stack: string): Promise<Opened> {
   const environment = process.env;
   // Only then: a workstation at three in the morning needs nothing of the lab.
-  if (stack === "lab") return (await import("./lab")).openRunningLab(complain);
+  if (stack === "lab") return (await import("./lab.js")).openRunningLab(complain);
   return openStack(stack, {
     credentials: () => credentialsFrom(environment),
     proxmoxToken: environment["PROXMOX_RESTORE_TOKEN"],

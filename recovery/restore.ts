@@ -74,19 +74,20 @@ export async function main(
     show(opened.redact(line));
   };
   return withScratch(async (scratch) => {
+    const since = site.now();
     const recovery = await planFor(request, site, scratch);
     say(describe(recovery, site.now()));
-    if (request.yes) return act(recovery, say);
+    if (request.yes) return act(recovery, say, since, site.now);
     say("\nNothing was touched. To do it, repeat the command with --yes.");
     return 0;
   });
 }
 
-async function act(recovery: Recovery, say: Print): Promise<number> {
+async function act(recovery: Recovery, say: Print, since: Date, now: () => Date): Promise<number> {
   say("");
   const { signal, release } = holdInterrupts();
   try {
-    const outcome = await perform(recovery, say, { signal });
+    const outcome = await perform(recovery, say, { now, since, signal });
     say(verdict(recovery, outcome));
     return outcome.ok ? 0 : 1;
   } finally {

@@ -109,15 +109,16 @@ interface Circumstances {
   readonly now?: () => Date;
   /** Stops it between two steps, as a failure would. */
   readonly signal?: AbortSignal;
+  /** When somebody began to wait; default: now. */
+  readonly since?: Date;
 }
 
 /** Does it; on failure takes back what was begun, the last first, and says what state things are in. */
 export async function perform(
   recovery: Recovery,
   print: Print,
-  { now = clock, signal }: Circumstances = {},
+  { now = clock, signal, since: began = now() }: Circumstances = {},
 ): Promise<Outcome> {
-  const began = now();
   const error = await attempt(recovery, print, now, signal);
   const seconds = secondsBetween(began, now());
   const age = recovery.takenAt ? secondsBetween(recovery.takenAt, began) : 0;

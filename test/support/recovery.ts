@@ -1,0 +1,129 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { ShellVariables } from "../../components/shell";
+import type { Deployed, Engine } from "../../recovery/engine";
+import type { Inventory } from "../../recovery/inventory";
+import type { Command } from "../../recovery/process";
+import type { Guest, Proxmox, VmBackup } from "../../recovery/proxmox";
+import type { Repository, Section, Snapshot } from "../../recovery/repository";
+import type { NodeShell } from "../../recovery/shell";
+import type { Site } from "../../recovery/site";
+import { prodNode } from "./settings";
+
+/** A node, its backups and its cluster as a test wants them; every order is written down. */
+export class FakeSite implements Site {
+  readonly name = "proj-docker02";
+  readonly node = prodNode();
+  readonly backups = {
+    server: { address: "192.0.2.6", port: 8007, datastore: "docker", fingerprint: "AA" },
+    image: "registry/backup:1@sha256:b",
+    vm: { storage: "pbs01" },
+  };
+  /** What was ordered, in its order. */
+  readonly log: string[] = [];
+  /** An order that begins so fails. */
+  failing: string | undefined;
+  /** Told of every order, to change what the next ones find. */
+  onOrder: (what: string) => void = () => undefined;
+  inventory: Inventory = {
+    root: "/var/lib/docker",
+    containers: [],
+    volumes: [],
+    images: [],
+    networks: [],
+    status: null,
+  };
+  readonly archives: Partial<
+    Record<Section, { snapshot: Snapshot; files: Record<string, string> }[]>
+  > = {};
+  deployed: Deployed[] = [];
+  vmBackups: VmBackup[] = [];
+  vm: Guest | undefined;
+  /** Answers of scripts by name, or by name and request of the Docker API. */
+  readonly answers: Record<string, string> = {};
+  time = new Date("2026-01-31T10:00:00Z");
+  readonly now = (): Date => this.time;
+
+  private order<T>(what: string, answer: T): Promise<T> {
+    this.log.push(what);
+    this.onOrder(what);
+    return this.failing !== undefined && what.startsWith(this.failing)
+      ? Promise.reject(new Error(`${this.failing} failed`))
+      : Promise.resolve(answer);
+  }
+
+  readonly shell: NodeShell = {
+    script: (name, variables) => {
+      if (name === "recovery/inventory") return Promise.resolve(JSON.stringify(this.inventory));
+      const what = FakeSite.label(name, variables);
+      return this.order(what, this.answers[what] ?? this.answers[name] ?? "");
+    },
+    feed: (command, from: Command) =>
+      this.order(`feed ${command.slice(0, 2).join(" ")} < ${from.program}`, ""),
+    shown: (command) => command.join(" "),
+  };
+
+  private static label(name: string, v: ShellVariables): string {
+    if (name === "recovery/api")
+      return `api ${v.METHOD ?? ""} ${v.REQUEST_PATH ?? ""} ${v.BODY ?? ""}`.trim();
+    if (name === "recovery/image") return `image ${v.IMAGE ?? ""} from ${v.SOURCE ?? ""}`;
+    const words = [v.ACTION, v.VOLUME].filter((word) => word !== undefined);
+    return [name, ...words].join(" ");
+  }
+
+  readonly repository: Repository = {
+    snapshots: (section) =>
+      Promise.resolve((this.archives[section] ?? []).map(({ snapshot }) => snapshot)),
+    read: (section, snapshot, archive) =>
+      Promise.resolve(this.files(section, snapshot)[archive] ?? ""),
+    stream: (section, snapshot) => ({ program: `${section}/${snapshot.id}`, args: [] }),
+    extract: (section, snapshot, _archive, directory) => {
+      for (const [path, text] of Object.entries(this.files(section, snapshot))) {
+        mkdirSync(dirname(join(directory, path)), { recursive: true });
+        writeFileSync(join(directory, path), text);
+      }
+      return this.order(`extract ${section}`, undefined);
+    },
+    shown: (section, { id }, archive) => `restore ${section} ${id} ${archive}`,
+  };
+
+  private files(section: Section, wanted: Snapshot): Record<string, string> {
+    const found = this.archives[section]?.find(({ snapshot }) => snapshot === wanted);
+    return found?.files ?? {};
+  }
+
+  readonly proxmox: Proxmox = {
+    backups: () => Promise.resolve(this.vmBackups),
+    guest: () => Promise.resolve(this.vm),
+    backUp: async (vmId, storage) => {
+      const volume = `${storage}:backup/vm/${vmId}/safety`;
+      await this.order(`vzdump ${vmId} ${storage}`, undefined);
+      this.vmBackups = [{ volume, takenAt: this.time }, ...this.vmBackups];
+    },
+    restore: (vmId, volume, force) =>
+      this.order(`qmrestore ${volume} ${vmId}${force ? " --force" : ""}`, undefined),
+    start: (vmId) => this.order(`qm start ${vmId}`, undefined),
+    shutDown: (vmId) => this.order(`qm shutdown ${vmId}`, undefined),
+    remove: (vmId) => this.order(`qm destroy ${vmId}`, undefined),
+  };
+
+  readonly engine: Engine = {
+    configuration: () => Promise.resolve({ problems: [], secrets: [] }),
+    hostKeys: () => Promise.resolve({}),
+    resources: () => Promise.resolve(this.deployed),
+    up: (targets) =>
+      this.order(`up ${targets.map((urn) => urn.split("::").at(-1)).join(" ")}`, undefined),
+    shown: (targets) => `pulumi up of ${targets.length}`,
+  };
+
+  /** Adds a snapshot; give the newest first. */
+  backedUp(section: Section, id: string, time: string, files: Record<string, unknown> = {}): void {
+    const texts = Object.entries(files).map(([name, content]) => [
+      name,
+      typeof content === "string" ? content : JSON.stringify(content),
+    ]);
+    const snapshot = { id, takenAt: new Date(time) };
+    const entry = { snapshot, files: Object.fromEntries(texts) as Record<string, string> };
+    this.archives[section] = [...(this.archives[section] ?? []), entry];
+  }
+}

@@ -1,0 +1,346 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { planContainer, type ContainerOptions } from "../../recovery/container";
+import type { Container } from "../../recovery/inventory";
+import { planVm } from "../../recovery/machine";
+import { planPlatform } from "../../recovery/platform";
+import { describe as shown, perform, type Outcome, type Recovery } from "../../recovery/steps";
+import { FakeSite } from "../support/recovery";
+
+const ID = `sha256:${"a".repeat(64)}`;
+const WEB: Container = {
+  Id: "0123456789abcdef",
+  Name: "/web",
+  Image: ID,
+  Config: { Image: "registry/web:1", Hostname: "0123456789ab", Env: ["PASSWORD=geheim"] },
+  HostConfig: { NetworkMode: "front", Binds: ["data:/data"], RestartPolicy: { Name: "always" } },
+  NetworkSettings: { Networks: { front: { IPAMConfig: { IPv4Address: "172.19.0.7" } }, back: {} } },
+  Mounts: [{ Type: "volume", Name: "data", Source: "/x", Destination: "/data" }],
+};
+const RUNS = '{"State":{"Running":true}}';
+
+let site: FakeSite;
+let printed: string[];
+let scratch: string;
+beforeEach(() => {
+  site = new FakeSite();
+  printed = [];
+  scratch = mkdtempSync(join(tmpdir(), "recovery-"));
+});
+afterEach(() => {
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+const act = (recovery: Recovery): Promise<Outcome> =>
+  perform(recovery, (line) => printed.push(line), { now: site.now });
+
+describe("an undeclared container", () => {
+  const definitions = {
+    "definitions/containers.json": [WEB],
+    "definitions/networks.json": [{ Name: "front", Driver: "bridge", Id: "n1", Created: "x" }],
+    "definitions/images.json": [
+      { Id: ID, RepoTags: ["registry/web:1"], RepoDigests: ["registry/web@sha256:d"] },
+    ],
+  };
+  const restore = async (options: ContainerOptions = {}): Promise<Outcome> =>
+    act(await planContainer(site, "web", options));
+
+  beforeEach(() => {
+    site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z", definitions);
+    site.inventory = {
+      ...site.inventory,
+      volumes: [{ Name: "data" }],
+      networks: [{ Name: "back" }],
+    };
+    site.answers["image registry/web:1 from registry/web@sha256:d"] = ID;
+    site.answers["recovery/api"] = '{"Id":"new"}';
+    site.answers["api GET /containers/web/json"] = RUNS;
+  });
+
+  test("comes back from its definition, its image from the registry by digest", async () => {
+    expect(await restore()).toEqual({ ok: true, seconds: 0, age: 7200 });
+    expect(site.log.map((line) => line.replace(/ \{.*/, ""))).toEqual([
+      "extract configuration",
+      "api POST /networks/create",
+      `image ${ID} from `,
+      "image registry/web:1 from registry/web@sha256:d",
+      "api POST /containers/create?name=web",
+      "api POST /networks/back/connect",
+      "api POST /containers/new/start",
+      "api GET /containers/web/json",
+    ]);
+    const body = site.log.find((line) => line.includes("/create?name"))?.replace(/^[^{]*/, "");
+    expect(JSON.parse(body ?? "")).toEqual({
+      Image: "registry/web:1",
+      Env: ["PASSWORD=geheim"],
+      HostConfig: { ...WEB.HostConfig, ContainerIDFile: "" },
+      NetworkingConfig: {
+        EndpointsConfig: { front: { IPAMConfig: { IPv4Address: "172.19.0.7" } } },
+      },
+    });
+  });
+
+  test("its plan shows no secret", async () => {
+    expect(shown(await planContainer(site, "web"), site.now())).not.toContain("geheim");
+  });
+
+  test("takes its image from the backup when no registry has it", async () => {
+    delete site.answers["image registry/web:1 from registry/web@sha256:d"];
+    site.backedUp("images", "images", "2026-01-25T03:00:00Z", {
+      "index.conf": [{ reference: "registry/web:1", id: ID }],
+    });
+    const load = "feed docker load < tar";
+    site.onOrder = (what) => {
+      if (what === load) site.answers[`image ${ID} from `] = ID;
+    };
+    expect(await restore()).toMatchObject({ ok: true });
+    expect(site.log).toContain(load);
+    expect(site.log.find((line) => line.includes("/create?name"))).toContain(`"Image":"${ID}"`);
+  });
+
+  test("whose image is nowhere leaves nothing behind", async () => {
+    delete site.answers["image registry/web:1 from registry/web@sha256:d"];
+    const { error } = await restore();
+    expect(error).toMatch(/registry\/web:1: cannot be pulled, and images were never backed up/);
+    expect(error).toMatch(/state: as it was before/);
+    expect(site.log.at(-1)).toBe("api DELETE /networks/front");
+  });
+
+  test("another image under the same tag is not taken for it", async () => {
+    site.answers["image registry/web:1 from registry/web@sha256:d"] = "sha256:other";
+    expect((await restore()).error).toMatch(/cannot be pulled/);
+  });
+
+  test("gets its missing volume back first", async () => {
+    site.inventory = { ...site.inventory, volumes: [] };
+    site.backedUp("volumes", "data", "2026-01-31T02:30:00Z", { "meta.conf": {} });
+    site.answers["image registry/backup:1@sha256:b from registry/backup:1@sha256:b"] = "sha256:b";
+    expect(await restore()).toMatchObject({ ok: true });
+    const order = [
+      "feed docker run < volumes/data",
+      "recovery/volume copy data",
+      "api POST /containers/new/start",
+    ];
+    expect(site.log.filter((line) => order.includes(line))).toEqual(order);
+  });
+
+  test("that exists is replaced only by force, kept, and not started by the daemon", async () => {
+    site.inventory = { ...site.inventory, containers: [WEB] };
+    await expect(planContainer(site, "web")).rejects.toThrow("container web exists; --force");
+    expect(await restore({ force: true })).toMatchObject({ ok: true });
+    const kept = site.log.filter((line) => /stop|update|rename/.test(line));
+    expect(kept).toEqual([
+      "api POST /containers/web/stop?t=60",
+      'api POST /containers/web/update {"RestartPolicy":{"Name":"no"}}',
+      "api POST /containers/web/rename?name=web.before-2026-01-31T100000Z",
+    ]);
+  });
+
+  test("that cannot be made gives the one before its name back", async () => {
+    site.inventory = { ...site.inventory, containers: [WEB] };
+    site.failing = "api POST /containers/create";
+    const plan = await planContainer(site, "web", { force: true });
+    site.inventory = {
+      ...site.inventory,
+      containers: [{ ...WEB, Name: "/web.before-2026-01-31T100000Z" }],
+    };
+    expect((await act(plan)).error).toMatch(/state: as it was before/);
+    expect(site.log.slice(-4, -1)).toEqual([
+      "api POST /containers/web.before-2026-01-31T100000Z/rename?name=web",
+      'api POST /containers/web/update {"RestartPolicy":{"Name":"always"}}',
+      "api POST /containers/web/start",
+    ]);
+  });
+
+  test("that does not become healthy is told, and stays", async () => {
+    site.answers["api GET /containers/web/json"] =
+      '{"State":{"Running":true,"Health":{"Status":"unhealthy"}}}';
+    const { error } = await restore({ healthSeconds: -1 });
+    expect(error).toMatch(/web is unhealthy: docker logs web/);
+    expect(error).toMatch(/state: restored, but "wait until web runs/);
+    expect(site.log.filter((line) => line.includes("DELETE"))).toEqual([]);
+  });
+
+  test("a name the backup does not have", async () => {
+    await expect(planContainer(site, "wob")).rejects.toThrow(
+      "host/configuration/2026-01-31T08:00:00Z has no container wob; it has: web",
+    );
+  });
+});
+
+describe("a declared container", () => {
+  const PROVIDER =
+    "urn:pulumi:prod::docker-node::pulumi:providers:docker::proj-docker02-docker::uuid";
+  const urn = (name: string): string => `urn:pulumi:prod::docker-node::x::${name}`;
+  beforeEach(() => {
+    const container = "docker:index/container:Container";
+    site.deployed = [
+      { urn: urn("image"), type: "docker:index/remoteImage:RemoteImage", provider: PROVIDER },
+      {
+        urn: urn("agent"),
+        type: container,
+        provider: PROVIDER,
+        dependencies: [urn("image"), urn("daemon")],
+        outputs: { name: "portainer_agent" },
+      },
+      { urn: urn("daemon"), type: "command:remote:Command" },
+      {
+        urn: urn("other"),
+        type: container,
+        provider: PROVIDER.replace("02", "01"),
+        outputs: { name: "elsewhere" },
+      },
+    ];
+    site.answers["api GET /containers/portainer_agent/json"] = RUNS;
+  });
+
+  test("comes back by the engine, with the image it needs and nothing else", async () => {
+    const recovery = await planContainer(site, "portainer_agent");
+    expect(recovery.takenAt).toBeUndefined();
+    expect(await act(recovery)).toEqual({ ok: true, seconds: 0, age: 0 });
+    expect(site.log).toEqual(["up image agent", "api GET /containers/portainer_agent/json"]);
+    expect(recovery.afterwards).toEqual([expect.stringContaining("never backed up")]);
+  });
+
+  test("of another node is not this one's", async () => {
+    await expect(planContainer(site, "elsewhere")).rejects.toThrow("never backed up");
+  });
+
+  test("a failing engine", async () => {
+    site.failing = "up";
+    expect((await act(await planContainer(site, "portainer_agent"))).error).toMatch(
+      /as it was before/,
+    );
+  });
+});
+
+describe("a VM", () => {
+  const [newest, older] = ["2026-01-31T03:30:00Z", "2026-01-30T03:30:00Z"];
+  const volume = (time: string): string => `pbs01:backup/vm/2019/${time}`;
+  beforeEach(() => {
+    site.vmBackups = [newest, older].map((time) => ({
+      volume: volume(time),
+      takenAt: new Date(time),
+    }));
+    site.answers["recovery/engine"] = "29.10.0";
+  });
+
+  test("that is gone comes back from its newest backup, and is waited for", async () => {
+    expect(await act(await planVm(site))).toEqual({ ok: true, seconds: 0, age: 6.5 * 3600 });
+    expect(site.log).toEqual([
+      `qmrestore ${volume(newest)} 2019`,
+      "qm start 2019",
+      "recovery/engine",
+    ]);
+    expect(printed.at(-1)).toContain("Docker 29.10.0");
+  });
+
+  test("an older backup by its time; an unknown one names what there is", async () => {
+    expect((await planVm(site, { wanted: older })).snapshot).toBe(volume(older));
+    await expect(planVm(site, { wanted: "x" })).rejects.toThrow(
+      `can be latest, ${newest}, ${older}`,
+    );
+    site.vmBackups = [];
+    await expect(planVm(site)).rejects.toThrow("storage pbs01 has no backup of this VM");
+  });
+
+  describe("that exists", () => {
+    beforeEach(() => {
+      site.vm = { node: "pve01", running: true, protection: false };
+    });
+
+    test("is not touched without force", async () => {
+      await expect(planVm(site)).rejects.toThrow(/VM 2019 exists.*--force/);
+    });
+
+    test("is off and backed up before its disks are overwritten", async () => {
+      expect(await act(await planVm(site, { force: true }))).toMatchObject({ ok: true });
+      expect(site.log).toEqual([
+        "qm shutdown 2019",
+        "vzdump 2019 pbs01",
+        `qmrestore ${volume(newest)} 2019 --force`,
+        "qm start 2019",
+        "recovery/engine",
+      ]);
+    });
+
+    test("runs on when it cannot be backed up", async () => {
+      site.failing = "vzdump";
+      expect((await act(await planVm(site, { force: true }))).error).toMatch(/as it was before/);
+      expect(site.log.at(-1)).toBe("qm start 2019");
+    });
+
+    test("comes back as it was when the older backup cannot be restored", async () => {
+      site.failing = `qmrestore ${volume(newest)}`;
+      expect((await act(await planVm(site, { force: true }))).error).toMatch(/as it was before/);
+      expect(site.log.slice(-2)).toEqual([
+        "qmrestore pbs01:backup/vm/2019/safety 2019 --force",
+        "qm start 2019",
+      ]);
+    });
+
+    test.each([
+      [{ protection: true }, /protected.*machine\.protect to false.*qm set 2019 --protection 0/],
+      [{ node: "pve02" }, /is on pve02, not on pve01/],
+      [{ lock: "backup" }, /locked \(backup\)/],
+    ])("%j is explained", async (difference, message) => {
+      site.vm = { node: "pve01", running: true, protection: false, ...difference };
+      await expect(planVm(site, { force: true })).rejects.toThrow(message);
+    });
+  });
+});
+
+describe("the platform", () => {
+  const files = {
+    "etc/docker/daemon.json": "{}",
+    "etc/docker/certs.d/registry/ca.crt": "PEM",
+    "definitions/containers.json": [
+      { ...WEB, Name: "/web" },
+      { ...WEB, Name: "/portainer_agent" },
+    ],
+  };
+  beforeEach(() => {
+    site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z", files);
+    site.inventory = { ...site.inventory, containers: [{ ...WEB, Name: "/portainer_agent" }] };
+  });
+
+  test("storage and engine first, then the files, then what is declared, then the containers", async () => {
+    site.deployed = [
+      {
+        urn: "urn::net",
+        type: "docker:index/network:Network",
+        provider: "x::pulumi:providers:docker::proj-docker02-docker::u",
+      },
+    ];
+    expect(await act(await planPlatform(site, scratch))).toMatchObject({ ok: true, age: 7200 });
+    expect(site.log).toEqual([
+      "extract configuration",
+      "recovery/platform save",
+      "storage",
+      "install",
+      "feed tar -x < tar",
+      "recovery/platform restart",
+      "recovery/platform compare",
+      "daemon",
+      "access",
+      "up net",
+    ]);
+    expect(printed.join("\n")).toContain("npm run restore -- container proj-docker02 web --yes");
+    expect(printed.join("\n")).not.toContain("container proj-docker02 portainer_agent");
+  });
+
+  test("an engine that does not start with the files gets back what it had", async () => {
+    site.failing = "recovery/platform restart";
+    expect((await act(await planPlatform(site, scratch))).error).toMatch(/as it was before/);
+    expect(site.log.at(-1)).toBe("recovery/platform back");
+  });
+
+  test("a step after the files leaves them, and says what is to be done", async () => {
+    site.failing = "access";
+    expect((await act(await planPlatform(site, scratch))).error).toMatch(
+      /state: restored, but "run node\/access.sh as ubuntu/,
+    );
+    expect(site.log).not.toContain("recovery/platform back");
+  });
+});

@@ -1,0 +1,264 @@
+/**
+ * A volume's recovery with real pipes and files: the scripts run here, in a scratch directory, with
+ * test/fixtures/recovery in place of docker, curl and the backup client.
+ */
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { renderScript } from "../../components/shell";
+import { pipe, run, type Command } from "../../recovery/process";
+import { connect } from "../../recovery/repository";
+import type { NodeShell } from "../../recovery/shell";
+import type { Site } from "../../recovery/site";
+import { describe as shown, perform } from "../../recovery/steps";
+import { planVolume } from "../../recovery/volume";
+import { prodNode } from "../support/settings";
+
+const FIXTURES = join(__dirname, "../fixtures/recovery");
+const TAKEN = "2026-01-31T02:30:00Z";
+const NOW = new Date("2026-01-31T10:00:00Z");
+const SAFETY = "data.before-2026-01-31T100000Z";
+
+let home: string;
+let env: Record<string, string>;
+let printed: string[];
+beforeEach(() => {
+  home = fs.mkdtempSync(join(tmpdir(), "recovery-"));
+  for (const folder of ["volumes", "containers", "archives", "root"])
+    fs.mkdirSync(join(home, folder));
+  const PATH = [FIXTURES, process.env["PATH"] ?? ""].join(delimiter);
+  env = { PATH, FAKE: home, ROOT_DIR: join(home, "root"), POLL_SECONDS: "0.02" };
+  printed = [];
+});
+afterEach(() => {
+  fs.rmSync(home, { recursive: true, force: true });
+});
+
+const put = (path: string, text: string): void => {
+  const file = join(home, path);
+  fs.mkdirSync(join(file, ".."), { recursive: true });
+  fs.writeFileSync(file, text);
+};
+const content = (volume: string): Record<string, string> => {
+  const root = join(home, "volumes", volume);
+  const files = fs.readdirSync(root, { recursive: true }).map(String).sort();
+  const read = files.filter((file) => fs.statSync(join(root, file)).isFile());
+  return Object.fromEntries(read.map((file) => [file, fs.readFileSync(join(root, file), "utf8")]));
+};
+const volumes = (): string[] => fs.readdirSync(join(home, "volumes")).sort();
+const state = (container: string): string =>
+  fs.readFileSync(join(home, "containers", container), "utf8").trim();
+const calls = (): string[] => fs.readFileSync(join(home, "calls"), "utf8").trim().split("\n");
+
+/** A snapshot of the volume `data` with these files. */
+function backedUp(files: Record<string, string>, meta: object = {}): void {
+  for (const [file, text] of Object.entries(files)) put(`source/${file}`, text);
+  const archive = `archives/proj-docker02/volumes/data/${TAKEN}`;
+  put(`${archive}/meta.conf`, JSON.stringify(meta));
+  const target = join(home, archive, "data.pxar");
+  execFileSync("tar", ["-c", "-C", join(home, "source"), "-f", target, "."]);
+}
+
+const within = (command: readonly string[]): Command => {
+  const [program = "", ...args] = command;
+  return { program: join(FIXTURES, program), args, env };
+};
+const shell: NodeShell = {
+  script: async (name, variables) =>
+    (await run({ program: "bash", args: ["-s"], env }, renderScript(name, variables))).trim(),
+  feed: (command, from) => pipe(from, within(command)),
+  shown: (command) => command.join(" "),
+};
+
+function site(): Site {
+  const server = { host: "192.0.2.6", port: 8007, datastore: "docker", fingerprint: "AA" };
+  const client = join(FIXTURES, "proxmox-backup-client");
+  process.env["FAKE"] = home;
+  const access = { ...server, tokenId: "restore@pbs!r", token: "t", keyfile: "/key", client };
+  return {
+    name: "proj-docker02",
+    node: prodNode(),
+    backups: { server: { ...server, address: server.host }, image: "i" },
+    shell,
+    repository: connect(access, "proj-docker02"),
+    now: () => NOW,
+  } as Partial<Site> as Site;
+}
+
+async function restore(): ReturnType<typeof perform> {
+  const recovery = await planVolume(site(), "data");
+  return perform(recovery, (line) => printed.push(line));
+}
+
+const lost = (): void => {
+  put("volumes/data/file", "live");
+  put("volumes/data/newer", "only here");
+  put("containers/web", "running data\n");
+  put("containers/other", "running elsewhere\n");
+  put("containers/docker_node_backup", "running none\n");
+};
+
+test("a deleted volume is made anew, as it was declared, with the content of the snapshot", async () => {
+  backedUp({ file: "precious", "deep/one": "1" }, { driver: "local", labels: { purpose: "x" } });
+  expect(await restore()).toMatchObject({ ok: true });
+  expect(content("data")).toEqual({ "deep/one": "1", file: "precious" });
+  expect(volumes()).toEqual(["data"]);
+  const creation = calls().find((line) => line.startsWith("curl"));
+  expect(creation).toContain('{"Name":"data","Driver":"local","Labels":{"purpose":"x"}');
+});
+
+test("over live data: what was there is kept, and who uses it is stopped and started", async () => {
+  lost();
+  backedUp({ file: "precious" });
+  expect(await restore()).toMatchObject({ ok: true });
+  expect(content("data")).toEqual({ file: "precious" });
+  expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
+  expect(volumes()).toEqual(["data", SAFETY]);
+  const stops = calls().filter((line) => line.startsWith("stop"));
+  expect(stops).toEqual(["stop --time 120 web docker_node_backup"]);
+  expect(["web", "other", "docker_node_backup"].map(state)).toEqual([
+    "running data",
+    "running elsewhere",
+    "running none",
+  ]);
+});
+
+test("a plan touches nothing and says what would be done", async () => {
+  lost();
+  backedUp({ file: "precious" });
+  const plan = shown(await planVolume(site(), "data"), NOW);
+  expect(plan).toMatchInlineSnapshot(`
+   "volume data on proj-docker02
+   from:     host/data/2026-01-31T02:30:00Z, 7 h 30 min old
+   required: RTO below 30 min, RPO below 1 d
+
+     1. have the backup image on the node: i
+     2. extract host/data/2026-01-31T02:30:00Z into the volume data.restoring
+          proxmox-backup-client restore host/data/2026-01-31T02:30:00Z data.pxar - --ns proj-docker02/volumes --keyfile /key |
+            docker run --interactive --rm --label docker-node.recovery=data --pull never --userns host --network none --log-driver none --mount type=volume,source=data.restoring,target=/restore,volume-nocopy --entrypoint pxar i extract - /restore
+          if it fails: remove data.restoring
+     3. take the digest of data.restoring; the snapshot has none
+     4. stop web, docker_node_backup
+          if it fails: start web, docker_node_backup
+     5. copy data as it is to data.before-2026-01-31T100000Z
+          if it fails: remove data.before-2026-01-31T100000Z
+     6. put the content of data.restoring into data, and compare
+          if it fails: put data.before-2026-01-31T100000Z back into data
+     7. start what was stopped
+     8. remove data.restoring
+
+   afterwards: what data held before is in data.before-2026-01-31T100000Z; when all is well: docker volume rm data.before-2026-01-31T100000Z"
+  `);
+  expect(content("data")).toEqual({ file: "live", newer: "only here" });
+  expect(calls().filter((line) => /^(run|stop|volume (create|rm))/.test(line))).toEqual([]);
+});
+
+describe("the recorded digest", () => {
+  const extracted = async (): Promise<string> => {
+    backedUp({ file: "precious" });
+    await restore();
+    return /sha256 (\w{64})/.exec(printed.join("\n"))?.[1] ?? "";
+  };
+
+  test("is compared", async () => {
+    const digest = await extracted();
+    backedUp({ file: "precious" }, { digest, consistency: "stop" });
+    expect(await restore()).toMatchObject({ ok: true });
+  });
+
+  test("of a volume that was held still, another one is refused before anything is touched", async () => {
+    lost();
+    backedUp({ file: "precious" }, { digest: "0".repeat(64), consistency: "stop" });
+    expect((await restore()).error).toMatch(
+      /not what was backed up: extracted sha256 \w+, recorded 0+\n/,
+    );
+    expect(content("data")).toEqual({ file: "live", newer: "only here" });
+    expect(volumes()).toEqual(["data"]);
+    expect(calls().filter((line) => line.startsWith("stop"))).toEqual([]);
+  });
+
+  test("of a volume that was in use may differ, and that is said", async () => {
+    backedUp({ file: "precious" }, { digest: "0".repeat(64), consistency: "none" });
+    expect(await restore()).toMatchObject({ ok: true });
+    expect(printed.join("\n")).toContain("was in use during its backup");
+  });
+});
+
+test("a stream that breaks off leaves the live volume alone and no trace", async () => {
+  lost();
+  backedUp({ file: "x".repeat(100_000) });
+  put("cut", "50000");
+  const outcome = await restore();
+  expect(outcome.error).toMatch(/proxmox-backup-client ended with 255: Error: connection reset/);
+  expect(outcome.error).toMatch(/state: as it was before, nothing is lost$/);
+  expect(content("data")).toEqual({ file: "live", newer: "only here" });
+  expect(volumes()).toEqual(["data"]);
+  expect(state("web")).toBe("running data");
+});
+
+test("when the content cannot be put in place, what was there comes back and everything runs again", async () => {
+  lost();
+  backedUp({ file: "precious" });
+  put("fail", "source=data.restoring,target=/from");
+  const outcome = await restore();
+  expect(outcome.error).toMatch(/as it was before/);
+  expect(content("data")).toEqual({ file: "live", newer: "only here" });
+  expect(volumes()).toEqual(["data"]);
+  expect(state("web")).toBe("running data");
+});
+
+test("when not even that works, the safety copy stays and is named", async () => {
+  lost();
+  backedUp({ file: "precious" });
+  put("fail", "source=data,target=/to");
+  const outcome = await restore();
+  expect(outcome.error).toContain(
+    `state: NOT as before. This could not be taken back: put ${SAFETY} back into data`,
+  );
+  expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
+});
+
+test("a container that does not start again is no reason to throw the restored data away", async () => {
+  lost();
+  backedUp({ file: "precious" });
+  put("fail", "^start web");
+  const outcome = await restore();
+  expect(outcome.error).toMatch(/not started again: web/);
+  expect(outcome.error).toMatch(
+    /state: restored, but "start what was stopped" is still to be done/,
+  );
+  expect(content("data")).toEqual({ file: "precious" });
+  expect(state("docker_node_backup")).toBe("running none");
+});
+
+test("killed in the middle, nothing is lost, and the next run starts what it had stopped", async () => {
+  lost();
+  backedUp({ file: "precious" });
+  // What a killed run leaves: the staging volume, a safety copy, stopped containers, and the list of them.
+  await shell.script("recovery/volume", {
+    ACTION: "stop",
+    SUBJECT: "data",
+    VOLUME: "data",
+    CONTAINERS: "web docker_node_backup",
+  });
+  put("volumes/data.restoring/half", "…");
+  expect(state("web")).toBe("exited data");
+  expect(await restore()).toMatchObject({ ok: true });
+  expect(content("data")).toEqual({ file: "precious" });
+  expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
+  expect(["web", "docker_node_backup"].map(state)).toEqual(["running data", "running none"]);
+  expect(volumes()).toEqual(["data", SAFETY]);
+});
+
+test("an unknown volume and an unknown time name what there is", async () => {
+  backedUp({ file: "precious" });
+  await expect(planVolume(site(), "dota")).rejects.toThrow(
+    "dota: never backed up; there are backups of: data",
+  );
+  await expect(planVolume(site(), "data", "yesterday")).rejects.toThrow(
+    `--snapshot yesterday: can be latest, ${TAKEN}`,
+  );
+  fs.rmSync(join(home, "archives"), { recursive: true });
+  await expect(planVolume(site(), "data")).rejects.toThrow("there are backups of: nothing");
+});

@@ -1,0 +1,580 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { main as backups } from "../../recovery/backups";
+import { coverage, isLate, type Evidence, type Row } from "../../recovery/coverage";
+import { creationOf, sourceOf } from "../../recovery/definition";
+import { onDockerOf } from "../../recovery/engine";
+import type { Container, Inventory } from "../../recovery/inventory";
+import { openStack } from "../../recovery/open";
+import { pipe, run } from "../../recovery/process";
+import { choose, connect, credentialsFrom } from "../../recovery/repository";
+import { summary, type Rehearsal } from "../../recovery/rehearse";
+import { json, table } from "../../recovery/report";
+import { main as restore } from "../../recovery/restore";
+import { word } from "../../recovery/shell";
+import { describe as shown, duration, perform, verdict, type Recovery } from "../../recovery/steps";
+import { FakeSite } from "../support/recovery";
+import { stackFile } from "../support/settings";
+import { loadSettings } from "../../config/load";
+
+const NOW = new Date("2026-01-31T10:00:00Z");
+const at = (time: string): Date => new Date(`2026-01-${time}Z`);
+
+const container = (name: string, more: Partial<Container> = {}): Container => ({
+  Id: `${name}0123456789ab`,
+  Name: `/${name}`,
+  Image: `sha256:${name}`,
+  Config: { Image: `registry/${name}:1` },
+  HostConfig: {},
+  ...more,
+});
+
+const INVENTORY: Inventory = {
+  root: "/var/lib/docker/231072.231072",
+  containers: [
+    container("web", {
+      Mounts: [
+        { Type: "volume", Name: "data", Source: "/v", Destination: "/data" },
+        { Type: "bind", Source: "/srv/uploads", Destination: "/uploads" },
+        { Type: "bind", Source: "/etc/docker/certs.d", Destination: "/certs" },
+        { Type: "tmpfs", Source: "", Destination: "/tmp" },
+      ],
+    }),
+    container("agent", {
+      Mounts: [
+        { Type: "bind", Source: "/var/run/docker.sock", Destination: "/var/run/docker.sock" },
+        { Type: "bind", Source: "/var/lib/docker/231072.231072/volumes", Destination: "/v" },
+        { Type: "bind", Source: "/srv/uploads", Destination: "/uploads" },
+      ],
+    }),
+  ],
+  volumes: [
+    { Name: "data" },
+    { Name: "orphan" },
+    { Name: "new" },
+    { Name: "cache", Labels: { "docker-node.backup": "false" } },
+    {
+      Name: "data.before-x",
+      Labels: { "docker-node.backup": "false", "docker-node.recovery": "data" },
+    },
+  ],
+  images: [{ Id: "sha256:web", RepoTags: ["registry/web:1"] }],
+  networks: [],
+  status: {
+    updated: "2026-01-31T09:00:00Z",
+    items: {
+      configuration: {
+        kind: "configuration",
+        lastGood: "2026-01-31T09:00:00Z",
+        snapshot: "host/configuration/2026-01-30T02:45:00Z",
+        result: "ok",
+        error: null,
+      },
+      "volume/orphan": {
+        kind: "volumes",
+        lastGood: "2026-01-29T02:30:00Z",
+        snapshot: "host/orphan/2026-01-29T02:30:00Z",
+        result: "failed",
+        error: "no space left",
+      },
+    },
+  },
+};
+
+const EVIDENCE: Evidence = {
+  inventory: INVENTORY,
+  snapshots: {
+    volumes: [
+      { id: "data", takenAt: at("31T02:30:00") },
+      { id: "data", takenAt: at("30T02:30:00") },
+      { id: "deleted", takenAt: at("30T02:30:00") },
+      { id: "orphan", takenAt: at("29T02:30:00") },
+      { id: "deleted", takenAt: at("29T02:30:00") },
+    ],
+    configuration: [{ id: "configuration", takenAt: at("30T02:45:00") }],
+    images: [],
+  },
+  images: [{ snapshot: { id: "images", takenAt: at("25T03:00:00") }, ids: ["sha256:web"] }],
+  configurationPaths: ["/etc/docker"],
+  vm: { volume: "pbs01:backup/vm/2019/2026-01-31T03:30:00Z", takenAt: at("31T03:30:00") },
+  vmId: 2019,
+};
+
+describe("coverage", () => {
+  const rows = coverage(EVIDENCE, NOW);
+  const row = (item: string): Row | undefined => rows.find((one) => one.item === item);
+
+  test("every volume, bind mount and image, the configuration and the VM, for people", () => {
+    expect(table([{ node: "proj-docker02", rows }])).toMatchInlineSnapshot(`
+     "proj-docker02:
+       ✓ volume         data                                   7 h 30 min old of 1 d allowed                                used by web
+       ✗ volume         orphan                                 2 d 7 h old of 1 d allowed (last run failed: no space left)
+       ✗ volume         new                                    never backed up
+       - volume         cache                                  excluded (label docker-node.backup=false)
+       - volume         data.before-x                          excluded (made by a recovery of data)
+       - volume         deleted                                gone
+       ! bind mount     /srv/uploads                           not covered (bind mount: only volumes are backed up)         used by web, agent
+       ✓ bind mount     /etc/docker/certs.d                    ok (part of the configuration)                               used by web
+       - bind mount     /var/run/docker.sock                   no data                                                      used by agent
+       ✓ bind mount     /var/lib/docker/231072.231072/volumes  ok (the volumes, each by itself)                             used by agent
+       ✓ image          registry/web:1                         6 d 7 h old of 7 d allowed                                   used by web
+       ✗ image          registry/agent:1                       never backed up                                              used by agent
+       ✓ configuration  configuration                          1 h old of 4 h allowed
+       ✓ vm             2019                                   6 h 30 min old of 1 d allowed
+
+     6 within their RPO, 1 beyond it, 2 never backed up, 1 not covered: NOT fresh"
+    `);
+  });
+
+  test("a configuration that did not change is as good as backed up when the node last looked", () => {
+    expect(row("configuration")).toMatchObject({ state: "ok", age: 3600 });
+    const status = { ...INVENTORY.status, items: {} } as Inventory["status"];
+    const silent = { ...EVIDENCE, inventory: { ...INVENTORY, status } };
+    expect(coverage(silent, NOW)).toContainEqual(
+      expect.objectContaining({ item: "configuration", state: "late" }),
+    );
+  });
+
+  test("what the node claims without a snapshot on the server counts for nothing", () => {
+    const items = {
+      "volume/new": {
+        kind: "volumes",
+        lastGood: "2026-01-31T09:00:00Z",
+        snapshot: "host/new/2026-01-31T09:00:00Z",
+        result: "ok",
+        error: null,
+      },
+    } as const;
+    const lying = { ...EVIDENCE, inventory: { ...INVENTORY, status: { updated: "", items } } };
+    expect(coverage(lying, NOW)).toContainEqual(
+      expect.objectContaining({ item: "new", state: "never" }),
+    );
+  });
+
+  test("late, never and unknown are not fresh; an uncovered bind mount and a deleted volume are", () => {
+    const of = (state: Row["state"]): Row => ({ kind: "volume", item: "x", usedBy: [], state });
+    expect((["late", "never", "unknown"] as const).map((state) => isLate([of(state)]))).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    const fine = ["ok", "excluded", "not covered", "no data", "gone"] as const;
+    expect(isLate(fine.map(of))).toBe(false);
+  });
+
+  test("a VM without a backup, and a Proxmox that does not answer", () => {
+    const vm = (evidence: Partial<Evidence>): unknown =>
+      coverage({ ...EVIDENCE, ...evidence }, NOW).at(-1);
+    expect(vm({ vm: null })).toMatchObject({ state: "never" });
+    expect(vm({ vm: undefined })).toMatchObject({ state: "unknown" });
+    expect(vm({ vm: { volume: "v", takenAt: at("30T03:30:00") } })).toMatchObject({
+      state: "late",
+    });
+  });
+
+  test("for programs", () => {
+    const parsed = JSON.parse(
+      json([
+        { node: "n", rows },
+        { node: "m", rows: [], error: "gone" },
+      ]),
+    ) as unknown;
+    expect(parsed).toEqual({
+      fresh: false,
+      nodes: [
+        { node: "n", rows: JSON.parse(JSON.stringify(rows)) as unknown },
+        { node: "m", rows: [], error: "gone" },
+      ],
+    });
+  });
+});
+
+describe("npm run backups", () => {
+  const settings = loadSettings(stackFile("prod"));
+  const opened = (site: () => FakeSite) => () =>
+    Promise.resolve({
+      stack: "prod",
+      settings,
+      site,
+      redact: (text: string) => text.replaceAll("geheim", "[secret]"),
+    });
+
+  test("status 0 when all is fresh", async () => {
+    const site = new FakeSite();
+    site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z");
+    site.backedUp("images", "images", "2026-01-25T03:00:00Z", {
+      "index.conf": [{ id: "sha256:web" }],
+    });
+    site.vmBackups = [{ volume: "v", takenAt: at("31T03:30:00") }];
+    site.inventory = { ...site.inventory, containers: [container("web")] };
+    const lines: string[] = [];
+    expect(
+      await backups(
+        [],
+        (line) => lines.push(line),
+        opened(() => site),
+      ),
+    ).toBe(0);
+    expect(lines.join()).toContain("registry/web:1");
+    site.time = at("31T13:00:00");
+    expect(
+      await backups(
+        ["--json"],
+        () => undefined,
+        opened(() => site),
+      ),
+    ).toBe(1);
+  });
+
+  test("a node that cannot be asked is named, without secrets, and the status is 1", async () => {
+    const lines: string[] = [];
+    const broken = (): never => {
+      throw new Error("ssh: geheim");
+    };
+    expect(await backups([], (line) => lines.push(line), opened(broken))).toBe(1);
+    expect(lines.join()).toContain("proj-docker02: ssh: [secret]");
+  });
+
+  test("an unknown node, an unknown option, help", async () => {
+    const opener = opened(() => new FakeSite());
+    await expect(backups(["nope"], () => undefined, opener)).rejects.toThrow(
+      "node nope: can be proj-docker02",
+    );
+    await expect(backups(["--what"])).rejects.toThrow("--what");
+    expect(await backups(["--help"], () => undefined)).toBe(0);
+  });
+});
+
+describe("npm run restore", () => {
+  const settings = loadSettings(stackFile("prod"));
+  const site = new FakeSite();
+  const opener = () =>
+    Promise.resolve({ stack: "prod", settings, site: () => site, redact: (text: string) => text });
+  const lines: string[] = [];
+  const command = (...args: string[]): Promise<number> =>
+    restore(args, (line) => lines.push(line), opener);
+
+  test("is a dry run without --yes", async () => {
+    site.vmBackups = [{ volume: "pbs01:backup/vm/2019/x", takenAt: at("31T03:30:00") }];
+    site.answers["recovery/engine"] = "29";
+    expect(await command("vm", "proj-docker02")).toBe(0);
+    expect(site.log).toEqual([]);
+    expect(lines.at(-1)).toContain("Nothing was touched");
+    expect(await command("vm", "proj-docker02", "--yes")).toBe(0);
+    expect(site.log).toEqual([
+      "qmrestore pbs01:backup/vm/2019/x 2019",
+      "qm start 2019",
+      "recovery/engine",
+    ]);
+    expect(lines.at(-1)).toMatch(
+      /^RTO measured: 0 s .*\nRPO measured: 6 h 30 min \(required: below 1 d\)$/,
+    );
+  });
+
+  test("status 1 when it fails", async () => {
+    site.failing = "qmrestore";
+    expect(await command("vm", "proj-docker02", "--yes")).toBe(1);
+    expect(lines.join("\n")).toContain("state: as it was before");
+  });
+
+  test.each([
+    [[], '"": can be container, volume, platform, vm'],
+    [["disk", "n"], '"disk": can be'],
+    [["volume"], "volume: which node?"],
+    [["volume", "n"], "volume: one NAME after the node"],
+    [["vm", "n", "x"], "vm: nothing after the node"],
+    [["container", "n", "a", "b"], "container: one NAME after the node"],
+  ])("%j", async (args, message) => {
+    await expect(command(...args)).rejects.toThrow(message);
+  });
+});
+
+describe("steps", () => {
+  const recovery = (run: () => Promise<undefined>): Recovery => ({
+    title: "t",
+    snapshot: "host/a/b",
+    takenAt: at("31T09:00:00"),
+    objectives: { rto: 60, rpo: 60 },
+    steps: [
+      { title: "first", run: () => Promise.resolve("found"), undo: { title: "u", run } },
+      { title: "second", run },
+    ],
+    afterwards: ["look"],
+  });
+  const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+
+  test("durations", () => {
+    expect([0, 59.6, 61, 3600, 90_000, -5].map(duration)).toEqual([
+      "0 s",
+      "1 min",
+      "1 min 1 s",
+      "1 h",
+      "1 d 1 h",
+      "0 s",
+    ]);
+  });
+
+  test("measured beside required", () => {
+    const outcome = { ok: true, seconds: 30, age: 3600 };
+    expect(verdict(recovery(nothing), outcome)).toBe(
+      "RTO measured: 30 s (required: below 1 min)\nRPO measured: 1 h (required: below 1 min, MISSED)",
+    );
+    expect(shown(recovery(nothing), NOW)).toContain("afterwards: look");
+  });
+
+  test("an interruption is taken like a failure, between two steps", async () => {
+    const lines: string[] = [];
+    const controller = new AbortController();
+    const plan = recovery(nothing);
+    const first = {
+      ...plan.steps[0],
+      title: "first",
+      run: () => {
+        controller.abort(new Error("interrupted"));
+        return nothing();
+      },
+    };
+    const outcome = await perform(
+      { ...plan, steps: [first, ...plan.steps.slice(1)] },
+      (line) => lines.push(line),
+      { signal: controller.signal },
+    );
+    expect(outcome.error).toBe("interrupted\nstate: as it was before, nothing is lost");
+    expect(lines.join("\n")).not.toContain("second");
+    expect(lines.join("\n")).toContain("taking back: u");
+  });
+});
+
+describe("definitions", () => {
+  test("an anonymous volume is mounted by its name again", () => {
+    const Mounts = [
+      { Type: "volume", Name: "f00", Source: "/x", Destination: "/cache" },
+      { Type: "volume", Name: "data", Source: "/x", Destination: "/data" },
+      { Type: "volume", Name: "ro", Source: "/x", Destination: "/ro", RW: false },
+    ];
+    const HostConfig = { Binds: ["data:/data:rw"], Mounts: [{ Target: "/other" }] };
+    const { body } = creationOf(container("web", { Mounts, HostConfig }));
+    expect(body["HostConfig"]).toMatchObject({
+      Binds: ["data:/data:rw", "f00:/cache", "ro:/ro:ro"],
+    });
+  });
+
+  test("a name of its own stays, one that Docker made does not, nor one of another's network", () => {
+    const named = (Hostname: string, NetworkMode = "bridge"): unknown =>
+      creationOf(
+        container("web", { Config: { Image: "i", Hostname }, HostConfig: { NetworkMode } }),
+      ).body["Hostname"];
+    expect([
+      named("mail"),
+      named("web012345678"),
+      named("mail", "host"),
+      named("x", "container:y"),
+    ]).toEqual(["mail", undefined, undefined, undefined]);
+  });
+
+  test("aliases without the old id; Docker's own networks are not joined", () => {
+    const Networks = {
+      bridge: {},
+      back: { Aliases: ["db", "web012345678"], Links: ["a:b"], DriverOpts: { x: "y" } },
+    };
+    const { joins } = creationOf(container("web", { NetworkSettings: { Networks } }));
+    expect(joins).toEqual([
+      { network: "back", endpoint: { Aliases: ["db"], Links: ["a:b"], DriverOpts: { x: "y" } } },
+    ]);
+  });
+
+  test.each([
+    ["registry/web:1@sha256:x", {}, "registry/web:1@sha256:x"],
+    [
+      "registry/web:1",
+      { RepoDigests: ["mirror/web@sha256:m", "registry/web@sha256:x"] },
+      "registry/web@sha256:x",
+    ],
+    ["registry/web:1", {}, "registry/web:1"],
+    [`sha256:${"0".repeat(64)}`, { RepoTags: ["registry/web:2"] }, "registry/web:2"],
+    [`sha256:${"0".repeat(64)}`, {}, ""],
+  ])("%s is pulled from its registry", (name, image, source) => {
+    const one = container("web", { Config: { Image: name } });
+    expect(sourceOf(one, [{ Id: "sha256:web", ...image }])).toBe(source);
+  });
+});
+
+describe("the backup client", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "recovery-"));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const client = (script: string) => {
+    const file = join(folder, "client");
+    writeFileSync(file, `#!/bin/bash\n${script}\n`);
+    chmodSync(file, 0o755);
+    const access = { host: "192.0.2.6", port: 8007, datastore: "docker", fingerprint: "AA:BB" };
+    return connect(
+      { ...access, tokenId: "r@pbs!t", token: "geheim", keyfile: "/key", client: file },
+      "n",
+    );
+  };
+
+  test("gets server, token and fingerprint by its environment, never on its command line", async () => {
+    const repository = client('echo "$PBS_REPOSITORY $PBS_PASSWORD $PBS_FINGERPRINT $*"');
+    const snapshot = { id: "data", takenAt: at("31T02:30:00") };
+    expect((await repository.read("volumes", snapshot, "meta.conf")).trim()).toBe(
+      "r@pbs!t@192.0.2.6:8007:docker geheim AA:BB restore host/data/2026-01-31T02:30:00Z meta.conf - --ns n/volumes --keyfile /key",
+    );
+    expect(repository.stream("volumes", snapshot, "data.pxar").args.join(" ")).not.toContain(
+      "geheim",
+    );
+  });
+
+  test("snapshots come newest first; a namespace that is not there yet has none", async () => {
+    const entry = (time: number): string =>
+      `{"backup-type":"host","backup-id":"a","backup-time":${time}}`;
+    const listed = await client(`echo '[${entry(100)},${entry(200)}]'`).snapshots("volumes");
+    expect(listed.map(({ takenAt }) => takenAt.getTime())).toEqual([200_000, 100_000]);
+    expect(choose(listed, "a", "1970-01-01T00:01:40Z")).toBe(listed[1]);
+    expect(
+      await client("echo \"Error: namespace 'n/volumes' does not exist\" >&2; exit 255").snapshots(
+        "volumes",
+      ),
+    ).toEqual([]);
+  });
+
+  test.each([
+    ["Error: certificate fingerprint does not match", "certificate fingerprint does not match"],
+    ["Error: permission check failed", "permission check failed"],
+    ["Error: error trying to connect: Connection refused", "Connection refused"],
+  ])("%s", async (said, message) => {
+    await expect(client(`echo "${said}" >&2; exit 255`).snapshots("volumes")).rejects.toThrow(
+      message,
+    );
+  });
+
+  test("that is not installed says where to get it", async () => {
+    const missing = connect(
+      {
+        host: "h",
+        port: 1,
+        datastore: "d",
+        fingerprint: "f",
+        tokenId: "t",
+        token: "t",
+        keyfile: "k",
+        client: join(folder, "none"),
+      },
+      "n",
+    );
+    await expect(missing.snapshots("volumes")).rejects.toThrow(/is not installed here: https/);
+  });
+});
+
+describe("credentials", () => {
+  test("every variable that is missing is named", () => {
+    expect(() => credentialsFrom({})).toThrow(
+      /PBS_RESTORE_TOKEN_ID[^]*PBS_RESTORE_TOKEN or PBS_RESTORE_TOKEN_FILE[^]*PBS_RESTORE_KEYFILE/,
+    );
+  });
+
+  test("the secret from a file", () => {
+    const folder = mkdtempSync(join(tmpdir(), "recovery-"));
+    writeFileSync(join(folder, "token"), "geheim\n");
+    const base = { PBS_RESTORE_TOKEN_ID: "a@pbs!b", PBS_RESTORE_KEYFILE: "/key" };
+    expect(credentialsFrom({ ...base, PBS_RESTORE_TOKEN_FILE: join(folder, "token") })).toEqual({
+      tokenId: "a@pbs!b",
+      token: "geheim",
+      keyfile: "/key",
+      client: undefined,
+    });
+    rmSync(folder, { recursive: true });
+  });
+});
+
+describe("programs", () => {
+  const bash = (script: string) => ({ program: "bash", args: ["-c", script] });
+
+  test("a pipe carries everything, and fails if either end does", async () => {
+    expect(await pipe(bash("head -c 3000000 /dev/zero"), bash("wc -c"))).toBe("3000000\n");
+    await expect(
+      pipe(bash("echo x; echo broke >&2; exit 3"), bash("cat >/dev/null")),
+    ).rejects.toThrow("bash ended with 3: broke");
+    await expect(
+      pipe(bash("head -c 3000000 /dev/zero"), bash("echo full >&2; exit 4")),
+    ).rejects.toThrow("bash ended with 4: full");
+    await expect(pipe({ program: "/nope", args: [] }, bash("cat"))).rejects.toThrow(
+      "/nope is not installed here",
+    );
+  });
+
+  test("one that does not read its input", async () => {
+    expect(await run(bash("echo done"), "x".repeat(1_000_000))).toBe("done\n");
+  });
+
+  test("words are quoted only where they must be", () => {
+    expect(["--a=b", "type=volume,source=x", "a b", "it's"].map(word)).toEqual([
+      "--a=b",
+      "type=volume,source=x",
+      "'a b'",
+      `'it'\\''s'`,
+    ]);
+  });
+});
+
+describe("opening a stack", () => {
+  const settings = loadSettings(stackFile("prod"));
+  const credentials = () => ({ tokenId: "t", token: "t", keyfile: "k" });
+  const open = (configuration: object, keys = {}) => {
+    const { engine } = new FakeSite();
+    Object.assign(engine, {
+      configuration: () =>
+        Promise.resolve({ problems: [], secrets: ["a-long-secret"], ...configuration }),
+      hostKeys: () => Promise.resolve(keys),
+    });
+    return openStack("prod", { credentials, engine });
+  };
+
+  test("tells what is wrong with the configuration, and which nodes there are", async () => {
+    await expect(open({ problems: ["nodes: missing"] })).rejects.toThrow(
+      "not sound:\n  nodes: missing",
+    );
+    const opened = await open({ settings });
+    expect(() => opened.site("nope")).toThrow("node nope: can be proj-docker02");
+    expect(opened.redact("x a-long-secret y")).toBe("x [secret] y");
+  });
+
+  test("the host key has to be known from somewhere", async () => {
+    const opened = await open({ settings, sealed: "no passphrase" });
+    expect(() => opened.site("proj-docker02")).toThrow(
+      /backups: missing|host key is not known, since the stack's outputs cannot be read \(no passphrase\)/,
+    );
+  });
+});
+
+test("what a node's Docker has is known by its provider", () => {
+  const provider = (node: string): string =>
+    `urn:pulumi:s::p::pulumi:providers:docker::${node}-docker::id`;
+  const resources = ["a", "b"].map((node) => ({ urn: node, type: "t", provider: provider(node) }));
+  expect(onDockerOf("a", resources).map(({ urn }) => urn)).toEqual(["a"]);
+});
+
+test("a drill's summary", () => {
+  const one: Rehearsal = {
+    kind: "volume",
+    ok: true,
+    rto: { measured: 61, required: 1800 },
+    rpo: { measured: 30, required: 86_400 },
+    checksum: { before: "a", after: "a" },
+  };
+  const text = summary([
+    one,
+    { ...one, kind: "vm", ok: false, checksum: { before: "a", after: "b" } },
+    { ...one, kind: "platform", ok: false, error: "no\nmore" },
+  ]);
+  expect(text).toMatchInlineSnapshot(`
+   "✓ volume     RTO 1 min 1 s    of 30 min    RPO 30 s         of 1 d       content equal
+   ✗ vm         RTO 1 min 1 s    of 30 min    RPO 30 s         of 1 d       content DIFFERENT
+   ✗ platform   RTO 1 min 1 s    of 30 min    RPO 30 s         of 1 d       FAILED: no"
+  `);
+});
