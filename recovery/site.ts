@@ -1,30 +1,15 @@
 /** A node with everything a recovery needs, whichever stack it comes from. */
-import type { NodeConfig } from "../config/schema";
+import type { BackupsConfig, NodeConfig } from "../config/schema";
 import type { Engine } from "./engine";
 import type { Proxmox } from "./proxmox";
 import type { Repository } from "./repository";
 import type { NodeShell } from "./shell";
 
-/** What is declared of a node's backups, as far as a recovery needs it. */
-export interface Backups {
-  readonly server: {
-    readonly address: string;
-    readonly port: number;
-    readonly datastore: string;
-    readonly fingerprint: string;
-    /** How the workstation reaches the server, where that differs. */
-    readonly endpoint?: { readonly host: string; readonly port: number };
-  };
-  readonly image: string;
-  readonly configuration?: { readonly paths?: readonly string[] };
-  readonly vm?: { readonly storage: string };
-}
-
 export interface Site {
   /** Name of the node. */
   readonly name: string;
   readonly node: NodeConfig;
-  readonly backups: Backups;
+  readonly backups: BackupsConfig;
   readonly shell: NodeShell;
   readonly repository: Repository;
   readonly proxmox: Proxmox;
@@ -33,11 +18,9 @@ export interface Site {
 }
 
 /** @throws Error when the node declares no backups */
-export function backupsOf(name: string, node: NodeConfig): Backups {
-  const { backups } = node as NodeConfig & { backups?: Backups };
-  if (!backups)
-    throw new Error(`nodes.${name}.backups: missing, so nothing of this node is backed up`);
-  return backups;
+export function backupsOf(name: string, { backups }: NodeConfig): BackupsConfig {
+  if (backups) return backups;
+  throw new Error(`nodes.${name}.backups: missing, so nothing of this node is backed up`);
 }
 
 /** The Docker API of the node. */

@@ -27,7 +27,7 @@ export async function survey(site: Site): Promise<Row[]> {
     inventory,
     snapshots: { volumes, configuration, images },
     images: await contents(site, images, inventory),
-    configurationPaths: [...CONFIGURATION_PATHS, ...(backups.configuration?.paths ?? [])],
+    configurationPaths: [...CONFIGURATION_PATHS, ...backups.configuration.paths],
     vm: await newestOfVm(site),
     vmId: node.machine.vmId,
   };

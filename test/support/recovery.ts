@@ -7,18 +7,14 @@ import type { Command } from "../../recovery/process";
 import type { Guest, Proxmox, VmBackup } from "../../recovery/proxmox";
 import type { Repository, Section, Snapshot } from "../../recovery/repository";
 import type { NodeShell } from "../../recovery/shell";
-import type { Site } from "../../recovery/site";
+import { backupsOf, type Site } from "../../recovery/site";
 import { prodNode } from "./settings";
 
 /** A node, its backups and its cluster as a test wants them; every order is written down. */
 export class FakeSite implements Site {
   readonly name = "proj-docker02";
   readonly node = prodNode();
-  readonly backups = {
-    server: { address: "192.0.2.6", port: 8007, datastore: "docker", fingerprint: "AA" },
-    image: "registry/backup:1@sha256:b",
-    vm: { storage: "pbs01" },
-  };
+  readonly backups = backupsOf(this.name, this.node);
   /** What was ordered, in its order. */
   readonly log: string[] = [];
   /** An order that begins so fails. */

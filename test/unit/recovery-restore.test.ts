@@ -115,7 +115,8 @@ describe("an undeclared container", () => {
   test("gets its missing volume back first", async () => {
     site.inventory = { ...site.inventory, volumes: [] };
     site.backedUp("volumes", "data", "2026-01-31T02:30:00Z", { "meta.conf": {} });
-    site.answers["image registry/backup:1@sha256:b from registry/backup:1@sha256:b"] = "sha256:b";
+    const { image } = site.backups;
+    site.answers[`image ${image} from ${image}`] = "sha256:b";
     expect(await restore()).toMatchObject({ ok: true });
     const order = [
       "feed docker run < volumes/data",

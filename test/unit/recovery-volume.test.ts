@@ -10,7 +10,7 @@ import { renderScript } from "../../components/shell";
 import { pipe, run, type Command } from "../../recovery/process";
 import { connect } from "../../recovery/repository";
 import type { NodeShell } from "../../recovery/shell";
-import type { Site } from "../../recovery/site";
+import { backupsOf, type Site } from "../../recovery/site";
 import { describe as shown, perform } from "../../recovery/steps";
 import { planVolume } from "../../recovery/volume";
 import { prodNode } from "../support/settings";
@@ -18,6 +18,7 @@ import { prodNode } from "../support/settings";
 const FIXTURES = join(__dirname, "../fixtures/recovery");
 const TAKEN = "2026-01-31T02:30:00Z";
 const NOW = new Date("2026-01-31T10:00:00Z");
+const IMAGE = `backup:1@sha256:${"b".repeat(64)}`;
 const SAFETY = "data.before-2026-01-31T100000Z";
 
 let home: string;
@@ -76,14 +77,11 @@ function site(): Site {
   const client = join(FIXTURES, "proxmox-backup-client");
   process.env["FAKE"] = home;
   const access = { ...server, tokenId: "restore@pbs!r", token: "t", keyfile: "/key", client };
-  return {
-    name: "proj-docker02",
-    node: prodNode(),
-    backups: { server: { ...server, address: server.host }, image: "i" },
-    shell,
-    repository: connect(access, "proj-docker02"),
-    now: () => NOW,
-  } as Partial<Site> as Site;
+  const node = prodNode({ backups: { image: IMAGE } });
+  const backups = backupsOf("proj-docker02", node);
+  const repository = connect(access, "proj-docker02");
+  const site: Partial<Site> = { name: "proj-docker02", node, backups, shell, repository };
+  return { ...site, now: () => NOW } as Site;
 }
 
 async function restore(): ReturnType<typeof perform> {
@@ -133,10 +131,10 @@ test("a plan touches nothing and says what would be done", async () => {
    from:     host/data/2026-01-31T02:30:00Z, 7 h 30 min old
    required: RTO below 30 min, RPO below 1 d
 
-     1. have the backup image on the node: i
+     1. have the backup image on the node: backup:1@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
      2. extract host/data/2026-01-31T02:30:00Z into the volume data.restoring
           proxmox-backup-client restore host/data/2026-01-31T02:30:00Z data.pxar - --ns proj-docker02/volumes --keyfile /key |
-            docker run --interactive --rm --label docker-node.recovery=data --pull never --userns host --network none --log-driver none --mount type=volume,source=data.restoring,target=/restore,volume-nocopy --entrypoint pxar i extract - /restore
+            docker run --interactive --rm --label docker-node.recovery=data --pull never --userns host --network none --log-driver none --mount type=volume,source=data.restoring,target=/restore,volume-nocopy --entrypoint pxar backup:1@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb extract - /restore
           if it fails: remove data.restoring
      3. take the digest of data.restoring; the snapshot has none
      4. stop web, docker_node_backup
