@@ -82,10 +82,16 @@ export async function backUp(kind: Kind, { site }: Pick<Stage, "site">): Promise
   for (const section of sections) await runBackup(site, section);
 }
 
-/** One run of the backup container, whatever its schedule says. */
-export async function runBackup({ shell }: Pick<Site, "shell">, section: string): Promise<void> {
+/** One run of the backup container, whatever its schedule says; `settings` of it, such as `ATTEMPTS=2`. */
+export async function runBackup(
+  { shell }: Pick<Site, "shell">,
+  section: string,
+  settings: readonly string[] = [],
+): Promise<void> {
   const nothing = { program: "true", args: [] };
-  await shell.feed(["docker", "exec", BACKUP_CONTAINER, "backup", section], nothing);
+  const environment = settings.flatMap((setting) => ["--env", setting]);
+  const command = ["docker", "exec", ...environment, BACKUP_CONTAINER, "backup", section];
+  await shell.feed(command, nothing);
 }
 
 async function destroyVm({ proxmox, node }: Site): Promise<void> {

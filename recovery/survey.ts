@@ -5,10 +5,15 @@ import { takeInventory, type Inventory } from "./inventory";
 import type { Snapshot } from "./repository";
 import type { Site } from "./site";
 
-/** What the backup of the configuration takes unless told otherwise. */
+/** What the backup of the configuration takes in any case (node/backup/configuration.sh). */
 const CONFIGURATION_PATHS = [
   "/etc/docker",
+  "/etc/containerd",
+  "/etc/default/docker",
+  "/etc/systemd/system/docker.service",
   "/etc/systemd/system/docker.service.d",
+  "/etc/systemd/system/docker.socket.d",
+  "/etc/systemd/system/containerd.service.d",
   "/etc/apt/sources.list.d",
   "/etc/apt/keyrings",
   "/etc/apt/preferences.d",

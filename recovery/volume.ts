@@ -170,7 +170,7 @@ function stopStep(plan: Plan): Step {
   return {
     title:
       running.length > 0 ? `stop ${running.join(", ")}` : "nothing runs that has to be stopped",
-    run: () => done(act(plan, "stop", volume, { CONTAINERS: running.join(" ") })),
+    run: () => done(act(plan, "stop", volume)),
     undo: {
       title: running.length > 0 ? `start ${running.join(", ")}` : "nothing to start",
       run: () => act(plan, "start", volume),

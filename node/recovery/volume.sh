@@ -5,7 +5,6 @@
 # VOLUME      the one this step is about: that, or one made for it
 # IMAGE       image whose bash, cp and find do the work (stage, digest, copy)
 # FROM        volume to copy from (copy)
-# CONTAINERS  names, separated by spaces (stop)
 # Result: the digest of the volume's tree (digest, copy), the names that were started (start), otherwise none
 SCRIPT=volume
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -19,7 +18,8 @@ MADE=(--label docker-node.backup=false --label "$LABEL")
 COPY_TIMEOUT="${COPY_TIMEOUT:-21600}"
 
 # tree_digest DIRECTORY: one SHA-256 over types, modes, owners, links and contents of everything below, whatever the order on
-# disk. Sockets are left out: no archive keeps them. Runs in a container, so it uses nothing of this file.
+# disk. Sockets are left out: no archive keeps them. The same as in node/backup/lib.sh, which records it. Runs in a container,
+# so it uses nothing of this file.
 tree_digest() {
   cd "$1" || return 1
   {
@@ -66,16 +66,24 @@ copy() {
 
 remove() { if exists "$1"; then docker_cli volume rm "$1" >/dev/null; fi; }
 
-# What is stopped is written down first: whoever comes after a run that was killed starts it again.
+# names OPTION...: running containers, on one line.
+names() { docker_cli ps --format '{{.Names}}' "$@" | xargs; }
+
+# The backup container goes first: a run under way then starts again what it had stopped, and nothing stops it anew.
 stop() {
-  local journal="$JOURNAL_DIR/$VOLUME.stopped" names
-  names=$(cat "$journal" 2>/dev/null || true)
-  # shellcheck disable=SC2086 # a list of names
-  names=$(printf '%s\n' $names $CONTAINERS | sort -u | xargs)
-  [[ -n $names ]] || return 0
-  write_if_changed "$journal" 0600 <<<"$names"
+  halt "$(names --filter 'name=^docker_node_backup$')"
+  halt "$(names --filter "volume=$VOLUME")"
+}
+
+# What is stopped is written down first: whoever comes after a run that was killed starts it again.
+halt() { # NAMES
+  local journal="$JOURNAL_DIR/$VOLUME.stopped" all
+  [[ -n $1 ]] || return 0
+  all=$(cat "$journal" 2>/dev/null || true)
+  # shellcheck disable=SC2086 # lists of names
+  write_if_changed "$journal" 0600 <<<"$(printf '%s\n' $all $1 | sort -u | xargs)"
   # shellcheck disable=SC2086
-  [[ -z $CONTAINERS ]] || DOCKER_TIMEOUT=600 docker_cli stop --time 120 $CONTAINERS >/dev/null
+  DOCKER_TIMEOUT=600 docker_cli stop --time 120 $1 >/dev/null
 }
 
 start() {

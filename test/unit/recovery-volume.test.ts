@@ -114,7 +114,7 @@ test("over live data: what was there is kept, and who uses it is stopped and sta
   expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
   expect(volumes()).toEqual(["data", SAFETY]);
   const stops = calls().filter((line) => line.startsWith("stop"));
-  expect(stops).toEqual(["stop --time 120 web docker_node_backup"]);
+  expect(stops).toEqual(["stop --time 120 docker_node_backup", "stop --time 120 web"]);
   expect(["web", "other", "docker_node_backup"].map(state)).toEqual([
     "running data",
     "running elsewhere",
@@ -238,7 +238,6 @@ test("killed in the middle, nothing is lost, and the next run starts what it had
     ACTION: "stop",
     SUBJECT: "data",
     VOLUME: "data",
-    CONTAINERS: "web docker_node_backup",
   });
   put("volumes/data.restoring/half", "…");
   expect(state("web")).toBe("exited data");

@@ -1,0 +1,417 @@
+/**
+ * Backups and recoveries on a real node: everything that could be lost is in the datastore; what is lost
+ * comes back as it was, in the required time; killed, cut off or refused, nothing is lost and it is seen.
+ *
+ * One VM and one `up` for all of it. Time is only moved forward, and last: a backup older than the newest
+ * one is refused, as Proxmox Backup Server does.
+ */
+import { spawn } from "node:child_process";
+import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, erase, instance } from "../../lab/lib/instance";
+import { changePbs, pbsEnv, startPbs, stopPbs } from "../../lab/lib/pbs";
+import { startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { main as backups } from "../../recovery/backups";
+import { setStage } from "../../recovery/drill";
+import { takeInventory, type ItemStatus } from "../../recovery/inventory";
+import { openLab } from "../../recovery/lab";
+import { run } from "../../recovery/process";
+import { KINDS, backUp, rehearse, runBackup, type Stage } from "../../recovery/rehearse";
+import { pathOf, timeOf, type Section, type Snapshot } from "../../recovery/repository";
+import type { NodeCoverage } from "../../recovery/report";
+import { main as restore } from "../../recovery/restore";
+import { Life } from "./life";
+import { Shell, log, processesWith, waitFor } from "./support";
+
+jest.setTimeout(45 * 60_000);
+
+const NODE = "proj-docker02";
+const CONTAINER = "docker_node_backup";
+/** It tries again, but not for minutes. */
+const IMPATIENT = ["ATTEMPTS=2", "RETRY_PAUSE=1"];
+const SECRET_TEXT = "this must not lie on pbs01 in the clear";
+const here = instance("backups");
+const life = new Life();
+const { step } = life;
+
+let lab: Lab;
+let stage: Stage;
+let shell: Shell;
+
+beforeAll(async () => {
+  await stopLab(here);
+  erase(here);
+  lab = await startLab(here, log);
+});
+
+afterAll(async () => {
+  await stopLab(here);
+  if (!life.broken) erase(here);
+  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+});
+
+const open = () => openLab(lab, log);
+
+/** `npm run restore`, in this process. */
+const restoring = (...args: string[]): Promise<number> =>
+  restore([...args, "--stack", "lab", "--yes"], log, open);
+
+/** `npm run backups`: status and the node's map. */
+async function map(): Promise<{ code: number; coverage: NodeCoverage }> {
+  let text = "";
+  const code = await backups(["--stack", "lab", "--json", NODE], (line) => (text += line), open);
+  const { nodes } = JSON.parse(text) as { nodes: [NodeCoverage] };
+  return { code, coverage: nodes[0] };
+}
+
+const newest = async (section: Section, id: string): Promise<Snapshot | undefined> =>
+  (await stage.site.repository.snapshots(section)).find((one) => one.id === id);
+
+/** What the backup container says of an item. */
+async function statusOf(item: string): Promise<ItemStatus | undefined> {
+  return (await takeInventory(stage.site.shell)).status?.items[item];
+}
+
+const health = (): Promise<string> =>
+  shell.root(`docker inspect -f '{{.State.Health.Status}}' ${CONTAINER}`);
+
+const digest = (volume: string): Promise<string> =>
+  stage.site.shell.script("recovery/volume", {
+    ACTION: "digest",
+    SUBJECT: volume,
+    VOLUME: volume,
+    IMAGE: stage.site.backups.image,
+  });
+
+step("up: a node with its backup container", async () => {
+  stage = await setStage(lab);
+  const keys = await stage.site.engine.hostKeys();
+  shell = new Shell(lab, NODE, keys[NODE] ?? "");
+  const running = `docker inspect -f '{{.State.Running}}' ${CONTAINER}`;
+  await waitFor(async () => (await shell.root(running)) === "true");
+});
+
+describe("what is backed up", () => {
+  step("all four kinds are in the datastore", async () => {
+    await shell.root(
+      `printf '${SECRET_TEXT}' >"$(docker volume inspect -f '{{.Mountpoint}}' research-data)/plain"; sync`,
+    );
+    for (const kind of KINDS) await backUp(kind, stage);
+    expect(await newest("volumes", "research-data")).toBeDefined();
+    expect(await newest("configuration", "configuration")).toBeDefined();
+    expect(await newest("images", "images")).toBeDefined();
+    expect(await stage.site.proxmox.backups("pbs01", stage.site.node.machine.vmId)).not.toEqual([]);
+  });
+
+  step("the coverage map shows all of it within its RPO", async () => {
+    const { code, coverage } = await map();
+    const late = coverage.rows.filter(({ state }) => ["late", "never", "unknown"].includes(state));
+    expect({ error: coverage.error, late }).toEqual({ error: undefined, late: [] });
+    expect(code).toBe(0);
+    const kinds = new Set(
+      coverage.rows.filter(({ state }) => state === "ok").map(({ kind }) => kind),
+    );
+    expect([...kinds].sort()).toEqual(
+      expect.arrayContaining(["configuration", "image", "vm", "volume"]),
+    );
+  });
+
+  step("a new volume is never backed up, and that is beyond its RPO", async () => {
+    await shell.root("docker volume create newcomer >/dev/null");
+    const { code, coverage } = await map();
+    expect(code).toBe(1);
+    expect(coverage.rows).toContainEqual(
+      expect.objectContaining({ item: "newcomer", state: "never" }),
+    );
+    await shell.root("docker volume rm newcomer >/dev/null");
+  });
+
+  step("nothing of it can be read on pbs01 without the key", () => {
+    const root = join(here.stateDir, "pbs", "docker");
+    const files = readdirSync(root, { recursive: true, withFileTypes: true }).filter((one) =>
+      one.isFile(),
+    );
+    expect(files.length).toBeGreaterThan(10);
+    const plain = files.filter((one) =>
+      readFileSync(join(one.parentPath, one.name)).includes(SECRET_TEXT),
+    );
+    expect(plain).toEqual([]);
+  });
+
+  step(
+    "the node's token cannot remove what it added, and the restore token adds nothing",
+    async () => {
+      const snapshot = await newest("volumes", "research-data");
+      if (!snapshot) throw new Error("no snapshot");
+      const client = (login: { id: string; secret: string }, ...args: string[]): Promise<string> =>
+        run({
+          program: join(lab.pbs.clientDir, "proxmox-backup-client"),
+          args: [...args, "--ns", `${NODE}/volumes`],
+          env: pbsEnv(lab.pbs, login, "docker"),
+        });
+      const node = lab.pbs.backupTokens[NODE];
+      if (!node) throw new Error("no token");
+      await expect(client(node, "snapshot", "forget", pathOf(snapshot))).rejects.toThrow(
+        /permission/i,
+      );
+      const file = join(here.stateDir, "one");
+      writeFileSync(file, "x");
+      const backup = ["backup", `x.conf:${file}`, "--backup-id", "x"];
+      await expect(client(lab.pbs.restoreToken, ...backup)).rejects.toThrow(/permission/i);
+    },
+  );
+});
+
+describe("what is lost comes back", () => {
+  for (const kind of KINDS)
+    step(`${kind}: equal checksums, within the required time`, async () => {
+      const rehearsal = await rehearse(kind, stage);
+      log(JSON.stringify(rehearsal));
+      expect(rehearsal).toMatchObject({ kind, error: undefined, ok: true });
+      expect(rehearsal.checksum.after).toBe(rehearsal.checksum.before);
+    });
+
+  step("the node is as the program wants it afterwards", async () => {
+    const agents = "docker inspect -f '{{.State.Running}}' portainer_agent docker_node_backup";
+    await waitFor(async () => (await shell.root(agents)) === "true\ntrue");
+  });
+});
+
+describe("kill -9", () => {
+  let before: string;
+
+  step(
+    "of the client in the middle of a backup loses nothing, and the next run succeeds",
+    async () => {
+      await shell.root(
+        "docker volume create big >/dev/null; head -c 200M /dev/urandom >\"$(docker volume inspect -f '{{.Mountpoint}}' big)/file\"; sync",
+      );
+      const known = await newest("volumes", "research-data");
+      const running = runBackup(stage.site, "volumes").catch((error: unknown) => error);
+      await waitFor(async () => (await shell.root("pgrep -f 'backup-id[ =]big' || true")) !== "");
+      await shell.root("pkill -9 -f 'backup-id[ =]big' || true");
+      log(`after kill -9 the run said: ${String(await running).slice(0, 300)}`);
+      expect((await stage.site.repository.snapshots("volumes")).map(pathOf)).toContain(
+        known && pathOf(known),
+      );
+      await runBackup(stage.site, "volumes");
+      expect(await newest("volumes", "big")).toBeDefined();
+      before = await digest("big");
+    },
+  );
+
+  step("of the whole backup container starts again what it had stopped", async () => {
+    const { image } = stage;
+    await shell.root(
+      `docker run -d --name holder --label docker-node.backup.consistency=stop -v big:/data ${image} sh -c 'trap exit TERM; while :; do sleep 1; done' >/dev/null`,
+    );
+    const running = runBackup(stage.site, "volumes").catch((error: unknown) => error);
+    const holder = (): Promise<string> =>
+      shell.root("docker inspect -f '{{.State.Running}}' holder");
+    await waitFor(async () => (await holder()) === "false");
+    await shell.root(`docker kill -s KILL ${CONTAINER} >/dev/null`);
+    await running;
+    await shell.root(`docker start ${CONTAINER} >/dev/null`);
+    await waitFor(async () => (await holder()) === "true");
+    await runBackup(stage.site, "volumes");
+    expect(await holder()).toBe("true");
+    before = await digest("big");
+  });
+
+  step("of the client in the middle of a restore leaves the live volume as it is", async () => {
+    await shell.root("echo newer >\"$(docker volume inspect -f '{{.Mountpoint}}' big)/newer\"");
+    const live = await digest("big");
+    const running = restoring("volume", NODE, "big");
+    const pattern = "proxmox-backup-client restore host/big";
+    await waitFor(() => {
+      const [line] = processesWith(pattern).filter((one) => one.includes("data.pxar"));
+      if (line) process.kill(Number(line.split(" ")[0]), "SIGKILL");
+      return Promise.resolve(line !== undefined);
+    });
+    expect(await running).toBe(1);
+    expect(await digest("big")).toBe(live);
+    expect(await shell.root("docker inspect -f '{{.State.Running}}' holder")).toBe("true");
+    expect(await shell.root("docker volume ls -q | grep ^big")).toBe("big");
+  });
+
+  step(
+    "of the restore itself, while content is put in place: the copy is there, and the next run succeeds",
+    async () => {
+      const live = await digest("big");
+      await killedAt("put the content of", ["volume", NODE, "big"]);
+      expect(await shell.root("docker inspect -f '{{.State.Running}}' holder")).toBe("false");
+      const copy = await shell.root("docker volume ls -q | grep '^big.before-'");
+      expect(await digest(copy)).toBe(live);
+      expect(await restoring("volume", NODE, "big")).toBe(0);
+      expect(await digest("big")).toBe(before);
+      expect(await digest(copy)).toBe(live);
+      expect(await shell.root("docker inspect -f '{{.State.Running}}' holder")).toBe("true");
+      await shell.root(
+        "docker rm -f holder >/dev/null; docker volume ls -q | grep ^big | xargs docker volume rm >/dev/null",
+      );
+    },
+  );
+});
+
+/** Runs the restore command as a person does, and kills it as soon as it says something. */
+async function killedAt(said: string, args: string[]): Promise<void> {
+  const command = ["--import", "tsx", "recovery/restore.ts", ...args, "--stack", "lab", "--yes"];
+  const env = { ...process.env, DOCKER_NODE_LAB: here.name };
+  const child = spawn(process.execPath, command, {
+    cwd: ROOT,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (data: Buffer) => {
+    output += data.toString();
+    // The plan names every step as well; what is being done has the time before it.
+    if (new RegExp(`^\\d\\d:\\d\\d:\\d\\d .*${said}`, "m").test(output)) child.kill("SIGKILL");
+  });
+  const signal = await new Promise((resolve) =>
+    child.on("close", (_, by) => {
+      resolve(by);
+    }),
+  );
+  if (signal !== "SIGKILL") throw new Error(`ended by itself:\n${output}`);
+}
+
+describe("trouble with pbs01", () => {
+  const item = "configuration";
+  const pem = join(here.stateDir, "pbs", "proxy.pem");
+  const start = () => startPbs({ stateDir: here.stateDir, credentials: lab.credentials }, log);
+
+  interface Trouble {
+    readonly name: string;
+    make(): Promise<unknown> | void;
+    end(): Promise<unknown> | void;
+    /** What is said. */
+    readonly error: RegExp;
+    /** What the workstation says, if it is concerned too. */
+    readonly map?: RegExp;
+  }
+
+  const troubles: Trouble[] = [
+    {
+      name: "down",
+      make: () => stopPbs(here.stateDir),
+      end: start,
+      error: /connect|refused|reset|EOF|timed? ?out/i,
+      map: /connect|refused/i,
+    },
+    {
+      name: "full",
+      make: () => {
+        changePbs(lab.pbs.settingsFile, ({ datastores }) => {
+          for (const store of datastores) store.quota = 1;
+        });
+      },
+      end: () => {
+        changePbs(lab.pbs.settingsFile, ({ datastores }) => {
+          for (const store of datastores) delete store.quota;
+        });
+      },
+      error: /no space left/i,
+    },
+    {
+      name: "another certificate",
+      make: async () => {
+        await stopPbs(here.stateDir);
+        for (const file of [pem, pem.replace("pem", "key")]) renameSync(file, `${file}.kept`);
+        await start();
+      },
+      end: async () => {
+        await stopPbs(here.stateDir);
+        for (const file of [pem, pem.replace("pem", "key")]) renameSync(`${file}.kept`, file);
+        await start();
+      },
+      error: /fingerprint|certificate/i,
+      map: /fingerprint|certificate/i,
+    },
+    {
+      name: "an expired token",
+      make: () => {
+        expireToken(1);
+      },
+      end: () => {
+        expireToken(undefined);
+      },
+      error: /expired|authentication|permission|401/i,
+    },
+  ];
+
+  function expireToken(expire: number | undefined): void {
+    changePbs(lab.pbs.settingsFile, ({ tokens }) => {
+      for (const token of tokens)
+        if (token.id === lab.pbs.backupTokens[NODE]?.id) token.expire = expire;
+    });
+  }
+
+  for (const { name, make, end, error, map: seen } of troubles)
+    step(`${name}: a clear error, and a status that shows it`, async () => {
+      await make();
+      try {
+        await expect(runBackup(stage.site, item, IMPATIENT)).rejects.toThrow();
+        expect(await statusOf(item)).toMatchObject({
+          result: "failed",
+          error: expect.stringMatching(error) as unknown,
+          lastGood: expect.stringMatching(/^20/) as unknown,
+        });
+        const { code, coverage } = await map();
+        if (seen)
+          expect({ code, error: coverage.error }).toEqual({
+            code: 1,
+            error: expect.stringMatching(seen) as unknown,
+          });
+        else expect(coverage.rows.find((row) => row.item === item)?.detail).toMatch(error);
+        await waitFor(async () => (await health()) === "unhealthy");
+        // Nothing else on the node is any the worse.
+        expect(await shell.root("docker inspect -f '{{.State.Running}}' portainer_agent")).toBe(
+          "true",
+        );
+      } finally {
+        await end();
+      }
+    });
+
+  step("when it is over, the next run succeeds and all is well again", async () => {
+    await runBackup(stage.site, item);
+    expect(await statusOf(item)).toMatchObject({ result: "ok", error: null });
+    await waitFor(async () => (await health()) === "healthy");
+  });
+});
+
+describe("the schedule, time moved forward", () => {
+  step("volumes are backed up at 02:30", async () => {
+    const before = (await newest("volumes", "research-data"))?.takenAt ?? new Date(0);
+    await shell.root(`
+      timedatectl set-ntp false 2>/dev/null || true
+      next=$(date -d 02:29:50 +%s)
+      if ((next <= $(date +%s))); then next=$((next + 86400)); fi
+      date -s "@$next" >/dev/null
+      docker restart ${CONTAINER} >/dev/null`);
+    const scheduled = async (): Promise<Snapshot | undefined> => {
+      const found = await newest("volumes", "research-data");
+      return found && found.takenAt > before ? found : undefined;
+    };
+    await waitFor(async () => (await scheduled()) !== undefined, 600);
+    const found = await scheduled();
+    expect(found && timeOf(found.takenAt)).toMatch(/T02:3\d:/);
+  });
+
+  step("the VM is backed up at 03:30 by the cluster's job", async () => {
+    const { vmId } = stage.site.node.machine;
+    const before = (await stage.site.proxmox.backups("pbs01", vmId))[0]?.takenAt ?? new Date(0);
+    const due = new Date();
+    due.setHours(3, 29, 50, 0);
+    if (due <= new Date()) due.setDate(due.getDate() + 1);
+    const ahead = Math.round((due.getTime() - Date.now()) / 1000);
+    const clock = join(here.stateDir, "clock");
+    writeFileSync(clock, String(ahead));
+    const latest = async () => (await stage.site.proxmox.backups("pbs01", vmId))[0];
+    await waitFor(async () => ((await latest())?.takenAt ?? before) > before, 900);
+    const taken = (await latest())?.takenAt;
+    expect(taken && [taken.getHours(), taken.getMinutes()]).toEqual([3, 30]);
+    rmSync(clock);
+  });
+});
