@@ -7,11 +7,11 @@ import { CommandFailed, pipe, run, type Command } from "./process";
 /** What recoveries do on a node. */
 export interface NodeShell {
   /** Runs `node/recovery/<script>.sh`, or another script of `node/`, with variables; its standard output, trimmed. */
-  script(name: string, variables: ShellVariables): Promise<string>;
+  readonly script: (name: string, variables: ShellVariables) => Promise<string>;
   /** Runs one command with what a program on the workstation says on its standard input. */
-  feed(command: readonly string[], from: Command): Promise<string>;
+  readonly feed: (command: readonly string[], from: Command) => Promise<string>;
   /** A command as a person would type it on the workstation. */
-  shown(command: readonly string[]): string;
+  readonly shown: (command: readonly string[]) => string;
 }
 
 /** ssh to a node; the private key stays where it is. */

@@ -36,6 +36,10 @@ restart() {
   if [[ -e $file && $(dockerd --help 2>/dev/null) == *--validate* ]]; then
     complaint=$(dockerd --validate --config-file "$file" 2>&1) || fail "the backed-up daemon.json is not valid" "$complaint"
   fi
+  start_engine
+}
+
+start_engine() {
   systemctl daemon-reload
   systemctl reset-failed docker.service 2>/dev/null || true
   systemctl restart docker.service || fail "docker.service does not start" "$(journal)"
@@ -56,7 +60,7 @@ back() {
     rm -f -- "$ROOT_DIR/$file"
   done <<<"$FILES"
   tar -x -p --numeric-owner -C "$ROOT_DIR/" -f "$ROOT_DIR$SAVED"
-  restart
+  start_engine
 }
 
 main() {
