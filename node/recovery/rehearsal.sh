@@ -46,7 +46,8 @@ make_volume() {
 # An image that no registry has: only its backup can bring it back.
 make_container() {
   local own="${IMAGE%%/*}/drill/web:1" seed=drill-seed
-  docker_cli rm --force "$seed" >/dev/null 2>&1 || true
+  docker_cli rm --force "$seed" "$CONTAINER" >/dev/null 2>&1 || true
+  docker_cli network rm "$NETWORK" >/dev/null 2>&1 || true
   DOCKER_TIMEOUT=600 docker_cli run --name "$seed" "$IMAGE" sh -c 'echo built >/built' >/dev/null
   docker_cli commit "$seed" "$own" >/dev/null
   docker_cli rm "$seed" >/dev/null
