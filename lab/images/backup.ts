@@ -136,7 +136,7 @@ export const BACKUP_CONFIG: ImageSpec["config"] = {
   Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
   Healthcheck: {
     Test: ["CMD", "healthcheck"],
-    Interval: 300 * SECOND,
+    Interval: 60 * SECOND,
     Timeout: 30 * SECOND,
     StartPeriod: 1800 * SECOND,
     Retries: 1,

@@ -72,7 +72,7 @@ async function statusOf(item: string): Promise<ItemStatus | undefined> {
   return (await takeInventory(stage.site.shell)).status?.items[item];
 }
 
-/** What the container's health check finds now; Docker itself asks every few minutes. */
+/** What the container's health check finds now; Docker itself asks once a minute. */
 const health = (): Promise<string> =>
   shell.root(`docker exec ${CONTAINER} healthcheck && echo healthy || true`);
 
@@ -283,7 +283,11 @@ async function killedAt(said: string, args: string[]): Promise<void> {
 describe("trouble with pbs01", () => {
   const item = "configuration";
   const pem = join(here.stateDir, "pbs", "proxy.pem");
-  const start = () => startPbs({ stateDir: here.stateDir, credentials: lab.credentials }, log);
+  const start = () => {
+    const { stateDir } = here;
+    const { address } = lab.pbs;
+    return startPbs({ stateDir, credentials: lab.credentials, address }, log);
+  };
 
   interface Trouble {
     readonly name: string;

@@ -412,7 +412,9 @@ describe("a stack of its own that builds on the node", () => {
 
   step("takes its workload with it, and leaves the node as it was", async () => {
     await consumer.destroy(quiet);
-    expect(await shell.root("docker ps -a --format '{{.Names}}'")).toBe("portainer_agent");
+    expect(await shell.root("docker ps -a --format '{{.Names}}' | sort")).toBe(
+      "docker_node_backup\nportainer_agent",
+    );
     await stack.preview({ ...quiet, expectNoChanges: true });
   });
 });
@@ -534,8 +536,12 @@ step("a machine that exists already is adopted by another stack, and goes on", a
     instruments: null,
   };
   const machine = { adopt: true, cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } };
-  const bare = { machine, portainer: null, volumes: null, networks: none };
-  const override = { defaults: { portainer: null }, nodes: { [NODE]: bare } };
+  const bare = { machine, portainer: null, backups: null, volumes: null, networks: none };
+  const override = {
+    proxmox: { backupStorage: null },
+    defaults: { portainer: null },
+    nodes: { [NODE]: bare },
+  };
   const adopted = await openStack(lab, override, "adopt");
   const steps = new Steps();
   await adopted.up({ ...quiet, onEvent: steps.onEvent });
