@@ -101,7 +101,9 @@ async function startServices(
   const pbs = await startPbs({ stateDir, credentials: keys, address: NETWORK.pbs }, log);
   const forwards = await forwardPorts(instance);
   const ports = { mirror: mirror.port, registry: registry.port, pbs: pbs.port };
-  const node = await startProxmox(proxmoxSettings(instance, keys, ports, forwards), log);
+  const settings = proxmoxSettings(instance, keys, ports, forwards);
+  const backupClient = path.join(pbs.clientDir, "proxmox-backup-client");
+  const node = await startProxmox({ ...settings, backupClient }, log);
   const imageUrl = `http://127.0.0.1:${mirror.port}/files/${files.name}`;
   return { images, endpoint: node.endpoint, apiToken: node.apiToken, imageUrl, forwards, pbs };
 }
