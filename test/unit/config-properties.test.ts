@@ -492,7 +492,7 @@ describe("merging", () => {
     ),
     tree: fc
       .array(fc.tuple(key, tie("value")), { maxLength: 4 })
-      .map((entries) => Object.fromEntries(entries) as Tree),
+      .map((entries) => Object.fromEntries<unknown>(entries)),
   }));
   const always = (check: (a: Tree, b: Tree, c: Tree) => void): void => {
     fc.assert(fc.property(tree, tree, tree, check), { seed, numRuns: 2_000 });
