@@ -461,8 +461,14 @@ describe("the server", () => {
 
   test("pauses double", () => {
     fake("server", "away\n".repeat(9));
-    const result = script("backup", ["volumes"], { ATTEMPTS: "4", RETRY_PAUSE: "0.1" });
+    rmSync(join(home, "bin/sleep"));
+    symlinkSync(which("true"), join(home, "bin/sleep"));
+    const result = script("backup", ["volumes"], { ATTEMPTS: "4", RETRY_PAUSE: "30" });
     expect(result.status).toBe(1);
+    expect(result.stderr.match(/again in \d+ s/g)).toEqual(
+      [30, 60, 120].map((seconds) => `again in ${seconds} s`),
+    );
+    expect(status()["volume/data"]).toMatchObject({ result: "failed", error: "Error: away" });
   });
 
   test.each([
