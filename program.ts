@@ -47,14 +47,6 @@ function readSettings(config: pulumi.Config): Settings {
   });
 }
 
-function readSettings(config: pulumi.Config): Settings {
-  return loadSettings({
-    proxmox: config.getObject("proxmox"),
-    defaults: config.getObject("defaults"),
-    nodes: config.getObject("nodes"),
-  });
-}
-
 /** One provider for the cluster: it is one API, whatever the number of nodes. */
 function connectProxmox(config: pulumi.Config, { proxmox: settings }: Settings): proxmox.Provider {
   return new proxmox.Provider("proxmox", {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { engineScripts, type Script } from "../components/docker-engine";
+import { engineScripts, type Script } from "../components/engine-scripts";
 import { onDockerOf } from "./engine";
 import { nameOf, takeInventory, type Container } from "./inventory";
 import { choose, pathOf, timeOf, type Snapshot } from "./repository";

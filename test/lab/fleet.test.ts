@@ -8,6 +8,7 @@ import { scanHostKey } from "../../import/ssh";
 import { erase, instance } from "../../lab/lib/instance";
 import { NETWORK, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, configMap, labConfig, selectStack } from "../../lab/lib/stack";
+import type { NodeFacts } from "../../lab/lib/summary";
 import { planOf } from "../../plan/events";
 import { render } from "../../plan/render";
 import { risksOf } from "../../plan/risks";
@@ -70,6 +71,12 @@ async function up(): Promise<Steps> {
   const steps = new Steps();
   await stack.up({ ...quiet, onEvent: steps.onEvent });
   return steps;
+}
+
+/** The nodes a stack's file declares. */
+function nodesIn(text: string): Record<string, unknown> {
+  const { config } = parse(text) as { config: Record<string, Record<string, unknown>> };
+  return config["docker-node:nodes"] ?? {};
 }
 
 /** `npm run import`, answered with yes or no; its status and everything it said. */
@@ -141,8 +148,7 @@ describe("import", () => {
   });
 
   step("has the daemon, the networks, the volumes and the agent in the configuration", () => {
-    const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
-    const { [VM.name]: node } = config["docker-node:nodes"] as Record<string, unknown>;
+    const { [VM.name]: node } = nodesIn(readFileSync(file, "utf8"));
     const id = expect.stringMatching(/^[0-9a-f]{64}$/) as unknown;
     expect(node).toMatchObject({
       machine: { vmId: 2014, adopt: true, cpu: { cores: 2 }, disk: { sizeGiB: 24 } },
@@ -244,4 +250,52 @@ describe("adoption", () => {
       await stack.up({ ...quiet, expectNoChanges: true });
     },
   );
+});
+
+describe("a second node in the same stack", () => {
+  const SECOND = "proj-docker02";
+
+  /** The file with another declaration of a node; without one the node is taken out. */
+  function declare(name: string, node?: unknown): void {
+    const document = parseDocument(readFileSync(file, "utf8"));
+    const at = ["config", "docker-node:nodes", name];
+    if (node === undefined) document.deleteIn(at);
+    else document.setIn(at, node);
+    writeFileSync(file, document.toString({ lineWidth: 0 }));
+  }
+
+  step("comes to life alone, by --target, and reaches its primary on their segment", async () => {
+    const { nodes } = labConfig(lab, { nodes: { [SECOND]: { backups: null } } });
+    const declared = (nodes as Record<string, object>)[SECOND];
+    declare(SECOND, { ...declared, primary: VM.name });
+    const target = [`**::${SECOND}`, `**::${SECOND}-*`, "**:components:CloudImage**"];
+    const steps = new Steps();
+    await stack.up({ ...quiet, target, onEvent: steps.onEvent });
+    expect(steps.with("create").filter((name) => name.startsWith(VM.name))).toEqual([]);
+    const found = ((await stack.outputs()).nodes?.value as NodeFacts)[SECOND];
+    expect(found).toMatchObject({
+      address: "10.25.20.24",
+      primary: { address: VM.address, port: 22, reachable: true },
+    });
+  });
+
+  step("leaves nothing to do for either, and the first never noticed", async () => {
+    await stack.up({ ...quiet, expectNoChanges: true });
+    const boot = /^[0-9a-f-]{36}$/m;
+    expect(boot.exec(await shell.root(UNTOUCHED))?.[0]).toBe(boot.exec(before)?.[0]);
+    expect((await proxmox.vmIds()).sort()).toEqual([2014, 2019]);
+  });
+
+  step("the first cannot be taken out while it is protected; how it can is said", async () => {
+    const text = readFileSync(file, "utf8");
+    declare(SECOND, { ...(nodesIn(text)[SECOND] as object), primary: { address: VM.address } });
+    declare(VM.name);
+    const events: EngineEvent[] = [];
+    const preview = stack.preview({ ...quiet, onEvent: (event) => void events.push(event) });
+    await expect(preview).rejects.toThrow();
+    const said = render(planOf(events, "fleet"), "terminal");
+    expect(said).toMatch(/machine\.protect: false[^]*2\. take nodes\.proj-docker01 out/);
+    expect((await proxmox.vmIds()).sort()).toEqual([2014, 2019]);
+    writeFileSync(file, text);
+  });
 });

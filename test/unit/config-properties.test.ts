@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import * as engine from "../../components/docker-engine";
+import * as engine from "../../components/engine-scripts";
 import { renderScript, type ShellVariables } from "../../components/shell";
 import { vmArgs } from "../../components/vm-args";
 import { addressOf, canonical, contains, isAddress, isCidr, overlaps } from "../../config/cidr";

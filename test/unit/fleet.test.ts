@@ -147,7 +147,19 @@ describe("the lab's second node", () => {
     endpoint: "https://127.0.0.1:8006",
     imageUrl: "http://127.0.0.1:8080/files/guest.qcow2",
     image: { sha256: "0".repeat(64) },
-    images: { agent: { repository: "portainer/agent", tag: "2.39.1", digest } },
+    images: {
+      agent: { repository: "portainer/agent", tag: "2.39.1", digest },
+      backup: { repository: "docker-node/backup", tag: "lab", digest },
+    },
+    pbs: {
+      port: 18007,
+      fingerprint: Array(32).fill("AB").join(":"),
+      storageToken: { id: "pve@pbs!pbs01" },
+      backupTokens: {
+        "proj-docker01": { id: "backup@pbs!proj-docker01" },
+        "proj-docker02": { id: "backup@pbs!proj-docker02" },
+      },
+    },
     credentials: { publicKey: "ssh-ed25519 AAAA lab", privateKeyFile: "/lab/id_ed25519" },
     forwards: { "2019": { ssh: 10022, agent: 19001 }, "2014": { ssh: 20022, agent: 29001 } },
   } as unknown as Lab;

@@ -126,6 +126,12 @@ describe("outputs", () => {
       },
       volumes: ["data"],
       monitoring: [{ name: "docker", url: "http://10.25.20.24:9323/metrics" }],
+      backups: {
+        volumes: { schedule: "02:30", keepDays: 30 },
+        configuration: { schedule: "02:45", keepDays: 90 },
+        images: { schedule: "sun 03:00", keepDays: 28 },
+        vm: { schedule: "03:30", keepDays: 30 },
+      },
       engineVersion: "29.10.0",
       apiVersion: "1.52",
     });

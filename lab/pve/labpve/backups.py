@@ -41,8 +41,12 @@ class BackupApi(Model):  # type: ignore[misc]
                 for name, job in sorted(self.backup_jobs.items())]
 
     def _view(self, name: str) -> dict[str, Any]:
-        """A job as PVE shows it: with its id and type, and `enabled` also when it is the default."""
-        return {'enabled': 1, **self.backup_jobs[name], 'id': name, 'type': 'vzdump'}
+        """A job as PVE shows it: with id and type, `enabled` also when it is the default, `fleecing` taken apart."""
+        job = dict(self.backup_jobs[name])
+        if isinstance(job.get('fleecing'), str):
+            pairs = (part.partition('=') for part in job['fleecing'].split(','))
+            job['fleecing'] = {key: value for key, _, value in pairs}
+        return {'enabled': 1, **job, 'id': name, 'type': 'vzdump'}
 
     def _job(self, name: str) -> dict[str, Any]:
         if name not in self.backup_jobs:

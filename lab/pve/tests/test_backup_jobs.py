@@ -155,3 +155,11 @@ async def test_runs_survive(lab: Lab, client: Client, tmp_path: Path) -> None:
     fresh = LabNode(settings_for(tmp_path))
     load(fresh, dump(lab.node))
     assert fresh.backup_runs == lab.node.backup_runs != {}
+
+
+async def test_a_job_shows_its_fleecing_taken_apart(lab: Lab, client: Client) -> None:
+    """PVE::API2::Backup read_job parses the property string; the provider expects an object."""
+    await ready(lab)
+    await lab.call('POST', '/cluster/backup', **JOB, fleecing='enabled=1,storage=nvme-pool')
+    job = await lab.call('GET', '/cluster/backup/docker02')
+    assert job['fleecing'] == {'enabled': '1', 'storage': 'nvme-pool'}
