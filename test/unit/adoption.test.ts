@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { adoptAgent, adoptNetwork, adoptVm, adoptVolume } from "../../components/adoption";
-import { loadSettings, merge } from "../../config/load";
+import { loadSettings } from "../../config/load";
 import { program } from "../../program";
 import { HOST_KEY, settle, startEngine, type Recorder } from "../support/mocks";
 import { prodNode, prodWith } from "../support/settings";
