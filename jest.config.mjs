@@ -12,6 +12,6 @@ const project = (displayName) => ({
 
 export default {
   projects: [project("unit"), project("contract"), project("lab")],
-  collectCoverageFrom: ["{config,components}/**/*.ts", "{program,outputs,consumer}.ts"],
+  collectCoverageFrom: ["{config,components}/**/*.ts", "{program,outputs,consumer,secrets}.ts"],
   coverageThreshold: { global: { lines: 95 } },
 };

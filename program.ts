@@ -14,24 +14,26 @@ import { homePath } from "./config/node";
 import { ConfigError } from "./config/problems";
 import type { NodeConfig } from "./config/schema";
 import { CONTRACT, type Outputs } from "./outputs";
+import { readSecrets, type Secrets } from "./secrets";
 
 /** The whole program: configuration, then the cluster, then its nodes, then what they tell other stacks. */
 export function program(): Outputs {
   const config = new pulumi.Config();
   const settings = readSettings(config);
   const keys = readPrivateKeys(settings);
-  const cluster = connectProxmox(config, settings);
+  const secrets = readSecrets(config, settings);
+  const cluster = connectProxmox(settings, secrets);
   const images = createImages(settings, cluster);
   const guard = guardRemoval(Object.keys(settings.nodes));
-  const storage = createStorage(config, settings, cluster);
+  const storage = createStorage(settings, secrets, cluster);
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
     const args = {
       node,
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       guard,
-      agentSecret: node.portainer && config.requireSecret("agentSecret", { minLength: 16 }),
-      backupSecrets: node.backups && { ...backupSecrets(config, name), storage },
+      agentSecret: secrets.agentSecret,
+      backupSecrets: backupSecrets(secrets.backups[name], storage),
     };
     const made = new DockerNode(name, args, { providers: { proxmoxve: cluster } });
     return [name, made.outputs] as const;
@@ -48,11 +50,11 @@ function readSettings(config: pulumi.Config): Settings {
 }
 
 /** One provider for the cluster: it is one API, whatever the number of nodes. */
-function connectProxmox(config: pulumi.Config, { proxmox: settings }: Settings): proxmox.Provider {
+function connectProxmox({ proxmox: settings }: Settings, secrets: Secrets): proxmox.Provider {
   return new proxmox.Provider("proxmox", {
     endpoint: settings.endpoint,
     insecure: settings.insecure,
-    apiToken: config.requireSecret("proxmoxApiToken"),
+    apiToken: secrets.proxmoxApiToken,
   });
 }
 
@@ -71,24 +73,19 @@ function createImages(settings: Settings, cluster: proxmox.Provider): Map<string
 
 /** The backup server as a storage of the cluster, if the stack declares it. */
 function createStorage(
-  config: pulumi.Config,
   { proxmox: { backupStorage: storage } }: Settings,
+  secrets: Secrets,
   provider: proxmox.Provider,
 ): pulumi.Resource | undefined {
-  if (!storage) return undefined;
-  const token = config.requireSecret("pbsStorageToken");
-  return createBackupStorage(
-    { storage, token, key: config.getSecret("pbsStorageKey") },
-    { provider },
-  );
+  if (!storage || !secrets.storage) return undefined;
+  return createBackupStorage({ storage, ...secrets.storage }, { provider });
 }
 
-/** A node may have a token secret of its own; the encryption key is the stack's. */
-function backupSecrets(config: pulumi.Config, node: string): BackupSecrets {
-  return {
-    token: config.getSecret(`backupToken-${node}`) ?? config.requireSecret("backupToken"),
-    key: config.requireSecret("backupKey"),
-  };
+function backupSecrets(
+  secrets: Secrets["backups"][string] | undefined,
+  storage: pulumi.Resource | undefined,
+): BackupSecrets | undefined {
+  return secrets && { ...secrets, storage };
 }
 
 /** Private keys are read before anything is touched, so that a missing one is a configuration error. */

@@ -114,7 +114,8 @@ describe("a node made by hand", () => {
 
   step("has a stack waiting, with what all nodes share and no node", async () => {
     stack = await selectStack(lab, "fleet");
-    const { proxmox: endpoint, defaults } = labConfig(lab);
+    const cluster = { backupStorage: null };
+    const { proxmox: endpoint, defaults } = labConfig(lab, { proxmox: cluster });
     await stack.setAllConfig(configMap(lab, { proxmox: endpoint, defaults }));
     file = join(stack.workspace.workDir, "Pulumi.fleet.yaml");
   });

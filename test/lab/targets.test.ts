@@ -84,6 +84,8 @@ describe("the program", () => {
       ...(Object.fromEntries(values) as Record<string, { value: string }>),
       "docker-node:proxmoxApiToken": { value: "automation@pve!pulumi=token", secret: true },
       "docker-node:agentSecret": { value: "a-secret-of-some-length", secret: true },
+      "docker-node:backupToken": { value: "secret-of-the-backup-token", secret: true },
+      "docker-node:backupKey": { value: '{"kdf":null,"data":"a-key"}', secret: true },
     });
     const steps = new Steps();
     await stack.preview({ ...options, onEvent: steps.onEvent });
