@@ -22,11 +22,7 @@ function read(values: Record<string, string>, from = production()): ReturnType<t
 const ALL = { proxmoxApiToken: "t", agentSecret: "sixteen-characters", backupKey: "{}" };
 
 test("all that are missing are named at once, with the command that sets each", () => {
-  const raw = prodWith({});
-  const withStorage = loadSettings(
-    merge(raw, { proxmox: { backupStorage: storage } }) as typeof raw,
-  );
-  expect(() => read({}, withStorage)).toThrow(
+  expect(() => read({}, production({}, true))).toThrow(
     [
       "secrets are missing; nothing was changed:",
       ...["proxmoxApiToken", "agentSecret", "backupToken", "backupKey", "pbsStorageToken"].map(
