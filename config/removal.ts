@@ -10,25 +10,45 @@ export interface Removed {
   readonly oldInputs?: Readonly<Record<string, unknown>>;
 }
 
+/** What a resource is to its node: the last part of its logical name, its place in the configuration, its words. */
+interface Part {
+  readonly suffix: string;
+  readonly key?: string;
+  readonly what: string;
+}
+
+function partOf(type: string, inputs: Readonly<Record<string, unknown>>): Part {
+  const name = String(inputs.name);
+  if (type === "docker:index/volume:Volume")
+    return { suffix: name, key: `volumes.${name}`, what: `volume ${name}` };
+  if (type === "docker:index/network:Network")
+    return { suffix: name, key: `networks.${name}`, what: `network ${name}` };
+  if (type === "docker:index/container:Container")
+    return { suffix: "agent-container", key: "portainer", what: `container ${name}` };
+  return { suffix: "vm", what: inputs.vmId === undefined ? "" : `(VM ${Number(inputs.vmId)})` };
+}
+
 /**
- * Why a protected machine or volume is not deleted, and the two steps that delete it.
+ * Why something protected is not deleted, and the two steps that delete it.
  *
  * @param nodes names of the nodes that are still declared
  */
 export function refusal({ name, type, oldInputs = {} }: Removed, nodes: readonly string[]): string {
-  const volume = type === "docker:index/volume:Volume" ? String(oldInputs.name) : undefined;
-  const node = name.slice(0, -`-${volume ?? "vm"}`.length);
-  const machine = oldInputs.vmId === undefined ? node : `${node} (VM ${Number(oldInputs.vmId)})`;
-  const what = volume ? `volume ${volume} of ${node}` : machine;
-  const onlyVolume = volume !== undefined && nodes.includes(node);
-  const key = onlyVolume ? `nodes.${node}.volumes.${volume}` : `nodes.${node}`;
+  const { suffix, key: part, what } = partOf(type, oldInputs);
+  const node = name.slice(0, -`-${suffix}`.length);
+  const onlyPart = part !== undefined && nodes.includes(node);
+  const key = onlyPart ? `nodes.${node}.${part}` : `nodes.${node}`;
   return [
-    `${what} is protected and was not deleted. To remove it, in two steps:`,
+    `${part ? `${what} of ${node}` : `${node} ${what}`.trim()} is protected and was not deleted. To remove it, in two steps:`,
     `1. with ${key} in the configuration, set nodes.${node}.machine.protect to false and run pulumi up:`,
     "   this lifts the protection in Pulumi and in Proxmox;",
     `2. take ${key} out of the configuration and run pulumi up.`,
-    onlyVolume
-      ? "The data of the volume goes with it. Afterwards set machine.protect back to true."
-      : "The VM's disks go with it, and so does the data of its volumes.",
+    lost(type, onlyPart),
   ].join("\n");
+}
+
+function lost(type: string, onlyPart: boolean): string {
+  if (!onlyPart) return "The VM's disks go with it, and so does the data of its volumes.";
+  const data = type.includes("/volume:") ? "The data of the volume goes with it. " : "";
+  return `${data}Afterwards set machine.protect back to true.`;
 }

@@ -17,18 +17,27 @@ export function nodeNames(steps: readonly Placed[]): (step: Placed) => string {
     if (typeOf(urn) === NODE_TYPE) return nameOf(urn);
     const parent = parents.get(urn);
     if (parent) return climb(parent);
-    return urn.includes(`${NODE_TYPE}$`) ? byName(urn, [...parents.keys()]) : CLUSTER;
+    const all = [...parents.keys(), ...parents.values()];
+    return urn.includes(`${NODE_TYPE}$`) ? byName(urn, all) : CLUSTER;
   };
   return (step) => climb(step.urn);
 }
 
 const parentOf = (step: Placed): string => step.new?.parent ?? step.old?.parent ?? "";
 
-/** A parent without a step of its own: children carry its name in front of theirs. */
+/**
+ * A parent without a step of its own: children carry its name in front of theirs. Where a plan that failed
+ * has no node at all, its components are named after it, or have its name in front.
+ */
 function byName(urn: string, all: readonly string[]): string {
-  const nodes = all.filter((other) => typeOf(other) === NODE_TYPE).map(nameOf);
-  const own = nodes.filter((node) => `${nameOf(urn)}-`.startsWith(`${node}-`));
-  return own.sort((a, b) => b.length - a.length)[0] ?? nameOf(urn);
+  const own = (urns: readonly string[]): string[] =>
+    urns
+      .map(nameOf)
+      .filter((name) => `${nameOf(urn)}-`.startsWith(`${name}-`))
+      .sort((a, b) => a.length - b.length);
+  const nodes = own(all.filter((other) => typeOf(other) === NODE_TYPE));
+  const components = own(all.filter((other) => other.includes(`${NODE_TYPE}$`)));
+  return nodes.at(-1) ?? components[0] ?? nameOf(urn);
 }
 
 /** `docker:index/volume:Volume` of a URN, without its parents' types. */

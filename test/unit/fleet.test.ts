@@ -123,6 +123,17 @@ describe("what is said when a protected resource would be deleted", () => {
     oldInputs: { name: "my-data" },
   };
 
+  test("for an adopted network, and an adopted agent", () => {
+    const network = { name: "a-b-dev-net", type: "docker:index/network:Network" };
+    expect(refusal({ ...network, oldInputs: { name: "dev-net" } }, [])).toMatch(
+      /^network dev-net of a-b is protected[^]*\n2. take nodes.a-b out of/,
+    );
+    const agent = { name: "a-b-agent-container", type: "docker:index/container:Container" };
+    expect(refusal({ ...agent, oldInputs: { name: "portainer_agent" } }, ["a-b"])).toMatch(
+      /^container portainer_agent of a-b is[^]*\n2. take nodes.a-b.portainer out of/,
+    );
+  });
+
   test("for a node that is gone from the configuration", () => {
     expect(refusal(vm, ["a"])).toBe(
       `a-b (VM 2014) is protected and was not deleted. To remove it, in two steps:
