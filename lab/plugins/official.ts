@@ -31,8 +31,9 @@ export async function officialEngine(): Promise<{ path: string; version: string 
   }
 }
 
-/** Does a file lie in, or lead to, the lab's own cache? */
+/** Does a file lie in, or lead to, the lab's own cache, or is it the `pulumi` of a running lab (`cliEnv`)? */
 function isOurs(file: string): boolean {
+  if (file.startsWith(path.join(__dirname, "../../.lab") + path.sep)) return true;
   const cache = cacheDir();
   return (
     fs.existsSync(cache) && fs.realpathSync(file).startsWith(fs.realpathSync(cache) + path.sep)
