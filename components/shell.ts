@@ -20,8 +20,11 @@ export function renderScript(script: string, variables: ShellVariables): string 
   return [...prelude, ...parts(script).map(read)].join("\n");
 }
 
-/** Some scripts have checks in a file of their own; all have the shared functions. */
-const LIBRARIES: Readonly<Record<string, readonly string[]>> = { daemon: ["daemon-checks"] };
+/** Some scripts have functions in a file of their own, or share one; all have the common ones. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  daemon: ["daemon-checks"],
+  "recovery/volume": ["backup/digest"],
+};
 
 function parts(script: string): string[] {
   return ["lib", ...(LIBRARIES[script] ?? []), script];

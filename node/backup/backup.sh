@@ -6,7 +6,7 @@
 # backup status                                        what is known of every item
 # Status: 0 all is well, 1 an item failed, 2 wrong usage, 75 another run is under way (sysexits(3), EX_TEMPFAIL).
 HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-for part in lib status client owners volumes configuration images; do
+for part in lib digest status client owners volumes configuration images; do
   # shellcheck source=/dev/null
   . "$HERE/$part.sh"
 done

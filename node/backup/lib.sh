@@ -74,17 +74,6 @@ inspect() {
   if (($# == 0)); then printf '[]\n'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
 }
 
-# tree_digest DIRECTORY: one SHA-256 over types, modes, owners, links and contents of everything below, whatever the order on
-# disk. Sockets are left out: no archive keeps them. The same as in node/recovery/volume.sh, which compares. Runs in a shell of
-# its own, so it uses nothing of this file.
-tree_digest() {
-  cd "$1" || return 1
-  {
-    find . ! -type s -printf '%P|%y|%m|%U|%G|%l\0' | LC_ALL=C sort -z
-    find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum --zero --
-  } | sha256sum | cut -d ' ' -f 1
-}
-
 # take_digest DIRECTORY: sets DIGEST; fails when a file could not be read, as one that is removed meanwhile.
 take_digest() {
   DIGEST=''

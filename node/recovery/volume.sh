@@ -9,6 +9,8 @@
 SCRIPT=volume
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../backup/digest.sh
+declare -F tree_digest >/dev/null || . "${BASH_SOURCE[0]%/*}/../backup/digest.sh"
 
 JOURNAL_DIR="$ROOT_DIR/var/lib/docker-node/recovery"
 # What a recovery makes, containers and volumes, says what for; no backup takes such a volume.
@@ -17,17 +19,6 @@ MADE=(--label docker-node.backup=false --label "$LABEL")
 # Copying takes as long as it takes.
 COPY_TIMEOUT="${COPY_TIMEOUT:-21600}"
 
-# tree_digest DIRECTORY: one SHA-256 over types, modes, owners, links and contents of everything below, whatever the order on
-# disk. Sockets are left out: no archive keeps them. The same as in node/backup/lib.sh, which records it. Runs in a container,
-# so it uses nothing of this file.
-tree_digest() {
-  cd "$1" || return 1
-  {
-    find . ! -type s -printf '%P|%y|%m|%U|%G|%l\0' | LC_ALL=C sort -z
-    find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum --zero --
-  } | sha256sum | cut -d ' ' -f 1
-}
-
 # refill: the first tree into the second, whose old content goes. Runs in a container too.
 refill() {
   find /to -mindepth 1 -delete
@@ -35,7 +26,7 @@ refill() {
   sync -f /to
 }
 
-# in_container FUNCTION CALL MOUNT...: a function of this file where the volumes are mounted, with their owners as they are.
+# in_container FUNCTION CALL MOUNT...: a function where the volumes are mounted, with their owners as they are.
 in_container() {
   local name=$1 call=$2 mount mounts=()
   shift 2

@@ -98,7 +98,7 @@ const restore = (snapshot: string, archive: string, target: string): Promise<Ran
 
 /** `tree_digest` of the scripts. */
 async function digest(folder: string): Promise<string> {
-  const text = fs.readFileSync(path.join(SCRIPTS, "lib.sh"), "utf8");
+  const text = fs.readFileSync(path.join(SCRIPTS, "digest.sh"), "utf8");
   const [definition = ""] = /^tree_digest\(\) \{[\s\S]*?\n\}/m.exec(text) ?? [];
   return (await execute("bash", ["-c", `${definition}\ntree_digest "$1"`, "-", folder])).out.trim();
 }

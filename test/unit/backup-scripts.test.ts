@@ -218,7 +218,7 @@ describe("volumes", () => {
 
   test("the digest is that of the restore", () => {
     backup("volumes");
-    const volume = readFileSync(join(SCRIPTS, "lib.sh"), "utf8");
+    const volume = readFileSync(join(SCRIPTS, "digest.sh"), "utf8");
     const [, text = ""] = /(tree_digest\(\) \{[\s\S]*?\n\})/.exec(volume) ?? [];
     const tree = join(home, "fake/store/node1/volumes/data/data.pxar");
     const found = spawnSync("bash", ["-c", `${text}; tree_digest ${tree}`], { encoding: "utf8" });
