@@ -203,19 +203,22 @@ func SnapshotForget(p cli.Params) error {
 	})
 }
 
-// NotesShow and NotesUpdate handle a snapshot's notes.
-func NotesShow(p cli.Params) error {
+// show prints one property of a snapshot.
+func show[T any](p cli.Params, property string) error {
 	return withSnapshot(p, func(c *Client, query url.Values) error {
-		var notes string
-		if err := c.Call("GET", c.Store("notes"), query, &notes); err != nil {
+		var value T
+		if err := c.Call("GET", c.Store(property), query, &value); err != nil {
 			return err
 		}
-		return cli.Print(os.Stdout, p, map[string]string{"notes": notes}, func() error {
-			fmt.Println(notes)
+		return cli.Print(os.Stdout, p, map[string]T{property: value}, func() error {
+			fmt.Println(value)
 			return nil
 		})
 	})
 }
+
+// NotesShow prints a snapshot's notes.
+func NotesShow(p cli.Params) error { return show[string](p, "notes") }
 
 // NotesUpdate sets a snapshot's notes.
 func NotesUpdate(p cli.Params) error {
@@ -226,18 +229,7 @@ func NotesUpdate(p cli.Params) error {
 }
 
 // ProtectedShow tells whether a snapshot is protected.
-func ProtectedShow(p cli.Params) error {
-	return withSnapshot(p, func(c *Client, query url.Values) error {
-		var protected bool
-		if err := c.Call("GET", c.Store("protected"), query, &protected); err != nil {
-			return err
-		}
-		return cli.Print(os.Stdout, p, map[string]bool{"protected": protected}, func() error {
-			fmt.Println(protected)
-			return nil
-		})
-	})
-}
+func ProtectedShow(p cli.Params) error { return show[bool](p, "protected") }
 
 // ProtectedUpdate protects a snapshot, or no longer.
 func ProtectedUpdate(p cli.Params) error {

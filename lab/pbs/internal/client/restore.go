@@ -30,8 +30,12 @@ type reader struct {
 	text     []byte // of the manifest
 }
 
-func openReader(c *Client, ns string, snapshot format.Snapshot, key *format.Crypt) (*reader, error) {
-	query := snapshotQuery(ns, snapshot)
+func openReader(p cli.Params, c *Client, snapshot format.Snapshot) (*reader, error) {
+	key, _, err := crypto(p)
+	if err != nil {
+		return nil, err
+	}
+	query := snapshotQuery(p.Get("ns"), snapshot)
 	query.Set("store", c.repo.Store)
 	session, err := c.upgrade("reader", wire.Reader, query)
 	if err != nil {
@@ -218,17 +222,13 @@ func Restore(p cli.Params) error {
 	if err != nil {
 		return err
 	}
-	key, _, err := crypto(p)
-	if err != nil {
-		return err
-	}
-	r, err := openReader(client, p.Get("ns"), snapshot, key)
+	r, err := openReader(p, client, snapshot)
 	if err != nil {
 		return err
 	}
 	defer r.session.close()
-	if key != nil && r.manifest.Signature != "" {
-		Info("Fingerprint: %s", format.ShortFingerprint(key.Fingerprint()))
+	if r.key != nil && r.manifest.Signature != "" {
+		Info("Fingerprint: %s", format.ShortFingerprint(r.key.Fingerprint()))
 	}
 	return r.restore(p, archiveName(p.Get("archive-name")))
 }
@@ -341,11 +341,7 @@ func CatalogDump(p cli.Params) error {
 	if err != nil {
 		return err
 	}
-	key, _, err := crypto(p)
-	if err != nil {
-		return err
-	}
-	r, err := openReader(client, p.Get("ns"), snapshot, key)
+	r, err := openReader(p, client, snapshot)
 	if err != nil {
 		return err
 	}
