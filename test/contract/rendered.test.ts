@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { program } from "../../program";
+import { privateKey } from "../support/key";
 import { settle, startEngine } from "../support/mocks";
 import { stackFile } from "../support/settings";
 import { configurationPage } from "../../tools/config-docs";
@@ -10,19 +8,11 @@ import { merge } from "../../config/load";
 /** What production hands to the node, reviewed as text: a change here is a change there. */
 
 const HEADER = "# shellcheck shell=bash";
-let folder: string;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "docker-node-contract-"));
-  writeFileSync(join(folder, "key"), "PRIVATE KEY");
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+const key = privateKey();
 
 async function scripts(): Promise<Record<string, string>> {
   const prod = stackFile("prod");
-  const ssh = { "proj-docker02": { ssh: { privateKeyFile: join(folder, "key") } } };
+  const ssh = { "proj-docker02": { ssh: { privateKeyFile: key.file } } };
   const recorder = await startEngine({
     config: {
       "docker-node:proxmox": JSON.stringify(prod.proxmox),

@@ -1,39 +1,17 @@
 /** Removing a protected node, under the real engine; its machine is a stand-in, so no VM is needed. */
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import {
-  LocalWorkspace,
-  PulumiCommand,
-  type EngineEvent,
-  type PulumiFn,
-  type Stack,
-} from "@pulumi/pulumi/automation";
+import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { guardRemoval } from "../../components";
 import { protectedWhile } from "../../components/protection";
-import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/engine";
 import { planOf } from "../../plan/events";
 import { FORMATS, render } from "../../plan/render";
+import { BareEngine } from "./bare-engine";
 import { Life } from "./life";
-import { log } from "./support";
 
 const { step } = new Life();
 jest.setTimeout(5 * 60_000);
 
-let engine: Engine;
-let folder: string;
-
-beforeAll(async () => {
-  engine = await ensureEngine(log);
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-removal-"));
-  fs.writeFileSync(path.join(folder, "Pulumi.yaml"), "name: docker-node\nruntime: nodejs\n");
-  fs.mkdirSync(path.join(folder, "state"));
-}, 30 * 60_000);
-
-afterAll(() => {
-  fs.rmSync(folder, { recursive: true, force: true });
-});
+const engine = new BareEngine();
 
 /** What DockerNode is to the engine: a component with one machine, protected as the real one is. */
 class Node extends pulumi.ComponentResource {
@@ -55,21 +33,7 @@ const fleet = (nodes: Record<string, boolean>, guarded = true): PulumiFn => {
   };
 };
 
-async function open(program: PulumiFn): Promise<Stack> {
-  return LocalWorkspace.createOrSelectStack(
-    { stackName: "removal", projectName: "docker-node", program },
-    {
-      workDir: folder,
-      pulumiHome: engine.home,
-      pulumiCommand: await PulumiCommand.get({ root: engine.root }),
-      envVars: {
-        ...engineEnv(engine),
-        PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}`,
-        PULUMI_CONFIG_PASSPHRASE: "removal",
-      },
-    },
-  );
-}
+const open = (program: PulumiFn): Promise<Stack> => engine.open("removal", program);
 
 const resources = async (): Promise<string[]> => {
   const state = await (await open(fleet({}))).exportStack();

@@ -1,38 +1,22 @@
 /** Two nodes in one stack and one at a time, under the real engine: no VM and no Proxmox is needed. */
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import {
-  LocalWorkspace,
-  PulumiCommand,
-  type PreviewOptions,
-  type PulumiFn,
-  type Stack,
-  type UpOptions,
-} from "@pulumi/pulumi/automation";
+import type { PreviewOptions, UpOptions } from "@pulumi/pulumi/automation";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
-import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/engine";
 import { program } from "../../program";
 import { prodWith } from "../support/settings";
-import { log, Steps } from "./support";
+import { BareEngine } from "./bare-engine";
+import { Steps } from "./support";
 
 jest.setTimeout(5 * 60_000);
 
-let engine: Engine;
-let folder: string;
+const engine = new BareEngine();
+const keyFile = (): string => path.join(engine.folder, "key");
 
-beforeAll(async () => {
-  engine = await ensureEngine(log);
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-targets-"));
-  fs.writeFileSync(path.join(folder, "Pulumi.yaml"), "name: docker-node\nruntime: nodejs\n");
-  fs.writeFileSync(path.join(folder, "key"), "PRIVATE KEY");
-  fs.mkdirSync(path.join(folder, "state"));
-}, 30 * 60_000);
-
-afterAll(() => {
-  fs.rmSync(folder, { recursive: true, force: true });
+beforeAll(() => {
+  fs.writeFileSync(keyFile(), "PRIVATE KEY");
 });
 
 /** proj-docker02 and its twin from production's defaults; nobody listens at the endpoint. */
@@ -41,25 +25,9 @@ function settings(): RawSettings {
   const twin = { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } };
   return {
     proxmox: { endpoint: "https://127.0.0.1:1/" },
-    defaults: merge(raw.defaults, { ssh: { privateKeyFile: path.join(folder, "key") } }),
+    defaults: merge(raw.defaults, { ssh: { privateKeyFile: keyFile() } }),
     nodes: merge(raw.nodes, { "proj-docker01": twin }),
   };
-}
-
-async function open(stackName: string, run: PulumiFn): Promise<Stack> {
-  return LocalWorkspace.createOrSelectStack(
-    { stackName, projectName: "docker-node", program: run },
-    {
-      workDir: folder,
-      pulumiHome: engine.home,
-      pulumiCommand: await PulumiCommand.get({ root: engine.root }),
-      envVars: {
-        ...engineEnv(engine),
-        PULUMI_BACKEND_URL: `file://${path.join(folder, "state")}`,
-        PULUMI_CONFIG_PASSPHRASE: "targets",
-      },
-    },
-  );
 }
 
 /** What docs/several-nodes.md tells to type. */
@@ -75,7 +43,7 @@ describe("the program", () => {
   async function created(options: PreviewOptions = {}): Promise<string[]> {
     const raw = settings();
     loadSettings(raw);
-    const stack = await open("program", async () => Promise.resolve({ ...program() }));
+    const stack = await engine.open("program", async () => Promise.resolve({ ...program() }));
     const values = Object.entries(raw).map(([key, value]) => [
       `docker-node:${key}`,
       { value: JSON.stringify(value) },
@@ -133,7 +101,7 @@ describe("--target", () => {
     nodes: Record<string, string>,
     options: UpOptions = {},
   ): Promise<string[]> {
-    const stack = await open("nodes", async () => {
+    const stack = await engine.open("nodes", async () => {
       const { file } = new CloudImage(image);
       for (const [name, value] of Object.entries(nodes)) new Node(name, value, file);
       return Promise.resolve({});

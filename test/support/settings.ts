@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { loadSettings, type RawSettings } from "../../config/load";
+import { ConfigError } from "../../config/problems";
 import type { NodeConfig } from "../../config/schema";
 
 /** What a stack file declares, keys without the project's prefix. */
@@ -27,4 +28,15 @@ export function prodNode(override: unknown = {}): NodeConfig {
   const node = loadSettings(prodWith(override)).nodes["proj-docker02"];
   if (!node) throw new Error("Pulumi.prod.yaml declares no proj-docker02");
   return node;
+}
+
+/** The problems of a configuration, as `path: value; allowed: …` lines. */
+export function problems(raw: RawSettings): string[] {
+  try {
+    loadSettings(raw);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n  ").slice(1);
+    throw error;
+  }
+  return [];
 }

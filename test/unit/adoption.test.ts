@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { adoptAgent, adoptNetwork, adoptVm, adoptVolume } from "../../components/adoption";
 import { loadSettings } from "../../config/load";
 import { program } from "../../program";
+import { privateKey } from "../support/key";
 import { HOST_KEY, settle, startEngine, type Recorder } from "../support/mocks";
 import { prodNode, prodWith } from "../support/settings";
 
@@ -17,19 +15,11 @@ const ADOPTED = {
   adopt: { networks: { "development-secondary": ID }, volumes: ["data"], agent: ID },
 };
 type Override = Record<string, unknown> & { ssh?: object };
-let folder: string;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "docker-node-unit-"));
-  writeFileSync(join(folder, "key"), "PRIVATE KEY");
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+const key = privateKey();
 
 async function run({ ssh, ...override }: Override, preview = false): Promise<Recorder> {
   // Not merged: what the override sets to null has to reach the settings.
-  const raw = prodWith({ ...override, ssh: { ...ssh, privateKeyFile: join(folder, "key") } });
+  const raw = prodWith({ ...override, ssh: { ...ssh, privateKeyFile: key.file } });
   const recorder = await startEngine({
     preview,
     config: {

@@ -1,29 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import * as fc from "fast-check";
 import { isDaily, repositoryOf, toCron } from "../../config/backups";
-import { loadSettings, merge, type RawSettings } from "../../config/load";
-import { ConfigError } from "../../config/problems";
+import { loadSettings, merge } from "../../config/load";
 import { pathsOf, ROLES } from "../../doctor/privileges";
 import { program } from "../../program";
+import { privateKey } from "../support/key";
 import { settle, startEngine, type Recorded, type Recorder } from "../support/mocks";
-import { prodNode, prodWith } from "../support/settings";
+import { problems, prodNode, prodWith } from "../support/settings";
 
 const NODE = "proj-docker02";
 /** How the SDK marks a secret that travels. */
 const SECRET_MARK = "4dabf18193072939515e22adb298388d";
 const FINGERPRINT = Array.from({ length: 32 }, () => "AB").join(":");
-
-function problems(raw: RawSettings): string[] {
-  try {
-    loadSettings(raw);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.split("\n  ").slice(1);
-    throw error;
-  }
-  return [];
-}
 
 const problemsWith = (backups: unknown): string[] => problems(prodWith({ backups }));
 
@@ -173,14 +160,7 @@ describe("refused", () => {
   });
 });
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "docker-node-backups-"));
-  writeFileSync(join(folder, "key"), "PRIVATE KEY");
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+const key = privateKey();
 
 /** Runs the program on production, with `override` on the node and `proxmox` on the cluster. */
 async function run(
@@ -188,7 +168,7 @@ async function run(
   { proxmox = {}, preview = false, config = {} } = {},
 ): Promise<Recorder> {
   const raw = prodWith({});
-  const node = merge(raw.defaults, { ssh: { privateKeyFile: join(folder, "key") } });
+  const node = merge(raw.defaults, { ssh: { privateKeyFile: key.file } });
   const recorder = await startEngine({
     preview,
     config: {

@@ -1,18 +1,7 @@
-import { loadSettings, merge, type RawSettings } from "../../config/load";
+import { loadSettings, merge } from "../../config/load";
 import { renderDaemonJson } from "../../config/daemon";
 import { ConfigError } from "../../config/problems";
-import { prodNode, prodWith, stackFile } from "../support/settings";
-
-/** The problems of a configuration, as `path: value; allowed: …` lines. */
-function problems(raw: RawSettings): string[] {
-  try {
-    loadSettings(raw);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.split("\n  ").slice(1);
-    throw error;
-  }
-  return [];
-}
+import { problems, prodNode, prodWith, stackFile } from "../support/settings";
 
 const prodProblems = (override: unknown): string[] => problems(prodWith(override));
 

@@ -1,9 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { renderScript } from "../../components/shell";
 import { loadSettings, merge, type RawSettings, type Settings } from "../../config/load";
@@ -13,25 +10,19 @@ import { labConfig } from "../../lab/lib/stack";
 import { refusal } from "../../config/removal";
 import { program } from "../../program";
 import { secondNode } from "../lab/second-node";
+import { privateKey } from "../support/key";
 import { settle, startEngine, unwrap } from "../support/mocks";
 import { prodWith } from "../support/settings";
 
 /** Several nodes in one stack. */
 
 const ONE = { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } };
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "docker-node-fleet-"));
-  writeFileSync(join(folder, "key"), "PRIVATE KEY");
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+const key = privateKey();
 
 /** Production's node and its twin, from one set of defaults. */
 function fleet(defaults: object, one: object | null = ONE, two: object = {}): RawSettings {
   const raw = prodWith({});
-  const shared = { ssh: { privateKeyFile: join(folder, "key") }, ...defaults };
+  const shared = { ssh: { privateKeyFile: key.file }, ...defaults };
   const nodes = merge({ "proj-docker01": ONE, "proj-docker02": two }, { "proj-docker01": one });
   return { proxmox: raw.proxmox, defaults: merge(raw.defaults, shared), nodes };
 }

@@ -1,6 +1,3 @@
-import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { IGNORED_CHANGES } from "../../components";
 import { networkArgs } from "../../components/container-networks";
@@ -10,6 +7,7 @@ import { firewallRules, sshOptions } from "../../config/node";
 import { loadSettings, merge } from "../../config/load";
 import { parseContract, type Contract, type Outputs } from "../../outputs";
 import { program } from "../../program";
+import { privateKey } from "../support/key";
 import {
   FINGERPRINT,
   HOST_KEY,
@@ -25,21 +23,13 @@ import { prodNode, prodWith } from "../support/settings";
 const NODE = "proj-docker02";
 const SECRET = "a-secret-of-some-length";
 const ENGINE_STEPS = ["ready", "boot", "storage", "install", "daemon", "access"];
-let folder: string;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "docker-node-unit-"));
-  writeFileSync(join(folder, "key"), "PRIVATE KEY");
-});
-afterAll(() => {
-  rmSync(folder, { recursive: true });
-});
+const key = privateKey();
 
 async function run(
   override: unknown = {},
   preview = false,
 ): Promise<{ recorder: Recorder; outputs: Outputs }> {
-  const raw = prodWith(merge({ ssh: { privateKeyFile: join(folder, "key") } }, override));
+  const raw = prodWith(merge({ ssh: { privateKeyFile: key.file } }, override));
   const config = {
     "docker-node:proxmox": JSON.stringify(raw.proxmox),
     "docker-node:defaults": JSON.stringify(raw.defaults),
@@ -148,7 +138,7 @@ describe("outputs", () => {
 
   test("say nothing of an agent that is not there", async () => {
     const { proxmox, defaults } = prodWith({});
-    const own = { portainer: null, ssh: { privateKeyFile: join(folder, "key") } };
+    const own = { portainer: null, ssh: { privateKeyFile: key.file } };
     const recorder = await startEngine({
       config: {
         "docker-node:proxmox": JSON.stringify(proxmox),
@@ -224,13 +214,13 @@ describe("the machine", () => {
     expect(firewallRules({ ...node, network: { ...node.network, firewall: undefined } })).toEqual(
       [],
     );
-    const raw = prodWith({ ssh: { privateKeyFile: join(folder, "key") } });
+    const raw = prodWith({ ssh: { privateKeyFile: key.file } });
     const defaults = merge(raw.defaults, { network: { firewall: null } });
     const recorder = await startEngine({
       config: {
         "docker-node:proxmox": JSON.stringify(raw.proxmox),
         "docker-node:nodes": JSON.stringify({
-          [NODE]: merge(defaults, { ssh: { privateKeyFile: join(folder, "key") } }),
+          [NODE]: merge(defaults, { ssh: { privateKeyFile: key.file } }),
         }),
         "docker-node:proxmoxApiToken": "t",
         "docker-node:agentSecret": SECRET,
@@ -300,10 +290,7 @@ describe("the Docker provider", () => {
     const { inputs } = recorder.find("pulumi:providers:docker");
     expect(inputs.host).toBe("ssh://ubuntu@10.25.20.24:22");
     expect(JSON.parse(String(inputs.sshOpts))).toEqual(
-      sshOptions(
-        { ...prodNode(), ssh: { ...prodNode().ssh, privateKeyFile: join(folder, "key") } },
-        HOST_KEY,
-      ),
+      sshOptions({ ...prodNode(), ssh: { ...prodNode().ssh, privateKeyFile: key.file } }, HOST_KEY),
     );
     expect(sshOptions(prodNode(), HOST_KEY)).toMatchSnapshot();
   });
@@ -348,7 +335,7 @@ describe("the Portainer agent", () => {
     const raw = prodWith({});
     const defaults = merge(raw.defaults, {
       portainer: null,
-      ssh: { privateKeyFile: join(folder, "key") },
+      ssh: { privateKeyFile: key.file },
     });
     const settings = loadSettings({ ...raw, defaults });
     expect(settings.nodes[NODE]?.portainer).toBeUndefined();
@@ -421,7 +408,7 @@ test("several nodes share the cluster's provider and the image, and have their o
     config: {
       "docker-node:proxmox": JSON.stringify(raw.proxmox),
       "docker-node:defaults": JSON.stringify(
-        merge(raw.defaults, { ssh: { privateKeyFile: join(folder, "key") } }),
+        merge(raw.defaults, { ssh: { privateKeyFile: key.file } }),
       ),
       "docker-node:nodes": JSON.stringify(nodes),
       "docker-node:proxmoxApiToken": "t",
