@@ -1,14 +1,17 @@
 /** `npm run backups`: is everything backed up that could be lost? */
 import { parseArgs } from "node:util";
+import type { Settings } from "../config/load";
 import { UsageError, finish, open, parsed, print } from "./cli";
 import type { Opened } from "./open";
 import { isFresh, json, table, type NodeCoverage } from "./report";
+import { serverCommands } from "./server";
 import { survey } from "./survey";
 
 const USAGE = `usage: npm run backups -- [OPTION]... [NODE]...
 
   --stack NAME   the stack to look at (prod); lab is the running lab
   --json         for programs
+  --server       only print the commands that prepare the backup server for these nodes (docs/pbs-access.md)
 
 Lists every volume, bind mount and image of every container, the configuration and the VM, each with its
 last good snapshot and the age that snapshot may have (RPO).
@@ -22,6 +25,7 @@ that no backup covers is listed, but has no RPO.`;
 const OPTIONS = {
   stack: { type: "string", default: "prod" },
   json: { type: "boolean", default: false },
+  server: { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
@@ -43,10 +47,19 @@ export async function main(
   const unknown = positionals.find((name) => !all.includes(name));
   if (unknown) throw new UsageError(`node ${unknown}: can be ${all.join(", ")}`);
   const names = positionals.length > 0 ? positionals : all;
+  if (values.server) {
+    serverCommands(only(names, opened.settings)).forEach(show);
+    return 0;
+  }
   const nodes = await Promise.all(names.map((name) => coverageOf(opened, name)));
   show(opened.redact(values.json ? json(nodes) : table(nodes)));
   return isFresh(nodes) ? 0 : 1;
 }
+
+const only = (names: readonly string[], { proxmox, nodes }: Settings): Settings => ({
+  proxmox,
+  nodes: Object.fromEntries(Object.entries(nodes).filter(([name]) => names.includes(name))),
+});
 
 /** One node that cannot be asked does not hide the others. */
 async function coverageOf(opened: Opened, node: string): Promise<NodeCoverage> {

@@ -2,7 +2,7 @@
 # Prepares a Proxmox Backup Server for nodes: namespaces, tokens with exactly the access they need, prune and
 # verify jobs. Run by root on the server; may be run again, as for a further node. docs/pbs-access.md explains.
 #
-#   ssh root@pbs01 bash -s -- --dry-run proj-docker02 < recovery/pbs-server.sh
+#   ssh root@pbs01 bash -s -- --dry-run --keep-volumes 30 proj-docker02 < recovery/pbs-server.sh
 set -euo pipefail
 
 STORE=docker
@@ -18,17 +18,24 @@ PVE_TOKEN='pve@pbs!docker-node'
 
 # What is kept, by kind: a prune job applies to one namespace.
 KINDS=(volumes configuration images)
-declare -A KEEP=([volumes]="--keep-daily 30" [configuration]="--keep-daily 90" [images]="--keep-weekly 4")
+declare -A KEEP=([volumes]=30 [configuration]=90 [images]=4)
+declare -A UNIT=([volumes]=daily [configuration]=daily [images]=weekly)
 
 usage() {
   cat <<'END'
-usage: pbs-server.sh [--datastore NAME] [--path DIRECTORY] [--vm-datastore NAME] [--rotate] [--dry-run] NODE...
+usage: pbs-server.sh [--datastore NAME] [--path DIRECTORY] [--vm-datastore NAME] [--keep-KIND NUMBER] [--rotate]
+                     [--dry-run] NODE...
 
-  --datastore NAME     where nodes back up to; default: docker
-  --path DIRECTORY     make the datastore there if it does not exist
-  --vm-datastore NAME  also give Proxmox VE a token for its backups of VMs there
-  --rotate             make new secrets; the old ones stop to work at once
-  --dry-run            only print the commands
+  --datastore NAME           where nodes back up to; default: docker
+  --path DIRECTORY           make the datastore there if it does not exist
+  --vm-datastore NAME        also give Proxmox VE a token for its backups of VMs there
+  --keep-volumes DAYS        of how many days the last backup is kept; default: 30
+  --keep-configuration DAYS  likewise; default: 90
+  --keep-images WEEKS        of how many weeks the last backup is kept; default: 4
+  --rotate                   make new secrets; the old ones stop to work at once
+  --dry-run                  only print the commands
+
+npm run backups -- --server prints the command line for a stack's nodes.
 END
 }
 
@@ -39,12 +46,13 @@ fail() {
 
 while [ $# -gt 0 ]; do
   case "$1" in
-    --datastore | --path | --vm-datastore)
+    --datastore | --path | --vm-datastore | --keep-volumes | --keep-configuration | --keep-images)
       [ $# -ge 2 ] || fail "$1 takes a value"
       case "$1" in
         --datastore) STORE=$2 ;;
         --path) STORE_PATH=$2 ;;
         --vm-datastore) VM_STORE=$2 ;;
+        --keep-*) KEEP[${1#--keep-}]=$2 ;;
       esac
       shift
       ;;
@@ -65,6 +73,9 @@ done
 }
 for name in "$STORE" ${VM_STORE:+"$VM_STORE"} "${NODES[@]}"; do
   [[ $name =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*$ ]] || fail "not a name: '$name'; letters, digits and . _ - are allowed"
+done
+for kind in "${KINDS[@]}"; do
+  [[ ${KEEP[$kind]} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--keep-$kind: '${KEEP[$kind]}'; 1 to 9999 is allowed"
 done
 for node in "${NODES[@]}"; do
   # Jobs are named <node>-configuration and so on, and may have 32 characters.
@@ -141,12 +152,11 @@ make_job() {
 }
 
 prepare_node() {
-  local node="$1" kind keep
+  local node="$1" kind
   make_namespace "" "$node"
   for kind in "${KINDS[@]}"; do
     make_namespace "$node" "$kind"
-    read -ra keep <<<"${KEEP[$kind]}"
-    make_job prune-job "$node-$kind" --ns "$node/$kind" --max-depth 0 --schedule 05:00 "${keep[@]}"
+    make_job prune-job "$node-$kind" --ns "$node/$kind" --max-depth 0 --schedule 05:00 "--keep-${UNIT[$kind]}" "${KEEP[$kind]}"
   done
   make_job verify-job "$node-verify" --ns "$node" --schedule 06:00 --ignore-verified true --outdated-after 30
   make_token "$BACKUP_USER!$node"

@@ -2,8 +2,12 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { loadSettings } from "../../config/load";
+import { serverCommands } from "../../recovery/server";
+import { prodNode, stackFile } from "../support/settings";
 
 const SCRIPT = path.join(__dirname, "../../recovery/pbs-server.sh");
+const { proxmox } = loadSettings(stackFile("prod"));
 const SECRET = "d63e505a-e3ec-449a-9bc7-1da610d4ccde";
 
 let scratch: string;
@@ -109,6 +113,39 @@ test("a further node gets its own, and --rotate makes new secrets", () => {
   ]);
 });
 
+test("prune jobs keep what the configuration says: the command is made from it", () => {
+  const keeps = {
+    volumes: { keepDays: 14 },
+    configuration: { keepDays: 365 },
+    images: { keepWeeks: 8 },
+  };
+  const nodes = { "proj-docker02": prodNode({ backups: keeps }) };
+  const [command = "", ...more] = serverCommands({ proxmox, nodes });
+  expect(more).toEqual([]);
+  expect(command).toMatch(/^ssh root@10\.25\.10\.12 bash -s -- .* < recovery\/pbs-server\.sh$/);
+  const args = command.replace(/^.* -- | <.*$/g, "").split(" ");
+  const jobs = run({ "datastore list": '[{"name":"docker"}]' }, ...args).did;
+  expect(
+    jobs.flatMap((line) => /prune-job create (\S+) .*(--keep.*)/.exec(line)?.slice(1) ?? []),
+  ).toEqual([
+    ...["proj-docker02-volumes", "--keep-daily 14"],
+    ...["proj-docker02-configuration", "--keep-daily 365"],
+    ...["proj-docker02-images", "--keep-weekly 8"],
+  ]);
+  expect(jobs.join("\n")).toContain("acl update /datastore/pbs01 DatastorePowerUser");
+});
+
+test("nodes that keep alike share a command, others have their own, and some have none", () => {
+  const node = prodNode();
+  const longer = prodNode({ backups: { images: { keepWeeks: 5 } } });
+  const nodes = { a1: node, b2: longer, c3: node, d4: prodNode({ backups: null }) };
+  const commands = serverCommands({ proxmox, nodes });
+  expect(commands.map((line) => /--keep-images (.*) </.exec(line)?.[1])).toEqual([
+    "4 a1 c3",
+    "5 b2",
+  ]);
+});
+
 test("--dry-run changes nothing", () => {
   const { code, out, did } = run({}, "--dry-run", "--path", "/mnt/docker", "a1");
   expect(code).toBe(0);
@@ -124,6 +161,8 @@ test.each<[string, string[], RegExp]>([
   ["a bad name", ["a/1"], /not a name: 'a\/1'; letters, digits/],
   ["a bad datastore", ["--datastore", "x y", "a1"], /not a name: 'x y'/],
   ["a name too long for its jobs", ["a-very-long-name-of-a-node"], /too long.*18 characters/],
+  ["nothing kept", ["--keep-images", "0", "a1"], /--keep-images: '0'; 1 to 9999/],
+  ["an unknown kind", ["--keep-logs", "3", "a1"], /unknown argument: --keep-logs/],
   ["a datastore that is not there", ["a1"], /no datastore 'docker': name its directory by --path/],
 ])("refuses %s, before anything is touched", (_what, args, message) => {
   const { code, err, did } = run({}, ...args);

@@ -12,6 +12,7 @@ import { choose, connect, credentialsFrom } from "../../recovery/repository";
 import { summary, type Rehearsal } from "../../recovery/rehearse";
 import { json, table } from "../../recovery/report";
 import { main as restore } from "../../recovery/restore";
+import { serverCommands } from "../../recovery/server";
 import { word } from "../../recovery/shell";
 import { describe as shown, duration, perform, verdict, type Recovery } from "../../recovery/steps";
 import { FakeSite } from "../support/recovery";
@@ -234,6 +235,16 @@ describe("npm run backups", () => {
     };
     expect(await backups([], (line) => lines.push(line), opened(broken))).toBe(1);
     expect(lines.join()).toContain("proj-docker02: ssh: [secret]");
+  });
+
+  test("--server only says how to prepare the backup server, without asking a node", async () => {
+    const lines: string[] = [];
+    const unasked = (): never => {
+      throw new Error("asked");
+    };
+    const show = (line: string): void => void lines.push(line);
+    expect(await backups(["--server", "proj-docker02"], show, opened(unasked))).toBe(0);
+    expect(lines).toEqual(serverCommands(settings));
   });
 
   test("an unknown node, an unknown option, help", async () => {
