@@ -3,14 +3,14 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { request } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
 import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
 import { openConsumer } from "./lib/consumer";
-import { erase, instance, type Instance } from "./lib/instance";
+import { instance, type Instance } from "./lib/instance";
+import { down, interruptible } from "./lib/interrupt";
 import { runningService, startService } from "./lib/service";
-import { startLab, stopLab, type Lab } from "./lib/services";
+import { startLab, type Lab } from "./lib/services";
 import { cliEnv, labConfig, openStack } from "./lib/stack";
 import { reachable, type NodeFacts } from "./lib/summary";
 
@@ -52,17 +52,21 @@ const print = (text: string): void => {
 
 async function main([name = "start", ...args]: string[]): Promise<number> {
   const here = instance();
-  if (name === "down") return down(here);
+  if (name === "down") {
+    await down(here);
+    log(`lab "${here.name}": nothing left`);
+    return 0;
+  }
   if (name === "status") return status(here);
   const command = COMMANDS[name];
   if (!command) {
     log(USAGE);
     return name === "help" || name === "--help" ? 0 : 2;
   }
-  const fresh = !fs.existsSync(here.stateDir);
-  cleanUpOnInterrupt(here, fresh);
-  const lab = await startLab(here, log);
-  return interrupted ? 130 : command(lab, args);
+  return interruptible(here, log, async (interrupted) => {
+    const lab = await startLab(here, log);
+    return interrupted() ? 130 : command(lab, args);
+  });
 }
 
 async function start(lab: Lab): Promise<number> {
@@ -98,13 +102,6 @@ async function runInLab(lab: Lab, [command, ...args]: string[]): Promise<number>
   await openStack(lab);
   const env = { ...process.env, ...cliEnv(lab) };
   return spawnSync(command, args, { stdio: "inherit", env }).status ?? 1;
-}
-
-async function down(here: Instance): Promise<number> {
-  await stopLab(here);
-  erase(here);
-  log(`lab "${here.name}": nothing left`);
-  return 0;
 }
 
 async function status({ name, stateDir }: Instance): Promise<number> {
@@ -175,33 +172,9 @@ function colour(): "always" | "never" {
   return process.stdout.isTTY ? "always" : "never";
 }
 
-let interrupted = false;
-
-/**
- * The terminal sends Ctrl-C to the engine and to builds too, which end by themselves; what goes on after
- * half a minute is not waited for. A lab this command began is then taken down again; one that was there
- * before stays.
- */
-function cleanUpOnInterrupt(here: Instance, fresh: boolean): void {
-  const stop = (): void => {
-    if (interrupted) return;
-    interrupted = true;
-    log(fresh ? "\ninterrupted: taking the lab down" : "\ninterrupted: the lab goes on");
-    const ended = Promise.race([running.catch(() => 0), sleep(30_000)]);
-    void ended.then(() => (fresh ? down(here) : 0)).finally(() => process.exit(130));
-  };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
-}
-
-const running = main(process.argv.slice(2));
-
-running.then(
-  (code) => {
-    if (!interrupted) process.exit(code);
-  },
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
   (error: unknown) => {
-    if (interrupted) return;
     // What the engine said has been shown as it came.
     if (!(error instanceof CommandError))
       log(error instanceof Error ? error.message : String(error));

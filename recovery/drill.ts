@@ -1,18 +1,22 @@
 /** `npm run drill`: rehearses every recovery in a lab of its own. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { erase, instance } from "../lab/lib/instance";
-import { startLab, stopLab, type Lab } from "../lab/lib/services";
+import { instance } from "../lab/lib/instance";
+import { down, interruptible } from "../lab/lib/interrupt";
+import { startLab, type Lab } from "../lab/lib/services";
 import { openStack as openLabStack } from "../lab/lib/stack";
 import { UsageError, complain, finish, parsed, print } from "./cli";
 import { imageOf, openLab } from "./lab";
 import { KINDS, rehearse, summary, type Rehearsal, type Stage } from "./rehearse";
 import type { Kind } from "./steps";
 
+/** Name of the lab it makes. */
+export const DRILL = "drill";
+
 const USAGE = `usage: npm run drill -- [OPTION]... [KIND]...
 
   --json FILE  also write the figures to a file
-  --keep       leave the lab running afterwards, as instance "drill"
+  --keep       leave the lab running afterwards, as instance "${DRILL}"
 
 Brings up a lab of its own, and there loses and recovers a volume, a container, the platform and the VM,
 or only the KINDs named. Nothing outside this machine is touched.
@@ -43,31 +47,29 @@ async function main(args: string[]): Promise<number> {
 }
 
 async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]> {
-  const here = instance("drill");
-  try {
-    const lab = await startLab(here, complain);
-    const stage = await setStage(lab);
-    const rehearsals: Rehearsal[] = [];
-    for (const kind of kinds) rehearsals.push(await rehearse(kind, stage));
-    return rehearsals;
-  } finally {
-    if (!keep) {
-      await stopLab(here);
-      erase(here);
+  const here = instance(DRILL);
+  return interruptible(here, complain, async (interrupted) => {
+    try {
+      const stage = await setStage(await startLab(here, complain));
+      const rehearsals: Rehearsal[] = [];
+      for (const kind of kinds) if (!interrupted()) rehearsals.push(await rehearse(kind, stage));
+      return rehearsals;
+    } finally {
+      if (!keep) await down(here);
     }
-  }
+  });
 }
 
 /** Brings the node up; from then on it is a node like any other. */
-export async function setStage(lab: Lab, override = {}): Promise<Stage> {
-  const stack = await openLabStack(lab, override);
+async function setStage(lab: Lab): Promise<Stage> {
+  const stack = await openLabStack(lab);
   await stack.up({ onOutput: (text) => process.stderr.write(text) });
-  return stageOf(lab, override);
+  return stageOf(lab);
 }
 
 /** The first node of a lab that is up. */
-export async function stageOf(lab: Lab, override = {}): Promise<Stage> {
-  const opened = await openLab(lab, complain, override);
+export async function stageOf(lab: Lab): Promise<Stage> {
+  const opened = await openLab(lab, complain);
   const [name = ""] = Object.keys(opened.settings.nodes);
   return { site: opened.site(name), image: imageOf(lab), print: complain };
 }

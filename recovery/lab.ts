@@ -20,12 +20,9 @@ export function labCredentials(lab: Lab): Credentials {
   };
 }
 
-/**
- * A running lab's stack.
- * @param override what the program was run with, since the engine configures the stack anew
- */
-export async function openLab(lab: Lab, print: Print, override = {}): Promise<Opened> {
-  const stack = await openLabStack(lab, override);
+/** A running lab's stack. */
+export async function openLab(lab: Lab, print: Print): Promise<Opened> {
+  const stack = await openLabStack(lab);
   const engine = stackEngine(stack, (text) => {
     print(text.trimEnd());
   });
