@@ -175,6 +175,14 @@ export function isDaily(schedule: string): boolean {
   return parse(schedule).day === undefined;
 }
 
+/** Where the workstation reaches the server. */
+export function serverEndpoint({ endpoint, address, port }: z.infer<typeof server>): {
+  readonly host: string;
+  readonly port: number;
+} {
+  return endpoint ?? { host: address, port };
+}
+
 /** The client's name for where a node's backups go. */
 export function repositoryOf({ server }: z.infer<typeof backupsSchema>): string {
   return `${server.tokenId}@${server.address}:${server.port}:${server.datastore}`;

@@ -8,9 +8,9 @@ import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
 import { openConsumer } from "./lib/consumer";
 import { instance, type Instance } from "./lib/instance";
-import { down, interruptible } from "./lib/interrupt";
+import { interruptible } from "./lib/interrupt";
 import { runningService, startService } from "./lib/service";
-import { startLab, type Lab } from "./lib/services";
+import { removeLab, startLab, type Lab } from "./lib/services";
 import { cliEnv, labConfig, openStack } from "./lib/stack";
 import { reachable, type NodeFacts } from "./lib/summary";
 
@@ -53,7 +53,7 @@ const print = (text: string): void => {
 async function main([name = "start", ...args]: string[]): Promise<number> {
   const here = instance();
   if (name === "down") {
-    await down(here);
+    await removeLab(here);
     log(`lab "${here.name}": nothing left`);
     return 0;
   }

@@ -1,6 +1,5 @@
 /** `npm run backups`: is everything backed up that could be lost? */
 import { parseArgs } from "node:util";
-import type { Settings } from "../config/load";
 import { UsageError, finish, open, parsed, print } from "./cli";
 import type { Opened } from "./open";
 import { isFresh, json, table, type NodeCoverage } from "./report";
@@ -48,18 +47,13 @@ export async function main(
   if (unknown) throw new UsageError(`node ${unknown}: can be ${all.join(", ")}`);
   const names = positionals.length > 0 ? positionals : all;
   if (values.server) {
-    serverCommands(only(names, opened.settings)).forEach(show);
+    serverCommands(opened.settings, names).forEach(show);
     return 0;
   }
   const nodes = await Promise.all(names.map((name) => coverageOf(opened, name)));
   show(opened.redact(values.json ? json(nodes) : table(nodes)));
   return isFresh(nodes) ? 0 : 1;
 }
-
-const only = (names: readonly string[], { proxmox, nodes }: Settings): Settings => ({
-  proxmox,
-  nodes: Object.fromEntries(Object.entries(nodes).filter(([name]) => names.includes(name))),
-});
 
 /** One node that cannot be asked does not hide the others. */
 async function coverageOf(opened: Opened, node: string): Promise<NodeCoverage> {

@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { instance } from "../lab/lib/instance";
-import { down, interruptible } from "../lab/lib/interrupt";
-import { startLab, type Lab } from "../lab/lib/services";
+import { interruptible } from "../lab/lib/interrupt";
+import { removeLab, startLab, type Lab } from "../lab/lib/services";
 import { openStack as openLabStack } from "../lab/lib/stack";
 import { UsageError, complain, finish, parsed, print } from "./cli";
 import { imageOf, openLab } from "./lab";
@@ -55,7 +55,7 @@ async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]
       for (const kind of kinds) if (!interrupted()) rehearsals.push(await rehearse(kind, stage));
       return rehearsals;
     } finally {
-      if (!keep) await down(here);
+      if (!keep) await removeLab(here);
     }
   });
 }

@@ -1,5 +1,6 @@
 /** Opens a stack for recoveries: its settings, its nodes, and the way to each. */
 import { join } from "node:path";
+import { serverEndpoint } from "../config/backups";
 import type { Settings } from "../config/load";
 import type { Configuration } from "../doctor/types";
 import { cliEngine, type Engine } from "./engine";
@@ -66,7 +67,7 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
   const hostKey = node.ssh.hostKey ?? known.keys[name];
   if (!hostKey) throw new Error(noHostKey(name, known.configuration));
   const { server } = backups;
-  const { host, port } = server.endpoint ?? { host: server.address, port: server.port };
+  const { host, port } = serverEndpoint(server);
   const { datastore, fingerprint } = server;
   return {
     name,

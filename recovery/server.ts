@@ -1,30 +1,40 @@
 /** How to prepare the backup server for the nodes of a stack, as the configuration has it. */
+import { serverEndpoint } from "../config/backups";
 import type { Settings } from "../config/load";
+import type { BackupsConfig, ProxmoxConfig } from "../config/schema";
 import { word } from "./shell";
 
 /**
  * Command lines for a person who administers the server: one for all nodes that share a server, a datastore
  * and what is kept. The secrets they make are shown by the server, and known to nobody before.
  */
-export function serverCommands({ proxmox, nodes }: Settings): string[] {
+export function serverCommands(
+  { proxmox, nodes }: Settings,
+  names: readonly string[] = Object.keys(nodes),
+): string[] {
   const groups = new Map<string, string[]>();
-  for (const [name, { backups }] of Object.entries(nodes)) {
+  for (const name of names) {
+    const backups = nodes[name]?.backups;
     if (!backups) continue;
-    const { server, volumes, configuration, images } = backups;
-    const storage =
-      backups.vm?.storage === proxmox.backupStorage?.id ? proxmox.backupStorage : undefined;
-    const options = [
-      ...["--datastore", server.datastore],
-      ...(storage ? ["--vm-datastore", storage.datastore] : []),
-      ...["--keep-volumes", String(volumes.keepDays)],
-      ...["--keep-configuration", String(configuration.keepDays)],
-      ...["--keep-images", String(images.keepWeeks)],
-    ];
-    const { host } = server.endpoint ?? { host: server.address };
-    const command = ["ssh", `root@${host}`, "bash", "-s", "--", ...options].map(word).join(" ");
+    const command = commandFor(backups, proxmox);
     groups.set(command, [...(groups.get(command) ?? []), name]);
   }
   return [...groups].map(
-    ([command, names]) => `${command} ${names.join(" ")} < recovery/pbs-server.sh`,
+    ([command, members]) => `${command} ${members.join(" ")} < recovery/pbs-server.sh`,
   );
+}
+
+/** Up to the names of nodes. */
+function commandFor(backups: BackupsConfig, { backupStorage }: ProxmoxConfig): string {
+  const { server, volumes, configuration, images, vm } = backups;
+  const vmStore = vm && vm.storage === backupStorage?.id ? backupStorage.datastore : undefined;
+  const options = [
+    ...["--datastore", server.datastore],
+    ...(vmStore === undefined ? [] : ["--vm-datastore", vmStore]),
+    ...["--keep-volumes", String(volumes.keepDays)],
+    ...["--keep-configuration", String(configuration.keepDays)],
+    ...["--keep-images", String(images.keepWeeks)],
+  ];
+  const target = `root@${serverEndpoint(server).host}`;
+  return ["ssh", target, "bash", "-s", "--", ...options].map(word).join(" ");
 }

@@ -1,15 +1,9 @@
 /** Ctrl-C while a lab is brought up or used. */
 import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { erase, type Instance } from "./instance";
+import type { Instance } from "./instance";
 import type { Log } from "./service";
-import { stopLab } from "./services";
-
-/** Nothing of the lab runs or lies about afterwards. */
-export async function down(here: Instance): Promise<void> {
-  await stopLab(here);
-  erase(here);
-}
+import { removeLab } from "./services";
 
 /**
  * Runs what may bring up a lab. The terminal sends Ctrl-C to the engine and to builds too, which end by
@@ -29,7 +23,7 @@ export function interruptible<T>(
     interrupted = true;
     log(fresh ? "\ninterrupted: taking the lab down" : "\ninterrupted: the lab goes on");
     const ended = Promise.race([running.catch(() => undefined), sleep(30_000)]);
-    void ended.then(() => (fresh ? down(here) : undefined)).finally(() => process.exit(130));
+    void ended.then(() => (fresh ? removeLab(here) : undefined)).finally(() => process.exit(130));
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { ensureEngine, type Engine } from "./engine";
 import { ensureImage, type GuestImage } from "./image";
-import { credentials, prepare, type Credentials, type Instance } from "./instance";
+import { credentials, erase, prepare, type Credentials, type Instance } from "./instance";
 import { startMirror } from "./mirror";
 import { startPbs, stopPbs, type PbsAccess } from "./pbs";
 import { servicePort } from "./ports";
@@ -115,6 +115,12 @@ export async function stopLab({ stateDir }: Instance): Promise<void> {
   await stopPbs(stateDir);
   await stopService(stateDir, "registry");
   await stopService(stateDir, "mirror");
+}
+
+/** Stops everything and erases its files: nothing of the instance is left. */
+export async function removeLab(instance: Instance): Promise<void> {
+  await stopLab(instance);
+  erase(instance);
 }
 
 /** Puts the image where the mirror serves it, by a link: it is some hundred megabytes. */

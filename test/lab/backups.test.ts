@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT, erase, instance } from "../../lab/lib/instance";
 import { changePbs, pbsEnv, startPbs, stopPbs } from "../../lab/lib/pbs";
-import { startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { main as backups } from "../../recovery/backups";
 import { DRILL, stageOf } from "../../recovery/drill";
 import { takeInventory, type ItemStatus } from "../../recovery/inventory";
@@ -42,8 +42,7 @@ let stage: Stage;
 let shell: Shell;
 
 beforeAll(async () => {
-  await stopLab(here);
-  erase(here);
+  await removeLab(here);
 });
 
 afterAll(async () => {

@@ -6,7 +6,7 @@ import { runner } from "../../doctor/system";
 import { main as importVm } from "../../import/cli";
 import { scanHostKey } from "../../import/ssh";
 import { erase, instance } from "../../lab/lib/instance";
-import { NETWORK, startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { NETWORK, removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, configMap, labConfig, selectStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { planOf } from "../../plan/events";
@@ -51,8 +51,7 @@ const UNTOUCHED = `
   getent group docker`;
 
 beforeAll(async () => {
-  await stopLab(here);
-  erase(here);
+  await removeLab(here);
   lab = await startLab(here, log);
   proxmox = new Proxmox(lab);
   // As on a workstation: the Pulumi CLI on the PATH, logged in.

@@ -5,7 +5,7 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import { isHostOf } from "../../config/cidr";
 import { openConsumer } from "../../lab/lib/consumer";
 import { erase, instance } from "../../lab/lib/instance";
-import { startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { APPROVED, BLOCKED } from "../../plan/ci/note";
@@ -54,8 +54,7 @@ async function up(override: Record<string, unknown> = {}): Promise<Steps> {
 }
 
 beforeAll(async () => {
-  await stopLab(here);
-  erase(here);
+  await removeLab(here);
   lab = await startLab(here, log);
   proxmox = new Proxmox(lab);
 });
@@ -565,8 +564,7 @@ step("destroy leaves nothing in Proxmox, no QEMU and no file", async () => {
       (line) => line.includes(here.runDir) || line.includes(here.stateDir),
     ),
   ).toEqual([]);
-  await stopLab(here);
-  erase(here);
+  await removeLab(here);
   expect([here.stateDir, here.runDir].filter((dir) => existsSync(dir))).toEqual([]);
   expect(processesWith(here.stateDir)).toEqual([]);
 });
