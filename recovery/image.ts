@@ -49,7 +49,7 @@ async function loadBackup({ repository, shell }: Site, { name, id }: Wanted): Pr
 
 /** A directory of this user alone, gone when `use` has ended. */
 export async function withScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), "docker-node-restore-"));
+  const folder = mkdtempSync(join(tmpdir(), `docker-node-restore-${process.pid}-`));
   try {
     return await use(folder);
   } finally {

@@ -295,6 +295,11 @@ async function killedAt(said: string, args: string[]): Promise<void> {
       resolve(by);
     }),
   );
+  // A killed command cannot remove its own scratch.
+  const scratch = readdirSync(tmpdir()).filter((name) =>
+    name.startsWith(`docker-node-restore-${String(child.pid)}-`),
+  );
+  for (const name of scratch) rmSync(join(tmpdir(), name), { recursive: true });
   if (signal !== "SIGKILL") throw new Error(`ended by itself:\n${output}`);
 }
 
