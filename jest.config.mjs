@@ -13,6 +13,7 @@ const project = (displayName) => ({
 export default {
   // Many tests run real shells and compilers, on machines that may be busy: nothing is to be learnt from 5 s.
   testTimeout: 120_000,
+  testSequencer: "<rootDir>/test/sequencer.mjs",
   projects: [project("unit"), project("contract"), project("lab")],
   collectCoverageFrom: ["{config,components}/**/*.ts", "{program,outputs,consumer,secrets}.ts"],
   coverageThreshold: { global: { lines: 95 } },

@@ -2,6 +2,7 @@
 import * as fs from "node:fs";
 import { instance, type Instance } from "../lab/lib/instance";
 import { runningService } from "../lab/lib/service";
+import { sharedConnection } from "../lab/lib/ssh";
 import { NETWORK, startLab, type Lab } from "../lab/lib/services";
 import { openStack as openLabStack } from "../lab/lib/stack";
 import { stackEngine } from "./engine";
@@ -26,7 +27,8 @@ export async function openLab(lab: Lab, print: Print): Promise<Opened> {
   const engine = stackEngine(stack, (text) => {
     print(text.trimEnd());
   });
-  return openStack("lab", { credentials: () => labCredentials(lab), engine });
+  const ssh = sharedConnection(lab.instance);
+  return openStack("lab", { credentials: () => labCredentials(lab), engine, ssh });
 }
 
 /** The small image of the lab's registry, as a node names it. */

@@ -27,6 +27,8 @@ export interface Options {
   /** Token for Proxmox VE with the right to restore; default: the stack's own. */
   readonly proxmoxToken?: string;
   readonly engine?: Engine;
+  /** Options of ssh on top of those every node has. */
+  readonly ssh?: readonly string[];
 }
 
 /** Reads the stack's configuration and outputs; no node is asked anything yet. */
@@ -38,7 +40,7 @@ export async function openStack(stack: string, options: Options): Promise<Opened
     throw new Error([`stack ${stack}: the configuration is not sound:`, ...problems].join("\n  "));
   const keys = sealed ? {} : await engine.hostKeys();
   const proxmoxToken = options.proxmoxToken ?? configuration.apiToken;
-  const known = { engine, settings, keys, configuration, proxmoxToken };
+  const known = { engine, settings, keys, configuration, proxmoxToken, ssh: options.ssh };
   return {
     stack,
     settings,
@@ -57,6 +59,7 @@ interface Known {
   readonly keys: Readonly<Record<string, string>>;
   readonly configuration: Configuration;
   readonly proxmoxToken?: string;
+  readonly ssh?: readonly string[];
 }
 
 function siteOf(name: string, known: Known, credentials: Credentials): Site {
@@ -74,7 +77,7 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
     node,
     backups,
     engine,
-    shell: sshShell(node, hostKey),
+    shell: sshShell(node, hostKey, known.ssh),
     repository: connect({ host, port, datastore, fingerprint, ...credentials }, name),
     proxmox: openProxmox(
       { ...settings.proxmox, apiToken: proxmoxToken ?? "", timeoutMs: 60_000 },

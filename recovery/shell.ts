@@ -14,10 +14,15 @@ export interface NodeShell {
   readonly shown: (command: readonly string[]) => string;
 }
 
-/** ssh to a node; the private key stays where it is. */
-export function sshShell(node: NodeConfig, hostKey: string): NodeShell {
+/** ssh to a node; the private key stays where it is. `more`: options on top of those every node has. */
+export function sshShell(
+  node: NodeConfig,
+  hostKey: string,
+  more: readonly string[] = [],
+): NodeShell {
   const { host, port } = sshEndpoint(node);
-  const target = [...sshOptions(node, hostKey), "-p", String(port), `${node.ssh.user}@${host}`];
+  const options = [...sshOptions(node, hostKey), ...more];
+  const target = [...options, "-p", String(port), `${node.ssh.user}@${host}`];
   const ssh = (command: readonly string[]): Command => ({
     program: "ssh",
     args: [...target, ["sudo", "-n", ...command].map(word).join(" ")],

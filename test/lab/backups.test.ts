@@ -206,12 +206,13 @@ describe("kill -9", () => {
     "of the client in the middle of a backup loses nothing, and the next run succeeds",
     async () => {
       await shell.root(
-        "docker volume create big >/dev/null; head -c 96M /dev/urandom >\"$(docker volume inspect -f '{{.Mountpoint}}' big)/file\"; sync",
+        "docker volume create big >/dev/null; head -c 48M /dev/urandom >\"$(docker volume inspect -f '{{.Mountpoint}}' big)/file\"; sync",
       );
       const known = await newest("volumes", "research-data");
       const running = runBackup(stage.site, "volumes").catch((error: unknown) => error);
-      await waitFor(async () => (await shell.root("pgrep -f 'backup-id[ =]big' || true")) !== "");
-      await shell.root("pkill -9 -f 'backup-id[ =]big' || true");
+      await shell.root(
+        "until pgrep -f 'backup-id[ =]big' >/dev/null; do sleep 0.2; done; sleep 1; pkill -9 -f 'backup-id[ =]big'",
+      );
       log(`after kill -9 the run said: ${String(await running).slice(0, 300)}`);
       expect((await stage.site.repository.snapshots("volumes")).map(pathOf)).toContain(
         known && pathOf(known),
@@ -423,11 +424,12 @@ describe("the schedule, time moved forward", () => {
     const before = (await newest("volumes", "research-data"))?.takenAt ?? new Date(0);
     await shell.root(`
       timedatectl set-ntp false 2>/dev/null || true
+      docker stop ${CONTAINER} >/dev/null
       # Time enough for the container to start, however busy the machine.
-      next=$(date -d 02:28:30 +%s)
+      next=$(date -d 02:29:15 +%s)
       if ((next <= $(date +%s))); then next=$((next + 86400)); fi
       date -s "@$next" >/dev/null
-      docker restart ${CONTAINER} >/dev/null`);
+      docker start ${CONTAINER} >/dev/null`);
     const scheduled = async (): Promise<Snapshot | undefined> => {
       const found = await newest("volumes", "research-data");
       return found && found.takenAt > before ? found : undefined;

@@ -7,6 +7,7 @@ import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { loadSettings } from "../../config/load";
 import { sshOptions } from "../../config/node";
 import type { Lab } from "../../lab/lib/services";
+import { sharedConnection } from "../../lab/lib/ssh";
 import { labConfig } from "../../lab/lib/stack";
 
 /** Lines of progress go to standard error, beside jest's own output. */
@@ -78,7 +79,8 @@ export class Shell {
     const { forwards, credentials } = this.lab;
     const port = forwards[String(this.vmId())]?.ssh;
     if (!port) throw new Error(`no node ${this.node}`);
-    const options = sshOptions({ ssh: credentials }, this.hostKey);
+    const pinned = sshOptions({ ssh: credentials }, this.hostKey);
+    const options = [...pinned, ...sharedConnection(this.lab.instance)];
     const target = [...options, "-p", String(port), "ubuntu@127.0.0.1"];
     return (await execute("ssh", [...target, "sudo -n bash -eu"], script)).trim();
   }
@@ -224,11 +226,11 @@ export function stateFiles(stateDir: string): string {
     .join("\n");
 }
 
-/** Asks every three seconds until the answer is yes. */
+/** Asks every second until the answer is yes. */
 export async function waitFor(condition: () => Promise<boolean>, seconds = 300): Promise<void> {
   const deadline = Date.now() + seconds * 1000;
   while (!(await condition().catch(() => false))) {
     if (Date.now() > deadline) throw new Error(`not within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 3000));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
   }
 }

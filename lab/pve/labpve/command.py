@@ -23,6 +23,9 @@ OVMF = [('/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'),
         ('/usr/share/OVMF/OVMF_CODE.fd', '/usr/share/OVMF/OVMF_VARS.fd')]
 # PCI Express ports kept free for disks added while a q35 machine runs.
 SPARE_PORTS = 4
+# x86-64-v2-AES, what PVE gives a new VM, and what Go wants for AES-GCM besides. Everything QEMU can emulate ("max") makes
+# boots and containers slower by some eighth.
+EMULATED_CPU = 'qemu64,+aes,+pclmulqdq,+pni,+popcnt,+sse4.1,+sse4.2,+ssse3'
 THROTTLES = {'mbps': 'bps-total', 'mbps_rd': 'bps-read', 'mbps_wr': 'bps-write', 'mbps_max': 'bps-total-max',
              'mbps_rd_max': 'bps-read-max', 'mbps_wr_max': 'bps-write-max', 'iops': 'iops-total',
              'iops_rd': 'iops-read', 'iops_wr': 'iops-write', 'iops_max': 'iops-total-max',
@@ -197,7 +200,7 @@ def _platform(config: dict[str, Any], kvm: bool) -> list[str]:
     named = re.fullmatch(r'pc-(?:q35|i440fx)-[\d.]+(?:\+pve\d+)?', machine)
     kind = 'q35' if 'q35' in machine else 'pc' if not machine or named else machine
     out = ['-machine', f'{kind},usb=off', '-accel', 'kvm' if kvm else 'tcg,thread=multi',
-           '-cpu', 'host' if kvm else 'max']
+           '-cpu', 'host' if kvm else EMULATED_CPU]
     if str(config.get('acpi', 1)) == '0':
         out.append('-no-acpi')
     if is_q35(config):

@@ -35,7 +35,7 @@ def line(settings: Settings, **changes: Any) -> str:
 
 def test_size_of_the_machine(settings: Settings) -> None:
     text = line(settings)
-    assert '-smp 6,sockets=1,cores=6' in text and '-m 2048 ' in text and '-cpu max' in text
+    assert '-smp 6,sockets=1,cores=6' in text and '-m 2048 ' in text and '-cpu qemu64,+aes,' in text
     assert '-m 512 ' in line(settings, memory='1024')  # the floor
     assert '-m 256 ' in line(settings, memory='256')  # but never more than declared
 
