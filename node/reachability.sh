@@ -2,13 +2,14 @@
 # Does the primary node answer from here? Only tells; a primary that is down is no reason for this node not to be deployed.
 # PRIMARY_ADDRESS  IPv4 address of the primary
 # PRIMARY_PORT     TCP port it has to accept a connection on
-# TRIES            connections to try, a second apart (default 3)
+# TRIES            connections to try, a second apart (default 5)
+# CONNECT_TIMEOUT  seconds each may take (default 5)
 # Result: {"reachable":true,"checkedAt":"2026-01-31T12:00:00Z"}
 SCRIPT=reachability
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
-TRIES="${TRIES:-3}" CONNECT_TIMEOUT="${CONNECT_TIMEOUT:-3}"
+TRIES="${TRIES:-5}" CONNECT_TIMEOUT="${CONNECT_TIMEOUT:-5}"
 
 # The address is an argument of the inner shell, never a part of what it runs.
 # shellcheck disable=SC2016 # the inner shell's

@@ -265,7 +265,8 @@ describe("a second node in the same stack", () => {
   }
 
   step("comes to life alone, by --target, and reaches its primary on their segment", async () => {
-    const { nodes } = labConfig(lab, { nodes: { [SECOND]: { backups: null } } });
+    const small = { machine: { cpu: { cores: 2 } }, backups: null };
+    const { nodes } = labConfig(lab, { nodes: { [SECOND]: small } });
     const declared = (nodes as Record<string, object>)[SECOND];
     declare(SECOND, { ...declared, primary: VM.name });
     const target = [`**::${SECOND}`, `**::${SECOND}-*`, "**:components:CloudImage**"];

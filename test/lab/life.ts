@@ -11,7 +11,7 @@ export class Life {
   /** Declares the next step; how long it took is told. */
   readonly step = (name: string, run: () => Promise<void> | void): void => {
     test(name, async () => {
-      if (this.broken) throw new Error(`not tried: "${this.broken}" failed`);
+      if (this.broken) throw notTried(this.broken);
       const began = Date.now();
       try {
         await run();
@@ -22,4 +22,11 @@ export class Life {
       log(`${name}: ${Math.round((Date.now() - began) / 1000)} s`);
     });
   };
+}
+
+/** Without a stack: where it is thrown says nothing, and the log is to show why the first step failed. */
+function notTried(broken: string): Error {
+  const error = new Error(`not tried: "${broken}" failed`);
+  error.stack = error.message;
+  return error;
 }
