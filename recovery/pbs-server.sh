@@ -12,9 +12,10 @@ DRY_RUN=0
 ROTATE=0
 NODES=()
 
-BACKUP_USER=backup@pbs
 RESTORE_TOKEN='restore@pbs!workstation'
 PVE_TOKEN='pve@pbs!docker-node'
+# By node, where it is not backup@pbs!<node>; and those made in this run, since nodes may share one.
+declare -A TOKENS MADE
 
 # What is kept, by kind: a prune job applies to one namespace.
 KINDS=(volumes configuration images)
@@ -23,12 +24,14 @@ declare -A UNIT=([volumes]=daily [configuration]=daily [images]=weekly)
 
 usage() {
   cat <<'END'
-usage: pbs-server.sh [--datastore NAME] [--path DIRECTORY] [--vm-datastore NAME] [--keep-KIND NUMBER] [--rotate]
-                     [--dry-run] NODE...
+usage: pbs-server.sh [--datastore NAME] [--path DIRECTORY] [--vm-datastore NAME] [--vm-token ID] [--keep-KIND NUMBER]
+                     [--rotate] [--dry-run] NODE[=TOKEN-ID]...
 
+  TOKEN-ID                   API token the node has; default: backup@pbs!NODE
   --datastore NAME           where nodes back up to; default: docker
   --path DIRECTORY           make the datastore there if it does not exist
   --vm-datastore NAME        also give Proxmox VE a token for its backups of VMs there
+  --vm-token ID              that token; default: pve@pbs!docker-node
   --keep-volumes DAYS        of how many days the last backup is kept; default: 30
   --keep-configuration DAYS  likewise; default: 90
   --keep-images WEEKS        of how many weeks the last backup is kept; default: 4
@@ -46,12 +49,13 @@ fail() {
 
 while [ $# -gt 0 ]; do
   case "$1" in
-    --datastore | --path | --vm-datastore | --keep-volumes | --keep-configuration | --keep-images)
+    --datastore | --path | --vm-datastore | --vm-token | --keep-volumes | --keep-configuration | --keep-images)
       [ $# -ge 2 ] || fail "$1 takes a value"
       case "$1" in
         --datastore) STORE=$2 ;;
         --path) STORE_PATH=$2 ;;
         --vm-datastore) VM_STORE=$2 ;;
+        --vm-token) PVE_TOKEN=$2 ;;
         --keep-*) KEEP[${1#--keep-}]=$2 ;;
       esac
       shift
@@ -63,7 +67,10 @@ while [ $# -gt 0 ]; do
       exit 0
       ;;
     -*) fail "unknown argument: $1" ;;
-    *) NODES+=("$1") ;;
+    *)
+      NODES+=("${1%%=*}")
+      [[ $1 != ?*=* ]] || TOKENS[${1%%=*}]=${1#*=}
+      ;;
   esac
   shift
 done
@@ -73,6 +80,10 @@ done
 }
 for name in "$STORE" ${VM_STORE:+"$VM_STORE"} "${NODES[@]}"; do
   [[ $name =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*$ ]] || fail "not a name: '$name'; letters, digits and . _ - are allowed"
+done
+for token in "$PVE_TOKEN" ${TOKENS[@]+"${TOKENS[@]}"}; do
+  [[ $token =~ ^[^[:space:]:/@!]+@[A-Za-z0-9_][A-Za-z0-9._-]*![A-Za-z0-9_][A-Za-z0-9._-]*$ ]] ||
+    fail "not an API token: '$token'; user@realm!name is allowed, such as backup@pbs!proj-docker02"
 done
 for kind in "${KINDS[@]}"; do
   [[ ${KEEP[$kind]} =~ ^[1-9][0-9]{0,3}$ ]] || fail "--keep-$kind: '${KEEP[$kind]}'; 1 to 9999 is allowed"
@@ -128,6 +139,8 @@ has_token() {
 
 # The secret is shown by the server once, now, and never again.
 make_token() {
+  [ -z "${MADE[$1]:-}" ] || return 0
+  MADE[$1]=yes
   make_user "${1%%!*}"
   if has_token "$1"; then
     [ "$ROTATE" = 1 ] || return 0
@@ -152,15 +165,15 @@ make_job() {
 }
 
 prepare_node() {
-  local node="$1" kind
+  local node="$1" kind token="${TOKENS[$1]:-backup@pbs!$1}"
   make_namespace "" "$node"
   for kind in "${KINDS[@]}"; do
     make_namespace "$node" "$kind"
     make_job prune-job "$node-$kind" --ns "$node/$kind" --max-depth 0 --schedule 05:00 "--keep-${UNIT[$kind]}" "${KEEP[$kind]}"
   done
   make_job verify-job "$node-verify" --ns "$node" --schedule 06:00 --ignore-verified true --outdated-after 30
-  make_token "$BACKUP_USER!$node"
-  grant DatastoreBackup "/datastore/$STORE/$node" "$BACKUP_USER!$node"
+  make_token "$token"
+  grant DatastoreBackup "/datastore/$STORE/$node" "$token"
 }
 
 explain() {
@@ -168,7 +181,7 @@ explain() {
 
 On the workstation, for each stack (pulumi asks for the value, so that it is in no shell history):
 
-  pulumi config set --secret backupToken      # the value of $BACKUP_USER!<node>
+  pulumi config set --secret backupToken      # the value of the node's token
   proxmox-backup-client key create --kdf none backup-key.json
   pulumi config set --secret backupKey < backup-key.json
 END

@@ -1,7 +1,7 @@
 /** How to prepare the backup server for the nodes of a stack, as the configuration has it. */
 import { serverEndpoint } from "../config/backups";
 import type { Settings } from "../config/load";
-import type { BackupsConfig, ProxmoxConfig } from "../config/schema";
+import type { BackupStorageConfig, BackupsConfig, ProxmoxConfig } from "../config/schema";
 import { word } from "./shell";
 
 /**
@@ -17,24 +17,37 @@ export function serverCommands(
     const backups = nodes[name]?.backups;
     if (!backups) continue;
     const command = commandFor(backups, proxmox);
-    groups.set(command, [...(groups.get(command) ?? []), name]);
+    groups.set(command, [...(groups.get(command) ?? []), member(name, backups)]);
   }
   return [...groups].map(
     ([command, members]) => `${command} ${members.join(" ")} < recovery/pbs-server.sh`,
   );
 }
 
+/** A node, with its token where that is not the one the script would give it. */
+function member(name: string, { server: { tokenId } }: BackupsConfig): string {
+  return tokenId === `backup@pbs!${name}` ? name : word(`${name}=${tokenId}`);
+}
+
 /** Up to the names of nodes. */
 function commandFor(backups: BackupsConfig, { backupStorage }: ProxmoxConfig): string {
   const { server, volumes, configuration, images, vm } = backups;
-  const vmStore = vm && vm.storage === backupStorage?.id ? backupStorage.datastore : undefined;
   const options = [
     ...["--datastore", server.datastore],
-    ...(vmStore === undefined ? [] : ["--vm-datastore", vmStore]),
+    ...(vm && backupStorage && vm.storage === backupStorage.id
+      ? storageOptions(backupStorage)
+      : []),
     ...["--keep-volumes", String(volumes.keepDays)],
     ...["--keep-configuration", String(configuration.keepDays)],
     ...["--keep-images", String(images.keepWeeks)],
   ];
   const target = `root@${serverEndpoint(server).host}`;
   return ["ssh", target, "bash", "-s", "--", ...options].map(word).join(" ");
+}
+
+/** Proxmox VE's token for the storage the program manages. A user with a password is made by hand. */
+function storageOptions({ datastore, username }: BackupStorageConfig): string[] {
+  if (!username.includes("!")) return [];
+  const own = username === "pve@pbs!docker-node" ? [] : ["--vm-token", username];
+  return ["--vm-datastore", datastore, ...own];
 }

@@ -136,14 +136,43 @@ test("prune jobs keep what the configuration says: the command is made from it",
 });
 
 test("nodes that keep alike share a command, others have their own, and some have none", () => {
-  const node = prodNode();
-  const longer = prodNode({ backups: { images: { keepWeeks: 5 } } });
-  const nodes = { a1: node, b2: longer, c3: node, d4: prodNode({ backups: null }) };
+  const own = (name: string, more: object = {}): ReturnType<typeof prodNode> =>
+    prodNode({ backups: { server: { tokenId: `backup@pbs!${name}` }, ...more } });
+  const longer = own("b2", { images: { keepWeeks: 5 } });
+  const nodes = { a1: own("a1"), b2: longer, c3: own("c3"), d4: prodNode({ backups: null }) };
   const commands = serverCommands({ proxmox, nodes });
   expect(commands.map((line) => /--keep-images (.*) </.exec(line)?.[1])).toEqual([
     "4 a1 c3",
     "5 b2",
   ]);
+});
+
+test("tokens are those of the configuration, and one that nodes share is made once", () => {
+  const shared = prodNode({ backups: { server: { tokenId: "nightly@pbs!all" } } });
+  const own = prodNode({ backups: { server: { tokenId: "backup@pbs!a1" } } });
+  const storage = (username: string): typeof proxmox => ({
+    ...proxmox,
+    ...(proxmox.backupStorage && { backupStorage: { ...proxmox.backupStorage, username } }),
+  });
+  const settings = {
+    proxmox: storage("pve@pbs!other"),
+    nodes: { a1: own, b2: shared, c3: shared },
+  };
+  const [command = ""] = serverCommands(settings);
+  expect(command).toMatch(/ a1 'b2=nightly@pbs!all' 'c3=nightly@pbs!all' < /);
+  const args = command.replace(/^.* -- | <.*$|'/g, "").split(" ");
+  const { did } = run({ ...EVERYTHING }, "--rotate", ...args);
+  expect(did.filter((line) => line.includes("generate-token"))).toEqual(
+    ["backup@pbs a1", "nightly@pbs all", "restore@pbs workstation", "pve@pbs other"].map(
+      (token) => `manager user generate-token ${token} --comment docker-node`,
+    ),
+  );
+  for (const node of ["b2", "c3"])
+    expect(did).toContain(
+      `manager acl update /datastore/docker/${node} DatastoreBackup --auth-id nightly@pbs!all`,
+    );
+  const [byHand = ""] = serverCommands({ ...settings, proxmox: storage("backup@pbs") });
+  expect(byHand).not.toContain("--vm-");
 });
 
 test("--dry-run changes nothing", () => {
@@ -161,6 +190,9 @@ test.each<[string, string[], RegExp]>([
   ["a bad name", ["a/1"], /not a name: 'a\/1'; letters, digits/],
   ["a bad datastore", ["--datastore", "x y", "a1"], /not a name: 'x y'/],
   ["a name too long for its jobs", ["a-very-long-name-of-a-node"], /too long.*18 characters/],
+  ["no name before a token", ["=backup@pbs!a1"], /not a name: ''/],
+  ["what is no token", ["a1=backup@pbs"], /not an API token: 'backup@pbs'; user@realm!name/],
+  ["no token for VMs", ["--vm-token", "root", "a1"], /not an API token: 'root'/],
   ["nothing kept", ["--keep-images", "0", "a1"], /--keep-images: '0'; 1 to 9999/],
   ["an unknown kind", ["--keep-logs", "3", "a1"], /unknown argument: --keep-logs/],
   ["a datastore that is not there", ["a1"], /no datastore 'docker': name its directory by --path/],
