@@ -101,6 +101,18 @@ describe("a protected node that is taken out of the configuration", () => {
     expect(shown).not.toContain("state unprotect");
   });
 
+  step("stays when the whole stack is to be destroyed, with and without the program", async () => {
+    await (await open(fleet(both))).up();
+    for (const [runProgram, said] of [
+      [false, "run with the `--run-program` flag"],
+      [true, "1. with nodes.proj-docker01 in the configuration"],
+    ] as const) {
+      const destroy = (await open(fleet(both))).destroy({ runProgram });
+      await expect(destroy).rejects.toThrow(said);
+      expect(await resources()).toEqual(before);
+    }
+  });
+
   step("does not keep an unprotected stack from being destroyed without the program", async () => {
     await (await open(fleet({ "proj-docker01": false, "proj-docker02": false }))).up();
     await (await open(fleet({}))).destroy();
