@@ -107,8 +107,10 @@ describe("a protected node that is taken out of the configuration", () => {
       [false, "run with the `--run-program` flag"],
       [true, "1. with nodes.proj-docker01 in the configuration"],
     ] as const) {
-      const destroy = (await open(fleet(both))).destroy({ runProgram });
-      await expect(destroy).rejects.toThrow(said);
+      for (const previewOnly of [true, false]) {
+        const destroy = (await open(fleet(both))).destroy({ runProgram, previewOnly });
+        await expect(destroy).rejects.toThrow(said);
+      }
       expect(await resources()).toEqual(before);
     }
   });
