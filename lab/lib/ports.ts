@@ -1,4 +1,5 @@
 /** Loopback ports for the lab's services. */
+import { randomInt } from "node:crypto";
 import * as fs from "node:fs";
 import * as net from "node:net";
 import * as path from "node:path";
@@ -32,6 +33,53 @@ async function tryAgain(port: number): Promise<number | undefined> {
   return undefined;
 }
 
+/** First of the ports that the kernel gives to whoever asks for any (ip(7), ip_local_port_range). */
+function firstEphemeral(): number {
+  const [first] = fs.readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split(/\s/);
+  return Number(first);
+}
+
+/** Ports that labs of this folder have been given, whether anybody listens there yet or not. */
+function reserved(stateDir: string): Set<number> {
+  const folder = path.dirname(stateDir);
+  const labs = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
+  const files = labs.flatMap((lab) =>
+    entries(path.join(folder, lab)).map((name) => path.join(folder, lab, name)),
+  );
+  return new Set(files.map((file) => Number(contentOf(file))));
+}
+
+/** Port files of a lab; none of one that is being removed just now. */
+function entries(lab: string): string[] {
+  try {
+    return fs.readdirSync(lab).filter((name) => name.endsWith(".port"));
+  } catch {
+    return [];
+  }
+}
+
+function contentOf(file: string): string {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * A port that stays free until its service starts, which may be minutes later, as for a VM's: none that the
+ * kernel could give to somebody else meanwhile, the engine's plugins above all, and none of another lab.
+ */
+async function freePort(stateDir: string): Promise<number | undefined> {
+  const end = firstEphemeral();
+  const taken = reserved(stateDir);
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = randomInt(Math.min(10_000, end - 1), end);
+    if (!taken.has(port) && (await tryPort(port)) !== undefined) return port;
+  }
+  return tryPort(0);
+}
+
 /**
  * The port a service listens on, or shall: a free one on loopback, the same as last time if it can be
  * had again, so that whoever was told it need not be told anew.
@@ -41,7 +89,7 @@ export async function servicePort(stateDir: string, name: string): Promise<numbe
   if (running) return running.port;
   const file = path.join(stateDir, `${name}.port`);
   const last = fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8")) : 0;
-  const port = (last > 0 ? await tryAgain(last) : undefined) ?? (await tryPort(0));
+  const port = (last > 0 ? await tryAgain(last) : undefined) ?? (await freePort(stateDir));
   if (port === undefined) throw new Error(`${name}: no free port on loopback`);
   fs.mkdirSync(stateDir, { recursive: true });
   fs.writeFileSync(file, `${port}\n`);

@@ -283,6 +283,18 @@ describe("services", () => {
     expect(await servicePort(o.stateDir, "mirror")).toBe(mirror.port);
   }, 30_000);
 
+  it("gets a port that nobody else is given before it listens", async () => {
+    const labs = path.join(scratch, ".lab");
+    const range = fs.readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8");
+    const ports: number[] = [];
+    for (const lab of ["a", "b"])
+      for (let vm = 0; vm < 50; vm++)
+        ports.push(await servicePort(path.join(labs, lab), `ssh-${vm}`));
+    expect(new Set(ports).size).toBe(100);
+    expect(Math.max(...ports)).toBeLessThan(Number(range.split(/\s/)[0]));
+    expect(await servicePort(path.join(labs, "a"), "ssh-0")).toBe(ports[0]);
+  });
+
   it("stops what a service started, by force if it must", async () => {
     const children = path.join(scratch, "child");
     const stubborn = `process.on("SIGTERM", () => {}); ${waiting}`;
