@@ -1,11 +1,11 @@
 /** Looks at a node over SSH: its host key first, then everything else through a connection that pins it. */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { shellQuote } from "../components/shell";
 import { sshOptions } from "../config/node";
 import type { Run } from "../doctor/types";
+import { run } from "../recovery/process";
 import { parseFacts, type Facts } from "./facts";
 
 export interface Target {
@@ -56,27 +56,11 @@ export async function inspect(
   const { user, host, port } = target;
   const options = sshOptions({ ssh: { privateKeyFile } }, hostKey);
   const args = [...options, "-p", String(port), `${user}@${host}`, "sudo -n bash -s"];
-  const facts = parseFacts(await piped("ssh", args, `NODE_USER=${shellQuote(user)}\n${script}`));
+  const said = await run({ program: "ssh", args }, `NODE_USER=${shellQuote(user)}\n${script}`);
+  const facts = parseFacts(said);
   if (!facts.hostKey.startsWith(hostKey))
     throw new Error(
       `the host key that answered is not the node's own: is ${host}:${port} the node?`,
     );
   return facts;
-}
-
-function piped(command: string, args: string[], stdin: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (data: Buffer) => (out += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (err += data.toString()));
-    child.on("error", reject);
-    // A connection that is refused closes the pipe early; its exit status says more.
-    child.stdin.on("error", () => undefined);
-    child.on("close", (code) => {
-      if (code === 0) resolve(out);
-      else reject(new Error(`${command} ended with ${String(code)}: ${err.trim() || out.trim()}`));
-    });
-    child.stdin.end(stdin);
-  });
 }

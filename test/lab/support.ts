@@ -9,6 +9,7 @@ import { sshOptions } from "../../config/node";
 import type { Lab } from "../../lab/lib/services";
 import { sharedConnection } from "../../lab/lib/ssh";
 import { labConfig } from "../../lab/lib/stack";
+import { run } from "../../recovery/process";
 
 /** Lines of progress go to standard error, beside jest's own output. */
 export const log = (line: string): void => {
@@ -33,22 +34,6 @@ export class Steps {
     const found = Object.entries(this.operations).filter(([, op]) => op === operation);
     return found.map(([key]) => key.split("  ")[1] ?? "").sort();
   }
-}
-
-/** Runs a program; standard output, or an error with everything it said. */
-export function execute(command: string, args: string[], stdin = ""): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (data: Buffer) => (out += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (err += data.toString()));
-    child.on("error", reject);
-    child.on("close", (code) => {
-      if (code === 0) resolve(out);
-      else reject(new Error(`${command} ended with ${String(code)}\n${out}\n${err}`));
-    });
-    child.stdin.end(stdin);
-  });
 }
 
 /** Runs a program to its end, its output on standard error; its exit status. */
@@ -82,7 +67,8 @@ export class Shell {
     const pinned = sshOptions({ ssh: credentials }, this.hostKey);
     const options = [...pinned, ...sharedConnection(this.lab.instance)];
     const target = [...options, "-p", String(port), "ubuntu@127.0.0.1"];
-    return (await execute("ssh", [...target, "sudo -n bash -eu"], script)).trim();
+    const args = [...target, "sudo -n bash -eu"];
+    return (await run({ program: "ssh", args }, script)).trim();
   }
 
   private vmId(): number | undefined {
