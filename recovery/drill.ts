@@ -1,10 +1,10 @@
 /** `npm run drill`: rehearses every recovery in a lab of its own. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { instance } from "../lab/lib/instance";
+import { declare, instance } from "../lab/lib/instance";
 import { interruptible } from "../lab/lib/interrupt";
 import { removeLab, startLab, type Lab } from "../lab/lib/services";
-import { openStack as openLabStack } from "../lab/lib/stack";
+import { labConfig, openStack as openLabStack } from "../lab/lib/stack";
 import { UsageError, complain, finish, parsed, print } from "./cli";
 import { imageOf, openLab } from "./lab";
 import { KINDS, rehearse, summary, type Rehearsal, type Stage } from "./rehearse";
@@ -60,8 +60,14 @@ async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]
   });
 }
 
-/** Brings the node up; from then on it is a node like any other. */
+/** Emulated processors beyond those of the workstation only get in each other's way. */
+const SMALL = { machine: { cpu: { cores: 2 } } };
+
+/** Brings the node up, with fewer processors; from then on it is a node like any other. */
 async function setStage(lab: Lab): Promise<Stage> {
+  const { nodes } = labConfig(lab) as { nodes: Record<string, object> };
+  const smaller = Object.keys(nodes).map((name) => [name, SMALL] as const);
+  declare(lab.instance, { nodes: Object.fromEntries(smaller) });
   const stack = await openLabStack(lab);
   await stack.up({ onOutput: (text) => process.stderr.write(text) });
   return stageOf(lab);

@@ -55,6 +55,18 @@ export function prepare({ stateDir, runDir }: Instance): void {
   for (const dir of [stateDir, runDir]) fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
 }
 
+/** Configuration of an instance's stack on top of Pulumi.lab.yaml, for as long as the instance lives. */
+export function declare({ stateDir }: Instance, override: Record<string, unknown>): void {
+  fs.writeFileSync(path.join(stateDir, "override.json"), JSON.stringify(override));
+}
+
+/** What `declare` was told; nothing by default. */
+export function declared({ stateDir }: Instance): Record<string, unknown> {
+  const file = path.join(stateDir, "override.json");
+  if (!fs.existsSync(file)) return {};
+  return JSON.parse(fs.readFileSync(file, "utf8")) as Record<string, unknown>;
+}
+
 /** Removes every file of the instance. */
 export function erase({ stateDir, runDir }: Instance): void {
   for (const dir of [stateDir, runDir]) fs.rmSync(dir, { recursive: true, force: true });

@@ -12,7 +12,7 @@ import { parse } from "yaml";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { program } from "../../program";
 import { engineEnv } from "./engine";
-import { ROOT } from "./instance";
+import { ROOT, declared } from "./instance";
 import type { SeededImage } from "./registry";
 import { NETWORK, PBS_PORT, type Lab } from "./services";
 
@@ -103,14 +103,17 @@ export function cliEnv(lab: Lab): Record<string, string> {
   };
 }
 
-/** The stack's configuration: the file, then what this lab knows, then the override. */
+/** The stack's configuration: the file, what this lab knows, what its instance declares, then the override. */
 export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const file = parse(fs.readFileSync(path.join(ROOT, "Pulumi.lab.yaml"), "utf8")) as {
     config: Tree;
   };
-  const declared = { nodes: file.config["docker-node:nodes"] };
+  const nodes = { nodes: file.config["docker-node:nodes"] };
   const known = { proxmox: proxmox(lab), defaults: defaults(lab) };
-  const config = merge(merge(known, declared), override) as { nodes: Record<string, Tree> };
+  const layers = [known, nodes, declared(lab.instance), override];
+  const config = layers.reduce<unknown>((base, over) => merge(base, over), {}) as {
+    nodes: Record<string, Tree>;
+  };
   for (const [name, node] of Object.entries(config.nodes)) {
     node.ssh = merge(endpointOf(lab, node), node.ssh ?? {});
     if (node.backups) node.backups = merge(backups(lab, name), node.backups);

@@ -1,10 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import { execFile } from "node:child_process";
+import * as fs from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
 import { promisify } from "node:util";
 import { renderScript } from "../../components/shell";
 import { loadSettings, merge, type RawSettings, type Settings } from "../../config/load";
 import { primaryOf } from "../../config/node";
+import { declare } from "../../lab/lib/instance";
 import type { Lab } from "../../lab/lib/services";
 import { labConfig } from "../../lab/lib/stack";
 import { refusal } from "../../config/removal";
@@ -145,7 +149,12 @@ The VM's disks go with it, and so does the data of its volumes.`,
 
 describe("the lab's second node", () => {
   const digest = `sha256:${"0".repeat(64)}`;
+  const stateDir = fs.mkdtempSync(path.join(os.tmpdir(), "lab-fleet-"));
+  afterAll(() => {
+    fs.rmSync(stateDir, { recursive: true });
+  });
   const lab = {
+    instance: { name: "fleet", stateDir, runDir: stateDir },
     endpoint: "https://127.0.0.1:8006",
     imageUrl: "http://127.0.0.1:8080/files/guest.qcow2",
     image: { sha256: "0".repeat(64) },
@@ -175,5 +184,16 @@ describe("the lab's second node", () => {
     expect(one?.machine.vmId).toBe(2014);
     expect(one?.network).toEqual({ ...two?.network, address: "10.25.20.23/24" });
     expect(one?.ssh.endpoint).toEqual({ host: "127.0.0.1", port: 20022 });
+  });
+
+  test("an instance's own declarations stay, beneath those of a command", () => {
+    const cores = (override: Record<string, unknown>): number | undefined =>
+      load(override).nodes["proj-docker02"]?.machine.cpu.cores;
+    const having = (count: number): Record<string, unknown> => ({
+      nodes: { "proj-docker02": { machine: { cpu: { cores: count } } } },
+    });
+    expect(cores({})).toBe(6);
+    declare(lab.instance, having(2));
+    expect([cores({}), cores(having(4))]).toEqual([2, 4]);
   });
 });
