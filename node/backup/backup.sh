@@ -44,7 +44,7 @@ backup_item() {
   local item=$1 kind=$2 seconds
   shift 2
   if [[ $ONLY_DUE == yes ]] && ! is_due "$item" "$kind"; then return 0; fi
-  ITEM=$item ITEM_KIND=$kind STARTED=$(date +%s) SNAPSHOT='' BYTES=0 UNCHANGED=no
+  ITEM=$item ITEM_KIND=$kind STARTED=$(date +%s) SNAPSHOT='' BYTES=0 UNCHANGED=no GONE=no
   if tenacious "$kind" "$@"; then
     seconds=$(($(date +%s) - STARTED))
     case $UNCHANGED in
@@ -52,6 +52,9 @@ backup_item() {
       no) record_good "$item" "$kind" "$SNAPSHOT" "${BYTES:-0}" "$seconds" ;;
     esac
     log "$item: ${SNAPSHOT:-unchanged}"
+  elif [[ $GONE == yes ]]; then
+    forget "$item"
+    log "$item: gone before it was backed up"
   else
     FAILED=yes
     record_failed "$item" "$kind" "$ERROR" "$(($(date +%s) - STARTED))"

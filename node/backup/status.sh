@@ -44,6 +44,12 @@ keep_volumes() {
     or (.key | ltrimstr("volume/") | IN($ARGS.positional[]))))' --args "$@"
 }
 
+# forget ITEM
+forget() {
+  # shellcheck disable=SC2016
+  update --arg item "$1" 'del(.items[$item])'
+}
+
 # is_due ITEM KIND: never good, failed last time, or good longer ago than its schedule has it.
 is_due() {
   # shellcheck disable=SC2016

@@ -9,7 +9,11 @@ backup_volumes() {
   local names name wanted=()
   names=$(docker_cli volume ls --quiet) || fail "the engine does not answer"
   for name in $names; do
-    if ! { read_volume "$name" && is_excluded; }; then wanted+=("$name"); fi
+    if read_volume "$name"; then
+      is_excluded || wanted+=("$name")
+    elif ! is_gone "$name"; then
+      wanted+=("$name")
+    fi
   done
   keep_volumes "${wanted[@]}"
   for name in "${wanted[@]}"; do
@@ -23,16 +27,24 @@ read_volume() {
   inspect volume "$1" | jq -e '.[0]' >"$SPOOL/volume.json" || error "the volume is gone"
 }
 
+# is_gone NAME: removed since it was listed, as a recovery does with what it has made; an engine that does not answer is another
+# matter.
+is_gone() {
+  local names
+  names=$(docker_cli volume ls --quiet) || return 1
+  ! grep -Fxq -- "$1" <<<"$names"
+}
+
 of_volume() { jq -r "$1" "$SPOOL/volume.json"; }
 
 is_excluded() { [[ $(of_volume '.Labels["docker-node.backup"] // ""') == false ]]; }
 
 backup_volume() {
   local result=0
-  read_volume "$1" || return 1
-  { hold "$1" && locate "$1" && take_volume "$1"; } || result=1
+  { read_volume "$1" && hold "$1" && locate "$1" && take_volume "$1"; } || result=1
   # Whatever could not be let go of is no better for another backup.
   release || { result=1 RETRY=no; }
+  if ((result)) && is_gone "$1"; then GONE=yes RETRY=no; fi
   return "$result"
 }
 

@@ -236,6 +236,19 @@ describe("volumes", () => {
     expect(Object.keys(status())).toEqual(["volume/data"]);
   });
 
+  test("that are removed after they were listed, or under way, are no failure", () => {
+    volumes({ data: {}, temporary: {} });
+    fake("vanished", "restoring\n");
+    fake("taken-away", "temporary");
+    const { status: code, stderr } = backup("volumes");
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringContaining("volume/temporary: gone before it was backed up") as unknown,
+    });
+    expect(Object.keys(status())).toEqual(["volume/data"]);
+    expect(read("fake/calls")).not.toContain("--backup-id restoring");
+  });
+
   test("file systems mounted below are included, and only those", () => {
     const below = join(home, "volumes/data/_data/disk two");
     write(
