@@ -108,9 +108,9 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const file = parse(fs.readFileSync(path.join(ROOT, "Pulumi.lab.yaml"), "utf8")) as {
     config: Tree;
   };
-  const nodes = { nodes: file.config["docker-node:nodes"] };
+  const fromFile = { nodes: file.config["docker-node:nodes"] };
   const known = { proxmox: proxmox(lab), defaults: defaults(lab) };
-  const layers = [known, nodes, declared(lab.instance), override];
+  const layers = [known, fromFile, declared(lab.instance), override];
   const config = layers.reduce<unknown>((base, over) => merge(base, over), {}) as {
     nodes: Record<string, Tree>;
   };

@@ -9,11 +9,7 @@ backup_volumes() {
   local names name wanted=()
   names=$(docker_cli volume ls --quiet) || fail "the engine does not answer"
   for name in $names; do
-    if read_volume "$name"; then
-      is_excluded || wanted+=("$name")
-    elif ! is_gone "$name"; then
-      wanted+=("$name")
-    fi
+    if ! { read_volume "$name" && is_excluded; }; then wanted+=("$name"); fi
   done
   keep_volumes "${wanted[@]}"
   for name in "${wanted[@]}"; do
