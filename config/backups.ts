@@ -54,7 +54,7 @@ const keepDays = z
   .min(1)
   .max(3650)
   .describe(
-    "Days of which the last backup is kept; by the server's prune job (docs/pbs-access.md).",
+    "Days of which the last backup is kept; by the server's prune job (docs/how-to/prepare-the-backup-server.md).",
   );
 
 const ABSOLUTE_PATH = /^(\/[\w@%+=.-]+)+$/;

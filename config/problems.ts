@@ -70,7 +70,7 @@ function fromIssue(issue: Issue, prefix: readonly PropertyKey[]): Problem[] {
     return issue.keys.map((key) => ({
       path: [...path, key],
       value: valueAt(issue.input, key),
-      allowed: "not a key of this section; see docs/configuration.md",
+      allowed: "not a key of this section; see docs/reference/configuration.md",
     }));
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {

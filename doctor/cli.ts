@@ -12,7 +12,7 @@ const USAGE = `usage: npm run doctor -- [OPTIONS]
   --json         for programs
   --cwd DIR      directory of the Pulumi project (this repository)
   --print-role   print the script that makes Proxmox role, user and token for the stack
-  --render       write doctor/privileges.json into that script and into docs/proxmox-access.md`;
+  --render       write doctor/privileges.json into that script and into docs/reference/proxmox-privileges.md`;
 
 const OPTIONS = {
   stack: { type: "string", default: "prod" },

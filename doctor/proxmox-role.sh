@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes what the program needs on Proxmox VE: roles, a user, an API token, and their access to exactly
-# the paths named. Run by an administrator on a Proxmox node; may be run again. docs/proxmox-access.md
+# the paths named. Run by an administrator on a Proxmox node; may be run again. docs/how-to/prepare-proxmox.md
 # tells what each privilege is for.
 #
 #   npm run --silent doctor -- --print-role --stack prod | ssh root@<node> bash -s -- --dry-run

@@ -5,7 +5,7 @@ import { ROLES, pathsOf, type Role } from "./privileges";
 import type { NamedNode } from "./types";
 
 export const SCRIPT = join(__dirname, "proxmox-role.sh");
-export const PAGE = join(__dirname, "..", "docs", "proxmox-access.md");
+export const PAGE = join(__dirname, "..", "docs", "reference", "proxmox-privileges.md");
 
 /** The roles as entries of shell arrays: privileges, and whether they hold below the path too. */
 function shellRoles(): string {

@@ -10,13 +10,13 @@ const USAGE = `usage: npm run backups -- [OPTION]... [NODE]...
 
   --stack NAME   the stack to look at (prod); lab is the running lab
   --json         for programs
-  --server       only print the commands that prepare the backup server for these nodes (docs/pbs-access.md)
+  --server       only print the commands that prepare the backup server for these nodes (docs/how-to/prepare-the-backup-server.md)
 
 Lists every volume, bind mount and image of every container, the configuration and the VM, each with its
 last good snapshot and the age that snapshot may have (RPO).
 
 Environment: PBS_RESTORE_TOKEN_ID, PBS_RESTORE_TOKEN or PBS_RESTORE_TOKEN_FILE, PBS_RESTORE_KEYFILE; see
-docs/recovery.md.
+docs/how-to/restore.md.
 
 Status: 0 all is within its RPO, 1 something is not or could not be asked, 2 wrong usage. A bind mount
 that no backup covers is listed, but has no RPO.`;

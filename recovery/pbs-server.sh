@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prepares a Proxmox Backup Server for nodes: namespaces, tokens with exactly the access they need, prune and
-# verify jobs. Run by root on the server; may be run again, as for a further node. docs/pbs-access.md explains.
+# verify jobs. Run by root on the server; may be run again, as for a further node. docs/how-to/prepare-the-backup-server.md explains.
 #
 #   ssh root@pbs01 bash -s -- --dry-run --keep-volumes 30 proj-docker02 < recovery/pbs-server.sh
 set -euo pipefail

@@ -56,7 +56,9 @@ export function credentialsFrom(environment: NodeJS.ProcessEnv): Credentials {
     ...(keyfile ? [] : ["PBS_RESTORE_KEYFILE: file with the encryption key"]),
   ];
   if (!tokenId || !keyfile || missing.length > 0)
-    throw new Error(["missing in the environment, see docs/recovery.md:", ...missing].join("\n  "));
+    throw new Error(
+      ["missing in the environment, see docs/how-to/restore.md:", ...missing].join("\n  "),
+    );
   const token = value ?? readFileSync(file ?? "", "utf8").trim();
   return { tokenId, token, keyfile, client: environment["PBS_CLIENT"] };
 }

@@ -31,7 +31,7 @@ const USAGE = `usage: npm run restore -- container NODE NAME [OPTION]...
   --stack NAME       the stack of the node (prod); lab is the running lab
 
 Environment: PBS_RESTORE_TOKEN_ID, PBS_RESTORE_TOKEN or PBS_RESTORE_TOKEN_FILE, PBS_RESTORE_KEYFILE, and
-optionally PROXMOX_RESTORE_TOKEN; see docs/recovery.md.
+optionally PROXMOX_RESTORE_TOKEN; see docs/how-to/restore.md.
 
 Status: 0 done, or shown; 1 it failed, and the last lines say what state things are in; 2 wrong usage.`;
 

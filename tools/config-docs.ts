@@ -1,4 +1,4 @@
-/** docs/configuration.md, from the schema. */
+/** docs/reference/configuration.md, from the schema. */
 import { z } from "zod";
 import { daemonSchema } from "../config/daemon";
 import { nodeSchema, proxmoxSchema } from "../config/schema";

@@ -12,8 +12,8 @@ const RECORD = "test/contract/outputs.json";
 function pages(): Record<string, string> {
   const recorded = JSON.parse(readFileSync(join(ROOT, RECORD), "utf8")) as OutputsRecord;
   return {
-    "docs/configuration.md": configurationPage(),
-    "docs/outputs.md": outputsPage(),
+    "docs/reference/configuration.md": configurationPage(),
+    "docs/reference/outputs.md": outputsPage(),
     [RECORD]: `${JSON.stringify(record(recorded, CONTRACT, outputFields()), null, 2)}\n`,
   };
 }

@@ -1,4 +1,4 @@
-/** docs/outputs.md, from the contract in outputs.ts; and the record that shows when the contract is broken. */
+/** docs/reference/outputs.md, from the contract in outputs.ts; and the record that shows when the contract is broken. */
 import type { z } from "zod";
 import { CONTRACT, contract, nodeContract } from "../outputs";
 import { tableRow, toSchema, typeOf, type Schema } from "./config-docs";
@@ -35,7 +35,7 @@ const provider = dockerProvider("proj-docker02", node, { privateKeyFile: "~/.ssh
 new docker.Volume("results", { name: "results" }, { provider });
 \`\`\`
 
-\`dockerProvider\` pins the node's host key. [examples/consumer](../examples/consumer) is a whole stack.
+\`dockerProvider\` pins the node's host key. [examples/consumer](../../examples/consumer) is a whole stack.
 `;
 
 const FINGERPRINT = `## The agent's certificate

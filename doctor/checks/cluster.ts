@@ -54,7 +54,7 @@ function unreachable(error: ClusterError, endpoint: string, stack: string): Find
     const renew = "automation@pve!pulumi=<uuid>";
     return fail(
       "the API token is not accepted",
-      `pulumi config set --secret proxmoxApiToken '${renew}' --stack ${stack}  # see docs/proxmox-access.md`,
+      `pulumi config set --secret proxmoxApiToken '${renew}' --stack ${stack}  # see docs/how-to/prepare-proxmox.md`,
     );
   }
   if (CERTIFICATE.test(error.code)) {

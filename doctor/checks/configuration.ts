@@ -33,7 +33,7 @@ function configuration({ configuration: { settings, problems }, stack }: Context
     const several = `${problems.length} ${problems.length === 1 ? "problem" : "problems"}`;
     return fail(
       `${several}:\n${problems.join("\n")}`,
-      `edit Pulumi.${stack}.yaml; its keys are described in docs/configuration.md`,
+      `edit Pulumi.${stack}.yaml; its keys are described in docs/reference/configuration.md`,
     );
   }
   const names = Object.keys(settings.nodes);
@@ -60,7 +60,10 @@ function secrets({ configuration: { sealed, ...found }, stack, environment }: Co
   }
   const missing = backupSecrets(settings).find((names) => !names.some(isSet(found.keys)));
   if (missing?.[0])
-    return fail(`${missing[0]} is not set`, set(missing[0], "<see docs/pbs-access.md>"));
+    return fail(
+      `${missing[0]} is not set`,
+      set(missing[0], "<see docs/how-to/prepare-the-backup-server.md>"),
+    );
   return environment["PULUMI_CONFIG_PASSPHRASE"] === "" ? weak() : pass("set and readable");
 }
 

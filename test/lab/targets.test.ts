@@ -30,11 +30,14 @@ function settings(): RawSettings {
   };
 }
 
-/** What docs/several-nodes.md tells to type. */
+/** What docs/how-to/run-several-nodes.md tells to type. */
 const target = ["**::proj-docker02", "**::proj-docker02-*", "**:components:CloudImage**"];
 
 test("the documentation has the patterns that are tested here", () => {
-  const page = fs.readFileSync(path.join(__dirname, "../../docs/several-nodes.md"), "utf8");
+  const page = fs.readFileSync(
+    path.join(__dirname, "../../docs/how-to/run-several-nodes.md"),
+    "utf8",
+  );
   for (const pattern of target) expect(page).toContain(`--target '${pattern}'`);
 });
 

@@ -36,7 +36,7 @@ describe("every problem is reported at once", () => {
       "nodes.proj-docker02.machine.cpu.cores: 0; allowed: at least 1",
       "nodes.proj-docker02.machine.memoryGiB: 0.1; allowed: at least 0.5",
       "nodes.proj-docker02.machine.memoryGiB: 0.1; allowed: a multiple of 0.25",
-      "nodes.proj-docker02.machine.vmid: 7; allowed: not a key of this section; see docs/configuration.md",
+      "nodes.proj-docker02.machine.vmid: 7; allowed: not a key of this section; see docs/reference/configuration.md",
       'nodes.proj-docker02.network.address: "10.25.20.300/24"; allowed: an IPv4 address with prefix length, such as 10.25.20.24/24',
       'nodes.proj-docker02.engine.version: "latest"; allowed: a release such as "29.10.0", or its beginning such as "29.10"',
     ]);
