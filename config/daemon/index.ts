@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isCidr } from "./cidr";
+import { isCidr } from "../cidr";
 
 const cidr = (example: string): z.ZodString =>
   z.string().refine(isCidr, { error: `an IPv4 address with prefix length, such as ${example}` });
