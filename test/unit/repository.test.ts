@@ -1,0 +1,101 @@
+/** What a repository has besides its program: each file says something that can be checked. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+
+const ROOT = join(__dirname, "../..");
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+
+interface Package {
+  version: string;
+  license: string;
+  engines: { node: string };
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+  overrides: Record<string, string>;
+}
+const manifest = JSON.parse(read("package.json")) as Package;
+const versions: Record<string, string> = {
+  ...manifest.dependencies,
+  ...manifest.devDependencies,
+  ...manifest.overrides,
+};
+
+test("the licence is the one package.json names", () => {
+  expect(manifest.license).toBe("Apache-2.0");
+  expect(read("LICENSE")).toMatch(/Apache License\s+Version 2\.0, January 2004/);
+});
+
+test("the changelog has a section for this version, and one for what comes next", () => {
+  const headings = read("CHANGELOG.md").match(/^## \[.+$/gm) ?? [];
+  expect(headings[0]).toBe("## [Unreleased]");
+  expect(headings).toContainEqual(expect.stringContaining(`[${manifest.version}] - `));
+});
+
+describe("the update bot", () => {
+  interface Rule {
+    description: string;
+    matchPackageNames: string[];
+    allowedVersions?: string;
+  }
+  const { packageRules } = JSON.parse(read(".github/renovate.json")) as { packageRules: Rule[] };
+  const held = packageRules.flatMap((rule) =>
+    rule.matchPackageNames.map((name) => [name, rule] as const),
+  );
+
+  test.each(held)("rule for %s: the package is used, and the rule has a reason", (name, rule) => {
+    expect(versions[name]).toMatch(/^\d+\.\d+\.\d+$/);
+    expect(rule.description).not.toBe("");
+  });
+
+  test("the newest allowed version is not older than the one in use", () => {
+    const [, pulumi] = held.find(([name]) => name === "@pulumi/pulumi") ?? [];
+    expect(pulumi?.allowedVersions).toBe(`<=${versions["@pulumi/pulumi"] ?? ""}`);
+  });
+});
+
+describe("tests in CI", () => {
+  /** Even majors in the range of `engines`, such as 20, 22, 24: odd ones get no long support. */
+  const [, lowest = "", above = ""] = /^>=(\d+) <(\d+)$/.exec(manifest.engines.node) ?? [];
+  const supported = Array.from({ length: Number(above) }, (_, major) => major).filter(
+    (major) => major >= Number(lowest) && major % 2 === 0,
+  );
+
+  test("run on every supported Node", () => {
+    const github = parse(read(".github/workflows/test.yml")) as {
+      jobs: { check: { strategy: { matrix: { node: number[] } } } };
+    };
+    const gitlab = parse(read(".gitlab-ci.yml")) as {
+      test: { parallel: { matrix: { NODE: string[] }[] } };
+    };
+    expect(supported.length).toBeGreaterThan(0);
+    expect(github.jobs.check.strategy.matrix.node).toEqual(supported);
+    expect(gitlab.test.parallel.matrix[0]?.NODE).toEqual(supported.map(String));
+  });
+});
+
+test("every form for issues asks for something and requires something", () => {
+  interface Form {
+    name: string;
+    description: string;
+    body: { type: string; validations?: { required?: boolean } }[];
+  }
+  const directory = ".github/ISSUE_TEMPLATE";
+  const names = readdirSync(join(ROOT, directory)).filter((name) => name !== "config.yml");
+  expect(names.length).toBeGreaterThan(1);
+  for (const name of names) {
+    const form = parse(read(join(directory, name))) as Form;
+    expect(form).toMatchObject({
+      name: expect.any(String) as string,
+      description: expect.any(String) as string,
+    });
+    expect(form.body.some(({ validations }) => validations?.required)).toBe(true);
+  }
+});
+
+test("what has an owner is there", () => {
+  const lines = read("CODEOWNERS").split("\n");
+  const paths = lines.filter((line) => /^\/|^\*/.test(line)).map((line) => line.split(/\s+/)[0]);
+  expect(paths.length).toBeGreaterThan(1);
+  for (const path of paths) if (path !== "*") expect(existsSync(join(ROOT, path ?? ""))).toBe(true);
+});
