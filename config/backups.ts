@@ -1,151 +1,9 @@
-import { z } from "zod";
-import { isAddress } from "./cidr";
-import { identifier, pinnedImage, port } from "./fields";
+import type { BackupsConfig } from "./schema";
+import { SCHEDULE } from "./schema/backups";
 
-/*
- * Backups of a node to a Proxmox Backup Server (SPEC section 4). Times are the node's own; what is kept
- * is the server's business, since a node may add backups and not remove them.
- */
+/* What follows from the backups a node declares. */
 
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-const SCHEDULE = /^(?:(sun|mon|tue|wed|thu|fri|sat) )?([01]\d|2[0-3]):([0-5]\d)$/;
-
-const schedule = z.string().regex(SCHEDULE, {
-  error: 'a time of day, such as "02:30", or of a week, such as "sun 03:00"',
-});
-
-/** A host as a URL or a repository of the client names it, without brackets. */
-const host = z
-  .string()
-  .refine((text) => isAddress(text) || (isHostName(text) && !/^[\d.]+$/.test(text)), {
-    error: "an IPv4 address or a host name, such as 10.25.10.12 or pbs01.example.org",
-  });
-
-function isHostName(text: string): boolean {
-  return text.length <= 253 && /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?)+$/.test(text);
-}
-
-/** As `proxmox-backup-manager cert info` prints it; PVE takes no other form (pve-common, JSONSchema.pm). */
-const fingerprint = z.string().regex(/^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$/, {
-  error: "a SHA-256 fingerprint: 32 pairs of hex digits with colons between them",
-});
-
-/** Ids of Proxmox (pbs-api-types, PROXMOX_SAFE_ID_REGEX and USER_NAME_REGEX). */
-const SAFE_ID = "[A-Za-z0-9_][\\w.-]*";
-const USER = `[^\\s:/@!\\p{Cc}]+@${SAFE_ID}`;
-
-const tokenId = z.string().regex(new RegExp(`^${USER}!${SAFE_ID}$`, "u"), {
-  error: "an API token, user@realm!name, such as backup@pbs!proj-docker02",
-});
-const userOrToken = z.string().regex(new RegExp(`^${USER}(!${SAFE_ID})?$`, "u"), {
-  error: "a user or an API token, such as backup@pbs or pve@pbs!docker-node",
-});
-const safeId = z.string().regex(new RegExp(`^${SAFE_ID}$`), {
-  error: "a name of letters, digits, _ . - that does not begin with . or -",
-});
-
-/** Eight levels at most (pbs-api-types, MAX_NAMESPACE_DEPTH). */
-const namespace = z.string().regex(new RegExp(`^${SAFE_ID}(/${SAFE_ID}){0,7}$`), {
-  error: "a namespace: names of letters, digits, _ . - with / between them, eight levels at most",
-});
-
-const keepDays = z
-  .int()
-  .min(1)
-  .max(3650)
-  .describe(
-    "Days of which the last backup is kept; by the server's prune job (docs/how-to/prepare-the-backup-server.md).",
-  );
-
-const ABSOLUTE_PATH = /^(\/[\w@%+=.-]+)+$/;
-
-const absolutePath = z
-  .string()
-  .refine((path) => ABSOLUTE_PATH.test(path) && !/\/\.{1,2}(\/|$)/.test(path), {
-    error: "an absolute path of letters, digits and _ @ % + = . -, such as /opt/compose",
-  });
-
-const server = z.strictObject({
-  address: host.describe("The backup server as the node reaches it."),
-  port: port.default(8007),
-  datastore: safeId.describe("Datastore with the namespace `<node name>`."),
-  fingerprint: fingerprint.describe("SHA-256 of the server's certificate; no other is accepted."),
-  tokenId: tokenId.describe(
-    "API token of the node: role DatastoreBackup on its own namespace, so that it can add and not remove.",
-  ),
-  endpoint: z
-    .strictObject({ host: z.string().min(1), port })
-    .optional()
-    .describe("The server as the workstation reaches it, where that differs."),
-});
-
-const vm = z.strictObject({
-  schedule: schedule.default("03:30").describe("Times are the Proxmox node's."),
-  keepDays: keepDays.default(30).describe("Days of which the last backup is kept; by the job."),
-  storage: identifier.describe("Proxmox storage of type `pbs`."),
-  mode: z.enum(["snapshot", "suspend", "stop"]).default("snapshot"),
-  notesTemplate: z
-    .string()
-    .max(1024)
-    .regex(/^[^\n]*$/, { error: "one line; \\n stands for a line break" })
-    .default("{{guestname}} ({{vmid}}) on {{node}}")
-    .describe(
-      "Notes of each backup; {{cluster}}, {{guestname}}, {{node}}, {{vmid}} are filled in.",
-    ),
-  repeatMissed: z.boolean().default(true).describe("Make up for a backup the host was down for."),
-  fleecing: z
-    .strictObject({ storage: identifier })
-    .optional()
-    .describe("Fast storage that takes what the guest overwrites while a slow backup reads it."),
-});
-
-/** `backups` of a node. */
-export const backupsSchema = z.strictObject({
-  server,
-  image: pinnedImage.describe("Image made from `node/backup/`."),
-  volumes: z
-    .strictObject({ schedule: schedule.default("02:30"), keepDays: keepDays.default(30) })
-    .default({ schedule: "02:30", keepDays: 30 })
-    .describe("Every Docker volume, each by itself."),
-  configuration: z
-    .strictObject({
-      schedule: schedule.default("02:45"),
-      keepDays: keepDays.default(90),
-      paths: z
-        .array(absolutePath)
-        .default([])
-        .describe("Further files and directories, such as /opt/compose. They have to exist."),
-    })
-    .default({ schedule: "02:45", keepDays: 90, paths: [] })
-    .describe("daemon.json, units, keyrings, definitions. Every three hours too, if it changed."),
-  images: z
-    .strictObject({
-      schedule: schedule.default("sun 03:00"),
-      keepWeeks: z
-        .int()
-        .min(1)
-        .max(520)
-        .default(4)
-        .describe("Weeks of which the last backup is kept; likewise."),
-    })
-    .default({ schedule: "sun 03:00", keepWeeks: 4 })
-    .describe("Every image a container uses."),
-  vm: vm.optional().describe("The whole VM, by a backup job of the Proxmox cluster."),
-});
-
-/** `backupStorage` of the cluster. Its port is 8007: the provider has no word for another. */
-export const backupStorageSchema = z
-  .strictObject({
-    id: identifier.describe("Name of the storage in Proxmox VE."),
-    server: host,
-    datastore: safeId,
-    namespace: namespace.optional(),
-    username: userOrToken.describe(
-      "User or token of the backup server, such as pve@pbs!docker-node.",
-    ),
-    fingerprint,
-  })
-  .describe("The backup server as a storage of the cluster. Without it, it is taken as existing.");
 
 /** A schedule's parts; the day is that of cron, 0 for Sunday. */
 interface Schedule {
@@ -176,7 +34,7 @@ export function isDaily(schedule: string): boolean {
 }
 
 /** Where the workstation reaches the server. */
-export function serverEndpoint({ endpoint, address, port }: z.infer<typeof server>): {
+export function serverEndpoint({ endpoint, address, port }: BackupsConfig["server"]): {
   readonly host: string;
   readonly port: number;
 } {
@@ -184,6 +42,6 @@ export function serverEndpoint({ endpoint, address, port }: z.infer<typeof serve
 }
 
 /** The client's name for where a node's backups go. */
-export function repositoryOf({ server }: z.infer<typeof backupsSchema>): string {
+export function repositoryOf({ server }: BackupsConfig): string {
   return `${server.tokenId}@${server.address}:${server.port}:${server.datastore}`;
 }

@@ -23,7 +23,7 @@ export interface Schema {
 
 const INTRO = `# Configuration
 
-Generated from \`config/schema.ts\` by \`npm run docs\`; do not edit.
+Generated from \`config/schema/\` by \`npm run docs\`; do not edit.
 
 Keys of a stack file, \`Pulumi.<stack>.yaml\`. \`docker-node:defaults\` holds what nodes share,
 \`docker-node:nodes\` the nodes by name; both have the shape below. Maps merge, everything else replaces,

@@ -1,0 +1,16 @@
+import type { NodeConfig } from "../schema";
+import type { Report } from "./report";
+
+/** What is adopted is declared too: its declaration says what it is, `adopt` only that it exists. */
+export function checkAdopted({ adopt, machine, ...node }: NodeConfig, report: Report): void {
+  const names = { networks: Object.keys(adopt.networks), volumes: adopt.volumes };
+  for (const kind of ["networks", "volumes"] as const) {
+    for (const name of names[kind]) {
+      if (!(name in node[kind])) report(`adopt/${kind}`, name, `a name declared under ${kind}`);
+    }
+  }
+  if (adopt.agent && !node.portainer)
+    report("adopt/agent", adopt.agent, "nothing, or a node with a portainer section");
+  if (!machine.adopt && (adopt.agent ?? [...names.networks, ...names.volumes].length > 0))
+    report("machine/adopt", false, "true with an adopt section: a new VM has nothing to adopt");
+}

@@ -1,0 +1,37 @@
+import type { Problem } from "../problems";
+import type { NodeConfig } from "../schema";
+import { checkAdopted } from "./adopt";
+import { checkBackups } from "./backups";
+import { DAEMON_CHECKS } from "./daemon";
+import { checkDisks, checkImage } from "./machine";
+import { checkAddresses, checkFirewall } from "./network";
+import type { Check, Report } from "./report";
+import { checkContainerNetworks } from "./subnets";
+
+export { checkFleet } from "./fleet";
+
+/*
+ * What no single field can tell: membership, overlap, versions. Each check is a pure function that
+ * returns the problems it sees; paths are those of the merged node.
+ */
+
+const CHECKS: readonly Check[] = [
+  checkAddresses,
+  checkDisks,
+  checkImage,
+  checkFirewall,
+  ...DAEMON_CHECKS,
+  checkContainerNetworks,
+  checkAdopted,
+  checkBackups,
+];
+
+/** Problems of one node whose shape is right. */
+export function checkNode(name: string, node: NodeConfig): Problem[] {
+  const problems: Problem[] = [];
+  const report: Report = (path, value, allowed) => {
+    problems.push({ path: ["nodes", name, ...path.split("/")], value, allowed });
+  };
+  for (const check of CHECKS) check(node, report);
+  return problems;
+}

@@ -1,0 +1,24 @@
+import type { NodeConfig } from "../schema";
+import type { Report } from "./report";
+
+export function checkDisks({ machine, engine }: NodeConfig, report: Report): void {
+  const root = engine.daemon["data-root"] ?? "/var/lib/docker";
+  if (machine.dockerDisk && root !== "/var/lib/docker") {
+    report("engine/daemon/data-root", root, "/var/lib/docker, where machine.dockerDisk is mounted");
+  }
+  if (!machine.dockerDisk && machine.disk.sizeGiB < 16) {
+    report(
+      "machine/disk/sizeGiB",
+      machine.disk.sizeGiB,
+      "at least 16 when it also holds /var/lib/docker",
+    );
+  }
+}
+
+export function checkImage({ machine }: NodeConfig, report: Report): void {
+  const { image, adopt, vmId } = machine;
+  if (!image && !adopt) report("machine/image", image, "a cloud image or a template");
+  if (image && "template" in image && image.template === vmId) {
+    report("machine/image/template", image.template, "another VM id than the node's own");
+  }
+}

@@ -1,0 +1,38 @@
+import { z } from "zod";
+import { DEFAULT_DAEMON, daemonSchema } from "../daemon";
+import { httpUrl } from "../text";
+
+/** `engine` of a node: the packages of Docker and its daemon. */
+export const dockerSchema = z.strictObject({
+  source: z
+    .enum(["official", "distribution"])
+    .default("official")
+    .describe("`official`: Docker's apt repository. `distribution`: the docker.io package."),
+  version: z
+    .string()
+    .regex(/^\d{1,3}(\.\d{1,3}){0,2}$/, {
+      error: 'a release such as "29.10.0", or its beginning such as "29.10"',
+    })
+    .describe('Release, or its leading numbers: "29.10.0", "29.10". Packages are held at it.'),
+  mirror: httpUrl().optional().describe("Base URL of a mirror of Docker's repository."),
+  distributionMirror: httpUrl()
+    .optional()
+    .describe("Base URL of a mirror of the distribution's archive."),
+  groupMembers: z
+    .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/))
+    .default([])
+    .describe(
+      "Members of the group docker beside the ssh user. Root-equivalent (CIS Docker 1.1.2).",
+    ),
+  healthTimeoutSeconds: z
+    .int()
+    .min(5)
+    .max(900)
+    .default(120)
+    .describe("Seconds the daemon has to answer after a change before the change is rolled back."),
+  confirm: z
+    .literal("hide-existing")
+    .optional()
+    .describe("Go through with a change that hides existing images, containers or volumes."),
+  daemon: daemonSchema.default(DEFAULT_DAEMON),
+});

@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { isAddress, isCidr } from "../cidr";
+
+/* Fields that several sections of the configuration have. */
+
+export const address = z
+  .string()
+  .refine(isAddress, { error: "an IPv4 address, such as 10.25.20.1" });
+
+export const port = z.int().min(1).max(65535);
+
+export const identifier = z.string().regex(/^[A-Za-z][\w.-]*$/, {
+  error: "a Proxmox identifier: a letter, then letters, digits, _ . -",
+});
+
+/** An image that can only ever mean one thing: name, version tag and digest, never `latest`. */
+export const pinnedImage = z
+  .string()
+  .regex(/^[a-z0-9][\w.:/-]*:[\w][\w.-]*@sha256:[0-9a-f]{64}$/, {
+    error:
+      "an image with version and digest, such as docker.io/portainer/agent:2.39.1@sha256:<64 hex digits>",
+  })
+  .refine((name) => !/:latest@/.test(name), {
+    error: "a version tag other than latest",
+  });
+
+/** An IPv4 address with the length of its network's prefix. */
+export const cidr = z
+  .string()
+  .refine(isCidr, { error: "an IPv4 address with prefix length, such as 10.25.20.24/24" });
+
+/** A name that is also a host's. */
+export const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
+  error:
+    "a host name: lower-case letters, digits and inner hyphens, 63 characters at most (RFC 1123)",
+});
+
+/** Names Docker gives to networks, volumes and containers (moby daemon/names/names.go). */
+export const dockerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/, {
+  error: "a Docker name: letters, digits, and after the first character also _ . -",
+});
+
+/** A public key as OpenSSH writes it. */
+export const publicKey = z
+  .string()
+  .regex(/^(ssh-ed25519|ecdsa-sha2-nistp\d{3}|ssh-rsa|sk-[\w@.-]+) [A-Za-z0-9+/=]+( [^\n]*)?$/, {
+    error: "an OpenSSH public key on one line, such as `ssh-ed25519 AAAA… name`",
+  });

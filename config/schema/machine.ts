@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { httpUrl } from "../text";
+import { identifier } from "./fields";
+
+const sha256 = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, { error: "a SHA-256 checksum: 64 lower-case hex digits" });
+
+const cloudImage = z.strictObject({
+  url: httpUrl().describe("Where Proxmox downloads the image from."),
+  sha256,
+  datastore: identifier
+    .default("local")
+    .describe("Datastore with content type `import` that keeps the download."),
+  fileName: z
+    .string()
+    .regex(/^\w[\w.-]*\.(qcow2|raw|vmdk)$/, {
+      error: "a file name ending in .qcow2, .raw or .vmdk",
+    })
+    .describe(
+      "File name on the datastore. Must end in .qcow2, .raw or .vmdk for content type `import`.",
+    ),
+});
+
+const template = z.strictObject({
+  template: z.int().min(100).max(999_999_999).describe("VM id of the template."),
+  node: identifier
+    .optional()
+    .describe("Proxmox node the template lives on. Default: the node's own."),
+});
+
+const disk = z.strictObject({
+  sizeGiB: z.int().min(4).max(65536).describe("GiB, as Proxmox counts them."),
+  datastore: identifier,
+});
+
+const startup = z.strictObject({
+  order: z.int().min(0).max(9999),
+  upDelaySeconds: z.int().min(0).max(3600),
+  downDelaySeconds: z.int().min(0).max(3600),
+});
+
+/** After what it may need, before nothing in particular. */
+export const DEFAULT_STARTUP = { order: 20, upDelaySeconds: 30, downDelaySeconds: 120 };
+
+/** `machine` of a node. */
+export const machineSchema = z.strictObject({
+  vmId: z.int().min(100).max(999_999_999),
+  proxmoxNode: identifier.describe("Proxmox node that runs the VM."),
+  // Proxmox strips the white space around it.
+  description: z.string().trim().max(8192).default(""),
+  tags: z
+    .array(z.string().regex(/^[a-z0-9_][a-z0-9_+.-]*$/))
+    .refine((tags) => new Set(tags).size === tags.length, { error: "each tag once" })
+    .default([]),
+  cpu: z.strictObject({
+    cores: z.int().min(1).max(128),
+    type: z
+      .string()
+      .regex(/^\w[\w.+-]*$/, { error: "a QEMU CPU model, such as host or x86-64-v3" })
+      .default("x86-64-v2-AES")
+      .describe(
+        "QEMU CPU model. The default runs on every x86-64 server since 2013 and permits live migration.",
+      ),
+  }),
+  memoryGiB: z.number().min(0.5).max(4096).multipleOf(0.25),
+  disk,
+  dockerDisk: disk
+    .optional()
+    .describe("Its own disk for /var/lib/docker, formatted XFS and mounted with project quota."),
+  image: z
+    .union([cloudImage, template])
+    .optional()
+    .describe("What the VM is made from. Only with `adopt` may it be left out."),
+  onBoot: z.boolean().default(true),
+  startup: startup.default(DEFAULT_STARTUP),
+  agentTimeoutSeconds: z
+    .int()
+    .min(1)
+    .max(900)
+    .default(10)
+    .describe("Seconds the provider waits for the guest agent before it goes on without."),
+  rebootAfterUpdate: z
+    .boolean()
+    .default(true)
+    .describe("Let the provider reboot the VM when a change (CPU, memory) needs it."),
+  protect: z.boolean().default(true).describe("Refuse deletion, in Pulumi and in Proxmox."),
+  adopt: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Adopt the VM that already exists under this id instead of creating one, and leave hardware this configuration has no word for as it is.",
+    ),
+});

@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { hostName, oneLine } from "../text";
+import { address, cidr, identifier } from "./fields";
+
+const firewallRule = z.strictObject({
+  comment: oneLine.max(200).optional().describe("Shown in Proxmox."),
+  source: z
+    .union([cidr, address])
+    .optional()
+    .describe("Address or network traffic comes from. Default: anywhere."),
+  proto: z.enum(["tcp", "udp", "icmp"]).default("tcp"),
+  port: z
+    .string()
+    .regex(/^\d{1,5}(:\d{1,5})?$/, { error: 'a port or range, such as "443" or "8000:8010"' })
+    .optional()
+    .describe('Port or port range, such as "443" or "8000:8010". Not for icmp.'),
+});
+
+/** `network` of a node: its NIC and that NIC's firewall. */
+export const networkSchema = z.strictObject({
+  bridge: identifier.default("vmbr0"),
+  vlan: z.int().min(1).max(4094),
+  address: cidr,
+  gateway: address,
+  dnsServers: z.array(address).min(1).max(3),
+  searchDomain: hostName.optional(),
+  firewall: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      managementNetworks: z.array(cidr).min(1).describe("Networks SSH is accepted from."),
+      rules: z.array(firewallRule).default([]).describe("Ports beside SSH and the agent's."),
+    })
+    .optional(),
+});

@@ -1,0 +1,6 @@
+import { z } from "zod";
+
+/** One of `volumes`. */
+export const volumeSchema = z.strictObject({
+  labels: z.record(z.string(), z.string()).default({}),
+});
