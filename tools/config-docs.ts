@@ -57,7 +57,7 @@ export function configurationPage(): string {
     "",
     section("engine.daemon", daemonSchema),
     "",
-    "Keys are those of dockerd's daemon.json. A node that names none gets the specified ones, see `DEFAULT_DAEMON` in `config/daemon.ts`.",
+    "The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).",
   ];
   return `${parts.join("\n")}\n`;
 }

@@ -3,7 +3,7 @@ import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
 /**
- * At most 24 hours of a volume's or the VM's work may be lost (SPEC section 4), and no two kinds begin at
+ * At most 24 hours of a volume's or the VM's work may be lost (docs/reference/specification.md, section 4), and no two kinds begin at
  * one time: on the node they would wait for one another, and pbs01 would get all load at once.
  */
 export function checkBackups({ backups }: NodeConfig, report: Report): void {

@@ -81,7 +81,7 @@ export const daemonSchema = z.strictObject({
 /** A daemon.json, keys as dockerd spells them. */
 export type DaemonConfig = z.infer<typeof daemonSchema>;
 
-/** The daemon every node gets unless its configuration says otherwise (SPEC section 2). */
+/** The daemon every node gets unless its configuration says otherwise (docs/reference/specification.md, section 2). */
 export const DEFAULT_DAEMON: DaemonConfig = {
   "storage-driver": "overlay2",
   "default-runtime": "runc",

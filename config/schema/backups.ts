@@ -3,7 +3,7 @@ import { isAddress } from "../cidr";
 import { identifier, pinnedImage, port } from "./fields";
 
 /*
- * Backups of a node to a Proxmox Backup Server (SPEC section 4). Times are the node's own; what is kept
+ * Backups of a node to a Proxmox Backup Server (docs/reference/specification.md, section 4). Times are the node's own; what is kept
  * is the server's business, since a node may add backups and not remove them.
  */
 

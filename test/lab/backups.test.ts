@@ -30,7 +30,7 @@ const NODE = "proj-docker02";
 const CONTAINER = "docker_node_backup";
 /** It tries again, but not for minutes. */
 const IMPATIENT = ["ATTEMPTS=2", "RETRY_PAUSE=1"];
-/** SPEC section 4. */
+/** docs/reference/specification.md, section 4. */
 const REQUIRED_MINUTES = { volume: 30, container: 10, platform: 60, vm: 90 } as const;
 const SECRET_TEXT = "this must not lie on pbs01 in the clear";
 const here = instance(DRILL);

@@ -1,0 +1,94 @@
+/** Documents say what is there: links and paths lead somewhere, and so does what the code cites. */
+import { existsSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import {
+  ROOT,
+  broken,
+  brokenLinks,
+  documents,
+  proofs,
+  read,
+  repositoryFiles,
+  testNames,
+} from "../support/documents";
+
+const all = documents();
+/** Kept as they are written by others, or as they were. */
+const AS_THEY_WERE = ["CHANGELOG.md", "package-lock.json", "LICENSE"];
+const texts = repositoryFiles().filter(
+  (path) =>
+    !AS_THEY_WERE.includes(path) &&
+    !path.includes("/__snapshots__/") &&
+    statSync(join(ROOT, path)).size < 1_000_000,
+);
+
+test.each(all)("%s: every link leads to a file, and to a heading that is there", (document) => {
+  expect(brokenLinks(document)).toEqual([]);
+});
+
+test("every document is reached from the README", () => {
+  const seen = new Set<string>();
+  const visit = (document: string): void => {
+    if (seen.has(document)) return;
+    seen.add(document);
+    const targets = read(document).matchAll(/\]\(([^)#\s]+\.md)/g);
+    for (const [, target = ""] of targets)
+      if (!target.startsWith("http")) visit(join(dirname(document), target));
+  };
+  visit("README.md");
+  expect(all.filter((document) => document.startsWith("docs/") && !seen.has(document))).toEqual([]);
+});
+
+test("every path below docs/ that code, scripts and workflows name is there, with its heading", () => {
+  const wrong = texts.flatMap((path) => {
+    const cited = read(path).match(/(?<![\w/.-])docs\/[\w./-]*\w(#[\w-]+)?/g) ?? [];
+    return cited.flatMap((target) => {
+      const problem = broken(target, "");
+      return problem === undefined ? [] : [`${path}: ${problem}`];
+    });
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("nothing cites a document that is not in the repository", () => {
+  const own = "test/unit/documents.test.ts";
+  const citing = texts.filter((path) => path !== own && /\b(SPEC|DESIGN)\b(?!=)/.test(read(path)));
+  expect(citing).toEqual([]);
+});
+
+test("every file of the repository that a document names in code is there", () => {
+  const folders = new Set(texts.map((path) => path.split("/")[0]).filter((name) => name !== ""));
+  const wrong = all
+    .filter((document) => document !== "CHANGELOG.md")
+    .flatMap((document) => {
+      const spans = read(document).match(/`[\w.-]+\/[\w./-]*`/g) ?? [];
+      const paths = spans.map((span) => span.slice(1, -1));
+      const own = paths.filter((path) => folders.has(path.split("/")[0] ?? ""));
+      return own
+        .filter(
+          (path) =>
+            !existsSync(join(ROOT, path)) && !existsSync(join(ROOT, dirname(document), path)),
+        )
+        .map((path) => `${document}: ${path}`);
+    });
+  expect(wrong).toEqual([]);
+});
+
+describe("the specification", () => {
+  const document = "docs/reference/specification.md";
+  const named = proofs(document);
+
+  test("names a test for every row, or says that it is not done yet", () => {
+    const rows = read(document).match(/^\| .* \|$/gm) ?? [];
+    const content = rows.filter((row) => !/^\|( -+ \|)+$|proven by +\|$/.test(row));
+    expect(content.length).toBeGreaterThan(60);
+    const told = /\.test\.ts\)|\*\*not done yet\*\*|told, not proven/;
+    expect(content.filter((row) => !told.test(row))).toEqual([]);
+  });
+
+  test("every test it names exists", () => {
+    const missing = named.filter(({ file, name }) => !testNames(file).includes(name));
+    expect(named.length).toBeGreaterThan(60);
+    expect(missing).toEqual([]);
+  });
+});
