@@ -22,11 +22,14 @@ export function renderScript(script: string, variables: ShellVariables): string 
 
 /** Some scripts have functions in a file of their own, or share one; all have the common ones. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  storage: ["apt"],
+  install: ["apt", "docker-repository"],
   daemon: ["daemon-checks"],
   "recovery/volume": ["backup/digest"],
 };
 
-function parts(script: string): string[] {
+/** The files of `node/` that make up a script, in their order. */
+export function parts(script: string): string[] {
   return ["lib", ...(LIBRARIES[script] ?? []), script];
 }
 

@@ -73,6 +73,7 @@ enable_services() {
 
 main() {
   local list
+  begin_change
   group_members
   authorized_keys
   keep_host_keys

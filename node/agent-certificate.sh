@@ -22,6 +22,7 @@ print(hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).digest().hex(":").up
 answers() { FINGERPRINT=$(served); }
 
 main() {
+  limit_run
   require ADDRESS PORT
   wait_for "$AGENT_TIMEOUT" answers ||
     fail "the agent does not answer on https://$ADDRESS:$PORT" "$(tail -n 1 <<<"$FINGERPRINT")"

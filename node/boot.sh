@@ -17,6 +17,7 @@ boot_is_over() { [[ $(timeout "$BOOT_TIMEOUT" systemctl is-system-running --wait
 engine_is_up() { ! systemctl is-enabled --quiet docker.service 2>/dev/null || systemctl is-active --quiet docker.service; }
 
 main() {
+  limit_run
   wait_for "$BOOT_TIMEOUT" boot_is_over || fail "the boot was not over after $BOOT_TIMEOUT s" "$(systemctl list-jobs 2>&1 || true)"
   wait_for 120 engine_is_up || log "docker.service is not active"
 }

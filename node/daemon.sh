@@ -120,7 +120,6 @@ apply() { # KEY...
 }
 
 swap() { mv -fT "$CANDIDATE" "$CURRENT" && sync "$FOLDER"; }
-
 # With userns-remap the engine's root ends in the ids it maps to, 231072.231072.
 remapped() {
   [[ -z $(config get "$CURRENT" userns-remap) || $(docker_cli info --format '{{.DockerRootDir}}' 2>/dev/null) =~ /[0-9]+\.[0-9]+$ ]]
@@ -138,6 +137,7 @@ facts() {
 
 main() {
   local changed output
+  begin_change
   require DAEMON_JSON
   recover
   write_if_changed "$CANDIDATE" 0644 <<<"$DAEMON_JSON"

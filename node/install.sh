@@ -11,11 +11,13 @@
 SCRIPT=install
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=apt.sh
+declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
+# shellcheck source-path=SCRIPTDIR source=docker-repository.sh
+declare -F set_aside >/dev/null || . "${BASH_SOURCE[0]%/*}/docker-repository.sh"
 
 VERSION="${VERSION:-}" DOCKER_MIRROR="${DOCKER_MIRROR:-}" DISTRIBUTION_MIRROR="${DISTRIBUTION_MIRROR:-}"
-REPOSITORY_KEY_FINGERPRINT="${REPOSITORY_KEY_FINGERPRINT:-9DC858229FC7DD38854AE2D88D81803C0EBFCD88}"
 DATA_ROOT="${DATA_ROOT:-/var/lib/docker}"
-readonly SOURCES="$ROOT_DIR/etc/apt/sources.list.d" KEYRING="$ROOT_DIR/etc/apt/keyrings/docker.asc"
 readonly PIN="$ROOT_DIR/etc/apt/preferences.d/docker-node"
 readonly GATE="$ROOT_DIR/etc/systemd/system/docker.service.d/00-docker-node-first-start.conf"
 readonly OFFICIAL=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
@@ -75,31 +77,6 @@ other_family() {
   printf %s "$found"
 }
 
-# The file may hold the expected key and no other: apt would trust every key in it.
-key_is_expected() {
-  [[ -r $1 ]] && [[ $(gpg --batch --show-keys --with-colons "$1" 2>/dev/null |
-    awk -F: '$1 == "pub" { primary = 1 } $1 == "fpr" && primary { print $10; primary = 0 }') == "$REPOSITORY_KEY_FINGERPRINT" ]]
-}
-
-use_official_repository() {
-  local url text download="$KEYRING.download"
-  url=${DOCKER_MIRROR:-https://download.docker.com/linux/$(os_release ID)}
-  need_command gpg gpg
-  if ! key_is_expected "$KEYRING"; then
-    need_command curl curl
-    mkdir -p "${KEYRING%/*}"
-    text=$(curl -fsSL --retry 5 --max-time 60 -o "$download" "${url%/}/gpg" 2>&1) ||
-      fail "the repository key could not be had from ${url%/}/gpg" "$text"
-    key_is_expected "$download" || fail "refused: ${url%/}/gpg is not exactly the key $REPOSITORY_KEY_FINGERPRINT"
-    chmod 0644 "$download"
-    mv -fT "$download" "$KEYRING"
-  fi
-  text=$(deb_source "${url%/}" "$(os_release VERSION_CODENAME)" stable /etc/apt/keyrings/docker.asc)
-  write_if_changed "$SOURCES/docker.sources" 0644 <<<"$text"$'\n'"Architectures: $(dpkg --print-architecture)"
-  # The same repository under the older file's Signed-By is an error to apt.
-  rm -f "$SOURCES/docker.list"
-}
-
 # The packages start dockerd as they are installed, which would lay out the data root before userns-remap and the storage driver
 # are known. A condition instead of a temporary policy-rc.d or mask: there is no moment, a kill or a reboot included, at which
 # it is missing or left over, and starting a unit whose condition is not met is not an error to the packages' scripts.
@@ -134,21 +111,24 @@ hold() {
 
 main() {
   local names version others
+  begin_change
   require PACKAGE_SOURCE
   [[ $PACKAGE_SOURCE =~ ^(official|distribution)$ ]] || fail "PACKAGE_SOURCE is neither official nor distribution: $PACKAGE_SOURCE"
   others=$(other_family)
   use_distribution_mirror "$DISTRIBUTION_MIRROR"
-  if [[ $PACKAGE_SOURCE == official ]]; then use_official_repository; else rm -f "$SOURCES"/docker.{sources,list}; fi
+  if [[ $PACKAGE_SOURCE == official ]]; then use_official_repository; else set_aside "$DOCKER_MIRROR" ""; fi
   mapfile -t names < <(packages)
   version=$(version_of "${names[0]}")
   if [[ $(installed "${names[@]}" | wc -l) != "${#names[@]}" ]] || ! satisfies "$version"; then
-    apt_get update
+    read_sources
     mapfile -t names < <(packages)
     version=$(resolve "${names[0]}")
     # Not before everything that could still fail did not.
     # shellcheck disable=SC2086 # a list of package names
     [[ -z $others ]] || apt_get remove --allow-change-held-packages $others
     install_packages "$version" "${names[@]}"
+  elif [[ -e $UNREAD ]]; then
+    read_sources
   fi
   hold "${names[@]}" containerd runc
   json_object "source=$PACKAGE_SOURCE" "version=$(upstream "$version")" "package=$version"

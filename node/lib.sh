@@ -24,6 +24,72 @@ require() {
   for name in "$@"; do [[ -n ${!name:-} ]] || fail "$name is not set"; done
 }
 
+# How long a run may take and may wait for another one, in seconds. The graph says both, from the limits of its steps.
+LIMIT="${LIMIT:-1800}" LOCK_TIMEOUT="${LOCK_TIMEOUT:-1800}"
+
+# begin_change: what every script calls that changes something, before it does.
+begin_change() {
+  hold_node
+  limit_run
+}
+
+# One run at a time on a node: the connection of a run may be gone, or whoever started it, while the run goes on. The kernel lets
+# the lock go with the last process of the run, however that ends.
+hold_node() {
+  local lock="$ROOT_DIR/run/docker-node/lock"
+  (umask 077 && mkdir -p "${lock%/*}")
+  exec {NODE_LOCK}<>"$lock"
+  if ! flock --nonblock "$NODE_LOCK"; then
+    log "waiting, for at most $LOCK_TIMEOUT s, until another run on this node is over: $(<"$lock")"
+    flock --timeout "$LOCK_TIMEOUT" "$NODE_LOCK" ||
+      fail "another run on this node was not over after $LOCK_TIMEOUT s: $(<"$lock")"
+  fi
+  TZ=UTC printf '%s, process %s, since %(%FT%TZ)T\n' "$SCRIPT" $$ -1 >"$lock"
+}
+
+# At its limit a run is ended with all it has started. Nobody else would: sshd leaves what has no terminal running when the
+# connection is gone, and so does the command plugin when its own limit is over. The watcher sees the run end by a pipe that
+# nobody writes to.
+limit_run() {
+  SECONDS=0
+  trap 'fail "ended before it was done"' TERM
+  # shellcheck disable=SC2034 # open is all it has to be
+  exec {RUN_LIVES}> >(end_at_limit $$ >/dev/null)
+}
+
+end_at_limit() { # PID
+  local self=$BASHPID status=0 pids names
+  [[ -z ${NODE_LOCK:-} ]] || exec {NODE_LOCK}<&-
+  read -r -t "$LIMIT" || status=$?
+  # Above 128: the time is over, not the run. Whose parent is gone may not end what has got its number since.
+  [[ $status -gt 128 && $(parent_of "$self") == "$1" ]] || return 0
+  pids=$(descendants "$1" "$self")
+  names=$(for pid in $pids; do cat "/proc/$pid/comm" 2>/dev/null || true; done)
+  log "its limit of $LIMIT s is over; still running: ${names//$'\n'/ }"
+  # shellcheck disable=SC2086 # a list of numbers
+  kill -TERM "$1" $pids 2>/dev/null || true
+  status=0
+  read -r -t 20 || status=$?
+  ((status > 128)) || return 0
+  # shellcheck disable=SC2046 # a list of numbers
+  [[ $(parent_of "$self") != "$1" ]] || kill -KILL $(descendants "$1" "$self") "$1" 2>/dev/null || true
+}
+
+parent_of() { sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status"; }
+
+# descendants PID EXCEPT: what a process has started, and all that has started.
+descendants() {
+  local child
+  for child in $(cat "/proc/$1/task/"*/children 2>/dev/null || true); do
+    [[ $child != "$2" ]] || continue
+    printf '%s\n' "$child"
+    descendants "$child" "$2"
+  done
+}
+
+# time_is_left: whether to go on waiting for others; the last tenth is for saying that it was in vain.
+time_is_left() { ((SECONDS < LIMIT * 9 / 10)); }
+
 # wait_for SECONDS COMMAND...
 wait_for() {
   local deadline=$((SECONDS + $1))
@@ -86,60 +152,4 @@ engine_inventory() {
   done
   ((containers + images + volumes == 0)) ||
     printf '%s containers, %s images, %s volumes' "$containers" "$images" "$volumes"
-}
-
-os_release() { sed -n "s/^$1=\"\\?\\([^\"]*\\)\"\\?\$/\\1/p" "$ROOT_DIR/etc/os-release"; }
-
-# apt_get ARGUMENT...: waits for another apt (unattended-upgrades on a first boot), keeps our configuration files, silent unless
-# it fails. `apt-get update` does not wait for its own lock and calls a missing index a warning: hence the retries, Error-Mode.
-apt_get() {
-  local output attempt
-  for attempt in 1 2 3; do
-    if output=$(apt-get -q -y -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o APT::Update::Error-Mode=any \
-      -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" 2>&1); then
-      return 0
-    fi
-    sleep $((attempt * ${APT_PAUSE:-10}))
-  done
-  fail "apt-get $1 failed" "$(tail -n 20 <<<"$output")"
-}
-
-# need_command COMMAND PACKAGE
-need_command() {
-  ! command -v "$1" >/dev/null || return 0
-  apt_get update
-  apt_get install --no-install-recommends "$2"
-}
-
-# deb_source URI SUITES COMPONENTS KEYRING prints one deb822 stanza.
-deb_source() { printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By: %s\n' "$@"; }
-
-# distribution_sources URL: Debian keeps its security updates in a sibling archive, Ubuntu in the same one.
-distribution_sources() {
-  local id codename components=main security=$1 keyring
-  id=$(os_release ID)
-  codename=$(os_release VERSION_CODENAME)
-  keyring="/usr/share/keyrings/$id-archive-keyring.gpg"
-  [[ $id != ubuntu ]] || components='main restricted universe multiverse'
-  [[ $id != debian ]] || security="$1-security"
-  deb_source "$1" "$codename $codename-updates" "$components" "$keyring"
-  printf '\n'
-  deb_source "$security" "$codename-security" "$components" "$keyring"
-}
-
-# use_distribution_mirror URL: the distribution's archive from there, its own source files set aside as `.disabled` (a name apt
-# skips in silence, Dir::Ignore-Files-Silently); an empty URL brings them back.
-use_distribution_mirror() {
-  local apt="$ROOT_DIR/etc/apt" stock text
-  local file="$apt/sources.list.d/docker-node-distribution.sources"
-  [[ -n $1 || -e $file ]] || return 0
-  if [[ -n $1 ]]; then
-    text=$(distribution_sources "${1%/}")
-    write_if_changed "$file" 0644 <<<"$text"
-  fi
-  for stock in "$apt/sources.list" "$apt/sources.list.d/ubuntu.sources" "$apt/sources.list.d/debian.sources"; do
-    if [[ -n $1 && -e $stock ]]; then mv -f "$stock" "$stock.disabled"; fi
-    if [[ -z $1 && -e $stock.disabled ]]; then mv -f "$stock.disabled" "$stock"; fi
-  done
-  if [[ -z $1 ]]; then rm -f "$file"; fi
 }

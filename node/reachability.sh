@@ -26,6 +26,7 @@ reachable() {
 
 main() {
   local answer=true
+  limit_run
   require PRIMARY_ADDRESS PRIMARY_PORT
   if ! reachable; then
     answer=false

@@ -26,6 +26,7 @@ cloud_init_detail() { timeout 20 cloud-init status --long 2>&1 | tail -n 20 || t
 
 main() {
   local key="$ROOT_DIR/etc/ssh/ssh_host_ed25519_key.pub"
+  limit_run
   wait_for_first_boot
   [[ -r $key ]] || fail "there is no ed25519 host key: $key"
   awk '{ print $1, $2; exit }' "$key"

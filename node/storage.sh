@@ -8,6 +8,8 @@
 SCRIPT=storage
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=apt.sh
+declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
 
 DOCKER_DISK="${DOCKER_DISK:-}" DATA_ROOT="${DATA_ROOT:-/var/lib/docker}" GROW_ROOT="${GROW_ROOT:-true}"
 DISTRIBUTION_MIRROR="${DISTRIBUTION_MIRROR:-}" DEVICE_TIMEOUT="${DEVICE_TIMEOUT:-60}"
@@ -129,6 +131,7 @@ report() {
 }
 
 main() {
+  begin_change
   [[ $DATA_ROOT =~ ^/[A-Za-z0-9/._-]+$ ]] || fail "DATA_ROOT is not a plain absolute path: $DATA_ROOT"
   use_distribution_mirror "$DISTRIBUTION_MIRROR"
   if [[ $GROW_ROOT == true ]]; then grow_root; fi

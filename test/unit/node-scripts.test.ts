@@ -1,113 +1,45 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
-  existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
+import {
+  changes,
+  done,
+  fake,
+  fixtures,
+  forget,
+  has,
+  home,
+  lib,
+  node,
+  quote,
+  read,
+  refused,
+  script,
+  scripts,
+  sh,
+  useNode,
+  write,
+} from "../support/node";
 
-// The scripts as a node runs them, `bash -s` with everything on standard input. ROOT_DIR moves their paths into a scratch folder,
-// and PATH holds plain tools and test/fixtures/node/commands.sh under the name of every command that would touch a machine.
-const scripts = join(__dirname, "../../node");
-const fixtures = join(__dirname, "../fixtures/node");
-const tools =
-  "awk basename bash cat chmod cmp comm cp cut dirname echo env find grep head mkdir mv paste rm sed sha256sum sleep sort stat sync tail timeout tr true uniq wc xargs";
-const fakes =
-  "apt-cache apt-get apt-mark blkid chown cloud-init curl docker dockerd dpkg dpkg-query findmnt getent gpasswd gpg growpart journalctl lsblk mkfs.xfs mount resize2fs sshd systemctl wipefs xfs_growfs xfs_info";
-
-const sh = (command: string) =>
-  spawnSync("bash", ["-c", command], { encoding: "utf8" }).stdout.trim();
-const python = sh("python3 -c 'import sys; print(sys.executable)'");
-const paths = new Map(tools.split(" ").map((tool) => [tool, sh(`type -P ${tool}`)]));
-
-const quote = (value: string) => `'${value.replaceAll("'", `'\\''`)}'`;
-const source = (name: string) => readFileSync(join(scripts, `${name}.sh`), "utf8");
-const parts = (script: string) =>
-  script === "daemon" ? ["lib", "daemon-checks", "daemon"] : ["lib", script];
-
-let home: string;
-beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), "docker-node-"));
-  for (const folder of ["root/etc", "fake", "bin"])
-    mkdirSync(join(home, folder), { recursive: true });
-  for (const [tool, path] of paths) symlinkSync(path, join(home, "bin", tool));
-  for (const fake of fakes.split(" "))
-    symlinkSync(join(fixtures, "commands.sh"), join(home, "bin", fake));
-  symlinkSync(python, join(home, "bin/python3"));
-});
-afterEach(() => {
-  rmSync(home, { recursive: true, force: true });
-});
-
-const write = (path: string, text: string) => {
-  mkdirSync(dirname(join(home, path)), { recursive: true });
-  writeFileSync(join(home, path), text);
-};
-const read = (path: string) => readFileSync(join(home, path), "utf8");
-const has = (path: string) => existsSync(join(home, path));
-const node = (path: string) => `root/etc/${path}`;
-const fake = (name: string, text = "") => {
-  write(`fake/${name}`, text);
-};
-const changes = () => (has("fake/changes") ? read("fake/changes").trim().split("\n") : []);
-const forget = () => {
-  rmSync(join(home, "fake/changes"), { force: true });
-};
-
-function run(text: string, variables: Record<string, string> = {}) {
-  const settings = {
-    POLL_SECONDS: "0.02",
-    APT_PAUSE: "0",
-    HEALTH_TIMEOUT: "1",
-    DEVICE_TIMEOUT: "0",
-    ...variables,
-  };
-  const prelude = Object.entries(settings).map(([name, value]) => `${name}=${quote(value)}\n`);
-  const { status, signal, stdout, stderr } = spawnSync("bash", ["-s"], {
-    input: `printf %s $$ >"$FAKE/pid"\n${prelude.join("")}${text}`,
-    env: {
-      PATH: join(home, "bin"),
-      ROOT_DIR: join(home, "root"),
-      FAKE: join(home, "fake"),
-      DOCKER_HOST: "tcp://192.0.2.1:2375",
-    },
-    encoding: "utf8",
-  });
-  return { status, signal, stdout, stderr };
-}
-const script = (name: string, variables: Record<string, string> = {}) =>
-  run(parts(name).map(source).join(""), variables);
-const lib = (commands: string) => run(`${source("lib")}\n${commands}`);
-
-const done = (result: ReturnType<typeof run>): unknown => {
-  expect({ status: result.status, stderr: result.status === 0 ? "" : result.stderr }).toEqual({
-    status: 0,
-    stderr: "",
-  });
-  return JSON.parse(result.stdout);
-};
-const refused = (result: ReturnType<typeof run>, reason: string | RegExp) => {
-  expect(result.stderr).toMatch(reason);
-  expect(result).toMatchObject({ status: 1, stdout: "" });
-};
+useNode();
 
 describe("every script", () => {
   const files = readdirSync(scripts).filter((file) => file.endsWith(".sh"));
+  const libraries = ["apt.sh", "daemon-checks.sh", "docker-repository.sh", "lib.sh"];
 
   test.each(files)("%s is short, defines functions and ends in main", (file) => {
     const lines = readFileSync(join(scripts, file), "utf8").trimEnd().split("\n");
     expect(lines.length).toBeLessThanOrEqual(160);
     expect(lines[0]).toBe("# shellcheck shell=bash");
-    if (!["lib.sh", "daemon-checks.sh"].includes(file))
-      expect(lines.at(-1)).toBe('main "$@" </dev/null');
+    if (!libraries.includes(file)) expect(lines.at(-1)).toBe('main "$@" </dev/null');
     const lengths = lines.flatMap((line, start) =>
       /^\w+\(\) \{/.test(line) ? [lines.indexOf("}", start) - start - 1] : [],
     );

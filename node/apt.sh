@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# The part of storage.sh and install.sh that speaks to apt: waits for its locks, knows where packages come from. Goes between
+# lib.sh and the script.
+
+os_release() { sed -n "s/^$1=\"\\?\\([^\"]*\\)\"\\?\$/\\1/p" "$ROOT_DIR/etc/os-release"; }
+
+# How apt and dpkg say that another one is at work (apt-pkg/contrib/fileutl.cc, apt-pkg/deb/debsystem.cc, dpkg's src/main.c).
+readonly APT_LOCKED='Could not get lock|Unable to lock|Unable to acquire the dpkg frontend lock|is locked by another process'
+
+# apt_get ARGUMENT...: keeps our configuration files, silent unless it fails. `apt-get update` calls a missing index a warning:
+# hence the Error-Mode. Another apt is waited for as long as the step may take: a first boot's apt-daily and unattended-upgrades
+# hold the locks for many minutes, and `apt-get update` by itself does not wait for its own lock at all.
+apt_get() {
+  local output failures=0 told=no
+  until output=$(apt_get_once "$@"); do
+    if grep -Eq "$APT_LOCKED" <<<"$output"; then
+      time_is_left || fail "apt-get $1: another apt had not ended after $SECONDS s" "$(tail -n 20 <<<"$output")"
+      [[ $told == yes ]] || log "waiting for another apt: $(apt_holder <<<"$output")"
+      told=yes
+      sleep "${APT_PAUSE:-5}"
+      continue
+    fi
+    ((++failures < 3)) || fail "apt-get $1 failed" "$(tail -n 20 <<<"$output")"
+    # Only a run that was killed leaves dpkg so.
+    [[ $output != *'dpkg was interrupted'* ]] || dpkg --force-confold --configure -a >/dev/null 2>&1 || true
+    sleep $((failures * ${APT_PAUSE:-10}))
+  done
+}
+
+apt_get_once() {
+  apt-get -q -y -o DPkg::Lock::Timeout=20 -o Acquire::Retries=3 -o APT::Update::Error-Mode=any \
+    -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" 2>&1
+}
+
+# "It is held by process 1234 (apt-get)" is all it says.
+apt_holder() {
+  local holder
+  holder=$(sed -n 's/.*[Hh]eld by \(process [0-9]* ([^)]*)\).*/\1/p' | head -n 1)
+  printf '%s, for at most %s s' "${holder:-a process apt does not name}" "$((LIMIT - SECONDS))"
+}
+
+# need_command COMMAND PACKAGE
+need_command() {
+  ! command -v "$1" >/dev/null || return 0
+  apt_get update
+  apt_get install --no-install-recommends "$2"
+}
+
+# deb_source URI SUITES COMPONENTS KEYRING prints one deb822 stanza.
+deb_source() { printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: %s\nSigned-By: %s\n' "$@"; }
+
+# distribution_sources URL: Debian keeps its security updates in a sibling archive, Ubuntu in the same one.
+distribution_sources() {
+  local id codename components=main security=$1 keyring
+  id=$(os_release ID)
+  codename=$(os_release VERSION_CODENAME)
+  keyring="/usr/share/keyrings/$id-archive-keyring.gpg"
+  [[ $id != ubuntu ]] || components='main restricted universe multiverse'
+  [[ $id != debian ]] || security="$1-security"
+  deb_source "$1" "$codename $codename-updates" "$components" "$keyring"
+  printf '\n'
+  deb_source "$security" "$codename-security" "$components" "$keyring"
+}
+
+# use_distribution_mirror URL: the distribution's archive from there, its own source files set aside as `.disabled` (a name apt
+# skips in silence, Dir::Ignore-Files-Silently); an empty URL brings them back.
+use_distribution_mirror() {
+  local apt="$ROOT_DIR/etc/apt" stock text
+  local file="$apt/sources.list.d/docker-node-distribution.sources"
+  [[ -n $1 || -e $file ]] || return 0
+  if [[ -n $1 ]]; then
+    text=$(distribution_sources "${1%/}")
+    write_if_changed "$file" 0644 <<<"$text"
+  fi
+  for stock in "$apt/sources.list" "$apt/sources.list.d/ubuntu.sources" "$apt/sources.list.d/debian.sources"; do
+    if [[ -n $1 && -e $stock ]]; then mv -f "$stock" "$stock.disabled"; fi
+    if [[ -z $1 && -e $stock.disabled ]]; then mv -f "$stock.disabled" "$stock"; fi
+  done
+  if [[ -z $1 ]]; then rm -f "$file"; fi
+}

@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# The part of install.sh that knows where Docker's packages come from: one source, one key, whatever an earlier hand has left.
+# Goes between apt.sh and install.sh. DOCKER_MIRROR and REPOSITORY_KEY_FINGERPRINT are install.sh's.
+
+REPOSITORY_KEY_FINGERPRINT="${REPOSITORY_KEY_FINGERPRINT:-9DC858229FC7DD38854AE2D88D81803C0EBFCD88}"
+readonly SOURCES="$ROOT_DIR/etc/apt/sources.list.d" KEYRING="$ROOT_DIR/etc/apt/keyrings/docker.asc"
+# There from before a source changes until apt has read them all.
+readonly UNREAD="$ROOT_DIR/var/lib/docker-node/apt-sources-unread"
+
+# The file may hold the expected key and no other: apt would trust every key in it.
+key_is_expected() {
+  [[ -r $1 ]] && [[ $(gpg --batch --show-keys --with-colons "$1" 2>/dev/null |
+    awk -F: '$1 == "pub" { primary = 1 } $1 == "fpr" && primary { print $10; primary = 0 }') == "$REPOSITORY_KEY_FINGERPRINT" ]]
+}
+
+use_official_repository() {
+  local url text download="$KEYRING.download"
+  url=${DOCKER_MIRROR:-https://download.docker.com/linux/$(os_release ID)}
+  need_command gpg gpg
+  if ! key_is_expected "$KEYRING"; then
+    need_command curl curl
+    mkdir -p "${KEYRING%/*}"
+    text=$(curl -fsSL --retry 5 --max-time 60 -o "$download" "${url%/}/gpg" 2>&1) ||
+      fail "the repository key could not be had from ${url%/}/gpg" "$text"
+    key_is_expected "$download" || fail "refused: ${url%/}/gpg is not exactly the key $REPOSITORY_KEY_FINGERPRINT"
+    chmod 0644 "$download"
+    mv -fT "$download" "$KEYRING"
+  fi
+  text=$(deb_source "${url%/}" "$(os_release VERSION_CODENAME)" stable /etc/apt/keyrings/docker.asc)
+  text+=$'\n'"Architectures: $(dpkg --print-architecture)"
+  # The same repository under another file's Signed-By is an error to apt, which then reads no source at all.
+  set_aside "${url%/}" "$SOURCES/docker.sources"
+  cmp -s "$SOURCES/docker.sources" - <<<"$text" || mark_unread
+  write_if_changed "$SOURCES/docker.sources" 0644 <<<"$text"
+}
+
+mark_unread() { write_if_changed "$UNREAD" 0644 <<<'apt-get update is due'; }
+
+# set_aside MIRROR OURS: no source of Docker's packages but ours, whatever its file is called.
+set_aside() {
+  local found
+  found=$(docker_sources list "$1" "$2")
+  [[ -n $found ]] || return 0
+  mark_unread
+  docker_sources remove "$1" "$2" >/dev/null
+  log "took Docker's repository out of ${found//$'\n'/ }; a copy is in /var/lib/docker-node/apt"
+}
+
+read_sources() {
+  apt_get update
+  rm -f "$UNREAD"
+}
+
+readonly EDIT_SOURCES='
+import glob, os, re, shutil, sys
+action, mirror, ours, root = sys.argv[1:]
+keep = f"{root}/var/lib/docker-node/apt"
+def plain(uri): return re.sub(r"^[a-z+]+:/*", "", uri).rstrip("/")
+def is_docker(uri):
+    return plain(uri).split("/")[0] == "download.docker.com" or "/docker-ce/" in plain(uri) + "/" or plain(uri) == plain(mirror)
+def line(text):
+    found = re.match(r"\s*deb(?:-src)?\s+(?:\[[^]]*\]\s*)?(\S+)", text)
+    return "" if found and is_docker(found[1]) else text
+def stanza(text):
+    found = re.search(r"(?mi)^URIs:(.*(?:\n[ \t].*)*)", text)
+    uris = found[1].split() if found else []
+    others = [uri for uri in uris if not is_docker(uri)]
+    if uris == others: return text
+    return text[:found.start(1)] + " " + " ".join(others) + text[found.end(1):] if others else ""
+def without(path, text):
+    if os.path.basename(path) == "docker.list": return ""
+    if path.endswith(".list"): return "".join(map(line, text.splitlines(True)))
+    return "".join(map(stanza, re.split(r"(\n[ \t]*\n)", text)))
+def remove(path, text):
+    os.makedirs(keep, exist_ok=True)
+    shutil.copy2(path, keep)
+    if not re.search(r"(?m)^\s*[^#\s]", text): return os.remove(path)
+    with open(f"{path}.new", "w", errors="surrogateescape") as file: file.write(text)
+    shutil.copymode(path, f"{path}.new")
+    os.replace(f"{path}.new", path)
+apt = f"{root}/etc/apt"
+for path in sorted([f"{apt}/sources.list", *glob.glob(f"{apt}/sources.list.d/*.list"), *glob.glob(f"{apt}/sources.list.d/*.sources")]):
+    if path == ours or not os.path.isfile(path): continue
+    with open(path, errors="surrogateescape") as file: before = file.read()
+    after = without(path, before)
+    if after == before: continue
+    print(path)
+    if action == "remove": remove(path, after)
+'
+
+# docker_sources list|remove MIRROR OURS prints the source files that name Docker's repository, by what they say and whatever they
+# are called; `remove` takes it out of them, and the file with it when nothing else is in it. Known are Docker's own host, the
+# declared mirror, and the path public mirrors give it; docker.list is what Docker's manual calls it. OURS is left alone. A copy of
+# what was there is kept.
+docker_sources() { python3 -c "$EDIT_SOURCES" "$1" "$2" "$3" "$ROOT_DIR"; }
