@@ -7,6 +7,7 @@ import {
   bootStep,
   daemonStep,
   installStep,
+  readyStep,
   storageStep,
   type Script,
 } from "./engine-scripts";
@@ -87,7 +88,7 @@ function waitUntilReady(
   };
   return runNodeScript(
     `${name}-ready`,
-    { script: "ready", variables: {}, timeout: "15m", connection, machine },
+    { ...readyStep(), connection, machine },
     { parent, dependsOn: [machine], ignoreChanges: ["create", "stdin"] },
   );
 }

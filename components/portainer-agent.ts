@@ -5,6 +5,7 @@ import { addressOfNode, machineSize } from "../config/node";
 import type { NodeConfig, PortainerConfig } from "../config/schema";
 import { adoptAgent, keptContainer } from "./adoption";
 import { LOGGING, memoryLimit } from "./container-defaults";
+import { bounded } from "./engine-scripts";
 import { livesOn } from "./lifetime";
 import { runNodeScript } from "./node-script";
 
@@ -110,13 +111,15 @@ function readFingerprint(
   container: docker.Container,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {
+  const { timeout, variables: limits } = bounded("agent-certificate", {}, 180);
   const variables = container.id.apply((id) => ({
+    ...limits,
     ADDRESS: addressOfNode(node),
     PORT: portainer.agent.port,
     // Another size of the machine reboots it, and the agent starts anew.
     STARTED_BY: `container ${id} on ${machineSize(node)}`,
   }));
-  const script = { script: "agent-certificate", variables, timeout: "10m" };
+  const script = { script: "agent-certificate", variables, timeout };
   return runNodeScript(`${name}-certificate`, { ...script, connection, machine }, { parent })
     .stdout;
 }

@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { primaryOf } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import type { DockerEngine } from "./docker-engine";
+import { bounded } from "./engine-scripts";
 import { runNodeScript } from "./node-script";
 
 /** The primary node as this one sees it, as of the last time the check ran. */
@@ -35,7 +36,7 @@ export function checkPrimary(
   if (!primary) return undefined;
   const { connection } = engine;
   const variables = { PRIMARY_ADDRESS: primary.host, PRIMARY_PORT: primary.port };
-  const script = { script: "reachability", variables, timeout: "5m", connection, machine };
+  const script = { ...bounded("reachability", variables, 120), connection, machine };
   const { stdout } = runNodeScript(`${name}-primary`, script, { ...opts, dependsOn: [engine] });
   const answer = stdout.apply(
     (text) => JSON.parse(text) as { reachable: boolean; checkedAt: string },

@@ -3,13 +3,13 @@
 # the graph runs this again whenever it gives the agent a new start.
 # ADDRESS, PORT  where the agent listens
 # STARTED_BY     what the agent was started by; not read, but a new value runs this again
-# AGENT_TIMEOUT  seconds the agent has to answer (default 120)
+# AGENT_TIMEOUT  seconds the agent has to answer (default: two thirds of the limit)
 # Result: `AA:BB:...`, SHA-256 of the certificate.
 SCRIPT=agent-certificate
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
-AGENT_TIMEOUT="${AGENT_TIMEOUT:-120}" FINGERPRINT=''
+AGENT_TIMEOUT="${AGENT_TIMEOUT:-$((LIMIT * 2 / 3))}" FINGERPRINT=''
 
 # python3 again (see json_object): openssl is not on every image.
 served() {

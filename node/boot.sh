@@ -1,17 +1,20 @@
 # shellcheck shell=bash
 # Waits until the latest boot is over. The graph runs it again when a change of the machine may have rebooted it.
 # MACHINE       what the machine was given, such as "6 cores"; not read, but a new value runs this again
-# BOOT_TIMEOUT  seconds to wait (default 600)
+# BOOT_TIMEOUT  seconds to wait (default: three quarters of the limit)
 # Result: none
 SCRIPT=boot
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
-BOOT_TIMEOUT="${BOOT_TIMEOUT:-600}"
+BOOT_TIMEOUT="${BOOT_TIMEOUT:-$((LIMIT * 3 / 4))}"
 
 # `systemctl is-system-running --wait` returns when the boot is over, well or "degraded" by a unit that failed; which ones is for
 # monitoring to say. It fails at once while systemd is not up yet.
-boot_is_over() { [[ $(timeout "$BOOT_TIMEOUT" systemctl is-system-running --wait 2>/dev/null) =~ ^(running|degraded)$ ]]; }
+boot_is_over() {
+  local left=$((BOOT_TIMEOUT > SECONDS ? BOOT_TIMEOUT - SECONDS : 1))
+  [[ $(timeout "$left" systemctl is-system-running --wait 2>/dev/null) =~ ^(running|degraded)$ ]]
+}
 
 # The engine of a node that has one already, with the containers that come back with it.
 engine_is_up() { ! systemctl is-enabled --quiet docker.service 2>/dev/null || systemctl is-active --quiet docker.service; }

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
 # The gate of the graph: returns when the first boot is over, and prints the host key that later connections pin.
-# READY_TIMEOUT  seconds to wait for cloud-init (default 900)
+# READY_TIMEOUT  seconds to wait for cloud-init (default: nine tenths of the limit)
 # Result: `ssh-ed25519 AAAA...`, two fields, no comment.
 SCRIPT=ready
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
-READY_TIMEOUT="${READY_TIMEOUT:-900}"
+READY_TIMEOUT="${READY_TIMEOUT:-$((LIMIT * 9 / 10))}"
 
 # Exit status of `cloud-init status` since 23.4: 0 done, 1 failed, 2 done with errors it recovered from (a deprecated key in the
 # vendor data is one), docs.cloud-init.io "Return codes". A machine without cloud-init, an adopted one, has nothing to wait for.

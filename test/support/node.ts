@@ -76,7 +76,10 @@ export interface Result {
 }
 
 /** What standard input of `bash -s` is, and its environment. */
-export function session(text: string, variables: Record<string, string> = {}) {
+export function session(
+  text: string,
+  variables: Record<string, string> = {},
+): { input: string; env: NodeJS.ProcessEnv } {
   const settings = {
     POLL_SECONDS: "0.02",
     APT_PAUSE: "0",
