@@ -102,7 +102,7 @@ export const BACKUP_COMMANDS = ["backup", "healthcheck", "entrypoint"];
 
 /** Scripts as node/backup/Dockerfile has them. */
 function scripts(): TarEntry[] {
-  const names = fs.readdirSync(SCRIPTS).filter((name) => /\.(sh|jq)$/.test(name));
+  const names = fs.readdirSync(SCRIPTS).filter((name) => /\.(sh|jq|paths)$/.test(name));
   const files = names.map((name) => ({
     path: `usr/local/lib/docker-node/${name}`,
     mode: BACKUP_COMMANDS.includes(path.basename(name, ".sh")) ? 0o755 : 0o644,

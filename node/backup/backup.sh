@@ -13,6 +13,8 @@ done
 
 readonly KINDS=(volumes configuration images)
 FAILED=no ONLY_DUE=no IF_CHANGED=no
+# Why no container is stopped for the item at hand before its schedule comes round: held or spared, see owners.sh.
+WAITS=''
 # The item under way, for whoever interrupts it.
 ITEM='' ITEM_KIND='' STARTED=0
 
@@ -44,7 +46,7 @@ backup_item() {
   local item=$1 kind=$2 seconds
   shift 2
   if [[ $ONLY_DUE == yes ]] && ! is_due "$item" "$kind"; then return 0; fi
-  ITEM=$item ITEM_KIND=$kind STARTED=$(date +%s) SNAPSHOT='' BYTES=0 UNCHANGED=no GONE=no
+  ITEM=$item ITEM_KIND=$kind STARTED=$(date +%s) SNAPSHOT='' BYTES=0 UNCHANGED=no GONE=no WAITS=''
   if tenacious "$kind" "$@"; then
     seconds=$(($(date +%s) - STARTED))
     case $UNCHANGED in
@@ -57,7 +59,7 @@ backup_item() {
     log "$item: gone before it was backed up"
   else
     FAILED=yes
-    record_failed "$item" "$kind" "$ERROR" "$(($(date +%s) - STARTED))"
+    record_failed "$item" "$kind" "$ERROR" "$(($(date +%s) - STARTED))" "$WAITS"
     log "$item: failed: $ERROR"
   fi
   ITEM=''

@@ -6,6 +6,9 @@
 ATTEMPTS="${ATTEMPTS:-5}" RETRY_PAUSE="${RETRY_PAUSE:-30}"
 export PBS_PASSWORD_FILE="$SECRETS_DIR/token"
 KEYFILE="$SECRETS_DIR/key.json"
+# Otherwise a certificate that a public authority has signed passes whatever its fingerprint is (pbs-client, http_client.rs:
+# what OpenSSL finds valid is not looked at). Without authorities only the fingerprint counts.
+export SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/dev/null
 
 # client ARGUMENT...: its last line becomes the item's error, and RETRY says whether to try again.
 client() {
@@ -13,21 +16,32 @@ client() {
   mkdir -p "$SPOOL"
   if guarded proxmox-backup-client "$@" >"$output" 2>&1; then return 0; fi
   ERROR=$(complaint "$output")
-  if is_final "$ERROR"; then RETRY=no; else RETRY=yes; fi
+  if is_passing "$ERROR"; then RETRY=yes; else RETRY=no; fi
   return 1
 }
 
-# complaint FILE: the last line that says something, without the token, should the client ever repeat it.
+# complaint FILE: the last line that says something, without the token, should the client ever repeat it. Of another certificate
+# the last line says only that it cannot be verified; the lines before it name the fingerprint.
 complaint() {
   local line token
   line=$(grep -v '^[[:space:]]*$' "$1" | tail -n 1 || true)
   token=$(head -n 1 "$PBS_PASSWORD_FILE" 2>/dev/null || true)
   [[ -z $token ]] || line=${line//"$token"/[secret]}
+  if [[ ${line,,} != *fingerprint* ]] && grep -qi 'certificate fingerprint' "$1"; then
+    line+=" (the server's certificate does not have the fingerprint declared)"
+  fi
   printf '%s' "${line:-proxmox-backup-client ended without a word}"
 }
 
-# reach KIND: server, certificate, token and namespace are asked for before anything is stopped for a backup.
-reach() { client snapshot list --ns "$NODE_NAME/$1" --output-format json; }
+# reach KIND: server, certificate, token, namespace and key are asked for before anything is stopped for a backup.
+reach() {
+  jq -e '.kdf == null' "$KEYFILE" >/dev/null 2>&1 || error "the key needs a passphrase, or is no key (made with --kdf none?)" ||
+    return 1
+  if client snapshot list --ns "$NODE_NAME/$1" --output-format json; then return 0; fi
+  # Its listing of a directory that is not there (pbs-datastore, hierarchy.rs).
+  [[ $ERROR != *ENOENT* ]] || ERROR="there is no namespace $NODE_NAME/$1 (npm run backups -- --server): $ERROR"
+  return 1
+}
 
 # upload KIND ID ARCHIVE...: sets SNAPSHOT.
 upload() {
@@ -39,16 +53,17 @@ upload() {
     --keyfile "$KEYFILE" --crypt-mode encrypt
 }
 
-# What trying again does not mend: rights, certificate, namespace, key.
-is_final() {
-  local rights='authentication failed|permission (check )?failed|permission denied|owner check failed|token'
-  grep -qiE "$rights|fingerprint|certificate|namespace|keyfile|encryption key" <<<"$1"
+# What may be otherwise in a minute: the network, a server that starts, a group that is locked. Whatever else the client complains
+# of stays as it is until somebody mends it.
+is_passing() {
+  local network='(tcp connect|dns) error|connection (reset|refused|closed|error|lost|failed)|broken pipe|timed out|deadline has elapsed'
+  local server='already running|locked by another|task aborted|bad gateway|service unavailable|gateway timeout'
+  grep -qiE "$network|$server" <<<"$1"
 }
 
 nap() { guarded sleep "$1"; }
 
-# tenacious KIND COMMAND...: again while what failed is the network or the server, which may pass; what fails on the node is no
-# reason to stop containers once more. A server that stays away gets one attempt for each further item.
+# tenacious KIND COMMAND...: again while what failed may pass. A server that stays away gets one attempt for each further item.
 tenacious() {
   local kind=$1 attempt pause=$RETRY_PAUSE reached
   shift

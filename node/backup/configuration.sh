@@ -2,10 +2,8 @@
 # shellcheck disable=SC2034 # for other parts
 # What makes this engine this one: files of the node as a tree, and what the engine was told, as `docker inspect` shows it.
 
-# Below /etc; what is not there is left out. subuid and subgid say whom the volumes' owners are under userns-remap.
-CONFIGURATION_FILES=(etc/docker etc/containerd etc/default/docker etc/systemd/system/docker.service
-  etc/systemd/system/docker.service.d etc/systemd/system/docker.socket.d etc/systemd/system/containerd.service.d
-  etc/apt/sources.list.d etc/apt/keyrings etc/apt/preferences.d etc/subuid etc/subgid)
+# The list is a file of its own, since `npm run backups` reads it too. What is not there is left out.
+mapfile -t CONFIGURATION_FILES <"$HERE/configuration.paths"
 
 backup_configuration() { backup_item configuration configuration take_configuration; }
 

@@ -2,6 +2,10 @@
 # shellcheck disable=SC2034 # for other parts
 # Containers that use a volume, held still while it is read. What is stopped is written down first, in HELD/<id>.<what>: whoever
 # comes after a run that was killed starts it again.
+#
+# A stop costs the service time, so it is made once for an upload that fails. That item then waits for its schedule (WAITS=held):
+# neither this run nor a catch-up stops anything for it again. Another item that would stop the same container waits as well
+# (WAITS=spared), unless what failed was the first one's own affair; the next scheduled run takes it before the first one.
 
 # Label docker-node.backup.<name>; a container's own wins over the volume's.
 # shellcheck disable=SC2016 # jq's variables
@@ -27,10 +31,13 @@ write_down() {
   sync "$HELD/$1.$2" "$HELD"
 }
 
-# hold VOLUME: sets CONSISTENCY, the strongest that was used, and OWNER_NAMES.
+# Held for the item at hand; held in this run for an upload that failed, and why it failed.
+HELD_IDS=() IN_VAIN=() VAIN_ERROR=''
+
+# hold VOLUME: sets CONSISTENCY, the strongest that was used, OWNER_NAMES and HELD_IDS.
 hold() {
   local fields
-  CONSISTENCY=none OWNER_NAMES=()
+  CONSISTENCY=none OWNER_NAMES=() HELD_IDS=()
   read_owners "$1" || return 1
   mapfile -d '' -t fields <"$SPOOL/owners"
   each_owner check_owner "${fields[@]}" || return 1
@@ -55,7 +62,22 @@ check_owner() { # ID NAME STATE AUTO_REMOVE CONSISTENCY PRE POST
     *) error "docker-node.backup.consistency of $2 is \"$5\"; allowed: stop, pause, none" || return 1 ;;
   esac
   [[ $5 != stop || $4 != true || $3 != running ]] ||
-    error "$2 would be removed when it stops (--rm); docker-node.backup.consistency can be pause"
+    error "$2 would be removed when it stops (--rm); docker-node.backup.consistency can be pause" || return 1
+  if [[ $3 == running && $5 =~ ^(stop|pause)$ && " ${IN_VAIN[*]-} " == *" $1 "* ]]; then
+    WAITS=spared
+    error "$2 is not held a second time for an upload that fails: $VAIN_ERROR"
+  fi
+}
+
+# held_in_vain: for the item at hand no container is held again before its schedule.
+held_in_vain() {
+  if ((${#HELD_IDS[@]})); then WAITS=held RETRY=no; fi
+}
+
+# upload_in_vain: nor for another item, unless the reason is that of one group on the server.
+upload_in_vain() {
+  if grep -qiE 'older than last backup|owner check failed|already running|locked by another' <<<"$ERROR"; then return; fi
+  IN_VAIN+=("${HELD_IDS[@]}") VAIN_ERROR=$ERROR
 }
 
 # The other half of a command that has begun is owed from then on.
@@ -76,11 +98,13 @@ hold_owner() {
   case $5 in
     stop)
       write_down "$1" stop
+      HELD_IDS+=("$1")
       docker_step stop "$1" || return 1
       CONSISTENCY=stop
       ;;
     pause)
       write_down "$1" pause
+      HELD_IDS+=("$1")
       docker_step pause "$1" || return 1
       [[ $CONSISTENCY == stop ]] || CONSISTENCY=pause
       ;;

@@ -23,12 +23,12 @@ record_good() {
     .items[$item] = {$kind, lastGood: $now, $snapshot, lastTry: $now, result: "ok", error: null, $bytes, $seconds}'
 }
 
-# record_failed ITEM KIND ERROR SECONDS: the last good one stays known.
+# record_failed ITEM KIND ERROR SECONDS [WAITS]: the last good one stays known. WAITS: held or spared, see owners.sh.
 record_failed() {
   # shellcheck disable=SC2016
-  update --arg item "$1" --arg kind "$2" --arg error "$3" --argjson seconds "$4" '
-    .items[$item] = {lastGood: null, snapshot: null, bytes: null} + (.items[$item] // {})
-      + {$kind, lastTry: $now, result: "failed", $error, $seconds}'
+  update --arg item "$1" --arg kind "$2" --arg error "$3" --argjson seconds "$4" --arg waits "${5:-}" '
+    .items[$item] = {lastGood: null, snapshot: null, bytes: null} + (.items[$item] // {} | del(.waits))
+      + {$kind, lastTry: $now, result: "failed", $error, $seconds} + (if $waits == "" then {} else {$waits} end)'
 }
 
 # record_unchanged ITEM: the last snapshot still is what there is.
@@ -50,11 +50,19 @@ forget() {
   update --arg item "$1" 'del(.items[$item])'
 }
 
-# is_due ITEM KIND: never good, failed last time, or good longer ago than its schedule has it.
+# is_due ITEM KIND: never good, failed last time, or good longer ago than its schedule has it. One that would stop containers
+# again waits for its schedule, or as long as that is apart.
 is_due() {
   # shellcheck disable=SC2016
   current | jq -e --arg item "$1" --argjson period "$(period "$2")" '
-    .items[$item] as $i | ($i.lastGood == null) or $i.result != "ok" or (now - ($i.lastGood | fromdate)) >= $period' >/dev/null
+    def past($time): now - ($time | fromdate) >= $period;
+    .items[$item] as $i
+    | if $i.waits then past($i.lastTry) else ($i.lastGood == null) or $i.result != "ok" or past($i.lastGood) end' >/dev/null
+}
+
+# was_held: names of volumes, a line each, whose containers were stopped for nothing the last time.
+was_held() {
+  current | jq -r '.items | to_entries[] | select(.value.waits == "held") | .key | ltrimstr("volume/")'
 }
 
 # metrics: replaced whole, readable by the collector's user.

@@ -6,16 +6,23 @@
 HOLDER=docker-node.backup.holder
 
 backup_volumes() {
-  local names name wanted=()
+  local names name held wanted=() last=()
   names=$(docker_cli volume ls --quiet) || fail "the engine does not answer"
+  held=$(was_held)
   for name in $names; do
-    if ! { read_volume "$name" && is_excluded; }; then wanted+=("$name"); fi
+    if read_volume "$name" && is_excluded; then continue; fi
+    if grep -Fxq -- "$name" <<<"$held"; then last+=("$name"); else wanted+=("$name"); fi
   done
+  wanted+=("${last[@]}")
   keep_volumes "${wanted[@]}"
   for name in "${wanted[@]}"; do
     backup_item "volume/$name" volumes backup_volume "$name"
   done
 }
+
+# group_of NAME: its group on the server, which keeps `host/benchmark` for measurements (api2/backup/mod.rs). No volume's name
+# begins with _ (docker volume create).
+group_of() { if [[ $1 == benchmark ]]; then printf _benchmark; else printf '%s' "$1"; fi; }
 
 # read_volume NAME: into SPOOL/volume.json.
 read_volume() {
@@ -37,15 +44,16 @@ is_excluded() { [[ $(of_volume '.Labels["docker-node.backup"] // ""') == false ]
 
 backup_volume() {
   local result=0
-  { read_volume "$1" && hold "$1" && locate "$1" && take_volume "$1"; } || result=1
+  HELD_IDS=()
+  { read_volume "$1" && locate "$1" && hold "$1" && mount_volume "$1" && take_volume "$1"; } || result=1
+  if ((result)); then held_in_vain; fi
   # Whatever could not be let go of is no better for another backup.
   release || { result=1 RETRY=no; }
   if ((result)) && is_gone "$1"; then GONE=yes RETRY=no; fi
   return "$result"
 }
 
-# locate NAME: sets DATA, where its files are seen here. An empty directory in place of a file system that is not mounted must
-# not pass for its content.
+# locate NAME: sets DATA, where its files are seen here; before anything is stopped for it.
 locate() {
   local driver mountpoint
   driver=$(of_volume .Driver) mountpoint=$(of_volume .Mountpoint)
@@ -53,13 +61,14 @@ locate() {
     return 1
   [[ $mountpoint == */volumes/"$1"/_data ]] || error "its data is in $mountpoint" || return 1
   DATA="$VOLUMES_DIR/$1/_data"
-  [[ -d $DATA ]] || error "$DATA is not there" || return 1
-  [[ -z $(of_volume '.Options | (.type // "") + (.device // "")') ]] || mount_volume "$1"
+  [[ -d $DATA ]] || error "$DATA is not there"
 }
 
 # mount_volume NAME: with options type or device the engine mounts it, when a container needs it and no longer (moby volume/local).
+# An empty directory in place of a file system that is not mounted must not pass for its content.
 mount_volume() {
   local image
+  if [[ -z $(of_volume '.Options | (.type // "") + (.device // "")') ]]; then return 0; fi
   if mountpoint -q "$DATA"; then return 0; fi
   image=$(docker_cli inspect --type container --format '{{.Image}}' "${SELF:-docker_node_backup}") ||
     error "the engine does not know ${SELF:-docker_node_backup}" || return 1
@@ -83,7 +92,7 @@ take_volume() {
   # What is mounted below it is a part of it, as its containers see it; the client stays on one file system unless told.
   mounts_below "$DATA" >"$SPOOL/mounts" || error "what is mounted below it cannot be read" || return 1
   while IFS= read -r mount; do archives+=(--include-dev "$mount"); done <"$SPOOL/mounts"
-  upload volumes "$1" "${archives[@]}" || return 1
+  upload volumes "$(group_of "$1")" "${archives[@]}" || { upload_in_vain; return 1; }
   BYTES=$(size_of "$DATA")
 }
 

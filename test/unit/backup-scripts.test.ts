@@ -21,6 +21,8 @@ const TOOLS =
   "basename bash cat chmod cp cut date df dirname du env find flock grep head jq mkdir mv readlink rm sed setpriv sh sha256sum sleep sort sync tail tar timeout touch true xargs";
 const FAKES = "docker mountpoint proxmox-backup-client supercronic";
 const SECRET = "token-secret";
+const REFUSED =
+  "error trying to connect: error connecting to https://pbs:8007/ - tcp connect error: Connection refused (os error 111)";
 
 const which = (tool: string): string =>
   spawnSync("bash", ["-c", `type -P ${tool}`], { encoding: "utf8" }).stdout.trim();
@@ -166,6 +168,7 @@ interface Item {
   lastTry: string;
   bytes: number | null;
   seconds: number;
+  waits?: string;
 }
 const status = (): Record<string, Item> =>
   (json("state/status.json") as { items: Record<string, Item> }).items;
@@ -358,23 +361,114 @@ describe("consistency", () => {
     );
   });
 
-  test("a backup that fails lets go at once, before it is tried again", () => {
+  test("a backup that fails lets go at once, and stops nothing again before its schedule", () => {
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
-    fake("server", "ok\nconnection reset\nok\nok\n");
+    // Something that passes, and a server that is well again at once.
+    fake("server", "ok\nconnection reset\n");
+    expect(backup("volumes").status).toBe(1);
+    const once = ["stop db", "backup data", "start db"];
+    expect(changes()).toEqual(once);
+    expect(status()["volume/data"]).toMatchObject({ result: "failed", waits: "held" });
+    for (let hour = 0; hour < 3; hour++) backup("catch-up");
+    expect(changes().filter((change) => !/configuration|images|save/.test(change))).toEqual(once);
+    forget();
     expect(backup("volumes").status).toBe(0);
+    expect(changes()).toEqual(once);
+    expect(status()["volume/data"]).not.toHaveProperty("waits");
+  });
+
+  test("the same after a pause; without either it is tried again", () => {
+    volumes({ data: { labels: labels({ consistency: "pause" }) }, free: {} });
+    containers(container("db", { volumes: ["data"] }));
+    fake("server", "ok\nconnection reset\nok\nconnection reset\n");
+    expect(backup("volumes").status).toBe(1);
     expect(changes()).toEqual([
-      "stop db",
-      "backup data",
-      "start db",
-      "stop db",
-      "backup data",
-      "start db",
+      ...["pause db", "backup data", "unpause db"],
+      ...["backup free", "backup free"],
     ]);
+  });
+
+  test.each([
+    "read-only maintenance mode: moving disks",
+    "backup timestamp is older than last backup.",
+    "ENOSPC: No space left on device",
+    "EIO: Input/output error",
+    "no such datastore 'docker'",
+  ])("%s: nothing is stopped for it again, also by a catch-up", (complaint) => {
+    containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
+    // Listing snapshots works in all of these.
+    fake("server", `ok\n${complaint}\n`.repeat(20));
+    expect(backup("volumes").status).toBe(1);
+    backup("catch-up");
+    expect(changes().filter((change) => change === "stop db")).toHaveLength(1);
+    expect(status()["volume/data"]?.error).toBe(`Error: ${complaint}`);
+  });
+
+  test("a volume that waits is due again when its schedule should have come round", () => {
+    containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
+    fake("server", "ok\nread-only maintenance mode: \n");
+    backup("volumes");
+    forget();
+    const whole = json("state/status.json") as { items: Record<string, Item> };
+    const item = whole.items["volume/data"];
+    if (item)
+      item.lastTry = new Date(Date.now() - 25 * 3_600_000).toISOString().replace(/\.\d+Z$/, "Z");
+    write("state/status.json", whole);
+    backup("catch-up");
+    expect(changes()).toContain("stop db");
+  });
+
+  test("a container with two volumes is not stopped twice for a server that takes nothing", () => {
+    volumes({ a: {}, b: {}, free: {} });
+    containers(container("db", { volumes: ["a", "b"], labels: labels({ consistency: "stop" }) }));
+    const refused = "read-only maintenance mode: moving disks\n";
+    fake("server", `ok\n${refused}ok\nok\n${refused}`);
+    expect(backup("volumes").status).toBe(1);
+    expect(changes()).toEqual(["stop db", "backup a", "start db", "backup free"]);
+    expect(status()["volume/b"]).toMatchObject({
+      waits: "spared",
+      error:
+        "db-name is not held a second time for an upload that fails: Error: read-only maintenance mode: moving disks",
+    });
+    // The one that was not tried comes first the next time: one bad volume keeps no other from being backed up.
+    forget();
+    fake("server", "ok\nok\nok\nok\nok\nEIO: Input/output error\n");
+    expect(backup("volumes").status).toBe(1);
+    expect(changes()).toEqual([
+      ...["stop db", "backup b", "start db", "backup free"],
+      ...["stop db", "backup a", "start db"],
+    ]);
+  });
+
+  test("a fault of one group alone is none of the container's other volumes", () => {
+    volumes({ a: {}, b: {} });
+    containers(container("db", { volumes: ["a", "b"], labels: labels({ consistency: "stop" }) }));
+    fake("server", "ok\nbackup timestamp is older than last backup.\nok\nok\n");
+    expect(backup("volumes").status).toBe(1);
+    expect(changes()).toEqual([
+      ...["stop db", "backup a", "start db"],
+      ...["stop db", "backup b", "start db"],
+    ]);
+  });
+
+  test("nothing is stopped for a volume whose data is elsewhere", () => {
+    volumes({ data: { driver: "rexray" } });
+    containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
+    expect(backup("volumes").status).toBe(1);
+    expect(changes()).toEqual([]);
+  });
+
+  test("nor for a key that has a passphrase", () => {
+    containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
+    write("secrets/key.json", { kdf: { Scrypt: {} }, data: "" });
+    expect(backup("volumes").status).toBe(1);
+    expect(changes()).toEqual([]);
+    expect(status()["volume/data"]?.error).toMatch(/^the key needs a passphrase/);
   });
 
   test("a server that is away stops nothing", () => {
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
-    fake("server", "tcp connect error\n".repeat(9));
+    fake("server", `${REFUSED}\n`.repeat(9));
     expect(backup("volumes").status).toBe(1);
     expect(changes()).toEqual([]);
   });
@@ -462,18 +556,22 @@ describe("interrupted", () => {
 });
 
 describe("the server", () => {
-  test("network and room are tried again, as often as told", () => {
-    fake(
-      "server",
-      "ok\nENOSPC: No space left on device (os error 28)\ntcp connect error\nok\nok\n",
-    );
+  test.each([
+    REFUSED,
+    "error trying to connect: error connecting to https://pbs:8007/ - tcp connect error: deadline has elapsed",
+    "error trying to connect: error connecting to https://pbs:8007/ - dns error: failed to lookup address information: Temporary failure in name resolution",
+    "pipelined request failed: connection reset",
+    "http request timed out",
+    'unable to acquire lock on backup group directory "/b/host/data" - another backup is already running',
+  ])("%s: may pass, and is tried again as often as told", (complaint) => {
+    fake("server", `ok\n${complaint}\n${complaint}\nok\nok\n`);
     const result = backup("volumes");
     expect(result).toMatchObject({ status: 0 });
-    expect(result.stderr).toContain("No space left on device (os error 28); again in 0 s");
+    expect(result.stderr).toContain(`${complaint}; again in 0 s`);
   });
 
   test("pauses double", () => {
-    fake("server", "away\n".repeat(9));
+    fake("server", `${REFUSED}\n`.repeat(9));
     rmSync(join(home, "bin/sleep"));
     symlinkSync(which("true"), join(home, "bin/sleep"));
     const result = script("backup", ["volumes"], { ATTEMPTS: "4", RETRY_PAUSE: "30" });
@@ -481,15 +579,19 @@ describe("the server", () => {
     expect(result.stderr.match(/again in \d+ s/g)).toEqual(
       [30, 60, 120].map((seconds) => `again in ${seconds} s`),
     );
-    expect(status()["volume/data"]).toMatchObject({ result: "failed", error: "Error: away" });
+    expect(status()["volume/data"]).toMatchObject({ result: "failed", error: `Error: ${REFUSED}` });
   });
 
   test.each([
+    "authentication failed - invalid credentials",
     "authentication failed - invalid token",
     "permission check failed",
+    "missing permissions 'Datastore.Backup' on '/datastore/docker/node1/volumes'",
+    "error trying to connect: error:0A000086:SSL routines::certificate verify failed",
     "certificate verify failed",
     "namespace not found",
-  ])("%s is not", (complaint) => {
+    "something nobody has seen before",
+  ])("%s does not", (complaint) => {
     fake("server", `${complaint}\nok\nok\n`);
     expect(backup("volumes").status).toBe(1);
     expect(status()["volume/data"]).toMatchObject({
@@ -502,10 +604,44 @@ describe("the server", () => {
 
   test("that stays away costs the further items one attempt each", () => {
     volumes({ a: {}, b: {}, c: {} });
-    fake("server", "away\n".repeat(20));
+    fake("server", `${REFUSED}\n`.repeat(20));
     expect(script("backup", ["volumes"], { ATTEMPTS: "3" }).status).toBe(1);
     expect(read("fake/calls").match(/client snapshot/g)).toHaveLength(3 + 1 + 1);
-    expect(Object.values(status()).map(({ error }) => error)).toEqual(Array(3).fill("Error: away"));
+    expect(Object.values(status()).map(({ error }) => error)).toEqual(
+      Array(3).fill(`Error: ${REFUSED}`),
+    );
+  });
+
+  test("a namespace that is missing is named, with what makes it", () => {
+    fake("server", "ENOENT: No such file or directory\n");
+    expect(backup("volumes").status).toBe(1);
+    expect(status()["volume/data"]?.error).toBe(
+      "there is no namespace node1/volumes (npm run backups -- --server): Error: ENOENT: No such file or directory",
+    );
+    expect(read("fake/calls").match(/client snapshot/g)).toHaveLength(1);
+  });
+
+  test("another certificate is told by its fingerprint, though the last line is not", () => {
+    fake("warning", "WARNING: certificate fingerprint does not match expected fingerprint!");
+    fake("server", "error trying to connect: certificate verify failed\n");
+    expect(backup("volumes").status).toBe(1);
+    expect(status()["volume/data"]?.error).toBe(
+      "Error: error trying to connect: certificate verify failed (the server's certificate does not have the fingerprint declared)",
+    );
+  });
+
+  test("no certificate authority of the image vouches for a server", () => {
+    expect(backup("volumes").status).toBe(0);
+    expect(read("fake/authorities")).toBe("/dev/null /dev/null\n");
+  });
+
+  test("the volume called benchmark has a group of its own: the server keeps that name for itself", () => {
+    volumes({ benchmark: {} });
+    expect(backup("volumes").status).toBe(0);
+    expect(status()["volume/benchmark"]?.snapshot).toMatch(/^host\/_benchmark\//);
+    expect(json("fake/store/node1/volumes/_benchmark/meta.conf")).toMatchObject({
+      volume: "benchmark",
+    });
   });
 
   test("a failed item keeps its last good snapshot in the status", () => {
@@ -784,6 +920,6 @@ describe("every script", () => {
 
   test("all of them are in the image", () => {
     const dockerfile = readFileSync(join(SCRIPTS, "Dockerfile"), "utf8");
-    expect(dockerfile).toContain("COPY *.sh *.jq /usr/local/lib/docker-node/");
+    expect(dockerfile).toContain("COPY *.sh *.jq *.paths /usr/local/lib/docker-node/");
   });
 });
