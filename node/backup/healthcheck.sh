@@ -23,8 +23,8 @@ late() {
 
 # A run that is under way holds the lock.
 forgotten() {
-  local held=("$HELD"/*)
-  ((${#held[@]} == 0)) || ! flock -n "$STATE_DIR/lock" true || printf 'still held: %s\n' "${held[@]##*/}"
+  local left=("$HELD"/*)
+  ((${#left[@]} == 0)) || ! flock -n "$STATE_DIR/lock" true || printf 'still held: %s\n' "${left[@]##*/}"
 }
 
 main() {

@@ -6,12 +6,12 @@
 HOLDER=docker-node.backup.holder
 
 backup_volumes() {
-  local names name held wanted=() last=()
+  local names name stopped wanted=() last=()
   names=$(docker_cli volume ls --quiet) || fail "the engine does not answer"
-  held=$(was_held)
+  stopped=$(was_held)
   for name in $names; do
     if read_volume "$name" && is_excluded; then continue; fi
-    if grep -Fxq -- "$name" <<<"$held"; then last+=("$name"); else wanted+=("$name"); fi
+    if grep -Fxq -- "$name" <<<"$stopped"; then last+=("$name"); else wanted+=("$name"); fi
   done
   wanted+=("${last[@]}")
   keep_volumes "${wanted[@]}"
