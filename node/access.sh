@@ -43,11 +43,21 @@ authorized_keys() {
   write_if_changed "$DECLARED" 0600 <<<"$AUTHORIZED_KEYS"
 }
 
-# A changed address or name makes Proxmox give cloud-init a new instance id, and on a new instance it would replace the host keys
-# that every connection pins (cloud-init, module "SSH", ssh_deletekeys).
-keep_host_keys() {
-  [[ -d $ROOT_DIR/etc/cloud/cloud.cfg.d ]] || return 0
-  write_if_changed "$ROOT_DIR/etc/cloud/cloud.cfg.d/99-docker-node.cfg" 0644 <<<"ssh_deletekeys: false"
+# A changed address or name makes Proxmox give cloud-init a new instance id, and on a new instance it would begin anew: replace the
+# host keys that every connection pins (cloud-init, module "SSH", ssh_deletekeys), bring back SSH keys that were taken away since,
+# and upgrade all packages, since `ciupgrade` is on by default and only root@pam may turn it off. Network and name are still its.
+cloud_init() {
+  local etc="$ROOT_DIR/etc/cloud" text
+  [[ -d $etc/cloud.cfg.d ]] || return 0
+  text=$(printf 'ssh_deletekeys: false\n' && modules_left "$etc/cloud.cfg")
+  write_if_changed "$etc/cloud.cfg.d/99-docker-node.cfg" 0644 <<<"$text"
+}
+
+# A file of cloud.cfg.d replaces a list whole.
+modules_left() {
+  [[ -r $1 ]] || return 0
+  awk '/^[^ #-]/ { inside = /^cloud_(init|config|final)_modules:/ }
+    inside && !/^ *- *\[? *(ssh|users[-_]groups|package[-_]update[-_]upgrade[-_]install)( *[],].*| *)$/ && !/^ *(#|$)/' "$1"
 }
 
 # sshd takes the first value it meets, and Debian and Ubuntu include this folder before everything else.
@@ -76,7 +86,7 @@ main() {
   begin_change
   group_members
   authorized_keys
-  keep_host_keys
+  cloud_init
   ssh_limits
   enable_services
   list=$(declared | sed 's/.*/"&"/' | paste -sd, -)

@@ -4,6 +4,7 @@
 
 REPOSITORY_KEY_FINGERPRINT="${REPOSITORY_KEY_FINGERPRINT:-9DC858229FC7DD38854AE2D88D81803C0EBFCD88}"
 readonly SOURCES="$ROOT_DIR/etc/apt/sources.list.d" KEYRING="$ROOT_DIR/etc/apt/keyrings/docker.asc"
+LISTS_READ=no
 # There from before a source changes until apt has read them all.
 readonly UNREAD="$ROOT_DIR/var/lib/docker-node/apt-sources-unread"
 
@@ -49,6 +50,8 @@ set_aside() {
 read_sources() {
   apt_get update
   rm -f "$UNREAD"
+  # shellcheck disable=SC2034 # install.sh's
+  LISTS_READ=yes
 }
 
 readonly EDIT_SOURCES='

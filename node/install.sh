@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Installs the engine at one version and holds it there. Never removes an engine that has containers, images or volumes.
+# And the guest agent, which the machine's settings announce to Proxmox and no cloud image brings.
 # PACKAGE_SOURCE              official (docker-ce ...) or distribution (docker.io)
 # VERSION                     29.10.0, a prefix ending at a dot (29, 29.10), or an exact package version; empty: newest at the
 #                             first installation. What is installed stays as long as it satisfies this.
@@ -109,6 +110,22 @@ hold() {
   [[ -z $loose ]] || apt-mark hold $loose >/dev/null
 }
 
+# Without it Proxmox backs up a filesystem as it happens to be, and a shutdown depends on ACPI. udev starts it with its device, for
+# which a machine that ran before its settings named the agent has to be stopped and started.
+guest_agent() {
+  local unit=qemu-guest-agent.service
+  if [[ -z $(installed qemu-guest-agent) ]]; then
+    [[ $LISTS_READ == yes ]] || read_sources
+    apt_get install --no-install-recommends qemu-guest-agent
+  fi
+  if [[ ! -e $ROOT_DIR/dev/virtio-ports/org.qemu.guest_agent.0 ]]; then
+    log "the machine has no channel for the guest agent: stop and start it in Proxmox, a reboot does not do"
+    return 0
+  fi
+  systemctl is-enabled --quiet "$unit" || systemctl enable --quiet "$unit"
+  systemctl is-active --quiet "$unit" || systemctl start "$unit"
+}
+
 main() {
   local names version others
   begin_change
@@ -130,6 +147,7 @@ main() {
   elif [[ -e $UNREAD ]]; then
     read_sources
   fi
+  guest_agent
   hold "${names[@]}" containerd runc
   json_object "source=$PACKAGE_SOURCE" "version=$(upstream "$version")" "package=$version"
 }
