@@ -1,4 +1,45 @@
-import { program } from "./program";
+import * as pulumi from "@pulumi/pulumi";
+import { DockerNode, guardRemoval, imageKey } from "./components";
+import { connectProxmox, createImages, createStorage } from "./components/cluster";
+import { loadSettings } from "./config/load";
+import { readPrivateKeys } from "./config/private-keys";
+import { readSecrets } from "./config/secrets";
+import { CONTRACT, type Outputs } from "./contract/schema";
 
-/** Stack outputs: see outputs.ts and docs/reference/outputs.md. */
-export const { contract, nodes } = program();
+/**
+ * The whole program: configuration, then the cluster, then its nodes. Returns the stack outputs, see
+ * docs/reference/outputs.md. Pulumi calls it; the lab calls it too, once for each operation.
+ * @throws ConfigError or RunError before anything is touched
+ */
+function program(): Outputs {
+  const config = new pulumi.Config();
+  const settings = loadSettings({
+    proxmox: config.getObject("proxmox"),
+    defaults: config.getObject("defaults"),
+    nodes: config.getObject("nodes"),
+  });
+  const keys = readPrivateKeys(settings);
+  const secrets = readSecrets(config, settings);
+
+  const cluster = connectProxmox(settings, secrets);
+  const images = createImages(settings, cluster);
+  const storage = createStorage(settings, secrets, cluster);
+  const guard = guardRemoval(Object.keys(settings.nodes));
+
+  const nodes = Object.entries(settings.nodes).map(([name, node]) => {
+    const backups = secrets.backups[name];
+    const args = {
+      node,
+      privateKey: pulumi.secret(keys[name] ?? ""),
+      imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
+      guard,
+      agentSecret: secrets.agentSecret,
+      backupSecrets: backups && { ...backups, storage },
+    };
+    const { outputs } = new DockerNode(name, args, { providers: { proxmoxve: cluster } });
+    return [name, outputs] as const;
+  });
+  return { contract: CONTRACT, nodes: Object.fromEntries(nodes) };
+}
+
+export = program;

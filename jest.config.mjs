@@ -15,6 +15,6 @@ export default {
   testTimeout: 120_000,
   testSequencer: "<rootDir>/test/sequencer.mjs",
   projects: [project("unit"), project("contract"), project("lab")],
-  collectCoverageFrom: ["{config,components}/**/*.ts", "{program,outputs,consumer,secrets}.ts"],
+  collectCoverageFrom: ["{config,components,contract,node}/**/*.ts", "index.ts"],
   coverageThreshold: { global: { lines: 95 } },
 };

@@ -2,16 +2,16 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { dockerHostUrl, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
-import type { NodeOutputs } from "../outputs";
-import { Backups } from "./backups";
-import { ContainerNetworks } from "./container-networks";
-import { DockerEngine } from "./docker-engine";
+import type { NodeOutputs } from "../contract/schema";
+import { Backups } from "./backup/backups";
+import { ContainerNetworks } from "./docker/networks";
+import { DockerHost } from "./docker/docker-host";
 import { describe } from "./outputs";
-import { PortainerAgent } from "./portainer-agent";
-import { checkPrimary } from "./primary";
-import { VirtualMachine } from "./virtual-machine";
-import { createVmBackup } from "./vm-backup";
-import { createVolumes } from "./volumes";
+import { PortainerAgent } from "./platform/portainer-agent";
+import { checkPrimary } from "./platform/primary";
+import { VirtualMachine } from "./machine/virtual-machine";
+import { createVmBackup } from "./backup/vm-backup";
+import { createVolumes } from "./docker/volumes";
 
 export interface DockerNodeArgs {
   /** The node, as configured. */
@@ -55,7 +55,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const { node, privateKey, imageVolumeId, guard } = args;
     const machine = new VirtualMachine(name, { node, imageVolumeId, guard }, { parent: this });
     const engineArgs = { node, privateKey, machine: machine.vm };
-    const engine = new DockerEngine(name, engineArgs, { parent: this, dependsOn: [machine] });
+    const engine = new DockerHost(name, engineArgs, { parent: this, dependsOn: [machine] });
     this.dockerProvider = createProvider(name, node, engine, this);
     const platform = {
       parent: this,
@@ -80,7 +80,7 @@ export class DockerNode extends pulumi.ComponentResource {
 function createProvider(
   name: string,
   node: NodeConfig,
-  engine: DockerEngine,
+  engine: DockerHost,
   parent: pulumi.Resource,
 ): docker.Provider {
   const { hostKey } = node.ssh;
@@ -98,7 +98,7 @@ function createProvider(
 function createAgent(
   name: string,
   { node, agentSecret }: DockerNodeArgs,
-  engine: DockerEngine,
+  engine: DockerHost,
   machine: pulumi.Resource,
   opts: pulumi.ComponentResourceOptions,
 ): PortainerAgent | undefined {
@@ -121,7 +121,7 @@ function createAgent(
 function createBackups(
   name: string,
   { node, backupSecrets }: DockerNodeArgs,
-  engine: DockerEngine,
+  engine: DockerHost,
   machine: pulumi.Resource,
   opts: pulumi.ComponentResourceOptions,
 ): void {

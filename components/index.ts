@@ -1,9 +1,13 @@
-export { Backups, type BackupsArgs } from "./backups";
-export { CloudImage, imageKey, type CloudImageArgs } from "./cloud-image";
-export { ContainerNetworks, type ContainerNetworksArgs } from "./container-networks";
-export { DockerEngine, type DaemonFacts, type DockerEngineArgs } from "./docker-engine";
+export { Backups, type BackupsArgs } from "./backup/backups";
+export { CloudImage, imageKey, type CloudImageArgs } from "./machine/cloud-image";
+export { ContainerNetworks, type ContainerNetworksArgs } from "./docker/networks";
+export { DockerHost, type DaemonFacts, type DockerHostArgs } from "./docker/docker-host";
 export { DockerNode, type BackupSecrets, type DockerNodeArgs } from "./docker-node";
-export { PortainerAgent, type PortainerAgentArgs } from "./portainer-agent";
-export { guardRemoval } from "./protection";
-export { IGNORED_CHANGES, VirtualMachine, type VirtualMachineArgs } from "./virtual-machine";
-export { createBackupStorage, type BackupStorageArgs } from "./vm-backup";
+export { PortainerAgent, type PortainerAgentArgs } from "./platform/portainer-agent";
+export { guardRemoval } from "./shared/protection";
+export {
+  IGNORED_CHANGES,
+  VirtualMachine,
+  type VirtualMachineArgs,
+} from "./machine/virtual-machine";
+export { createBackupStorage, type BackupStorageArgs } from "./backup/vm-backup";

@@ -7,17 +7,17 @@ import {
   monitoringTargets,
 } from "../config/node";
 import type { BackupsConfig, NodeConfig } from "../config/schema";
-import type { NodeOutputs } from "../outputs";
-import type { ContainerNetworks } from "./container-networks";
-import type { DockerEngine } from "./docker-engine";
-import type { PortainerAgent } from "./portainer-agent";
-import type { PrimaryOutputs } from "./primary";
-import type { VirtualMachine } from "./virtual-machine";
+import type { NodeOutputs } from "../contract/schema";
+import type { ContainerNetworks } from "./docker/networks";
+import type { DockerHost } from "./docker/docker-host";
+import type { PortainerAgent } from "./platform/portainer-agent";
+import type { PrimaryOutputs } from "./platform/primary";
+import type { VirtualMachine } from "./machine/virtual-machine";
 
 /** What a node is made of. */
 export interface NodeParts {
   machine: VirtualMachine;
-  engine: DockerEngine;
+  engine: DockerHost;
   networks: ContainerNetworks;
   agent?: PortainerAgent;
   primary?: PrimaryOutputs;

@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { dockerNode, dockerProvider } from "../../consumer";
+import { dockerNode, dockerProvider } from "../../contract";
 
 /** The network of the node that the workload joins. */
 const NETWORK = "astronomy-compute-secondary";

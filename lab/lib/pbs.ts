@@ -87,7 +87,7 @@ export async function pbsPrograms(log: Log): Promise<string> {
   });
 }
 
-/** Settings of the lab's server: both datastores, and access as `recovery/pbs-server.sh` gives it. */
+/** Settings of the lab's server: both datastores, and access as `commands/backups/pbs-server.sh` gives it. */
 export function pbsSettings(root: string, port: number, logins: PbsLogins): PbsSettings {
   const { backupTokens, restoreToken, storageToken, admin } = logins;
   const tokens = [...Object.values(backupTokens), restoreToken, storageToken];

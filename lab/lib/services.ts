@@ -1,7 +1,7 @@
 /** Everything the lab runs beside the program: image, mirror, registry, Proxmox node, engine. */
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { ensureEngine, type Engine } from "./engine";
+import { ensureEngine, type Engine } from "./pulumi";
 import { ensureImage, type GuestImage } from "./image";
 import { credentials, erase, prepare, type Credentials, type Instance } from "./instance";
 import { startMirror } from "./mirror";

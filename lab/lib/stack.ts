@@ -10,8 +10,8 @@ import {
 } from "@pulumi/pulumi/automation";
 import { parse } from "yaml";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
-import { program } from "../../program";
-import { engineEnv } from "./engine";
+import program from "../../index";
+import { engineEnv } from "./pulumi";
 import { ROOT, declared } from "./instance";
 import type { SeededImage } from "./registry";
 import { NETWORK, PBS_PORT, type Lab } from "./services";
@@ -79,7 +79,7 @@ function stackEnv(lab: Lab): Record<string, string> {
   };
 }
 
-/** Where `lab/pulumi.ts` finds the engine's CLI, and the directory with the project. */
+/** Where `lab/pulumi-cli.ts` finds the engine's CLI, and the directory with the project. */
 export const CLI_VARIABLE = "DOCKER_NODE_LAB_PULUMI";
 export const PROJECT_VARIABLE = "DOCKER_NODE_LAB_PROJECT";
 
@@ -92,7 +92,7 @@ export function cliEnv(lab: Lab): Record<string, string> {
   const bin = path.join(stateDir, "bin");
   fs.mkdirSync(bin, { recursive: true });
   const tsx = path.join(ROOT, "node_modules/.bin/tsx");
-  const script = `#!/bin/sh\nexec '${tsx}' '${path.join(ROOT, "lab/pulumi.ts")}' "$@"\n`;
+  const script = `#!/bin/sh\nexec '${tsx}' '${path.join(ROOT, "lab/pulumi-cli.ts")}' "$@"\n`;
   fs.writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
   return {
     ...stackEnv(lab),

@@ -1,6 +1,6 @@
 /** What the lab tells a person. */
 import type { Lab } from "./services";
-import type { Contract } from "../../outputs";
+import type { Contract } from "../../contract/schema";
 
 /** Outputs as they are after an update. */
 export type NodeFacts = Contract["nodes"];

@@ -1,6 +1,11 @@
 import { z } from "zod";
-import { CONTRACT } from "../../outputs";
-import { outputFields, outputsPage, record, type OutputsRecord } from "../../tools/outputs-docs";
+import { CONTRACT } from "../../contract/schema";
+import {
+  outputFields,
+  outputsPage,
+  record,
+  type OutputsRecord,
+} from "../../docs/generator/outputs";
 import recorded from "./outputs.json";
 
 /** What other stacks rely on, version by version, is in outputs.json; `npm run docs` writes it, never loses from it. */
@@ -42,7 +47,7 @@ describe("a change of the contract", () => {
   ])("that %s an output is refused, and in order under a new version", (_, after, message) => {
     const fields = outputFields(after);
     expect(() => record(first, 1, fields)).toThrow(
-      `raise CONTRACT (1) in outputs.ts\n  ${message}`,
+      `raise CONTRACT (1) in contract/schema.ts\n  ${message}`,
     );
     expect(Object.keys(record(first, 2, fields))).toEqual(["1", "2"]);
   });

@@ -1,8 +1,8 @@
-import { program } from "../../program";
+import program from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startEngine } from "../support/mocks";
 import { stackFile } from "../support/settings";
-import { configurationPage } from "../../tools/config-docs";
+import { configurationPage } from "../../docs/generator/configuration";
 import { merge } from "../../config/load";
 
 /** What production hands to the node, reviewed as text: a change here is a change there. */

@@ -12,15 +12,15 @@ import { join } from "node:path";
 import { ROOT, erase, instance } from "../../lab/lib/instance";
 import { changePbs, pbsEnv, startPbs, stopPbs } from "../../lab/lib/pbs";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
-import { main as backups } from "../../recovery/backups";
-import { DRILL, stageOf } from "../../recovery/drill";
-import { takeInventory, type ItemStatus } from "../../recovery/inventory";
-import { openLab } from "../../recovery/lab";
-import { run } from "../../recovery/process";
-import { KINDS, backUp, runBackup, type Rehearsal, type Stage } from "../../recovery/rehearse";
-import { pathOf, timeOf, type Section, type Snapshot } from "../../recovery/repository";
-import type { NodeCoverage } from "../../recovery/report";
-import { main as restore } from "../../recovery/restore";
+import { main as backups } from "../../commands/backups/cli";
+import { DRILL, stageOf } from "../../lab/drill/cli";
+import { takeInventory, type ItemStatus } from "../../commands/site/inventory";
+import { openLab } from "../../lab/drill/open";
+import { run } from "../../clients/process";
+import { KINDS, backUp, runBackup, type Rehearsal, type Stage } from "../../lab/drill/rehearse";
+import { pathOf, timeOf, type Section, type Snapshot } from "../../clients/backup-server";
+import type { NodeCoverage } from "../../commands/backups/report";
+import { main as restore } from "../../commands/restore/cli";
 import { Life } from "./life";
 import { Shell, log, processesWith, statusOfCommand, waitFor } from "./support";
 
@@ -278,7 +278,15 @@ describe("kill -9", () => {
 
 /** Runs the restore command as a person does, and kills it as soon as it says something. */
 async function killedAt(said: string, args: string[]): Promise<void> {
-  const command = ["--import", "tsx", "recovery/restore.ts", ...args, "--stack", "lab", "--yes"];
+  const command = [
+    "--import",
+    "tsx",
+    "commands/restore/cli.ts",
+    ...args,
+    "--stack",
+    "lab",
+    "--yes",
+  ];
   const env = { ...process.env, DOCKER_NODE_LAB: here.name };
   const child = spawn(process.execPath, command, {
     cwd: ROOT,

@@ -8,8 +8,8 @@ import { erase, instance } from "../../lab/lib/instance";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
-import { APPROVED, BLOCKED } from "../../plan/ci/note";
-import type { PlanJson } from "../../plan/render";
+import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
+import type { PlanJson } from "../../commands/plan/render";
 import { Forge } from "./forge";
 import { Life } from "./life";
 import {
@@ -344,7 +344,7 @@ describe("in a pull request", () => {
     const machine = { dockerDisk: { sizeGiB: 110 } };
     await openStack(lab, { nodes: { [NODE]: { machine, volumes: null } } });
     const env = { ...(await forge.listen()), PLAN_RESULT: "success", STACKS: '["lab"]' };
-    expect(await workflow(`plan/ci/plan.sh lab ${folder}`)).toBe(0);
+    expect(await workflow(`commands/plan/ci/plan.sh lab ${folder}`)).toBe(0);
     expect(
       planned()
         .risks.map(({ label, severity }) => [label, severity])
@@ -354,7 +354,7 @@ describe("in a pull request", () => {
       ["grows-disk", "info"],
     ]);
     for (const time of [1, 2]) {
-      expect([time, await workflow(`npx tsx plan/ci/comment.ts ${folder}`, env)]).toEqual([
+      expect([time, await workflow(`npx tsx commands/plan/ci/comment.ts ${folder}`, env)]).toEqual([
         time,
         0,
       ]);
@@ -362,21 +362,21 @@ describe("in a pull request", () => {
     expect(forge.comments.map(({ body }) => body)).toEqual([
       expect.stringMatching(/research-data[^]*110/) as unknown,
     ]);
-    expect(await workflow("npx tsx plan/ci/approval.ts", env)).toBe(1);
+    expect(await workflow("npx tsx commands/plan/ci/approval.ts", env)).toBe(1);
     expect(forge.labels).toEqual(expect.arrayContaining(["risk: data-loss", BLOCKED]));
     forge.label(APPROVED, "User");
-    expect(await workflow("npx tsx plan/ci/approval.ts", env)).toBe(0);
+    expect(await workflow("npx tsx commands/plan/ci/approval.ts", env)).toBe(0);
   });
 
   step("drift made by hand is seen, and gone when it is undone", async () => {
     await openStack(lab);
     const { description } = await proxmox.vm(2019);
     await proxmox.put("/nodes/pve01/qemu/2019/config", { description: "by hand" });
-    expect(await workflow(`plan/ci/plan.sh lab ${folder} --drift`)).toBe(0);
+    expect(await workflow(`commands/plan/ci/plan.sh lab ${folder} --drift`)).toBe(0);
     expect(planned()).toMatchObject({ kind: "drift", changes: true });
     expect(readFileSync(join(folder, "plan.md"), "utf8")).toContain("by hand");
     await proxmox.put("/nodes/pve01/qemu/2019/config", { description: String(description) });
-    expect(await workflow(`plan/ci/plan.sh lab ${folder} --drift`)).toBe(0);
+    expect(await workflow(`commands/plan/ci/plan.sh lab ${folder} --drift`)).toBe(0);
     expect(planned()).toMatchObject({ changes: false });
   });
 });

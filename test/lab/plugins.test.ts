@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/engine";
+import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/pulumi";
 import { lines, schemaShape, Sdk, type PackageSchema } from "./sdk-shape";
 
 type Name = "proxmoxve" | "docker";

@@ -1,5 +1,5 @@
 /**
- * The privileges of doctor/privileges.json are exactly those that a VM's life needs: with all of them it
+ * The privileges of commands/doctor/privileges.json are exactly those that a VM's life needs: with all of them it
  * is created, refreshed, changed and deleted by the real engine and provider; without any one of them
  * something is refused. The doctor sees each of them missing.
  *
@@ -16,14 +16,14 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import { LocalWorkspace, PulumiCommand, type Stack } from "@pulumi/pulumi/automation";
 import { CloudImage, VirtualMachine } from "../../components";
 import { loadSettings, merge, type Settings } from "../../config/load";
-import { examine } from "../../doctor/checks";
-import { clusterChecks } from "../../doctor/checks/cluster";
-import { datastoreChecks } from "../../doctor/checks/datastores";
-import { machineChecks } from "../../doctor/checks/machine";
-import { ROLES, pathsOf, type Privilege } from "../../doctor/privileges";
-import { connect } from "../../doctor/pve";
-import type { Context, Result } from "../../doctor/types";
-import { engineEnv, ensureEngine } from "../../lab/lib/engine";
+import { examine } from "../../commands/doctor/checks";
+import { clusterChecks } from "../../commands/doctor/checks/cluster";
+import { datastoreChecks } from "../../commands/doctor/checks/datastores";
+import { machineChecks } from "../../commands/doctor/checks/machine";
+import { ROLES, pathsOf, type Privilege } from "../../commands/doctor/privileges";
+import { connect } from "../../clients/proxmox";
+import type { Context, Result } from "../../commands/doctor/types";
+import { engineEnv, ensureEngine } from "../../lab/lib/pulumi";
 import { erase, instance, prepare } from "../../lab/lib/instance";
 import { ensurePrerequisites } from "../../lab/lib/prerequisites";
 import { ensurePython, proxmoxPrerequisites, stopProxmox } from "../../lab/lib/proxmox";
@@ -146,7 +146,7 @@ function program(): Promise<void> {
   return Promise.resolve();
 }
 
-/** Access as doctor/proxmox-role.sh gives it, less one privilege on one path. */
+/** Access as commands/doctor/proxmox-role.sh gives it, less one privilege on one path. */
 function access(without?: { path: string; privilege: string }): Access {
   const given: Access = {};
   for (const role of ROLES) {

@@ -2,10 +2,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { guardRemoval } from "../../components";
-import { protectedWhile } from "../../components/protection";
-import { planOf } from "../../plan/events";
-import { FORMATS, render } from "../../plan/render";
-import { BareEngine } from "./bare-engine";
+import { protectedWhile } from "../../components/shared/protection";
+import { planOf } from "../../commands/plan/events";
+import { FORMATS, render } from "../../commands/plan/render";
+import { BareEngine } from "./bare-pulumi";
 import { Life } from "./life";
 
 const { step } = new Life();

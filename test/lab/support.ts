@@ -9,7 +9,7 @@ import { sshOptions } from "../../config/node";
 import type { Lab } from "../../lab/lib/services";
 import { sharedConnection } from "../../lab/lib/ssh";
 import { labConfig } from "../../lab/lib/stack";
-import { run } from "../../recovery/process";
+import { run } from "../../clients/process";
 
 /** Lines of progress go to standard error, beside jest's own output. */
 export const log = (line: string): void => {

@@ -5,9 +5,9 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { PreviewOptions, UpOptions } from "@pulumi/pulumi/automation";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
-import { program } from "../../program";
+import program from "../../index";
 import { prodWith } from "../support/settings";
-import { BareEngine } from "./bare-engine";
+import { BareEngine } from "./bare-pulumi";
 import { Steps } from "./support";
 
 jest.setTimeout(5 * 60_000);

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { parts } from "../../components/shell";
+import { parts } from "../../node/scripts";
 
 // The scripts as a node runs them, `bash -s` with everything on standard input. ROOT_DIR moves their paths into a scratch folder,
 // and PATH holds plain tools and test/fixtures/node/commands.sh under the name of every command that would touch a machine.

@@ -1,4 +1,4 @@
-import type { Contract } from "../../outputs";
+import type { Contract } from "../../contract/schema";
 import { FINGERPRINT, HOST_KEY } from "./mocks";
 
 /** Outputs of a stack with one node behind a forwarded ssh port, as another stack reads them. */

@@ -1,13 +1,13 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { ShellVariables } from "../../components/shell";
-import type { Deployed, Engine } from "../../recovery/engine";
-import type { Inventory } from "../../recovery/inventory";
-import type { Command } from "../../recovery/process";
-import type { Guest, Proxmox, VmBackup } from "../../recovery/proxmox";
-import type { Repository, Section, Snapshot } from "../../recovery/repository";
-import type { NodeShell } from "../../recovery/shell";
-import { backupsOf, type Site } from "../../recovery/site";
+import type { ShellVariables } from "../../node/scripts";
+import type { Deployed, Engine } from "../../clients/pulumi/stack";
+import type { Inventory } from "../../commands/site/inventory";
+import type { Command } from "../../clients/process";
+import type { Guest, Proxmox, VmBackup } from "../../clients/proxmox-backups";
+import type { Repository, Section, Snapshot } from "../../clients/backup-server";
+import type { NodeShell } from "../../clients/ssh";
+import { backupsOf, type Site } from "../../commands/site/site";
 import { prodNode } from "./settings";
 
 /** A node, its backups and its cluster as a test wants them; every order is written down. */

@@ -1,6 +1,6 @@
-import { adoptAgent, adoptNetwork, adoptVm, adoptVolume } from "../../components/adoption";
+import { adoptAgent, adoptNetwork, adoptVm, adoptVolume } from "../../components/shared/adoption";
 import { loadSettings } from "../../config/load";
-import { program } from "../../program";
+import program from "../../index";
 import { privateKey } from "../support/key";
 import { HOST_KEY, settle, startEngine, type Recorder } from "../support/mocks";
 import { prodNode, prodWith } from "../support/settings";

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer } from "node:tls";
-import { renderScript } from "../../components/shell";
+import { renderScript } from "../../node/scripts";
 
 /** node/agent-certificate.sh against a real TLS server with a self-signed certificate, as the agent is one. */
 

@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { isDaily, repositoryOf, toCron } from "../../config/backups";
 import { loadSettings, merge } from "../../config/load";
-import { pathsOf, ROLES } from "../../doctor/privileges";
-import { program } from "../../program";
+import { pathsOf, ROLES } from "../../commands/doctor/privileges";
+import program from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startEngine, type Recorded, type Recorder } from "../support/mocks";
 import { problems, prodNode, prodWith } from "../support/settings";

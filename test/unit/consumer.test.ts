@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { sshOptions } from "../../config/node";
-import { dockerNode, dockerNodes, dockerProvider, pickNode } from "../../consumer";
+import { dockerNode, dockerNodes, dockerProvider, pickNode } from "../../contract/consumer";
 import { workload } from "../../examples/consumer/workload";
 import { HOST_KEY, Recorder, settle, unwrap } from "../support/mocks";
 import { OUTPUTS } from "../support/outputs";

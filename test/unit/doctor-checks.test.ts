@@ -3,11 +3,11 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { loadSettings, type Settings } from "../../config/load";
-import { checksFor, examine } from "../../doctor/checks";
-import { carries } from "../../doctor/checks/machine";
-import { requirements } from "../../doctor/privileges";
-import { ClusterError, type Cluster } from "../../doctor/pve";
-import type { Context, Finding, Probe, Ran, Run } from "../../doctor/types";
+import { checksFor, examine } from "../../commands/doctor/checks";
+import { carries } from "../../commands/doctor/checks/machine";
+import { requirements } from "../../commands/doctor/privileges";
+import { ClusterError, type Cluster } from "../../clients/proxmox";
+import type { Context, Finding, Probe, Ran, Run } from "../../commands/doctor/types";
 import { prodWith } from "../support/settings";
 
 /*

@@ -5,18 +5,25 @@ import * as https from "node:https";
 import type { AddressInfo } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
-import { interpret, readConfiguration } from "../../doctor/configuration";
-import { serviceChecks } from "../../doctor/checks/services";
-import { main } from "../../doctor/cli";
-import { managedVms } from "../../doctor/context";
-import { ROLES, effective } from "../../doctor/privileges";
-import { connect } from "../../doctor/pve";
-import { headImage, parseImage, tokenUrl } from "../../doctor/registry";
-import { PAGE, SCRIPT, grants, renderPage, renderScript, scriptFor } from "../../doctor/render";
-import { exitCode, json, redact, table } from "../../doctor/report";
-import { probe, runner } from "../../doctor/system";
-import type { Context, Ran, Result, Run } from "../../doctor/types";
-import { atLeast, inRange } from "../../doctor/version";
+import { interpret, readConfiguration } from "../../clients/pulumi/configuration";
+import { serviceChecks } from "../../commands/doctor/checks/services";
+import { main } from "../../commands/doctor/cli";
+import { managedVms } from "../../commands/doctor/context";
+import { ROLES, effective } from "../../commands/doctor/privileges";
+import { connect } from "../../clients/proxmox";
+import { headImage, parseImage, tokenUrl } from "../../clients/registry";
+import {
+  PAGE,
+  SCRIPT,
+  grants,
+  renderPage,
+  renderScript,
+  scriptFor,
+} from "../../commands/doctor/render";
+import { exitCode, json, redact, table } from "../../commands/doctor/report";
+import { probe, runner } from "../../clients/system";
+import type { Context, Ran, Result, Run } from "../../commands/doctor/types";
+import { atLeast, inRange } from "../../clients/version";
 import { prodNode, stackFile } from "../support/settings";
 
 const TOKEN = "automation@pve!pulumi=11111111-2222-3333-4444-555555555555";

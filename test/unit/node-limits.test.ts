@@ -1,4 +1,4 @@
-import { bootStep, engineScripts, readyStep } from "../../components/engine-scripts";
+import { bootStep, engineScripts, readyStep } from "../../components/docker/scripts";
 import { lib } from "../support/node";
 import { useNode } from "../support/node";
 import { prodNode } from "../support/settings";

@@ -1,6 +1,6 @@
 import { gatewayOf, monitoringTargets } from "../../config/node";
 import type { NetworkConfig } from "../../config/schema";
-import { parseContract } from "../../outputs";
+import { parseContract } from "../../contract/schema";
 import { prodNode } from "../support/settings";
 import { OUTPUTS } from "../support/outputs";
 

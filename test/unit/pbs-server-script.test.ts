@@ -3,10 +3,10 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { loadSettings } from "../../config/load";
-import { serverCommands } from "../../recovery/server";
+import { serverCommands } from "../../commands/backups/server";
 import { prodNode, stackFile } from "../support/settings";
 
-const SCRIPT = path.join(__dirname, "../../recovery/pbs-server.sh");
+const SCRIPT = path.join(__dirname, "../../commands/backups/pbs-server.sh");
 const { proxmox } = loadSettings(stackFile("prod"));
 const SECRET = "d63e505a-e3ec-449a-9bc7-1da610d4ccde";
 
@@ -122,7 +122,9 @@ test("prune jobs keep what the configuration says: the command is made from it",
   const nodes = { "proj-docker02": prodNode({ backups: keeps }) };
   const [command = "", ...more] = serverCommands({ proxmox, nodes });
   expect(more).toEqual([]);
-  expect(command).toMatch(/^ssh root@10\.25\.10\.12 bash -s -- .* < recovery\/pbs-server\.sh$/);
+  expect(command).toMatch(
+    /^ssh root@10\.25\.10\.12 bash -s -- .* < commands\/backups\/pbs-server\.sh$/,
+  );
   const args = command.replace(/^.* -- | <.*$/g, "").split(" ");
   const jobs = run({ "datastore list": '[{"name":"docker"}]' }, ...args).did;
   expect(

@@ -16,9 +16,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { api, type Api } from "../../plan/ci/api";
-import { approve, comment, driftIssue } from "../../plan/ci/github";
-import * as gitlab from "../../plan/ci/gitlab";
+import { api, type Api } from "../../commands/plan/ci/api";
+import { approve, comment, driftIssue } from "../../commands/plan/ci/github";
+import * as gitlab from "../../commands/plan/ci/gitlab";
 import {
   APPROVED,
   BLOCKED,
@@ -26,9 +26,9 @@ import {
   noteOf,
   readMarker,
   type Written,
-} from "../../plan/ci/note";
-import { parseEvents, planOf } from "../../plan/events";
-import { planJson, render } from "../../plan/render";
+} from "../../commands/plan/ci/note";
+import { parseEvents, planOf } from "../../commands/plan/events";
+import { planJson, render } from "../../commands/plan/render";
 
 const ROOT = join(__dirname, "../..");
 const FIXTURES = join(ROOT, "test/fixtures/plan");
@@ -308,7 +308,7 @@ test("the API reads all pages, forgives a missing label, and says what failed", 
 describe("scripts", () => {
   let folder: string;
   const shell = (script: string, args: string[], env: Record<string, string> = {}) =>
-    spawnSync(join(folder, "plan/ci", script), args, {
+    spawnSync(join(folder, "commands/plan/ci", script), args, {
       encoding: "utf8",
       env: { PATH: `${folder}/bin:${process.env.PATH ?? ""}`, HOME: folder, ...env },
     });
@@ -320,7 +320,7 @@ describe("scripts", () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "plan-ci-"));
     mkdirSync(join(folder, "bin"));
-    cpSync(join(ROOT, "plan/ci"), join(folder, "plan/ci"), { recursive: true });
+    cpSync(join(ROOT, "commands/plan/ci"), join(folder, "commands/plan/ci"), { recursive: true });
     for (const stack of ["lab", "prod", "dev-2"])
       writeFileSync(join(folder, `Pulumi.${stack}.yaml`), "");
   });
@@ -405,7 +405,9 @@ describe("workflows", () => {
   });
 
   test.each(jobs)("%s: scripts are there and can be run", (_, { steps }) => {
-    const scripts = steps.flatMap(({ run = "" }) => run.match(/plan\/ci\/[\w.-]+/g) ?? []);
+    const scripts = steps.flatMap(
+      ({ run = "" }) => run.match(/commands\/plan\/ci\/[\w.-]+/g) ?? [],
+    );
     for (const script of scripts) {
       const { mode } = statSync(join(ROOT, script));
       if (script.endsWith(".sh")) expect(mode & 0o111).not.toBe(0);
@@ -433,12 +435,15 @@ describe("workflows", () => {
 
   test("GitLab's scripts are there", () => {
     const text = readFileSync(join(ROOT, ".gitlab-ci.yml"), "utf8");
-    for (const script of text.match(/plan\/ci\/[\w.-]+/g) ?? []) statSync(join(ROOT, script));
+    for (const script of text.match(/commands\/plan\/ci\/[\w.-]+/g) ?? [])
+      statSync(join(ROOT, script));
     expect(parse(text)).toHaveProperty("up.rules.0.when", "manual");
   });
 });
 
 test("every script is valid bash", () => {
-  for (const name of readdirSync(join(ROOT, "plan/ci")).filter((one) => one.endsWith(".sh")))
-    execFileSync("bash", ["-n", join(ROOT, "plan/ci", name)]);
+  for (const name of readdirSync(join(ROOT, "commands/plan/ci")).filter((one) =>
+    one.endsWith(".sh"),
+  ))
+    execFileSync("bash", ["-n", join(ROOT, "commands/plan/ci", name)]);
 });

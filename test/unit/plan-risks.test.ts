@@ -1,10 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { daemonChange, reloadableKeys, stdinDiff, variablesOf } from "../../plan/daemon-diff";
-import { lineDiff } from "../../plan/line-diff";
-import type { Change, Plan, Properties, PropertyChange } from "../../plan/model";
-import { gravest, risksOf, RULES } from "../../plan/risks";
-import { shellQuote } from "../../components/shell";
+import {
+  daemonChange,
+  reloadableKeys,
+  stdinDiff,
+  variablesOf,
+} from "../../commands/plan/daemon-diff";
+import { lineDiff } from "../../commands/plan/line-diff";
+import type { Change, Plan, Properties, PropertyChange } from "../../commands/plan/model";
+import { gravest, risksOf, RULES } from "../../commands/plan/risks";
+import { shellQuote } from "../../node/scripts";
 import { daemonSchema } from "../../config/daemon";
 
 const VM = "proxmoxve:index/vmLegacy:VmLegacy";

@@ -2,15 +2,15 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { main } from "../../plan/cli";
-import { commandLine } from "../../plan/engine";
-import { parseEvents, planOf } from "../../plan/events";
-import type { Plan } from "../../plan/model";
-import { nodeNames } from "../../plan/nodes";
-import { FORMATS, planJson, render } from "../../plan/render";
-import { risksOf } from "../../plan/risks";
-import { SCENARIOS } from "../../plan/scenarios";
-import { scrub } from "../../plan/scrub";
+import { main } from "../../commands/plan/cli";
+import { commandLine } from "../../clients/pulumi/preview";
+import { parseEvents, planOf } from "../../commands/plan/events";
+import type { Plan } from "../../commands/plan/model";
+import { nodeNames } from "../../commands/plan/nodes";
+import { FORMATS, planJson, render } from "../../commands/plan/render";
+import { risksOf } from "../../commands/plan/risks";
+import { SCENARIOS } from "../../lab/recorder/scenarios";
+import { scrub } from "../../lab/recorder/scrub";
 
 const FOLDER = join(__dirname, "../fixtures/plan");
 const file = (name: string): string => join(FOLDER, `${name}.ndjson`);

@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { IGNORED_CHANGES } from "../../components";
-import { networkArgs } from "../../components/container-networks";
-import { renderScript, shellQuote } from "../../components/shell";
-import { vmArgs } from "../../components/vm-args";
+import { networkArgs } from "../../components/docker/networks";
+import { renderScript, shellQuote } from "../../node/scripts";
+import { vmArgs } from "../../components/machine/vm-args";
 import { firewallRules, sshOptions } from "../../config/node";
 import { loadSettings, merge } from "../../config/load";
-import { parseContract, type Contract, type Outputs } from "../../outputs";
-import { program } from "../../program";
+import { parseContract, type Contract, type Outputs } from "../../contract/schema";
+import program from "../../index";
 import { privateKey } from "../support/key";
 import {
   FINGERPRINT,

@@ -2,10 +2,10 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { renderScript } from "../../components/shell";
-import { planPlatform } from "../../recovery/platform";
-import { pipe, run } from "../../recovery/process";
-import { perform, type Outcome } from "../../recovery/steps";
+import { renderScript } from "../../node/scripts";
+import { planPlatform } from "../../commands/restore/platform";
+import { pipe, run } from "../../clients/process";
+import { perform, type Outcome } from "../../commands/restore/steps";
 import { FakeSite } from "../support/recovery";
 
 const SAVED = "var/lib/docker-node/recovery/platform-2026-01-31T100000Z.tar";

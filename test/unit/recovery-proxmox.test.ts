@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openProxmox, type Proxmox } from "../../recovery/proxmox";
+import { openProxmox, type Proxmox } from "../../clients/proxmox-backups";
 
 const UPID = "UPID:pve01:0001:0002:0003:qmrestore:2019:root@pam!x:";
 

@@ -1,11 +1,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { planContainer, type ContainerOptions } from "../../recovery/container";
-import type { Container } from "../../recovery/inventory";
-import { planVm } from "../../recovery/machine";
-import { planPlatform } from "../../recovery/platform";
-import { describe as shown, perform, type Outcome, type Recovery } from "../../recovery/steps";
+import { planContainer, type ContainerOptions } from "../../commands/restore/container";
+import type { Container } from "../../commands/site/inventory";
+import { planVm } from "../../commands/restore/machine";
+import { planPlatform } from "../../commands/restore/platform";
+import {
+  describe as shown,
+  perform,
+  type Outcome,
+  type Recovery,
+} from "../../commands/restore/steps";
 import { FakeSite } from "../support/recovery";
 
 const ID = `sha256:${"a".repeat(64)}`;

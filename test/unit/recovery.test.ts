@@ -1,20 +1,26 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { main as backups } from "../../recovery/backups";
-import { coverage, isLate, type Evidence, type Row } from "../../recovery/coverage";
-import { creationOf, sourceOf } from "../../recovery/definition";
-import { onDockerOf } from "../../recovery/engine";
-import type { Container, Inventory } from "../../recovery/inventory";
-import { openStack } from "../../recovery/open";
-import { pipe, run } from "../../recovery/process";
-import { choose, connect, credentialsFrom } from "../../recovery/repository";
-import { summary, type Rehearsal } from "../../recovery/rehearse";
-import { json, table } from "../../recovery/report";
-import { main as restore } from "../../recovery/restore";
-import { serverCommands } from "../../recovery/server";
-import { word } from "../../recovery/shell";
-import { describe as shown, duration, perform, verdict, type Recovery } from "../../recovery/steps";
+import { main as backups } from "../../commands/backups/cli";
+import { coverage, isLate, type Evidence, type Row } from "../../commands/backups/coverage";
+import { creationOf, sourceOf } from "../../commands/restore/definition";
+import { onDockerOf } from "../../clients/pulumi/stack";
+import type { Container, Inventory } from "../../commands/site/inventory";
+import { openStack } from "../../commands/site/open";
+import { pipe, run } from "../../clients/process";
+import { choose, connect, credentialsFrom } from "../../clients/backup-server";
+import { summary, type Rehearsal } from "../../lab/drill/rehearse";
+import { json, table } from "../../commands/backups/report";
+import { main as restore } from "../../commands/restore/cli";
+import { serverCommands } from "../../commands/backups/server";
+import { word } from "../../clients/ssh";
+import {
+  describe as shown,
+  duration,
+  perform,
+  verdict,
+  type Recovery,
+} from "../../commands/restore/steps";
 import { FakeSite } from "../support/recovery";
 import { stackFile } from "../support/settings";
 import { loadSettings } from "../../config/load";

@@ -1,0 +1,148 @@
+/** Virtual machines and their backups in Proxmox VE: what a recovery asks and orders. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { call, ClusterError, type Access } from "./proxmox";
+
+/** A VM's backup in a storage (`GET /nodes/{node}/storage/{storage}/content`). */
+export interface VmBackup {
+  /** Volume id, such as `pbs01:backup/vm/2019/2026-01-31T03:30:00Z`. */
+  readonly volume: string;
+  readonly takenAt: Date;
+}
+
+/** A VM as the cluster has it. */
+export interface Guest {
+  readonly node: string;
+  readonly running: boolean;
+  readonly protection: boolean;
+  /** What PVE is doing with it, such as `create`. */
+  readonly lock?: string;
+}
+
+export interface Proxmox {
+  /** Backups of a VM in a storage, the newest first. */
+  backups(storage: string, vmId: number): Promise<VmBackup[]>;
+  /** The VM, on whichever node it is. */
+  guest(vmId: number): Promise<Guest | undefined>;
+  /** Backs a VM up, and keeps that backup from being pruned. Mode `snapshot` lets it run on. */
+  backUp(vmId: number, storage: string, note: string, mode?: "stop" | "snapshot"): Promise<void>;
+  /** Makes the VM from a backup; over an existing one only if told so. */
+  restore(vmId: number, volume: string, force: boolean): Promise<void>;
+  start(vmId: number): Promise<void>;
+  /** Shuts down, and switches off what does not within three minutes. */
+  shutDown(vmId: number): Promise<void>;
+  remove(vmId: number): Promise<void>;
+}
+
+interface Content {
+  readonly volid: string;
+  readonly ctime: number;
+  readonly vmid?: number | string;
+}
+
+interface Resource {
+  readonly type: string;
+  readonly vmid?: number;
+  readonly node: string;
+  readonly status: string;
+}
+
+interface GuestConfig {
+  readonly protection?: number | string;
+  readonly lock?: string;
+}
+
+interface Task {
+  readonly status: string;
+  readonly exitstatus?: string;
+}
+
+const TASK_LIMIT_MS = 6 * 60 * 60_000;
+
+/**
+ * The cluster, and the node VMs are restored on.
+ *
+ * @param pollMs milliseconds between two looks at a task
+ */
+export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxmox {
+  const get = (path: string): Promise<unknown> => call(access, "GET", path);
+  const order: Order = async (method, path, parameters = {}) => {
+    const task = await call(access, method, `/nodes/${node}${path}`, parameters);
+    await finished(get, node, String(task), pollMs);
+  };
+  return {
+    backups: async (storage, vmId) => {
+      const path = `/nodes/${node}/storage/${storage}/content?content=backup&vmid=${vmId}`;
+      return backupsOf(await get(path), vmId);
+    },
+    guest: (vmId) => guestOf(get, vmId),
+    ...ordersFor(order),
+  };
+}
+
+type Order = (
+  method: "POST" | "DELETE",
+  path: string,
+  parameters?: Readonly<Record<string, string | number>>,
+) => Promise<void>;
+
+const ordersFor = (order: Order): Omit<Proxmox, "backups" | "guest"> => ({
+  backUp: (vmId, storage, note, mode = "stop") =>
+    order("POST", "/vzdump", {
+      vmid: vmId,
+      storage,
+      mode,
+      remove: 0,
+      protected: 1,
+      "notes-template": note,
+    }),
+  restore: (vmId, archive, force) =>
+    order("POST", "/qemu", { vmid: vmId, archive, ...(force ? { force: 1 } : {}) }),
+  start: (vmId) => order("POST", `/qemu/${vmId}/status/start`),
+  shutDown: (vmId) =>
+    order("POST", `/qemu/${vmId}/status/shutdown`, { timeout: 180, forceStop: 1 }),
+  remove: (vmId) => order("DELETE", `/qemu/${vmId}`),
+});
+
+function backupsOf(content: unknown, vmId: number): VmBackup[] {
+  return (content as Content[])
+    .filter(({ volid, vmid }) => volid.includes(":backup/") && Number(vmid ?? vmId) === vmId)
+    .map(({ volid, ctime }) => ({ volume: volid, takenAt: new Date(ctime * 1000) }))
+    .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
+}
+
+async function guestOf(
+  get: (path: string) => Promise<unknown>,
+  vmId: number,
+): Promise<Guest | undefined> {
+  const all = (await get("/cluster/resources?type=vm")) as Resource[];
+  const found = all.find(({ vmid }) => vmid === vmId);
+  if (!found) return undefined;
+  const { node, status } = found;
+  const config = (await get(`/nodes/${node}/qemu/${vmId}/config`)) as GuestConfig;
+  const protection = Number(config.protection ?? 0) === 1;
+  return { node, running: status === "running", protection, lock: config.lock };
+}
+
+/** Waits for a task; a short interruption of the API does not end it. */
+async function finished(
+  get: (path: string) => Promise<unknown>,
+  node: string,
+  task: string,
+  pollMs: number,
+): Promise<void> {
+  const deadline = Date.now() + TASK_LIMIT_MS;
+  const path = `/nodes/${node}/tasks/${encodeURIComponent(task)}/status`;
+  while (Date.now() < deadline) {
+    const { status, exitstatus } = (await get(path).catch(stillUnknown)) as Task;
+    if (status === "stopped" && exitstatus === "OK") return;
+    if (status === "stopped") throw new Error(`Proxmox task ${task}: ${exitstatus ?? "failed"}`);
+    await sleep(pollMs);
+  }
+  throw new Error(`Proxmox task ${task} goes on after ${TASK_LIMIT_MS / 3_600_000} hours`);
+}
+
+function stillUnknown(error: unknown): Task {
+  if (error instanceof ClusterError && (error.status === 0 || error.status >= 595))
+    return { status: "unknown" };
+  throw error as Error;
+}

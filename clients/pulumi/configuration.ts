@@ -1,0 +1,113 @@
+/** Reads a stack's configuration by the Pulumi CLI, or from its file when that cannot be had. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { loadSettings, type RawSettings } from "../../config/load";
+import { ConfigError } from "../../config/problems";
+import type { Configuration, Run } from "../../commands/doctor/types";
+
+/** A value as `pulumi config --json` shows it. */
+interface Shown {
+  readonly value?: string;
+  readonly objectValue?: unknown;
+  readonly secret?: boolean;
+}
+
+/** A stack's configuration by key. */
+export type Values = Readonly<Record<string, Shown>>;
+
+const PROJECT = "docker-node";
+
+/** The configuration of a stack; whatever is wrong with it is in the result. */
+export async function readConfiguration(
+  run: Run,
+  stack: string,
+  cwd: string,
+): Promise<Configuration> {
+  const { values, sealed } = await readValues(run, stack, cwd);
+  if (values) return { ...interpret(values), ...(sealed ? { sealed } : {}) };
+  return { problems: [`Pulumi.${stack}.yaml cannot be read`], secrets: [], sealed };
+}
+
+/** The values of a stack; none when its file cannot be read, and no secrets when they are `sealed`. */
+export async function readValues(
+  run: Run,
+  stack: string,
+  cwd: string,
+): Promise<{ values?: Values; sealed?: string }> {
+  const args = ["config", "--show-secrets", "--json", "--stack", stack];
+  const { code, stdout, stderr } = await run("pulumi", args);
+  if (code === 0) return { values: JSON.parse(stdout) as Values };
+  const sealed = code === undefined ? "the Pulumi CLI is missing" : lastLine(stderr);
+  try {
+    return { values: fromFile(stack, cwd), sealed };
+  } catch {
+    return { sealed };
+  }
+}
+
+/** What the values declare, not yet parsed. */
+export function rawSettings(values: Values): RawSettings {
+  const at = (key: string): unknown => tree(values[`${PROJECT}:${key}`]);
+  return { proxmox: at("proxmox"), defaults: at("defaults"), nodes: at("nodes") };
+}
+
+/** The file's plain values; secrets in it are ciphertext and left out. */
+function fromFile(stack: string, cwd: string): Values {
+  const text = readFileSync(join(cwd, `Pulumi.${stack}.yaml`), "utf8");
+  const { config } = parse(text) as { config: Record<string, unknown> };
+  const plain = Object.entries(config).filter(([, value]) => !isSealed(value));
+  return Object.fromEntries(plain.map(([key, value]) => [key, shownAs(value)]));
+}
+
+const isSealed = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && "secure" in value;
+
+const shownAs = (value: unknown): Shown =>
+  typeof value === "string" ? { value } : { objectValue: value };
+
+/** Values, parsed and checked as the program does it. */
+export function interpret(values: Values): Configuration {
+  const at = (key: string): Shown | undefined => values[`${PROJECT}:${key}`];
+  const secrets = Object.values(values).flatMap((shown) => (shown.secret ? textsOf(shown) : []));
+  const apiToken = at("proxmoxApiToken")?.value;
+  const agentSecret = at("agentSecret")?.value;
+  const known = [apiToken, apiToken?.split("=")[1], agentSecret].filter(
+    (text) => text !== undefined,
+  );
+  const keys = Object.keys(values).map((key) => key.replace(`${PROJECT}:`, ""));
+  const base = { apiToken, agentSecret, keys, secrets: [...new Set([...secrets, ...known])] };
+  try {
+    return { ...base, settings: loadSettings(rawSettings(values)), problems: [] };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return {
+      ...base,
+      problems: error.message
+        .split("\n")
+        .slice(1)
+        .map((line) => line.trim()),
+    };
+  }
+}
+
+/** An object, or the JSON text of one, as `getObject` of the program takes both. */
+function tree(shown: Shown | undefined): unknown {
+  if (shown?.objectValue !== undefined || shown?.value === undefined) return shown?.objectValue;
+  try {
+    return JSON.parse(shown.value) as unknown;
+  } catch {
+    return shown.value;
+  }
+}
+
+/** Every text in a value that is secret as a whole. */
+function textsOf({ value, objectValue }: Shown): string[] {
+  const inside = (node: unknown): string[] => {
+    if (typeof node === "string") return [node];
+    return typeof node === "object" && node !== null ? Object.values(node).flatMap(inside) : [];
+  };
+  return [...inside(value), ...inside(objectValue)];
+}
+
+const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";

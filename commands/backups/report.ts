@@ -1,0 +1,72 @@
+/** The coverage map for people and for programs. */
+import { isLate, type Row, type State } from "./coverage";
+import { duration } from "../restore/steps";
+
+/** The map of one node, or why it could not be drawn. */
+export interface NodeCoverage {
+  readonly node: string;
+  readonly rows: readonly Row[];
+  readonly error?: string;
+}
+
+const MARKS: Readonly<Record<State, string>> = {
+  ok: "✓",
+  late: "✗",
+  never: "✗",
+  unknown: "?",
+  "not covered": "!",
+  excluded: "-",
+  "no data": "-",
+  gone: "-",
+};
+
+/** Whether everything is within its RPO. */
+export const isFresh = (nodes: readonly NodeCoverage[]): boolean =>
+  nodes.every(({ rows, error }) => error === undefined && !isLate(rows));
+
+export function json(nodes: readonly NodeCoverage[]): string {
+  return JSON.stringify({ fresh: isFresh(nodes), nodes }, null, 2);
+}
+
+/** A table for each node. */
+export function table(nodes: readonly NodeCoverage[]): string {
+  return [...nodes.map(nodeTable), verdict(nodes)].join("\n\n");
+}
+
+function nodeTable({ node, rows, error }: NodeCoverage): string {
+  if (error !== undefined) return `${node}: ${error}`;
+  const cells = rows.map((row) => [row.kind, row.item, said(row), users(row)]);
+  const widths = [0, 1, 2].map((column) =>
+    Math.max(0, ...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  const lines = rows.map((row, index) => {
+    const padded = (cells[index] ?? []).map((cell, column) => cell.padEnd(widths[column] ?? 0));
+    return `${MARKS[row.state]} ${padded.join("  ").trimEnd()}`;
+  });
+  return [`${node}:`, ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+/** `3 h old, of 24 h`, or the state in words, with whatever explains it. */
+function said({ state, age, rpo, detail }: Row): string {
+  const about = detail ? ` (${detail})` : "";
+  if (state === "never") return `never backed up${about}`;
+  if (age === undefined || rpo === undefined) return `${state}${about}`;
+  return `${duration(age)} old of ${duration(rpo)} allowed${about}`;
+}
+
+const users = ({ usedBy }: Row): string =>
+  usedBy.length > 0 ? `used by ${usedBy.join(", ")}` : "";
+
+function verdict(nodes: readonly NodeCoverage[]): string {
+  const rows = nodes.flatMap(({ rows: all }) => all);
+  const count = (...states: State[]): number =>
+    rows.filter(({ state }) => states.includes(state)).length;
+  const parts = [
+    `${count("ok")} within their RPO`,
+    `${count("late")} beyond it`,
+    `${count("never")} never backed up`,
+    `${count("not covered")} not covered`,
+    ...(count("unknown") > 0 ? [`${count("unknown")} unknown`] : []),
+  ];
+  return `${parts.join(", ")}: ${isFresh(nodes) ? "fresh" : "NOT fresh"}`;
+}

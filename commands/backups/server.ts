@@ -1,0 +1,53 @@
+/** How to prepare the backup server for the nodes of a stack, as the configuration has it. */
+import { serverEndpoint } from "../../config/backups";
+import type { Settings } from "../../config/load";
+import type { BackupStorageConfig, BackupsConfig, ProxmoxConfig } from "../../config/schema";
+import { word } from "../../clients/ssh";
+
+/**
+ * Command lines for a person who administers the server: one for all nodes that share a server, a datastore
+ * and what is kept. The secrets they make are shown by the server, and known to nobody before.
+ */
+export function serverCommands(
+  { proxmox, nodes }: Settings,
+  names: readonly string[] = Object.keys(nodes),
+): string[] {
+  const groups = new Map<string, string[]>();
+  for (const name of names) {
+    const backups = nodes[name]?.backups;
+    if (!backups) continue;
+    const command = commandFor(backups, proxmox);
+    groups.set(command, [...(groups.get(command) ?? []), member(name, backups)]);
+  }
+  return [...groups].map(
+    ([command, members]) => `${command} ${members.join(" ")} < commands/backups/pbs-server.sh`,
+  );
+}
+
+/** A node, with its token where that is not the one the script would give it. */
+function member(name: string, { server: { tokenId } }: BackupsConfig): string {
+  return tokenId === `backup@pbs!${name}` ? name : word(`${name}=${tokenId}`);
+}
+
+/** Up to the names of nodes. */
+function commandFor(backups: BackupsConfig, { backupStorage }: ProxmoxConfig): string {
+  const { server, volumes, configuration, images, vm } = backups;
+  const options = [
+    ...["--datastore", server.datastore],
+    ...(vm && backupStorage && vm.storage === backupStorage.id
+      ? storageOptions(backupStorage)
+      : []),
+    ...["--keep-volumes", String(volumes.keepDays)],
+    ...["--keep-configuration", String(configuration.keepDays)],
+    ...["--keep-images", String(images.keepWeeks)],
+  ];
+  const target = `root@${serverEndpoint(server).host}`;
+  return ["ssh", target, "bash", "-s", "--", ...options].map(word).join(" ");
+}
+
+/** Proxmox VE's token for the storage the program manages. A user with a password is made by hand. */
+function storageOptions({ datastore, username }: BackupStorageConfig): string[] {
+  if (!username.includes("!")) return [];
+  const own = username === "pve@pbs!docker-node" ? [] : ["--vm-token", username];
+  return ["--vm-datastore", datastore, ...own];
+}

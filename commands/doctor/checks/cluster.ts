@@ -1,0 +1,97 @@
+/** The Proxmox VE API: reachable, trusted, recent enough, and open to the token. */
+import { effective, requirements, type Permissions, type Requirement } from "../privileges";
+import { ClusterError } from "../../../clients/proxmox";
+import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
+import { atLeast } from "../../../clients/version";
+
+/**
+ * The first release whose API downloads a disk image as content type `import`: libpve-storage-perl 8.3.6,
+ * "import: allow upload of guest images files into import storage". 8.2 and 8.3 have the content type,
+ * for ESXi and OVA only.
+ */
+const OLDEST = "8.4";
+
+/** Errors of TLS, as Node names them, that mean a certificate is not accepted. */
+const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/;
+
+export const clusterChecks: readonly Check[] = [
+  { id: "api", title: "Proxmox VE API", run: withCluster(api) },
+  { id: "version", title: "Proxmox VE version", run: withCluster(version) },
+  { id: "privileges", title: "Privileges of the token", run: withCluster(privileges) },
+];
+
+type Ask = (context: Context, get: (path: string) => Promise<unknown>) => Promise<Finding>;
+
+/** Wraps a check that asks the cluster: without one, or without an answer, it has nothing to say. */
+export function withCluster(ask: Ask): Check["run"] {
+  return async (context) => {
+    const { cluster } = context;
+    if (!cluster) return skip("needs a sound configuration and its API token");
+    try {
+      return await ask(context, (path) => cluster.get(path));
+    } catch (error) {
+      if (error instanceof ClusterError) return skip(`the API does not say: ${error.message}`);
+      throw error;
+    }
+  };
+}
+
+async function api(context: Context, get: (path: string) => Promise<unknown>): Promise<Finding> {
+  const { endpoint = "", insecure } = context.configuration.settings?.proxmox ?? {};
+  try {
+    await get("/version");
+    const trust = insecure ? "certificate not verified (insecure)" : "certificate verified";
+    return pass(`${endpoint} answers, ${trust}`);
+  } catch (error) {
+    if (error instanceof ClusterError) return unreachable(error, endpoint, context.stack);
+    throw error;
+  }
+}
+
+function unreachable(error: ClusterError, endpoint: string, stack: string): Finding {
+  const { hostname } = new URL(endpoint);
+  if (error.status === 401) {
+    const renew = "automation@pve!pulumi=<uuid>";
+    return fail(
+      "the API token is not accepted",
+      `pulumi config set --secret proxmoxApiToken '${renew}' --stack ${stack}  # see docs/how-to/prepare-proxmox.md`,
+    );
+  }
+  if (CERTIFICATE.test(error.code)) {
+    const target = "/usr/local/share/ca-certificates/pve-root-ca.crt";
+    return fail(
+      `the certificate does not verify: ${error.message}`,
+      `scp root@${hostname}:/etc/pve/pve-root-ca.pem ${target} && update-ca-certificates`,
+    );
+  }
+  const detail = `${endpoint} does not answer as an API: ${error.message}`;
+  return fail(detail, `curl -kI ${new URL("/api2/json/version", endpoint).href}`);
+}
+
+async function version(_: Context, get: (path: string) => Promise<unknown>): Promise<Finding> {
+  const { version: found } = (await get("/version")) as { version: string };
+  if (atLeast(found, OLDEST)) return pass(found);
+  return fail(
+    `${found}; downloading an image needs ${OLDEST} or later`,
+    "apt update && apt full-upgrade  # on every Proxmox node",
+  );
+}
+
+async function privileges(
+  context: Context,
+  get: (path: string) => Promise<unknown>,
+): Promise<Finding> {
+  const needed = requirements(nodesOf(context));
+  const missing: Requirement[] = [];
+  for (const path of new Set(needed.map((one) => one.path))) {
+    const answer = await get(`/access/permissions?path=${encodeURIComponent(path)}`);
+    const held = effective(answer as Permissions, path);
+    missing.push(...needed.filter((one) => one.path === path && !held.has(one.privilege)));
+  }
+  if (missing.length === 0) return pass(`all ${needed.length} that the program needs`);
+  const lines = missing.map(({ path, privilege, reason }) => `${path} ${privilege}: ${reason}`);
+  return fail(
+    `${missing.length} of ${needed.length} missing:\n${lines.join("\n")}`,
+    `npm run --silent doctor -- --print-role --stack ${context.stack} | ssh root@<Proxmox node> bash -s`,
+  );
+}

@@ -1,0 +1,124 @@
+/** The stack's configuration, its secrets, and the keys it names. */
+import { statSync } from "node:fs";
+import { homedir } from "node:os";
+import { bareKey } from "../../../config/node";
+import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
+
+/** `user@realm!token=uuid` (pveum(1)). */
+const TOKEN = /^[^\s@!=]+@[\w.-]+![A-Za-z][\w.-]*=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** What the program requires of agentSecret (config/secrets.ts). */
+const SECRET_LENGTH = 16;
+
+export const configurationChecks: readonly Check[] = [
+  { id: "configuration", title: "Configuration", run: configuration },
+  { id: "secrets", title: "Secrets", run: secrets },
+];
+
+/** One check for each private key the nodes name. */
+export function keyChecks(context: Context): Check[] {
+  const files = new Map<string, string[][]>();
+  for (const [, { ssh }] of nodesOf(context)) {
+    files.set(ssh.privateKeyFile, [...(files.get(ssh.privateKeyFile) ?? []), ssh.publicKeys]);
+  }
+  return [...files].map(([file, keys]) => ({
+    id: `ssh-key:${file}`,
+    title: `SSH key ${file}`,
+    run: ({ run }) => sshKey(run, file, keys),
+  }));
+}
+
+function configuration({ configuration: { settings, problems }, stack }: Context): Finding {
+  if (!settings) {
+    const several = `${problems.length} ${problems.length === 1 ? "problem" : "problems"}`;
+    return fail(
+      `${several}:\n${problems.join("\n")}`,
+      `edit Pulumi.${stack}.yaml; its keys are described in docs/reference/configuration.md`,
+    );
+  }
+  const names = Object.keys(settings.nodes);
+  return pass(`${names.length} ${names.length === 1 ? "node" : "nodes"}: ${names.join(", ")}`);
+}
+
+function secrets({ configuration: { sealed, ...found }, stack, environment }: Context): Finding {
+  if (sealed !== undefined) return fail(`cannot be read: ${sealed}`, unseal(sealed, stack));
+  const set = (key: string, value: string): string =>
+    `pulumi config set --secret ${key} '${value}' --stack ${stack}`;
+  const { apiToken, agentSecret, settings } = found;
+  if (apiToken === undefined || !TOKEN.test(apiToken)) {
+    const what = apiToken === undefined ? "is not set" : "has not the form user@realm!token=uuid";
+    const example = "automation@pve!pulumi=<uuid>";
+    return fail(`proxmoxApiToken ${what}`, set("proxmoxApiToken", example));
+  }
+  const portainer = Object.values(settings?.nodes ?? {}).some((node) => node.portainer);
+  if (portainer && (agentSecret?.length ?? 0) < SECRET_LENGTH) {
+    const what = agentSecret === undefined ? "is not set" : `is shorter than ${SECRET_LENGTH}`;
+    return fail(
+      `agentSecret ${what}`,
+      set("agentSecret", "<AGENT_SECRET of the Portainer server>"),
+    );
+  }
+  const missing = backupSecrets(settings).find((names) => !names.some(isSet(found.keys)));
+  if (missing?.[0])
+    return fail(
+      `${missing[0]} is not set`,
+      set(missing[0], "<see docs/how-to/prepare-the-backup-server.md>"),
+    );
+  return environment["PULUMI_CONFIG_PASSPHRASE"] === "" ? weak() : pass("set and readable");
+}
+
+const isSet =
+  (keys: readonly string[] = []) =>
+  (name: string): boolean =>
+    keys.includes(name);
+
+/** What the program requires for backups (config/secrets.ts); of several names any one will do. */
+function backupSecrets(settings: Context["configuration"]["settings"]): string[][] {
+  const nodes = Object.entries(settings?.nodes ?? {}).filter(([, node]) => node.backups);
+  const tokens = nodes.map(([name]) => ["backupToken", `backupToken-${name}`]);
+  const key = nodes.length > 0 ? [["backupKey"]] : [];
+  const storage = settings?.proxmox.backupStorage ? [["pbsStorageToken"]] : [];
+  return [...tokens, ...key, ...storage];
+}
+
+/** An empty passphrase is legal, and no protection. */
+function weak(): Finding {
+  return {
+    status: "warn",
+    detail: "readable, but the stack's passphrase is empty",
+    fix: "pulumi stack change-secrets-provider passphrase",
+  };
+}
+
+function unseal(reason: string, stack: string): string {
+  if (/no stack named/.test(reason)) return `pulumi stack init ${stack}`;
+  if (/passphrase/.test(reason))
+    return "export PULUMI_CONFIG_PASSPHRASE_FILE=<file with the passphrase>";
+  if (/CLI is missing/.test(reason)) return "curl -fsSL https://get.pulumi.com | sh";
+  return "pulumi login";
+}
+
+async function sshKey(
+  run: Context["run"],
+  name: string,
+  wanted: readonly (readonly string[])[],
+): Promise<Finding> {
+  const file = name.replace(/^~(?=\/)/, homedir());
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode;
+  const generate = `ssh-keygen -t ed25519 -f ${name}`;
+  if (mode === undefined) return fail("there is no such file", generate);
+  if ((mode & 0o077) !== 0) {
+    const octal = (mode & 0o777).toString(8);
+    return fail(`others may read it (mode ${octal}); ssh refuses it`, `chmod 600 ${name}`);
+  }
+  const { code, stdout } = await run("ssh-keygen", ["-y", "-P", "", "-f", file]);
+  if (code === undefined) return skip("needs ssh-keygen");
+  if (code !== 0)
+    return fail(
+      "not a private key without passphrase, as the program needs one",
+      `ssh-keygen -p -N '' -f ${name}`,
+    );
+  const key = bareKey(stdout);
+  if (wanted.every((keys) => keys.map(bareKey).includes(key))) return pass(key.split(" ")[0] ?? "");
+  return fail("its public half is not in ssh.publicKeys", `add to ssh.publicKeys: ${key}`);
+}

@@ -1,0 +1,146 @@
+/** Each node's place in the cluster: Proxmox node, id, name, address, bridge. */
+import { addressOfNode } from "../../../config/node";
+import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
+import type { NamedNode } from "../types";
+import { withCluster } from "./cluster";
+
+type Get = (path: string) => Promise<unknown>;
+type Ask = (node: NamedNode, context: Context, get: Get) => Promise<Finding>;
+
+const QUESTIONS: readonly (readonly [id: string, title: string, ask: Ask])[] = [
+  ["host", "Proxmox node", host],
+  ["vm-id", "VM id", vmId],
+  ["vm-name", "VM name", vmName],
+  ["address", "address", address],
+  ["bridge", "bridge and VLAN", bridge],
+];
+
+/** The questions, for every node. */
+export function machineChecks(context: Context): Check[] {
+  return nodesOf(context).flatMap((node) =>
+    QUESTIONS.map(([id, title, ask]) => ({
+      id: `${id}:${node[0]}`,
+      title: `${node[0]}: ${title}`,
+      run: withCluster((within, get) => ask(node, within, get)),
+    })),
+  );
+}
+
+interface Guest {
+  readonly vmid?: number;
+  readonly name?: string;
+  readonly node?: string;
+}
+
+/** Guests the token may see, whatever node they are on. */
+export async function guests(get: Get): Promise<Guest[]> {
+  return (await get("/cluster/resources?type=vm")) as Guest[];
+}
+
+async function host([, { machine }]: NamedNode, _: Context, get: Get): Promise<Finding> {
+  const members = (await get("/nodes")) as { node: string; status?: string }[];
+  const found = members.find(({ node }) => node === machine.proxmoxNode);
+  if (!found) {
+    const names = members.map(({ node }) => node).join(", ");
+    return fail(
+      `no ${machine.proxmoxNode} in the cluster; it has ${names}`,
+      setting("proxmoxNode"),
+    );
+  }
+  if (found.status === "online") return pass(machine.proxmoxNode);
+  return fail(
+    `${machine.proxmoxNode} is ${found.status ?? "unknown"}`,
+    "pvecm status  # on any node",
+  );
+}
+
+const setting = (key: string): string => `set machine.${key} in the stack's configuration`;
+
+/** What became of the id: `own` is in the state, `other` is not. */
+async function holder(vm: number, { managed }: Context, get: Get): Promise<Holder> {
+  const taken = await get(`/cluster/nextid?vmid=${vm}`).then(
+    () => false,
+    () => true,
+  );
+  const guest = (await guests(get)).find(({ vmid }) => vmid === vm);
+  if (!taken && !guest) return { kind: "free" };
+  return { kind: managed.has(vm) ? "own" : "other", name: guest?.name ?? "not to be seen" };
+}
+
+type Holder = { kind: "free" } | { kind: "own" | "other"; name: string };
+
+async function vmId([name, { machine }]: NamedNode, context: Context, get: Get): Promise<Finding> {
+  const { vmId: id, adopt } = machine;
+  const held = await holder(id, context, get);
+  const set = (value: boolean): string =>
+    `pulumi config set --path 'docker-node:nodes["${name}"].machine.adopt' ${value} --stack ${context.stack}`;
+  if (held.kind === "own") return pass(`${id} is this stack's own`);
+  if (held.kind === "free") {
+    if (context.managed.has(id)) return warn(`${id} is in the state, but gone`, "pulumi refresh");
+    return adopt ? fail(`there is no VM ${id} to adopt`, set(false)) : pass(`${id} is free`);
+  }
+  if (adopt) return pass(`${id} (${held.name}) is there and will be adopted`);
+  return fail(
+    `${id} is taken by another VM (${held.name})`,
+    `${set(true)}  # or another machine.vmId`,
+  );
+}
+
+async function vmName([name, { machine }]: NamedNode, _: Context, get: Get): Promise<Finding> {
+  const same = (await guests(get)).find((guest) => guest.name === name);
+  if (!same || same.vmid === machine.vmId) return pass("no other guest has it");
+  const what = `guest ${same.vmid ?? 0} on ${same.node ?? "?"} is called so too`;
+  return warn(what, `qm set ${same.vmid ?? 0} --name <another name>  # or rename the node`);
+}
+
+async function address([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
+  const held = await holder(node.machine.vmId, context, get);
+  if (held.kind !== "free") return skip("the VM is there already");
+  if (node.ssh.endpoint)
+    return skip("reached through ssh.endpoint, so it cannot be asked from here");
+  const own = addressOfNode(node);
+  if ((await context.probe(own, 22)) === "silent") return pass(`nothing answers at ${own}`);
+  return fail(`something answers at ${own} already`, `arping -c 3 ${own}  # whose is it?`);
+}
+
+interface Interface {
+  readonly iface: string;
+  readonly type: string;
+  readonly bridge_vlan_aware?: number | boolean;
+  readonly bridge_vids?: string;
+}
+
+async function bridge([, node]: NamedNode, _: Context, get: Get): Promise<Finding> {
+  const { machine, network } = node;
+  const path = `/nodes/${machine.proxmoxNode}/network`;
+  const found = ((await get(path)) as Interface[]).find(({ iface }) => iface === network.bridge);
+  const define = (options: string): string =>
+    `pvesh set ${path}/${network.bridge} --type bridge --bridge_vlan_aware 1 ${options}`.trim() +
+    ` && pvesh set ${path}`;
+  if (!found) {
+    const make = `pvesh create ${path} --iface ${network.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
+    return fail(
+      `no ${network.bridge} on ${machine.proxmoxNode}, or the token may not use it`,
+      make,
+    );
+  }
+  if (found.type === "bridge" && !found.bridge_vlan_aware) {
+    const what = `${network.bridge} is not VLAN-aware; Proxmox makes a bridge of its own for VLAN ${network.vlan}`;
+    return warn(what, define("--bridge_ports <NIC>"));
+  }
+  if (!carries(found.bridge_vids, network.vlan))
+    return fail(
+      `${network.bridge} does not carry VLAN ${network.vlan}`,
+      define("--bridge_vids 2-4094"),
+    );
+  return pass(`${network.bridge} carries VLAN ${network.vlan}`);
+}
+
+/** Is a VLAN in a list such as `2-4094` or `10 20 30-39`? No list means all. */
+export function carries(list: string | undefined, vlan: number): boolean {
+  if (!list) return true;
+  return list.split(/[\s,;]+/).some((part) => {
+    const [from = 0, to = from] = part.split("-").map(Number);
+    return vlan >= from && vlan <= to;
+  });
+}

@@ -1,0 +1,63 @@
+/** What has to be on the machine that runs the program. */
+import { fail, pass, skip, warn, type Check, type Context, type Finding } from "../types";
+import { atLeast, inRange } from "../../../clients/version";
+
+/** The Automation API of the pinned SDK and the outputs' `deletedWith` work from here on. */
+const OLDEST_PULUMI = "3.200.0";
+
+/** Plugins of the program: npm package, and the server of those Pulumi does not publish itself. */
+const PLUGINS: Readonly<Record<string, { package: string; server?: string }>> = {
+  proxmoxve: {
+    package: "@muhlba91/pulumi-proxmoxve",
+    server: "github://api.github.com/muhlba91/pulumi-proxmoxve",
+  },
+  docker: { package: "@pulumi/docker" },
+  command: { package: "@pulumi/command" },
+};
+
+export const workstationChecks: readonly Check[] = [
+  { id: "node", title: "Node.js", run: nodeVersion },
+  { id: "pulumi", title: "Pulumi CLI", run: pulumiVersion },
+  ...Object.keys(PLUGINS).map((name) => ({
+    id: `plugin-${name}`,
+    title: `Pulumi plugin ${name}`,
+    run: (context: Context) => plugin(context, name),
+  })),
+];
+
+function nodeVersion({ nodeVersion: version, manifest }: Context): Finding {
+  const range = manifest.engines.node;
+  if (inRange(version, range)) return pass(version);
+  return fail(`${version} is not in the supported range ${range}`, "nvm install 22 && nvm use 22");
+}
+
+async function pulumiVersion({ run }: Context): Promise<Finding> {
+  const { code, stdout } = await run("pulumi", ["version"]);
+  const install = "curl -fsSL https://get.pulumi.com | sh";
+  if (code !== 0) return fail("there is no pulumi on the PATH", install);
+  const version = stdout.trim();
+  if (atLeast(version, OLDEST_PULUMI)) return pass(version);
+  return fail(`${version} is older than ${OLDEST_PULUMI}`, install);
+}
+
+interface Installed {
+  readonly name: string;
+  readonly kind: string;
+  readonly version?: string;
+}
+
+async function plugin({ run, manifest, environment }: Context, name: string): Promise<Finding> {
+  const { package: sdk = "", server } = PLUGINS[name] ?? {};
+  const wanted = manifest.dependencies[sdk] ?? "";
+  const { code, stdout } = await run("pulumi", ["plugin", "ls", "--json"]);
+  if (code !== 0) return skip("needs the Pulumi CLI");
+  const installed = (JSON.parse(stdout) as Installed[])
+    .filter((found) => found.kind === "resource" && found.name === name)
+    .map(({ version = "" }) => version.replace(/^v/, ""));
+  if (installed.includes(wanted)) return pass(wanted);
+  const fix = `pulumi plugin install resource ${name} ${wanted}${server ? ` --server ${server}` : ""}`;
+  const others = installed.length > 0 ? ` (there is ${installed.join(", ")})` : "";
+  if (environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] === "true")
+    return fail(`${wanted} is not installed${others}`, fix);
+  return warn(`${wanted} is not installed${others}; the first up would download it`, fix);
+}

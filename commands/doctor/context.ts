@@ -1,0 +1,53 @@
+/** Gathers what the checks look at. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { readConfiguration } from "../../clients/pulumi/configuration";
+import { connect } from "../../clients/proxmox";
+import { probe, runner } from "../../clients/system";
+import type { Configuration, Context, Manifest, Run } from "./types";
+
+const ROOT = join(__dirname, "..", "..");
+const REGISTRY_LIMIT_MS = 5_000;
+
+export interface Options {
+  readonly stack: string;
+  /** Directory of the project; the repository unless told. */
+  readonly cwd?: string;
+}
+
+/** Everything there is to know before the first check. */
+export async function gather({ stack, cwd = ROOT }: Options): Promise<Context> {
+  const run = runner(cwd);
+  const configuration = await readConfiguration(run, stack, cwd);
+  return {
+    stack,
+    nodeVersion: process.versions.node,
+    environment: process.env,
+    manifest: JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest,
+    configuration,
+    managed: configuration.sealed ? new Set() : await managedVms(run, stack),
+    cluster: clusterOf(configuration),
+    run,
+    probe,
+    patience: REGISTRY_LIMIT_MS,
+  };
+}
+
+function clusterOf({ settings, apiToken }: Configuration): Context["cluster"] {
+  return settings && apiToken ? connect({ ...settings.proxmox, apiToken }) : undefined;
+}
+
+interface Exported {
+  readonly deployment?: {
+    readonly resources?: readonly { type: string; outputs?: { vmId?: unknown } }[];
+  };
+}
+
+/** VM ids in the stack's state; none of a stack that was never brought up. */
+export async function managedVms(run: Run, stack: string): Promise<Set<number>> {
+  const { code, stdout } = await run("pulumi", ["stack", "export", "--stack", stack]);
+  if (code !== 0) return new Set();
+  const { deployment } = JSON.parse(stdout) as Exported;
+  const vms = (deployment?.resources ?? []).filter(({ type }) => type.endsWith(":VmLegacy"));
+  return new Set(vms.map(({ outputs }) => Number(outputs?.vmId)));
+}

@@ -1,0 +1,162 @@
+/** Everything that was found, as one node of the stack. */
+import { addressOf } from "../../config/cidr";
+import { DEFAULT_DAEMON } from "../../config/daemon";
+import { loadSettings, merge, type RawSettings } from "../../config/load";
+import { ConfigError, describeProblem, type Problem } from "../../config/problems";
+import { DEFAULT_STARTUP } from "../../config/schema";
+import { daemonOf, engineOf, publicKeysOf } from "./docker";
+import type { Facts } from "./facts";
+import { Findings, type Finding } from "./finding";
+import { machineOf } from "./machine";
+import { exactly, minimal, type Tree } from "./minimal";
+import {
+  agentOf,
+  networksOf,
+  otherContainers,
+  volumesOf,
+  type Named,
+  type Portainer,
+} from "./platform";
+import type { Hardware } from "./hardware";
+
+export interface Given {
+  /** Name of the node. */
+  readonly name: string;
+  readonly hardware: Hardware;
+  readonly facts: Facts;
+  readonly ssh: {
+    readonly user: string;
+    readonly hostKey: string;
+    readonly privateKeyFile: string;
+    /** Where it was reached, when that is not its own address and port 22. */
+    readonly endpoint?: { readonly host: string; readonly port: number };
+  };
+  /** What the stack declares so far. */
+  readonly stack: RawSettings;
+  readonly portainer: Portainer;
+}
+
+/** A node ready to be written, unless a finding refuses it. */
+export interface Draft {
+  readonly node: Tree;
+  readonly findings: readonly Finding[];
+}
+
+/** What the configuration's own defaults say, as far as an adopted node may agree with it. */
+const OWN_DEFAULTS = {
+  machine: { description: "", tags: [], startup: DEFAULT_STARTUP },
+  engine: { groupMembers: [], daemon: DEFAULT_DAEMON },
+  networks: {},
+  volumes: {},
+  adopt: { networks: {}, volumes: [] },
+};
+
+/** Drafts the configuration of a node as it was found. */
+export function draft(given: Given): Draft {
+  const findings = new Findings();
+  const base = merge(OWN_DEFAULTS, given.stack.defaults ?? {}) as Tree;
+  const parts = { ...fixedParts(given, base, findings), ...named(given, findings) };
+  for (;;) {
+    const node = minimal(base, treeOf(parts, base));
+    const problems = problemsOf(given, node);
+    const culprits = problems.filter((problem) => drop(problem, given.name, parts, findings));
+    if (culprits.length > 0) continue;
+    for (const problem of problems) findings.refuse("configuration", describeProblem(problem));
+    announce(given, parts, findings);
+    protection(given.hardware, base, findings);
+    return { node, findings: findings.all };
+  }
+}
+
+interface Parts {
+  readonly machine: Tree;
+  readonly network: Tree;
+  readonly ssh: Tree;
+  readonly engine: Tree;
+  readonly agent: { portainer: Tree; id: string } | undefined;
+  readonly networks: Record<string, Named>;
+  readonly volumes: Record<string, Named>;
+}
+
+function fixedParts(
+  { hardware, facts, ssh, portainer }: Given,
+  base: Tree,
+  findings: Findings,
+): Omit<Parts, "networks" | "volumes"> {
+  const { machine, network } = machineOf(hardware, facts, findings);
+  const { daemon } = base.engine as { daemon: Tree };
+  const address = typeof network.address === "string" ? addressOf(network.address) : "";
+  return {
+    machine,
+    network,
+    ssh: { ...ssh, publicKeys: publicKeysOf(facts, ssh.user, findings) },
+    engine: {
+      ...engineOf(facts, ssh.user, findings),
+      daemon: exactly(daemon, daemonOf(facts, findings)),
+    },
+    agent: agentOf(facts, address, portainer, findings),
+  };
+}
+
+function named({ facts }: Given, findings: Findings): Pick<Parts, "networks" | "volumes"> {
+  return { networks: networksOf(facts, findings), volumes: volumesOf(facts, findings) };
+}
+
+function treeOf({ agent, networks, volumes, ...sections }: Parts, base: Tree): Tree {
+  const configs = (all: Record<string, Named>): Tree =>
+    Object.fromEntries(Object.entries(all).map(([name, { config }]) => [name, config]));
+  const ids = Object.entries(networks).map(([name, { id }]) => [name, id]);
+  return {
+    ...sections,
+    portainer: agent?.portainer ?? null,
+    networks: exactly(base.networks, configs(networks)),
+    volumes: exactly(base.volumes, configs(volumes)),
+    adopt: {
+      networks: Object.fromEntries(ids) as Tree,
+      volumes: Object.keys(volumes),
+      agent: agent?.id,
+    },
+  };
+}
+
+function problemsOf({ stack, name }: Given, node: Tree): readonly Problem[] {
+  const others = Object.entries((stack.nodes ?? {}) as Tree).filter(([other]) => other !== name);
+  try {
+    loadSettings({ ...stack, nodes: { ...Object.fromEntries(others), [name]: node } });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems;
+  }
+}
+
+/** A network or volume that the configuration does not accept is left as it is, undeclared. */
+function drop(
+  { path, allowed }: Problem,
+  node: string,
+  parts: Parts,
+  { leave }: Findings,
+): boolean {
+  const [section, owner, kind, name] = path.map(String);
+  if (section !== "nodes" || owner !== node || (kind !== "networks" && kind !== "volumes"))
+    return false;
+  if (name === undefined || !(name in parts[kind])) return false;
+  Reflect.deleteProperty(parts[kind], name);
+  leave(`${kind.slice(0, -1)} ${name}`, `cannot be declared: allowed is ${allowed}`);
+  return true;
+}
+
+/** The program's default is to protect; that is the one thing an adopted VM is given unasked. */
+function protection({ config }: Hardware, base: Tree, { change }: Findings): void {
+  const declared = (base.machine as Tree).protect !== false;
+  if (declared && Number(config.protection ?? 0) === 0)
+    change("protection", "Proxmox and Pulumi refuse to delete the VM (machine.protect)");
+}
+
+function announce({ facts }: Given, parts: Parts, findings: Findings): void {
+  for (const kind of ["networks", "volumes"] as const) {
+    for (const name of Object.keys(parts[kind]))
+      findings.adopt(`${kind.slice(0, -1)} ${name}`, "stays as it is");
+  }
+  otherContainers(facts, findings);
+}

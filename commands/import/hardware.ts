@@ -1,0 +1,73 @@
+/** The VM, as Proxmox has it. */
+import { ClusterError, type Cluster } from "../../clients/proxmox";
+
+export interface Hardware {
+  readonly vmId: number;
+  /** Name in Proxmox. */
+  readonly name: string;
+  /** Proxmox node that runs it. */
+  readonly proxmoxNode: string;
+  readonly status: string;
+  /** `GET …/config`, pending changes included. */
+  readonly config: Readonly<Record<string, string | number>>;
+  /** Rules of the VM's own firewall. */
+  readonly firewallRules: number;
+}
+
+interface Guest {
+  readonly vmid: number;
+  readonly type: string;
+  readonly name?: string;
+  readonly node: string;
+  readonly status: string;
+}
+
+/**
+ * Reads a VM.
+ * @throws Error naming what is missing: the VM, or the privilege to see it
+ */
+export async function readHardware(cluster: Cluster, vmId: number): Promise<Hardware> {
+  const guests = (await ask(cluster, "/cluster/resources?type=vm")) as Guest[];
+  const found = guests.find((guest) => guest.vmid === vmId);
+  const seen = guests.map(({ vmid, name = "" }) => `${vmid} ${name}`.trim()).join(", ");
+  if (!found)
+    throw new Error(`there is no VM ${vmId} that the token may see; it sees: ${seen || "none"}`);
+  if (found.type !== "qemu") throw new Error(`${vmId} is a container (${found.type}), not a VM`);
+  const path = `/nodes/${found.node}/qemu/${vmId}`;
+  const config = (await ask(cluster, `${path}/config`)) as Hardware["config"];
+  const rules = (await ask(cluster, `${path}/firewall/rules`)) as unknown[];
+  const { name = String(vmId), node: proxmoxNode, status } = found;
+  return { vmId, name, proxmoxNode, status, config, firewallRules: rules.length };
+}
+
+async function ask(cluster: Cluster, path: string): Promise<unknown> {
+  try {
+    return await cluster.get(path);
+  } catch (error) {
+    if (!(error instanceof ClusterError)) throw error;
+    const status = error.status === 0 ? "" : ` (${error.status})`;
+    throw new Error(`Proxmox: GET ${path}: ${error.message}${status}; npm run doctor says more`, {
+      cause: error,
+    });
+  }
+}
+
+/** `virtio=BC:24:11:00:00:01,bridge=vmbr0`: the text without a key is under "". */
+export function options(value: string | number | undefined): Record<string, string> {
+  const parts = String(value ?? "")
+    .split(",")
+    .filter((part) => part !== "");
+  const pair = (part: string): [string, string] => {
+    const at = part.indexOf("=");
+    return at < 0 ? ["", part] : [part.slice(0, at), part.slice(at + 1)];
+  };
+  return Object.fromEntries(parts.map(pair));
+}
+
+const UNITS: Readonly<Record<string, number>> = { K: 1 / 1024 ** 2, M: 1 / 1024, G: 1, T: 1024 };
+
+/** Size of a drive in GiB, such as `132G`; undefined when none is told. */
+export function gibibytes(size: string | undefined): number | undefined {
+  const [, number, unit = "G"] = /^(\d+(?:\.\d+)?)([KMGT])?$/.exec(size ?? "") ?? [];
+  return number === undefined ? undefined : Number(number) * (UNITS[unit] ?? 1);
+}

@@ -1,0 +1,66 @@
+/** Looks at a node over SSH: its host key first, then everything else through a connection that pins it. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { shellQuote } from "../../node/scripts";
+import { sshOptions } from "../../config/node";
+import type { Run } from "../doctor/types";
+import { run } from "../../clients/process";
+import { parseFacts, type Facts } from "./facts";
+
+export interface Target {
+  readonly user: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Parses `user@host:port`; user and port may be left out.
+ * @throws Error when it is anything else
+ */
+export function parseTarget(text: string, user: string): Target {
+  const [, name, host, port = "22"] =
+    /^(?:([a-z_][\w-]*)@)?([\w.-]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (!host || Number(port) < 1 || Number(port) > 65535)
+    throw new Error(`--ssh ${text}: allowed is user@host:port, such as ubuntu@10.25.20.24:22`);
+  return { user: name ?? user, host, port: Number(port) };
+}
+
+/** The ed25519 host key that answers, `type base64`: that of ready.sh and of every later connection. */
+export async function scanHostKey({ host, port }: Target, run: Run): Promise<string> {
+  const args = ["-T", "20", "-t", "ed25519", "-p", String(port), host];
+  const { code, stdout } = await run("ssh-keyscan", args);
+  if (code === undefined) throw new Error("ssh-keyscan is missing; apt-get install openssh-client");
+  const line = stdout.split("\n").find((one) => one !== "" && !one.startsWith("#"));
+  const [, type, key] = line?.split(/\s+/) ?? [];
+  if (!type || !key) throw new Error(`no sshd with an ed25519 host key answers at ${host}:${port}`);
+  return `${type} ${key}`;
+}
+
+/** As `ssh-keygen -l` shows it: `SHA256:…`. */
+export function fingerprint(hostKey: string): string {
+  const blob = Buffer.from(hostKey.split(" ")[1] ?? "", "base64");
+  return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
+}
+
+/**
+ * Runs inspect.sh as root on the node.
+ * @throws Error with what ssh or sudo said
+ */
+export async function inspect(
+  target: Target,
+  hostKey: string,
+  privateKeyFile: string,
+): Promise<Facts> {
+  const script = readFileSync(join(__dirname, "inspect.sh"), "utf8");
+  const { user, host, port } = target;
+  const options = sshOptions({ ssh: { privateKeyFile } }, hostKey);
+  const args = [...options, "-p", String(port), `${user}@${host}`, "sudo -n bash -s"];
+  const said = await run({ program: "ssh", args }, `NODE_USER=${shellQuote(user)}\n${script}`);
+  const facts = parseFacts(said);
+  if (!facts.hostKey.startsWith(hostKey))
+    throw new Error(
+      `the host key that answered is not the node's own: is ${host}:${port} the node?`,
+    );
+  return facts;
+}

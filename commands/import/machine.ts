@@ -1,0 +1,161 @@
+/** From the VM as it is to its configuration. */
+import { addressOf } from "../../config/cidr";
+import type { Facts } from "./facts";
+import type { Findings } from "./finding";
+import { gibibytes, options, type Hardware } from "./hardware";
+
+type Tree = Record<string, unknown>;
+
+/** What upstream reads where Proxmox names no CPU type (vm.go), so that there is no difference. */
+const UNNAMED_CPU = "qemu64";
+
+/** The sections `machine` and `network`. What stays undefined is for the stack's defaults to say. */
+export function machineOf(
+  hardware: Hardware,
+  facts: Facts,
+  findings: Findings,
+): { machine: Tree; network: Tree } {
+  refuseUnfit(hardware, facts, findings);
+  const { vmId, proxmoxNode, config } = hardware;
+  const machine = {
+    vmId,
+    proxmoxNode,
+    adopt: true,
+    description: String(config.description ?? ""),
+    tags: String(config.tags ?? "")
+      .split(/[;, ]+/)
+      .filter((tag) => tag !== ""),
+    cpu: cpu(config, findings),
+    memoryGiB: memory(config, findings),
+    disk: disk(config, "scsi0", findings),
+    dockerDisk: dockerDisk(config, facts, findings),
+    onBoot: Number(config.onboot ?? 0) === 1,
+    startup: startup(config, findings),
+  };
+  findings.adopt(`VM ${vmId}`, `${hardware.name} on ${proxmoxNode}; hardware stays as it is`);
+  return { machine, network: network(hardware, facts, findings) };
+}
+
+/** Drives and NICs the program has no place for: declared without them, the VM would lose them. */
+const PLACES = /^(scsi[01]|net0)$/;
+const DEVICES = /^(scsi|virtio|sata|ide|net)\d+$/;
+
+function refuseUnfit({ config, status, vmId }: Hardware, facts: Facts, { refuse }: Findings): void {
+  if (Number(config.template ?? 0) === 1) refuse(`VM ${vmId}`, "is a template");
+  if (status !== "running") refuse(`VM ${vmId}`, `is ${status}: start it (qm start ${vmId})`);
+  if (config.lock !== undefined) refuse(`VM ${vmId}`, `is locked (${config.lock})`);
+  for (const [key, value] of Object.entries(config)) {
+    if (!DEVICES.test(key) || PLACES.test(key) || /cloudinit|media=cdrom|^none/.test(String(value)))
+      continue;
+    refuse(
+      key,
+      `${value}: the configuration knows one NIC, net0, and disks scsi0 and scsi1; an up would take it away`,
+    );
+  }
+  if (facts.info === undefined) refuse("Docker", "no daemon answers; systemctl status docker");
+  if (/error/.test(facts.cloudInit))
+    refuse("cloud-init", `${facts.cloudInit}; see cloud-init status --long`);
+}
+
+function cpu(config: Hardware["config"], { change }: Findings): Tree {
+  const given = options(config.cpu);
+  const type = given.cputype ?? given[""];
+  if (!type)
+    change("CPU type", `none is set; ${UNNAMED_CPU} is what a later change of the CPU will set`);
+  return { cores: Number(config.cores ?? 1), type: type ?? UNNAMED_CPU };
+}
+
+/** MiB in Proxmox (`memory: 2048`, or `current=2048`), quarters of a GiB in the configuration. */
+function memory(config: Hardware["config"], { change }: Findings): number {
+  const given = options(config.memory);
+  const mebibytes = Number(given.current ?? given[""] ?? 512);
+  const quarters = Math.ceil(mebibytes / 256) / 4;
+  if (quarters * 1024 !== mebibytes)
+    change(
+      "memory",
+      `${mebibytes} MiB is no multiple of 256: ${quarters} GiB, which needs a reboot`,
+    );
+  return quarters;
+}
+
+function disk(config: Hardware["config"], slot: string, findings: Findings): Tree | undefined {
+  const value = config[slot];
+  const given = options(value);
+  const size = gibibytes(given.size);
+  const [datastore = ""] = (given[""] ?? given.file ?? "").split(":");
+  if (value === undefined || size === undefined) {
+    const found = value === undefined ? "not there" : `${value}: no size in it`;
+    findings.refuse(slot, `${found}; the system disk has to be scsi0`);
+    return undefined;
+  }
+  const sizeGiB = Math.ceil(size);
+  if (sizeGiB !== size) findings.change(slot, `grows from ${size} to ${sizeGiB} GiB, in place`);
+  return { sizeGiB, datastore };
+}
+
+/** The second disk can only be Docker's: XFS over the whole disk, mounted with project quota (storage.sh). */
+function dockerDisk(config: Hardware["config"], facts: Facts, findings: Findings): Tree | null {
+  if (config.scsi1 === undefined) return null;
+  const device = facts.disks.find(({ serial }) => serial === "drive-scsi1");
+  const mounted = device?.mountpoints.includes("/var/lib/docker") ?? false;
+  const quota = /(^|,)p(rj)?quota(,|$)/.test(facts.mount?.options ?? "");
+  if (device?.fstype !== "xfs" || !mounted || !quota) {
+    const found = `${device?.fstype ?? "no filesystem"}, ${mounted ? facts.mount?.options : "not at /var/lib/docker"}`;
+    findings.refuse(
+      "scsi1",
+      `has to be XFS, whole, at /var/lib/docker with prjquota; it is ${found}`,
+    );
+  }
+  return disk(config, "scsi1", findings) ?? null;
+}
+
+/** `order=20,up=30,down=120`; parts that are missing come from the configuration's defaults. */
+function startup(config: Hardware["config"], { change }: Findings): Tree | undefined {
+  const { order, up, down } = options(config.startup);
+  if (order !== undefined && up !== undefined && down !== undefined)
+    return { order: Number(order), upDelaySeconds: Number(up), downDelaySeconds: Number(down) };
+  change(
+    "start order",
+    `is ${config.startup ?? "not set"}: the declared one is set, without a restart`,
+  );
+  return undefined;
+}
+
+function network({ config, firewallRules }: Hardware, facts: Facts, findings: Findings): Tree {
+  const { refuse, leave } = findings;
+  const nic = options(config.net0);
+  if (!nic.tag) refuse("net0", "has no VLAN tag; a node is on one (network.vlan)");
+  if (!facts.gateway) refuse("network", "the guest has no default route");
+  if (firewallRules > 0)
+    leave("firewall", `${firewallRules} rules of the VM stay; network.firewall would add to them`);
+  return {
+    bridge: nic.bridge,
+    vlan: Number(nic.tag),
+    address: address(nic, facts, findings),
+    gateway: facts.gateway,
+    dnsServers: facts.nameservers.length > 0 ? facts.nameservers.slice(0, 3) : undefined,
+    // Nothing is opened or closed unasked.
+    firewall: null,
+  };
+}
+
+const MAC = /^([0-9A-F]{2}:){5}[0-9A-F]{2}$/i;
+
+/** The guest's own word: what Proxmox told cloud-init may be long forgotten. */
+function address(
+  nic: Record<string, string>,
+  { addresses }: Facts,
+  { refuse, leave }: Findings,
+): string | undefined {
+  const mac = Object.values(nic).find((value) => MAC.test(value)) ?? "";
+  const [first, ...others] = addresses[mac.toLowerCase()] ?? [];
+  if (!first) refuse("net0", `no NIC of the guest has the MAC ${mac} and an IPv4 address`);
+  if (others.length > 0) leave("addresses", `${others.join(", ")}: had beside ${first ?? ""}`);
+  return first;
+}
+
+/** Address that Proxmox gave the VM by cloud-init; undefined when it is left to the guest or to DHCP. */
+export function declaredAddress({ config }: Hardware): string | undefined {
+  const { ip } = options(config.ipconfig0);
+  return ip && ip !== "dhcp" ? addressOf(ip) : undefined;
+}

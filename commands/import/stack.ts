@@ -1,0 +1,68 @@
+/** What the stack says already, and what follows from it for another node. */
+import { merge, type RawSettings } from "../../config/load";
+import { proxmoxSchema, type ProxmoxConfig } from "../../config/schema";
+import { ConfigError, problemsOf } from "../../config/problems";
+import { rawSettings, readValues } from "../../clients/pulumi/configuration";
+import type { Run } from "../doctor/types";
+import { isTree } from "./minimal";
+import type { Portainer } from "./platform";
+
+export interface StackSoFar {
+  readonly proxmox: ProxmoxConfig;
+  readonly apiToken: string;
+  readonly raw: RawSettings;
+  readonly hasAgentSecret: boolean;
+}
+
+/**
+ * Reads the stack.
+ * @throws Error naming what is missing, and the command that mends it
+ */
+export async function readStack(run: Run, stack: string, cwd: string): Promise<StackSoFar> {
+  const { values = {}, sealed } = await readValues(run, stack, cwd);
+  const raw = rawSettings(values);
+  const proxmox = proxmoxSchema.safeParse(raw.proxmox, { reportInput: true });
+  if (!proxmox.success) throw new ConfigError(problemsOf(proxmox.error, ["proxmox"]));
+  const apiToken = values["docker-node:proxmoxApiToken"]?.value;
+  if (!apiToken) {
+    const set = "pulumi config set --secret docker-node:proxmoxApiToken '<user@realm!token=uuid>'";
+    throw new Error(
+      `proxmoxApiToken of ${stack} is not known${sealed ? `: ${sealed}` : `; ${set}`}`,
+    );
+  }
+  const hasAgentSecret = values["docker-node:agentSecret"] !== undefined;
+  return { proxmox: proxmox.data, apiToken, raw, hasAgentSecret };
+}
+
+/** A text that the defaults, or all nodes that have one, agree upon; undefined otherwise. */
+function common({ defaults, nodes }: RawSettings, ...path: string[]): string | undefined {
+  const own = at(defaults, path);
+  const all = isTree(nodes)
+    ? Object.values(nodes).map((node) => at(merge(defaults ?? {}, node), path))
+    : [];
+  const texts = new Set(all.filter((value) => value !== undefined));
+  const [only] = texts.size === 1 ? texts : [];
+  const found = own ?? only;
+  return typeof found === "string" ? found : undefined;
+}
+
+function at(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((found, key) => (isTree(found) ? found[key] : undefined), tree);
+}
+
+/** SSH user and private key of the stack's nodes. */
+export function sshOf(raw: RawSettings): { user: string; privateKeyFile?: string } {
+  const privateKeyFile = common(raw, "ssh", "privateKeyFile");
+  return {
+    user: common(raw, "ssh", "user") ?? "ubuntu",
+    ...(privateKeyFile ? { privateKeyFile } : {}),
+  };
+}
+
+/** Portainer server and agent image of the stack's nodes. */
+export function portainerOf(raw: RawSettings, server?: string): Portainer {
+  return {
+    server: server ?? common(raw, "portainer", "server"),
+    image: common(raw, "portainer", "agent", "image"),
+  };
+}

@@ -1,0 +1,92 @@
+/**
+ * `tsx commands/plan/ci/gitlab.ts DIR`: puts the plans of DIR/<stack> into one note per stack on the merge request,
+ * labels it, and fails while a person has to approve.
+ */
+import { join } from "node:path";
+import { api, required, run, type Api } from "./api";
+import { APPROVED, labelsFor, noteOf, readMarker, readPlan, type Marker } from "./note";
+
+interface Note {
+  readonly id: number;
+  readonly body: string;
+  readonly author: { readonly id: number };
+}
+
+/** Updates the notes; returns the markers, and whether an approval still holds. */
+export async function notes(
+  forge: Api,
+  self: number,
+  folders: readonly string[],
+): Promise<{ markers: Marker[]; same: boolean }> {
+  const existing = (await forge.list<Note>("/notes")).filter(({ author }) => author.id === self);
+  const markers: Marker[] = [];
+  let same = true;
+  for (const folder of folders) {
+    const body = noteOf(readPlan(folder));
+    const marker = readMarker(body) as Marker;
+    const mine = existing.find((note) => readMarker(note.body)?.stack === marker.stack);
+    const before = mine && readMarker(mine.body);
+    if (marker.dangers && marker.dangers !== (before?.dangers ?? "")) same = false;
+    if (mine) await forge.call("PUT", `/notes/${mine.id}`, { body });
+    else await forge.call("POST", "/notes", { body });
+    markers.push(marker);
+  }
+  return { markers, same };
+}
+
+/** Labels the merge request; says whether it may be merged. */
+export async function label(
+  forge: Api,
+  markers: readonly Marker[],
+  same: boolean,
+): Promise<boolean> {
+  const { labels } = await forge.call<{ labels: string[] }>("GET", "");
+  const { add, remove } = labelsFor(markers, labels);
+  const gone = same ? remove : [...remove, APPROVED];
+  await forge.call("PUT", "", { add_labels: add.join(","), remove_labels: gone.join(",") });
+  const dangerous = markers.some(({ dangers }) => dangers !== "");
+  return !dangerous || (same && labels.includes(APPROVED));
+}
+
+interface Issue {
+  readonly iid: number;
+  readonly description: string | null;
+}
+
+const DRIFT_MARKER = "<!-- docker-node-drift -->";
+
+/** Opens, updates or closes the one issue about drift; `report` is empty when there is none. */
+export async function driftIssue(forge: Api, report: string): Promise<void> {
+  const open = await forge.list<Issue>("/issues?state=opened&labels=drift");
+  const ours = open.find(({ description }) => description?.startsWith(DRIFT_MARKER) === true);
+  const description = `${DRIFT_MARKER}\n${report}`;
+  if (report === "") {
+    if (ours) await forge.call("PUT", `/issues/${ours.iid}`, { state_event: "close" });
+  } else if (ours) await forge.call("PUT", `/issues/${ours.iid}`, { description });
+  else {
+    const title = "What runs differs from what is declared";
+    await forge.call("POST", "/issues", { title, description, labels: "drift" });
+  }
+}
+
+/** The pipeline's project, below it `path`, with the token of a project bot (scope `api`). */
+export function projectApi(path = ""): Api {
+  const project = encodeURIComponent(required("CI_PROJECT_PATH"));
+  return gitlab(`/projects/${project}${path}`);
+}
+
+const gitlab = (path: string): Api =>
+  api(`${required("CI_API_V4_URL")}${path}`, { "private-token": required("GITLAB_TOKEN") });
+
+async function main(): Promise<number> {
+  const request = projectApi(`/merge_requests/${required("CI_MERGE_REQUEST_IID")}`);
+  const { id } = await gitlab("").call<{ id: number }>("GET", "/user");
+  const stacks = JSON.parse(required("STACKS")) as string[];
+  const folders = stacks.map((stack) => join(process.argv[2] ?? ".", stack));
+  const { markers, same } = await notes(request, id, folders);
+  if (await label(request, markers, same)) return 0;
+  process.stderr.write(`a person has to add the label "${APPROVED}" and run this job again\n`);
+  return 1;
+}
+
+if (require.main === module) run(main);

@@ -1,0 +1,94 @@
+/** What a change of a node script's standard input means: its variables, and the daemon.json among them. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { lineDiff } from "./line-diff";
+import type { Properties, Value } from "./model";
+
+/** The first line of every script of `node/`; before it come the variables (components/shell.ts). */
+const SCRIPT_BEGINS = "# shellcheck shell=bash";
+
+/** Standard input, parted. */
+export interface Stdin {
+  readonly variables: string;
+  readonly script: string;
+}
+
+/** Parts standard input into variables and script; undefined when it is no node script's. */
+export function splitStdin(stdin: Value | undefined): Stdin | undefined {
+  if (typeof stdin !== "string") return undefined;
+  const lines = stdin.split("\n");
+  const at = lines.indexOf(SCRIPT_BEGINS);
+  if (at < 0) return undefined;
+  return { variables: lines.slice(0, at).join("\n"), script: lines.slice(at).join("\n") };
+}
+
+/** The variables by name, quoting undone (the inverse of `shellQuote`). */
+export function variablesOf(stdin: Value | undefined): Readonly<Record<string, string>> {
+  const text = splitStdin(stdin)?.variables ?? "";
+  const found = text.matchAll(/^([A-Z_]+)='((?:[^']|'\\'')*)'$/gm);
+  return Object.fromEntries(
+    [...found].map(([, name, value]) => [name ?? "", (value ?? "").replaceAll(`'\\''`, "'")]),
+  );
+}
+
+/** Variables by line, then whether the script itself is another one. */
+export function stdinDiff(before: Value | undefined, after: Value | undefined): string[] {
+  const [old, now] = [splitStdin(before), splitStdin(after)];
+  if (!old || !now) return ["standard input changed"];
+  const lines = old.variables === now.variables ? [] : lineDiff(old.variables, now.variables);
+  return old.script === now.script ? lines : [...lines, "script text changed"];
+}
+
+/** What a change of daemon.json does to the daemon. */
+export interface DaemonChange {
+  /** Keys of daemon.json that differ, sorted. */
+  readonly keys: readonly string[];
+  /** Those of them that move the engine to another layout, where existing data is not seen. */
+  readonly hiding: readonly string[];
+  readonly effect: "none" | "reload" | "restart";
+  /** The operator's word that existing data may be hidden. */
+  readonly confirmed: boolean;
+}
+
+const HIDING = ["userns-remap", "storage-driver", "data-root", "features.containerd-snapshotter"];
+
+/** Compares the daemon.json in two standard inputs of `node/daemon.sh`. */
+export function daemonChange(old: Properties, now: Properties): DaemonChange {
+  const [before, after] = [variablesOf(old.stdin), variablesOf(now.stdin)];
+  const [a, b] = [daemonJson(before.DAEMON_JSON), daemonJson(after.DAEMON_JSON)];
+  const differs = (key: string): boolean => JSON.stringify(a[key]) !== JSON.stringify(b[key]);
+  const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(differs).sort();
+  const reloadable = reloadableKeys();
+  const effect = keys.every((key) => reloadable.includes(key)) ? "reload" : "restart";
+  return {
+    keys,
+    hiding: keys.filter((key) => HIDING.includes(key)),
+    effect: keys.length === 0 ? "none" : effect,
+    confirmed: after.DATA_LOSS_CONFIRMED === "hide-existing",
+  };
+}
+
+/** As `config` in node/daemon-checks.sh reads it: the image store is a key of its own. */
+function daemonJson(text = "{}"): Record<string, unknown> {
+  const value = parsed(text);
+  const features = value.features as Record<string, unknown> | undefined;
+  const store = features?.["containerd-snapshotter"];
+  return store === undefined ? value : { ...value, "features.containerd-snapshotter": store };
+}
+
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    // Partly unknown or secret: every key of the other side then counts as changed.
+    return {};
+  }
+}
+
+/** Keys a running daemon takes without a restart: the list `node/daemon.sh` acts on. */
+export function reloadableKeys(): string[] {
+  const script = readFileSync(join(__dirname, "..", "..", "node", "daemon.sh"), "utf8");
+  const list = /^readonly RELOADABLE=\(([^)]*)\)/m.exec(script)?.[1];
+  if (list === undefined) throw new Error("node/daemon.sh has no RELOADABLE=(…)");
+  return list.trim().split(/\s+/);
+}

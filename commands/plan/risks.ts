@@ -1,0 +1,76 @@
+/** What a person should know before saying yes: labels, derived from the plan by a table of pure rules. */
+import type { Change, Plan } from "./model";
+import { ENGINE_RULES } from "./rules/docker";
+import { MACHINE_RULES } from "./rules/machine";
+import { FIREWALL_RULES, PORT_RULES } from "./rules/network";
+import { SEVERITIES, type Rule, type Severity } from "./rules/rule";
+import { SHARED_RULES } from "./rules/shared";
+
+/** A label on a node. */
+export interface Risk extends Omit<Rule, "applies"> {
+  readonly node: string;
+  /** Logical names of the resources it comes from. */
+  readonly resources: readonly string[];
+  readonly details: readonly string[];
+}
+
+export const RULES: readonly Rule[] = [
+  ...MACHINE_RULES,
+  ...ENGINE_RULES,
+  ...FIREWALL_RULES,
+  ...PORT_RULES,
+  ...SHARED_RULES,
+];
+
+/** All labels of a plan, the gravest first, one a node and label. */
+export function risksOf(plan: Plan, rules: readonly Rule[] = RULES): Risk[] {
+  // Drift has happened already.
+  if (plan.kind === "drift") return [];
+  const found = plan.nodes.flatMap(({ name, changes }) =>
+    rules.flatMap((rule) => riskOf(rule, name, changes)),
+  );
+  const deleted = new Set(
+    found.filter(({ label }) => label === "deletes-vm").map(({ node }) => node),
+  );
+  // What could be reached on a machine that goes is of no interest.
+  const left = found.filter(({ node, label }) => !(deleted.has(node) && label === "opens-port"));
+  const gravity = ({ severity }: Risk): number => -SEVERITIES.indexOf(severity);
+  return merge(left).sort((a, b) => gravity(a) - gravity(b));
+}
+
+function riskOf(rule: Rule, node: string, changes: readonly Change[]): Risk[] {
+  const hits = changes.flatMap((change) => {
+    const details = rule.applies(change);
+    return details ? [{ name: change.name, details }] : [];
+  });
+  if (hits.length === 0) return [];
+  const { label, severity, explanation } = rule;
+  const resources = [...new Set(hits.map(({ name }) => name))];
+  const details = [...new Set(hits.flatMap((hit) => hit.details))];
+  return [{ label, severity, explanation, node, resources, details }];
+}
+
+/** Several rules may give a node the same label: one remains, with everything they found. */
+function merge(risks: readonly Risk[]): Risk[] {
+  const merged = new Map<string, Risk>();
+  for (const risk of risks) {
+    const key = `${risk.node} ${risk.label}`;
+    const other = merged.get(key);
+    merged.set(key, other ? both(other, risk) : risk);
+  }
+  return [...merged.values()];
+}
+
+function both(a: Risk, b: Risk): Risk {
+  const graver = SEVERITIES.indexOf(b.severity) > SEVERITIES.indexOf(a.severity) ? b : a;
+  return {
+    ...graver,
+    resources: [...new Set([...a.resources, ...b.resources])],
+    details: [...new Set([...a.details, ...b.details])],
+  };
+}
+
+/** The gravest severity there is; undefined without any risk. */
+export function gravest(risks: readonly Risk[]): Severity | undefined {
+  return [...SEVERITIES].reverse().find((one) => risks.some(({ severity }) => severity === one));
+}

@@ -1,0 +1,100 @@
+/** From what `docker inspect` showed to what the Docker API is asked for to have the same again. */
+import type { Attachment, Container, Image, Mount, Network } from "../site/inventory";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What makes a container again: a body for `POST /containers/create`, and the networks joined afterwards. */
+export interface Creation {
+  readonly body: Fields;
+  /** Further networks; older daemons take only one at creation. */
+  readonly joins: readonly { readonly network: string; readonly endpoint: Fields }[];
+}
+
+/**
+ * The container again, with what Docker made up on its own taken out and anonymous volumes by their names.
+ * @param image what it is made from, if that goes by another name now
+ */
+export function creationOf(container: Container, image = container.Config.Image): Creation {
+  const { Config, HostConfig, Id } = container;
+  const short = Id.slice(0, 12);
+  const { Hostname, ...config } = Config as Fields & { Hostname?: string };
+  const own = Hostname !== undefined && Hostname !== "" && Hostname !== short;
+  const endpoints = Object.entries(container.NetworkSettings?.Networks ?? {})
+    .filter(([name]) => !isBuiltIn(name))
+    .map(([network, attachment]) => ({ network, endpoint: endpointOf(attachment, short) }));
+  const first = endpoints.find(({ network }) => network === HostConfig["NetworkMode"]);
+  return {
+    body: {
+      ...config,
+      ...(own && !isShared(HostConfig) ? { Hostname } : {}),
+      Image: image,
+      HostConfig: { ...HostConfig, Binds: bindsOf(container), ContainerIDFile: "" },
+      ...(first
+        ? { NetworkingConfig: { EndpointsConfig: { [first.network]: first.endpoint } } }
+        : {}),
+    },
+    joins: endpoints.filter((one) => one !== first),
+  };
+}
+
+const isBuiltIn = (network: string): boolean =>
+  ["bridge", "host", "none", "default"].includes(network);
+
+/** A container in another's network, or the host's, has that one's name. */
+const isShared = (host: Fields): boolean => /^(host|container:)/.test(String(host["NetworkMode"]));
+
+function endpointOf({ IPAMConfig, Links, Aliases, DriverOpts }: Attachment, id: string): Fields {
+  const aliases = (Aliases ?? []).filter((alias) => alias !== id);
+  return {
+    ...(IPAMConfig ? { IPAMConfig } : {}),
+    ...(Links ? { Links } : {}),
+    ...(aliases.length > 0 ? { Aliases: aliases } : {}),
+    ...(DriverOpts ? { DriverOpts } : {}),
+  };
+}
+
+/** Binds as they were, and every volume that an image's VOLUME made: its data is under that name. */
+function bindsOf(container: Container): string[] {
+  const { HostConfig, Mounts = [] } = container;
+  const binds = (HostConfig["Binds"] ?? []) as string[];
+  const mounts = (HostConfig["Mounts"] ?? []) as { Target: string }[];
+  const declared = new Set([
+    ...binds.map((bind) => bind.split(":")[1]),
+    ...mounts.map(({ Target }) => Target),
+  ]);
+  const anonymous = Mounts.filter(isVolume).filter(({ Destination }) => !declared.has(Destination));
+  const mode = ({ RW = true }: Mount): string => (RW ? "" : ":ro");
+  return [
+    ...binds,
+    ...anonymous.map((mount) => `${mount.Name ?? ""}:${mount.Destination}${mode(mount)}`),
+  ];
+}
+
+const isVolume = ({ Type, Name }: Mount): boolean => Type === "volume" && Name !== undefined;
+
+/** Names of the volumes a container uses. */
+export const volumesOf = ({ Mounts = [] }: Container): string[] =>
+  Mounts.filter(isVolume).map(({ Name }) => Name ?? "");
+
+/** Names of the networks a container is in, without Docker's own. */
+export const networksOf = ({ NetworkSettings }: Container): string[] =>
+  Object.keys(NetworkSettings?.Networks ?? {}).filter((name) => !isBuiltIn(name));
+
+const OF_NETWORK = ["Driver", "Internal", "Attachable", "EnableIPv6", "IPAM", "Options", "Labels"];
+
+/** Body for `POST /networks/create`. */
+export function networkBody(network: Network): Fields {
+  const kept = OF_NETWORK.flatMap((key) => (key in network ? [[key, network[key]]] : []));
+  return { Name: network.Name, ...(Object.fromEntries(kept) as Fields) };
+}
+
+/** Where an image can be pulled from again: by digest where one is known, else by its tag, else nowhere. */
+export function sourceOf({ Config, Image: id }: Container, images: readonly Image[]): string {
+  if (Config.Image.includes("@")) return Config.Image;
+  const image = images.find(({ Id }) => Id === id);
+  const repository = Config.Image.replace(/:[^:/]+$/, "");
+  const digests = image?.RepoDigests ?? [];
+  const digest = digests.find((one) => one.startsWith(`${repository}@`)) ?? digests[0];
+  const tag = /^(sha256:)?[0-9a-f]{64}$/.test(Config.Image) ? image?.RepoTags?.[0] : Config.Image;
+  return digest ?? tag ?? "";
+}

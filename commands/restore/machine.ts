@@ -1,0 +1,148 @@
+/** A whole VM from its backup in Proxmox VE. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Guest, VmBackup } from "../../clients/proxmox-backups";
+import { timeOf } from "../../clients/backup-server";
+import type { Site } from "../site/site";
+import { OBJECTIVES, done, duration, type Recovery, type Step } from "./steps";
+
+export interface VmOptions {
+  /** `latest`, or the backup's time. */
+  readonly wanted?: string;
+  /** Restore over the VM that exists, after it was backed up once more. */
+  readonly force?: boolean;
+  /** Seconds the restored machine may take until its Docker answers. */
+  readonly bootSeconds?: number;
+}
+
+const BOOT_SECONDS = 1800;
+
+/**
+ * Plans it; nothing is touched.
+ * @throws Error when the VM exists and may not be replaced, or there is no such backup
+ */
+export async function planVm(site: Site, options: VmOptions = {}): Promise<Recovery> {
+  const { vmId } = site.node.machine;
+  const storage = site.backups.vm?.storage;
+  if (storage === undefined)
+    throw new Error(
+      `nodes.${site.name}.backups.vm: missing, so it is not known where its backups are`,
+    );
+  const backup = chosen(await site.proxmox.backups(storage, vmId), storage, options.wanted);
+  const guest = await site.proxmox.guest(vmId);
+  if (guest) mayReplace(site, guest, options.force ?? false);
+  return {
+    title: `VM ${vmId} (${site.name})`,
+    snapshot: backup.volume,
+    takenAt: backup.takenAt,
+    objectives: OBJECTIVES.vm,
+    steps: [
+      ...(guest ? replaceSteps(site, guest, storage, backup) : [restoreStep(site, backup, false)]),
+      startStep(site),
+      waitStep(site, options.bootSeconds ?? BOOT_SECONDS),
+    ],
+    afterwards: [
+      "the program may know more than the backup: see what differs with npm run plan -- --drift, then pulumi up --refresh",
+    ],
+  };
+}
+
+function chosen(backups: readonly VmBackup[], storage: string, wanted = "latest"): VmBackup {
+  const found = backups.find(({ takenAt }) => wanted === "latest" || timeOf(takenAt) === wanted);
+  if (found) return found;
+  const times = backups.map(({ takenAt }) => timeOf(takenAt)).join(", ");
+  throw new Error(
+    times === ""
+      ? `storage ${storage} has no backup of this VM`
+      : `--snapshot ${wanted}: can be latest, ${times}`,
+  );
+}
+
+function mayReplace({ name, node }: Site, guest: Guest, force: boolean): void {
+  const { vmId, proxmoxNode } = node.machine;
+  if (guest.lock)
+    throw new Error(
+      `VM ${vmId} is locked (${guest.lock}): a task of Proxmox VE is at it, or failed (then: qm unlock ${vmId})`,
+    );
+  if (guest.node !== proxmoxNode)
+    throw new Error(
+      `VM ${vmId} is on ${guest.node}, not on ${proxmoxNode}: remove or migrate it first`,
+    );
+  if (!force)
+    throw new Error(
+      `VM ${vmId} exists. Restore what is lost in it (volume, container, platform), or replace it whole with --force: ` +
+        "it is then shut down, backed up once more, and its disks are overwritten",
+    );
+  if (guest.protection)
+    throw new Error(
+      `VM ${vmId} is protected, and Proxmox VE refuses to restore over it: set nodes.${name}.machine.protect to false ` +
+        `and run pulumi up, or on ${proxmoxNode}: qm set ${vmId} --protection 0`,
+    );
+}
+
+/** What is there is worth a backup of its own before it goes, and nothing may be written after it. */
+function replaceSteps(site: Site, guest: Guest, storage: string, backup: VmBackup): Step[] {
+  const { vmId } = site.node.machine;
+  const { proxmox, name } = site;
+  let safety = "";
+  const off: Step = {
+    title: `shut VM ${vmId} down`,
+    command: `qm shutdown ${vmId} --timeout 180 --forceStop 1`,
+    run: () => done(proxmox.shutDown(vmId)),
+    undo: { title: `start VM ${vmId}`, run: () => proxmox.start(vmId) },
+  };
+  const keep: Step = {
+    title: `back up VM ${vmId} as it is to ${storage}, protected from pruning`,
+    command: `vzdump ${vmId} --storage ${storage} --mode stop --remove 0 --protected 1`,
+    run: async () => {
+      await proxmox.backUp(vmId, storage, `${name} before it was replaced by an older backup`);
+      safety = (await proxmox.backups(storage, vmId))[0]?.volume ?? "";
+      return safety;
+    },
+  };
+  const undo = {
+    title: `restore VM ${vmId} from the backup just taken`,
+    run: () => proxmox.restore(vmId, safety, true),
+  };
+  return [...(guest.running ? [off] : []), keep, { ...restoreStep(site, backup, true), undo }];
+}
+
+function restoreStep({ node, proxmox }: Site, { volume }: VmBackup, force: boolean): Step {
+  const { vmId } = node.machine;
+  const left = `if Proxmox VE left a part of VM ${vmId}, remove it before the next try: qm destroy ${vmId}`;
+  return {
+    title: `restore VM ${vmId} from ${volume}${force ? ", over the one there is" : ""}`,
+    command: `qmrestore ${volume} ${vmId}${force ? " --force 1" : ""}`,
+    run: () =>
+      done(proxmox.restore(vmId, volume, force)).catch((error: unknown) => {
+        throw force ? error : new Error(`${(error as Error).message}; ${left}`);
+      }),
+    commits: true,
+  };
+}
+
+function startStep({ node, proxmox }: Site): Step {
+  const { vmId } = node.machine;
+  return {
+    title: `start VM ${vmId}`,
+    command: `qm start ${vmId}`,
+    run: () => done(proxmox.start(vmId)),
+  };
+}
+
+/** Its host key came back with it, so the pinned one still holds. */
+function waitStep({ name, shell, now }: Site, seconds: number): Step {
+  return {
+    title: `wait until ${name} answers by ssh and its Docker runs, ${duration(seconds)} at most`,
+    run: async () => {
+      const deadline = now().getTime() + seconds * 1000;
+      for (;;) {
+        try {
+          return `Docker ${await shell.script("recovery/engine", {})}`;
+        } catch (error) {
+          if (now().getTime() > deadline) throw error;
+          await sleep(5_000);
+        }
+      }
+    },
+  };
+}

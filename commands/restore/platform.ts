@@ -1,0 +1,170 @@
+/** Engine and configuration of a node, onto an empty machine or one whose /etc/docker is gone. */
+import { createHash } from "node:crypto";
+import { lstatSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { engineScripts, type Script } from "../../components/docker/scripts";
+import { onDockerOf } from "../../clients/pulumi/stack";
+import { nameOf, takeInventory, type Container } from "../site/inventory";
+import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
+import type { Site } from "../site/site";
+import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
+
+/** Part of the configuration's archive that is about the engine's content, not a file of the node. */
+const DEFINITIONS = "definitions";
+
+interface Plan {
+  readonly site: Site;
+  readonly snapshot: Snapshot;
+  /** Directory of the workstation with the archive's content. */
+  readonly folder: string;
+  /** Files of the archive, relative to the node's root. */
+  readonly files: readonly string[];
+  /** Where the node keeps what is replaced. */
+  readonly saved: string;
+}
+
+/**
+ * Plans it; nothing on the node is touched.
+ * @param scratch an empty directory of this user alone: the configuration is laid out there
+ */
+export async function planPlatform(
+  site: Site,
+  scratch: string,
+  wanted = "latest",
+): Promise<Recovery> {
+  const plan = await layOut(site, join(scratch, "files"), wanted);
+  const scripts = engineScripts(site.node).map((script) => scriptStep(site, script));
+  return {
+    title: `platform of ${site.name}: engine and configuration`,
+    snapshot: pathOf(plan.snapshot),
+    takenAt: plan.snapshot.takenAt,
+    objectives: OBJECTIVES.platform,
+    steps: [
+      saveStep(plan),
+      ...scripts.slice(0, BEFORE_FILES),
+      putStep(plan),
+      ...scripts.slice(BEFORE_FILES),
+      await engineStep(site),
+      leftStep(plan),
+    ],
+    afterwards: [`what was replaced is on the node in ${plan.saved}`],
+  };
+}
+
+async function layOut(site: Site, folder: string, wanted: string): Promise<Plan> {
+  const all = await site.repository.snapshots("configuration");
+  const snapshot = choose(all, "configuration", wanted);
+  await site.repository.extract("configuration", snapshot, "files.pxar", folder);
+  const files = filesBelow(folder).filter((file) => !file.startsWith(`${DEFINITIONS}/`));
+  const time = timeOf(site.now()).replaceAll(":", "");
+  return {
+    site,
+    snapshot,
+    folder,
+    files,
+    saved: `/var/lib/docker-node/recovery/platform-${time}.tar`,
+  };
+}
+
+/** Storage and installation come before the files; daemon.json and access are checked against what is declared after. */
+const BEFORE_FILES = 2;
+
+/** Files and links, relative, sorted. */
+export function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true })
+    .map(String)
+    .filter((file) => !lstatSync(join(folder, file)).isDirectory())
+    .sort();
+}
+
+function scriptStep({ node, shell }: Site, { script, variables }: Script): Step {
+  return {
+    title: `run node/${script}.sh as ${node.ssh.user} with the declared values`,
+    run: async () => (await shell.script(script, variables)) || undefined,
+  };
+}
+
+const act = ({ site, files, saved }: Plan, action: string, more = {}): Promise<string> =>
+  site.shell.script("recovery/platform", {
+    ACTION: action,
+    FILES: files.join("\n"),
+    SAVED: saved,
+    HEALTH_TIMEOUT: site.node.engine.healthTimeoutSeconds,
+    ...more,
+  });
+
+function saveStep(plan: Plan): Step {
+  return {
+    title: `keep /etc/docker and what else is replaced in ${plan.saved}`,
+    run: () => done(act(plan, "save")),
+  };
+}
+
+function putStep(plan: Plan): Step {
+  const { site, folder, files, snapshot } = plan;
+  const archive = tarOf(folder);
+  return {
+    title: `put ${files.length} files of ${pathOf(snapshot)} in place, restart the engine, compare checksums`,
+    command: `tar -c … . | ${site.shell.shown(UNPACK)}`,
+    run: async () => {
+      await site.shell.feed(UNPACK, archive);
+      await act(plan, "restart");
+      return act(plan, "compare", { CHECKSUMS: checksums(folder, files) });
+    },
+    undo: { title: `put back what is in ${plan.saved}`, run: () => act(plan, "back") },
+    commits: true,
+  };
+}
+
+/** Directories that exist keep their owners and modes. */
+const UNPACK = ["tar", "-x", "-p", "--no-overwrite-dir", "--numeric-owner", "-C", "/", "-f", "-"];
+
+/** The workstation's user owns the copy; on the node all of it is root's. */
+function tarOf(folder: string) {
+  const owners = ["--owner=0", "--group=0", "--numeric-owner"];
+  return {
+    program: "tar",
+    args: ["-c", ...owners, `--exclude=./${DEFINITIONS}`, "-C", folder, "."],
+  };
+}
+
+/** As `sha256sum --check` reads them; links are compared by what they name. */
+function checksums(folder: string, files: readonly string[]): string {
+  const regular = files.filter((file) => lstatSync(join(folder, file)).isFile());
+  const sum = (file: string): string =>
+    createHash("sha256")
+      .update(readFileSync(join(folder, file)))
+      .digest("hex");
+  return regular.map((file) => `${sum(file)}  ${file}`).join("\n");
+}
+
+async function engineStep({ name, engine }: Site): Promise<Step> {
+  const targets = onDockerOf(name, await engine.resources()).map(({ urn }) => urn);
+  if (targets.length === 0)
+    return {
+      title: "the program has made nothing on this node's Docker yet: run pulumi up afterwards",
+      run: () => Promise.resolve(undefined),
+    };
+  return {
+    title: `let the engine make what is missing of ${targets.length} declared networks, volumes and containers`,
+    command: engine.shown(targets),
+    run: () => done(engine.up(targets)),
+  };
+}
+
+/** Containers the program does not know come back one by one, since each may need a volume first. */
+function leftStep({ site, folder }: Plan): Step {
+  return {
+    title: "look for containers that are still missing",
+    run: async () => {
+      const file = join(folder, DEFINITIONS, "containers.json");
+      const known = JSON.parse(readFileSync(file, "utf8")) as Container[];
+      const here = new Set((await takeInventory(site.shell)).containers.map(nameOf));
+      const missing = known.map(nameOf).filter((name) => !here.has(name));
+      const commands = missing.map(
+        (name) => `npm run restore -- container ${site.name} ${name} --yes`,
+      );
+      return commands.length === 0 ? "none" : ["", ...commands].join("\n            ");
+    },
+  };
+}

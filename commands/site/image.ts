@@ -1,0 +1,71 @@
+/** Images on the node: there, pulled from their registry, or loaded from the backup. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathOf, type Repository, type Snapshot } from "../../clients/backup-server";
+import type { Site } from "./site";
+
+/** An image as a container knows it, and how to get it. */
+export interface Wanted {
+  /** Name or id it is asked for by. */
+  readonly name: string;
+  /** Where to pull it from; empty for nowhere. */
+  readonly source: string;
+  /** Its id, when it is known. */
+  readonly id?: string;
+}
+
+/**
+ * What to call the image once it is on the node: its name, or its id where only the backup had it, since
+ * `docker load` brings no digests along. The same image, not just the same name, if its id is known.
+ * @throws Error when neither registry nor backup has it
+ */
+export async function ensureImage(site: Site, { name, source, id }: Wanted): Promise<string> {
+  const has = (image: string, from = ""): Promise<string> =>
+    site.shell.script("recovery/image", { IMAGE: image, SOURCE: from });
+  if (id !== undefined && (await has(id)) !== "") return (await has(name)) === id ? name : id;
+  const pulled = await has(name, source);
+  if (pulled !== "" && (id === undefined || pulled === id)) return name;
+  const loaded = await loadBackup(site, { name, source, id });
+  if ((await has(loaded)) !== "") return (await has(name)) === loaded ? name : loaded;
+  throw new Error(`${name}: neither to be pulled nor in the images' backup`);
+}
+
+/** Puts every image of the newest images backup on the node, what is there already costs little; the wanted one's id. */
+async function loadBackup({ repository, shell }: Site, { name, id }: Wanted): Promise<string> {
+  const [newest] = await repository.snapshots("images");
+  if (!newest) throw new Error(`${name}: cannot be pulled, and images were never backed up`);
+  const index = await readIndex(repository, newest);
+  const wanted = id ?? index.find(({ reference }) => reference === name)?.id;
+  if (!wanted || !index.some((entry) => entry.id === wanted))
+    throw new Error(`${name}: cannot be pulled, and is not in ${pathOf(newest)}`);
+  await withScratch(async (folder) => {
+    await repository.extract("images", newest, "images.pxar", join(folder, "images"));
+    const archive = { program: "tar", args: ["-c", "-C", join(folder, "images"), "."] };
+    await shell.feed(["docker", "load", "--quiet"], archive);
+  });
+  return wanted;
+}
+
+/** A directory of this user alone, gone when `use` has ended. */
+export async function withScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), `docker-node-restore-${process.pid}-`));
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** An image in the index of an images backup. */
+interface Indexed {
+  readonly reference: string;
+  readonly id: string;
+}
+
+/** What an images backup holds. */
+export async function readIndex(repository: Repository, snapshot: Snapshot): Promise<Indexed[]> {
+  const index: unknown = JSON.parse(await repository.read("images", snapshot, "index.conf"));
+  if (!Array.isArray(index)) throw new Error(`${pathOf(snapshot)}: index.conf is not a list`);
+  return index as Indexed[];
+}

@@ -1,0 +1,95 @@
+/** Opens a stack for recoveries: its settings, its nodes, and the way to each. */
+import { join } from "node:path";
+import { serverEndpoint } from "../../config/backups";
+import type { Settings } from "../../config/load";
+import type { Configuration } from "../doctor/types";
+import { cliEngine, type Engine } from "../../clients/pulumi/stack";
+import { openProxmox } from "../../clients/proxmox-backups";
+import { connect, type Credentials } from "../../clients/backup-server";
+import { sshShell } from "../../clients/ssh";
+import { backupsOf, type Site } from "./site";
+
+/** A stack whose configuration is sound. */
+export interface Opened {
+  readonly stack: string;
+  readonly settings: Settings;
+  /** @throws Error when there is no such node, or it has no backups or no known host key */
+  site(node: string): Site;
+  /** Takes every secret that is known out of a text. */
+  redact(text: string): string;
+}
+
+const ROOT = join(__dirname, "..", "..");
+
+/** How to read the backups: once for a stack, from the environment unless told. */
+export interface Options {
+  readonly credentials: () => Credentials;
+  /** Token for Proxmox VE with the right to restore; default: the stack's own. */
+  readonly proxmoxToken?: string;
+  readonly engine?: Engine;
+  /** Options of ssh on top of those every node has. */
+  readonly ssh?: readonly string[];
+}
+
+/** Reads the stack's configuration and outputs; no node is asked anything yet. */
+export async function openStack(stack: string, options: Options): Promise<Opened> {
+  const engine = options.engine ?? cliEngine(stack, ROOT);
+  const configuration = await engine.configuration();
+  const { settings, problems, sealed, secrets } = configuration;
+  if (!settings)
+    throw new Error([`stack ${stack}: the configuration is not sound:`, ...problems].join("\n  "));
+  const keys = sealed ? {} : await engine.hostKeys();
+  const proxmoxToken = options.proxmoxToken ?? configuration.apiToken;
+  const known = { engine, settings, keys, configuration, proxmoxToken, ssh: options.ssh };
+  return {
+    stack,
+    settings,
+    site: (name) => siteOf(name, known, options.credentials()),
+    redact: (text) =>
+      secrets.filter(isLong).reduce((rest, one) => rest.replaceAll(one, "[secret]"), text),
+  };
+}
+
+/** Short texts are in ordinary words, and no secret of this program is short. */
+const isLong = ({ length }: string): boolean => length >= 6;
+
+interface Known {
+  readonly engine: Engine;
+  readonly settings: Settings;
+  readonly keys: Readonly<Record<string, string>>;
+  readonly configuration: Configuration;
+  readonly proxmoxToken?: string;
+  readonly ssh?: readonly string[];
+}
+
+function siteOf(name: string, known: Known, credentials: Credentials): Site {
+  const { engine, settings, proxmoxToken } = known;
+  const node = settings.nodes[name];
+  if (!node) throw new Error(`node ${name}: can be ${Object.keys(settings.nodes).join(", ")}`);
+  const backups = backupsOf(name, node);
+  const hostKey = node.ssh.hostKey ?? known.keys[name];
+  if (!hostKey) throw new Error(noHostKey(name, known.configuration));
+  const { server } = backups;
+  const { host, port } = serverEndpoint(server);
+  const { datastore, fingerprint } = server;
+  return {
+    name,
+    node,
+    backups,
+    engine,
+    shell: sshShell(node, hostKey, known.ssh),
+    repository: connect({ host, port, datastore, fingerprint, ...credentials }, name),
+    proxmox: openProxmox(
+      { ...settings.proxmox, apiToken: proxmoxToken ?? "", timeoutMs: 60_000 },
+      node.machine.proxmoxNode,
+    ),
+    now: () => new Date(),
+  };
+}
+
+function noHostKey(name: string, { sealed }: Configuration): string {
+  const reason = sealed
+    ? `the stack's outputs cannot be read (${sealed})`
+    : "the stack was never brought up";
+  return `node ${name}: its host key is not known, since ${reason}; declare nodes.${name}.ssh.hostKey`;
+}

@@ -1,0 +1,40 @@
+/** A node with everything a recovery needs, whichever stack it comes from. */
+import type { BackupsConfig, NodeConfig } from "../../config/schema";
+import type { Engine } from "../../clients/pulumi/stack";
+import type { Proxmox } from "../../clients/proxmox-backups";
+import type { Repository } from "../../clients/backup-server";
+import type { NodeShell } from "../../clients/ssh";
+
+export interface Site {
+  /** Name of the node. */
+  readonly name: string;
+  readonly node: NodeConfig;
+  readonly backups: BackupsConfig;
+  readonly shell: NodeShell;
+  readonly repository: Repository;
+  readonly proxmox: Proxmox;
+  readonly engine: Engine;
+  readonly now: () => Date;
+}
+
+/** @throws Error when the node declares no backups */
+export function backupsOf(name: string, { backups }: NodeConfig): BackupsConfig {
+  if (backups) return backups;
+  throw new Error(`nodes.${name}.backups: missing, so nothing of this node is backed up`);
+}
+
+/** The Docker API of the node. */
+export async function docker<T>(
+  { shell }: Pick<Site, "shell">,
+  method: "GET" | "POST" | "DELETE",
+  path: string,
+  body?: unknown,
+): Promise<T> {
+  const variables = {
+    METHOD: method,
+    REQUEST_PATH: path,
+    ...(body === undefined ? {} : { BODY: JSON.stringify(body) }),
+  };
+  const answer = await shell.script("recovery/api", variables);
+  return (answer === "" ? {} : JSON.parse(answer)) as T;
+}

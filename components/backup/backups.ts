@@ -1,0 +1,139 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { repositoryOf, toCron } from "../../config/backups";
+import type { BackupsConfig } from "../../config/schema";
+import { LOGGING, memoryLimit } from "../shared/container-defaults";
+import { livesOn } from "../shared/lifetime";
+
+export interface BackupsArgs {
+  /** Name of the node: its namespace on the backup server. */
+  nodeName: string;
+  /** Server, image and schedules, as configured. */
+  backups: BackupsConfig;
+  /** Secret of the node's API token on the backup server. */
+  token: pulumi.Input<string>;
+  /** Encryption key, as `proxmox-backup-client key create --kdf none` writes it. */
+  key: pulumi.Input<string>;
+  /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
+  dockerRootDir: pulumi.Input<string>;
+  /** The machine whose Docker runs it. */
+  machine: pulumi.Resource;
+}
+
+/**
+ * The container `docker_node_backup`, which backs up a node's volumes, configuration and images; see
+ * `node/backup/`.
+ *
+ * It runs outside the user namespace: remapped, it could read neither docker.sock nor other
+ * containers' volumes.
+ */
+export class Backups extends pulumi.ComponentResource {
+  /** The container itself. */
+  readonly container: docker.Container;
+
+  constructor(name: string, args: BackupsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("docker-node:components:Backups", name, {}, opts);
+    const image = createImage(name, args, this);
+    this.container = new docker.Container(
+      `${name}-container`,
+      backupContainerArgs(args, image.imageId),
+      { parent: this, deleteBeforeReplace: true, ...livesOn(args.machine) },
+    );
+    this.registerOutputs({ containerId: this.container.id });
+  }
+}
+
+function createImage(
+  name: string,
+  { backups, machine }: BackupsArgs,
+  parent: pulumi.Resource,
+): docker.RemoteImage {
+  return new docker.RemoteImage(
+    `${name}-image`,
+    // Kept: recoveries run it too.
+    { name: backups.image, keepLocally: true },
+    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
+  );
+}
+
+/** Where the container finds its secrets; node/backup/lib.sh reads them there. */
+const SECRETS = "/etc/docker-node";
+
+/** Seconds a run that is under way has to start again what it has stopped (node/backup/entrypoint.sh). */
+const STOP_SECONDS = 120;
+
+/** What Docker is told of it. The health check is the image's. */
+export function backupContainerArgs(
+  args: BackupsArgs,
+  image: pulumi.Input<string>,
+): docker.ContainerArgs {
+  return {
+    name: "docker_node_backup",
+    image,
+    restart: "always",
+    usernsMode: "host",
+    networkMode: "bridge",
+    envs: environment(args),
+    volumes: hostPaths(args.backups),
+    mounts: [volumesDirectory(args.dockerRootDir)],
+    uploads: secretFiles(args),
+    stopTimeout: STOP_SECONDS,
+    destroyGraceSeconds: STOP_SECONDS,
+    // The node's own work comes first.
+    cpuShares: 256,
+    ...LOGGING,
+    ...memoryLimit(1024),
+    securityOpts: ["no-new-privileges:true"],
+  };
+}
+
+function environment({ nodeName, backups }: BackupsArgs): string[] {
+  const { server, volumes, configuration, images } = backups;
+  return [
+    `NODE_NAME=${nodeName}`,
+    `PBS_REPOSITORY=${repositoryOf(backups)}`,
+    `PBS_FINGERPRINT=${server.fingerprint}`,
+    `SCHEDULE_VOLUMES=${toCron(volumes.schedule)}`,
+    `SCHEDULE_CONFIGURATION=${toCron(configuration.schedule)}`,
+    `SCHEDULE_IMAGES=${toCron(images.schedule)}`,
+    `CONFIGURATION_PATHS=${configuration.paths.join(" ")}`,
+  ];
+}
+
+/**
+ * /etc as a whole: a directory below it that is removed and made again would stay mounted as it was. The
+ * socket gives the rights of root anyway.
+ */
+function hostPaths({ configuration }: BackupsConfig): docker.types.input.ContainerVolume[] {
+  const below = ["/etc", ...configuration.paths].map((path) => ({
+    hostPath: path,
+    containerPath: `/host${path}`,
+    readOnly: true,
+  }));
+  return [
+    { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
+    { hostPath: "/var/lib/docker-node/backup", containerPath: "/state" },
+    ...below,
+  ];
+}
+
+/** Slave: what Docker mounts later for a volume with options (NFS, a bind) is seen here too. */
+function volumesDirectory(root: pulumi.Input<string>): docker.types.input.ContainerMount {
+  return {
+    type: "bind",
+    source: pulumi.interpolate`${root}/volumes`,
+    target: "/volumes",
+    readOnly: true,
+    bindOptions: { propagation: "rslave" },
+  };
+}
+
+/** Files rather than variables, which `docker inspect` shows. A new secret makes a new container. */
+function secretFiles({ token, key }: BackupsArgs): docker.types.input.ContainerUpload[] {
+  const file = (name: string, content: pulumi.Input<string>) => ({
+    file: `${SECRETS}/${name}`,
+    content: pulumi.secret(content),
+    permissions: "0400",
+  });
+  return [file("token", token), file("key.json", key)];
+}

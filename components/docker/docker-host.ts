@@ -1,0 +1,112 @@
+import type * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { bareKey, sshEndpoint } from "../../config/node";
+import type { NodeConfig } from "../../config/schema";
+import {
+  accessStep,
+  bootStep,
+  daemonStep,
+  installStep,
+  readyStep,
+  storageStep,
+  type Script,
+} from "./scripts";
+import { runNodeScript } from "./node-script";
+
+type Connection = command.types.input.remote.ConnectionArgs;
+
+export interface DockerHostArgs {
+  /** The node, as configured. */
+  node: NodeConfig;
+  /** Private key for SSH. */
+  privateKey: pulumi.Input<string>;
+  /** The machine the engine runs on. */
+  machine: pulumi.Resource;
+}
+
+/** What the running daemon says of itself; `node/daemon.sh` prints it. */
+export interface DaemonFacts {
+  readonly serverVersion: string;
+  readonly apiVersion: string;
+  readonly storageDriver: string;
+  readonly dockerRootDir: string;
+}
+
+/**
+ * Docker on a machine, over SSH: wait for the boot, prepare storage, install and hold the packages,
+ * write daemon.json and start, set up access. Each step is idempotent and waits for the one before.
+ */
+export class DockerHost extends pulumi.ComponentResource {
+  /** The node's SSH host key, pinned from the first connection on. */
+  readonly hostKey: pulumi.Output<string>;
+  /** SSH to the node, host key pinned. */
+  readonly connection: Connection;
+  /** What the daemon says of itself. */
+  readonly facts: pulumi.Output<DaemonFacts>;
+
+  constructor(name: string, args: DockerHostArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("docker-node:components:DockerEngine", name, {}, opts);
+    const ready = waitUntilReady(name, args, this);
+    this.hostKey = args.node.ssh.hostKey
+      ? pulumi.output(bareKey(args.node.ssh.hostKey))
+      : ready.stdout;
+    this.connection = { ...connect(args.node, args.privateKey), hostKey: this.hostKey };
+    const step = this.stepper(name, args.machine);
+    const boot = step("boot", bootStep(args.node), ready);
+    const storage = step("storage", storageStep(args.node), boot);
+    const install = step("install", installStep(args.node), storage);
+    const daemon = step("daemon", daemonStep(args.node), install);
+    step("access", accessStep(args.node), daemon);
+    this.facts = daemon.stdout.apply(parseFacts);
+    this.registerOutputs({ hostKey: this.hostKey, facts: this.facts });
+  }
+
+  private stepper(name: string, machine: pulumi.Resource) {
+    const { connection } = this;
+    return (step: string, script: Script, after: pulumi.Resource): command.remote.Command =>
+      runNodeScript(
+        `${name}-${step}`,
+        { ...script, connection, machine },
+        { parent: this, dependsOn: [after] },
+      );
+  }
+}
+
+/**
+ * The one gate in front of everything on the node. It dials without limit (pulumi-command#234), then waits
+ * for cloud-init and prints the host key. Learned once: a newer program does not run it again.
+ */
+function waitUntilReady(
+  name: string,
+  { node, privateKey, machine }: DockerHostArgs,
+  parent: pulumi.Resource,
+): command.remote.Command {
+  const connection = {
+    ...connect(node, privateKey),
+    dialErrorLimit: -1,
+    hostKey: node.ssh.hostKey,
+  };
+  return runNodeScript(
+    `${name}-ready`,
+    { ...readyStep(), connection, machine },
+    { parent, dependsOn: [machine], ignoreChanges: ["create", "stdin"] },
+  );
+}
+
+/** One shape for every command: a connection that differs runs its command again (pulumi-command#447). */
+export function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Connection {
+  const { host, port } = sshEndpoint(node);
+  return {
+    host,
+    port,
+    user: node.ssh.user,
+    privateKey: pulumi.secret(privateKey),
+    // A delay that grows to 5 s between attempts: enough for a reboot, some four minutes.
+    dialErrorLimit: 60,
+    perDialTimeout: 30,
+  };
+}
+
+function parseFacts(stdout: string): DaemonFacts {
+  return JSON.parse(stdout) as DaemonFacts;
+}

@@ -1,0 +1,39 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { livesOn } from "../shared/lifetime";
+import { renderScript, type ShellVariables } from "../../node/scripts";
+
+export interface NodeScriptArgs {
+  /** Name of the script in `node/`, without `.sh`. */
+  script: string;
+  /** Values the script is given. */
+  variables: pulumi.Input<ShellVariables>;
+  connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** The machine it runs on. */
+  machine: pulumi.Resource;
+  /** Longest time it may take, such as "20m". */
+  timeout: string;
+}
+
+/**
+ * Runs a script of `node/` as root on the machine, at creation and whenever its text or a variable
+ * changes. Scripts are idempotent, so there is no separate update and nothing to delete.
+ */
+export function runNodeScript(
+  name: string,
+  { script, variables, connection, machine, timeout }: NodeScriptArgs,
+  opts: pulumi.CustomResourceOptions,
+): command.remote.Command {
+  return new command.remote.Command(
+    name,
+    {
+      connection,
+      create: "sudo -n bash -s",
+      stdin: pulumi.output(variables).apply((values) => renderScript(script, values)),
+      // Off: sshd's AcceptEnv refuses the variables, with a warning on every update (pulumi-command#430).
+      addPreviousOutputInEnv: false,
+      logging: command.remote.Logging.Stderr,
+    },
+    { customTimeouts: { create: timeout, update: timeout }, ...livesOn(machine), ...opts },
+  );
+}

@@ -1,0 +1,113 @@
+import { renderDaemonJson } from "../../config/daemon";
+import { machineSize } from "../../config/node";
+import type { NodeConfig } from "../../config/schema";
+import type { NodeScriptArgs } from "./node-script";
+import type { ShellVariables } from "../../node/scripts";
+
+/* What the scripts that make an engine are given, from the node's configuration. */
+
+/** A script of `node/` with its variables, its limits among them. */
+export type Script = Pick<NodeScriptArgs, "script" | "timeout"> & { variables: ShellVariables };
+
+/** Seconds a script may take that waits for apt: a first boot's jobs hold its locks for many minutes. */
+const APT_SECONDS = 1800;
+
+/** Seconds to connect: 60 attempts, some five seconds apart, as when a machine boots again. */
+const CONNECT_SECONDS = 300;
+
+/** Seconds the first connection may take: the machine boots for the first time. */
+const FIRST_CONNECT_SECONDS = 900;
+
+/**
+ * The one place where limits come from. A script ends itself on the node after `limit` seconds, and waits at most
+ * `wait` seconds for another run there; the step that runs it outlasts both, so that the script's message is seen.
+ */
+export function bounded(
+  script: string,
+  variables: ShellVariables,
+  limit: number,
+  { wait = 0, connect = CONNECT_SECONDS } = {},
+): Script {
+  const limits = { LIMIT: limit, ...(wait > 0 ? { LOCK_TIMEOUT: wait } : {}) };
+  return { script, timeout: `${connect + wait + limit}s`, variables: { ...variables, ...limits } };
+}
+
+/** A script that changes the node. What it may have to wait for is another one of them, at its longest. */
+function changing(
+  node: NodeConfig,
+  script: string,
+  variables: ShellVariables,
+  limit: number,
+): Script {
+  return bounded(script, variables, limit, { wait: Math.max(APT_SECONDS, daemonLimit(node)) });
+}
+
+/** A start, a stop and a start with the earlier file, each as long as the daemon may take to answer, and the rest. */
+function daemonLimit({ engine }: NodeConfig): number {
+  return 600 + 4 * engine.healthTimeoutSeconds;
+}
+
+/** Waits for the first boot: a quarter of an hour of cloud-init. */
+export function readyStep(): Script {
+  return bounded("ready", {}, 1000, { connect: FIRST_CONNECT_SECONDS });
+}
+
+/** More CPU or memory reboots the machine: whatever comes after waits until it is back. */
+export function bootStep(node: NodeConfig): Script {
+  return bounded("boot", { MACHINE: machineSize(node) }, 800);
+}
+
+/** Proxmox names a SCSI disk after its slot (QemuServer/Drive.pm, device id `drive-scsi1`). */
+const DOCKER_DISK = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi1";
+
+export function storageStep(node: NodeConfig): Script {
+  const { machine, engine } = node;
+  const variables = {
+    DATA_ROOT: dataRoot(engine),
+    DISTRIBUTION_MIRROR: engine.distributionMirror,
+    DOCKER_DISK: machine.dockerDisk ? DOCKER_DISK : "",
+    // Not read by the script: a disk that grows has to run it again.
+    DISK_SIZES: `${machine.disk.sizeGiB} ${machine.dockerDisk?.sizeGiB ?? 0}`,
+  };
+  return changing(node, "storage", variables, APT_SECONDS);
+}
+
+export function installStep(node: NodeConfig): Script {
+  const { engine } = node;
+  const variables = {
+    PACKAGE_SOURCE: engine.source,
+    VERSION: engine.version,
+    DOCKER_MIRROR: engine.mirror,
+    DISTRIBUTION_MIRROR: engine.distributionMirror,
+  };
+  return changing(node, "install", variables, APT_SECONDS);
+}
+
+export function accessStep(node: NodeConfig): Script {
+  const { ssh, engine } = node;
+  const variables = {
+    NODE_USER: ssh.user,
+    DOCKER_GROUP_MEMBERS: [ssh.user, ...engine.groupMembers].join(" "),
+    AUTHORIZED_KEYS: ssh.publicKeys.join("\n"),
+  };
+  return changing(node, "access", variables, 600);
+}
+
+export function daemonStep(node: NodeConfig): Script {
+  const { engine } = node;
+  const variables = {
+    DAEMON_JSON: renderDaemonJson(engine.daemon),
+    DATA_ROOT: dataRoot(engine),
+    HEALTH_TIMEOUT: engine.healthTimeoutSeconds,
+    DATA_LOSS_CONFIRMED: engine.confirm,
+  };
+  return changing(node, "daemon", variables, daemonLimit(node));
+}
+
+/** The idempotent scripts that make an engine on a machine that is up, in their order. */
+export const engineScripts = (node: NodeConfig): readonly Script[] =>
+  [storageStep, installStep, daemonStep, accessStep].map((step) => step(node));
+
+function dataRoot(engine: NodeConfig["engine"]): string {
+  return engine.daemon["data-root"] ?? "/var/lib/docker";
+}

@@ -1,0 +1,108 @@
+import type * as proxmox from "@muhlba91/pulumi-proxmoxve";
+import type * as pulumi from "@pulumi/pulumi";
+import type { NodeConfig } from "../../config/schema";
+
+type Disk = proxmox.types.input.VmLegacyDisk;
+type Initialization = proxmox.types.input.VmLegacyInitialization;
+
+/** Everything Proxmox is told of a machine: pure, so that it can be read and tested as data. */
+export function vmArgs(
+  name: string,
+  node: NodeConfig,
+  imageVolumeId?: pulumi.Input<string>,
+): proxmox.VmLegacyArgs {
+  const { machine, network } = node;
+  return {
+    nodeName: machine.proxmoxNode,
+    vmId: machine.vmId,
+    name,
+    description: machine.description,
+    tags: machine.tags,
+    ...hardware(machine),
+    ...cloneOf(machine),
+    disks: disks(machine, imageVolumeId),
+    networkDevices: [networkDevice(network)],
+    initialization: initialization(node),
+    ...lifecycle(machine),
+  };
+}
+
+/** Defaults are written out: a block left unset comes back from Proxmox as a difference (pulumi-proxmoxve#35). */
+function hardware({
+  cpu,
+  memoryGiB,
+  agentTimeoutSeconds,
+}: NodeConfig["machine"]): Partial<proxmox.VmLegacyArgs> {
+  return {
+    cpu: { cores: cpu.cores, sockets: 1, type: cpu.type },
+    memory: { dedicated: memoryGiB * 1024, floating: 0 },
+    scsiHardware: "virtio-scsi-single",
+    operatingSystem: { type: "l26" },
+    machine: "q35",
+    bios: "seabios",
+    // Ubuntu's cloud images log to the first serial port, and Proxmox shows it as the console.
+    serialDevices: [{ device: "socket" }],
+    vga: { type: "serial0" },
+    // A short wait: the address is known from configuration, the agent only serves backups and shutdown.
+    agent: { enabled: true, timeout: `${agentTimeoutSeconds}s`, trim: true, type: "virtio" },
+    bootOrders: ["scsi0"],
+  };
+}
+
+function lifecycle(machine: NodeConfig["machine"]): Partial<proxmox.VmLegacyArgs> {
+  const { order, upDelaySeconds, downDelaySeconds } = machine.startup;
+  return {
+    started: true,
+    onBoot: machine.onBoot,
+    startup: { order, upDelay: upDelaySeconds, downDelay: downDelaySeconds },
+    protection: machine.protect,
+    rebootAfterUpdate: machine.rebootAfterUpdate,
+    stopOnDestroy: true,
+    purgeOnDestroy: true,
+    deleteUnreferencedDisksOnDestroy: true,
+  };
+}
+
+function cloneOf({ image, proxmoxNode }: NodeConfig["machine"]): Partial<proxmox.VmLegacyArgs> {
+  if (!image || !("template" in image)) return {};
+  return { clone: { vmId: image.template, nodeName: image.node ?? proxmoxNode, full: true } };
+}
+
+function disks(machine: NodeConfig["machine"], importFrom?: pulumi.Input<string>): Disk[] {
+  const system = { ...disk("scsi0", machine.disk), ...(importFrom ? { importFrom } : {}) };
+  return machine.dockerDisk ? [system, disk("scsi1", machine.dockerDisk)] : [system];
+}
+
+/** NVMe-backed: announced to the guest as SSD, trimmed, one I/O thread per disk. */
+function disk(slot: string, { sizeGiB, datastore }: { sizeGiB: number; datastore: string }): Disk {
+  return {
+    interface: slot,
+    datastoreId: datastore,
+    size: sizeGiB,
+    ssd: true,
+    discard: "on",
+    iothread: true,
+    cache: "none",
+    aio: "io_uring",
+    backup: true,
+    replicate: true,
+  };
+}
+
+function networkDevice({
+  bridge,
+  vlan,
+  firewall,
+}: NodeConfig["network"]): proxmox.types.input.VmLegacyNetworkDevice {
+  return { bridge, vlanId: vlan, model: "virtio", firewall: firewall?.enabled ?? false };
+}
+
+function initialization({ machine, network, ssh }: NodeConfig): Initialization {
+  return {
+    datastoreId: machine.disk.datastore,
+    interface: "ide2",
+    ipConfigs: [{ ipv4: { address: network.address, gateway: network.gateway } }],
+    dns: { servers: network.dnsServers, domain: network.searchDomain },
+    userAccount: { username: ssh.user, keys: ssh.publicKeys },
+  };
+}

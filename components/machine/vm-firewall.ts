@@ -1,0 +1,64 @@
+import * as proxmox from "@muhlba91/pulumi-proxmoxve";
+import type * as pulumi from "@pulumi/pulumi";
+import { firewallRules } from "../../config/node";
+import type { NodeConfig } from "../../config/schema";
+
+/** Drop what no rule accepts; addresses and MACs are the VM's own. */
+const POLICY = {
+  inputPolicy: "DROP",
+  outputPolicy: "ACCEPT",
+  macfilter: true,
+  ipfilter: false,
+  dhcp: false,
+  ndp: true,
+  radv: false,
+  logLevelIn: "info",
+  logLevelOut: "nolog",
+};
+
+/**
+ * The PVE firewall of the node's NIC: inbound traffic is dropped but for SSH from management, the
+ * Portainer agent from the Portainer server, and declared ports. It also governs macvlan containers,
+ * which no rule on the node can (Docker docs, "Packet filtering and firewalls").
+ */
+export function createFirewall(
+  name: string,
+  node: NodeConfig,
+  vm: proxmox.VmLegacy,
+  parent: pulumi.Resource,
+): void {
+  if (!node.network.firewall) return;
+  const opts = { parent, dependsOn: [vm], deletedWith: vm };
+  const target = { nodeName: node.machine.proxmoxNode, vmId: vm.vmId };
+  const rules = new proxmox.firewall.RulesLegacy(
+    `${name}-firewall-rules`,
+    { ...target, rules: firewallRules(node).map(toRule) },
+    opts,
+  );
+  new proxmox.firewall.OptionsLegacy(
+    `${name}-firewall`,
+    {
+      ...target,
+      enabled: node.network.firewall.enabled,
+      ...POLICY,
+    },
+    // Rules first: switched on without them, the policy would cut SSH off.
+    { ...opts, dependsOn: [vm, rules] },
+  );
+}
+
+function toRule(
+  rule: ReturnType<typeof firewallRules>[number],
+): proxmox.types.input.firewall.RulesLegacyRule {
+  const { comment, source, proto, port } = rule;
+  return {
+    type: "in",
+    action: "ACCEPT",
+    enabled: true,
+    comment,
+    source,
+    proto,
+    dport: port,
+    log: "nolog",
+  };
+}

@@ -1,0 +1,125 @@
+import type * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { addressOfNode, machineSize } from "../../config/node";
+import type { NodeConfig, PortainerConfig } from "../../config/schema";
+import { adoptAgent, keptContainer } from "../shared/adoption";
+import { LOGGING, memoryLimit } from "../shared/container-defaults";
+import { livesOn } from "../shared/lifetime";
+import { bounded } from "../docker/scripts";
+import { runNodeScript } from "../docker/node-script";
+
+export interface PortainerAgentArgs {
+  /** The node, as configured. */
+  node: NodeConfig;
+  /** Image, port and server, as configured. */
+  portainer: PortainerConfig;
+  /** Secret shared with the Portainer server (AGENT_SECRET on both). */
+  secret: pulumi.Input<string>;
+  /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
+  dockerRootDir: pulumi.Input<string>;
+  /** The machine whose Docker runs it. */
+  machine: pulumi.Resource;
+  /** SSH to the node. */
+  connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+}
+
+/**
+ * The Portainer agent of a node, as a container named `portainer_agent`.
+ *
+ * It runs outside the user namespace: remapped, it may not read docker.sock (portainer#662).
+ */
+export class PortainerAgent extends pulumi.ComponentResource {
+  /** The container itself. */
+  readonly container: docker.Container;
+  /** SHA-256 of the certificate it serves since its last start by this program, `AA:BB:…`. */
+  readonly fingerprint: pulumi.Output<string>;
+
+  constructor(name: string, args: PortainerAgentArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("docker-node:components:PortainerAgent", name, {}, opts);
+    // An adopted agent runs on the image it was started with: nothing is pulled.
+    const { image } = args.portainer.agent;
+    const imageId = args.node.adopt.agent ? image : createImage(name, args, this).imageId;
+    this.container = createContainer(name, args, imageId, this);
+    this.fingerprint = readFingerprint(name, args, this.container, this);
+    this.registerOutputs({ containerId: this.container.id, fingerprint: this.fingerprint });
+  }
+}
+
+function createImage(
+  name: string,
+  { portainer, machine }: PortainerAgentArgs,
+  parent: pulumi.Resource,
+): docker.RemoteImage {
+  return new docker.RemoteImage(
+    `${name}-image`,
+    // Kept: another container may use it, and a rollback then needs no download.
+    { name: portainer.agent.image, keepLocally: true },
+    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
+  );
+}
+
+function createContainer(
+  name: string,
+  args: PortainerAgentArgs,
+  image: pulumi.Input<string>,
+  parent: pulumi.Resource,
+): docker.Container {
+  const declared = containerArgs(args, image);
+  const container = args.node.adopt.agent ? keptContainer(declared) : declared;
+  return new docker.Container(`${name}-container`, container, {
+    parent,
+    deleteBeforeReplace: true,
+    ...livesOn(args.machine),
+    ...adoptAgent(args.node),
+  });
+}
+
+/** What Docker is told of the agent. */
+export function containerArgs(
+  { node, portainer, secret, dockerRootDir }: PortainerAgentArgs,
+  image: pulumi.Input<string>,
+): docker.ContainerArgs {
+  const { port, logLevel } = portainer.agent;
+  return {
+    name: "portainer_agent",
+    image,
+    restart: "always",
+    usernsMode: "host",
+    networkMode: "bridge",
+    // Never 0.0.0.0.
+    ports: [{ internal: 9001, external: port, ip: addressOfNode(node), protocol: "tcp" }],
+    volumes: [
+      { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
+      // The right side is fixed in the agent, the left one is where this daemon keeps its volumes.
+      {
+        hostPath: pulumi.interpolate`${dockerRootDir}/volumes`,
+        containerPath: "/var/lib/docker/volumes",
+      },
+    ],
+    envs: [`LOG_LEVEL=${logLevel}`, pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`)],
+    ...LOGGING,
+    ...memoryLimit(256),
+    securityOpts: ["no-new-privileges:true"],
+  };
+}
+
+/** The agent makes its certificate itself, anew at every start, so it can only be read from the running one. */
+function readFingerprint(
+  name: string,
+  { node, portainer, machine, connection }: PortainerAgentArgs,
+  container: docker.Container,
+  parent: pulumi.Resource,
+): pulumi.Output<string> {
+  const { timeout, variables: limits } = bounded("agent-certificate", {}, 180);
+  const variables = container.id.apply((id) => ({
+    ...limits,
+    ADDRESS: addressOfNode(node),
+    PORT: portainer.agent.port,
+    // Another size of the machine reboots it, and the agent starts anew.
+    STARTED_BY: `container ${id} on ${machineSize(node)}`,
+  }));
+  const script = { script: "agent-certificate", variables, timeout };
+  return runNodeScript(`${name}-certificate`, { ...script, connection, machine }, { parent })
+    .stdout;
+}

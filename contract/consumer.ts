@@ -1,0 +1,68 @@
+/** For stacks that build on this one's nodes. In use: examples/consumer. */
+import { accessSync, constants } from "node:fs";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { homePath, sshOptions } from "../config/node";
+import { parseContract, type NodeContract } from "./schema";
+
+export type { NodeContract } from "./schema";
+
+/** All nodes of a stack, by name. Fails when the stack's contract is not the one this release reads. */
+export function dockerNodes(
+  reference: pulumi.StackReference,
+): pulumi.Output<Record<string, NodeContract>> {
+  const read = (output: string): pulumi.Output<unknown> => reference.getOutput(output);
+  return pulumi
+    .all([reference.name, read("contract"), read("nodes")])
+    .apply(([stack, contract, nodes]) => parseContract(stack, { contract, nodes }).nodes);
+}
+
+/** One node of a stack. Fails when the stack has none of this name. */
+export function dockerNode(
+  reference: pulumi.StackReference,
+  name: string,
+): pulumi.Output<NodeContract> {
+  return pulumi
+    .all([reference.name, dockerNodes(reference)])
+    .apply(([stack, nodes]) => pickNode(stack, nodes, name));
+}
+
+/** The node of that name, or an error that says which there are. */
+export function pickNode(
+  stack: string,
+  nodes: Readonly<Record<string, NodeContract>>,
+  name: string,
+): NodeContract {
+  const node = Object.hasOwn(nodes, name) ? nodes[name] : undefined;
+  if (node) return node;
+  throw new pulumi.RunError(
+    `${stack}: no node "${name}"; allowed: ${Object.keys(nodes).join(", ")}`,
+  );
+}
+
+export interface DockerProviderArgs {
+  /** File with a private key the node accepts; `~` is the home directory. */
+  privateKeyFile: string;
+}
+
+/**
+ * A provider for resources on a node's Docker, through SSH with the node's host key pinned.
+ * @throws RunError when the private key cannot be read
+ */
+export function dockerProvider(
+  name: string,
+  node: pulumi.Input<NodeContract>,
+  { privateKeyFile }: DockerProviderArgs,
+  opts?: pulumi.ResourceOptions,
+): docker.Provider {
+  try {
+    accessSync(homePath(privateKeyFile), constants.R_OK);
+  } catch {
+    throw new pulumi.RunError(
+      `privateKeyFile: "${privateKeyFile}"; allowed: a readable file with the private key`,
+    );
+  }
+  const { dockerHost, hostKey } = pulumi.output(node);
+  const sshOpts = hostKey.apply((key) => sshOptions({ ssh: { privateKeyFile } }, key));
+  return new docker.Provider(name, { host: dockerHost, sshOpts }, opts);
+}

@@ -1,0 +1,123 @@
+/** docs/reference/configuration.md, from the schema. */
+import { z } from "zod";
+import { daemonSchema } from "../../config/daemon";
+import { nodeSchema, proxmoxSchema } from "../../config/schema";
+
+/** The part of JSON Schema that zod writes here. */
+export interface Schema {
+  type?: string;
+  description?: string;
+  default?: unknown;
+  const?: unknown;
+  enum?: unknown[];
+  pattern?: string;
+  minimum?: number;
+  maximum?: number;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  items?: Schema;
+  additionalProperties?: Schema | false;
+  anyOf?: Schema[];
+  oneOf?: Schema[];
+}
+
+const INTRO = `# Configuration
+
+Generated from \`config/schema/\` by \`npm run docs\`; do not edit.
+
+Keys of a stack file, \`Pulumi.<stack>.yaml\`. \`docker-node:defaults\` holds what nodes share,
+\`docker-node:nodes\` the nodes by name; both have the shape below. Maps merge, everything else replaces,
+\`null\` removes. Every key is checked before anything is touched; an unknown one is an error.
+
+| secret | meaning |
+|---|---|
+| \`docker-node:proxmoxApiToken\` | \`user@realm!token=uuid\` of the Proxmox API token |
+| \`docker-node:agentSecret\` | AGENT_SECRET of the Portainer server, 16 characters or more; for nodes with \`portainer\` |
+| \`docker-node:backupToken\` | secret of the nodes' API token on the backup server; for nodes with \`backups\`. \`backupToken-<node>\` is one node's own |
+| \`docker-node:backupKey\` | encryption key, the JSON that \`proxmox-backup-client key create --kdf none\` writes; for nodes with \`backups\` |
+| \`docker-node:pbsStorageToken\` | secret that Proxmox VE presents to the backup server; with \`proxmox.backupStorage\` |
+| \`docker-node:pbsStorageKey\` | encryption key of VM backups, likewise; optional |
+`;
+
+/** The whole page. */
+export function configurationPage(): string {
+  const section = (title: string, schema: z.ZodType): string =>
+    [
+      `## ${title}`,
+      "",
+      "| key | type | default | meaning |",
+      "|---|---|---|---|",
+      ...rows(toSchema(schema)),
+    ].join("\n");
+  const parts = [
+    INTRO,
+    section("docker-node:proxmox", proxmoxSchema),
+    "",
+    section("docker-node:nodes.<name>", nodeSchema),
+    "",
+    section("engine.daemon", daemonSchema),
+    "",
+    "The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).",
+  ];
+  return `${parts.join("\n")}\n`;
+}
+
+/** A schema as its writer has to fill it in; with "output", as its reader finds it. */
+export function toSchema(schema: z.ZodType, io: "input" | "output" = "input"): Schema {
+  return z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Schema;
+}
+
+function rows(schema: Schema, prefix = ""): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, value]) => {
+    const path = `${prefix}${key}`;
+    if (path === "engine.daemon")
+      return [`| \`${path}\` | daemon.json | as specified | see below |`];
+    const required = (schema.required ?? []).includes(key);
+    return [row(path, value, required), ...nested(path, value)];
+  });
+}
+
+function nested(path: string, value: Schema): string[] {
+  const map =
+    typeof value.additionalProperties === "object" ? value.additionalProperties : undefined;
+  return [
+    ...rows(value, `${path}.`),
+    ...(map ? [...rows(map, `${path}.<name>.`), ...branches(`${path}.<name>`, map)] : []),
+    ...(value.items ? rows(value.items, `${path}[].`) : []),
+    ...branches(path, value),
+  ];
+}
+
+/** Alternatives are shown one after the other, each with what marks it. */
+function branches(path: string, value: Schema): string[] {
+  return [...(value.anyOf ?? []), ...(value.oneOf ?? [])].flatMap((branch) =>
+    rows(branch, `${path}.`),
+  );
+}
+
+function row(path: string, value: Schema, required: boolean): string {
+  const fallback =
+    value.default === undefined
+      ? required
+        ? "required"
+        : ""
+      : `\`${JSON.stringify(value.default)}\``;
+  return tableRow([`\`${path}\``, typeOf(value), fallback, value.description ?? ""]);
+}
+
+/** A row of a Markdown table. */
+export function tableRow(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+}
+
+/** A type in a word or two. */
+export function typeOf(value: Schema): string {
+  if (value.const !== undefined) return `\`${JSON.stringify(value.const)}\``;
+  if (value.enum) return value.enum.map((item) => `\`${JSON.stringify(item)}\``).join(" or ");
+  if (value.items) return `list of ${typeOf(value.items)}`;
+  const limits = [value.minimum, value.maximum].filter(
+    (n) => n !== undefined && Math.abs(n) < 2 ** 50,
+  );
+  const range = limits.length === 2 ? ` ${limits.join(" to ")}` : "";
+  return `${value.type ?? "one of several"}${range}`;
+}

@@ -1,0 +1,117 @@
+/** docs/reference/outputs.md, from the contract in contract/schema.ts; and the record that shows when the contract is broken. */
+import type { z } from "zod";
+import { CONTRACT, contract, nodeContract } from "../../contract/schema";
+import { tableRow, toSchema, typeOf, type Schema } from "./configuration";
+
+/** An output: where it is, what it is, whether it is always there. */
+export interface Field {
+  readonly path: string;
+  readonly type: string;
+  readonly always: boolean;
+  readonly description: string;
+}
+
+/** Types of all outputs by path, `?` behind what may be missing, by version of the contract. */
+export type OutputsRecord = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+const INTRO = `# Outputs
+
+Generated from \`contract/schema.ts\` by \`npm run docs\`; do not edit.
+
+What a stack of this program tells other stacks: contract ${CONTRACT}. None of it is secret. A new output leaves the
+version; one that goes, is renamed or means something else raises it, and \`npm test\` sees to that. A reader of
+another version is told so instead of being given half of it.
+
+## Reading them
+
+\`\`\`ts
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { dockerNode, dockerProvider } from "docker-node/contract";
+
+const platform = new pulumi.StackReference("organization/docker-node/prod");
+const node = dockerNode(platform, "proj-docker02"); // typed and checked; dockerNodes(platform) for all of them
+const provider = dockerProvider("proj-docker02", node, { privateKeyFile: "~/.ssh/docker-node_ed25519" });
+new docker.Volume("results", { name: "results" }, { provider });
+\`\`\`
+
+\`dockerProvider\` pins the node's host key. [examples/consumer](../../examples/consumer) is a whole stack.
+`;
+
+const FINGERPRINT = `## The agent's certificate
+
+The Portainer agent makes a new self-signed certificate at every start. \`agentFingerprint\` is that of the last start this
+program knows of: it is read when the container is created, and again when the program replaces the container or resizes
+the machine. After another restart whoever pins it is refused, until it is read again:
+
+\`\`\`console
+pulumi up --replace '**<node>-agent-certificate'
+\`\`\`
+`;
+
+/** The whole page. */
+export function outputsPage(): string {
+  const section = (title: string, schema: z.ZodType, deep: boolean): string =>
+    [
+      `## ${title}`,
+      "",
+      "| output | type | there | meaning |",
+      "|---|---|---|---|",
+      ...fields(toSchema(schema, "output"), deep).map(fieldRow),
+      "",
+    ].join("\n");
+  const stack = section("Of the stack", contract, false);
+  return [INTRO, stack, section("nodes.<name>", nodeContract, true), FINGERPRINT].join("\n");
+}
+
+function fieldRow({ path, type, always, description }: Field): string {
+  return tableRow([`\`${path}\``, type, always ? "always" : "if any", description]);
+}
+
+/** Every output of the contract. */
+export function outputFields(schema: z.ZodType = contract): Field[] {
+  return fields(toSchema(schema, "output"), true);
+}
+
+function fields(schema: Schema, deep: boolean, prefix = ""): Field[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, value]) => {
+    const path = `${prefix}${key}`;
+    const always = (schema.required ?? []).includes(key);
+    const type = value.additionalProperties ? "map" : typeOf(value);
+    const own = { path, type, always, description: value.description ?? "" };
+    return deep ? [own, ...nested(path, value)] : [own];
+  });
+}
+
+function nested(path: string, value: Schema): Field[] {
+  return [
+    ...fields(value, true, `${path}.`),
+    ...(value.additionalProperties
+      ? fields(value.additionalProperties, true, `${path}.<name>.`)
+      : []),
+    ...(value.items ? fields(value.items, true, `${path}[].`) : []),
+  ];
+}
+
+/**
+ * The record with the contract as it is now.
+ * @throws Error when what was recorded for this version is gone or changed: consumers rely on it
+ */
+export function record(
+  recorded: OutputsRecord,
+  version: number,
+  now: readonly Field[],
+): OutputsRecord {
+  const current = Object.fromEntries(
+    now.map(({ path, type, always }) => [path, always ? type : `${type}?`]),
+  );
+  const broken = Object.entries(recorded[version] ?? {}).flatMap(([path, was]) => {
+    const is = current[path];
+    if (is === was || `${is ?? ""}?` === was) return [];
+    return [`  ${path}: was ${was}, is ${is ?? "gone"}`];
+  });
+  if (broken.length === 0) return { ...recorded, [version]: current };
+  throw new Error(
+    `outputs that other stacks rely on have changed: raise CONTRACT (${version}) in contract/schema.ts\n${broken.join("\n")}`,
+  );
+}

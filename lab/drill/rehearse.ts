@@ -1,0 +1,150 @@
+/** A recovery from beginning to end in a lab: data made, backed up, destroyed, restored and compared. */
+import { planContainer } from "../../commands/restore/container";
+import { withScratch } from "../../commands/site/image";
+import { BACKUP_CONTAINER } from "../../commands/site/inventory";
+import { planVm } from "../../commands/restore/machine";
+import { planPlatform } from "../../commands/restore/platform";
+import type { Site } from "../../commands/site/site";
+import {
+  OBJECTIVES,
+  duration,
+  perform,
+  type Kind,
+  type Print,
+  type Recovery,
+} from "../../commands/restore/steps";
+import { planVolume } from "../../commands/restore/volume";
+
+/** Where a rehearsal takes place. */
+export interface Stage {
+  readonly site: Site;
+  /** A small image with a shell, from the lab's registry. */
+  readonly image: string;
+  readonly print: Print;
+}
+
+/** How it went: measured beside required, in seconds. */
+export interface Rehearsal {
+  readonly kind: Kind;
+  /** Everything came back as it was, in time, and no more was lost than may be. */
+  readonly ok: boolean;
+  readonly rto: { readonly measured: number; readonly required: number };
+  readonly rpo: { readonly measured: number; readonly required: number };
+  /** Digest of the content before its destruction, and after its recovery. */
+  readonly checksum: { readonly before: string; readonly after: string };
+  readonly error?: string;
+}
+
+/** From what loses least to what loses all. */
+export const KINDS: readonly Kind[] = ["volume", "container", "platform", "vm"];
+
+/** Names the rehearsed things have on the node, see node/recovery/rehearsal.sh. */
+const VOLUME = "drill-data";
+const CONTAINER = "drill-web";
+const AGENT = "portainer_agent";
+
+/** Rehearses one kind of recovery; what goes wrong is in the result. */
+export async function rehearse(kind: Kind, stage: Stage): Promise<Rehearsal> {
+  const act = (action: string): Promise<string> => onNode(stage, action, kind);
+  stage.print(`--- ${kind}: making and backing up what will be lost`);
+  await act("make");
+  const before = await act("state");
+  await backUp(kind, stage);
+  stage.print(`--- ${kind}: destroying it`);
+  await (kind === "vm" ? destroyVm(stage.site) : act("destroy"));
+  const began = Date.now();
+  const { age, error } = await recover(kind, stage);
+  const measured = (Date.now() - began) / 1000;
+  const after = error === undefined ? await act("state") : "";
+  const { rto, rpo } = OBJECTIVES[kind];
+  return {
+    kind,
+    ok: error === undefined && before === after && measured < rto && age < rpo,
+    rto: { measured, required: rto },
+    rpo: { measured: age, required: rpo },
+    checksum: { before, after },
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+const onNode = ({ site, image }: Stage, action: string, kind: Kind): Promise<string> =>
+  site.shell.script("recovery/rehearsal", {
+    REHEARSAL: "lab",
+    ACTION: action,
+    KIND: kind,
+    IMAGE: image,
+  });
+
+/** The node's own backups, as its schedule would start them, or the cluster's of the VM. */
+export async function backUp(kind: Kind, { site }: Pick<Stage, "site">): Promise<void> {
+  if (kind === "vm") {
+    const storage = site.backups.vm?.storage ?? "";
+    return site.proxmox.backUp(site.node.machine.vmId, storage, "drill", "snapshot");
+  }
+  const sections = {
+    volume: ["volumes"],
+    container: ["volumes", "configuration", "images"],
+    platform: ["configuration"],
+  }[kind];
+  for (const section of sections) await runBackup(site, section);
+}
+
+/** One run of the backup container, whatever its schedule says; `settings` of it, such as `ATTEMPTS=2`. */
+export async function runBackup(
+  { shell }: Pick<Site, "shell">,
+  section: string,
+  settings: readonly string[] = [],
+): Promise<void> {
+  const nothing = { program: "true", args: [] };
+  const environment = settings.flatMap((setting) => ["--env", setting]);
+  const command = ["docker", "exec", ...environment, BACKUP_CONTAINER, "backup", section];
+  await shell.feed(command, nothing);
+}
+
+async function destroyVm({ proxmox, node }: Site): Promise<void> {
+  await proxmox.shutDown(node.machine.vmId);
+  await proxmox.remove(node.machine.vmId);
+}
+
+/** Plans and performs; planning counts as well, since a person waits for it. */
+async function recover(
+  kind: Kind,
+  { site, print }: Stage,
+): Promise<{ age: number; error?: string }> {
+  let age = 0;
+  return withScratch(async (scratch) => {
+    for (const plan of plansFor(kind, site, scratch)) {
+      const recovery = await plan().catch((error: unknown) => error as Error);
+      if (recovery instanceof Error) return { age, error: recovery.message };
+      print(`--- ${recovery.title}`);
+      const outcome = await perform(recovery, print);
+      age = Math.max(age, outcome.age);
+      if (!outcome.ok) return { age, error: outcome.error };
+    }
+    return { age };
+  });
+}
+
+/** Of containers one of each sort: declared in the program, and made by hand. */
+function plansFor(kind: Kind, site: Site, scratch: string): (() => Promise<Recovery>)[] {
+  const agent = site.node.portainer ? [() => planContainer(site, AGENT)] : [];
+  return {
+    volume: [() => planVolume(site, VOLUME)],
+    container: [...agent, () => planContainer(site, CONTAINER)],
+    platform: [() => planPlatform(site, scratch)],
+    vm: [() => planVm(site)],
+  }[kind];
+}
+
+/** Measured beside required, a line each. */
+export function summary(rehearsals: readonly Rehearsal[]): string {
+  const against = ({ measured, required }: Rehearsal["rto"]): string =>
+    `${duration(measured).padEnd(12)} of ${duration(required).padEnd(8)}`;
+  const line = ({ kind, ok, rto, rpo, checksum, error }: Rehearsal): string => {
+    const equal = checksum.before === checksum.after ? "equal" : "DIFFERENT";
+    const content =
+      error === undefined ? `content ${equal}` : `FAILED: ${error.split("\n")[0] ?? ""}`;
+    return `${ok ? "✓" : "✗"} ${kind.padEnd(10)} RTO ${against(rto)}  RPO ${against(rpo)}  ${content}`;
+  };
+  return rehearsals.map(line).join("\n");
+}

@@ -1,0 +1,69 @@
+/**
+ * `pulumi` in a lab: the engine's own CLI, which is given the program by this process where a command runs
+ * it. The CLI by itself would start Pulumi's Node.js language host, which is in no package registry; serving
+ * the program is what the Automation API does for inline programs.
+ *
+ * Started by the `pulumi` that `cliEnv` puts on the PATH.
+ */
+import { spawn } from "node:child_process";
+import * as grpc from "@grpc/grpc-js";
+import * as server from "@pulumi/pulumi/automation/server";
+import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
+import program from "../index";
+import { CLI_VARIABLE, PROJECT_VARIABLE } from "./lib/stack";
+
+/** What `@pulumi/pulumi/automation/server` has, though its types leave it out. */
+const { LanguageServer } = server as unknown as {
+  LanguageServer: new (main: () => Promise<object>) => grpc.UntypedServiceImplementation;
+};
+const { LanguageRuntimeService } = language as unknown as {
+  LanguageRuntimeService: grpc.ServiceDefinition;
+};
+
+const RUNS_PROGRAM = ["preview", "pre", "up", "update"];
+
+async function main(args: string[]): Promise<number> {
+  const cli = process.env[CLI_VARIABLE];
+  const project = process.env[PROJECT_VARIABLE];
+  if (!cli || !project) throw new Error(`${CLI_VARIABLE} and ${PROJECT_VARIABLE} are not set`);
+  const where = ["--cwd", project];
+  if (!RUNS_PROGRAM.includes(args[0] ?? "")) return run(cli, [...args, ...where]);
+  const host = new grpc.Server();
+  const inline = async (): Promise<object> => Promise.resolve({ ...program() });
+  host.addService(LanguageRuntimeService, new LanguageServer(inline));
+  const client = `--client=127.0.0.1:${await listen(host)}`;
+  try {
+    return await run(cli, [...args, ...where, client, "--exec-kind", "auto.inline"]);
+  } finally {
+    host.forceShutdown();
+  }
+}
+
+function listen(host: grpc.Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    host.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+      if (error) reject(error);
+      else resolve(port);
+    });
+  });
+}
+
+/** The terminal's Ctrl-C reaches the engine by itself; this process only has to outlive it. */
+function run(cli: string, args: string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    process.on("SIGINT", () => undefined);
+    const child = spawn(cli, args, { stdio: "inherit" });
+    child.on("error", reject);
+    child.on("close", (status) => {
+      resolve(status ?? 1);
+    });
+  });
+}
+
+main(process.argv.slice(2)).then(
+  (status) => process.exit(status),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,70 @@
+/**
+ * Records previews in the lab as fixtures of the tests: `npm run lab`, then `tsx lab/recorder/record.ts [NAME]...`.
+ * Only previews are run; the lab's node is left as it is.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { instance } from "../lib/instance";
+import { startLab, type Lab } from "../lib/services";
+import { openStack } from "../lib/stack";
+import { overrideOf, SCENARIOS, type Scenario } from "./scenarios";
+import { scrub } from "./scrub";
+
+const FOLDER = join(__dirname, "..", "..", "test", "fixtures", "plan");
+
+/** First line of a fixture: how it came about. No event, so readers pass over it. */
+export function header(scenario: string, origin: string): string {
+  return JSON.stringify({ fixture: { scenario, origin } });
+}
+
+/** Previews one scenario; returns the lines of the fixture. */
+export async function record(lab: Lab, name: string, scenario: Scenario): Promise<string[]> {
+  const temporary = mkdtempSync(join(tmpdir(), "docker-node-record-"));
+  try {
+    const events = await eventsOf(scenario.empty ? elsewhere(lab, temporary) : lab, scenario);
+    const { credentials, engine } = lab;
+    const { agentSecret, passphrase, proxmoxTokenSecret } = credentials;
+    const origin = `recorded in the lab, engine ${engine.version} (${engine.origin}), scrubbed`;
+    return [header(name, origin), ...scrub(events, [agentSecret, passphrase, proxmoxTokenSecret])];
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+}
+
+/** The same lab, its state in another place, where there is none yet. */
+const elsewhere = (lab: Lab, stateDir: string): Lab => ({
+  ...lab,
+  instance: { ...lab.instance, stateDir },
+});
+
+async function eventsOf(lab: Lab, scenario: Scenario): Promise<EngineEvent[]> {
+  const rotated = { ...lab.credentials, agentSecret: `${lab.credentials.agentSecret}-rotated` };
+  const used = scenario.rotate ? { ...lab, credentials: rotated } : lab;
+  const stack = await openStack(used, overrideOf(scenario));
+  const events: EngineEvent[] = [];
+  const onEvent = (event: EngineEvent): void => void events.push(event);
+  await stack.preview({ onOutput: () => undefined, onEvent });
+  return events;
+}
+
+async function main(names: string[]): Promise<void> {
+  const lab = await startLab(instance(), (line) => process.stderr.write(`${line}\n`));
+  for (const name of names.length > 0 ? names : Object.keys(SCENARIOS)) {
+    const scenario = SCENARIOS[name];
+    if (!scenario)
+      throw new Error(`no scenario ${name}; there are ${Object.keys(SCENARIOS).join(", ")}`);
+    const lines = await record(lab, name, scenario);
+    writeFileSync(join(FOLDER, `${name}.ndjson`), `${lines.join("\n")}\n`);
+    process.stderr.write(`${name}: ${lines.length - 1} events\n`);
+  }
+  // The stack's configuration is the last scenario's: put the lab's own back.
+  await openStack(lab);
+}
+
+if (require.main === module)
+  main(process.argv.slice(2)).catch((error: unknown) => {
+    process.stderr.write(`${String(error)}\n`);
+    process.exitCode = 1;
+  });

@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Values a node script is given. Undefined ones are left out, so that the script's own default holds. */
+export type ShellVariables = Readonly<Record<string, string | number | undefined>>;
+
+/** A word the shell takes literally, whatever it holds. */
+export function shellQuote(value: string): string {
+  return `'${value.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/**
+ * What `bash -s` reads from standard input: variables, the shared functions, then the script. Standard
+ * input keeps values out of the process list and away from sshd's AcceptEnv (pulumi-command#48).
+ */
+export function renderScript(script: string, variables: ShellVariables): string {
+  const prelude = Object.entries(variables)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${shellQuote(String(value))}`);
+  return [...prelude, ...parts(script).map(read)].join("\n");
+}
+
+/** Some scripts have functions in a file of their own, or share one; all have the common ones. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  storage: ["apt"],
+  install: ["apt", "docker-repository"],
+  daemon: ["daemon-checks"],
+  "recovery/volume": ["backup/digest"],
+};
+
+/** The files of `node/` that make up a script, in their order. */
+export function parts(script: string): string[] {
+  return ["lib", ...(LIBRARIES[script] ?? []), script];
+}
+
+function read(name: string): string {
+  return readFileSync(join(__dirname, `${name}.sh`), "utf8");
+}
