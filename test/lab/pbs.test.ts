@@ -65,6 +65,14 @@ function backup(id: string, source: string, ...more: string[]): Promise<Ran> {
  * The documented command line. With DOCKER_NODE_PBS_CLIENT (a proxmox-backup-client) and PBS_REPOSITORY in the
  * environment, and whatever that client needs to log in, this part runs against them instead.
  */
+test("its own tests pass, and go vet finds nothing", async () => {
+  const cwd = path.join(__dirname, "../../lab/pbs");
+  for (const words of [["vet"], ["test", "-count=1"]])
+    expect(await execute("go", ["-C", cwd, ...words, "./..."], { ...process.env })).toMatchObject({
+      code: 0,
+    });
+});
+
 describe("command line", () => {
   const real = process.env.DOCKER_NODE_PBS_CLIENT;
   const theirs = Boolean(real && process.env.PBS_REPOSITORY);
@@ -310,25 +318,26 @@ describe("access", () => {
 
   it("refuses a bad, an unknown, a disabled and an expired token", async () => {
     const list = ["list", ...VOLUMES];
+    const gone = "user account or token disabled or expired.";
     const deny = async (login: { id: string; secret: string }, why: string): Promise<void> => {
       expect(await bench.run(list, login)).toMatchObject({
         code: 255,
-        err: "Error: authentication failed\n",
+        err: `Error: authentication failed - ${why}\n`,
       });
       expect(bench.log.trimEnd().split("\n").slice(-2).join("\n")).toContain(`msg=${why}`);
     };
-    await deny({ ...LOGINS.node1, secret: "guess" }, "invalid token or secret");
-    await deny({ id: "backup@pbs!nobody", secret: "x" }, "invalid token or secret");
+    await deny({ ...LOGINS.node1, secret: "guess" }, "invalid credentials");
+    await deny({ id: "backup@pbs!nobody", secret: "x" }, gone);
     const token = (id: string, change: { expire?: number; disable?: boolean }): void => {
       bench.change(({ tokens }) =>
         Object.assign(tokens.find((one) => one.id === id) ?? {}, change),
       );
     };
     token(LOGINS.node1.id, { expire: Math.floor(Date.now() / 1000) - 1 });
-    await deny(LOGINS.node1, "token expired");
+    await deny(LOGINS.node1, gone);
     expect((await backup("expired", bench.folder())).err).toContain("Error: authentication failed");
     token(LOGINS.node1.id, { expire: 0, disable: true });
-    await deny(LOGINS.node1, "token disabled");
+    await deny(LOGINS.node1, gone);
     token(LOGINS.node1.id, { disable: false });
     expect((await bench.run(list)).code).toBe(0);
   });
@@ -363,7 +372,10 @@ describe("access", () => {
       [["change-owner", "host/mine", LOGINS.node2.id, ...VOLUMES], /missing Datastore.Modify/],
       [["list", "--ns", "node2/volumes"], /missing Datastore.Audit\|Datastore.Backup on/],
       [["list"], /missing Datastore.Audit\|Datastore.Backup on \/datastore\/store$/m],
-      [["restore", name, "data.pxar", bench.fresh(), "--ns", "node2/volumes"], /missing/],
+      [
+        ["restore", name, "data.pxar", bench.fresh(), "--ns", "node2/volumes"],
+        /no permissions on \/datastore\/store\/node2\/volumes$/m,
+      ],
     ];
     for (const [args, message] of denied) {
       const ran = await bench.run(args);
@@ -397,7 +409,9 @@ describe("access", () => {
     const restore = ["restore", "host/readable", "data.pxar", bench.fresh(), ...VOLUMES];
     expect((await bench.run(restore, LOGINS.restore)).code).toBe(0);
     const write = ["backup", `data.pxar:${bench.folder()}`, "--backup-id", "readable", ...VOLUMES];
-    expect((await bench.run(write, LOGINS.restore)).err).toContain("missing Datastore.Backup on");
+    expect((await bench.run(write, LOGINS.restore)).err).toContain(
+      "missing permissions 'Datastore.Backup' on '/datastore/store/node1/volumes'",
+    );
     const name = snapshot((await snapshots("readable"))[0] as Item);
     const forget = ["snapshot", "forget", name, ...VOLUMES];
     expect((await bench.run(forget, LOGINS.restore)).err).toContain("permission check failed");
@@ -428,6 +442,11 @@ describe("access", () => {
     const into = (ns: string): Promise<Ran> =>
       bench.run(["backup", `a.pxar:${folder}`, "--ns", ns], LOGINS.admin);
     expect((await into("node1/new")).err).toContain("Error: namespace not found");
+    // Listing says it otherwise.
+    for (const list of [["snapshot", "list"], ["list"]])
+      expect((await bench.run([...list, "--ns", "node1/new"], LOGINS.admin)).err).toBe(
+        "Error: ENOENT: No such file or directory\n",
+      );
     expect((await bench.run(["namespace", "create", "a/b"], LOGINS.admin)).err).toContain(
       "parent a doesn't already exist",
     );
@@ -447,7 +466,7 @@ describe("access", () => {
     const ask = (args: string[], more = {}): Promise<Ran> =>
       execute(client, args, { ...env, ...more });
     expect((await ask(["login"], { PBS_PASSWORD: "wrong" })).err).toContain(
-      "authentication failed",
+      "Error: permission check failed.",
     );
     expect((await ask(["login"], { PBS_PASSWORD: password })).code).toBe(0);
     expect((await ask(["list", ...VOLUMES])).code).toBe(0);
@@ -479,7 +498,8 @@ describe("contents", () => {
 
   it("encrypts so that neither content nor name is on the server", async () => {
     const word = "a most particular word";
-    const folder = bench.folder(word);
+    // With noise, so that compression alone does not hide it.
+    const folder = bench.folder(Buffer.concat([Buffer.from(word), randomBytes(1 << 16)]));
     fs.writeFileSync(path.join(folder, "a-particular-name"), word);
     expect((await backup("hidden", folder, "--keyfile", bench.keyFile)).code).toBe(0);
     const found = await execute("grep", ["-rlE", `${word}|a-particular-name`, bench.store]);
@@ -552,6 +572,61 @@ describe("contents", () => {
       code: 255,
       err: expect.stringContaining("ends too early") as string,
     });
+  });
+
+  it("opens standard output by its name, which a socket does not allow", async () => {
+    expect((await backup("socket", bench.folder("through a socket"))).code).toBe(0);
+    const args = ["restore", "host/socket", "data.pxar", "-", ...VOLUMES];
+    // What Node gives a child as a pipe is one of a pair of sockets.
+    expect((await bench.run(args)).err).toContain(
+      "Error: unable to open /dev/stdout - No such device or address (os error 6)",
+    );
+    const archive = bench.fresh("archive");
+    const whole = `${[bench.program("proxmox-backup-client"), ...args].join(" ")} | cat >${archive}`;
+    expect(await execute("bash", ["-c", whole], bench.env())).toMatchObject({ code: 0 });
+    expect(fs.readFileSync(archive, "latin1")).toContain("through a socket");
+  });
+
+  it("takes no backup of the group that measurements have", async () => {
+    expect((await backup("benchmark", bench.folder())).err).toContain(
+      "Error: unable to run benchmark without --benchmark flags",
+    );
+  });
+
+  it("extracts files that must not be changed; without the capability it says where, and not why", async () => {
+    const folder = bench.folder("kept");
+    const flags = (file: string, value: number): Promise<Ran> =>
+      execute("python3", [
+        "-c",
+        "import fcntl, os, struct, sys; fcntl.ioctl(os.open(sys.argv[1], 0), 0x40086602, struct.pack('l', int(sys.argv[2])))",
+        file,
+        String(value),
+      ]);
+    const file = path.join(folder, "file");
+    if ((await flags(file, 0x10)).code !== 0) return; // no such flags here, or not for us
+    expect((await backup("immutable", folder)).code).toBe(0);
+    await flags(file, 0);
+    const [client, pxar] = ["proxmox-backup-client", "pxar"].map((name) => bench.program(name));
+    const extract = (target: string, how = ""): Promise<Ran> =>
+      execute(
+        "bash",
+        [
+          "-c",
+          `${client} restore host/immutable data.pxar - ${VOLUMES.join(" ")} | ${how} ${pxar} extract - ${target}`,
+        ],
+        bench.env(),
+      );
+    const [whole, part] = [bench.fresh("target"), bench.fresh("target")];
+    expect(await extract(whole)).toMatchObject({ code: 0 });
+    expect(() => {
+      fs.unlinkSync(path.join(whole, "file"));
+    }).toThrow(/EPERM|not permitted/);
+    await flags(path.join(whole, "file"), 0);
+    expect(await extract(part, "setpriv --bounding-set -linux_immutable")).toMatchObject({
+      code: 255,
+      err: 'error: error at "file"\nError: there were errors\n',
+    });
+    expect(fs.readFileSync(path.join(part, "file"), "utf8")).toBe("kept");
   });
 
   it("leaves out what the patterns say", async () => {
@@ -818,7 +893,7 @@ describe("damage and interruption", () => {
     }
     const { child, done } = await slowBackup("contended");
     const other = await backup("contended", bench.folder());
-    expect(other.err).toContain("locked by another operation");
+    expect(other.err).toContain("another backup is already running");
     child.kill("SIGKILL");
     await done;
   });

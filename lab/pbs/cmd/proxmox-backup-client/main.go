@@ -1,5 +1,5 @@
 // Command proxmox-backup-client stands in for Proxmox's program of that name where that cannot be had: same
-// documented command line, same documented protocol and file formats, without compression.
+// documented command line, same documented protocol and file formats.
 package main
 
 import (

@@ -82,6 +82,10 @@ func extract(p cli.Params) error {
 	if !p.Bool("strict") {
 		options.OnError = func(err error) error {
 			failed = true
+			// The program this one stands for says where, and not why.
+			if at := (*pxar.EntryError)(nil); errors.As(err, &at) {
+				err = fmt.Errorf("error at %q", at.Path)
+			}
 			warn("error: %v", err)
 			return nil
 		}

@@ -264,7 +264,7 @@ func (b *backup) upload(s source) (err error) {
 	default:
 		var data []byte
 		if data, err = os.ReadFile(s.path); err == nil {
-			done, err = b.blob(s.target(), data, b.chunkKey())
+			done, err = b.file(s.target(), data, b.chunkKey())
 		}
 	}
 	if err == nil {
@@ -273,8 +273,13 @@ func (b *backup) upload(s source) (err error) {
 	return err
 }
 
-func (b *backup) blob(name string, data []byte, key *format.Crypt) (summary, error) {
-	raw, err := format.EncodeBlob(data, key)
+// file is a blob of its own. The manifest stays as it is, for whoever looks at it on the server's disk.
+func (b *backup) file(name string, data []byte, key *format.Crypt) (summary, error) {
+	encode := format.EncodeCompressed
+	if name == format.ManifestName {
+		encode = format.EncodeBlob
+	}
+	raw, err := encode(data, key)
 	if err != nil {
 		return summary{}, err
 	}
@@ -373,7 +378,7 @@ func (b *backup) finish() error {
 	if err != nil {
 		return fmt.Errorf("unable to format manifest - %w", err)
 	}
-	if _, err := b.blob(format.ManifestName, text, nil); err != nil {
+	if _, err := b.file(format.ManifestName, text, nil); err != nil {
 		return err
 	}
 	return b.session.call("POST", "finish", nil, nil, nil)

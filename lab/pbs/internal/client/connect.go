@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -122,8 +123,9 @@ func (c *Client) verify(state tls.ConnectionState) error {
 	return errors.New("certificate verify failed")
 }
 
+// url is made as the client this one stands for makes it: what begins with a slash has two then.
 func (c *Client) url(path string, query url.Values) string {
-	text := "https://" + c.repo.Address() + "/api2/json/" + path
+	text := "https://" + c.repo.Address() + "/" + path
 	if len(query) > 0 {
 		text += "?" + query.Encode()
 	}
@@ -137,16 +139,38 @@ func (c *Client) connectError(err error) error {
 	var timeout net.Error
 	switch {
 	case strings.Contains(err.Error(), "certificate verify failed"):
-		return fmt.Errorf("error trying to connect: error connecting to https://%s/ - certificate verify failed", c.repo.Address())
+		// What OpenSSL says; nothing of a fingerprint.
+		return errors.New("error trying to connect: error:0A000086:SSL routines:tls_post_process_server_certificate:certificate verify failed:../ssl/statem/statem_clnt.c:2091:")
 	case errors.As(err, &dns):
-		return fmt.Errorf("error trying to connect: dns error: failed to lookup address information: %s", dns.Err)
+		return c.connecting("dns error: failed to lookup address information: " + resolver(dns))
 	case errors.As(err, &errno):
-		text := errno.Error()
-		return fmt.Errorf("error trying to connect: tcp connect error: %s (os error %d)", strings.ToUpper(text[:1])+text[1:], int(errno))
+		return c.connecting("tcp connect error: " + osText(errno))
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return errors.New("error trying to connect: tcp connect error: deadline has elapsed")
+		return c.connecting("tcp connect error: deadline has elapsed")
 	}
-	return fmt.Errorf("error trying to connect: %w", err)
+	return c.connecting(err.Error())
+}
+
+func (c *Client) connecting(why string) error {
+	return fmt.Errorf("error trying to connect: error connecting to https://%s/ - %s", c.repo.Address(), why)
+}
+
+// osText is how the client this one stands for words an error of the system.
+func osText(err error) string {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err.Error()
+	}
+	text := errno.Error()
+	return fmt.Sprintf("%s (os error %d)", strings.ToUpper(text[:1])+text[1:], int(errno))
+}
+
+// resolver says what the C library does: getaddrinfo(3), gai_strerror.
+func resolver(err *net.DNSError) string {
+	if err.IsNotFound {
+		return "Name or service not known"
+	}
+	return "Temporary failure in name resolution"
 }
 
 // login gets a ticket for a user with a password; tokens need none.
@@ -154,8 +178,12 @@ func (c *Client) login() error {
 	if format.IsToken(c.repo.AuthID) || c.ticket != nil {
 		return nil
 	}
-	form := url.Values{"username": {c.repo.AuthID}, "password": {c.password}}
-	response, err := c.http.PostForm(c.url("access/ticket", nil), form)
+	form := map[string]string{"username": c.repo.AuthID, "password": c.password}
+	body, err := json.Marshal(form)
+	if err != nil {
+		return err
+	}
+	response, err := c.http.Post(c.url("/api2/json/access/ticket", nil), "application/json", bytes.NewReader(body))
 	if err != nil {
 		return c.connectError(err)
 	}
@@ -173,10 +201,11 @@ func (c *Client) authorize(request *http.Request) error {
 	}
 	request.Header.Set("User-Agent", "proxmox-backup-client/1.0 ("+format.StandIn+")")
 	if c.ticket == nil {
-		request.Header.Set("Authorization", "PBSAPIToken "+c.repo.AuthID+":"+url.QueryEscape(c.password))
+		request.Header.Set("Authorization", "PBSAPIToken "+c.repo.AuthID+":"+url.PathEscape(c.password))
 		return nil
 	}
-	request.Header.Set("Cookie", "PBSAuthCookie="+url.QueryEscape(c.ticket.Ticket))
+	// As it is but for what a path does not hold: + stays +.
+	request.Header.Set("Cookie", "PBSAuthCookie="+url.PathEscape(c.ticket.Ticket))
 	request.Header.Set("CSRFPreventionToken", c.ticket.CSRF)
 	return nil
 }
@@ -207,14 +236,32 @@ func readAnswer(response *http.Response, into any) error {
 	return json.Unmarshal(envelope.Data, into)
 }
 
-// Call asks the API for something. The query goes into the address, or the body of a POST or PUT.
+// Call asks the API for something. The query goes into the address, or as JSON into the body of a POST.
 func (c *Client) Call(method, path string, query url.Values, into any) error {
-	var body io.Reader
-	target := c.url(path, query)
-	if method == "POST" || method == "PUT" {
-		target, body = c.url(path, nil), strings.NewReader(query.Encode())
+	path = "api2/json/" + path
+	if method != "POST" {
+		return c.send(method, c.url(path, query), "application/x-www-form-urlencoded", nil, into)
 	}
-	return c.send(method, target, "application/x-www-form-urlencoded", body, into)
+	body, err := json.Marshal(fields(query))
+	if err != nil {
+		return err
+	}
+	return c.send(method, c.url(path, nil), "application/json", bytes.NewReader(body), into)
+}
+
+// fields are a query's values as JSON has them.
+func fields(query url.Values) map[string]any {
+	all := map[string]any{}
+	for name := range query {
+		value := query.Get(name)
+		all[name] = value
+		if number, err := strconv.ParseInt(value, 10, 64); err == nil && strings.HasPrefix(name, "keep-") {
+			all[name] = number
+		} else if value == "true" || value == "false" {
+			all[name] = value == "true"
+		}
+	}
+	return all
 }
 
 func (c *Client) send(method, target, kind string, body io.Reader, into any) error {
@@ -244,7 +291,7 @@ type session struct {
 
 func (c *Client) upgrade(path, protocol string, query url.Values) (*session, error) {
 	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}, Config: c.tls}
-	request, err := http.NewRequest("GET", c.url(path, query), nil)
+	request, err := http.NewRequest("GET", c.url("/api2/json/"+path, query), nil)
 	if err != nil {
 		return nil, err
 	}

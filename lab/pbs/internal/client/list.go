@@ -257,7 +257,7 @@ func UploadLog(p cli.Params) error {
 		return err
 	}
 	return withSnapshot(p, func(c *Client, query url.Values) error {
-		return c.send("POST", c.url(c.Store("upload-backup-log"), query), "application/octet-stream", bytes.NewReader(raw), nil)
+		return c.send("POST", c.url("api2/json/"+c.Store("upload-backup-log"), query), "application/octet-stream", bytes.NewReader(raw), nil)
 	})
 }
 

@@ -251,11 +251,20 @@ func (r *reader) restore(p cli.Params, name string) error {
 	}
 	switch {
 	case target == "-":
-		return r.stream(index, os.Stdout)
+		return r.standardOutput(index)
 	case format.IsFixed(name):
 		return r.image(index, target)
 	}
 	return r.extract(index, p, target)
+}
+
+// standardOutput is opened by its name, which a socket in its place does not allow (unix(7), ENXIO).
+func (r *reader) standardOutput(index *format.Index) error {
+	out, err := os.OpenFile("/dev/stdout", os.O_WRONLY, 0)
+	if err != nil {
+		return errors.New("unable to open /dev/stdout - " + osText(err))
+	}
+	return errors.Join(r.stream(index, out), out.Close())
 }
 
 func writeBlob(target string, data []byte, replace bool) error {

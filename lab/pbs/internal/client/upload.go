@@ -133,7 +133,7 @@ func (u *upload) failed() error {
 }
 
 func (u *upload) send(digest format.Digest, data []byte) error {
-	raw, err := format.EncodeBlob(data, u.key)
+	raw, err := format.EncodeCompressed(data, u.key)
 	if err != nil {
 		return err
 	}

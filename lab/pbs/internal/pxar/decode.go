@@ -159,7 +159,7 @@ func (e *Entry) readStat(data []byte, old bool) error {
 		return fmt.Errorf("invalid entry at %q", e.Path)
 	}
 	le := binary.LittleEndian
-	e.Stat = Stat{Mode: uint32(le.Uint64(data)), UID: le.Uint32(data[16:]), GID: le.Uint32(data[20:])}
+	e.Stat = Stat{Mode: uint32(le.Uint64(data)), Flags: le.Uint64(data[8:]), UID: le.Uint32(data[16:]), GID: le.Uint32(data[20:])}
 	if e.Sec = int64(le.Uint64(data[24:])); old {
 		e.Sec, e.Nsec = e.Sec/1e9, uint32(e.Sec%1e9)
 	} else {

@@ -125,7 +125,10 @@ func numbers(values ...uint64) []byte {
 }
 
 func (e *encoder) metadata(full string, st *syscall.Stat_t) (m Metadata, err error) {
-	m.Stat = Stat{st.Mode, st.Uid, st.Gid, st.Mtim.Sec, uint32(st.Mtim.Nsec)}
+	m.Stat = Stat{Mode: st.Mode, UID: st.Uid, GID: st.Gid, Sec: st.Mtim.Sec, Nsec: uint32(st.Mtim.Nsec)}
+	if kind := m.kind(); kind == syscall.S_IFREG || kind == syscall.S_IFDIR {
+		m.Flags = readFlags(full)
+	}
 	if err := m.readXattrs(full); err != nil {
 		return m, err
 	}
@@ -142,7 +145,7 @@ func (e *encoder) metadata(full string, st *syscall.Stat_t) (m Metadata, err err
 }
 
 func (e *encoder) writeMetadata(m Metadata) error {
-	stat := numbers(uint64(m.Mode), 0)
+	stat := numbers(uint64(m.Mode), m.Flags)
 	stat = binary.LittleEndian.AppendUint32(stat, m.UID)
 	stat = binary.LittleEndian.AppendUint32(stat, m.GID)
 	stat = binary.LittleEndian.AppendUint64(stat, uint64(m.Sec))

@@ -43,12 +43,23 @@ func (x *extractor) failed(relative string, err error) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("error at entry %q: %w", relative, err)
+	err = &EntryError{relative, err}
 	if x.OnError != nil {
 		return x.OnError(err)
 	}
 	return err
 }
+
+// EntryError says at which entry something went wrong.
+type EntryError struct {
+	Path string
+	Err  error
+}
+
+func (e *EntryError) Error() string { return fmt.Sprintf("error at entry %q: %v", e.Path, e.Err) }
+
+// Unwrap gives the reason.
+func (e *EntryError) Unwrap() error { return e.Err }
 
 func (x *extractor) wanted(e *Entry) bool {
 	if len(x.Match) == 0 {
@@ -197,7 +208,7 @@ func (x *extractor) special(e *Entry) error {
 }
 
 // apply gives a file its metadata. The owner goes first, since a change of it takes setuid bits and
-// capabilities away; the time last.
+// capabilities away; then the time; last what keeps a file from being changed.
 func (x *extractor) apply(e *Entry) error {
 	full := x.full(e.Path)
 	var errs []error
@@ -221,5 +232,8 @@ func (x *extractor) apply(e *Entry) error {
 		}
 	}
 	errs = append(errs, setTime(full, e.Sec, e.Nsec))
+	if kind := e.kind(); kind == syscall.S_IFREG || kind == syscall.S_IFDIR {
+		errs = append(errs, applyFlags(full, e.Flags))
+	}
 	return errors.Join(errs...)
 }

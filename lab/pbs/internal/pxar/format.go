@@ -37,6 +37,7 @@ const (
 // Stat of an entry, with the file's type in Mode as stat(2) has it.
 type Stat struct {
 	Mode     uint32
+	Flags    uint64 // see chattr
 	UID, GID uint32
 	Sec      int64
 	Nsec     uint32

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -30,6 +29,9 @@ type Server struct {
 	stores    map[string]*store
 }
 
+// errNoEntry is what a list says whose namespace is not there.
+var errNoEntry = errors.New("ENOENT: No such file or directory")
+
 // httpError has a status of its own; any other error is 400.
 type httpError struct {
 	status int
@@ -39,6 +41,8 @@ type httpError struct {
 func (e httpError) Error() string { return e.text }
 
 func forbidden(format string, args ...any) error { return httpError{403, fmt.Sprintf(format, args...)} }
+
+func unauthorized(text string) error { return httpError{http.StatusUnauthorized, text} }
 
 func answer(w http.ResponseWriter, data any, err error) {
 	if err != nil {
@@ -133,9 +137,10 @@ func (s *Server) Handler() http.Handler {
 	route("POST "+store+"namespace", (*call).createNamespace)
 	route("DELETE "+store+"namespace", (*call).deleteNamespace)
 	route("POST "+store+"change-owner", (*call).changeOwner)
+	route("GET /api2/json/config/prune", (*call).pruneJobs)
 	mux.HandleFunc("GET /api2/json/backup", s.upgrade(wire.Backup, (*call).backup))
 	mux.HandleFunc("GET /api2/json/reader", s.upgrade(wire.Reader, (*call).read))
-	return s.logged(mux)
+	return s.logged(normalized(mux))
 }
 
 // remembered keeps an answer's status for the log.
@@ -160,45 +165,36 @@ func (s *Server) logged(next http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) deny(r *http.Request, id, why string) error {
+// logDenied keeps the reason, of which the client learns less.
+func (s *Server) logDenied(r *http.Request, id, why string) {
 	s.log("authentication failure; rhost=%s user=%q msg=%s", r.RemoteAddr, id, why)
-	return httpError{http.StatusUnauthorized, "authentication failed"}
 }
 
 func (s *Server) authenticate(r *http.Request) (*call, error) {
 	settings := s.settings.get()
-	c := &call{server: s, settings: settings, request: r, form: r.URL.Query()}
-	if kind := r.Header.Get("Content-Type"); r.Body != nil && kind == "application/x-www-form-urlencoded" {
-		text, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-		if err != nil {
-			return nil, err
-		}
-		more, err := url.ParseQuery(string(text))
-		if err != nil {
-			return nil, err
-		}
-		for name, values := range more {
-			c.form[name] = values
-		}
+	form, err := parameters(r)
+	if err != nil {
+		return nil, err
 	}
 	id, why := s.identify(r, settings)
-	if why == "" {
-		why = settings.usable(id)
-	}
 	if why != "" {
-		return nil, s.deny(r, id, why)
+		s.logDenied(r, id, why)
+		return nil, unauthorized("authentication failed - " + why)
 	}
-	c.auth = id
-	return c, nil
+	return &call{server: s, settings: settings, request: r, form: form, auth: id}, nil
 }
 
+// identify says who asks, or why that is not known.
 func (s *Server) identify(r *http.Request, settings *Settings) (id, why string) {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "PBSAPIToken"); ok {
 		id, text, _ := strings.Cut(token[min(1, len(token)):], ":")
-		given, err := url.QueryUnescape(text)
-		account, known := find(settings.Tokens, id)
-		if err != nil || !known || !equal(account.Secret, given) {
-			return id, "invalid token or secret"
+		given, err := url.PathUnescape(text)
+		account, _ := find(settings.Tokens, id)
+		switch {
+		case settings.usable(id) != "":
+			return id, "user account or token disabled or expired."
+		case err != nil || !equal(account.Secret, given):
+			return id, "invalid credentials"
 		}
 		return id, ""
 	}
@@ -206,10 +202,14 @@ func (s *Server) identify(r *http.Request, settings *Settings) (id, why string) 
 	if err != nil {
 		return "", "no authentication credentials provided."
 	}
-	text, _ := url.QueryUnescape(cookie.Value)
+	// Percent signs alone are decoded: + stands for itself.
+	text, _ := url.PathUnescape(cookie.Value)
 	id, ok := s.checkTicket(text)
-	if !ok {
+	switch {
+	case !ok:
 		return id, "invalid ticket"
+	case settings.usable(id) != "":
+		return id, "user account disabled or expired."
 	}
 	if r.Method != "GET" && !equal(r.Header.Get("CSRFPreventionToken"), s.sign("csrf:"+id)) {
 		return id, "invalid csrf prevention token"
@@ -244,7 +244,12 @@ func (s *Server) checkTicket(text string) (id string, ok bool) {
 
 func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) {
 	settings := s.settings.get()
-	id, password := r.PostFormValue("username"), r.PostFormValue("password")
+	form, err := parameters(r)
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	id, password := form.Get("username"), form.Get("password")
 	account, known := find(settings.Users, id)
 	why := settings.usable(id)
 	renewed, isTicket := s.checkTicket(password)
@@ -256,7 +261,8 @@ func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) {
 	default:
 		why = "invalid credentials"
 	}
-	answer(w, nil, s.deny(r, id, why))
+	s.logDenied(r, id, why)
+	answer(w, nil, unauthorized("permission check failed."))
 }
 
 // upgrade hands a connection over to a session that serves requests until it ends.

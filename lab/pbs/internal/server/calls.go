@@ -72,7 +72,7 @@ func (c *call) place(full, partial privilege) (st *store, ns string, ownedOnly b
 		return nil, ns, false, err
 	}
 	if st, err = c.store(); err == nil && !st.hasNamespace(ns) {
-		err = httpError{404, "namespace not found"}
+		err = errNoEntry
 	}
 	return st, ns, ownedOnly, err
 }
@@ -83,10 +83,6 @@ func (c *call) group() (g format.Group, err error) {
 
 // snapshot named in the request, and there; owner checked if that is needed.
 func (c *call) snapshot(full, partial privilege) (st *store, ns string, b format.Snapshot, err error) {
-	st, ns, ownedOnly, err := c.place(full, partial)
-	if err != nil {
-		return nil, ns, b, err
-	}
 	g, err := c.group()
 	if err != nil {
 		return nil, ns, b, err
@@ -96,6 +92,10 @@ func (c *call) snapshot(full, partial privilege) (st *store, ns string, b format
 		return nil, ns, b, errors.New("parameter 'backup-time': unable to parse integer value")
 	}
 	b = format.Snapshot{Group: g, Time: when}
+	st, ns, ownedOnly, err := c.place(full, partial)
+	if err != nil {
+		return nil, ns, b, err
+	}
 	if _, err := os.Stat(st.snapshotPath(ns, b)); err != nil {
 		return nil, ns, b, fmt.Errorf("snapshot %s does not exist.", b)
 	}
@@ -111,7 +111,7 @@ func (c *call) checkOwner(st *store, ns string, g format.Group) error {
 		return err
 	}
 	if !owns(c.auth, owner) {
-		return forbidden("backup owner check failed (%s != %s)", c.auth, owner)
+		return fmt.Errorf("backup owner check failed (%s != %s)", c.auth, owner)
 	}
 	return nil
 }
@@ -332,6 +332,19 @@ func (c *call) prune() (any, error) {
 	return result, nil
 }
 
+// pruneJobs lists those of what the asker may look at.
+func (c *call) pruneJobs() (any, error) {
+	list := []map[string]any{}
+	for _, job := range c.settings.PruneJobs {
+		store, _ := job["store"].(string)
+		ns, _ := job["ns"].(string)
+		if c.privileges(store, ns)&(audit|modify) != 0 {
+			list = append(list, job)
+		}
+	}
+	return list, nil
+}
+
 func (c *call) garbageCollect() (any, error) {
 	st, _, _, err := c.place(modify, 0)
 	if err != nil {
@@ -389,7 +402,7 @@ func (c *call) listNamespaces() (any, error) {
 	case err != nil:
 		return nil, err
 	case !st.hasNamespace(parent):
-		return nil, httpError{404, "namespace not found"}
+		return nil, errNoEntry
 	}
 	return list, nil
 }
@@ -469,13 +482,25 @@ func (c *call) changeOwner() (any, error) {
 	return nil, st.write(filepath.Join(st.groupPath(ns, g), "owner"), []byte(owner+"\n"))
 }
 
+// benchmark is the group that measurements go to, and nothing else.
+var benchmark = format.Group{Type: "host", ID: "benchmark"}
+
 // backup opens a session that writes a snapshot.
 func (c *call) backup() (http.Handler, func(), error) {
 	st, ns, _, err := c.place(backup, 0)
+	switch refused := (httpError{}); {
+	case errors.Is(err, errNoEntry):
+		err = httpError{404, "namespace not found"}
+	case errors.As(err, &refused) && refused.status == 403:
+		err = forbidden("missing permissions '%s' on '%s'", backup, aclPath(c.form.Get("store"), ns))
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	g, err := c.group()
+	if err == nil && g == benchmark {
+		err = errors.New("unable to run benchmark without --benchmark flags")
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -501,6 +526,12 @@ func (c *call) backup() (http.Handler, func(), error) {
 // read opens a session that reads a snapshot.
 func (c *call) read() (http.Handler, func(), error) {
 	st, ns, b, err := c.snapshot(read, backup)
+	switch refused := (httpError{}); {
+	case errors.Is(err, errNoEntry):
+		err = fmt.Errorf("snapshot %s does not exist.", b)
+	case errors.As(err, &refused) && refused.status == 403:
+		err = errors.New("no permissions on " + aclPath(c.form.Get("store"), ns))
+	}
 	if err != nil {
 		return nil, nil, err
 	}

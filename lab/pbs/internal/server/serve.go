@@ -120,7 +120,7 @@ func Run(path string) error {
 	log.Printf("listening on %s, fingerprint %s", listener.Addr(), ready.Fingerprint)
 	config := &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 	quiet := log.New(discard{}, "", 0) // handshakes that clients give up, as on a wrong fingerprint
-	return (&http.Server{Handler: s.Handler(), ErrorLog: quiet}).Serve(tls.NewListener(listener, config))
+	return (&http.Server{Handler: s.Handler(), ErrorLog: quiet}).Serve(tolerantListener{tls.NewListener(listener, config)})
 }
 
 type discard struct{}

@@ -51,7 +51,7 @@ type writer struct {
 func begin(st *store, ns string, b format.Snapshot, who string) (*session, error) {
 	group := st.groupPath(ns, b.Group)
 	if !st.lock(group) {
-		return nil, fmt.Errorf("unable to acquire lock on backup group %s: locked by another operation", b.Group)
+		return nil, fmt.Errorf("unable to acquire lock on backup group directory %q - another backup is already running", group)
 	}
 	s := &session{store: st, ns: ns, snapshot: b, chunks: map[format.Digest]int64{}, writers: map[int]*writer{}, files: map[string]fileSum{}}
 	s.release = append(s.release, func() { st.unlock(group) })

@@ -22,6 +22,8 @@ type Settings struct {
 	Users      []Account   `json:"users"`
 	Tokens     []Account   `json:"tokens"`
 	ACL        []ACLEntry  `json:"acl"`
+	// PruneJobs as the API shows them: id, store, ns, schedule, keep-daily and so on. They are not run.
+	PruneJobs []map[string]any `json:"pruneJobs,omitempty"`
 }
 
 // Datastore is a directory of chunks and snapshots.

@@ -1,0 +1,211 @@
+package server
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	token  = "backup@pbs!node1"
+	secret = "a secret+with a plus"
+)
+
+// serve starts a server with a datastore `store`, namespace `node1/volumes`, a token for it, and an administrator.
+func serve(t *testing.T) (*Server, string) {
+	t.Helper()
+	root := t.TempDir()
+	give := func(path, role string, ids ...string) (list []ACLEntry) {
+		for _, id := range ids {
+			list = append(list, ACLEntry{Path: path, Auth: id, Role: role})
+		}
+		return list
+	}
+	settings := Settings{
+		Listen: "127.0.0.1:0", State: root,
+		Datastores: []Datastore{{Name: "store", Path: filepath.Join(root, "store"), Namespaces: []string{"node1/volumes"}}},
+		Users:      []Account{{ID: "backup@pbs"}, {ID: superuser, Secret: secret}},
+		Tokens:     []Account{{ID: token, Secret: secret}},
+		ACL:        give("/datastore/store/node1", "DatastoreBackup", "backup@pbs", token),
+		PruneJobs: []map[string]any{
+			{"id": "node1-volumes", "store": "store", "ns": "node1/volumes", "keep-daily": 30},
+			{"id": "other", "store": "other", "keep-daily": 1},
+		},
+	}
+	text, _ := json.Marshal(settings)
+	file := filepath.Join(root, "settings.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(file, t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(s.Handler())
+	server.Listener = tolerantListener{server.Listener}
+	server.Start()
+	t.Cleanup(server.Close)
+	return s, server.URL
+}
+
+type request struct {
+	method, path, kind, body, authorization, cookie, csrf string
+}
+
+// ask is the status and text of an answer; redirections are not followed.
+func ask(t *testing.T, base string, r request) (int, string) {
+	t.Helper()
+	asked, err := http.NewRequest(r.method, base+r.path, strings.NewReader(r.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Content-Type": r.kind, "Authorization": r.authorization, "Cookie": r.cookie, "CSRFPreventionToken": r.csrf} {
+		if value != "" {
+			asked.Header.Set(name, value)
+		}
+	}
+	response, err := http.DefaultTransport.RoundTrip(asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode, strings.TrimSpace(string(text))
+}
+
+func bearer(secret string) string { return "PBSAPIToken " + token + ":" + secret }
+
+func TestEmptyPartsOfAPathCountForNothing(t *testing.T) {
+	_, base := serve(t)
+	good := bearer(url.PathEscape(secret))
+	for _, path := range []string{"/api2/json/version", "//api2/json/version", "/api2//json/version/"} {
+		if status, text := ask(t, base, request{method: "GET", path: path, authorization: good}); status != 200 {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+	}
+	if status, _ := ask(t, base, request{method: "GET", path: "/api2/./json/version", authorization: good}); status != 400 {
+		t.Errorf("a dot: %d", status)
+	}
+}
+
+func TestLogsInByFormAndByJSON(t *testing.T) {
+	s, base := serve(t)
+	form := url.Values{"username": {superuser}, "password": {secret}}.Encode()
+	text, _ := json.Marshal(map[string]string{"username": superuser, "password": secret})
+	for kind, body := range map[string]string{"application/x-www-form-urlencoded": form, "application/json": string(text)} {
+		status, answer := ask(t, base, request{method: "POST", path: "//api2/json/access/ticket", kind: kind, body: body})
+		var got struct {
+			Data struct{ Ticket, CSRFPreventionToken string }
+		}
+		if err := json.Unmarshal([]byte(answer), &got); err != nil || status != 200 {
+			t.Fatalf("%s: %d %s", kind, status, answer)
+		}
+		// A ticket is base64, whose + no client escapes: percent signs alone are decoded.
+		create := request{method: "POST", path: "/api2/json/admin/datastore/store/namespace", kind: "application/json",
+			body: fmt.Sprintf(`{"parent":"node1","name":"by-%d"}`, len(kind)), cookie: "PBSAuthCookie=" + strings.ReplaceAll(got.Data.Ticket, "=", "%3D"), csrf: got.Data.CSRFPreventionToken}
+		if status, answer := ask(t, base, create); status != 200 {
+			t.Errorf("%s: %d %s", kind, status, answer)
+		}
+	}
+	for range 100 { // by chance some have a +
+		ticket := s.ticket(superuser, nowPlus(1))
+		if status, _ := ask(t, base, request{method: "GET", path: "/api2/json/version", cookie: "PBSAuthCookie=" + ticket}); status != 200 {
+			t.Fatalf("refused: %s", ticket)
+		}
+	}
+	wrong := request{method: "POST", path: "/api2/json/access/ticket", kind: "application/json", body: `{"username":"root@pam","password":"x"}`}
+	if status, text := ask(t, base, wrong); status != 401 || text != "permission check failed." {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
+func TestSaysWhyNotAsTheServerDoes(t *testing.T) {
+	_, base := serve(t)
+	good := bearer(url.PathEscape(secret))
+	const store = "/api2/json/admin/datastore/store/"
+	upgrade := "?store=store&backup-type=host&backup-time=1800000000&backup-id="
+	for _, c := range []struct {
+		path, authorization string
+		status              int
+		text                string
+	}{
+		{store + "snapshots?ns=node1/volumes", bearer("guess"), 401, "authentication failed - invalid credentials"},
+		{store + "snapshots?ns=node1/volumes", "PBSAPIToken backup@pbs!gone:x", 401, "authentication failed - user account or token disabled or expired."},
+		{store + "snapshots?ns=node1/volumes", "", 401, "authentication failed - no authentication credentials provided."},
+		{store + "snapshots?ns=node1/missing", good, 400, "ENOENT: No such file or directory"},
+		{store + "groups?ns=node1/missing", good, 400, "ENOENT: No such file or directory"},
+		{store + "snapshots?ns=node2", good, 403, "permission check failed - missing Datastore.Audit|Datastore.Backup on /datastore/store/node2"},
+		{"/api2/json/backup" + upgrade + "a&ns=node1/missing", good, 404, "namespace not found"},
+		{"/api2/json/backup" + upgrade + "a&ns=node2", good, 403, "missing permissions 'Datastore.Backup' on '/datastore/store/node2'"},
+		{"/api2/json/backup" + upgrade + "benchmark&ns=node1/volumes", good, 400, "unable to run benchmark without --benchmark flags"},
+		{"/api2/json/reader" + upgrade + "a&ns=node1/missing", good, 400, "snapshot host/a/2027-01-15T08:00:00Z does not exist."},
+		{"/api2/json/reader" + upgrade + "a&ns=node2", good, 400, "no permissions on /datastore/store/node2"},
+	} {
+		status, text := ask(t, base, request{method: "GET", path: c.path, authorization: c.authorization})
+		if strings.HasPrefix(c.path, "/api2/json/backup") || strings.HasPrefix(c.path, "/api2/json/reader") {
+			status, text = askUpgrade(t, base, c.path, c.authorization)
+		}
+		if status != c.status || text != c.text {
+			t.Errorf("%s: %d %q", c.path, status, text)
+		}
+	}
+}
+
+func askUpgrade(t *testing.T, base, path, authorization string) (int, string) {
+	t.Helper()
+	protocol := map[bool]string{true: "proxmox-backup-protocol-v1", false: "proxmox-backup-reader-protocol-v1"}[strings.Contains(path, "/backup?")]
+	head := fmt.Sprintf("GET %s HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: %s\r\nAuthorization: %s\r\n\r\n", path, protocol, authorization)
+	return raw(t, base, head)
+}
+
+// raw sends a head that has no Host.
+func raw(t *testing.T, base, head string) (int, string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, head); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode, strings.TrimSpace(string(text))
+}
+
+func TestTakesARequestWithoutHost(t *testing.T) {
+	_, base := serve(t)
+	head := "GET /api2/json/version HTTP/1.1\r\nAuthorization: " + bearer(url.PathEscape(secret)) + "\r\n\r\n"
+	if status, text := raw(t, base, head); status != 200 {
+		t.Errorf("%d %s", status, text)
+	}
+}
+
+func TestShowsPruneJobsOfWhatMayBeLookedAt(t *testing.T) {
+	s, base := serve(t)
+	cookie := "PBSAuthCookie=" + s.ticket(superuser, nowPlus(0))
+	_, all := ask(t, base, request{method: "GET", path: "/api2/json/config/prune", cookie: cookie})
+	if !strings.Contains(all, "node1-volumes") || !strings.Contains(all, `"keep-daily":30`) || !strings.Contains(all, "other") {
+		t.Error(all)
+	}
+	if _, none := ask(t, base, request{method: "GET", path: "/api2/json/config/prune", authorization: bearer(url.PathEscape(secret))}); none != `{"data":[]}` {
+		t.Error(none)
+	}
+}
+
+func nowPlus(seconds int) time.Time { return time.Now().Add(time.Duration(seconds) * time.Second) }
