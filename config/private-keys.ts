@@ -1,25 +1,161 @@
-import { readFileSync } from "node:fs";
+/** The private key a node is reached with: everything that would refuse it later, found before anything is touched. */
+import { createPrivateKey } from "node:crypto";
+import { readFileSync, statSync, type Stats } from "node:fs";
+import { utils, type ParsedKey } from "ssh2";
 import type { Settings } from "./load";
-import { homePath } from "./node";
-import { ConfigError } from "./problems";
+import { bareKey, homePath } from "./node";
+import { ConfigError, type Problem } from "./problems";
 
-/**
- * The private key of every node, by node name. Read before anything is touched.
- * @throws ConfigError for a file that cannot be read
- */
-export function readPrivateKeys({ nodes }: Settings): Readonly<Record<string, string>> {
-  const entries = Object.entries(nodes).map(([name, { ssh }]) => [
-    name,
-    readPrivateKey(name, ssh.privateKeyFile),
-  ]);
-  return Object.fromEntries(entries) as Record<string, string>;
+/** What is wrong with a private key file. */
+export interface KeyProblem {
+  /** What it has to be. */
+  readonly allowed: string;
+  /** What it is. */
+  readonly found: string;
+  /** A command, or what else mends it. */
+  readonly fix: string;
 }
 
-function readPrivateKey(node: string, file: string): string {
+/** A private key as the program needs it. */
+export interface PrivateKey {
+  readonly text: string;
+  /** Its public half, type and base64. */
+  readonly publicKey: string;
+}
+
+const problem = (allowed: string, found: string, fix: string): KeyProblem => ({
+  allowed,
+  found,
+  fix,
+});
+
+/**
+ * Reads a private key file the way all who use it would: the command plugin (golang.org/x/crypto/ssh), OpenSSH, which
+ * the Docker provider starts, and no person to ask for a passphrase.
+ *
+ * @param file as configured; `~` is the home directory
+ * @param publicKeys if given, its public half has to be among them: the node accepts no other
+ */
+export function readPrivateKey(
+  file: string,
+  publicKeys?: readonly string[],
+): PrivateKey | KeyProblem {
+  const read = readText(file);
+  if (typeof read !== "string") return read;
+  const form = formProblem(file, read);
+  if (form) return form;
+  const publicKey = publicHalf(read);
+  if (!publicKey) return unreadable(file, read);
+  if (publicKeys && !publicKeys.map(bareKey).includes(publicKey))
+    return problem(
+      "the private half of one of ssh.publicKeys, which are the keys the node accepts",
+      "its public half is not in ssh.publicKeys",
+      `add to ssh.publicKeys: ${publicKey}`,
+    );
+  return { text: read, publicKey };
+}
+
+function unreadable(file: string, text: string): KeyProblem {
+  const parsed: unknown = utils.parseKey(text);
+  const said = parsed instanceof Error ? parsed.message : "";
+  const locked = /ENCRYPTED/.test(text) || /encrypted/i.test(said);
+  return problem(
+    "a private key without passphrase, as OpenSSH writes it",
+    locked
+      ? "it has a passphrase; the program needs a key without passphrase"
+      : "not a private key without passphrase, as the program needs one",
+    `ssh-keygen -p -N '' -f ${file}`,
+  );
+}
+
+function readText(file: string): string | KeyProblem {
+  const path = homePath(file);
+  const generate = `ssh-keygen -t ed25519 -f ${file}`;
   try {
-    return readFileSync(homePath(file), "utf8");
-  } catch {
-    const path = ["nodes", node, "ssh", "privateKeyFile"];
-    throw new ConfigError([{ path, value: file, allowed: "a readable file with the private key" }]);
+    const status = statSync(path);
+    return modeProblem(file, status) ?? readFileSync(path, "utf8");
+  } catch (error) {
+    const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
+    const found = gone ? "there is no such file" : (error as Error).message;
+    return problem("a readable file with the private key", found, generate);
   }
+}
+
+/** OpenSSH asks this of the user's own files only (authfile.c, sshkey_perm_ok). */
+function modeProblem(file: string, { mode, uid }: Stats): KeyProblem | undefined {
+  if ((mode & 0o077) === 0 || uid !== process.getuid?.()) return undefined;
+  const found = `others may read it (mode ${(mode & 0o777).toString(8)}); ssh refuses it`;
+  return problem("a file nobody else may read", found, `chmod 600 ${file}`);
+}
+
+/** What a parser would only call an error in libcrypto. */
+function formProblem(file: string, text: string): KeyProblem | undefined {
+  const isPrivate = text.includes("PRIVATE KEY");
+  if (text.trim() === "")
+    return problem("a private key", "the file is empty", `ssh-keygen -t ed25519 -f ${file}`);
+  if (!isPrivate && !(utils.parseKey(text) instanceof Error))
+    return problem(
+      "the private key",
+      "it holds the public half",
+      `name the other file: ${file.replace(/\.pub$/, "")}`,
+    );
+  if (isPrivate && text.includes("\r"))
+    return problem(
+      "a private key whose lines end in a newline alone",
+      "its lines end as on Windows, which ssh refuses",
+      `sed -i 's/\\r$//' ${file}`,
+    );
+  if (isPrivate && !text.endsWith("\n"))
+    return problem(
+      "a private key whose last line ends in a newline",
+      "its last line does not end, which ssh refuses",
+      `echo >> ${file}`,
+    );
+  return undefined;
+}
+
+/** Type and base64 of the public half; none of what is locked, or no private key that OpenSSH reads. */
+function publicHalf(text: string): string | undefined {
+  // PuTTY's format is only this parser's.
+  if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----$/m.test(text)) return undefined;
+  // The types promise one key; the parser answers with a list for formats that hold several.
+  const parsed = utils.parseKey(traditional(text)) as ParsedKey | ParsedKey[] | Error;
+  if (parsed instanceof Error) return undefined;
+  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  return key?.isPrivateKey() ? `${key.type} ${key.getPublicSSH().toString("base64")}` : undefined;
+}
+
+/** PKCS #8, which ssh2 does not read, in the older form of its algorithm, which it does. */
+function traditional(text: string): string {
+  if (!text.includes("BEGIN PRIVATE KEY")) return text;
+  try {
+    const key = createPrivateKey(text);
+    const type = key.asymmetricKeyType === "rsa" ? "pkcs1" : "sec1";
+    return key.export({ type, format: "pem" }) as string;
+  } catch {
+    return "";
+  }
+}
+
+/**
+ * The private keys of all nodes, by node.
+ * @throws ConfigError naming every node whose key cannot be used, and how to mend it
+ */
+export function readPrivateKeys({
+  nodes,
+}: Pick<Settings, "nodes">): Readonly<Record<string, string>> {
+  const problems: Problem[] = [];
+  const texts: Record<string, string> = {};
+  for (const [name, { ssh }] of Object.entries(nodes)) {
+    const key = readPrivateKey(ssh.privateKeyFile, ssh.publicKeys);
+    if ("text" in key) texts[name] = key.text;
+    else problems.push(asProblem(name, ssh.privateKeyFile, key));
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return texts;
+}
+
+function asProblem(node: string, value: string, { allowed, found, fix }: KeyProblem): Problem {
+  const path = ["nodes", node, "ssh", "privateKeyFile"];
+  return { path, value, allowed: `${allowed}; this one: ${found} (${fix})` };
 }

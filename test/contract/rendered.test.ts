@@ -12,7 +12,7 @@ const key = privateKey();
 
 async function scripts(): Promise<Record<string, string>> {
   const prod = stackFile("prod");
-  const ssh = { "proj-docker02": { ssh: { privateKeyFile: key.file } } };
+  const ssh = { "proj-docker02": { ssh: key.ssh } };
   const recorder = await startEngine({
     config: {
       "docker-node:proxmox": JSON.stringify(prod.proxmox),

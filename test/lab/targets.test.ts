@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { PreviewOptions, UpOptions } from "@pulumi/pulumi/automation";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import program from "../../index";
+import { privateKey } from "../support/key";
 import { prodWith } from "../support/settings";
 import { BareEngine } from "./bare-pulumi";
 import { Steps } from "./support";
@@ -13,11 +14,7 @@ import { Steps } from "./support";
 jest.setTimeout(5 * 60_000);
 
 const engine = new BareEngine();
-const keyFile = (): string => path.join(engine.folder, "key");
-
-beforeAll(() => {
-  fs.writeFileSync(keyFile(), "PRIVATE KEY");
-});
+const key = privateKey();
 
 /** proj-docker02 and its twin from production's defaults; nobody listens at the endpoint. */
 function settings(): RawSettings {
@@ -25,7 +22,7 @@ function settings(): RawSettings {
   const twin = { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } };
   return {
     proxmox: { endpoint: "https://127.0.0.1:1/" },
-    defaults: merge(raw.defaults, { ssh: { privateKeyFile: keyFile() } }),
+    defaults: merge(raw.defaults, { ssh: key.ssh }),
     nodes: merge(raw.nodes, { "proj-docker01": twin }),
   };
 }

@@ -19,7 +19,7 @@ const key = privateKey();
 
 async function run({ ssh, ...override }: Override, preview = false): Promise<Recorder> {
   // Not merged: what the override sets to null has to reach the settings.
-  const raw = prodWith({ ...override, ssh: { ...ssh, privateKeyFile: key.file } });
+  const raw = prodWith({ ...override, ssh: { ...key.ssh, ...ssh } });
   const recorder = await startEngine({
     preview,
     config: {

@@ -168,7 +168,7 @@ async function run(
   { proxmox = {}, preview = false, config = {} } = {},
 ): Promise<Recorder> {
   const raw = prodWith({});
-  const node = merge(raw.defaults, { ssh: { privateKeyFile: key.file } });
+  const node = merge(raw.defaults, { ssh: key.ssh });
   const recorder = await startEngine({
     preview,
     config: {

@@ -26,7 +26,7 @@ const key = privateKey();
 /** Production's node and its twin, from one set of defaults. */
 function fleet(defaults: object, one: object | null = ONE, two: object = {}): RawSettings {
   const raw = prodWith({});
-  const shared = { ssh: { privateKeyFile: key.file }, ...defaults };
+  const shared = { ssh: key.ssh, ...defaults };
   const nodes = merge({ "proj-docker01": ONE, "proj-docker02": two }, { "proj-docker01": one });
   return { proxmox: raw.proxmox, defaults: merge(raw.defaults, shared), nodes };
 }

@@ -29,7 +29,7 @@ async function run(
   override: unknown = {},
   preview = false,
 ): Promise<{ recorder: Recorder; outputs: Outputs }> {
-  const raw = prodWith(merge({ ssh: { privateKeyFile: key.file } }, override));
+  const raw = prodWith(merge({ ssh: key.ssh }, override));
   const config = {
     "docker-node:proxmox": JSON.stringify(raw.proxmox),
     "docker-node:defaults": JSON.stringify(raw.defaults),
@@ -138,7 +138,7 @@ describe("outputs", () => {
 
   test("say nothing of an agent that is not there", async () => {
     const { proxmox, defaults } = prodWith({});
-    const own = { portainer: null, ssh: { privateKeyFile: key.file } };
+    const own = { portainer: null, ssh: key.ssh };
     const recorder = await startEngine({
       config: {
         "docker-node:proxmox": JSON.stringify(proxmox),
@@ -214,13 +214,13 @@ describe("the machine", () => {
     expect(firewallRules({ ...node, network: { ...node.network, firewall: undefined } })).toEqual(
       [],
     );
-    const raw = prodWith({ ssh: { privateKeyFile: key.file } });
+    const raw = prodWith({ ssh: key.ssh });
     const defaults = merge(raw.defaults, { network: { firewall: null } });
     const recorder = await startEngine({
       config: {
         "docker-node:proxmox": JSON.stringify(raw.proxmox),
         "docker-node:nodes": JSON.stringify({
-          [NODE]: merge(defaults, { ssh: { privateKeyFile: key.file } }),
+          [NODE]: merge(defaults, { ssh: key.ssh }),
         }),
         "docker-node:proxmoxApiToken": "t",
         "docker-node:agentSecret": SECRET,
@@ -335,7 +335,7 @@ describe("the Portainer agent", () => {
     const raw = prodWith({});
     const defaults = merge(raw.defaults, {
       portainer: null,
-      ssh: { privateKeyFile: key.file },
+      ssh: key.ssh,
     });
     const settings = loadSettings({ ...raw, defaults });
     expect(settings.nodes[NODE]?.portainer).toBeUndefined();
@@ -407,9 +407,7 @@ test("several nodes share the cluster's provider and the image, and have their o
   const recorder = await startEngine({
     config: {
       "docker-node:proxmox": JSON.stringify(raw.proxmox),
-      "docker-node:defaults": JSON.stringify(
-        merge(raw.defaults, { ssh: { privateKeyFile: key.file } }),
-      ),
+      "docker-node:defaults": JSON.stringify(merge(raw.defaults, { ssh: key.ssh })),
       "docker-node:nodes": JSON.stringify(nodes),
       "docker-node:proxmoxApiToken": "t",
       "docker-node:agentSecret": SECRET,

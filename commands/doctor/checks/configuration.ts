@@ -1,7 +1,6 @@
 /** The stack's configuration, its secrets, and the keys it names. */
-import { statSync } from "node:fs";
-import { homedir } from "node:os";
-import { bareKey } from "../../../config/node";
+import { bareKey, homePath } from "../../../config/node";
+import { readPrivateKey } from "../../../config/private-keys";
 import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
 
 /** `user@realm!token=uuid` (pveum(1)). */
@@ -98,27 +97,18 @@ function unseal(reason: string, stack: string): string {
   return "pulumi login";
 }
 
+/** What the program refuses, and then what only OpenSSH itself can tell. */
 async function sshKey(
   run: Context["run"],
-  name: string,
+  file: string,
   wanted: readonly (readonly string[])[],
 ): Promise<Finding> {
-  const file = name.replace(/^~(?=\/)/, homedir());
-  const mode = statSync(file, { throwIfNoEntry: false })?.mode;
-  const generate = `ssh-keygen -t ed25519 -f ${name}`;
-  if (mode === undefined) return fail("there is no such file", generate);
-  if ((mode & 0o077) !== 0) {
-    const octal = (mode & 0o777).toString(8);
-    return fail(`others may read it (mode ${octal}); ssh refuses it`, `chmod 600 ${name}`);
-  }
-  const { code, stdout } = await run("ssh-keygen", ["-y", "-P", "", "-f", file]);
+  const problem = wanted
+    .map((publicKeys) => readPrivateKey(file, publicKeys))
+    .find((key) => "fix" in key);
+  if (problem && "fix" in problem) return fail(problem.found, problem.fix);
+  const { code, stdout } = await run("ssh-keygen", ["-y", "-P", "", "-f", homePath(file)]);
   if (code === undefined) return skip("needs ssh-keygen");
-  if (code !== 0)
-    return fail(
-      "not a private key without passphrase, as the program needs one",
-      `ssh-keygen -p -N '' -f ${name}`,
-    );
-  const key = bareKey(stdout);
-  if (wanted.every((keys) => keys.map(bareKey).includes(key))) return pass(key.split(" ")[0] ?? "");
-  return fail("its public half is not in ssh.publicKeys", `add to ssh.publicKeys: ${key}`);
+  if (code !== 0) return fail("ssh-keygen cannot read it", `ssh-keygen -p -N '' -f ${file}`);
+  return pass(bareKey(stdout).split(" ")[0] ?? "");
 }
