@@ -6,11 +6,11 @@
  * Started by the `pulumi` that `cliEnv` puts on the PATH.
  */
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import * as server from "@pulumi/pulumi/automation/server";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
-import program from "../index";
-import { CLI_VARIABLE, PROJECT_VARIABLE } from "./lib/stack";
+import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE } from "./lib/stack";
 
 /** What `@pulumi/pulumi/automation/server` has, though its types leave it out. */
 const { LanguageServer } = server as unknown as {
@@ -22,13 +22,18 @@ const { LanguageRuntimeService } = language as unknown as {
 
 const RUNS_PROGRAM = ["preview", "pre", "up", "update"];
 
+const runsProgram = (args: readonly string[]): boolean =>
+  RUNS_PROGRAM.includes(args[0] ?? "") || args.includes("--run-program");
+
 async function main(args: string[]): Promise<number> {
   const cli = process.env[CLI_VARIABLE];
   const project = process.env[PROJECT_VARIABLE];
   if (!cli || !project) throw new Error(`${CLI_VARIABLE} and ${PROJECT_VARIABLE} are not set`);
   const where = ["--cwd", project];
-  if (!RUNS_PROGRAM.includes(args[0] ?? "")) return run(cli, [...args, ...where]);
+  if (!runsProgram(args)) return run(cli, [...args, ...where]);
   const host = new grpc.Server();
+  const file = process.env[PROGRAM_VARIABLE] ?? join(__dirname, "../index");
+  const { default: program } = (await import(file)) as { default: () => object };
   const inline = async (): Promise<object> => Promise.resolve({ ...program() });
   host.addService(LanguageRuntimeService, new LanguageServer(inline));
   const client = `--client=127.0.0.1:${await listen(host)}`;

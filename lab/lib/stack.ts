@@ -82,6 +82,8 @@ function stackEnv(lab: Lab): Record<string, string> {
 /** Where `lab/pulumi-cli.ts` finds the engine's CLI, and the directory with the project. */
 export const CLI_VARIABLE = "DOCKER_NODE_LAB_PULUMI";
 export const PROJECT_VARIABLE = "DOCKER_NODE_LAB_PROJECT";
+/** A module that is another program than this project's. */
+export const PROGRAM_VARIABLE = "DOCKER_NODE_LAB_PROGRAM";
 
 /**
  * Environment in which `pulumi` is the lab's and works on its stack, for the project's own commands and for
@@ -90,10 +92,7 @@ export const PROJECT_VARIABLE = "DOCKER_NODE_LAB_PROJECT";
 export function cliEnv(lab: Lab): Record<string, string> {
   const { stateDir } = lab.instance;
   const bin = path.join(stateDir, "bin");
-  fs.mkdirSync(bin, { recursive: true });
-  const tsx = path.join(ROOT, "node_modules/.bin/tsx");
-  const script = `#!/bin/sh\nexec '${tsx}' '${path.join(ROOT, "lab/pulumi-cli.ts")}' "$@"\n`;
-  fs.writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
+  putPulumi(bin);
   return {
     ...stackEnv(lab),
     PULUMI_HOME: lab.engine.home,
@@ -101,6 +100,14 @@ export function cliEnv(lab: Lab): Record<string, string> {
     [CLI_VARIABLE]: lab.engine.cli,
     [PROJECT_VARIABLE]: path.join(stateDir, "project"),
   };
+}
+
+/** Puts the lab's `pulumi` into a folder for the PATH. */
+export function putPulumi(bin: string): void {
+  fs.mkdirSync(bin, { recursive: true });
+  const tsx = path.join(ROOT, "node_modules/.bin/tsx");
+  const script = `#!/bin/sh\nexec '${tsx}' '${path.join(ROOT, "lab/pulumi-cli.ts")}' "$@"\n`;
+  fs.writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
 }
 
 /** The stack's configuration: the file, what this lab knows, what its instance declares, then the override. */

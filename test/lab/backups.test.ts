@@ -21,6 +21,7 @@ import { KINDS, backUp, runBackup, type Rehearsal, type Stage } from "../../lab/
 import { pathOf, timeOf, type Section, type Snapshot } from "../../clients/backup-server";
 import type { NodeCoverage } from "../../commands/backups/report";
 import { main as restore } from "../../commands/restore/cli";
+import { commands } from "../support/documents";
 import { Life } from "./life";
 import { Shell, log, processesWith, statusOfCommand, waitFor } from "./support";
 
@@ -151,6 +152,13 @@ describe("what is backed up", () => {
     expect([...kinds].sort()).toEqual(
       expect.arrayContaining(["configuration", "image", "vm", "volume"]),
     );
+  });
+
+  step("the commands that docs/how-to/back-up.md has for the node answer", async () => {
+    const lines = commands("docs/how-to/back-up.md").map(({ line }) => line);
+    const onNode = lines.filter((line) => line.startsWith("docker "));
+    expect(onNode).toHaveLength(3);
+    for (const line of onNode) await shell.root(line);
   });
 
   step("a new volume is never backed up, and that is beyond its RPO", async () => {

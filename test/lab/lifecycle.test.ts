@@ -4,12 +4,13 @@ import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { isHostOf } from "../../config/cidr";
 import { openConsumer } from "../../lab/lib/consumer";
-import { erase, instance } from "../../lab/lib/instance";
+import { declare, erase, instance } from "../../lab/lib/instance";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
 import type { PlanJson } from "../../commands/plan/render";
+import { commands } from "../support/documents";
 import { Forge } from "./forge";
 import { Life } from "./life";
 import {
@@ -35,6 +36,7 @@ jest.setTimeout(30 * 60_000);
 const NODE = "proj-docker02";
 const here = instance("test");
 const GIB = 1024 ** 3;
+const TUTORIAL = "docs/tutorial/first-node.md";
 
 let lab: Lab;
 let stack: Stack;
@@ -43,6 +45,12 @@ let shell: Shell;
 let node: NodeFacts[string];
 const life = new Life();
 const { step } = life;
+
+/** Types a line of a document; its exit status. */
+const typed = (line: string): Promise<number> => {
+  log(line);
+  return statusOfCommand("bash", ["-c", line], { ...process.env, DOCKER_NODE_LAB: here.name });
+};
 
 const quiet = { onOutput: (): void => undefined };
 
@@ -114,6 +122,36 @@ step("refresh finds nothing changed", async () => {
     steps.diffs.forEach(log);
   });
   await stack.preview({ ...quiet, expectNoChanges: true });
+});
+
+describe("the tutorial", () => {
+  const lines = commands(TUTORIAL).map(({ line }) => line);
+  /** Between two lines of it; both are typed elsewhere too. */
+  const between = (from: string, to: string): string[] =>
+    lines.slice(lines.indexOf(from) + 1, lines.indexOf(to));
+
+  afterAll(() => {
+    declare(here, {});
+  });
+
+  step("looks at the node, and asks for nothing", async () => {
+    for (const line of between("npm run lab", "npm run lab -- run npm run plan -- --stack lab"))
+      expect([line, await typed(line)]).toEqual([line, 0]);
+  });
+
+  step("adds a network, loses it by hand, gets it back, and builds on the node", async () => {
+    const network = { subnet: "172.19.2.0/24" };
+    declare(here, { nodes: { [NODE]: { networks: { "observatory-secondary": network } } } });
+    for (const line of between("npm run lab -- preview", "npm run lab -- destroy"))
+      expect([line, await typed(line)]).toEqual([line, 0]);
+  });
+
+  step("leaves the node as it was, with the change undone", async () => {
+    declare(here, {});
+    expect((await up()).diffs).toEqual([
+      expect.stringMatching(/^delete .*-observatory-secondary/) as unknown,
+    ]);
+  });
 });
 
 step("secrets are in no state file in the clear", () => {
@@ -554,7 +592,7 @@ step("a machine that exists already is adopted by another stack, and goes on", a
 });
 
 step("destroy leaves nothing in Proxmox, no QEMU and no file", async () => {
-  await stack.destroy(quiet);
+  expect(await typed("npm run lab -- destroy")).toBe(0);
   expect(await proxmox.vmIds()).toEqual([]);
   for (const datastore of ["nvme-pool", "local"]) {
     expect(await proxmox.get(`/nodes/pve01/storage/${datastore}/content`)).toEqual([]);
@@ -564,7 +602,7 @@ step("destroy leaves nothing in Proxmox, no QEMU and no file", async () => {
       (line) => line.includes(here.runDir) || line.includes(here.stateDir),
     ),
   ).toEqual([]);
-  await removeLab(here);
+  expect(await typed("npm run lab -- down")).toBe(0);
   expect([here.stateDir, here.runDir].filter((dir) => existsSync(dir))).toEqual([]);
   expect(processesWith(here.stateDir)).toEqual([]);
 });

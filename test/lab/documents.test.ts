@@ -1,0 +1,86 @@
+/**
+ * Every `pulumi` command of every document, typed into bash as it stands there, with the real CLI. The program
+ * behind it has resources of the names the documents use, and needs neither VM nor Proxmox.
+ */
+import { execFileSync } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/engine";
+import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE, putPulumi } from "../../lab/lib/stack";
+import { ROOT, commands, documents } from "../support/documents";
+import { log } from "./support";
+
+jest.setTimeout(10 * 60_000);
+
+/** What a document's reader types of Pulumi, placeholders filled in. */
+function typed(document: string): string[] {
+  const lines = commands(document).map(({ line }) => line);
+  const ofPulumi = lines.filter((line) => line.startsWith("pulumi ") || line.startsWith("cd "));
+  return ofPulumi.map((line) =>
+    line.replaceAll("<node>", "proj-docker02").replace(/<[A-Za-z][^<>]*>/g, "0123456789abcdef"),
+  );
+}
+
+const pages = documents().filter((document) => typed(document).some((line) => !/^cd /.test(line)));
+
+/** A stack that is up, with the secrets there are; for documents that do not begin with one. */
+const BEFORE = [
+  "pulumi stack init prod",
+  "pulumi config set --secret backupKey key --stack prod",
+  "pulumi up --stack prod",
+];
+
+let engine: Engine;
+let folder: string;
+
+beforeAll(async () => {
+  engine = await ensureEngine(log);
+  folder = mkdtempSync(join(tmpdir(), "docker-node-documents-"));
+  putPulumi(join(folder, "bin"));
+  type(BEFORE, makeProject("before"));
+}, 30 * 60_000);
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The folder a reader is in: the project, the consumer's project, and files that commands read. */
+function makeProject(name: string): string {
+  const work = join(folder, name);
+  const consumer = join(work, "examples/consumer");
+  mkdirSync(consumer, { recursive: true });
+  mkdirSync(join(work, "state"));
+  writeFileSync(join(work, "Pulumi.yaml"), "name: docker-node\nruntime: nodejs\n");
+  copyFileSync(join(ROOT, "examples/consumer/Pulumi.yaml"), join(consumer, "Pulumi.yaml"));
+  writeFileSync(join(work, "backup-key.json"), '{"kdf":null}');
+  return work;
+}
+
+/** Runs the lines in one bash; what they printed. */
+function type(lines: readonly string[], work: string): string {
+  const env = {
+    ...process.env,
+    ...engineEnv(engine),
+    PATH: `${join(folder, "bin")}:${process.env.PATH ?? ""}`,
+    PULUMI_BACKEND_URL: `file://${join(work, "state")}`,
+    PULUMI_CONFIG_PASSPHRASE: "test",
+    PULUMI_SKIP_CONFIRMATIONS: "true",
+    [CLI_VARIABLE]: engine.cli,
+    [PROJECT_VARIABLE]: ".",
+    [PROGRAM_VARIABLE]: join(__dirname, "two-nodes"),
+  };
+  // A command that asks for a secret reads it from standard input here.
+  const script = ["set -euxo pipefail", ...lines].join("\n");
+  const options = { cwd: work, env, input: "typed\n".repeat(9), encoding: "utf8" } as const;
+  return execFileSync("bash", ["-c", script], options);
+}
+
+test.each(pages)("%s", (document) => {
+  const lines = typed(document);
+  const name = document.replaceAll("/", "-");
+  const begins = lines.includes("pulumi stack init prod");
+  const work = begins ? makeProject(name) : join(folder, name);
+  if (!begins) cpSync(join(folder, "before"), work, { recursive: true });
+  type(lines, work);
+});

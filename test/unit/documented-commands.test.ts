@@ -1,0 +1,180 @@
+/**
+ * Every command of every document is typed into bash (test/support/reader.ts). What it called is held against
+ * the real thing: our own commands against their help, files and tests against what is there, and everything
+ * that needs a VM or a server against the test that runs it there. A call that nothing vouches for fails.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { scriptFor } from "../../commands/doctor/render";
+import { ROOT, commands, documents, read, repositoryFiles, testNames } from "../support/documents";
+import { Reader, type Call } from "../support/reader";
+import { prodNode } from "../support/settings";
+
+const scripts = (JSON.parse(read("package.json")) as { scripts: Record<string, string> }).scripts;
+
+/** A call, and where it is run for real: a named test, or a file with the text that does. */
+interface Proof {
+  readonly call: RegExp;
+  readonly file: string;
+  readonly test?: string;
+  readonly text?: string;
+}
+
+/** What needs a VM, a server or the whole suite. */
+const ELSEWHERE: readonly Proof[] = [
+  { call: /^npm ci$/, file: ".ci/run", text: "npm ci" },
+  { call: /^npm test$/, file: ".ci/run", text: "npm test" },
+  { call: /^npm run test:pve$/, file: ".ci/run", text: "npm run test:pve" },
+  { call: /^npm run test:lab$/, file: ".ci/run", text: "npm run test:lab" },
+  { call: /^npm run types$/, file: "package.json", text: "&& npm run types &&" },
+  { call: /^npm run docs$/, file: "package.json", text: "npm run docs -- --check" },
+  { call: /^npm run lab( |$)/, file: "test/lab/lifecycle.test.ts", text: "commands(TUTORIAL)" },
+  { call: /^pulumi /, file: "test/lab/documents.test.ts", text: 'startsWith("pulumi ")' },
+  {
+    call: /^docker (ps|exec|logs) /,
+    file: "test/lab/backups.test.ts",
+    test: "the commands that docs/how-to/back-up.md has for the node answer",
+  },
+  {
+    call: /^docker run .* sh -c find \/to -mindepth 1 -delete; cp -a \/from\/\. \/to\/$/,
+    file: "test/unit/documented-commands.test.ts",
+    test: "the way back to the copy of before: everything of the copy, and nothing else",
+  },
+  {
+    call: /^proxmox-backup-client key create --kdf none /,
+    file: "test/lab/pbs.test.ts",
+    test: "makes keys and shows what they are, not what they say",
+  },
+  {
+    call: /^(ssh root@pve01 )?pveum /,
+    file: "test/unit/doctor.test.ts",
+    test: "script: a node that has nothing yet",
+  },
+  {
+    call: /^(scp role\.sh root@pve01:|ssh root@pve01 bash )/,
+    file: "test/unit/doctor.test.ts",
+    test: "script: again, nothing is made twice; --rotate makes a new token",
+  },
+];
+
+/** What no test can run, because the program is not to be had; the words are those of its manual. */
+const MANUAL: readonly { readonly call: RegExp; readonly manual: string }[] = [
+  { call: /^pvesm add pbs \w+( --\w[\w-]*( \S+)?)+$/, manual: "pvesm(1)" },
+  {
+    call: /^proxmox-backup-manager (cert info|datastore create \S+ \S+ --reuse-datastore true)$/,
+    manual: "proxmox-backup-manager(1)",
+  },
+  {
+    call: /^proxmox-backup-client key paperkey backup-key\.json --output-format text$/,
+    manual: "proxmox-backup-client(1)",
+  },
+  { call: /^docker (build|push) /, manual: "needs a registry and Proxmox's packages" },
+  {
+    call: /^(rm go\.sum|go build )/,
+    manual: "lab/plugins/build.ts runs the same build with go.sum",
+  },
+];
+
+const reader = new Reader(scriptFor([["proj-docker02", prodNode()]]));
+afterAll(() => {
+  reader.dispose();
+});
+
+/** Help of one of our commands, by the script that runs it, asked once. */
+const helps = new Map<string, string>();
+function helpOf(script: string): string {
+  const known = helps.get(script);
+  if (known !== undefined) return known;
+  const [program = "", ...args] = (scripts[script] ?? "").split(" ");
+  const tool = join(ROOT, "node_modules/.bin", program);
+  const { stdout, stderr } = spawnSync(tool, [...args, "--help"], { cwd: ROOT, encoding: "utf8" });
+  helps.set(script, stdout + stderr);
+  return stdout + stderr;
+}
+
+/** Our commands, which say themselves what they take. */
+const OWN = ["doctor", "import", "plan", "backups", "restore", "drill", "lab"];
+
+/** What is wrong with a call of one of our own commands. */
+function misuse(call: Call): string[] {
+  const [, , ...rest] = call.filter((word) => word !== "--silent");
+  const [script = "", dashes, ...args] = rest;
+  if (dashes !== undefined && dashes !== "--") return [`${dashes} is taken by npm: -- is missing`];
+  const words = script === "lab" ? args.slice(0, 1) : args.filter((word) => word.startsWith("--"));
+  const help = helpOf(script);
+  return words.filter((word) => !new RegExp(`(^|[\\s,|])${word}([\\s,=|]|$)`, "m").test(help));
+}
+
+/** What is wrong with a call of a tool of the repository, or undefined when it is no such call. */
+function tool([program, first, ...rest]: Call): string[] | undefined {
+  if (program !== "npx") return undefined;
+  if (first === "tsx")
+    return existsSync(join(ROOT, rest[0] ?? "")) ? [] : [`${rest[0] ?? ""} is not there`];
+  if (first !== "jest") return undefined;
+  const [, project = "", , pattern = ""] = rest;
+  const tests = repositoryFiles().filter((file) => file.startsWith(`test/${project}/`));
+  return tests.some((file) => new RegExp(pattern).test(file))
+    ? []
+    : [`no test is called ${pattern}`];
+}
+
+/** The lab's commands are all in the tutorial, which is typed there line by line. */
+const inTutorial = new Set(commands("docs/tutorial/first-node.md").map(({ line }) => line));
+
+function unproven(call: Call): string[] {
+  const line = call.join(" ");
+  if (line.startsWith("npm run lab") && !inTutorial.has(line))
+    return [`${line}: not in the tutorial, which a test types`];
+  const ofTool = tool(call);
+  if (ofTool) return ofTool;
+  const [program, run, ...rest] = call;
+  const own =
+    program === "npm" && run === "run" && OWN.includes(rest.find((w) => w !== "--silent") ?? "");
+  const wrong = own ? misuse(call) : [];
+  if (wrong.length > 0) return wrong.map((word) => `${line}: the help has no ${word}`);
+  if (own && !rest.includes("lab")) return [];
+  if (MANUAL.some(({ call: known }) => known.test(line))) return [];
+  const proof = ELSEWHERE.find(({ call: known }) => known.test(line));
+  if (!proof) return [`${line}: nothing vouches for it`];
+  const { file, test: name, text = "" } = proof;
+  const there = name ? testNames(file).includes(name) : read(file).includes(text);
+  return there ? [] : [`${line}: ${file} has no ${name ?? text}`];
+}
+
+const typed = documents().filter((document) => commands(document).length > 0);
+
+test.each(typed)("%s: every command can be typed, and something vouches for it", (document) => {
+  const calls = reader.type(commands(document));
+  expect(calls.length).toBeGreaterThan(0);
+  expect(calls.flatMap(unproven)).toEqual([]);
+});
+
+test("commands in running text are ours, with options they have", () => {
+  const spans = documents().flatMap((document) => read(document).match(/`npm run [^`]+`/g) ?? []);
+  const calls = spans.map((span) => span.slice(1, -1).replace(/\s+/g, " ").split(" "));
+  expect(calls.length).toBeGreaterThan(5);
+  const wrong = calls.flatMap((call) => {
+    const script = call[2] ?? "";
+    if (!(script in scripts)) return [`${call.join(" ")}: no such script`];
+    return OWN.includes(script) ? misuse(call) : [];
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("the way back to the copy of before: everything of the copy, and nothing else", () => {
+  const folder = mkdtempSync(join(tmpdir(), "docker-node-way-back-"));
+  const [from, to] = [join(folder, "from"), join(folder, "to")];
+  mkdirSync(join(from, "sub"), { recursive: true });
+  mkdirSync(join(to, "newer"), { recursive: true });
+  writeFileSync(join(from, "sub/.old"), "old");
+  writeFileSync(join(to, ".newer"), "newer");
+  const lines = commands("docs/how-to/restore.md").map(({ line }) => line);
+  const [, script = ""] =
+    /sh -c '(.+)'$/.exec(lines.find((line) => line.startsWith("docker run")) ?? "") ?? [];
+  const here = script.replaceAll("/from", from).replaceAll("/to", to);
+  expect(spawnSync("sh", ["-c", here], { encoding: "utf8" })).toMatchObject({ status: 0 });
+  expect(readdirSync(to, { recursive: true }).sort()).toEqual(["sub", "sub/.old"]);
+  rmSync(folder, { recursive: true });
+});
