@@ -25,9 +25,9 @@ const INTRO = `# Configuration
 
 Generated from \`config/schema/\` by \`npm run docs\`; do not edit.
 
-Keys of a stack file, \`Pulumi.<stack>.yaml\`. \`docker-node:defaults\` holds what nodes share,
-\`docker-node:nodes\` the nodes by name; both have the shape below. Maps merge, everything else replaces,
-\`null\` removes. Every key is checked before anything is touched; an unknown one is an error.
+The keys of a stack file, \`Pulumi.<stack>.yaml\`. \`docker-node:defaults\` holds what nodes share, \`docker-node:nodes\` the nodes
+by name. Both have the shape below. Maps merge, everything else replaces, and \`null\` removes a value. The program checks every
+key before it touches anything. An unknown key is an error.
 
 | secret | meaning |
 |---|---|

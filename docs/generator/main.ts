@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { CONTRACT } from "../../contract/schema";
 import { configurationPage } from "./configuration";
 import { outputFields, outputsPage, record, type OutputsRecord } from "./outputs";
+import { risksPage } from "./risks";
 
 const ROOT = join(__dirname, "..", "..");
 const RECORD = "test/contract/outputs.json";
@@ -14,6 +15,7 @@ function pages(): Record<string, string> {
   return {
     "docs/reference/configuration.md": configurationPage(),
     "docs/reference/outputs.md": outputsPage(),
+    "docs/reference/risks.md": risksPage(),
     [RECORD]: `${JSON.stringify(record(recorded, CONTRACT, outputFields()), null, 2)}\n`,
   };
 }

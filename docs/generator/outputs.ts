@@ -18,9 +18,9 @@ const INTRO = `# Outputs
 
 Generated from \`contract/schema.ts\` by \`npm run docs\`; do not edit.
 
-What a stack of this program tells other stacks: contract ${CONTRACT}. None of it is secret. A new output leaves the
-version; one that goes, is renamed or means something else raises it, and \`npm test\` sees to that. A reader of
-another version is told so instead of being given half of it.
+What a stack of this program tells other stacks. This is contract ${CONTRACT}; no output is a secret. A new output keeps the
+version. Removing one, renaming it or changing its meaning raises the version, and \`npm test\` checks that. A reader of
+another version gets an error that says so, not half of the outputs.
 
 ## Reading them
 
@@ -35,14 +35,15 @@ const provider = dockerProvider("proj-docker02", node, { privateKeyFile: "~/.ssh
 new docker.Volume("results", { name: "results" }, { provider });
 \`\`\`
 
-\`dockerProvider\` pins the node's host key. [examples/consumer](../../examples/consumer) is a whole stack.
+\`dockerProvider\` pins the node's host key. [Build on a node](../how-to/build-on-a-node.md) says more;
+[examples/consumer](../../examples/consumer/README.md) is a whole stack.
 `;
 
 const FINGERPRINT = `## The agent's certificate
 
-The Portainer agent makes a new self-signed certificate at every start. \`agentFingerprint\` is that of the last start this
-program knows of: it is read when the container is created, and again when the program replaces the container or resizes
-the machine. After another restart whoever pins it is refused, until it is read again:
+The Portainer agent makes a new self-signed certificate at every start. The program reads \`agentFingerprint\` when it
+creates or replaces the container, and when it resizes the machine. After any other restart the output is out of date, and
+whoever pins it is refused. Read it again:
 
 \`\`\`console
 pulumi up --replace '**<node>-agent-certificate'

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/engine";
+import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/pulumi";
 import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE, putPulumi } from "../../lab/lib/stack";
 import { ROOT, commands, documents } from "../support/documents";
 import { log } from "./support";

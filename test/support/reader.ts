@@ -74,7 +74,10 @@ export class Reader {
       mkdirSync(dirname(join(this.folder, name)), { recursive: true });
       writeFileSync(join(this.folder, name), text);
     }
-    copyFileSync(join(ROOT, "commands/doctor/proxmox-role.sh"), join(this.folder, "proxmox-role.sh"));
+    copyFileSync(
+      join(ROOT, "commands/doctor/proxmox-role.sh"),
+      join(this.folder, "proxmox-role.sh"),
+    );
   }
 
   /**

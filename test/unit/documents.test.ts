@@ -56,21 +56,18 @@ test("nothing cites a document that is not in the repository", () => {
   expect(citing).toEqual([]);
 });
 
-test("every file of the repository that a document names in code is there", () => {
-  const folders = new Set(texts.map((path) => path.split("/")[0]).filter((name) => name !== ""));
-  const wrong = all
-    .filter((document) => document !== "CHANGELOG.md")
-    .flatMap((document) => {
-      const spans = read(document).match(/`[\w.-]+\/[\w./-]*`/g) ?? [];
-      const paths = spans.map((span) => span.slice(1, -1));
-      const own = paths.filter((path) => folders.has(path.split("/")[0] ?? ""));
-      return own
-        .filter(
-          (path) =>
-            !existsSync(join(ROOT, path)) && !existsSync(join(ROOT, dirname(document), path)),
-        )
-        .map((path) => `${document}: ${path}`);
-    });
+test("every file and folder of the repository that a document names in code is there", () => {
+  const folders = new Set(texts.map((path) => path.split("/")[0]));
+  /** A path of ours begins with a folder of ours, or ends as our files do. */
+  const ours = (path: string): boolean =>
+    folders.has(path.split("/")[0]) || /\.(ts|mjs|sh|py|go|md|json|ya?ml)$/.test(path);
+  const missing = (path: string, document: string): boolean =>
+    [path, join(dirname(document), path)].every((one) => !existsSync(join(ROOT, one)));
+  const wrong = all.flatMap((document) => {
+    const spans = read(document).match(/`[\w.-]+\/[\w./-]*`/g) ?? [];
+    const paths = spans.map((span) => span.slice(1, -1)).filter(ours);
+    return paths.filter((path) => missing(path, document)).map((path) => `${document}: ${path}`);
+  });
   expect(wrong).toEqual([]);
 });
 
