@@ -87,9 +87,9 @@ const helps = new Map<string, string>();
 function helpOf(script: string): string {
   const known = helps.get(script);
   if (known !== undefined) return known;
-  const [program = "", ...args] = (scripts[script] ?? "").split(" ");
-  const tool = join(ROOT, "node_modules/.bin", program);
-  const { stdout, stderr } = spawnSync(tool, [...args, "--help"], { cwd: ROOT, encoding: "utf8" });
+  const path = `${join(ROOT, "node_modules/.bin")}:${process.env.PATH ?? ""}`;
+  const options = { cwd: ROOT, encoding: "utf8", env: { ...process.env, PATH: path } } as const;
+  const { stdout, stderr } = spawnSync("sh", ["-c", `${scripts[script] ?? ""} --help`], options);
   helps.set(script, stdout + stderr);
   return stdout + stderr;
 }

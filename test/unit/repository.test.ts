@@ -56,7 +56,7 @@ describe("the update bot", () => {
 
 describe("tests in CI", () => {
   /** Even majors in the range of `engines`, such as 20, 22, 24: odd ones get no long support. */
-  const [, lowest = "", above = ""] = /^>=(\d+) <(\d+)$/.exec(manifest.engines.node) ?? [];
+  const [, lowest = "", above = ""] = /^>=(\d+)[\d.]* <(\d+)$/.exec(manifest.engines.node) ?? [];
   const supported = Array.from({ length: Number(above) }, (_, major) => major).filter(
     (major) => major >= Number(lowest) && major % 2 === 0,
   );
