@@ -1,13 +1,13 @@
 /** The node, as root, by ssh with the host key pinned. */
-import { renderScript, shellQuote, type ShellVariables } from "../node/scripts";
+import { renderScript, shellQuote, type ScriptName, type ShellVariables } from "../node/scripts";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import { CommandFailed, pipe, run, type Command } from "./process";
 
 /** What recoveries do on a node. */
 export interface NodeShell {
-  /** Runs `node/recovery/<script>.sh`, or another script of `node/`, with variables; its standard output, trimmed. */
-  readonly script: (name: string, variables: ShellVariables) => Promise<string>;
+  /** Runs a script of `node/` with variables; its standard output, trimmed. */
+  readonly script: (name: ScriptName, variables: ShellVariables) => Promise<string>;
   /** Runs one command with what a program on the workstation says on its standard input. */
   readonly feed: (command: readonly string[], from: Command) => Promise<string>;
   /** A command as a person would type it on the workstation. */

@@ -1,6 +1,28 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+/** The scripts that can be run on a node, without `.sh`: those of the graph, then the steps of recoveries. */
+export const SCRIPTS = [
+  "access",
+  "agent-certificate",
+  "boot",
+  "daemon",
+  "install",
+  "reachability",
+  "ready",
+  "storage",
+  "recovery/api",
+  "recovery/engine",
+  "recovery/image",
+  "recovery/inventory",
+  "recovery/platform",
+  "recovery/rehearsal",
+  "recovery/volume",
+] as const;
+
+/** Name of a script that can be run on a node. */
+export type ScriptName = (typeof SCRIPTS)[number];
+
 /** Values a node script is given. Undefined ones are left out, so that the script's own default holds. */
 export type ShellVariables = Readonly<Record<string, string | number | undefined>>;
 
@@ -13,7 +35,7 @@ export function shellQuote(value: string): string {
  * What `bash -s` reads from standard input: variables, the shared functions, then the script. Standard
  * input keeps values out of the process list and away from sshd's AcceptEnv (pulumi-command#48).
  */
-export function renderScript(script: string, variables: ShellVariables): string {
+export function renderScript(script: ScriptName, variables: ShellVariables): string {
   const prelude = Object.entries(variables)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${shellQuote(String(value))}`);
@@ -21,7 +43,7 @@ export function renderScript(script: string, variables: ShellVariables): string 
 }
 
 /** Some scripts have functions in a file of their own, or share one; all have the common ones. */
-const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   storage: ["apt"],
   install: ["apt", "docker-repository"],
   daemon: ["daemon-checks"],
@@ -29,7 +51,7 @@ const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** The files of `node/` that make up a script, in their order. */
-export function parts(script: string): string[] {
+export function parts(script: ScriptName): string[] {
   return ["lib", ...(LIBRARIES[script] ?? []), script];
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { engineScripts, type Script } from "../../components/docker/scripts";
+import { dockerSteps, type Script } from "../../node/steps";
 import { onDockerOf } from "../../clients/pulumi/stack";
 import { nameOf, takeInventory, type Container } from "../site/inventory";
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
@@ -33,7 +33,7 @@ export async function planPlatform(
   wanted = "latest",
 ): Promise<Recovery> {
   const plan = await layOut(site, join(scratch, "files"), wanted);
-  const scripts = engineScripts(site.node).map((script) => scriptStep(site, script));
+  const scripts = dockerSteps(site.node).map((script) => scriptStep(site, script));
   return {
     title: `platform of ${site.name}: engine and configuration`,
     snapshot: pathOf(plan.snapshot),

@@ -10,7 +10,7 @@ import {
   readyStep,
   storageStep,
   type Script,
-} from "./scripts";
+} from "../../node/steps";
 import { runNodeScript } from "./node-script";
 
 type Connection = command.types.input.remote.ConnectionArgs;

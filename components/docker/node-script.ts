@@ -1,11 +1,11 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { livesOn } from "../shared/lifetime";
-import { renderScript, type ShellVariables } from "../../node/scripts";
+import { renderScript, type ScriptName, type ShellVariables } from "../../node/scripts";
 
 export interface NodeScriptArgs {
   /** Name of the script in `node/`, without `.sh`. */
-  script: string;
+  script: ScriptName;
   /** Values the script is given. */
   variables: pulumi.Input<ShellVariables>;
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;

@@ -6,7 +6,7 @@ import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { adoptAgent, keptContainer } from "../shared/adoption";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
-import { bounded } from "../docker/scripts";
+import { bounded } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
 
 export interface PortainerAgentArgs {
@@ -111,7 +111,7 @@ function readFingerprint(
   container: docker.Container,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {
-  const { timeout, variables: limits } = bounded("agent-certificate", {}, 180);
+  const { script, timeout, variables: limits } = bounded("agent-certificate", {}, 180);
   const variables = container.id.apply((id) => ({
     ...limits,
     ADDRESS: addressOfNode(node),
@@ -119,7 +119,6 @@ function readFingerprint(
     // Another size of the machine reboots it, and the agent starts anew.
     STARTED_BY: `container ${id} on ${machineSize(node)}`,
   }));
-  const script = { script: "agent-certificate", variables, timeout };
-  return runNodeScript(`${name}-certificate`, { ...script, connection, machine }, { parent })
-    .stdout;
+  const step = { script, variables, timeout, connection, machine };
+  return runNodeScript(`${name}-certificate`, step, { parent }).stdout;
 }

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { primaryOf } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 import type { DockerHost } from "../docker/docker-host";
-import { bounded } from "../docker/scripts";
+import { bounded } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
 
 /** The primary node as this one sees it, as of the last time the check ran. */

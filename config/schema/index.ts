@@ -12,7 +12,6 @@ import type { proxmoxSchema } from "./proxmox";
 import { sshSchema } from "./ssh";
 import { volumeSchema } from "./volumes";
 
-export { dockerName } from "./fields";
 export { DEFAULT_STARTUP } from "./machine";
 export { proxmoxSchema } from "./proxmox";
 

@@ -1,7 +1,8 @@
 /** Writes the generated pages and the record of the outputs; `--check` only says whether they are up to date. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CONTRACT } from "../../contract/schema";
+import { architecturePicture } from "./architecture";
 import { configurationPage } from "./configuration";
 import { outputFields, outputsPage, record, type OutputsRecord } from "./outputs";
 import { risksPage } from "./risks";
@@ -10,9 +11,10 @@ const ROOT = join(__dirname, "..", "..");
 const RECORD = "test/contract/outputs.json";
 
 /** Generated files by path. Fails when an output is gone or changed and `CONTRACT` is what it was. */
-function pages(): Record<string, string> {
+async function pages(): Promise<Record<string, string>> {
   const recorded = JSON.parse(readFileSync(join(ROOT, RECORD), "utf8")) as OutputsRecord;
   return {
+    "docs/explanation/architecture.svg": await architecturePicture(ROOT),
     "docs/reference/configuration.md": configurationPage(),
     "docs/reference/outputs.md": outputsPage(),
     "docs/reference/risks.md": risksPage(),
@@ -20,18 +22,16 @@ function pages(): Record<string, string> {
   };
 }
 
-function main(): void {
-  for (const [path, text] of Object.entries(pages())) {
+async function main(): Promise<void> {
+  for (const [path, text] of Object.entries(await pages())) {
     const file = join(ROOT, path);
     if (!process.argv.includes("--check")) writeFileSync(file, text);
-    else if (readFileSync(file, "utf8") !== text)
+    else if (!existsSync(file) || readFileSync(file, "utf8") !== text)
       throw new Error(`${path} is out of date: npm run docs`);
   }
 }
 
-try {
-  main();
-} catch (error) {
+main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
-}
+});

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import * as engine from "../../components/docker/scripts";
-import { renderScript, type ShellVariables } from "../../node/scripts";
+import * as engine from "../../node/steps";
+import { renderScript, type ScriptName, type ShellVariables } from "../../node/scripts";
 import { vmArgs } from "../../components/machine/vm-args";
 import { addressOf, canonical, contains, isAddress, isCidr, overlaps } from "../../config/cidr";
 import { renderDaemonJson } from "../../config/daemon";
@@ -282,7 +282,7 @@ test(`${JUNK} times anything at all is refused`, () => {
 
 describe("a shell", () => {
   interface Case {
-    readonly script: string;
+    readonly script: ScriptName;
     readonly variables: ShellVariables;
   }
 
@@ -312,7 +312,7 @@ describe("a shell", () => {
   }
 
   /** What stands before the script's own text; that text is the same whatever the values are. */
-  function prelude(script: string, variables: ShellVariables): string {
+  function prelude(script: ScriptName, variables: ShellVariables): string {
     const whole = renderScript(script, variables);
     const body = renderScript(script, {});
     if (!whole.endsWith(`\n${body}`)) throw new Error(`${script} differs from itself`);

@@ -1,4 +1,4 @@
-import { bootStep, engineScripts, readyStep } from "../../components/docker/scripts";
+import { bootStep, dockerSteps, readyStep } from "../../node/steps";
 import { lib } from "../support/node";
 import { useNode } from "../support/node";
 import { prodNode } from "../support/settings";
@@ -11,7 +11,7 @@ const seconds = (timeout: string): number => Number(/^(\d+)s$/.exec(timeout)?.[1
 
 describe.each([120, 5, 900])("with %d s for the daemon to answer", (healthTimeoutSeconds) => {
   const node = prodNode({ engine: { healthTimeoutSeconds } });
-  const changing = engineScripts(node);
+  const changing = dockerSteps(node);
   const all = [readyStep(), bootStep(node), ...changing];
 
   test("every script ends itself before its step is over, having waited for another run", () => {

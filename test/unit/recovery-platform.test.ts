@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { renderScript } from "../../node/scripts";
+import { renderScript, type ScriptName } from "../../node/scripts";
 import { planPlatform } from "../../commands/restore/platform";
 import { pipe, run } from "../../clients/process";
 import { perform, type Outcome } from "../../commands/restore/steps";
@@ -29,7 +29,7 @@ beforeEach(() => {
   fake("journalctl", "echo the journal");
   const { script } = site.shell;
   Object.assign(site.shell, {
-    script: async (name: string, variables: Record<string, string>) => {
+    script: async (name: ScriptName, variables: Record<string, string>) => {
       const answer = await script(name, variables);
       if (name !== "recovery/platform") return answer;
       const text = renderScript(name, { ...variables, HEALTH_TIMEOUT: 0 });

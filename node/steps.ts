@@ -1,13 +1,19 @@
-import { renderDaemonJson } from "../../config/daemon";
-import { machineSize } from "../../config/node";
-import type { NodeConfig } from "../../config/schema";
-import type { NodeScriptArgs } from "./node-script";
-import type { ShellVariables } from "../../node/scripts";
+import { renderDaemonJson } from "../config/daemon";
+import { machineSize } from "../config/node";
+import type { NodeConfig } from "../config/schema";
 
-/* What the scripts that make an engine are given, from the node's configuration. */
+import type { ScriptName, ShellVariables } from "./scripts";
 
-/** A script of `node/` with its variables, its limits among them. */
-export type Script = Pick<NodeScriptArgs, "script" | "timeout"> & { variables: ShellVariables };
+/* The steps that bring Docker to a node: which script, with which values of the node's configuration. */
+
+/** A script of `node/` with what it is given. */
+export interface Script {
+  readonly script: ScriptName;
+  /** Its limits are among them. */
+  readonly variables: ShellVariables;
+  /** Longest time it may take, connecting and waiting included, such as "1200s". */
+  readonly timeout: string;
+}
 
 /** Seconds a script may take that waits for apt: a first boot's jobs hold its locks for many minutes. */
 const APT_SECONDS = 1800;
@@ -23,7 +29,7 @@ const FIRST_CONNECT_SECONDS = 900;
  * `wait` seconds for another run there; the step that runs it outlasts both, so that the script's message is seen.
  */
 export function bounded(
-  script: string,
+  script: ScriptName,
   variables: ShellVariables,
   limit: number,
   { wait = 0, connect = CONNECT_SECONDS } = {},
@@ -35,7 +41,7 @@ export function bounded(
 /** A script that changes the node. What it may have to wait for is another one of them, at its longest. */
 function changing(
   node: NodeConfig,
-  script: string,
+  script: ScriptName,
   variables: ShellVariables,
   limit: number,
 ): Script {
@@ -104,8 +110,8 @@ export function daemonStep(node: NodeConfig): Script {
   return changing(node, "daemon", variables, daemonLimit(node));
 }
 
-/** The idempotent scripts that make an engine on a machine that is up, in their order. */
-export const engineScripts = (node: NodeConfig): readonly Script[] =>
+/** The steps that install and configure Docker on a machine that is up, in their order. Each is idempotent. */
+export const dockerSteps = (node: NodeConfig): readonly Script[] =>
   [storageStep, installStep, daemonStep, accessStep].map((step) => step(node));
 
 function dataRoot(engine: NodeConfig["engine"]): string {
