@@ -1,6 +1,8 @@
 /** Programs run on the workstation: one alone, or two with a pipe between them. */
-import { spawn, type ChildProcess, type StdioOptions } from "node:child_process";
-import { pipeline } from "node:stream/promises";
+import { execFileSync, spawn, type ChildProcess, type StdioOptions } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /** A program with its arguments; the environment comes on top of this process's own. */
 export interface Command {
@@ -32,11 +34,20 @@ export async function run(command: Command, stdin = ""): Promise<string> {
   return output;
 }
 
-/** Pipes what one program says into another; the standard output of the second. Both have to end well. */
+/**
+ * Pipes what one program says into another; the standard output of the second. Both have to end well.
+ *
+ * It is a pipe of the system: what Node calls one is a pair of sockets, and a program that opens `/dev/stdout`
+ * by name, as the backup client does, gets ENXIO from a socket (unix(7)).
+ */
 export async function pipe(from: Command, to: Command): Promise<string> {
-  const source = start(from, ["ignore", "pipe", "pipe"]);
-  const target = start(to, ["pipe", "pipe", "pipe"]);
-  const done = [ended(from, source), ended(to, target), connect(source, target)] as const;
+  const ends = systemPipe();
+  const source = start(from, ["ignore", ends.write, "pipe"]);
+  const target = start(to, [ends.read, "pipe", "pipe"]);
+  // Theirs alone now: when one of them ends, the other sees it.
+  closeSync(ends.read);
+  closeSync(ends.write);
+  const done = [ended(from, source), ended(to, target)] as const;
   const output = text(target.stdout);
   const results = await Promise.allSettled(done);
   const failures = results.flatMap(({ status, ...rest }) =>
@@ -54,13 +65,21 @@ function start(
   return spawn(program, args, { stdio, detached, env: { ...process.env, ...env } });
 }
 
-/** A program that has gone leaves a broken pipe; its exit status says why, so that is what is told. */
-async function connect(source: ChildProcess, target: ChildProcess): Promise<void> {
-  if (!source.stdout || !target.stdin) throw new Error("both ends of the pipe must be open");
-  await pipeline(source.stdout, target.stdin).catch(() => {
-    source.kill();
-    target.kill();
-  });
+/** Both ends of a pipe without a name: Node has no pipe(2), so it has one for a moment. */
+function systemPipe(): { read: number; write: number } {
+  const folder = mkdtempSync(join(tmpdir(), "docker-node-pipe-"));
+  try {
+    const name = join(folder, "pipe");
+    execFileSync("mkfifo", ["-m", "600", name]);
+    // Whoever opens one end alone would wait for the other.
+    const first = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
+    const write = openSync(name, constants.O_WRONLY);
+    const read = openSync(name, constants.O_RDONLY);
+    closeSync(first);
+    return { read, write };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 function deliver(child: ChildProcess, stdin: string): Promise<void> {

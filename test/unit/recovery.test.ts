@@ -447,21 +447,35 @@ describe("the backup client", () => {
     );
   });
 
-  test("snapshots come newest first; a namespace that is not there yet has none", async () => {
+  test("is given no certificate authority: only the fingerprint counts", async () => {
+    const snapshot = { id: "data", takenAt: at("31T02:30:00") };
+    const repository = client('echo "$SSL_CERT_FILE $SSL_CERT_DIR"');
+    expect(await repository.read("volumes", snapshot, "meta.conf")).toBe("/dev/null /dev/null\n");
+  });
+
+  test("snapshots come newest first", async () => {
     const entry = (time: number): string =>
       `{"backup-type":"host","backup-id":"a","backup-time":${time}}`;
     const listed = await client(`echo '[${entry(100)},${entry(200)}]'`).snapshots("volumes");
     expect(listed.map(({ takenAt }) => takenAt.getTime())).toEqual([200_000, 100_000]);
     expect(choose(listed, "a", "1970-01-01T00:01:40Z")).toBe(listed[1]);
-    expect(
-      await client("echo \"Error: namespace 'n/volumes' does not exist\" >&2; exit 255").snapshots(
-        "volumes",
-      ),
-    ).toEqual([]);
+  });
+
+  test.each([
+    "Error: ENOENT: No such file or directory",
+    "Error: namespace not found",
+    "Error: namespace 'n/volumes' does not exist",
+  ])("%s: nothing was ever backed up", async (said) => {
+    const script = `echo "Using a key" >&2; echo "${said}" >&2; exit 255`;
+    expect(await client(script).snapshots("volumes")).toEqual([]);
   });
 
   test.each([
     ["Error: certificate fingerprint does not match", "certificate fingerprint does not match"],
+    [
+      "Error: unable to open file in ENV(PBS_PASSWORD_FILE): No such file or directory",
+      "PBS_PASSWORD_FILE",
+    ],
     ["Error: permission check failed", "permission check failed"],
     ["Error: error trying to connect: Connection refused", "Connection refused"],
   ])("%s", async (said, message) => {
@@ -523,6 +537,10 @@ describe("programs", () => {
     await expect(pipe({ program: "/nope", args: [] }, bash("cat"))).rejects.toThrow(
       "/nope is not installed here",
     );
+  });
+
+  test("standard output can be opened by its name, as the backup client does", async () => {
+    expect(await pipe(bash("echo by name >/dev/stdout"), bash("cat"))).toBe("by name\n");
   });
 
   test("one that does not read its input", async () => {
