@@ -35,7 +35,7 @@ function commandFor(backups: BackupsConfig, { backupStorage }: ProxmoxConfig): s
   const options = [
     ...["--datastore", server.datastore],
     ...(vm && backupStorage && vm.storage === backupStorage.id
-      ? storageOptions(backupStorage)
+      ? storageOptions(backupStorage, vm)
       : []),
     ...["--keep-volumes", String(volumes.keepDays)],
     ...["--keep-configuration", String(configuration.keepDays)],
@@ -46,8 +46,13 @@ function commandFor(backups: BackupsConfig, { backupStorage }: ProxmoxConfig): s
 }
 
 /** Proxmox VE's token for the storage the program manages. A user with a password is made by hand. */
-function storageOptions({ datastore, username }: BackupStorageConfig): string[] {
+function storageOptions(
+  { datastore, namespace, username }: BackupStorageConfig,
+  { prunedBy, keepDays }: NonNullable<BackupsConfig["vm"]>,
+): string[] {
   if (!username.includes("!")) return [];
+  const place = namespace === undefined ? [] : ["--vm-namespace", namespace];
   const own = username === "pve@pbs!docker-node" ? [] : ["--vm-token", username];
-  return ["--vm-datastore", datastore, ...own];
+  const kept = prunedBy === "server" ? ["--keep-vm", String(keepDays), ...place] : [];
+  return ["--vm-datastore", datastore, ...own, ...kept];
 }

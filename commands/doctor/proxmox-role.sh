@@ -80,7 +80,7 @@ PRIVS[DockerNodeCluster]="Sys.Modify"
 BELOW[DockerNodeCluster]=0
 PRIVS[DockerNodeBackup]="Sys.Audit Sys.Modify"
 BELOW[DockerNodeBackup]=0
-PRIVS[DockerNodeBackupStorage]="Datastore.Allocate"
+PRIVS[DockerNodeBackupStorage]="Datastore.Allocate Datastore.Audit"
 BELOW[DockerNodeBackupStorage]=0
 # privileges: end
 

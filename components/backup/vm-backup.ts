@@ -16,7 +16,7 @@ export function createVmBackup(
 
 /** Defaults are written out: what Proxmox fills in comes back as a difference. */
 export function jobArgs(vmId: number, vm: VmBackupConfig): proxmox.backup.JobArgs {
-  const { schedule, storage, mode, keepDays, notesTemplate, repeatMissed, fleecing } = vm;
+  const { schedule, storage, mode, notesTemplate, repeatMissed, fleecing } = vm;
   return {
     resourceId: `docker-node-${vmId}`,
     enabled: true,
@@ -27,11 +27,23 @@ export function jobArgs(vmId: number, vm: VmBackupConfig): proxmox.backup.JobArg
     mode,
     notesTemplate,
     repeatMissed,
-    pruneBackups: { "keep-daily": String(keepDays) },
-    remove: true,
+    ...retentionOf(vm),
     protected: false,
     ...(fleecing ? { fleecing: { enabled: true, storage: fleecing.storage } } : {}),
   };
+}
+
+/**
+ * What the job says counts before what the storage says (pve-manager, VZDump.pm): a job that keeps some is reported
+ * as failed, its backup made, when the storage's token may not remove others.
+ */
+function retentionOf({
+  keepDays,
+  prunedBy,
+}: VmBackupConfig): Pick<proxmox.backup.JobArgs, "pruneBackups" | "remove"> {
+  return prunedBy === "server"
+    ? { pruneBackups: { "keep-all": "1" }, remove: false }
+    : { pruneBackups: { "keep-daily": String(keepDays) }, remove: true };
 }
 
 export interface BackupStorageArgs {

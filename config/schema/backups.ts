@@ -81,7 +81,13 @@ const server = z.strictObject({
 
 const vm = z.strictObject({
   schedule: schedule.default("03:30").describe("Times are the Proxmox node's."),
-  keepDays: keepDays.default(30).describe("Days of which the last backup is kept; by the job."),
+  keepDays: keepDays.default(30).describe("Days of which the last backup is kept."),
+  prunedBy: z
+    .enum(["job", "server"])
+    .default("job")
+    .describe(
+      "Who removes older backups: the job, with a token that may, or a prune job of the backup server (docs/how-to/prepare-the-backup-server.md).",
+    ),
   storage: identifier.describe("Proxmox storage of type `pbs`."),
   mode: z.enum(["snapshot", "suspend", "stop"]).default("snapshot"),
   notesTemplate: z

@@ -299,6 +299,11 @@ describe("the VM's backup job", () => {
     });
   });
 
+  test("prunes nothing where the backup server does: its token may not, and the job would fail", async () => {
+    const { inputs } = (await run({ backups: { vm: { prunedBy: "server" } } })).find(JOB);
+    expect(inputs).toMatchObject({ pruneBackups: { "keep-all": "1" }, remove: false });
+  });
+
   test("may fleece", async () => {
     const fleecing = { storage: "nvme-pool" };
     const { inputs } = (await run({ backups: { vm: { fleecing } } })).find(JOB);
@@ -317,6 +322,12 @@ describe("the VM's backup job", () => {
       roles.flatMap((role) => pathsOf(role, [NODE, prodNode(override)]));
     expect(paths({})).toEqual(["/", "/storage/pbs01"]);
     expect(paths({ backups: { vm: null } })).toEqual([]);
+    // Allocate alone lets nobody list what is in a storage.
+    const [storage] = roles.filter(({ path }) => path.startsWith("/storage"));
+    expect(storage?.privileges.map(({ name }) => name)).toEqual([
+      "Datastore.Allocate",
+      "Datastore.Audit",
+    ]);
   });
 });
 

@@ -39,14 +39,18 @@ function run(
 ): { code: number; out: string; err: string; did: string[] } {
   const log = path.join(scratch, "log");
   fs.writeFileSync(log, "");
+  // Its result as text makes the real one panic, once what was asked for is done.
+  const create = `"api create"*) case "$*" in *"--output-format json") ;; *) note "$@"; echo panicked >&2; exit 101;; esac;;`;
   const cases = Object.entries(lists).map(([command, answer]) => {
     const does = answer === null ? "exit 1" : `echo '${answer}'; exit`;
     return `"${command} --output-format json") ${does};;`;
   });
   const generated = `"user generate-token"*) printf 'Result: {\\n  "value": "${SECRET}"\\n}\\n';;`;
   const cert = `"cert info") echo "Fingerprint (sha256): aa:bb"; exit;;`;
-  const fake = `#!/bin/sh\ncase "$*" in ${cases.join("\n")} *"--output-format json") echo '[]'; exit;; ${cert} ${generated} esac
-printf '%s' "$(basename "$0" | sed s/proxmox-backup-//)" >>"${log}"; printf ' %s' "$@" >>"${log}"; echo >>"${log}"\n`;
+  const fake = `#!/bin/sh
+note() { printf '%s' "$(basename "$0" | sed s/proxmox-backup-//)" >>"${log}"; printf ' %s' "$@" >>"${log}"; echo >>"${log}"; }
+case "$*" in ${create} ${cases.join("\n")} *"--output-format json") echo '[]'; exit;; ${cert} ${generated} esac
+note "$@"\n`;
   for (const name of ["proxmox-backup-manager", "proxmox-backup-debug"])
     fs.writeFileSync(path.join(scratch, name), fake, { mode: 0o755 });
   const env = { ...process.env, PATH: `${scratch}:${process.env["PATH"] ?? ""}` };
@@ -60,12 +64,12 @@ test("a server that has nothing yet", () => {
   expect(code).toBe(0);
   expect(did).toEqual([
     "manager datastore create docker /mnt/docker --gc-schedule daily",
-    "debug api create /admin/datastore/docker/namespace --name a1",
-    "debug api create /admin/datastore/docker/namespace --name volumes --parent a1",
+    "debug api create /admin/datastore/docker/namespace --name a1 --output-format json",
+    "debug api create /admin/datastore/docker/namespace --name volumes --parent a1 --output-format json",
     "manager prune-job create a1-volumes --store docker --ns a1/volumes --max-depth 0 --schedule 05:00 --keep-daily 30",
-    "debug api create /admin/datastore/docker/namespace --name configuration --parent a1",
+    "debug api create /admin/datastore/docker/namespace --name configuration --parent a1 --output-format json",
     "manager prune-job create a1-configuration --store docker --ns a1/configuration --max-depth 0 --schedule 05:00 --keep-daily 90",
-    "debug api create /admin/datastore/docker/namespace --name images --parent a1",
+    "debug api create /admin/datastore/docker/namespace --name images --parent a1 --output-format json",
     "manager prune-job create a1-images --store docker --ns a1/images --max-depth 0 --schedule 05:00 --keep-weekly 4",
     "manager verify-job create a1-verify --store docker --ns a1 --schedule 06:00 --ignore-verified true --outdated-after 30",
     "manager user create backup@pbs --comment docker-node: automation, no login",
@@ -108,9 +112,60 @@ test("a further node gets its own, and --rotate makes new secrets", () => {
   expect(rotated).toEqual([
     "manager user delete-token backup@pbs a1",
     "manager user generate-token backup@pbs a1 --comment docker-node",
+  ]);
+  const restore = run(EVERYTHING, "--rotate-restore", "a1").did;
+  expect(restore.filter((line) => line.includes("-token"))).toEqual([
     "manager user delete-token restore@pbs workstation",
     "manager user generate-token restore@pbs workstation --comment docker-node",
   ]);
+});
+
+test("a token gets back the rights that go with it, also those for nodes that are not named", () => {
+  const right = (path: string, ugid: string, more: object = {}): object => ({
+    path,
+    propagate: true,
+    roleid: "DatastoreBackup",
+    ugid,
+    ugid_type: "user",
+    ...more,
+  });
+  const acl = [
+    right("/datastore/docker/a1", "backup@pbs!a1"),
+    right("/datastore/docker/b2", "backup@pbs!a1", { propagate: false }),
+    right("/datastore/docker/c3", "backup@pbs!a10"),
+    right("/datastore/docker", "backup@pbs"),
+  ];
+  for (const text of [JSON.stringify(acl), JSON.stringify(acl, null, 2)]) {
+    const { did } = run({ ...EVERYTHING, "acl list": text }, "--rotate", "a1");
+    const at = did.findIndex((line) => line.includes("generate-token"));
+    expect(did.slice(at + 1, at + 3)).toEqual([
+      "manager acl update /datastore/docker/a1 DatastoreBackup --auth-id backup@pbs!a1 --propagate true",
+      "manager acl update /datastore/docker/b2 DatastoreBackup --auth-id backup@pbs!a1 --propagate false",
+    ]);
+    expect(did.join("\n")).not.toContain("c3");
+  }
+});
+
+test("VMs that the server prunes: a prune job there, and a token that can only add", () => {
+  const { did } = run(
+    EVERYTHING,
+    ...["--vm-datastore", "pbs01", "--keep-vm", "21", "--vm-namespace", "pve/x", "a1"],
+  );
+  expect(did).toContain(
+    "manager prune-job create docker-node-vm --store pbs01 --ns pve/x --max-depth 0 --schedule 05:30 --keep-daily 21",
+  );
+  expect(did.filter((line) => line.includes("/datastore/pbs01"))).toEqual(
+    ["pve@pbs", "pve@pbs!docker-node"].map(
+      (id) => `manager acl update /datastore/pbs01 DatastoreBackup --auth-id ${id}`,
+    ),
+  );
+  const vm = (prunedBy: string): string =>
+    serverCommands({
+      proxmox,
+      nodes: { "proj-docker02": prodNode({ backups: { vm: { prunedBy, keepDays: 21 } } }) },
+    }).join();
+  expect(vm("server")).toContain("--vm-datastore pbs01 --keep-vm 21");
+  expect(vm("job")).not.toContain("--keep-vm");
 });
 
 test("prune jobs keep what the configuration says: the command is made from it", () => {
@@ -165,7 +220,7 @@ test("tokens are those of the configuration, and one that nodes share is made on
   const args = command.replace(/^.* -- | <.*$|'/g, "").split(" ");
   const { did } = run({ ...EVERYTHING }, "--rotate", ...args);
   expect(did.filter((line) => line.includes("generate-token"))).toEqual(
-    ["backup@pbs a1", "nightly@pbs all", "restore@pbs workstation", "pve@pbs other"].map(
+    ["backup@pbs a1", "nightly@pbs all", "pve@pbs other"].map(
       (token) => `manager user generate-token ${token} --comment docker-node`,
     ),
   );
@@ -196,6 +251,13 @@ test.each<[string, string[], RegExp]>([
   ["what is no token", ["a1=backup@pbs"], /not an API token: 'backup@pbs'; user@realm!name/],
   ["no token for VMs", ["--vm-token", "root", "a1"], /not an API token: 'root'/],
   ["nothing kept", ["--keep-images", "0", "a1"], /--keep-images: '0'; 1 to 9999/],
+  ["no datastore for VMs", ["--keep-vm", "3", "a1"], /--keep-vm and --vm-namespace need --vm-data/],
+  ["nothing kept of VMs", ["--vm-datastore", "x", "--keep-vm", "0", "a1"], /--keep-vm: '0'; 1 to/],
+  [
+    "a bad namespace",
+    ["--vm-datastore", "x", "--vm-namespace", "/", "a1"],
+    /not a namespace: '\/'/,
+  ],
   ["an unknown kind", ["--keep-logs", "3", "a1"], /unknown argument: --keep-logs/],
   ["a datastore that is not there", ["a1"], /no datastore 'docker': name its directory by --path/],
 ])("refuses %s, before anything is touched", (_what, args, message) => {
