@@ -175,7 +175,7 @@ function colour(): "always" | "never" {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    // What the engine said has been shown as it came.
+    // What pulumi said was shown as it came.
     if (!(error instanceof CommandError))
       log(error instanceof Error ? error.message : String(error));
     process.exit(1);

@@ -1,6 +1,6 @@
 /**
- * `pulumi` in a lab: the engine's own CLI, which is given the program by this process where a command runs
- * it. The CLI by itself would start Pulumi's Node.js language host, which is in no package registry; serving
+ * `pulumi` in a lab: Pulumi's own CLI. This process gives it the program if a command runs
+ * one. The CLI by itself would start Pulumi's Node.js language host, which is in no package registry. Serving
  * the program is what the Automation API does for inline programs.
  *
  * Started by the `pulumi` that `cliEnv` puts on the PATH.
@@ -53,7 +53,7 @@ function listen(host: grpc.Server): Promise<number> {
   });
 }
 
-/** The terminal's Ctrl-C reaches the engine by itself; this process only has to outlive it. */
+/** Ctrl-C reaches the CLI by itself. This process only has to outlive it. */
 function run(cli: string, args: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     process.on("SIGINT", () => undefined);

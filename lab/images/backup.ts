@@ -1,5 +1,5 @@
 /**
- * The backup container's image where Proxmox' packages cannot be had: the scripts of `node/backup/` at the
+ * The backup container's image, for places without Proxmox's packages: the scripts of `node/backup/` at the
  * places its Dockerfile puts them, Debian's packages, and the lab's stand-in for the client.
  */
 import * as fs from "node:fs";
@@ -31,7 +31,7 @@ const PACKAGES = [
   ...["util-linux", "mount", "jq", "docker-cli", "libc-bin", "base-files"],
 ];
 
-/** Nobody reads or configures anything in there; devices, and what names the host that builds, are the engine's. */
+/** Left out: documents, and what Docker itself provides (devices) or what names the host that builds. */
 const LEFT_OUT = [
   ...["./dev/*", "./boot", "./home", "./media", "./mnt", "./opt", "./srv", "./usr/include"],
   ...["doc", "man", "info", "locale", "bash-completion", "zsh", "fish", "lintian", "perl5"].map(

@@ -1,5 +1,5 @@
 /**
- * Images written as OCI layouts, ready for `crane push`. The one layer is gzip in form only and
+ * Images written as OCI layouts, ready for `crane push`. The one layer is stored gzip and
  * nothing carries a time, so the digest depends on the content alone, not on tools or their versions.
  */
 import { createHash } from "node:crypto";

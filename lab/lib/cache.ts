@@ -1,5 +1,5 @@
 /**
- * What is costly to make and the same every time (built binaries, images, downloads) is kept in one
+ * The cache: what takes long to make and is the same every time (programs, images, downloads) is kept in one
  * directory outside the repository, under names that change with their sources.
  */
 import { createHash } from "node:crypto";
@@ -46,7 +46,7 @@ export function contentHash(paths: string[], ...extra: string[]): string {
   return hash.digest("hex").slice(0, 20);
 }
 
-/** Is the holder of a lock file gone, or was it taken implausibly long ago? */
+/** Is the holder of a lock file gone, or is the lock too old to be believed? */
 function isStale(lock: string): boolean {
   try {
     if (Date.now() - fs.statSync(lock).mtimeMs > LOCK_LIMIT_MS) return true;
@@ -84,8 +84,8 @@ function removeLeftovers(dir: string): void {
 
 /**
  * Runs `build` in a fresh directory and moves the result to `dir`, once: later calls return at once,
- * concurrent ones wait for the first. A failed build leaves nothing. The lock only saves work; that
- * `dir` is complete or absent rests on the rename.
+ * concurrent ones wait for the first. A failed build leaves nothing. The lock only saves work. The rename
+ * makes sure that `dir` is complete or absent.
  */
 export async function buildOnce(
   dir: string,

@@ -6,9 +6,9 @@ import type { Log } from "./service";
 import { removeLab } from "./services";
 
 /**
- * Runs what may bring up a lab. The terminal sends Ctrl-C to the engine and to builds too, which end by
- * themselves; what goes on after half a minute is not waited for. A lab that was begun here is then taken
- * down again, one that was there before stays, and the process ends with status 130.
+ * Runs what may bring up a lab. The terminal sends Ctrl-C to pulumi and to builds too, which end by
+ * themselves; after half a minute nobody waits for them. A lab that was started here is then taken
+ * down. A lab that was there before stays. The process ends with status 130.
  */
 export function interruptible<T>(
   here: Instance,
@@ -27,7 +27,7 @@ export function interruptible<T>(
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
-  // Once interrupted, the process ends as said above, and not by what became of the work.
+  // Once interrupted, the process ends as said above, whatever became of the work.
   const never = new Promise<never>(() => undefined);
   return running.finally(() => (interrupted ? never : undefined));
 }

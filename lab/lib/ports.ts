@@ -39,7 +39,7 @@ function firstEphemeral(): number {
   return Number(first);
 }
 
-/** Ports that labs of this folder have been given, whether anybody listens there yet or not. */
+/** Ports that were given to labs of this folder, whether anybody listens there yet or not. */
 function reserved(stateDir: string): Set<number> {
   const folder = path.dirname(stateDir);
   const labs = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
@@ -67,8 +67,8 @@ function contentOf(file: string): string {
 }
 
 /**
- * A port that stays free until its service starts, which may be minutes later, as for a VM's: none that the
- * kernel could give to somebody else meanwhile, the engine's plugins above all, and none of another lab.
+ * A port that stays free until its service starts. A VM's service starts minutes later. So it is no port that the
+ * kernel could give to another program meanwhile (pulumi's plugins ask for some), and none of another lab.
  */
 async function freePort(stateDir: string): Promise<number | undefined> {
   const end = firstEphemeral();
@@ -81,7 +81,7 @@ async function freePort(stateDir: string): Promise<number | undefined> {
 }
 
 /**
- * The port a service listens on, or shall: a free one on loopback, the same as last time if it can be
+ * The port a service listens on or will listen on: a free one on loopback, the same as last time if it can be
  * had again, so that whoever was told it need not be told anew.
  */
 export async function servicePort(stateDir: string, name: string): Promise<number> {

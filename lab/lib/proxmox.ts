@@ -96,7 +96,7 @@ function detail(error: unknown): string {
   return (stderr?.trim() || message).split("\n").slice(-3).join("\n");
 }
 
-/** Makes the virtual environment; a missing python3 or venv module is told with its remedy. */
+/** Makes the virtual environment. If python3 or its module venv is missing, the error says how to install it. */
 async function makeEnvironment(directory: string): Promise<void> {
   try {
     await run("python3", ["-m", "venv", directory]);
@@ -163,7 +163,7 @@ function writeSettings(settings: ProxmoxSettings): string {
 export async function startProxmox(settings: ProxmoxSettings, log: Log): Promise<ProxmoxNode> {
   const python = await ensurePython(log);
   const { stateDir } = settings;
-  // A node that was killed leaves its file behind.
+  // A killed node leaves its file behind.
   if (!runningService(stateDir, NAME)) fs.rmSync(readyFile(stateDir), { force: true });
   const service = await startService(
     {

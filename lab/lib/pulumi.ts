@@ -1,5 +1,5 @@
 /**
- * The Pulumi engine and its plugins for the lab: as released when they are installed or can be
+ * Pulumi and its plugins for the lab: as released when they are installed or can be
  * fetched, otherwise built from Go modules, with a stand-in for the one that is no Go module.
  */
 import * as fs from "node:fs";
@@ -17,7 +17,7 @@ export interface Plugin {
   version: string;
   /** `official`: upstream's release; `built`: upstream's code, built here; `stand-in`: the lab's own. */
   origin: "official" | "built" | "stand-in";
-  /** The program the engine starts. */
+  /** The program that pulumi starts. */
   path: string;
 }
 
@@ -106,7 +106,7 @@ function placed(home: string, name: PluginName, source: Source): Plugin {
 }
 
 /**
- * Returns a ready engine with its plugins. The first call on a machine may take some minutes to
+ * Returns a ready pulumi with its plugins. The first call on a machine may take some minutes to
  * build them; what it makes lies in the lab's cache, and every later call takes no time.
  */
 export async function ensureEngine(log: Log): Promise<Engine> {
@@ -139,8 +139,8 @@ export async function ensureEngine(log: Log): Promise<Engine> {
 const FOREIGN = /^(DOCKER_(HOST|CONTEXT|CERT_PATH|SSH_OPTS|.*_MATERIAL)|(PROXMOX|PM)_VE_.*)$/;
 
 /**
- * What to add to the environment of the engine: its home, no downloads or update checks, and blanks
- * for settings meant for other targets than the lab. The caller adds PULUMI_BACKEND_URL.
+ * What to add to pulumi's environment: its home, no downloads or update checks, and blanks
+ * for settings of other targets than the lab. The caller adds PULUMI_BACKEND_URL.
  */
 export function engineEnv(engine: Engine): Record<string, string> {
   const foreign = Object.keys(process.env).filter((name) => FOREIGN.test(name));

@@ -46,7 +46,7 @@ type ServiceRecord = ProcessIdentity & { port: number };
 const recordFile = (stateDir: string, name: string): string => path.join(stateDir, `${name}.pid`);
 const logFile = (stateDir: string, name: string): string => path.join(stateDir, `${name}.log`);
 
-/** The record a service left, if there is a legible one; it may be stale. */
+/** The record a service left, if it can be read. It may be stale. */
 function readRecord(stateDir: string, name: string): ServiceRecord | undefined {
   try {
     const record = JSON.parse(
@@ -153,8 +153,8 @@ async function groupGone(pid: number, timeoutMs: number): Promise<boolean> {
 }
 
 /**
- * Stops a service with everything it started in its process group: politely, then by force. Does
- * nothing but forget the record when the recorded process is gone or its number is someone else's now.
+ * Stops a service and its process group: first by SIGTERM, then by force. It
+ * only removes the record when the process is gone or its number belongs to another one now.
  */
 export async function stopService(stateDir: string, name: string, graceMs = 10_000): Promise<void> {
   const record = readRecord(stateDir, name);

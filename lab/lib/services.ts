@@ -1,4 +1,4 @@
-/** Everything the lab runs beside the program: image, mirror, registry, Proxmox node, engine. */
+/** Everything the lab runs beside the program: image, mirror, registry, Proxmox node, pulumi. */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { ensureEngine, type Engine } from "./pulumi";
@@ -69,7 +69,7 @@ const PREREQUISITES = [
 export async function startLab(instance: Instance, log: Log): Promise<Lab> {
   prepare(instance);
   await ensurePrerequisites(PREREQUISITES, log);
-  // Compiling and package installation overlap well: one needs the processor, the other the network.
+  // Both at once: compiling needs the processor, installing packages needs the network.
   const [engine, image] = await Promise.all([
     ensureEngine(log),
     ensureImage(log),

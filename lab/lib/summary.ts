@@ -27,7 +27,7 @@ export function reachable(lab: Lab, nodes: NodeFacts, dockerSocket: string): str
   ].join("\n");
 }
 
-/** Nothing simulated goes unnamed. */
+/** Names everything that is simulated. */
 function standIns(lab: Lab): string[] {
   const plugins = Object.entries(lab.engine.plugins).map(
     ([name, p]) => `${name} ${p.version} (${p.origin})`,

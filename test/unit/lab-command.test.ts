@@ -10,8 +10,8 @@ import { Server, utils } from "ssh2";
 import type { Connection as ServerSession, Session, SFTPWrapper } from "ssh2";
 import { command } from "../../lab/plugins/command/command";
 import { copyToRemote } from "../../lab/plugins/command/copy";
-import { Operations } from "../../lab/plugins/command/engine";
-import type { Level } from "../../lab/plugins/command/engine";
+import { Operations } from "../../lab/plugins/command/operations";
+import type { Level } from "../../lab/plugins/command/operations";
 import * as resource from "../../lab/plugins/command/resource";
 import { packageSchema } from "../../lab/plugins/command/schema";
 import { isSecret, plain, secret, UNKNOWN } from "../../lab/plugins/command/values";
@@ -169,7 +169,7 @@ function connectionTo(port: number, overrides: Props = {}): Value {
   return { host: "127.0.0.1", port, privateKey: userKey.private, ...overrides };
 }
 
-/** Inputs as the engine holds them after the check. */
+/** Inputs as pulumi holds them after the check. */
 function checked(inputs: Props, of: resource.Resource = command): Props {
   const connection = connectionTo(host.port);
   const result = resource.check(of, { connection, ...inputs });
@@ -420,7 +420,7 @@ describe("connection", () => {
     );
   });
 
-  it("leaves the session when the engine cancels", async () => {
+  it("leaves the session when pulumi cancels", async () => {
     const done = create({ create: "echo started; sleep 60" });
     while (logs.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     operations.cancel();

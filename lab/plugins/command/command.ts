@@ -4,7 +4,7 @@
  * (pulumi-command#17, #37, #40).
  */
 import { withClient } from "./dial";
-import type { Operation } from "./engine";
+import type { Operation } from "./operations";
 import { run } from "./session";
 import type { Variable } from "./session";
 import type { Connection } from "./ssh";

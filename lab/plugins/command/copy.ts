@@ -13,7 +13,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { withClient } from "./dial";
-import type { Operation } from "./engine";
+import type { Operation } from "./operations";
 import type { Resource } from "./resource";
 import { copyToRemote as shape } from "./schema";
 import { Remote } from "./sftp";

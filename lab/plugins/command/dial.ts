@@ -7,8 +7,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "ssh2";
-import { messageOf } from "./engine";
-import type { Operation } from "./engine";
+import { messageOf } from "./operations";
+import type { Operation } from "./operations";
 import { checkKeys, connect } from "./ssh";
 import type { Connection, Endpoint, Socket } from "./ssh";
 

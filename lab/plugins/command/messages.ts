@@ -4,7 +4,7 @@ import * as plugin from "@pulumi/pulumi/proto/plugin_pb";
 import * as proto from "@pulumi/pulumi/proto/provider_pb";
 import * as grpc from "@grpc/grpc-js";
 import type { Checked } from "./check";
-import { messageOf } from "./engine";
+import { messageOf } from "./operations";
 import type { PropertyChange } from "./resource";
 import { packageSchema, VERSION } from "./schema";
 import type { Props } from "./values";
@@ -51,7 +51,7 @@ export function checkResponse({ inputs, failures }: Checked): proto.CheckRespons
 }
 
 /**
- * Secrets stay marked in both directions, and previews are asked for; output values are not
+ * Secrets stay marked in both directions. Previews are supported. Output values are not
  * understood.
  */
 export function handshakeResponse(): proto.ProviderHandshakeResponse {
@@ -93,7 +93,7 @@ export function readResponse(request: proto.ReadRequest): proto.ReadResponse {
   return response;
 }
 
-/** Turns a function into a gRPC handler; what it throws is the error the engine shows. */
+/** Turns a function into a gRPC handler; an error it throws is what pulumi shows. */
 export function unary<Request, Response>(
   answer: (request: Request) => Response | Promise<Response>,
 ): grpc.handleUnaryCall<Request, Response> {

@@ -11,7 +11,7 @@
 import { randomBytes } from "node:crypto";
 import type { Checked } from "./check";
 import { checkInputs } from "./check";
-import type { Operation } from "./engine";
+import type { Operation } from "./operations";
 import type { Shape } from "./schema";
 import { diff, equal, hasUnknown, reveal, UNKNOWN } from "./values";
 import type { Change, Props, Value } from "./values";
@@ -53,7 +53,7 @@ export function diffInputs(before: Props, after: Props): Map<string, PropertyCha
   return new Map(entries);
 }
 
-/** The inputs within a state, for an engine that does not send the old inputs. */
+/** The inputs within a state, for a pulumi that does not send the old inputs. */
 export function inputsOf(resource: Resource, state: Props): Props {
   const names = Object.keys(resource.shape.fields);
   return Object.fromEntries(Object.entries(state).filter(([name]) => names.includes(name)));

@@ -5,14 +5,14 @@
  * the npm package @pulumi/command and the issues named in these files; where upstream's own
  * behaviour and its documentation differ, the difference is noted at the place.
  *
- * The engine starts it by the launcher next to this file, with its own address as the only
+ * Pulumi starts it by the launcher next to this file, with its own address as the only
  * argument, and reads the port from the first line.
  */
 import * as grpc from "@grpc/grpc-js";
 import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { Provider } from "./service";
 
-/** Enough for running sessions to tell their hosts that they end. */
+/** Milliseconds for running sessions to tell their hosts that they end. */
 const GRACE_MS = 300;
 const PARENT_CHECK_MS = 2000;
 
@@ -30,7 +30,7 @@ export function serve(provider: Provider): Promise<{ server: grpc.Server; port: 
   });
 }
 
-/** Ends the plugin with its engine: on a signal, or when the engine is gone without one. */
+/** Ends the plugin together with pulumi: on a signal, or when pulumi is gone without one. */
 function endWithEngine(provider: Provider): void {
   const parent = process.ppid;
   const end = (): void => {
@@ -44,8 +44,8 @@ function endWithEngine(provider: Provider): void {
   }, PARENT_CHECK_MS).unref();
 }
 
-export async function main(engineAddress?: string): Promise<void> {
-  const provider = new Provider(engineAddress);
+export async function main(pulumiAddress?: string): Promise<void> {
+  const provider = new Provider(pulumiAddress);
   endWithEngine(provider);
   const { port } = await serve(provider);
   process.stdout.write(`${port}\n`);

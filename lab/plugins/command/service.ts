@@ -9,8 +9,8 @@ import type * as plugin from "@pulumi/pulumi/proto/plugin_pb";
 import * as proto from "@pulumi/pulumi/proto/provider_pb";
 import { command } from "./command";
 import { copyToRemote } from "./copy";
-import { EngineLog, Operations } from "./engine";
-import type { Operation } from "./engine";
+import { PulumiLog, Operations } from "./operations";
+import type { Operation } from "./operations";
 import {
   checkResponse,
   configureResponse,
@@ -44,21 +44,21 @@ function resolve(urn: string): { resource: Resource; name: string } {
 export class Provider {
   private readonly operations = new Operations();
 
-  private readonly engine = new EngineLog();
+  private readonly pulumi = new PulumiLog();
 
-  constructor(engineAddress = "") {
-    this.engine.connect(engineAddress);
+  constructor(pulumiAddress = "") {
+    this.pulumi.connect(pulumiAddress);
   }
 
-  /** Everything the engine asks of a provider of resources, and nothing more. */
+  /** Everything pulumi asks of a provider of resources, and nothing more. */
   handlers(): grpc.UntypedServiceImplementation {
     return {
       handshake: unary((request: proto.ProviderHandshakeRequest) => {
-        this.engine.connect(request.getEngineAddress());
+        this.pulumi.connect(request.getEngineAddress());
         return handshakeResponse();
       }),
       attach: unary((request: plugin.PluginAttach) => {
-        this.engine.connect(request.getAddress());
+        this.pulumi.connect(request.getAddress());
         return new Empty();
       }),
       cancel: unary(() => {
@@ -106,13 +106,13 @@ export class Provider {
     };
   }
 
-  /** Runs an operation whose messages all reach the engine before its answer does. */
+  /** Runs an operation. All its messages reach pulumi before its answer does. */
   private async run<T>(request: Timed, body: (operation: Operation) => Promise<T>): Promise<T> {
-    const log = this.engine.send.bind(this.engine, request.getUrn());
+    const log = this.pulumi.send.bind(this.pulumi, request.getUrn());
     try {
       return await this.operations.run(log, request.getTimeout(), body);
     } finally {
-      await this.engine.flush();
+      await this.pulumi.flush();
     }
   }
 

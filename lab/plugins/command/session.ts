@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { StringDecoder } from "node:string_decoder";
 import type { Client, ClientChannel } from "ssh2";
 import { Session } from "./channel";
-import type { Log, Operation } from "./engine";
+import type { Log, Operation } from "./operations";
 
 export interface Variable {
   name: string;
@@ -120,7 +120,7 @@ async function execute(session: Session, task: Task): Promise<string> {
 export async function run(operation: Operation, client: Client, task: Task): Promise<Output> {
   const { signal, log } = operation;
   const session = await Session.open(client);
-  // A command may end without reading its input; how it ends says enough.
+  // A command may end without reading its input. Its exit status tells how it went.
   session.channel.on("error", () => undefined);
   for (const variable of task.variables) await setVariable(log, session, variable);
   const output = collectOutput(log, session.channel, task);

@@ -2,7 +2,7 @@
 import { posix } from "node:path";
 import { promisify } from "node:util";
 import type { Client, SFTPWrapper } from "ssh2";
-import { messageOf } from "./engine";
+import { messageOf } from "./operations";
 
 type Kind = "directory" | "file" | "missing";
 

@@ -97,7 +97,7 @@ export async function connect(
   client.on("keyboard-interactive", (_name, _text, _language, prompts, answer) => {
     answer(prompts.map(() => endpoint.password ?? ""));
   });
-  // What fails once the connection stands ends its sessions, and they say how.
+  // A later failure ends the sessions, and they say why.
   client.on("error", () => undefined);
   try {
     client.connect({ ...connectConfig(endpoint, () => (seen.mismatch = true)), sock });

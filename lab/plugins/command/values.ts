@@ -73,7 +73,7 @@ export function plain(value: Value): Value {
 }
 
 /**
- * Equality as the engine sees it: a secret differs from the same value in the open, assets are
+ * Equality as pulumi sees it: a secret differs from the same value in the open, assets are
  * equal by their hash.
  */
 export function equal(a: Value | undefined, b: Value | undefined): boolean {

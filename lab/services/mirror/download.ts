@@ -81,7 +81,7 @@ export class Download {
     const descriptor = fs.openSync(this.file, "r");
     try {
       for (let position = 0; ;) {
-        // The last byte waits for the verdict, so that no client takes a bad file for a whole one.
+        // The last byte waits until the hash is checked, so that no client takes a bad file for a whole one.
         const held = this.state === "complete" ? 0 : 1;
         const wanted = Math.min(CHUNK, this.received - held - position);
         if (wanted > 0) {

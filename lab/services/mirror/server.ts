@@ -90,7 +90,7 @@ export function createMirror(options: MirrorOptions): http.Server {
       fail(response, error);
     });
   });
-  // Without this, node would just cut the connection.
+  // Without this, Node.js would only cut the connection.
   server.on("connect", (_request, socket) => {
     socket.end("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
   });

@@ -7,7 +7,7 @@ import { Download } from "./download";
 import { promisedHash, type Archive, type ArchiveFile } from "./rules";
 import { get, UpstreamError } from "./upstream";
 
-/** What a lookup comes to: a file on disk, one still coming in, or upstream's refusal. */
+/** The result of a lookup: a file on disk, one that is still coming in, or upstream's refusal. */
 export type Found =
   | { kind: "file"; file: string; from: "hit" | "miss" | "revalidated" | "stale" }
   | { kind: "download"; download: Download }
@@ -64,7 +64,7 @@ export class Store {
     }
   }
 
-  /** Asks upstream; a mutable file that is kept already stands in when upstream cannot be asked. */
+  /** Asks upstream. If upstream cannot be reached, a kept copy of a mutable file is used instead. */
   private async fetch(wanted: ArchiveFile, file: string): Promise<Found> {
     const kept = fs.existsSync(file);
     try {

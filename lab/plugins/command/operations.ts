@@ -1,4 +1,4 @@
-/** What a running operation knows of the engine: where to log, and whether it should stop. */
+/** What a running operation knows of pulumi: where to log, and whether to stop. */
 import * as grpc from "@grpc/grpc-js";
 import { EngineClient } from "@pulumi/pulumi/proto/engine_grpc_pb";
 import { LogRequest, LogSeverity } from "@pulumi/pulumi/proto/engine_pb";
@@ -13,7 +13,7 @@ export type Log = (level: Level, message: string) => void;
 /** One create, update or delete of one resource. */
 export interface Operation {
   log: Log;
-  /** Aborted when the engine cancels, or when the resource's time is over. */
+  /** Aborted when pulumi cancels, or when the resource's time is over. */
   signal: AbortSignal;
 }
 
@@ -29,8 +29,8 @@ export function messageOf(error: unknown): string {
   return typeof message === "string" ? message : String(error);
 }
 
-/** Sends messages to the engine; before its address is known, and without one, they go nowhere. */
-export class EngineLog {
+/** Sends messages to pulumi. As long as its address is not known, messages are dropped. */
+export class PulumiLog {
   private client: EngineClient | undefined;
   private address = "";
   private readonly pending = new Set<Promise<void>>();
@@ -48,7 +48,7 @@ export class EngineLog {
     request.setMessage(message);
     request.setEphemeral(level === "status");
     const sent = new Promise<void>((resolve) => {
-      // A message that cannot be delivered is no reason to fail the operation it is about.
+      // A message that cannot be delivered does not fail its operation.
       if (this.client)
         this.client.log(request, () => {
           resolve();
@@ -59,7 +59,7 @@ export class EngineLog {
     void sent.then(() => this.pending.delete(sent));
   }
 
-  /** Waits until the engine has every message, so that none arrives after its operation's end. */
+  /** Waits until pulumi has every message, so that none arrives after its operation has ended. */
   async flush(): Promise<void> {
     await Promise.all(this.pending);
   }
@@ -70,7 +70,7 @@ export class Operations {
   private readonly controllers = new Set<AbortController>();
 
   /**
-   * Runs an operation that ends with an error when cancelled or, unless `timeout` is 0, after so
+   * Runs an operation. It ends with an error when it is cancelled or, unless `timeout` is 0, after that
    * many seconds.
    */
   async run<T>(log: Log, timeout: number, body: (operation: Operation) => Promise<T>): Promise<T> {
