@@ -1,10 +1,8 @@
 /** What a repository has besides its program: each file says something that can be checked. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-
-const ROOT = join(__dirname, "../..");
-const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+import { ROOT, read, repositoryFiles } from "../support/documents";
 
 interface Package {
   version: string;
@@ -98,4 +96,17 @@ test("what has an owner is there", () => {
   const paths = lines.filter((line) => /^\/|^\*/.test(line)).map((line) => line.split(/\s+/)[0]);
   expect(paths.length).toBeGreaterThan(1);
   for (const path of paths) if (path !== "*") expect(existsSync(join(ROOT, path ?? ""))).toBe(true);
+});
+
+test("the top folder has at most 12 directories, two for hosts of repositories beside, and no source file but index.ts", () => {
+  const listed = new Set(
+    repositoryFiles()
+      .filter((path) => path.includes("/"))
+      .map((path) => path.split("/")[0] ?? ""),
+  );
+  const hidden = [...listed].filter((name) => name.startsWith("."));
+  expect(hidden.length).toBeLessThanOrEqual(2);
+  expect(listed.size - hidden.length).toBeLessThanOrEqual(12);
+  const sources = repositoryFiles().filter((path) => /^[^/]+\.ts$/.test(path));
+  expect(sources).toEqual(["index.ts"]);
 });
