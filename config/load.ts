@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { checkFleet, checkNode } from "./checks";
-import { DEFAULT_DAEMON } from "./daemon";
+import { DEFAULT_DAEMON, withoutDependents } from "./daemon";
 import { addressOfNode } from "./node";
 import { ConfigError, problemsOf, type Problem } from "./problems";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
@@ -21,8 +21,12 @@ export interface RawSettings {
 
 type Tree = Record<string, unknown>;
 
-/** Sections that a node replaces whole: their keys exclude one another. */
-const WHOLE = new Set(["machine.image"]);
+/** What is left of a section when another is laid over it, where that is not all of it. */
+const LEFT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
+  // Replaced whole: its keys exclude one another.
+  "machine.image": () => ({}),
+  "engine.daemon": withoutDependents,
+};
 
 /**
  * Parse and check everything a stack declares.
@@ -111,12 +115,16 @@ export function merge(base: unknown, over: unknown, section = ""): unknown {
   if (!isTree(over)) return over;
   const result = new Map(isTree(base) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
-    const below = WHOLE.has(`${section}.${key}`) ? undefined : result.get(key);
     if (value === null) result.delete(key);
-    else result.set(key, merge(below, value, key));
+    else result.set(key, merge(left(`${section}.${key}`, result.get(key), value), value, key));
   }
   // Makes own properties whatever their names are, `__proto__` included.
   return Object.fromEntries(result);
+}
+
+function left(path: string, base: unknown, over: unknown): unknown {
+  const rule = LEFT[path];
+  return rule && isTree(base) && isTree(over) ? rule(base, over) : base;
 }
 
 function isTree(value: unknown): value is Tree {

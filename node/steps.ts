@@ -1,4 +1,4 @@
-import { renderDaemonJson } from "../config/daemon";
+import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
 import { machineSize } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 
@@ -106,6 +106,8 @@ export function daemonStep(node: NodeConfig): Script {
     DATA_ROOT: dataRoot(engine),
     HEALTH_TIMEOUT: engine.healthTimeoutSeconds,
     DATA_LOSS_CONFIRMED: engine.confirm,
+    RELOADABLE: reloadableKeys(engine.daemon).join(" "),
+    DOCKER0_KEYS: DOCKER0_KEYS.join(" "),
   };
   return changing(node, "daemon", variables, daemonLimit(node));
 }

@@ -1,6 +1,5 @@
 /** What a change of a node script's standard input means: its variables, and the daemon.json among them. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { HIDING_KEYS, IMAGE_STORE, reloadableKeys } from "../../config/daemon";
 import { lineDiff } from "./line-diff";
 import type { Properties, Value } from "./model";
 
@@ -50,30 +49,30 @@ export interface DaemonChange {
   readonly confirmed: boolean;
 }
 
-const HIDING = ["userns-remap", "storage-driver", "data-root", "features.containerd-snapshotter"];
-
 /** Compares the daemon.json in two standard inputs of `node/daemon.sh`. */
 export function daemonChange(old: Properties, now: Properties): DaemonChange {
   const [before, after] = [variablesOf(old.stdin), variablesOf(now.stdin)];
   const [a, b] = [daemonJson(before.DAEMON_JSON), daemonJson(after.DAEMON_JSON)];
   const differs = (key: string): boolean => JSON.stringify(a[key]) !== JSON.stringify(b[key]);
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(differs).sort();
-  const reloadable = reloadableKeys();
-  const effect = keys.every((key) => reloadable.includes(key)) ? "reload" : "restart";
+  const reloadable = reloadableKeys(b);
+  // What is taken out stays as it was until dockerd starts again: a reload takes over what the file names.
+  const takenOver = (key: string): boolean => key in b && reloadable.includes(key);
+  const effect = keys.every(takenOver) ? "reload" : "restart";
   return {
     keys,
-    hiding: keys.filter((key) => HIDING.includes(key)),
+    hiding: keys.filter((key) => HIDING_KEYS.includes(key)),
     effect: keys.length === 0 ? "none" : effect,
     confirmed: after.DATA_LOSS_CONFIRMED === "hide-existing",
   };
 }
 
-/** As `config` in node/daemon-checks.sh reads it: the image store is a key of its own. */
+/** As node/daemon/config.sh reads it: the image store is a key of its own. */
 function daemonJson(text = "{}"): Record<string, unknown> {
   const value = parsed(text);
   const features = value.features as Record<string, unknown> | undefined;
   const store = features?.["containerd-snapshotter"];
-  return store === undefined ? value : { ...value, "features.containerd-snapshotter": store };
+  return store === undefined ? value : { ...value, [IMAGE_STORE]: store };
 }
 
 function parsed(text: string): Record<string, unknown> {
@@ -83,12 +82,4 @@ function parsed(text: string): Record<string, unknown> {
     // Partly unknown or secret: every key of the other side then counts as changed.
     return {};
   }
-}
-
-/** Keys a running daemon takes without a restart: the list `node/daemon.sh` acts on. */
-export function reloadableKeys(): string[] {
-  const script = readFileSync(join(__dirname, "..", "..", "node", "daemon.sh"), "utf8");
-  const list = /^readonly RELOADABLE=\(([^)]*)\)/m.exec(script)?.[1];
-  if (list === undefined) throw new Error("node/daemon.sh has no RELOADABLE=(…)");
-  return list.trim().split(/\s+/);
 }

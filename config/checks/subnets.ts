@@ -7,7 +7,7 @@ export function checkContainerNetworks(node: NodeConfig, report: Report): void {
   const taken = new Map<string, string>();
   if (bip) taken.set("docker0", bip);
   for (const [index, pool] of pools.entries())
-    taken.set(`default-address-pools.${index}`, pool.base);
+    if (!pool.base.includes(":")) taken.set(`default-address-pools.${index}`, pool.base);
   const bridgesOnly = new Map([["the node's network", node.network.address]]);
   for (const [name, network] of Object.entries(node.networks)) {
     const others = network.driver === "bridge" ? [...taken, ...bridgesOnly] : [...taken];

@@ -1,6 +1,6 @@
 /** docs/reference/configuration.md, from the schema. */
 import { z } from "zod";
-import { daemonSchema } from "../../config/daemon";
+import { REFUSED_KEYS, documentedDaemonSchema } from "../../config/daemon";
 import { nodeSchema, proxmoxSchema } from "../../config/schema";
 
 /** The part of JSON Schema that zod writes here. */
@@ -55,11 +55,27 @@ export function configurationPage(): string {
     "",
     section("docker-node:nodes.<name>", nodeSchema),
     "",
-    section("engine.daemon", daemonSchema),
+    section("engine.daemon", documentedDaemonSchema),
     "",
-    "The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).",
+    DAEMON,
+    "",
+    refusedKeys(),
   ];
   return `${parts.join("\n")}\n`;
+}
+
+const DAEMON = `The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).
+What belongs to a value goes with it: \`log-opts\` of the defaults when \`log-driver\` is another one, \`storage-opts\` when
+\`storage-driver\` is, \`bip\` with \`bridge: none\` or with pools that it does not fit into.
+
+- Reload: a running dockerd takes another value over. A key that is taken out needs a restart.
+- Restart: containers go on while \`live-restore\` is true.`;
+
+function refusedKeys(): string {
+  const refused = Object.entries(REFUSED_KEYS).map(([key, reason]) =>
+    tableRow([`\`${key}\``, reason]),
+  );
+  return ["### Refused keys", "", "| key | reason |", "|---|---|", ...refused].join("\n");
 }
 
 /** A schema as its writer has to fill it in; with "output", as its reader finds it. */

@@ -27,7 +27,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     node: {
       engine: {
         confirm: "hide-existing",
-        daemon: { "storage-driver": "btrfs", "storage-opts": [] },
+        daemon: { "storage-driver": "vfs", "storage-opts": [] },
       },
     },
   },

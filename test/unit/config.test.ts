@@ -115,8 +115,8 @@ const REFUSED: [string, unknown, RegExp][] = [
   ],
   [
     "options of another driver",
-    { engine: { daemon: { "storage-driver": "btrfs" } } },
-    /storage-opts: "overlay2.size=50G"; allowed: options of storage-driver btrfs/,
+    { engine: { daemon: { "storage-driver": "vfs", "storage-opts": ["overlay2.size=50G"] } } },
+    /storage-opts: "overlay2.size=50G"; allowed: options of storage-driver vfs/,
   ],
   [
     "remap in the containerd store",

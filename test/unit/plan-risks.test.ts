@@ -1,16 +1,11 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import {
-  daemonChange,
-  reloadableKeys,
-  stdinDiff,
-  variablesOf,
-} from "../../commands/plan/daemon-diff";
+import { daemonChange, stdinDiff, variablesOf } from "../../commands/plan/daemon-diff";
 import { lineDiff } from "../../commands/plan/line-diff";
 import type { Change, Plan, Properties, PropertyChange } from "../../commands/plan/model";
 import { gravest, risksOf, RULES } from "../../commands/plan/risks";
+import { daemonStep } from "../../node/steps";
+import { daemonSchema, reloadableKeys } from "../../config/daemon";
 import { shellQuote } from "../../node/scripts";
-import { daemonSchema } from "../../config/daemon";
+import { prodNode } from "../support/settings";
 
 const VM = "proxmoxve:index/vmLegacy:VmLegacy";
 const COMMAND = "command:remote:Command";
@@ -124,15 +119,28 @@ describe("engine", () => {
   const update = (old: Properties, now: Properties, step = "daemon"): Change =>
     change(COMMAND, { name: `n-${step}`, old, new: now });
 
-  test("the reloadable keys are those daemon.sh acts on, and keys of daemon.json", () => {
-    const text = readFileSync(join(__dirname, "../../node/daemon.sh"), "utf8");
-    expect(reloadableKeys()).toEqual(
+  test("the reloadable keys are those daemon.sh is given, and keys of daemon.json", () => {
+    const { variables } = daemonStep(prodNode());
+    expect(String(variables.RELOADABLE).split(" ")).toEqual(reloadableKeys({}));
+    expect(reloadableKeys({})).toEqual(
       expect.arrayContaining(["live-restore", "registry-mirrors", "features"]),
     );
-    for (const key of reloadableKeys()) expect(text).toMatch(new RegExp(`[( \\n]${key}[ \\n)]`));
     const known = Object.keys(daemonSchema.shape);
-    const unknown = reloadableKeys().filter((key) => !known.includes(key));
-    expect(unknown).toEqual(["runtimes", "authorization-plugins"]);
+    expect(reloadableKeys({}).filter((key) => !known.includes(key))).toEqual([]);
+  });
+
+  test("a key that is taken out restarts: dockerd keeps it at a reload (K3)", () => {
+    const base = { debug: true, "insecure-registries": ["registry.example.org"] };
+    expect(labels(update(daemon(base), daemon({ debug: true })))).toEqual({
+      "restarts-dockerd": ["insecure-registries"],
+    });
+  });
+
+  test("a file that no reload takes over restarts", () => {
+    const base = { "userland-proxy": true };
+    expect(labels(update(daemon(base), daemon({ ...base, debug: true })))).toEqual({
+      "restarts-dockerd": ["debug"],
+    });
   });
 
   test("a reloadable key reloads, any other restarts", () => {

@@ -1,0 +1,120 @@
+import { addressOf, canonical } from "../../cidr";
+import { holds, isBase, meet } from "../../daemon/values";
+import type { NodeConfig } from "../../schema";
+import type { Report } from "../report";
+import { isBefore } from "./versions";
+
+const PATH = "engine/daemon";
+const isV6 = (network: string): boolean => network.includes(":");
+const prefixOf = (network: string): number => Number(network.split("/")[1]);
+
+/** What needs rules in the firewall needs dockerd to make them (verifyDaemonSettings in moby). */
+export function checkFirewall({ engine: { daemon } }: NodeConfig, report: Report): void {
+  if (daemon["live-restore"] && daemon["firewall-backend"] === "nftables")
+    report(`${PATH}/firewall-backend`, "nftables", "iptables: nftables knows no DOCKER-USER chain");
+  if (daemon.icc !== false) return;
+  if (daemon.iptables === false)
+    report(`${PATH}/iptables`, false, "true or unset with icc false, which is made of its rules");
+  if (daemon.ipv6 && daemon.ip6tables === false)
+    report(`${PATH}/ip6tables`, false, "true or unset with ipv6 and icc false");
+}
+
+const DRIVERS = ["bridge", "macvlan", "ipvlan", "overlay"];
+
+export function checkDefaultOptions({ engine: { daemon } }: NodeConfig, report: Report): void {
+  for (const [driver, options] of Object.entries(daemon["default-network-opts"] ?? {}))
+    if (!DRIVERS.includes(driver))
+      report(
+        `${PATH}/default-network-opts/${driver}`,
+        options,
+        `as the name: a network driver, ${DRIVERS.join(", ")}`,
+      );
+}
+
+/** Addresses of docker0: with none it has none, with one they belong together. */
+export function checkDocker0({ engine: { daemon } }: NodeConfig, report: Report): void {
+  const { bip, bip6, bridge, "fixed-cidr": fixed } = daemon;
+  if (bridge)
+    for (const key of ["bip", "bip6", "fixed-cidr", "fixed-cidr-v6"] as const)
+      if (daemon[key]) report(`${PATH}/${key}`, daemon[key], "nothing with bridge none");
+  for (const [key, value] of [
+    ["bip", bip],
+    ["bip6", bip6],
+  ] as const)
+    if (value && !isAddressOfHost(value))
+      report(
+        `${PATH}/${key}`,
+        value,
+        "an address that docker0 can have, neither the network's base nor its broadcast",
+      );
+  if (bip && fixed && !holds(bip, fixed))
+    report(`${PATH}/fixed-cidr`, fixed, `a part of ${canonical(bip)}, docker0's network (bip)`);
+}
+
+function isAddressOfHost(value: string): boolean {
+  if (isBase(value)) return false;
+  if (isV6(value)) return prefixOf(value) < 128;
+  return prefixOf(value) < 31 && !isBroadcast(value);
+}
+
+function isBroadcast(value: string): boolean {
+  const bits = 32 - prefixOf(value);
+  const number = addressOf(value)
+    .split(".")
+    .reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  return number % 2 ** bits === 2 ** bits - 1;
+}
+
+/** IPv6 on docker0 came of age with Docker 27 and 28. */
+export function checkIpv6({ engine: { daemon, version } }: NodeConfig, report: Report): void {
+  const { ipv6, ip6tables, experimental, bip6, "fixed-cidr-v6": fixed } = daemon;
+  const before = (release: string): boolean => isBefore(version, release);
+  if (ipv6 && !fixed && before("28.0"))
+    report(
+      `${PATH}/ipv6`,
+      true,
+      `a fixed-cidr-v6 beside it before Docker 28; version is ${version}`,
+    );
+  if (ip6tables && !experimental && before("27.0"))
+    report(
+      `${PATH}/ip6tables`,
+      true,
+      `experimental beside it before Docker 27; version is ${version}`,
+    );
+  if (bip6 && !ipv6)
+    report(`${PATH}/bip6`, bip6, "ipv6 true beside it: docker0 has no IPv6 otherwise");
+  if (fixed && /^(ff|fe80)/i.test(fixed))
+    report(`${PATH}/fixed-cidr-v6`, fixed, "a network for hosts, neither multicast nor link-local");
+  const gateways = daemon["host-gateway-ips"] ?? [];
+  if (gateways.length === 2 && isV6(gateways[0] ?? "") === isV6(gateways[1] ?? ""))
+    report(`${PATH}/host-gateway-ips`, gateways, "one IPv4 and one IPv6 address");
+}
+
+/**
+ * dockerd skips a pool's slot that is in use, so docker0 may sit inside a pool, but only when it fills
+ * exactly one slot; anything else would let a later network claim addresses around it.
+ */
+export function checkPools({ network, engine }: NodeConfig, report: Report): void {
+  const { bip, "default-address-pools": pools = [] } = engine.daemon;
+  const host = canonical(network.address);
+  if (bip && meet(bip, host))
+    report(`${PATH}/bip`, bip, `an address outside ${host}, the node's network`);
+  for (const [index, pool] of pools.entries()) {
+    const path = `${PATH}/default-address-pools/${index}`;
+    const longest = isV6(pool.base) ? 126 : 30;
+    if (pool.size < prefixOf(pool.base) || pool.size > longest)
+      report(
+        `${path}/size`,
+        pool.size,
+        `${prefixOf(pool.base)} to ${longest}: a subnet fits into ${pool.base}`,
+      );
+    if (meet(pool.base, host))
+      report(`${path}/base`, pool.base, `addresses outside ${host}, the node's network`);
+    if (bip && meet(pool.base, bip) && prefixOf(bip) !== pool.size)
+      report(
+        `${PATH}/bip`,
+        bip,
+        `outside ${pool.base}, or exactly one of its /${pool.size} subnets`,
+      );
+  }
+}

@@ -1,0 +1,62 @@
+import type { NodeConfig } from "../../schema";
+import { isSize } from "../../daemon/values";
+import type { Report } from "../report";
+
+/** The three coherent sets are overlay2 with or without remap, and the containerd store without either. */
+export function checkImageStore({ engine: { daemon } }: NodeConfig, report: Report): void {
+  if (daemon.features?.["containerd-snapshotter"] !== true) return;
+  const path = "engine/daemon/features/containerd-snapshotter";
+  if (daemon["userns-remap"]) {
+    report(
+      path,
+      true,
+      "false or unset with userns-remap: the containerd store cannot remap (moby#47377)",
+    );
+  } else if (daemon["storage-driver"]) {
+    report(
+      path,
+      true,
+      "false or unset with storage-driver: the containerd store has no graph driver",
+    );
+  }
+}
+
+/** btrfs and zfs work on a filesystem of their own kind only; node/storage.sh makes the disk XFS. */
+export function checkStorageDriver({ machine, engine }: NodeConfig, report: Report): void {
+  const driver = engine.daemon["storage-driver"];
+  if (machine.dockerDisk && (driver === "btrfs" || driver === "zfs"))
+    report(
+      "engine/daemon/storage-driver",
+      driver,
+      "overlay2 with machine.dockerDisk, which is XFS: dockerd does not start otherwise",
+    );
+}
+
+/** Options each driver knows (moby daemon/graphdriver); dockerd does not start on another. */
+const OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  overlay2: ["overlay2.size"],
+  btrfs: ["btrfs.min_space"],
+  zfs: ["zfs.fsname"],
+  vfs: [],
+};
+
+const SIZES = ["overlay2.size", "btrfs.min_space"];
+
+export function checkStorageOptions({ machine, engine }: NodeConfig, report: Report): void {
+  const { daemon } = engine;
+  const driver = daemon["storage-driver"] ?? "unset";
+  const known = OPTIONS[driver] ?? [];
+  for (const option of daemon["storage-opts"] ?? []) {
+    const path = "engine/daemon/storage-opts";
+    const [name = "", value = ""] = option.split("=");
+    if (!known.includes(name)) {
+      const names = known.length > 0 ? `: ${known.join(", ")}` : ", which has none";
+      report(path, option, `options of storage-driver ${driver}${names}`);
+    } else if (SIZES.includes(name) && !isSize(value)) {
+      report(path, option, `a size, such as ${name}=50G`);
+    } else if (name === "overlay2.size" && !machine.dockerDisk) {
+      const allowed = "overlay2.size only with machine.dockerDisk: it needs XFS with project quota";
+      report(path, option, allowed);
+    }
+  }
+}

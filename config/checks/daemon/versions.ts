@@ -1,0 +1,26 @@
+import { DAEMON_KEYS, type DaemonConfig } from "../../daemon";
+import type { NodeConfig } from "../../schema";
+import type { Report } from "../report";
+
+/** True when a release, or the newest one that begins so, is older than another: "28" is not before "28.2". */
+export function isBefore(version: string, other: string): boolean {
+  const [own, limit] = [version, other].map((text) => text.split(".").map(Number));
+  for (const [index, part] of (limit ?? []).entries()) {
+    const mine = own?.[index] ?? Infinity;
+    if (mine !== part) return mine < part;
+  }
+  return false;
+}
+
+export function checkKeyVersions({ engine }: NodeConfig, report: Report): void {
+  for (const key of Object.keys(engine.daemon) as (keyof DaemonConfig)[]) {
+    const { since }: { since?: string } = DAEMON_KEYS[key];
+    if (engine.daemon[key] !== undefined && since && isBefore(engine.version, since)) {
+      report(
+        `engine/daemon/${key}`,
+        engine.daemon[key],
+        `nothing before Docker ${since}; version is ${engine.version}`,
+      );
+    }
+  }
+}

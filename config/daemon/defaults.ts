@@ -1,0 +1,53 @@
+import { isCidr } from "../cidr";
+import type { DaemonConfig } from ".";
+import { meet } from "./values";
+
+/** The daemon every node gets unless its configuration says otherwise (docs/reference/specification.md, section 2). */
+export const DEFAULT_DAEMON: DaemonConfig = {
+  "storage-driver": "overlay2",
+  "default-runtime": "runc",
+  "exec-opts": ["native.cgroupdriver=systemd"],
+  "log-driver": "json-file",
+  "log-opts": { "max-size": "100m", "max-file": "3" },
+  "live-restore": true,
+  "default-ulimits": { nofile: { Name: "nofile", Soft: 65536, Hard: 65536 } },
+  "max-concurrent-downloads": 6,
+  "max-concurrent-uploads": 6,
+  "userns-remap": "default",
+  "no-new-privileges": true,
+  bip: "172.18.0.1/24",
+  "default-address-pools": [{ base: "172.18.0.0/16", size: 24 }],
+};
+
+type Tree = Readonly<Record<string, unknown>>;
+
+/** What dockerd does without the key. */
+const UNSET: Tree = { "log-driver": "json-file" };
+
+/**
+ * What is left of a daemon.json that another is laid over: keys that mean something only together with a
+ * value go when the other gives another value. They come back when it names them itself. `userns-remap`
+ * never goes by itself: who takes a protection away says so.
+ */
+export function withoutDependents(base: Tree, over: Tree): Tree {
+  const changes = (key: string): boolean =>
+    key in over && (over[key] ?? UNSET[key]) !== (base[key] ?? UNSET[key]);
+  const gone = [
+    ...(changes("log-driver") ? ["log-opts"] : []),
+    ...(changes("storage-driver") ? ["storage-opts"] : []),
+    ...(over.bridge ? ["bip", "bip6", "fixed-cidr", "fixed-cidr-v6"] : []),
+    ...(base.bip === DEFAULT_DAEMON.bip && !fitsPools(base.bip, over) ? ["bip"] : []),
+  ];
+  return Object.fromEntries(Object.entries(base).filter(([key]) => !gone.includes(key)));
+}
+
+/** docker0 fills one slot of a pool, or is apart from it (checks/daemon/network.ts). */
+function fitsPools(bip: unknown, over: Tree): boolean {
+  const pools = over["default-address-pools"];
+  if (!Array.isArray(pools) || typeof bip !== "string") return true;
+  return pools.every((pool: unknown) => {
+    const { base, size } = (pool ?? {}) as Tree;
+    if (typeof base !== "string" || !isCidr(base)) return true;
+    return !meet(base, bip) || Number(bip.split("/")[1]) === size;
+  });
+}

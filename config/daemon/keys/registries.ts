@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { reloads, restarts } from "../key";
+import { mirror, proxy, registry } from "../registries";
+import { size } from "../values";
+
+const rule = z.strictObject({
+  all: z.boolean().optional(),
+  filter: z.array(z.string()).optional(),
+  keepStorage: size.optional(),
+  reservedSpace: size.optional(),
+  maxUsedSpace: size.optional(),
+  minFreeSpace: size.optional(),
+});
+
+/** moby daemon/config/builder.go. */
+const builder = z.strictObject({
+  gc: z
+    .strictObject({
+      enabled: z.boolean().optional(),
+      defaultKeepStorage: size.optional(),
+      defaultReservedSpace: size.optional(),
+      defaultMaxUsedSpace: size.optional(),
+      defaultMinFreeSpace: size.optional(),
+      policy: z.array(rule).min(1).optional(),
+    })
+    .optional(),
+  entitlements: z
+    .strictObject({
+      "network-host": z.boolean().optional(),
+      "security-insecure": z.boolean().optional(),
+      device: z.boolean().optional(),
+    })
+    .optional(),
+});
+
+const positive = z.int().min(1);
+
+/** Images: where they come from, how they are built. */
+export const REGISTRY_KEYS = {
+  builder: restarts(builder, "Cache of BuildKit and what builds are allowed to do."),
+  "insecure-registries": reloads(
+    z.array(registry),
+    "Registries that may speak HTTP or show a certificate nobody vouches for.",
+  ),
+  "max-concurrent-downloads": reloads(positive, "Layers of a pull at a time."),
+  "max-concurrent-uploads": reloads(positive, "Layers of a push at a time."),
+  "max-download-attempts": reloads(positive, "Tries for a layer."),
+  proxies: restarts(
+    z.strictObject({
+      "http-proxy": proxy.optional(),
+      "https-proxy": proxy.optional(),
+      "no-proxy": z.string().optional(),
+    }),
+    "Proxies of dockerd itself, for pulls and pushes.",
+    { since: "23.0" },
+  ),
+  "registry-mirrors": reloads(z.array(mirror), "Asked before Docker Hub."),
+} as const;

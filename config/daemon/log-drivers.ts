@@ -1,0 +1,181 @@
+import {
+  anything,
+  bytes,
+  duration,
+  endpoint,
+  flag,
+  oneOf,
+  onlyWith,
+  socketOr,
+  whole,
+  type LogOptions,
+  type Rule,
+} from "./log-options";
+
+/** A log driver that comes with dockerd. */
+interface LogDriver {
+  readonly options: Readonly<Record<string, Rule>>;
+  /** Options without which dockerd does not start. */
+  readonly required?: readonly string[];
+}
+
+type Rules = Readonly<Record<string, Rule>>;
+
+/** What each driver has: moby daemon/logger/factory.go and loggerutils/cache. */
+const EVERY: Rules = {
+  mode: oneOf("blocking", "non-blocking"),
+  "max-buffer-size": onlyWith("mode", /^non-blocking$/, "mode is non-blocking", bytes),
+  "cache-disabled": flag,
+  "cache-max-size": bytes,
+  "cache-max-file": whole(1),
+  "cache-compress": flag,
+};
+
+const TAG: Rules = { tag: anything };
+
+/** What of a container a line carries (logger.Info.ExtraAttributes). */
+const ATTRIBUTES: Rules = {
+  labels: anything,
+  "labels-regex": anything,
+  env: anything,
+  "env-regex": anything,
+};
+
+const FILES: Rules = { "max-size": bytes, "max-file": whole(1), compress: flag };
+
+const FACILITIES =
+  "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7";
+
+const SYSLOG: Rules = {
+  "syslog-address": socketOr(["unix", "unixgram"], endpoint(["udp", "tcp", "tcp+tls"], false)),
+  "syslog-facility": (value, options) =>
+    whole(0, 23)(value, options) && oneOf(...FACILITIES.split(" "))(value, options),
+  "syslog-format": oneOf("", "rfc3164", "rfc5424", "rfc5424micro"),
+  "syslog-tls-ca-cert": anything,
+  "syslog-tls-cert": anything,
+  "syslog-tls-key": anything,
+  "syslog-tls-skip-verify": anything,
+};
+
+const overUdp = (rule: Rule): Rule =>
+  onlyWith("gelf-address", /^udp:/, "gelf-address is udp", rule);
+const overTcp = (rule: Rule): Rule =>
+  onlyWith("gelf-address", /^tcp:/, "gelf-address is tcp", rule);
+
+const GELF: Rules = {
+  "gelf-address": endpoint(["udp", "tcp"], true),
+  "gelf-compression-type": overUdp(oneOf("gzip", "zlib", "none")),
+  "gelf-compression-level": overUdp(whole(-1, 9)),
+  "gelf-tcp-max-reconnect": overTcp(whole(0)),
+  "gelf-tcp-reconnect-delay": overTcp(whole(0)),
+};
+
+const fluentdAddress: Rule = (value, options) => {
+  const url = value.includes("://") ? value : `tcp://${value}`;
+  return socketOr(["unix"], endpoint(["tcp", "tls"], false))(url, options);
+};
+
+const FLUENTD: Rules = {
+  "fluentd-address": fluentdAddress,
+  "fluentd-async": flag,
+  "fluentd-async-reconnect-interval": duration,
+  "fluentd-buffer-limit": bytes,
+  "fluentd-max-retries": whole(0, 2 ** 31 - 1),
+  "fluentd-read-timeout": duration,
+  "fluentd-request-ack": flag,
+  "fluentd-retry-wait": duration,
+  "fluentd-sub-second-precision": flag,
+  "fluentd-write-timeout": duration,
+};
+
+const AWSLOGS: Rules = {
+  "awslogs-region": anything,
+  "awslogs-endpoint": anything,
+  "awslogs-group": anything,
+  "awslogs-stream": anything,
+  "awslogs-create-group": flag,
+  "awslogs-create-stream": flag,
+  "awslogs-datetime-format": (_, options) =>
+    "awslogs-multiline-pattern" in options ? "nothing beside awslogs-multiline-pattern" : undefined,
+  "awslogs-multiline-pattern": anything,
+  "awslogs-credentials-endpoint": anything,
+  "awslogs-force-flush-interval-seconds": whole(1),
+  "awslogs-max-buffered-events": whole(1),
+  "awslogs-format": oneOf("json/emf"),
+};
+
+const GCPLOGS: Rules = {
+  "gcp-project": anything,
+  "gcp-log-cmd": anything,
+  "gcp-meta-zone": anything,
+  "gcp-meta-name": anything,
+  "gcp-meta-id": anything,
+};
+
+const withEvery = (options: Rules, required?: readonly string[]): LogDriver => ({
+  options: { ...EVERY, ...options },
+  ...(required && { required }),
+});
+
+/** The drivers a node takes. */
+export const LOG_DRIVERS: ReadonlyMap<string, LogDriver> = new Map([
+  ["json-file", withEvery({ ...FILES, ...TAG, ...ATTRIBUTES })],
+  ["local", withEvery({ ...FILES, ...TAG, ...ATTRIBUTES })],
+  ["journald", withEvery({ ...TAG, ...ATTRIBUTES })],
+  ["syslog", withEvery({ ...SYSLOG, ...TAG, ...ATTRIBUTES })],
+  ["gelf", withEvery({ ...GELF, ...TAG, ...ATTRIBUTES }, ["gelf-address"])],
+  ["fluentd", withEvery({ ...FLUENTD, ...TAG, ...ATTRIBUTES })],
+  ["awslogs", withEvery({ ...AWSLOGS, ...TAG }, ["awslogs-group"])],
+  ["gcplogs", withEvery({ ...GCPLOGS, ...ATTRIBUTES })],
+  ["none", { options: {} }],
+]);
+
+const REFUSED: Readonly<Record<string, string>> = {
+  splunk: "it needs its token in daemon.json, which everyone on the node can read",
+  loki: "a plugin, and nothing installs it; Loki's collectors take gelf, fluentd, syslog and journald",
+  etwlogs: "only on Windows",
+  logentries: "gone since Docker 25",
+};
+
+/** What is allowed instead of a driver. */
+export function whyNoDriver(name: string): string {
+  const driver = name.replace(/^grafana\/loki-docker-driver.*$/, "loki").replace(/:[\w.-]+$/, "");
+  const reason = REFUSED[driver];
+  return `${[...LOG_DRIVERS.keys()].join(", ")}${reason ? `; not ${driver}: ${reason}` : ""}`;
+}
+
+/** An option that is not right: its name, and what is allowed. */
+export interface LogProblem {
+  readonly option: string;
+  readonly allowed: string;
+}
+
+/** What dockerd, or the first container, would fail on. */
+export function logProblems(driver: string, options: LogOptions): LogProblem[] {
+  const known = LOG_DRIVERS.get(driver);
+  // dockerd does not look at options of `none` (ValidateLogOpts).
+  if (!known || driver === "none") return [];
+  const missing = (known.required ?? []).filter((option) => !options[option]);
+  const wrong = Object.entries(options).flatMap(([option, value]) => {
+    const rule = known.options[option];
+    const allowed = rule
+      ? rule(value, options)
+      : `an option of log-driver ${driver}: ${Object.keys(known.options).join(", ")}`;
+    return allowed ? [{ option, allowed }] : [];
+  });
+  const needed = missing.map((option) => ({ option, allowed: `a value: ${driver} needs it` }));
+  return [...needed, ...wrong, ...rotation(driver, options)];
+}
+
+/** Only files that are turned over can be compressed; `local` compresses unless told otherwise. */
+function rotation(driver: string, options: LogOptions): LogProblem[] {
+  const compresses =
+    driver === "local"
+      ? !/^(0|f|false)$/i.test(options.compress ?? "true")
+      : driver === "json-file" && /^(1|t|true)$/i.test(options.compress ?? "false");
+  const files = Number(options["max-file"] ?? (driver === "local" ? 5 : 1));
+  const turned = files > 1 && (driver === "local" || "max-size" in options);
+  if (!compresses || turned) return [];
+  const allowed = 'compress "false", or max-file "2" and more with a max-size';
+  return [{ option: "compress" in options ? "compress" : "max-file", allowed }];
+}

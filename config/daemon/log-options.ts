@@ -1,0 +1,63 @@
+import { isSize } from "./values";
+
+/* What the options of log drivers may be (moby daemon/logger). */
+
+/** Values of log-opts by name. */
+export type LogOptions = Readonly<Record<string, string>>;
+
+/** What is allowed instead of a value; undefined when it is right. */
+export type Rule = (value: string, options: LogOptions) => string | undefined;
+
+const unless = (right: boolean, allowed: string): string | undefined =>
+  right ? undefined : allowed;
+
+export const anything: Rule = () => undefined;
+
+export const oneOf =
+  (...values: string[]): Rule =>
+  (value) =>
+    unless(values.includes(value), values.map((item) => JSON.stringify(item)).join(", "));
+
+/** Go's ParseBool. */
+export const flag: Rule = (value) =>
+  unless(/^(1|0|t|f|true|false)$/i.test(value), '"true" or "false"');
+
+export const whole =
+  (min: number, max = Number.MAX_SAFE_INTEGER): Rule =>
+  (value) =>
+    unless(
+      /^-?\d+$/.test(value) && Number(value) >= min && Number(value) <= max,
+      max === Number.MAX_SAFE_INTEGER
+        ? `a whole number from ${min} in quotes`
+        : `a whole number in quotes, ${min} to ${max}`,
+    );
+
+export const bytes: Rule = (value) => unless(isSize(value), 'a size as text, such as "100m"');
+
+/** Go's ParseDuration, without signs. */
+export const duration: Rule = (value) =>
+  unless(/^(\d+(\.\d+)?(ns|us|ms|s|m|h))+$|^0$/.test(value), 'a duration, such as "500ms" or "3s"');
+
+/** A URL with one of the schemes, a host and a port. */
+export const endpoint =
+  (schemes: readonly string[], needsPort: boolean): Rule =>
+  (value) => {
+    const match = /^([a-z+]+):\/\/([\w.-]+|\[[\da-fA-F:]+\])(:\d{1,5})?$/.exec(value);
+    const right = match && schemes.includes(match[1] ?? "") && (match[3] ?? !needsPort);
+    return unless(Boolean(right), `${schemes.join(" or ")}://host:port`);
+  };
+
+/** A socket's path, or what `other` allows. */
+export const socketOr =
+  (schemes: readonly string[], other: Rule): Rule =>
+  (value, options) => {
+    const socket = schemes.some((scheme) => new RegExp(`^${scheme}:///[^\\s]+$`).test(value));
+    const allowed = socket ? undefined : other(value, options);
+    return allowed && `${allowed}, or ${schemes.join(" or ")}:///path`;
+  };
+
+/** Only where another option is `value`. */
+export const onlyWith =
+  (name: string, wanted: RegExp, where: string, rule: Rule): Rule =>
+  (value, options) =>
+    wanted.test(options[name] ?? "") ? rule(value, options) : `nothing unless ${where}`;

@@ -1,0 +1,479 @@
+import { loadSettings } from "../../config/load";
+import {
+  DAEMON_KEYS,
+  DEFAULT_DAEMON,
+  REFUSED_KEYS,
+  reloadableKeys,
+  renderDaemonJson,
+} from "../../config/daemon";
+import { LOG_DRIVERS, logProblems, whyNoDriver } from "../../config/daemon/log-drivers";
+import { ConfigError } from "../../config/problems";
+import { prodWith } from "../support/settings";
+
+type Tree = Record<string, unknown>;
+
+/** Node `n` with this daemon over the default one. */
+function nodeWith(daemon: unknown, version = "29.10.0", more: Tree = {}) {
+  const { proxmox, defaults } = prodWith({});
+  const { engine, ...rest } = defaults as Tree;
+  const node = { ...rest, networks: {}, ...more, engine: { ...(engine as Tree), version, daemon } };
+  return loadSettings({ proxmox, nodes: { n: node } }).nodes.n;
+}
+
+const rendered = (daemon: unknown, version?: string): Tree =>
+  JSON.parse(renderDaemonJson(nodeWith(daemon, version)?.engine.daemon ?? {})) as Tree;
+
+function problems(daemon: unknown, version?: string, more?: Tree): string[] {
+  try {
+    nodeWith(daemon, version, more);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.message
+      .split("\n  ")
+      .slice(1)
+      .map((line) => line.replace("nodes.n.engine.daemon.", ""));
+  }
+  return [];
+}
+
+describe("a default that belongs to another key goes with that key's default (K4)", () => {
+  const optionsOf = (daemon: Tree) => rendered(daemon)["log-opts"];
+
+  test.each(["journald", "syslog", "local", "none"])("log-driver %s", (driver) => {
+    expect(optionsOf({ "log-driver": driver })).toBeUndefined();
+    expect(problems({ "log-driver": driver })).toEqual([]);
+  });
+
+  test("options of its own stay, and so do the default ones under the default driver", () => {
+    const tag = { tag: "{{.Name}}" };
+    expect(optionsOf({ "log-driver": "journald", "log-opts": tag })).toEqual(tag);
+    expect(optionsOf({ "log-driver": "json-file" })).toEqual(DEFAULT_DAEMON["log-opts"]);
+    expect(optionsOf({ "log-opts": { "max-file": "5" } })).toEqual({
+      "max-size": "100m",
+      "max-file": "5",
+    });
+    expect(optionsOf({ "log-driver": null })).toEqual(DEFAULT_DAEMON["log-opts"]);
+  });
+
+  test("between the stack's defaults and a node as well", () => {
+    const { proxmox, defaults } = prodWith({});
+    const shared = {
+      ...(defaults as Tree),
+      engine: {
+        version: "29",
+        daemon: {
+          "log-driver": "syslog",
+          "log-opts": { "syslog-address": "udp://10.25.10.9:514" },
+          "storage-opts": ["overlay2.size=50G"],
+        },
+      },
+    };
+    const own = { engine: { daemon: { "log-driver": "json-file", "storage-driver": "vfs" } } };
+    const { n } = loadSettings({ proxmox, defaults: shared, nodes: { n: own } }).nodes;
+    expect(n?.engine.daemon["log-opts"]).toBeUndefined();
+    expect(n?.engine.daemon["storage-opts"]).toBeUndefined();
+    const plain = { engine: { daemon: { "log-driver": null, "storage-driver": null } } };
+    const other = loadSettings({ proxmox, defaults: shared, nodes: { n: plain } }).nodes.n;
+    expect(other?.engine.daemon["log-opts"]).toBeUndefined();
+    expect(other?.engine.daemon["storage-opts"]).toBeUndefined();
+  });
+
+  test("docker0 without an address of its own: no bridge, or pools the default does not fit into", () => {
+    expect(rendered({ bridge: "none" })).not.toHaveProperty("bip");
+    const pools = [{ base: "172.16.0.0/12", size: 20 }];
+    expect(rendered({ "default-address-pools": pools })).not.toHaveProperty("bip");
+    expect(
+      rendered({ "default-address-pools": [{ base: "10.200.0.0/16", size: 24 }] }),
+    ).toHaveProperty("bip", "172.18.0.1/24");
+    expect(problems({ bip: "172.18.0.1/24", "default-address-pools": pools })).toEqual([
+      'bip: "172.18.0.1/24"; allowed: outside 172.16.0.0/12, or exactly one of its /20 subnets',
+    ]);
+  });
+
+  test("protection never goes by itself", () => {
+    expect(rendered({ "log-driver": "journald", "storage-driver": "vfs" })).toMatchObject({
+      "userns-remap": "default",
+      "no-new-privileges": true,
+    });
+    expect(problems({ features: { "containerd-snapshotter": true } })).toHaveLength(1);
+  });
+});
+
+describe("what dockerd would die on is refused (K5)", () => {
+  const path = "/etc/docker/seccomp.json";
+  test.each<[string, Tree, string, string?]>([
+    [
+      "an unknown runtime",
+      { "default-runtime": "nvidia" },
+      'default-runtime: "nvidia"; allowed: runc, as runtimes has them',
+    ],
+    [
+      "bip is a network",
+      { bip: "172.18.0.0/24" },
+      'bip: "172.18.0.0/24"; allowed: an address that docker0 can have',
+    ],
+    [
+      "bip is a broadcast",
+      { bip: "172.18.0.255/24" },
+      'bip: "172.18.0.255/24"; allowed: an address that docker0 can have',
+    ],
+    [
+      "IPv6 alone before 28",
+      { ipv6: true },
+      "ipv6: true; allowed: a fixed-cidr-v6 beside it before Docker 28",
+      "27.5",
+    ],
+    [
+      "IPv6 rules before 27",
+      { ip6tables: true },
+      "ip6tables: true; allowed: experimental beside it before Docker 27",
+      "26.1",
+    ],
+    [
+      "a mirror by ftp",
+      { "registry-mirrors": ["ftp://mirror.example.org"] },
+      'registry-mirrors.0: "ftp://mirror.example.org"; allowed: an http or https URL',
+    ],
+    [
+      "a mirror with a password",
+      { "registry-mirrors": ["https://u:p@mirror.example.org"] },
+      "registry-mirrors.0: ",
+    ],
+    [
+      "a mirror with a query",
+      { "registry-mirrors": ["https://mirror.example.org/?a"] },
+      "registry-mirrors.0: ",
+    ],
+    [
+      "a mirror without scheme",
+      { "registry-mirrors": ["mirror.example.org:5000"] },
+      "registry-mirrors.0: ",
+    ],
+    [
+      "a registry with a wildcard",
+      { "insecure-registries": ["*.example.org:5000"] },
+      "insecure-registries.0: ",
+    ],
+    [
+      "a registry with a path",
+      { "insecure-registries": ["registry.example.org/team"] },
+      "insecure-registries.0: ",
+    ],
+    [
+      "a registry with a scheme",
+      { "insecure-registries": ["http://registry.example.org"] },
+      "insecure-registries.0: ",
+    ],
+    [
+      "a registry at port 65536",
+      { "insecure-registries": ["registry.example.org:65536"] },
+      "insecure-registries.0: ",
+    ],
+    [
+      "a misspelt log option",
+      { "log-opts": { maxsize: "1m" } },
+      'log-opts.maxsize: "1m"; allowed: an option of log-driver json-file: mode, ',
+    ],
+    [
+      "another driver's log option",
+      { "log-driver": "journald", "log-opts": { "max-size": "1m" } },
+      'log-opts.max-size: "1m"; allowed: an option of log-driver journald',
+    ],
+    [
+      "metrics without address",
+      { "metrics-addr": "9323" },
+      'metrics-addr: "9323"; allowed: address:port, such as 127.0.0.1:9323',
+    ],
+    [
+      "a profile nobody ships",
+      { "seccomp-profile": path },
+      `seccomp-profile: "${path}"; allowed: unset or "builtin"; a file only with a template`,
+    ],
+    [
+      "a profile by name",
+      { "seccomp-profile": "default" },
+      'seccomp-profile: "default"; allowed: unset or "builtin"',
+    ],
+    [
+      "shm size as a word",
+      { "default-shm-size": "big" },
+      'default-shm-size: "big"; allowed: a size as text',
+    ],
+    [
+      "shm size as a number",
+      { "default-shm-size": 67108864 },
+      "default-shm-size: 67108864; allowed: ",
+    ],
+    [
+      "junk in dns-search",
+      { "dns-search": ["exa mple"] },
+      'dns-search.0: "exa mple"; allowed: a domain',
+    ],
+    ["junk in dns", { dns: ["resolver"] }, 'dns.0: "resolver"; allowed: an IPv4 or IPv6 address'],
+    [
+      "a reserved label",
+      { labels: ["com.docker.a=b"] },
+      'labels.0: "com.docker.a=b"; allowed: another name',
+    ],
+    ["a label without value", { labels: ["rack"] }, 'labels.0: "rack"; allowed: key=value'],
+    [
+      "conflicting labels",
+      { labels: ["a=1", "a=2"] },
+      'labels.1: "a=2"; allowed: one value for a; 1 is the other',
+    ],
+    [
+      "cgroup-parent is no slice",
+      { "cgroup-parent": "/docker" },
+      'cgroup-parent: "/docker"; allowed: a slice',
+    ],
+    [
+      "an unknown exec option",
+      { "exec-opts": ["isolation=hyperv"] },
+      'exec-opts.0: "isolation=hyperv"; allowed: "native.cgroupdriver=systemd"',
+    ],
+    [
+      "an unknown storage option",
+      { "storage-opts": ["overlay2.override_kernel_check=true"] },
+      "storage-opts: ",
+    ],
+    ["a storage option of no size", { "storage-opts": ["overlay2.size=much"] }, "storage-opts: "],
+    [
+      "btrfs on XFS",
+      { "storage-driver": "btrfs" },
+      'storage-driver: "btrfs"; allowed: overlay2 with machine.dockerDisk',
+    ],
+    [
+      "no rules for icc",
+      { icc: false, iptables: false },
+      "iptables: false; allowed: true or unset with icc false",
+    ],
+    [
+      "a range outside docker0",
+      { "fixed-cidr": "172.30.0.0/25" },
+      'fixed-cidr: "172.30.0.0/25"; allowed: a part of 172.18.0.0/24',
+    ],
+    [
+      "a key that came later",
+      { bip6: "fd00:18::1/64", ipv6: true, "fixed-cidr-v6": "fd00:18::/64" },
+      'bip6: "fd00:18::1/64"; allowed: nothing before Docker 28.0',
+      "27",
+    ],
+    [
+      "runc by another path",
+      { runtimes: { runc: { path: "/opt/runc" } } },
+      'runtimes.runc: {"path":"/opt/runc"}; allowed: another name',
+    ],
+    [
+      "a runtime without path",
+      { runtimes: { x: {} } },
+      "runtimes.x: {}; allowed: either a path or a runtimeType",
+    ],
+    [
+      "an unknown limit",
+      { "default-ulimits": { files: { Name: "files", Soft: 1, Hard: 1 } } },
+      'default-ulimits.files: "files"; allowed: as the name: one of core',
+    ],
+    [
+      "Soft above Hard",
+      { "default-ulimits": { core: { Name: "core", Soft: -1, Hard: 5 } } },
+      "default-ulimits.core.Soft: -1; allowed: at most Hard, 5",
+    ],
+    [
+      "no end of files",
+      { "default-ulimits": { nofile: { Hard: -1 } } },
+      "default-ulimits.nofile.Hard: -1; allowed: a number",
+    ],
+    ["splunk", { "log-driver": "splunk" }, 'log-driver: "splunk"; allowed: json-file, local'],
+    [
+      "a driver that is a plugin",
+      { "log-driver": "loki" },
+      "not loki: a plugin, and nothing installs it",
+    ],
+    [
+      "gelf without address",
+      { "log-driver": "gelf" },
+      "log-opts.gelf-address: missing; allowed: a value: gelf needs it",
+    ],
+    [
+      "a proxy with a password",
+      { proxies: { "http-proxy": "http://u:p@proxy.example.org:3128" } },
+      "proxies.http-proxy: ",
+    ],
+    [
+      "a cache without a unit",
+      { builder: { gc: { defaultKeepStorage: "lots" } } },
+      "builder.gc.defaultKeepStorage: ",
+    ],
+    [
+      "a pool smaller than its subnets",
+      { "default-address-pools": [{ base: "fd00::/64", size: 48 }] },
+      "default-address-pools.0.size: 48; allowed: 64 to 126",
+    ],
+    [
+      "options of an unknown driver",
+      { "default-network-opts": { bridges: {} } },
+      "default-network-opts.bridges: {}; allowed: as the name: a network driver",
+    ],
+    [
+      "two gateways of one family",
+      { "host-gateway-ips": ["10.0.0.1", "10.0.0.2"] },
+      "host-gateway-ips: ",
+    ],
+  ])("%s", (...[, daemon, expected, version]) => {
+    const found = problems(daemon, version);
+    expect(found.join("\n")).toContain(expected);
+    expect(found).toHaveLength(1);
+  });
+
+  test.each<[Tree, string?]>([
+    [{ "default-runtime": "io.containerd.runsc.v1" }],
+    [{ runtimes: { nvidia: { path: "nvidia-container-runtime" } }, "default-runtime": "nvidia" }],
+    [{ ipv6: true, "fixed-cidr-v6": "fd00:18::/64", ip6tables: true, experimental: true }, "26.1"],
+    [{ ipv6: true, bip6: "fd00:18::1/64" }, "28"],
+    [
+      {
+        "insecure-registries": [
+          "10.0.0.0/8",
+          "fd00::/8",
+          "[fd00::5]:5000",
+          "registry:5000",
+          "localhost",
+        ],
+      },
+    ],
+    [{ "registry-mirrors": ["http://10.25.10.4:5000/", "https://mirror.example.org/hub"] }],
+    [{ "default-ulimits": { memlock: { Name: "memlock", Soft: -1, Hard: -1 } } }],
+    [{ labels: ["a=1", "a=1", "b="] }],
+    [{ "cgroup-parent": "docker.slice" }],
+    [{ "exec-opts": ["native.cgroupdriver=cgroupfs"], "cgroup-parent": "/docker" }],
+    [{ "metrics-addr": ":9323" }],
+    [{ "metrics-addr": "[::1]:9323" }],
+    [{ "dns-search": [".", "example.org"], "dns-opts": ["ndots:2", "rotate"] }],
+    [{ "storage-driver": "vfs" }],
+  ])("%j is accepted", (...[daemon, version]) => {
+    expect(problems(daemon, version)).toEqual([]);
+  });
+
+  test("a profile may be on a template or an adopted machine", () => {
+    const { machine } = prodWith({}).defaults as { machine: Tree };
+    const seen = { "seccomp-profile": path };
+    expect(
+      problems(seen, undefined, { machine: { ...machine, image: { template: 9000 } } }),
+    ).toEqual([]);
+    expect(problems(seen, undefined, { machine: { ...machine, adopt: true } })).toEqual([]);
+  });
+});
+
+describe("options of log drivers", () => {
+  test.each<[string, Record<string, string>]>([
+    [
+      "json-file",
+      {
+        "max-size": "10m",
+        "max-file": "3",
+        compress: "true",
+        labels: "a",
+        env: "b",
+        tag: "{{.ID}}",
+      },
+    ],
+    ["json-file", { mode: "non-blocking", "max-buffer-size": "4m" }],
+    ["local", { "max-size": "20m", "max-file": "1", compress: "false" }],
+    ["journald", { tag: "{{.Name}}", "cache-disabled": "true" }],
+    [
+      "syslog",
+      {
+        "syslog-address": "tcp+tls://log.example.org:6514",
+        "syslog-facility": "local0",
+        "syslog-format": "rfc5424micro",
+      },
+    ],
+    ["syslog", { "syslog-address": "unixgram:///dev/log", "syslog-facility": "3" }],
+    ["gelf", { "gelf-address": "udp://10.25.10.9:12201", "gelf-compression-type": "none" }],
+    ["gelf", { "gelf-address": "tcp://graylog.example.org:12201", "gelf-tcp-max-reconnect": "5" }],
+    [
+      "fluentd",
+      {
+        "fluentd-address": "10.25.10.9:24224",
+        "fluentd-async": "true",
+        "fluentd-retry-wait": "1s",
+      },
+    ],
+    ["awslogs", { "awslogs-group": "g", "awslogs-region": "eu-central-1" }],
+    ["gcplogs", { "gcp-project": "p", "gcp-log-cmd": "true" }],
+    ["none", { anything: "goes" }],
+  ])("%s %j", (driver, options) => {
+    expect(logProblems(driver, options)).toEqual([]);
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ["json-file", { "max-buffer-size": "4m" }, "nothing unless mode is non-blocking"],
+    ["json-file", { mode: "later" }, '"blocking", "non-blocking"'],
+    [
+      "json-file",
+      { compress: "true", "max-file": "1", "max-size": "1m" },
+      'compress "false", or max-file',
+    ],
+    ["json-file", { "max-file": "0" }, "a whole number from 1 in quotes"],
+    ["local", { "max-file": "1" }, 'compress "false", or max-file'],
+    [
+      "syslog",
+      { "syslog-address": "log.example.org:514" },
+      "udp or tcp or tcp+tls://host:port, or unix",
+    ],
+    ["syslog", { "syslog-facility": "local8" }, '"kern", "user"'],
+    ["gelf", { "gelf-address": "http://h:1" }, "udp or tcp://host:port"],
+    [
+      "gelf",
+      { "gelf-address": "tcp://h:1", "gelf-compression-level": "1" },
+      "nothing unless gelf-address is udp",
+    ],
+    ["fluentd", { "fluentd-retry-wait": "5" }, "a duration"],
+    ["awslogs", {}, "a value: awslogs needs it"],
+    [
+      "awslogs",
+      { "awslogs-group": "g", "awslogs-datetime-format": "%Y", "awslogs-multiline-pattern": "x" },
+      "nothing beside",
+    ],
+    ["gcplogs", { tag: "x" }, "an option of log-driver gcplogs"],
+  ])("%s %j is refused", (driver, options, allowed) => {
+    expect(logProblems(driver, options).map((problem) => problem.allowed)).toEqual([
+      expect.stringContaining(allowed),
+    ]);
+  });
+
+  test("a plugin is named with the reason, whatever its tag", () => {
+    expect(whyNoDriver("grafana/loki-docker-driver:3.3.2-amd64")).toMatch(/; not loki: a plugin/);
+    expect(whyNoDriver("mine")).toBe([...LOG_DRIVERS.keys()].join(", "));
+  });
+});
+
+describe("the table of keys", () => {
+  test("a key is known or refused, and each refusal has its reason", () => {
+    const known = Object.keys(DAEMON_KEYS);
+    expect(Object.keys(REFUSED_KEYS).filter((key) => known.includes(key))).toEqual([]);
+    for (const [key, reason] of Object.entries(REFUSED_KEYS))
+      expect(problems({ [key]: true })).toEqual([
+        `${key}: true; allowed: not a key of this section: ${reason}`,
+      ]);
+  });
+
+  test("what a reload takes over is what dockerd documents", () => {
+    expect(reloadableKeys({}).sort()).toEqual([
+      "debug",
+      "default-runtime",
+      "features",
+      "insecure-registries",
+      "labels",
+      "live-restore",
+      "max-concurrent-downloads",
+      "max-concurrent-uploads",
+      "max-download-attempts",
+      "registry-mirrors",
+      "runtimes",
+      "shutdown-timeout",
+    ]);
+    expect(reloadableKeys({ "userland-proxy": false })).toHaveLength(12);
+    expect(reloadableKeys({ "userland-proxy": true })).toEqual([]);
+  });
+});
