@@ -2,50 +2,28 @@
 # Brings the engine to a daemon.json: checked before it is written, swapped in whole, reloaded or restarted as the keys need,
 # health-checked, taken back when the daemon does not come back. Containers keep running (live-restore).
 # DAEMON_JSON          the whole file
+# RELOADABLE           keys of it that a running daemon takes over, DOCKER0_KEYS those that describe docker0 (config/daemon)
 # HEALTH_TIMEOUT       seconds the daemon has to answer (default 120)
 # DATA_LOSS_CONFIRMED  hide-existing lets a change hide the containers, images and volumes there are
 # Result: {"sha256":"...","dockerRootDir":"...","storageDriver":"...","serverVersion":"...","apiVersion":"..."}
 SCRIPT=daemon
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
-# shellcheck source-path=SCRIPTDIR source=daemon-checks.sh
-declare -F check_keys >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon-checks.sh"
+# shellcheck source-path=SCRIPTDIR source=daemon/config.sh
+declare -F config >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/config.sh"
+# shellcheck source-path=SCRIPTDIR source=daemon/validate.sh
+declare -F validate_daemon_json >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/validate.sh"
+# shellcheck source-path=SCRIPTDIR source=daemon/service.sh
+declare -F restart >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/service.sh"
+# shellcheck source-path=SCRIPTDIR source=daemon/checks.sh
+declare -F check_keys >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/checks.sh"
 
 HEALTH_TIMEOUT="${HEALTH_TIMEOUT:-120}" DATA_LOSS_CONFIRMED="${DATA_LOSS_CONFIRMED:-}"
+RELOADABLE="${RELOADABLE:-}" DOCKER0_KEYS="${DOCKER0_KEYS:-}"
 readonly FOLDER="$ROOT_DIR/etc/docker"
 readonly CURRENT="$FOLDER/daemon.json" PREVIOUS="$FOLDER/daemon.json.previous" CANDIDATE="$FOLDER/.daemon.json.candidate"
 # There from before the swap until the daemon has answered; says what to go back to: three words and the stopped containers.
 readonly APPLYING="$FOLDER/.daemon.json.applying"
-# What SIGHUP applies: docs.docker.com/reference/cli/dockerd, "Configuration reload behavior". `config changed` reports the image
-# store, which a reload of `features` would not change, under a name of its own.
-readonly RELOADABLE=(debug labels live-restore max-concurrent-downloads max-concurrent-uploads max-download-attempts
-  default-runtime runtimes authorization-plugins insecure-registries registry-mirrors shutdown-timeout features)
-
-active() { systemctl is-active --quiet docker.service; }
-healthy() { active && DOCKER_TIMEOUT=10 docker_cli version --format '{{.Server.Version}}' >/dev/null 2>&1; }
-settled() { healthy || systemctl is-failed --quiet docker.service; }
-answers() { wait_for "$HEALTH_TIMEOUT" settled && healthy; }
-journal() { journalctl --unit docker.service --lines 20 --no-pager --output cat 2>&1 || true; }
-
-# systemd gives docker.service three starts a minute; failed ones must not use up the start of the good file.
-restart() {
-  systemctl reset-failed docker.service docker.socket 2>/dev/null || true
-  timeout "$HEALTH_TIMEOUT" systemctl restart docker.service 2>/dev/null && answers
-}
-reload() { systemctl reload docker.service 2>/dev/null && answers; }
-
-reloadable() { # KEY...
-  local key
-  for key in "$@"; do [[ " ${RELOADABLE[*]} " == *" $key "* ]] || return 1; done
-}
-
-# id, name, process and start of every running container: what a restart must leave as it is.
-running() {
-  local ids
-  ids=$(docker_cli ps --quiet --no-trunc 2>/dev/null) || return 0
-  # shellcheck disable=SC2086 # a list of ids
-  [[ -z $ids ]] || docker_cli inspect --format '{{.Id}} {{.Name}} {{.State.Pid}} {{.State.StartedAt}}' $ids | sort
-}
 
 # begin WAS_ACTIVE RUNNING: from here until the end of `apply` a killed run leaves enough behind for the next one.
 begin() {
@@ -66,11 +44,21 @@ go_back() {
   local previous was_active stopped status=0
   read -r previous was_active stopped <"$APPLYING"
   if [[ $previous == present ]]; then write_if_changed "$CURRENT" 0644 <"$PREVIOUS"; else rm -f "$CURRENT"; fi
-  if [[ $was_active == yes ]]; then restart || status=1; else systemctl stop docker.service || status=1; fi
+  if [[ $was_active == no ]]; then
+    systemctl stop docker.service || status=1
+  else
+    back_in_force || restart || status=1
+  fi
   # shellcheck disable=SC2086 # a list of ids
   [[ -z $stopped ]] || docker_cli start $stopped >/dev/null || log "not all of these could be started again: $stopped"
   rm -f "$APPLYING"
   return "$status"
+}
+
+# A daemon that refused a file at a reload went on with the earlier one: no reason to stop containers that would not outlive it.
+back_in_force() {
+  [[ ${APPLIED_BY:-} == reload && $(docker_cli info --format '{{.LiveRestoreEnabled}}' 2>/dev/null) == false ]] &&
+    reload && [[ -z $(unlike) ]]
 }
 
 roll_back() { # REASON
@@ -98,42 +86,37 @@ keep_containers() { # RUNNING
 }
 
 apply() { # KEY...
-  local was_active=no before reason=''
+  local was_active=no before lost
   if active; then was_active=yes; fi
   before=$(running)
   begin "$was_active" "$before"
-  if [[ $was_active == no ]] || ! reloadable "$@"; then
-    keep_containers "$before"
-    swap
-    restart || reason="the daemon did not come up with the new configuration"
-  else
-    swap
-    reload || reason="the daemon did not answer after reloading"
-  fi
-  remapped || reason="${reason:-userns-remap is set but not in effect}"
-  [[ -z $reason ]] || roll_back "$reason"
+  APPLIED_BY=restart
+  # shellcheck disable=SC2086 # a list of keys
+  if [[ $was_active == yes ]]; then APPLIED_BY=$(config effect "$CURRENT" "$CANDIDATE" $RELOADABLE); fi
+  if [[ $APPLIED_BY == restart ]]; then keep_containers "$before"; fi
+  swap
+  bring_in_force
+  [[ -z $REASON ]] || roll_back "$REASON"
   rm -f "$APPLYING"
-  reason=$(comm -23 <(printf %s "$before") <(running) | awk '{ print $2 }' | xargs)
-  [[ $HIDES == yes || -z $reason ]] || log "containers that did not keep running: $reason"
-  # moby leaves docker0 as it is when it restores running containers ("updated network configuration will not take affect").
-  [[ -z $before || ! " $* " =~ ' '(bip|fixed-cidr|icc|ip|mtu)' ' ]] || log "docker0 changes when no container runs at a start"
+  lost=$(comm -23 <(printf %s "$before") <(running) | awk '{ print $2 }' | xargs)
+  [[ $HIDES == yes || -z $lost ]] || log "containers that did not keep running: $lost"
+  [[ -z $before ]] || check_docker0 "$@"
+}
+
+# Makes the file in force; REASON says why it is not.
+bring_in_force() {
+  REASON=''
+  if [[ $APPLIED_BY == reload ]]; then
+    reload || REASON=$(complaint)
+    taken_over || REASON="${REASON:-the daemon did not say that it took the new configuration over}"
+  else
+    restart || REASON="the daemon did not come up with the new configuration"
+  fi
+  REASON="${REASON:-$(unlike)}"
+  remapped || REASON="${REASON:-userns-remap is set but not in effect}"
 }
 
 swap() { mv -fT "$CANDIDATE" "$CURRENT" && sync "$FOLDER"; }
-# With userns-remap the engine's root ends in the ids it maps to, 231072.231072.
-remapped() {
-  [[ -z $(config get "$CURRENT" userns-remap) || $(docker_cli info --format '{{.DockerRootDir}}' 2>/dev/null) =~ /[0-9]+\.[0-9]+$ ]]
-}
-
-facts() {
-  local sum info version root driver server api
-  sum=$(config normal "$CURRENT" | sha256sum)
-  info=$(docker_cli info --format '{{.DockerRootDir}}|{{.Driver}}')
-  version=$(docker_cli version --format '{{.Server.Version}}|{{.Server.APIVersion}}')
-  IFS='|' read -r root driver <<<"$info"
-  IFS='|' read -r server api <<<"$version"
-  json_object "sha256=${sum%% *}" "dockerRootDir=$root" "storageDriver=$driver" "serverVersion=$server" "apiVersion=$api"
-}
 
 main() {
   local changed output
@@ -147,10 +130,12 @@ main() {
   if [[ -e $CURRENT && -z $changed ]]; then
     rm -f "$CANDIDATE"
     healthy || restart || fail "the daemon is down, its configuration unchanged" "$(journal)"
+    check_in_effect
   else
     check_keys
+    check_needs
     check_hidden
-    validate
+    output=$(validate_daemon_json "$CANDIDATE") || refuse "dockerd does not accept this daemon.json" "$output"
     # shellcheck disable=SC2086 # a list of keys
     apply $changed
   fi

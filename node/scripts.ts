@@ -46,7 +46,8 @@ export function renderScript(script: ScriptName, variables: ShellVariables): str
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   storage: ["apt"],
   install: ["apt", "docker-repository"],
-  daemon: ["daemon-checks"],
+  daemon: ["daemon/config", "daemon/validate", "daemon/service", "daemon/checks"],
+  "recovery/platform": ["daemon/validate"],
   "recovery/volume": ["backup/digest"],
 };
 

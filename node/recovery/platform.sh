@@ -9,6 +9,8 @@
 SCRIPT=platform
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../daemon/validate.sh
+declare -F validate_daemon_json >/dev/null || . "${BASH_SOURCE[0]%/*}/../daemon/validate.sh"
 
 HEALTH_TIMEOUT="${HEALTH_TIMEOUT:-120}"
 
@@ -33,8 +35,8 @@ answers() { docker_cli version >/dev/null 2>&1; }
 # Checked first: a daemon that runs is better than one that does not come back.
 restart() {
   local file="$ROOT_DIR/etc/docker/daemon.json" complaint
-  if [[ -e $file && $(dockerd --help 2>/dev/null) == *--validate* ]]; then
-    complaint=$(dockerd --validate --config-file "$file" 2>&1) || fail "the backed-up daemon.json is not valid" "$complaint"
+  if [[ -e $file ]]; then
+    complaint=$(validate_daemon_json "$file") || fail "the backed-up daemon.json is not valid" "$complaint"
   fi
   start_engine
 }

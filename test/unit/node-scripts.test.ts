@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { DOCKER0_KEYS, reloadableKeys } from "../../config/daemon";
 import {
   changes,
   done,
@@ -33,7 +34,7 @@ useNode();
 
 describe("every script", () => {
   const files = readdirSync(scripts).filter((file) => file.endsWith(".sh"));
-  const libraries = ["apt.sh", "daemon-checks.sh", "docker-repository.sh", "lib.sh"];
+  const libraries = ["apt.sh", "docker-repository.sh", "lib.sh"];
 
   test.each(files)("%s is short, defines functions and ends in main", (file) => {
     const lines = readFileSync(join(scripts, file), "utf8").trimEnd().split("\n");
@@ -503,6 +504,8 @@ describe("daemon.sh", () => {
   const daemon = (json: unknown, variables: Record<string, string> = {}) =>
     script("daemon", {
       DAEMON_JSON: typeof json === "string" ? json : JSON.stringify(json, null, 2),
+      RELOADABLE: reloadableKeys({}).join(" "),
+      DOCKER0_KEYS: DOCKER0_KEYS.join(" "),
       ...variables,
     });
   const running = (json: unknown = base) => {

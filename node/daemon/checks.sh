@@ -1,36 +1,6 @@
 # shellcheck shell=bash
-# The part of daemon.sh that reads: what a daemon.json says, what it would do to this machine, whether to refuse it. Goes between
-# lib.sh and daemon.sh. CURRENT and CANDIDATE are files, DATA_LOSS_CONFIRMED the operator's word.
-
-# config normal FILE | alive FILE | changed OLD NEW | layout FILE DRIVER | get FILE KEY. An absent or empty file is {}, as it is
-# to dockerd. DRIVER is what the engine uses now, and what it keeps using where a file says nothing.
-config() {
-  python3 -c '
-import json, os, sys
-def read(path):
-    value = json.loads((os.path.exists(path) and open(path).read().strip()) or "{}")
-    return value if isinstance(value, dict) else sys.exit("not an object")
-def flat(value):
-    store = [item for item in (value.get("features") or {}).items() if item[0] == "containerd-snapshotter"]
-    return value | {f"features.{name}": on for name, on in store}
-command, path, *rest = sys.argv[1:]
-value = flat(read(path))
-if command == "normal":
-    print(json.dumps(read(path), sort_keys=True, separators=(",", ":")))
-elif command == "alive":
-    print(json.dumps(read(path) | {"live-restore": True}))
-elif command == "changed":
-    other = flat(read(rest[0]))
-    print(*sorted(key for key in value | other if value.get(key, ...) != other.get(key, ...)))
-elif command == "get":
-    print(json.dumps(value[rest[0]]).strip("\"") if rest[0] in value else "")
-else:
-    store, remap = value.get("features.containerd-snapshotter"), value.get("userns-remap", "").split(":")[0]
-    kept = "overlay2" if rest[0] == "overlayfs" and (remap or store is False) else rest[0]
-    print("data-root", value.get("data-root", "/var/lib/docker"), "userns-remap", remap.replace("default", "dockremap") or "off",
-        "storage", value.get("storage-driver") or ("overlayfs" if store else kept))
-' "$@"
-}
+# Whether to refuse a daemon.json on this machine. Goes between config.sh and daemon.sh. CURRENT and CANDIDATE are files,
+# DATA_LOSS_CONFIRMED the operator's word.
 
 refuse() { # REASON [DETAIL]
   rm -f "$CANDIDATE"
@@ -38,9 +8,11 @@ refuse() { # REASON [DETAIL]
 }
 
 check_keys() {
-  local remap
+  local remap driver
   [[ -z $(config get "$CANDIDATE" hosts) ]] || refuse "hosts: the unit says where dockerd listens (-H fd://), and TCP is not wanted"
   [[ $(config get "$CANDIDATE" storage-opts) != *overlay2.size=* ]] || check_quota
+  driver=$(config get "$CANDIDATE" storage-driver)
+  [[ ! $driver =~ ^(btrfs|zfs)$ ]] || check_filesystem "$driver"
   remap=$(config get "$CANDIDATE" userns-remap)
   if [[ -n $remap ]]; then check_remap "${remap%%:*}"; fi
   [[ $(config get "$CANDIDATE" features.containerd-snapshotter) != true ]] ||
@@ -61,11 +33,43 @@ check_remap() {
   done
 }
 
-check_quota() {
-  local path filesystem options
+# What is to be found on the node is there: dockerd does not start without a profile or a socket, and no container without its
+# runtime. Nothing of the graph puts any of them there.
+check_needs() {
+  local key kind path
+  while read -r key kind path; do
+    case $kind in
+      file) [[ -r $ROOT_DIR$path ]] || refuse "$key: there is no file $path on the node" ;;
+      socket) [[ -e $ROOT_DIR$path ]] || refuse "$key: there is no socket $path on the node" ;;
+      command)
+        if [[ $path == /* ]]; then path=$ROOT_DIR$path; fi
+        command -v "$path" >/dev/null || refuse "$key: there is no command ${path#"$ROOT_DIR"} on the node"
+        ;;
+    esac
+  done < <(config needs "$CANDIDATE")
+  path=$(config get "$CANDIDATE" seccomp-profile)
+  [[ $path != /* ]] || config normal "$ROOT_DIR$path" >/dev/null 2>&1 || refuse "seccomp-profile: $path is not a JSON object"
+}
+
+# The existing directory that the data root is, or will be, in.
+data_root() {
+  local path
   path=$(config get "$CANDIDATE" data-root)
   path=${path:-/var/lib/docker}
   until [[ -d $ROOT_DIR$path ]]; do path=$(dirname "$path"); done
+  printf %s "$path"
+}
+
+check_filesystem() { # DRIVER
+  local path filesystem
+  path=$(data_root)
+  filesystem=$(findmnt -nfro FSTYPE -T "$path")
+  [[ $filesystem == "$1" ]] || refuse "storage-driver $1 needs a filesystem $1; $path is on $filesystem"
+}
+
+check_quota() {
+  local path filesystem options
+  path=$(data_root)
   filesystem=$(findmnt -nfro FSTYPE -T "$path")
   options=$(findmnt -nfro OPTIONS -T "$path")
   [[ $filesystem == xfs && $options =~ (^|,)p(rj)?quota(,|$) ]] ||
@@ -94,15 +98,4 @@ check_hidden() {
     refuse "this would hide $inventory" "now: $old"$'\n'"new: $new"$'\n'"DATA_LOSS_CONFIRMED=hide-existing accepts that"
   # shellcheck disable=SC2034 # daemon.sh stops what runs
   HIDES=yes
-}
-
-# With the unit's own flags: a key that repeats one of them keeps dockerd from starting. Before 23.0 there is no --validate,
-# what remains then is the health check and the way back.
-validate() {
-  local output flags
-  [[ $(dockerd --help 2>/dev/null) == *--validate* ]] || return 0
-  flags=$(systemctl show --property ExecStart --value docker.service |
-    sed -n 's/.*argv\[\]=[^ ;]*\([^;]*\);.*/\1/p' | sed 's/\$[^ ]*//g')
-  # shellcheck disable=SC2086 # words of a command line
-  output=$(dockerd --validate --config-file "$CANDIDATE" $flags 2>&1) || refuse "dockerd does not accept this daemon.json" "$output"
 }

@@ -1,0 +1,110 @@
+# shellcheck shell=bash
+# What a daemon.json says. Goes between lib.sh and the scripts that ask.
+#   config normal FILE          in one line, keys sorted
+#   config alive FILE           with live-restore
+#   config get FILE KEY         a value, nothing without it
+#   config changed OLD NEW      keys that differ
+#   config effect OLD NEW KEYS  reload or restart; KEYS are what a reload takes over
+#   config layout FILE DRIVER   where data is; DRIVER is what the engine uses now, and goes on using where a file says nothing
+#   config needs FILE           what has to be on the node: "KEY file|socket|command PATH" a line
+#   config unlike FILE <INFO    what the engine says of itself (docker info, JSON) that is not what the file says, a line each
+# An absent or empty file is {}, as it is to dockerd.
+
+# The image store is a key of its own: a reload takes over the rest of `features`, not this one. A key that was taken out stays in
+# force until dockerd starts again (moby daemon/reload.go applies only what the file names).
+readonly CONFIG_READER='
+import ipaddress, json, os, sys
+command, path, *rest = sys.argv[1:]
+
+def read(path):
+    value = json.loads((os.path.exists(path) and open(path).read().strip()) or "{}")
+    return value if isinstance(value, dict) else sys.exit("not an object")
+
+def flat(value):
+    store = [item for item in (value.get("features") or {}).items() if item[0] == "containerd-snapshotter"]
+    return value | {f"features.{name}": on for name, on in store}
+
+value = flat(read(path))
+
+def changed(other):
+    return sorted(key for key in value | other if value.get(key, ...) != other.get(key, ...))
+
+def effect(other, *keys):
+    return "reload" if all(key in other and key in keys for key in changed(other)) else "restart"
+
+def layout(driver):
+    store, remap = value.get("features.containerd-snapshotter"), value.get("userns-remap", "").split(":")[0]
+    kept = "overlay2" if driver == "overlayfs" and (remap or store is False) else driver
+    return ["data-root", value.get("data-root", "/var/lib/docker"), "userns-remap", remap.replace("default", "dockremap") or "off",
+        "storage", value.get("storage-driver") or ("overlayfs" if store else kept)]
+
+def needs():
+    profile, options = value.get("seccomp-profile", ""), value.get("log-opts") or {}
+    if profile.startswith("/"):
+        yield "seccomp-profile", "file", profile
+    for name, runtime in (value.get("runtimes") or {}).items():
+        if runtime.get("path"):
+            yield f"runtimes.{name}", "command", runtime["path"]
+    for name, option in options.items():
+        scheme, _, target = option.partition("://")
+        if name == "syslog-address" and scheme in ("unix", "unixgram"):
+            yield f"log-opts.{name}", "socket", target
+        if name in ("syslog-tls-ca-cert", "syslog-tls-cert", "syslog-tls-key"):
+            yield f"log-opts.{name}", "file", option
+
+# Always insecure to dockerd.
+LOOPBACK = {"127.0.0.0/8", "::1/128"}
+
+def network(text):
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return text
+
+# Keys as the engine tells them (moby daemon/info.go), both sides in one form.
+def told(info):
+    plain = {"debug": "Debug", "experimental": "ExperimentalBuild", "live-restore": "LiveRestoreEnabled", "log-driver": "LoggingDriver",
+        "storage-driver": "Driver", "default-runtime": "DefaultRuntime"}
+    found = {key: info[name] for key, name in plain.items() if name in info}
+    if "Labels" in info:
+        found["labels"] = sorted(set(info["Labels"] or []))
+    if "Runtimes" in info:
+        found["runtimes"] = sorted(set(info["Runtimes"]) & set(value.get("runtimes") or {}))
+    registries = info.get("RegistryConfig")
+    if registries:
+        hosts = [name for name, index in registries["IndexConfigs"].items() if not index["Secure"]]
+        found["insecure-registries"] = sorted({*hosts, *registries["InsecureRegistryCIDRs"]} - LOOPBACK)
+        found["registry-mirrors"] = sorted(registries["Mirrors"] or [])
+    return found
+
+def declared(key):
+    item = value[key]
+    if key == "registry-mirrors":
+        return sorted({mirror.removesuffix("/") + "/" for mirror in item})
+    if key == "insecure-registries":
+        return sorted({network(registry) for registry in item} - LOOPBACK)
+    return sorted(set(item)) if key in ("labels", "runtimes") else item
+
+def unlike():
+    for key, found in told(json.loads(sys.stdin.read() or "{}")).items():
+        if key in value and declared(key) != found:
+            yield f"{key}: the file has {json.dumps(declared(key))}, dockerd has {json.dumps(found)}"
+
+if command == "normal":
+    print(json.dumps(read(path), sort_keys=True, separators=(",", ":")))
+elif command == "alive":
+    print(json.dumps(read(path) | {"live-restore": True}))
+elif command == "get":
+    print(json.dumps(value[rest[0]]).strip("\"") if rest[0] in value else "")
+elif command == "changed":
+    print(*changed(flat(read(rest[0]))))
+elif command == "effect":
+    print(effect(flat(read(rest[0])), *rest[1:]))
+elif command == "layout":
+    print(*layout(rest[0]))
+elif command == "needs":
+    print(*(" ".join(need) for need in needs()), sep="\n")
+else:
+    print(*unlike(), sep="\n")
+'
+config() { python3 -c "$CONFIG_READER" "$@"; }

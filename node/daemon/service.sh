@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# dockerd as a service: whether it runs, how it starts and takes a configuration over, and whether it has. Goes between config.sh
+# and daemon.sh. CURRENT is the daemon.json in force, HEALTH_TIMEOUT the seconds dockerd has for one attempt, all of it, DOCKER0_KEYS
+# the keys that describe docker0.
+
+active() { systemctl is-active --quiet docker.service; }
+healthy() { active && DOCKER_TIMEOUT=10 docker_cli version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+settled() { healthy || systemctl is-failed --quiet docker.service; }
+journal() { journalctl --unit docker.service --lines 20 --no-pager --output cat 2>&1 || true; }
+
+# systemd gives docker.service three starts a minute; failed ones must not use up the start of the good file.
+restart() {
+  local begun=$SECONDS left
+  systemctl reset-failed docker.service docker.socket 2>/dev/null || true
+  timeout "$HEALTH_TIMEOUT" systemctl restart docker.service 2>/dev/null || return 1
+  left=$((HEALTH_TIMEOUT - (SECONDS - begun)))
+  wait_for $((left > 1 ? left : 1)) settled && healthy
+}
+
+# A signal that was sent says nothing: dockerd tells in its events that it took a file over, in its journal that it did not, and
+# goes on with the earlier one then. Some of what it refuses there it does not look at with --validate, such as registries.
+reload() {
+  SIGNALLED=$EPOCHREALTIME
+  systemctl reload docker.service 2>/dev/null && wait_for "$HEALTH_TIMEOUT" decided && [[ -z $(complaint) ]] && taken_over && healthy
+}
+decided() { taken_over || [[ -n $(complaint) ]] || ! active; }
+
+# moby sends the event after the new configuration is in force (daemon/reload.go).
+taken_over() {
+  [[ -n $(DOCKER_TIMEOUT=10 docker_cli events --since "$SIGNALLED" --until "$EPOCHREALTIME" --filter type=daemon \
+    --filter event=reload --format '{{.Action}}' 2>/dev/null) ]]
+}
+
+# What dockerd says of the last signal: reloadConfig in moby daemon/command/daemon.go, and the plain texts of 24.0 and before.
+complaint() {
+  local texts='Error reloading configuration|Error reconfiguring the daemon|Error validating authorization plugin'
+  texts+='|unable to configure the Docker daemon|file configuration validation failed|conflict labels'
+  [[ -z ${SIGNALLED:-} ]] || journalctl --unit docker.service --since "@$SIGNALLED" --no-pager --output cat 2>/dev/null |
+    grep -E "$texts" || true
+}
+
+# Values in force that are not those of the file, a line each; nothing when dockerd does what the file says.
+unlike() { docker_cli info --format '{{json .}}' 2>/dev/null | config unlike "$CURRENT" || true; }
+
+# With userns-remap the engine's root ends in the ids it maps to, 231072.231072.
+remapped() {
+  [[ -z $(config get "$CURRENT" userns-remap) || $(docker_cli info --format '{{.DockerRootDir}}' 2>/dev/null) =~ /[0-9]+\.[0-9]+$ ]]
+}
+
+# id, name, process and start of every running container: what a restart must leave as it is.
+running() {
+  local ids
+  ids=$(docker_cli ps --quiet --no-trunc 2>/dev/null) || return 0
+  # shellcheck disable=SC2086 # a list of ids
+  [[ -z $ids ]] || docker_cli inspect --format '{{.Id}} {{.Name}} {{.State.Pid}} {{.State.StartedAt}}' $ids | sort
+}
+
+# moby leaves docker0 as it is when it restores running containers ("updated network configuration will not take affect").
+check_docker0() { # KEY...
+  local key
+  for key in "$@"; do
+    [[ " $DOCKER0_KEYS " != *" $key "* ]] || { log "docker0 changes when no container runs at a start" && return 0; }
+  done
+}
+
+# Somebody's edit without a restart, or a file that was refused: said, and left to a quiet time.
+check_in_effect() {
+  local unlike
+  unlike=$(unlike)
+  [[ -z $unlike ]] || log "the daemon runs with other values, until it starts again: ${unlike//$'\n'/; }"
+}
+
+facts() {
+  local sum info version root driver server api
+  sum=$(config normal "$CURRENT" | sha256sum)
+  info=$(docker_cli info --format '{{.DockerRootDir}}|{{.Driver}}')
+  version=$(docker_cli version --format '{{.Server.Version}}|{{.Server.APIVersion}}')
+  IFS='|' read -r root driver <<<"$info"
+  IFS='|' read -r server api <<<"$version"
+  json_object "sha256=${sum%% *}" "dockerRootDir=$root" "storageDriver=$driver" "serverVersion=$server" "apiVersion=$api"
+}

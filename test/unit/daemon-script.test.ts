@@ -1,0 +1,271 @@
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { DOCKER0_KEYS, reloadableKeys } from "../../config/daemon";
+import {
+  changes,
+  done,
+  fake,
+  forget,
+  has,
+  home,
+  node,
+  read,
+  refused,
+  run,
+  script,
+  scripts,
+  textOf,
+  useNode,
+  write,
+} from "../support/node";
+
+// What node/daemon.sh makes of what dockerd says. The fake dockerd takes over at a reload what moby's does, and refuses a file with
+// "refused-at-reload" in it as moby's does: in its journal, and goes on with the earlier one.
+
+useNode();
+
+const file = node("docker/daemon.json");
+const base = { "live-restore": true, "log-driver": "json-file" };
+const refusing = { ...base, "registry-mirrors": ["https://refused-at-reload"] };
+
+const daemon = (json: object, variables: Record<string, string> = {}) =>
+  script("daemon", {
+    DAEMON_JSON: JSON.stringify(json),
+    RELOADABLE: reloadableKeys(json).join(" "),
+    DOCKER0_KEYS: DOCKER0_KEYS.join(" "),
+    ...variables,
+  });
+const running = (json: object = base) => {
+  write(file, JSON.stringify(json));
+  fake("loaded", JSON.stringify(json).replaceAll('":', '": '));
+  fake("service", "active");
+  fake("containers", "c1 /web 100 2026-01-01T00:00:00Z\n");
+};
+const inForce = (): unknown => JSON.parse(read("fake/loaded"));
+
+beforeEach(() => {
+  fake("service", "inactive");
+  fake("mounts", "/ /dev/vda1 ext4 rw 1\n");
+  fake("passwd");
+  mkdirSync(join(home, "root/var/lib"), { recursive: true });
+});
+
+describe("its parts", () => {
+  const files = readdirSync(join(scripts, "daemon"));
+
+  test.each(files)("%s is short and only defines functions", (name) => {
+    const lines = readFileSync(join(scripts, "daemon", name), "utf8")
+      .trimEnd()
+      .split("\n");
+    expect(lines.length).toBeLessThanOrEqual(160);
+    expect(lines[0]).toBe("# shellcheck shell=bash");
+    const lengths = lines.flatMap((line, start) =>
+      /^\w+\(\) \{/.test(line) ? [lines.indexOf("}", start) - start - 1] : [],
+    );
+    expect(Math.max(0, ...lengths)).toBeLessThanOrEqual(25);
+  });
+});
+
+describe("success of a reload is what dockerd says (K2)", () => {
+  test("a file that dockerd refuses at the reload is taken back, with dockerd's reason", () => {
+    running();
+    const result = daemon(refusing);
+    refused(
+      result,
+      /^docker-node: daemon: rolled back: level=error msg="Error reconfiguring the daemon" error="invalid mirror: refused-at-reload"/,
+    );
+    expect(JSON.parse(read(file))).toEqual(base);
+    expect(inForce()).toEqual(base);
+    expect(changes()).toEqual(["systemctl reload docker", "systemctl restart docker"]);
+    forget();
+    done(daemon(base));
+    expect(changes()).toEqual([]);
+  });
+
+  test("containers that would not outlive a restart are not restarted for it", () => {
+    const plain = { "log-driver": "json-file" };
+    running(plain);
+    refused(
+      daemon({ ...plain, "registry-mirrors": ["https://refused-at-reload"] }),
+      "rolled back: ",
+    );
+    expect(JSON.parse(read(file))).toEqual(plain);
+    expect(changes()).toEqual(["systemctl reload docker", "systemctl reload docker"]);
+  });
+
+  test("a daemon that says nothing has not taken it over", () => {
+    running();
+    fake("silent");
+    refused(
+      daemon({ ...base, debug: true }),
+      "rolled back: the daemon did not say that it took the new configuration over",
+    );
+    expect(JSON.parse(read(file))).toEqual(base);
+  });
+
+  test("a complaint from before the signal is not its answer", () => {
+    running();
+    fake("journal", '1700000000.000001 level=error msg="Error reconfiguring the daemon"\n');
+    done(daemon({ ...base, debug: true }));
+  });
+
+  test("nor is an event from before", () => {
+    running();
+    fake("silent");
+    fake("events", "1700000000.000001 reload\n");
+    refused(daemon({ ...base, debug: true }), "rolled back: ");
+  });
+
+  test("a restart after which dockerd does something else is taken back as well", () => {
+    running();
+    fake("reads-another-file");
+    const result = daemon({ ...base, "log-driver": "local" });
+    refused(result, 'rolled back: log-driver: the file has "local", dockerd has "json-file"');
+    expect(JSON.parse(read(file))).toEqual(base);
+  });
+
+  test("the values that dockerd tells are compared as it writes them", () => {
+    running();
+    const json = {
+      ...base,
+      debug: true,
+      labels: ["b=2", "a=1"],
+      "insecure-registries": ["10.9.8.7/8", "registry:5000", "127.0.0.0/8"],
+      "registry-mirrors": ["https://mirror.example.org", "http://10.25.10.4:5000/"],
+      runtimes: { crun: { path: "bash" } },
+      "default-runtime": "crun",
+    };
+    const told = { ...json, "insecure-registries": ["10.0.0.0/8", "registry:5000"] };
+    fake("reads-another-file");
+    fake("loaded", JSON.stringify(told).replaceAll('":', '": '));
+    done(daemon({ ...json, "no-new-privileges": true }));
+  });
+
+  test("an unchanged file that is not in force is named, and left to a quiet time", () => {
+    running();
+    write(file, JSON.stringify({ ...base, debug: true, "log-driver": "local" }));
+    const result = daemon({ ...base, debug: true, "log-driver": "local" });
+    done(result);
+    expect(changes()).toEqual([]);
+    expect(result.stderr).toBe(
+      'docker-node: daemon: the daemon runs with other values, until it starts again: debug: the file has true, dockerd has false; log-driver: the file has "local", dockerd has "json-file"\n',
+    );
+  });
+});
+
+describe("a key that is taken out (K3)", () => {
+  test.each<[string, unknown]>([
+    ["insecure-registries", ["registry.example.org"]],
+    ["registry-mirrors", ["https://mirror.example.org"]],
+    ["debug", true],
+    ["labels", ["a=b"]],
+    ["shutdown-timeout", 60],
+    ["runtimes", { crun: { path: "bash" } }],
+  ])("%s is not in force afterwards", (key, value) => {
+    running({ ...base, [key]: value });
+    done(daemon(base));
+    expect(changes()).toEqual(["systemctl restart docker"]);
+    expect(inForce()).toEqual(base);
+  });
+
+  test("another value is a reload, and so is an empty list", () => {
+    running({ ...base, "insecure-registries": ["a.example.org", "b.example.org"] });
+    done(daemon({ ...base, "insecure-registries": ["a.example.org"] }));
+    done(daemon({ ...base, "insecure-registries": [] }));
+    expect(changes()).toEqual(["systemctl reload docker", "systemctl reload docker"]);
+    expect(inForce()).toEqual({ ...base, "insecure-registries": [] });
+  });
+
+  test("a file with userland-proxy true is never reloaded: dockerd would refuse it", () => {
+    running({ ...base, "userland-proxy": true });
+    done(daemon({ ...base, "userland-proxy": true, debug: true }));
+    expect(changes()).toEqual(["systemctl restart docker"]);
+  });
+});
+
+describe("what has to be on the node", () => {
+  test.each<[object, string]>([
+    [
+      { "seccomp-profile": "/etc/docker/s.json" },
+      "seccomp-profile: there is no file /etc/docker/s.json on the node",
+    ],
+    [
+      { runtimes: { nvidia: { path: "nvidia-container-runtime" } } },
+      "runtimes.nvidia: there is no command nvidia-container-runtime on the node",
+    ],
+    [
+      { runtimes: { kata: { path: "/opt/kata/bin/kata" } } },
+      "runtimes.kata: there is no command /opt/kata/bin/kata on the node",
+    ],
+    [
+      { "log-driver": "syslog", "log-opts": { "syslog-address": "unix:///dev/log" } },
+      "log-opts.syslog-address: there is no socket /dev/log on the node",
+    ],
+    [
+      { "log-driver": "syslog", "log-opts": { "syslog-tls-ca-cert": "/etc/ssl/ca.pem" } },
+      "log-opts.syslog-tls-ca-cert: there is no file /etc/ssl/ca.pem on the node",
+    ],
+    [
+      { "storage-driver": "btrfs" },
+      "storage-driver btrfs needs a filesystem btrfs; /var/lib is on ext4",
+    ],
+  ])("%j is refused before anything is touched", (json, reason) => {
+    running();
+    refused(daemon({ ...base, ...json }), `docker-node: daemon: refused: ${reason}`);
+    expect(JSON.parse(read(file))).toEqual(base);
+    expect(changes()).toEqual([]);
+  });
+
+  test("what is there is taken", () => {
+    running();
+    write("root/etc/docker/s.json", '{"defaultAction":"SCMP_ACT_ERRNO"}');
+    write("root/dev/log", "");
+    done(
+      daemon({
+        ...base,
+        "seccomp-profile": "/etc/docker/s.json",
+        runtimes: { crun: { path: "bash" } },
+        "log-driver": "syslog",
+        "log-opts": { "syslog-address": "unixgram:///dev/log" },
+      }),
+    );
+  });
+
+  test("a profile that is not JSON is refused", () => {
+    running();
+    write("root/etc/docker/s.json", "default\n");
+    refused(
+      daemon({ ...base, "seccomp-profile": "/etc/docker/s.json" }),
+      "seccomp-profile: /etc/docker/s.json is not a JSON object",
+    );
+  });
+});
+
+describe("dockerd --validate", () => {
+  test("a unit that names another file is refused: the one here would not be read", () => {
+    running();
+    fake("flags", "--config-file=/etc/other.json ");
+    refused(
+      daemon({ ...base, bip: "172.18.0.1/24" }),
+      /does not accept this daemon.json\nthe unit has dockerd read another file: .*other.json/,
+    );
+    expect(changes()).toEqual([]);
+  });
+
+  test("gets the unit's flags when a backup comes back, too", () => {
+    write(file, "{}");
+    fake("service", "active");
+    const prelude = "ACTION=restart FILES=etc/docker/daemon.json SAVED=/var/saved.tar\n";
+    run(`${prelude}${textOf("recovery/platform")}`);
+    expect(has("fake/calls") && read("fake/calls")).toMatch(
+      /^dockerd --validate --config-file \S+daemon.json -H fd:\/\/ --containerd=\/run\/c.sock$/m,
+    );
+  });
+});
+
+test("docker0 that stays as it was is told for every key that describes it", () => {
+  running();
+  const result = daemon({ ...base, ipv6: true });
+  done(result);
+  expect(result.stderr).toMatch("docker0 changes when no container runs at a start");
+});
