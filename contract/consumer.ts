@@ -33,7 +33,7 @@ export function pickNode(
   nodes: Readonly<Record<string, NodeContract>>,
   name: string,
 ): NodeContract {
-  const node = Object.hasOwn(nodes, name) ? nodes[name] : undefined;
+  const node = Object.entries(nodes).find(([own]) => own === name)?.[1];
   if (node) return node;
   throw new pulumi.RunError(
     `${stack}: no node "${name}"; allowed: ${Object.keys(nodes).join(", ")}`,

@@ -5,8 +5,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { builtEngine, builtProvider, pinnedEngine } from "../plugins/build";
-import { officialEngine, officialPlugin } from "../plugins/official";
+import { builtPulumi, builtProvider, pinnedPulumi } from "../plugins/build";
+import { officialPulumi, officialPlugin } from "../plugins/official";
 import { buildOnce, cacheDir, contentHash } from "./cache";
 
 type Log = (line: string) => void;
@@ -21,7 +21,7 @@ export interface Plugin {
   path: string;
 }
 
-export interface Engine {
+export interface PulumiHome {
   /** Becomes PULUMI_HOME. */
   home: string;
   /** The `pulumi` program. */
@@ -109,23 +109,23 @@ function placed(home: string, name: PluginName, source: Source): Plugin {
  * Returns a ready pulumi with its plugins. The first call on a machine may take some minutes to
  * build them; what it makes lies in the lab's cache, and every later call takes no time.
  */
-export async function ensureEngine(log: Log): Promise<Engine> {
-  const official = await officialEngine();
-  const cli = official?.path ?? (await builtEngine(log));
+export async function ensurePulumi(log: Log): Promise<PulumiHome> {
+  const official = await officialPulumi();
+  const cli = official?.path ?? (await builtPulumi(log));
   const sources = {
     proxmoxve: await pluginSource("proxmoxve", official?.path, log),
     docker: await pluginSource("docker", official?.path, log),
     command: await pluginSource("command", official?.path, log),
   };
   const key = contentHash([], cli, JSON.stringify(sources));
-  const home = await buildOnce(cacheDir("engine", `home-${key}`), (into) => {
+  const home = await buildOnce(cacheDir("pulumi", `home-${key}`), (into) => {
     assemble(into, cli, sources);
   });
   return {
     home,
     cli: path.join(home, "bin/pulumi"),
     root: home,
-    version: official?.version ?? `v${pinnedEngine()}`,
+    version: official?.version ?? `v${pinnedPulumi()}`,
     origin: official ? "official" : "built",
     plugins: {
       proxmoxve: placed(home, "proxmoxve", sources.proxmoxve),
@@ -142,12 +142,12 @@ const FOREIGN = /^(DOCKER_(HOST|CONTEXT|CERT_PATH|SSH_OPTS|.*_MATERIAL)|(PROXMOX
  * What to add to pulumi's environment: its home, no downloads or update checks, and blanks
  * for settings of other targets than the lab. The caller adds PULUMI_BACKEND_URL.
  */
-export function engineEnv(engine: Engine): Record<string, string> {
+export function pulumiEnv(pulumi: PulumiHome): Record<string, string> {
   const foreign = Object.keys(process.env).filter((name) => FOREIGN.test(name));
   return {
     ...Object.fromEntries(foreign.map((name) => [name, ""])),
     DOCKER_HOST: "",
-    PULUMI_HOME: engine.home,
+    PULUMI_HOME: pulumi.home,
     PULUMI_SKIP_UPDATE_CHECK: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
   };

@@ -1,7 +1,7 @@
 /** Everything the lab runs beside the program: image, mirror, registry, Proxmox node, pulumi. */
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { ensureEngine, type Engine } from "./pulumi";
+import { ensurePulumi, type PulumiHome } from "./pulumi";
 import { ensureImage, type GuestImage } from "./image";
 import { credentials, erase, prepare, type Credentials, type Instance } from "./instance";
 import { startMirror } from "./mirror";
@@ -45,7 +45,7 @@ const MEMORY_FACTOR = 1 / 16;
 export interface Lab {
   readonly instance: Instance;
   readonly credentials: Credentials;
-  readonly engine: Engine;
+  readonly pulumi: PulumiHome;
   readonly image: GuestImage;
   readonly images: SeededImages;
   /** Proxmox API. */
@@ -70,8 +70,8 @@ export async function startLab(instance: Instance, log: Log): Promise<Lab> {
   prepare(instance);
   await ensurePrerequisites(PREREQUISITES, log);
   // Both at once: compiling needs the processor, installing packages needs the network.
-  const [engine, image] = await Promise.all([
-    ensureEngine(log),
+  const [pulumi, image] = await Promise.all([
+    ensurePulumi(log),
     ensureImage(log),
     ensurePython(log),
   ]);
@@ -79,7 +79,7 @@ export async function startLab(instance: Instance, log: Log): Promise<Lab> {
   return {
     instance,
     credentials: keys,
-    engine,
+    pulumi,
     image,
     ...(await startServices(instance, keys, image, log)),
   };

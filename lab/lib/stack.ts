@@ -1,4 +1,4 @@
-/** The program under the real engine, driven by Pulumi's Automation API. */
+/** The program under the real Pulumi, driven by Pulumi's Automation API. */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import {
@@ -8,10 +8,10 @@ import {
   type InlineProgramArgs,
   type Stack,
 } from "@pulumi/pulumi/automation";
-import { parse } from "yaml";
+import { parse, stringify } from "yaml";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import program from "../../index";
-import { engineEnv } from "./pulumi";
+import { pulumiEnv } from "./pulumi";
 import { ROOT, declared } from "./instance";
 import type { SeededImage } from "./registry";
 import { NETWORK, PBS_PORT, type Lab } from "./services";
@@ -45,7 +45,7 @@ export function selectStack(lab: Lab, stackName: string): Promise<Stack> {
   });
 }
 
-/** A Pulumi project run in the lab's backend, by the lab's engine. */
+/** A Pulumi project run in the lab's backend, by the lab's Pulumi. */
 export interface LabProject extends Omit<InlineProgramArgs, "workDir"> {
   /** Folder with its Pulumi.yaml. */
   folder: string;
@@ -62,24 +62,30 @@ export async function openProject(
   const workDir = path.join(stateDir, workspace);
   const backend = path.join(stateDir, "pulumi");
   for (const dir of [workDir, backend]) fs.mkdirSync(dir, { recursive: true });
-  fs.copyFileSync(path.join(folder, "Pulumi.yaml"), path.join(workDir, "Pulumi.yaml"));
+  fs.writeFileSync(path.join(workDir, "Pulumi.yaml"), inlineProject(folder));
   return LocalWorkspace.createOrSelectStack(inline, {
     workDir,
-    pulumiHome: lab.engine.home,
-    pulumiCommand: await PulumiCommand.get({ root: lab.engine.root }),
+    pulumiHome: lab.pulumi.home,
+    pulumiCommand: await PulumiCommand.get({ root: lab.pulumi.root }),
     envVars: stackEnv(lab),
   });
 }
 
+/** A folder's Pulumi.yaml without `main`: the program is inline, and its file is not in the workspace. */
+function inlineProject(folder: string): string {
+  const project = parse(fs.readFileSync(path.join(folder, "Pulumi.yaml"), "utf8")) as Tree;
+  return stringify({ ...project, main: undefined });
+}
+
 function stackEnv(lab: Lab): Record<string, string> {
   return {
-    ...engineEnv(lab.engine),
+    ...pulumiEnv(lab.pulumi),
     PULUMI_BACKEND_URL: `file://${path.join(lab.instance.stateDir, "pulumi")}`,
     PULUMI_CONFIG_PASSPHRASE: lab.credentials.passphrase,
   };
 }
 
-/** Where `lab/pulumi-cli.ts` finds the engine's CLI, and the directory with the project. */
+/** Where `lab/pulumi-cli.ts` finds Pulumi's CLI, and the directory with the project. */
 export const CLI_VARIABLE = "DOCKER_NODE_LAB_PULUMI";
 export const PROJECT_VARIABLE = "DOCKER_NODE_LAB_PROJECT";
 /** A module that is another program than this project's. */
@@ -95,9 +101,9 @@ export function cliEnv(lab: Lab): Record<string, string> {
   putPulumi(bin);
   return {
     ...stackEnv(lab),
-    PULUMI_HOME: lab.engine.home,
+    PULUMI_HOME: lab.pulumi.home,
     PATH: `${bin}:${process.env.PATH ?? ""}`,
-    [CLI_VARIABLE]: lab.engine.cli,
+    [CLI_VARIABLE]: lab.pulumi.cli,
     [PROJECT_VARIABLE]: path.join(stateDir, "project"),
   };
 }
@@ -181,7 +187,7 @@ function defaults(lab: Lab): Tree {
   };
 }
 
-/** Configuration as the engine takes it, with the lab's secrets. */
+/** Configuration as Pulumi takes it, with the lab's secrets. */
 export function configMap(lab: Lab, config: Tree): ConfigMap {
   const values = Object.entries(config).map(([key, value]) => [
     `docker-node:${key}`,

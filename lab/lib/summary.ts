@@ -29,11 +29,11 @@ export function reachable(lab: Lab, nodes: NodeFacts, dockerSocket: string): str
 
 /** Names everything that is simulated. */
 function standIns(lab: Lab): string[] {
-  const plugins = Object.entries(lab.engine.plugins).map(
+  const plugins = Object.entries(lab.pulumi.plugins).map(
     ([name, p]) => `${name} ${p.version} (${p.origin})`,
   );
   return [
-    `Engine       pulumi ${lab.engine.version} (${lab.engine.origin}); plugins: ${plugins.join(", ")}`,
+    `Pulumi       ${lab.pulumi.version} (${lab.pulumi.origin}); plugins: ${plugins.join(", ")}`,
     `Guest        ${lab.image.os} (${lab.image.origin})`,
     "Simulated    the Proxmox API (fakepve, with QEMU behind it), the Portainer agent (a stand-in that answers /ping),",
     "             and Proxmox Backup Server with its client (stand-ins that speak its protocol)",

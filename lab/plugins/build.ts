@@ -1,4 +1,4 @@
-/** Builds the Pulumi engine and the bridged providers from Go modules, into the lab's cache. */
+/** Builds Pulumi and the bridged providers from Go modules, into the lab's cache. */
 import { execFile } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -9,7 +9,7 @@ type Log = (line: string) => void;
 
 /** Go modules of this directory, each with the files its result depends on. */
 const MODULES = {
-  engine: ["go.mod", "go.sum"],
+  pulumi: ["go.mod", "go.sum"],
   bridge: ["go.mod", "go.sum", "cmd", "docker", "generated/generated.go", "proxmoxve"],
 };
 
@@ -65,9 +65,9 @@ function required(module: string, what: string): string {
   return found[1];
 }
 
-/** The version of the Pulumi engine the lab builds. */
-export function pinnedEngine(): string {
-  return required("engine", "github.com/pulumi/pulumi/pkg/v3");
+/** The version of Pulumi the lab builds. */
+export function pinnedPulumi(): string {
+  return required("pulumi", "github.com/pulumi/pulumi/pkg/v3");
 }
 
 /** The Go version a module would be built with, or an error that says how to get one that can. */
@@ -77,10 +77,10 @@ async function goVersion(module: string): Promise<string> {
   const options = { cwd: path.join(__dirname, module) };
   const version = await run("go", ["env", "GOVERSION"], options).catch((cause: unknown) => {
     const install = `sudo apt-get install golang-go && ${select}`;
-    throw new Error(`the lab's engine is built with Go ${wanted}; run: ${install}`, { cause });
+    throw new Error(`the lab's pulumi is built with Go ${wanted}; run: ${install}`, { cause });
   });
   if (atLeast(version, wanted)) return version.trim();
-  throw new Error(`the lab's engine needs Go ${wanted}, this is ${version.trim()}; run: ${select}`);
+  throw new Error(`the lab's pulumi needs Go ${wanted}, this is ${version.trim()}; run: ${select}`);
 }
 
 /** Copies the sources of a module, so that building leaves no trace in the repository. */
@@ -100,9 +100,9 @@ async function goBuild(
   await run("go", ["build", ...FLAGS, `-ldflags=${ldflags}`, "-o", out, ...packages], { cwd });
 }
 
-async function buildEngine(source: string, bin: string): Promise<void> {
+async function buildPulumi(source: string, bin: string): Promise<void> {
   const version = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
-  const ldflags = `${STRIP} -X ${version}=v${pinnedEngine()}`;
+  const ldflags = `${STRIP} -X ${version}=v${pinnedPulumi()}`;
   const main = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
   await goBuild(source, ldflags, path.join(bin, "pulumi"), [main]);
 }
@@ -124,13 +124,13 @@ async function buildModule(module: keyof typeof MODULES, what: string, log: Log)
   const sources = MODULES[module].map((name) => path.join(__dirname, module, name));
   const platform = `${process.platform}/${process.arch}`;
   const key = contentHash([...sources, __filename], await goVersion(module), platform);
-  const dir = await buildOnce(cacheDir("engine", `${module}-${key}`), async (into) => {
+  const dir = await buildOnce(cacheDir("pulumi", `${module}-${key}`), async (into) => {
     log(`building ${what} from Go modules (about 4 min, cached afterwards)`);
     const started = Date.now();
     const source = path.join(into, "source");
     fs.mkdirSync(path.join(into, "bin"));
     copySources(module, source);
-    await (module === "engine" ? buildEngine : buildBridge)(source, path.join(into, "bin"));
+    await (module === "pulumi" ? buildPulumi : buildBridge)(source, path.join(into, "bin"));
     fs.rmSync(source, { recursive: true });
     log(`built ${what} in ${Math.round((Date.now() - started) / 1000)} s`);
   });
@@ -138,8 +138,8 @@ async function buildModule(module: keyof typeof MODULES, what: string, log: Log)
 }
 
 /** Path of the `pulumi` program built from Go modules. */
-export async function builtEngine(log: Log): Promise<string> {
-  return path.join(await buildModule("engine", "the Pulumi engine", log), "pulumi");
+export async function builtPulumi(log: Log): Promise<string> {
+  return path.join(await buildModule("pulumi", "Pulumi", log), "pulumi");
 }
 
 /** Path of a bridged provider built from Go modules. */

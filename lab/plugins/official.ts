@@ -19,7 +19,7 @@ const SERVERS: Partial<Record<string, string>> = {
 };
 
 /** The `pulumi` on PATH when it is new enough; one the lab built does not count. */
-export async function officialEngine(): Promise<{ path: string; version: string } | undefined> {
+export async function officialPulumi(): Promise<{ path: string; version: string } | undefined> {
   const directories = (process.env["PATH"] ?? "").split(path.delimiter).filter(Boolean);
   const found = directories.map((dir) => path.join(dir, "pulumi")).find((f) => fs.existsSync(f));
   if (!found || isOurs(found)) return undefined;
@@ -57,7 +57,7 @@ function triedInVain(marker: string): boolean {
 }
 
 async function fetchPlugin(pulumi: string, name: string, version: string): Promise<string> {
-  const home = await buildOnce(cacheDir("engine", `official-${name}-${version}`), async (into) => {
+  const home = await buildOnce(cacheDir("pulumi", `official-${name}-${version}`), async (into) => {
     const server = SERVERS[name] ? ["--server", SERVERS[name]] : [];
     const args = ["plugin", "install", "resource", name, version, ...server];
     const env = { PULUMI_HOME: into, PULUMI_SKIP_UPDATE_CHECK: "true" };
@@ -79,7 +79,7 @@ export async function officialPlugin(
 ): Promise<string | undefined> {
   const present = installed(name, version);
   if (present || !pulumi) return present;
-  const marker = cacheDir("engine", `official-${name}-${version}.unavailable`);
+  const marker = cacheDir("pulumi", `official-${name}-${version}.unavailable`);
   if (triedInVain(marker)) return undefined;
   try {
     return await fetchPlugin(pulumi, name, version);

@@ -24,9 +24,9 @@ export async function record(lab: Lab, name: string, scenario: Scenario): Promis
   const temporary = mkdtempSync(join(tmpdir(), "docker-node-record-"));
   try {
     const events = await eventsOf(scenario.empty ? elsewhere(lab, temporary) : lab, scenario);
-    const { credentials, engine } = lab;
+    const { credentials, pulumi } = lab;
     const { agentSecret, passphrase, proxmoxTokenSecret } = credentials;
-    const origin = `recorded in the lab, engine ${engine.version} (${engine.origin}), scrubbed`;
+    const origin = `recorded in the lab, pulumi ${pulumi.version} (${pulumi.origin}), scrubbed`;
     return [header(name, origin), ...scrub(events, [agentSecret, passphrase, proxmoxTokenSecret])];
   } finally {
     rmSync(temporary, { recursive: true, force: true });

@@ -7,19 +7,19 @@ import {
   type PulumiFn,
   type Stack,
 } from "@pulumi/pulumi/automation";
-import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/pulumi";
+import { pulumiEnv, ensurePulumi, type PulumiHome } from "../../lab/lib/pulumi";
 import { log } from "./support";
 
-/** The real engine without a lab, in a folder that is gone after the tests of a file. */
-export class BareEngine {
+/** The real pulumi without a lab, in a folder that is gone after the tests of a file. */
+export class BarePulumi {
   /** Where the project and its state lie. */
   folder = "";
-  private engine?: Engine;
+  private pulumi?: PulumiHome;
 
   constructor() {
     beforeAll(async () => {
-      this.engine = await ensureEngine(log);
-      this.folder = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-engine-"));
+      this.pulumi = await ensurePulumi(log);
+      this.folder = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-pulumi-"));
       const project = "name: docker-node\nruntime: nodejs\n";
       fs.writeFileSync(path.join(this.folder, "Pulumi.yaml"), project);
       fs.mkdirSync(path.join(this.folder, "state"));
@@ -31,15 +31,15 @@ export class BareEngine {
 
   /** A stack that runs this program, made if it is not there. */
   async open(stackName: string, program: PulumiFn): Promise<Stack> {
-    if (!this.engine) throw new Error("no engine before the tests");
+    if (!this.pulumi) throw new Error("no pulumi before the tests");
     return LocalWorkspace.createOrSelectStack(
       { stackName, projectName: "docker-node", program },
       {
         workDir: this.folder,
-        pulumiHome: this.engine.home,
-        pulumiCommand: await PulumiCommand.get({ root: this.engine.root }),
+        pulumiHome: this.pulumi.home,
+        pulumiCommand: await PulumiCommand.get({ root: this.pulumi.root }),
         envVars: {
-          ...engineEnv(this.engine),
+          ...pulumiEnv(this.pulumi),
           PULUMI_BACKEND_URL: `file://${path.join(this.folder, "state")}`,
           PULUMI_CONFIG_PASSPHRASE: "test",
         },

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/pulumi";
+import { pulumiEnv, ensurePulumi, type PulumiHome } from "../../lab/lib/pulumi";
 import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE, putPulumi } from "../../lab/lib/stack";
 import { ROOT, commands, documents } from "../support/documents";
 import { log } from "./support";
@@ -31,11 +31,11 @@ const BEFORE = [
   "pulumi up --stack prod",
 ];
 
-let engine: Engine;
+let pulumi: PulumiHome;
 let folder: string;
 
 beforeAll(async () => {
-  engine = await ensureEngine(log);
+  pulumi = await ensurePulumi(log);
   folder = mkdtempSync(join(tmpdir(), "docker-node-documents-"));
   putPulumi(join(folder, "bin"));
   type(BEFORE, makeProject("before"));
@@ -61,12 +61,12 @@ function makeProject(name: string): string {
 function type(lines: readonly string[], work: string): string {
   const env = {
     ...process.env,
-    ...engineEnv(engine),
+    ...pulumiEnv(pulumi),
     PATH: `${join(folder, "bin")}:${process.env.PATH ?? ""}`,
     PULUMI_BACKEND_URL: `file://${join(work, "state")}`,
     PULUMI_CONFIG_PASSPHRASE: "test",
     PULUMI_SKIP_CONFIRMATIONS: "true",
-    [CLI_VARIABLE]: engine.cli,
+    [CLI_VARIABLE]: pulumi.cli,
     [PROJECT_VARIABLE]: ".",
     [PROGRAM_VARIABLE]: join(__dirname, "two-nodes"),
   };

@@ -54,7 +54,7 @@ beforeAll(async () => {
   await removeLab(here);
   lab = await startLab(here, log);
   proxmox = new Proxmox(lab);
-  // As on a workstation: the Pulumi CLI on the PATH, logged in.
+  // As on a workstation: Pulumi CLI on the PATH, logged in.
   Object.assign(process.env, cliEnv(lab));
 });
 

@@ -27,7 +27,7 @@ import {
 } from "./support";
 
 /*
- * The life of a node, each step on top of the one before: the real engine and providers, a real VM under
+ * The life of a node, each step on top of the one before: the real Pulumi and providers, a real VM under
  * QEMU, real sshd, systemd and dockerd. What is asserted is what the node and Proxmox say, not the state.
  */
 
@@ -233,7 +233,7 @@ describe("the machine, as the guest has it", () => {
   });
 });
 
-describe("the engine", () => {
+describe("Pulumi", () => {
   step("is what daemon.json declares", async () => {
     const info = await shell.dockerInfo<Record<string, unknown>>();
     expect(info).toMatchObject({

@@ -2,13 +2,13 @@
  * The lab's plugins against the SDKs the program is compiled with: a plugin built from other sources
  * than the SDK must know every resource by the same name, with the same inputs and state.
  *
- * The engine is built when it is not there yet, which takes some minutes once.
+ * The pulumi is built when it is not there yet, which takes some minutes once.
  */
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { engineEnv, ensureEngine, type Engine } from "../../lab/lib/pulumi";
+import { pulumiEnv, ensurePulumi, type PulumiHome } from "../../lab/lib/pulumi";
 import { lines, schemaShape, Sdk, type PackageSchema } from "./sdk-shape";
 
 type Name = "proxmoxve" | "docker";
@@ -49,12 +49,12 @@ const USED: Record<Name, string[]> = {
   ],
 };
 
-let engine: Engine;
+let pulumi: PulumiHome;
 
 function readSchema(name: Name): PackageSchema {
-  const args = ["package", "get-schema", engine.plugins[name].path];
-  const options = { env: { ...process.env, ...engineEnv(engine) }, maxBuffer: 1 << 26 };
-  return JSON.parse(execFileSync(engine.cli, args, options).toString()) as PackageSchema;
+  const args = ["package", "get-schema", pulumi.plugins[name].path];
+  const options = { env: { ...process.env, ...pulumiEnv(pulumi) }, maxBuffer: 1 << 26 };
+  return JSON.parse(execFileSync(pulumi.cli, args, options).toString()) as PackageSchema;
 }
 
 /** What two lists of properties do not share. */
@@ -83,7 +83,7 @@ function compare(sdk: Sdk, schema: PackageSchema, provider: string): Record<stri
 }
 
 beforeAll(async () => {
-  engine = await ensureEngine((line) => process.stderr.write(`${line}\n`));
+  pulumi = await ensurePulumi((line) => process.stderr.write(`${line}\n`));
 }, 30 * 60_000);
 
 describe.each(["proxmoxve", "docker"] as const)("plugin %s", (name) => {
@@ -92,7 +92,7 @@ describe.each(["proxmoxve", "docker"] as const)("plugin %s", (name) => {
 
   test("has the version of the SDK", () => {
     const { version } = JSON.parse(fs.readFileSync(manifest, "utf8")) as { version: string };
-    expect(engine.plugins[name].version).toBe(version);
+    expect(pulumi.plugins[name].version).toBe(version);
   });
 
   test("knows what the program declares", () => {
@@ -104,6 +104,6 @@ describe.each(["proxmoxve", "docker"] as const)("plugin %s", (name) => {
 
   test("agrees with the SDK on every resource and on the provider", () => {
     const found = compare(sdk, readSchema(name), `pulumi:providers:${name}`);
-    expect(found).toEqual(engine.plugins[name].origin === "built" ? KNOWN[name] : {});
+    expect(found).toEqual(pulumi.plugins[name].origin === "built" ? KNOWN[name] : {});
   });
 });

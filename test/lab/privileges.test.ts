@@ -1,6 +1,6 @@
 /**
  * The privileges of commands/doctor/privileges.json are exactly those that a VM's life needs: with all of them it
- * is created, refreshed, changed and deleted by the real engine and provider; without any one of them
+ * is created, refreshed, changed and deleted by the real Pulumi and provider; without any one of them
  * something is refused. The doctor sees each of them missing.
  *
  * Not proven here: DockerNodeTemplate, since this machine is made from an image, and the roles of
@@ -23,7 +23,7 @@ import { machineChecks } from "../../commands/doctor/checks/machine";
 import { ROLES, pathsOf, type Privilege } from "../../commands/doctor/privileges";
 import { connect } from "../../clients/proxmox";
 import type { Context, Result } from "../../commands/doctor/types";
-import { engineEnv, ensureEngine } from "../../lab/lib/pulumi";
+import { pulumiEnv, ensurePulumi } from "../../lab/lib/pulumi";
 import { erase, instance, prepare } from "../../lab/lib/instance";
 import { ensurePrerequisites } from "../../lab/lib/prerequisites";
 import { ensurePython, proxmoxPrerequisites, stopProxmox } from "../../lab/lib/proxmox";
@@ -230,7 +230,7 @@ async function startNode(): Promise<void> {
 }
 
 async function openStack(): Promise<void> {
-  const engine = await ensureEngine(log);
+  const pulumi = await ensurePulumi(log);
   const [workDir, backend] = ["project", "pulumi"].map((name) =>
     path.join(here.stateDir, name),
   ) as [string, string];
@@ -239,10 +239,10 @@ async function openStack(): Promise<void> {
     { stackName: "lab", projectName: "privileges", program },
     {
       workDir,
-      pulumiHome: engine.home,
-      pulumiCommand: await PulumiCommand.get({ root: engine.root }),
+      pulumiHome: pulumi.home,
+      pulumiCommand: await PulumiCommand.get({ root: pulumi.root }),
       envVars: {
-        ...engineEnv(engine),
+        ...pulumiEnv(pulumi),
         PULUMI_BACKEND_URL: `file://${backend}`,
         PULUMI_CONFIG_PASSPHRASE: "lab",
       },

@@ -1,19 +1,19 @@
-/** Removing a protected node, under the real engine; its machine is a stand-in, so no VM is needed. */
+/** Removing a protected node, under the real Pulumi; its machine is a stand-in, so no VM is needed. */
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { guardRemoval } from "../../components";
 import { protectedWhile } from "../../components/shared/protection";
 import { planOf } from "../../commands/plan/events";
 import { FORMATS, render } from "../../commands/plan/render";
-import { BareEngine } from "./bare-pulumi";
+import { BarePulumi } from "./bare-pulumi";
 import { Life } from "./life";
 
 const { step } = new Life();
 jest.setTimeout(5 * 60_000);
 
-const engine = new BareEngine();
+const bare = new BarePulumi();
 
-/** What DockerNode is to the engine: a component with one machine, protected as the real one is. */
+/** What DockerNode is to Pulumi: a component with one machine, protected as the real one is. */
 class Node extends pulumi.ComponentResource {
   constructor(name: string, protect: boolean, guard?: pulumi.ResourceHook) {
     super("docker-node:components:DockerNode", name);
@@ -33,7 +33,7 @@ const fleet = (nodes: Record<string, boolean>, guarded = true): PulumiFn => {
   };
 };
 
-const open = (program: PulumiFn): Promise<Stack> => engine.open("removal", program);
+const open = (program: PulumiFn): Promise<Stack> => bare.open("removal", program);
 
 const resources = async (): Promise<string[]> => {
   const state = await (await open(fleet({}))).exportStack();
@@ -70,7 +70,7 @@ describe("a protected node that is taken out of the configuration", () => {
     expect(before).toContain("proj-docker01-vm");
   });
 
-  step("is refused in the preview, in the engine's own output, with the two steps", async () => {
+  step("is refused in the preview, in Pulumi's own output, with the two steps", async () => {
     const { message, events } = await refused(fleet(one));
     for (const line of TWO_STEPS) expect(message).toContain(line);
     const plan = planOf(events);

@@ -16,7 +16,7 @@ export const log = (line: string): void => {
   process.stderr.write(`  ${line}\n`);
 };
 
-/** What the engine says it will do, or did: operation by logical name. */
+/** What Pulumi says it will do, or did: operation by logical name. */
 export class Steps {
   readonly operations: Record<string, string> = {};
   readonly diffs: string[] = [];

@@ -1,4 +1,4 @@
-/** Two nodes in one stack and one at a time, under the real engine: no VM and no Proxmox is needed. */
+/** Two nodes in one stack and one at a time, under the real Pulumi: no VM and no Proxmox is needed. */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as docker from "@pulumi/docker";
@@ -7,13 +7,13 @@ import type { PreviewOptions, UpOptions } from "@pulumi/pulumi/automation";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import program from "../../index";
 import { privateKey } from "../support/key";
-import { prodWith } from "../support/settings";
-import { BareEngine } from "./bare-pulumi";
+import { prodWith, stackConfig } from "../support/settings";
+import { BarePulumi } from "./bare-pulumi";
 import { Steps } from "./support";
 
 jest.setTimeout(5 * 60_000);
 
-const engine = new BareEngine();
+const bare = new BarePulumi();
 const key = privateKey();
 
 /** proj-docker02 and its twin from production's defaults; nobody listens at the endpoint. */
@@ -43,18 +43,8 @@ describe("the program", () => {
   async function created(options: PreviewOptions = {}): Promise<string[]> {
     const raw = settings();
     loadSettings(raw);
-    const stack = await engine.open("program", async () => Promise.resolve({ ...program() }));
-    const values = Object.entries(raw).map(([key, value]) => [
-      `docker-node:${key}`,
-      { value: JSON.stringify(value) },
-    ]);
-    await stack.setAllConfig({
-      ...(Object.fromEntries(values) as Record<string, { value: string }>),
-      "docker-node:proxmoxApiToken": { value: "automation@pve!pulumi=token", secret: true },
-      "docker-node:agentSecret": { value: "a-secret-of-some-length", secret: true },
-      "docker-node:backupToken": { value: "secret-of-the-backup-token", secret: true },
-      "docker-node:backupKey": { value: '{"kdf":null,"data":"a-key"}', secret: true },
-    });
+    const stack = await bare.open("program", async () => Promise.resolve({ ...program() }));
+    await stack.setAllConfig(stackConfig(raw));
     const steps = new Steps();
     await stack.preview({ ...options, onEvent: steps.onEvent });
     return steps.with("create");
@@ -75,7 +65,7 @@ describe("the program", () => {
 });
 
 describe("--target", () => {
-  /** What a node is to the engine: something shared below it, something it has, a provider that follows from that. */
+  /** What a node is to Pulumi: something shared below it, something it has, a provider that follows from that. */
   class Node extends pulumi.ComponentResource {
     constructor(name: string, input: string, image: pulumi.Resource) {
       super("docker-node:components:DockerNode", name);
@@ -101,7 +91,7 @@ describe("--target", () => {
     nodes: Record<string, string>,
     options: UpOptions = {},
   ): Promise<string[]> {
-    const stack = await engine.open("nodes", async () => {
+    const stack = await bare.open("nodes", async () => {
       const { file } = new CloudImage(image);
       for (const [name, value] of Object.entries(nodes)) new Node(name, value, file);
       return Promise.resolve({});

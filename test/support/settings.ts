@@ -40,3 +40,19 @@ export function problems(raw: RawSettings): string[] {
   }
   return [];
 }
+
+/** A configuration as Pulumi takes it, with a value for every secret that production calls for. */
+export function stackConfig(raw: RawSettings): Record<string, { value: string; secret?: boolean }> {
+  const values = Object.entries(raw).map(([name, value]) => [
+    `docker-node:${name}`,
+    { value: JSON.stringify(value) },
+  ]);
+  return {
+    ...(Object.fromEntries(values) as Record<string, { value: string }>),
+    "docker-node:proxmoxApiToken": { value: "automation@pve!pulumi=token", secret: true },
+    "docker-node:agentSecret": { value: "a-secret-of-some-length", secret: true },
+    "docker-node:backupToken": { value: "secret-of-the-backup-token", secret: true },
+    "docker-node:backupKey": { value: '{"kdf":null,"data":"a-key"}', secret: true },
+    "docker-node:pbsStorageToken": { value: "secret-of-the-storage-token", secret: true },
+  };
+}

@@ -1,0 +1,97 @@
+/** The package as another repository gets it: packed, installed there without what only developers need, and used. */
+import { execFileSync, type ExecFileSyncOptions } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { ensurePulumi, pulumiEnv } from "../../lab/lib/pulumi";
+import { privateKey } from "../support/key";
+import { prodWith, stackConfig } from "../support/settings";
+import { log } from "./support";
+
+jest.setTimeout(15 * 60_000);
+
+const ROOT = path.join(__dirname, "../..");
+const FIXTURES = path.join(ROOT, "test/fixtures/package");
+const key = privateKey();
+
+let folder = "";
+const at = (...parts: string[]): string => path.join(folder, ...parts);
+const run = (program: string, args: string[], options: ExecFileSyncOptions = {}): string =>
+  execFileSync(program, args, { cwd: folder, encoding: "utf8", ...options }) as string;
+
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-package-"));
+  const packed = run("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: ROOT });
+  const [archive = ""] = packed.trim().split("\n").slice(-1);
+  fs.mkdirSync(at("unpacked"));
+  run("tar", ["-xzf", archive, "-C", "unpacked"]);
+  const dependencies = { "docker-node": `file:${archive}` };
+  fs.writeFileSync(at("package.json"), JSON.stringify({ name: "elsewhere", dependencies }));
+  run("npm", ["install", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]);
+});
+afterAll(() => {
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+test("it holds what is used, and nothing of tests and lab", () => {
+  const files = run("find", ["unpacked/package", "-type", "f", "-printf", "%P\n"]).split("\n");
+  for (const file of [
+    ...["LICENSE", "README.md", "CHANGELOG.md", "schema/stack.schema.json"],
+    ...["dist/index.js", "dist/contract/index.d.ts", "dist/node/daemon.sh"],
+    ...["dist/node/backup/Dockerfile", "dist/commands/doctor/proxmox-role.sh"],
+  ])
+    expect(files).toContain(file);
+  expect(files.filter((file) => /^(test|lab|\.lab|Pulumi)|^[a-z]+\.ts$/.test(file))).toEqual([]);
+});
+
+test("a program elsewhere previews the whole of production with it", async () => {
+  const pulumi = await ensurePulumi(log);
+  fs.writeFileSync(at("Pulumi.yaml"), "name: docker-node\nruntime: nodejs\n");
+  fs.mkdirSync(at("state"));
+  fs.copyFileSync(path.join(FIXTURES, "preview.cjs"), at("preview.cjs"));
+  const raw = prodWith({ ssh: key.ssh });
+  const input = JSON.stringify({
+    config: stackConfig({ ...raw, proxmox: { endpoint: "https://127.0.0.1:1/" } }),
+    home: pulumi.home,
+    env: {
+      ...pulumiEnv(pulumi),
+      PULUMI_BACKEND_URL: `file://${at("state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "test",
+    },
+  });
+  const env = { ...process.env, PULUMI_ROOT: pulumi.root };
+  const summary = JSON.parse(run("node", ["preview.cjs"], { input, env })) as object;
+  expect(Object.keys(summary)).toEqual(["create"]);
+  expect((summary as { create: number }).create).toBeGreaterThan(25);
+});
+
+/** What `pulumi new typescript` writes, as of Pulumi 3.248, and with the older target many projects still have. */
+const TEMPLATE = {
+  strict: true,
+  outDir: "bin",
+  module: "nodenext",
+  moduleResolution: "nodenext",
+  sourceMap: true,
+  experimentalDecorators: true,
+  pretty: true,
+  noFallthroughCasesInSwitch: true,
+  noImplicitReturns: true,
+  forceConsistentCasingInFileNames: true,
+};
+
+test.each(["es2020", "es2022"])(
+  "a consumer compiles with the tsconfig.json of `pulumi new typescript`, target %s",
+  (target) => {
+    fs.copyFileSync(path.join(FIXTURES, "consumer.ts"), at("index.ts"));
+    const compilerOptions = { ...TEMPLATE, target, noEmit: true };
+    const tsconfig = { compilerOptions, files: ["index.ts"] };
+    fs.writeFileSync(at("tsconfig.json"), JSON.stringify(tsconfig));
+    run(path.join(ROOT, "node_modules/.bin/tsc"), ["--project", "."]);
+  },
+);
+
+test("its command line runs without a developer's packages", () => {
+  const help = run(at("node_modules/.bin/docker-node"), ["--help"]);
+  for (const command of ["doctor", "plan", "import", "backups", "restore"])
+    expect(help).toContain(command);
+});
