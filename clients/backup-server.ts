@@ -1,12 +1,14 @@
 /** The backups of a node in Proxmox Backup Server, read by the official client on the workstation. */
 import { readFileSync } from "node:fs";
 import { run, type Command } from "./process";
+import { readPruneJobs, type PruneJob } from "./prune-jobs";
 
 /** Namespaces of a node, one a kind: prune jobs apply to a namespace. */
-export type Section = "volumes" | "configuration" | "images";
+export const SECTIONS = ["volumes", "configuration", "images"] as const;
+export type Section = (typeof SECTIONS)[number];
 
 export interface Snapshot {
-  /** Group, such as the name of a volume. */
+  /** What was backed up, such as the name of a volume. */
   readonly id: string;
   readonly takenAt: Date;
 }
@@ -23,6 +25,8 @@ export interface Repository {
   extract(section: Section, snapshot: Snapshot, archive: string, directory: string): Promise<void>;
   /** A command as a person would type it. */
   shown(section: Section, snapshot: Snapshot, archive: string, target: string): string;
+  /** The server's prune jobs, of what the token may look at. */
+  pruneJobs(): Promise<readonly PruneJob[]>;
 }
 
 /** Where the server is, and by what right it is read. */
@@ -92,6 +96,7 @@ export function connect(access: Access, node: string): Repository {
       await run(client(...restore(...what), "--ignore-ownership"));
     },
     shown: (...what) => `proxmox-backup-client ${restore(...what).join(" ")}`,
+    pruneJobs: () => readPruneJobs(access),
   };
 }
 
@@ -128,14 +133,30 @@ function noneYet(error: Error): string {
 function newestFirst(json: string): Snapshot[] {
   const listed = JSON.parse(json) as Listed[];
   return listed
-    .map((one) => ({ id: one["backup-id"], takenAt: new Date(one["backup-time"] * 1000) }))
+    .map((one) => ({ id: itemOf(one["backup-id"]), takenAt: new Date(one["backup-time"] * 1000) }))
     .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
 }
 
+/**
+ * The server keeps `host/benchmark` for itself, so a volume of that name has another group (node/backup/volumes.sh).
+ * No volume's name begins with an underscore.
+ */
+const RESERVED = { item: "benchmark", group: "_benchmark" } as const;
+
+const itemOf = (group: string): string => (group === RESERVED.group ? RESERVED.item : group);
+const groupOf = (item: string): string => (item === RESERVED.item ? RESERVED.group : item);
+
 /** `host/<id>/<time>`, as the client names a snapshot. */
 export function pathOf({ id, takenAt }: Snapshot): string {
-  return `host/${id}/${timeOf(takenAt)}`;
+  return `host/${groupOf(id)}/${timeOf(takenAt)}`;
 }
+
+/** Milliseconds that clocks may differ. */
+const SKEW_MS = 10 * 60_000;
+
+/** Whether a snapshot is dated in the future: a client names the time, so whoever has a node can make such ones. */
+export const isAhead = ({ takenAt }: Snapshot, now: Date): boolean =>
+  takenAt.getTime() > now.getTime() + SKEW_MS;
 
 /** RFC 3339 in UTC, whole seconds. */
 export function timeOf(at: Date): string {
@@ -143,13 +164,21 @@ export function timeOf(at: Date): string {
 }
 
 /**
- * The snapshot meant by `latest`, or by a time as the client shows it.
+ * The snapshot meant by `latest`, or by a time as the client shows it. One that is dated in the future is taken by its
+ * time only.
  * @throws Error listing what there is
  */
-export function choose(snapshots: readonly Snapshot[], id: string, wanted: string): Snapshot {
+export function choose(
+  snapshots: readonly Snapshot[],
+  id: string,
+  wanted: string,
+  now: Date,
+): Snapshot {
   const group = snapshots.filter((one) => one.id === id);
   const found =
-    wanted === "latest" ? group[0] : group.find(({ takenAt }) => timeOf(takenAt) === wanted);
+    wanted === "latest"
+      ? group.find((one) => !isAhead(one, now))
+      : group.find(({ takenAt }) => timeOf(takenAt) === wanted);
   if (found) return found;
   const times = group.map(({ takenAt }) => timeOf(takenAt)).join(", ");
   throw new Error(

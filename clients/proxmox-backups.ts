@@ -1,13 +1,7 @@
 /** Virtual machines and their backups in Proxmox VE: what a recovery asks and orders. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { call, ClusterError, type Access } from "./proxmox";
-
-/** A VM's backup in a storage (`GET /nodes/{node}/storage/{storage}/content`). */
-export interface VmBackup {
-  /** Volume id, such as `pbs01:backup/vm/2019/2026-01-31T03:30:00Z`. */
-  readonly volume: string;
-  readonly takenAt: Date;
-}
+import { backupsIn, protectedLimit, type VmBackup } from "./proxmox-storage";
 
 /** A VM as the cluster has it. */
 export interface Guest {
@@ -21,6 +15,8 @@ export interface Guest {
 export interface Proxmox {
   /** Backups of a VM in a storage, the newest first. */
   backups(storage: string, vmId: number): Promise<VmBackup[]>;
+  /** How many backups of one VM may be protected in a storage; Infinity for any number. */
+  protectedLimit(storage: string): Promise<number>;
   /** The VM, on whichever node it is. */
   guest(vmId: number): Promise<Guest | undefined>;
   /** Backs a VM up, and keeps that backup from being pruned. Mode `snapshot` lets it run on. */
@@ -31,12 +27,6 @@ export interface Proxmox {
   /** Shuts down, and switches off what does not within three minutes. */
   shutDown(vmId: number): Promise<void>;
   remove(vmId: number): Promise<void>;
-}
-
-interface Content {
-  readonly volid: string;
-  readonly ctime: number;
-  readonly vmid?: number | string;
 }
 
 interface Resource {
@@ -70,10 +60,8 @@ export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxm
     await finished(get, node, String(task), pollMs);
   };
   return {
-    backups: async (storage, vmId) => {
-      const path = `/nodes/${node}/storage/${storage}/content?content=backup&vmid=${vmId}`;
-      return backupsOf(await get(path), vmId);
-    },
+    backups: (storage, vmId) => backupsIn(get, node, storage, vmId),
+    protectedLimit: (storage) => protectedLimit(get, storage),
     guest: (vmId) => guestOf(get, vmId),
     ...ordersFor(order),
   };
@@ -85,7 +73,7 @@ type Order = (
   parameters?: Readonly<Record<string, string | number>>,
 ) => Promise<void>;
 
-const ordersFor = (order: Order): Omit<Proxmox, "backups" | "guest"> => ({
+const ordersFor = (order: Order): Omit<Proxmox, "backups" | "protectedLimit" | "guest"> => ({
   backUp: (vmId, storage, note, mode = "stop") =>
     order("POST", "/vzdump", {
       vmid: vmId,
@@ -102,13 +90,6 @@ const ordersFor = (order: Order): Omit<Proxmox, "backups" | "guest"> => ({
     order("POST", `/qemu/${vmId}/status/shutdown`, { timeout: 180, forceStop: 1 }),
   remove: (vmId) => order("DELETE", `/qemu/${vmId}`),
 });
-
-function backupsOf(content: unknown, vmId: number): VmBackup[] {
-  return (content as Content[])
-    .filter(({ volid, vmid }) => volid.includes(":backup/") && Number(vmid ?? vmId) === vmId)
-    .map(({ volid, ctime }) => ({ volume: volid, takenAt: new Date(ctime * 1000) }))
-    .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
-}
 
 async function guestOf(
   get: (path: string) => Promise<unknown>,

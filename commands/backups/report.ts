@@ -13,6 +13,8 @@ const MARKS: Readonly<Record<State, string>> = {
   ok: "✓",
   late: "✗",
   never: "✗",
+  ahead: "✗",
+  differs: "✗",
   unknown: "?",
   "not covered": "!",
   excluded: "-",
@@ -49,6 +51,7 @@ function nodeTable({ node, rows, error }: NodeCoverage): string {
 /** `3 h old, of 24 h`, or the state in words, with whatever explains it. */
 function said({ state, age, rpo, detail }: Row): string {
   const about = detail ? ` (${detail})` : "";
+  if (state === "ahead") return detail ?? state;
   if (state === "never") return `never backed up${about}`;
   if (age === undefined || rpo === undefined) return `${state}${about}`;
   return `${duration(age)} old of ${duration(rpo)} allowed${about}`;
@@ -59,14 +62,19 @@ const users = ({ usedBy }: Row): string =>
 
 function verdict(nodes: readonly NodeCoverage[]): string {
   const rows = nodes.flatMap(({ rows: all }) => all);
-  const count = (...states: State[]): number =>
-    rows.filter(({ state }) => states.includes(state)).length;
+  const backups = rows.filter(({ kind }) => kind !== "retention");
+  const count = (state: State, among = backups): number =>
+    among.filter((row) => row.state === state).length;
   const parts = [
     `${count("ok")} within their RPO`,
     `${count("late")} beyond it`,
     `${count("never")} never backed up`,
     `${count("not covered")} not covered`,
-    ...(count("unknown") > 0 ? [`${count("unknown")} unknown`] : []),
+    ...optional(count("ahead"), "dated in the future"),
+    ...optional(count("differs", rows), "not kept as declared"),
+    ...optional(count("unknown", rows), "unknown"),
   ];
   return `${parts.join(", ")}: ${isFresh(nodes) ? "fresh" : "NOT fresh"}`;
 }
+
+const optional = (count: number, what: string): string[] => (count > 0 ? [`${count} ${what}`] : []);

@@ -1,53 +1,52 @@
 /** Gathers the evidence for the coverage map of a node. */
-import { coverage, type Evidence, type Row } from "./coverage";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isAhead, type Snapshot } from "../../clients/backup-server";
 import { readIndex } from "../site/image";
 import { takeInventory, type Inventory } from "../site/inventory";
-import type { Snapshot } from "../../clients/backup-server";
 import type { Site } from "../site/site";
+import { coverage, type Evidence, type Row, type Unasked } from "./coverage";
 
-/** What the backup of the configuration takes in any case (node/backup/configuration.sh). */
-const CONFIGURATION_PATHS = [
-  "/etc/docker",
-  "/etc/containerd",
-  "/etc/default/docker",
-  "/etc/systemd/system/docker.service",
-  "/etc/systemd/system/docker.service.d",
-  "/etc/systemd/system/docker.socket.d",
-  "/etc/systemd/system/containerd.service.d",
-  "/etc/apt/sources.list.d",
-  "/etc/apt/keyrings",
-  "/etc/apt/preferences.d",
-];
+/** What the backup of the configuration takes in any case; the backup container reads the same file. */
+export function configurationPaths(): string[] {
+  const file = join(__dirname, "../../node/backup/configuration.paths");
+  return readFileSync(file, "utf8").trim().split("\n");
+}
 
 /** The coverage map of a node, from what node, backup server and Proxmox say now. */
 export async function survey(site: Site): Promise<Row[]> {
-  const { repository, backups, node } = site;
-  const [inventory, volumes, configuration, images] = await Promise.all([
+  const { name, repository, backups, node } = site;
+  const [inventory, volumes, configuration, images, vm, pruneJobs] = await Promise.all([
     takeInventory(site.shell),
     repository.snapshots("volumes"),
     repository.snapshots("configuration"),
     repository.snapshots("images"),
+    newestOfVm(site),
+    repository.pruneJobs().catch(unasked),
   ]);
   const evidence: Evidence = {
+    node: name,
+    backups,
     inventory,
     snapshots: { volumes, configuration, images },
     images: await contents(site, images, inventory),
-    configurationPaths: [...CONFIGURATION_PATHS, ...backups.configuration.paths],
-    vm: await newestOfVm(site),
+    configurationPaths: [...configurationPaths(), ...backups.configuration.paths],
+    vm,
     vmId: node.machine.vmId,
+    pruneJobs,
   };
   return coverage(evidence, site.now());
 }
 
 /** Indexes from the newest snapshot back, no further than every image is found. */
 async function contents(
-  { repository }: Site,
+  { repository, now }: Site,
   snapshots: readonly Snapshot[],
   { containers }: Inventory,
 ): Promise<Evidence["images"]> {
   const wanted = new Set(containers.map(({ Image }) => Image));
   const found: { snapshot: Snapshot; ids: string[] }[] = [];
-  for (const snapshot of snapshots) {
+  for (const snapshot of snapshots.filter((one) => !isAhead(one, now()))) {
     if (wanted.size === 0) break;
     const ids = (await readIndex(repository, snapshot)).map(({ id }) => id);
     found.push({ snapshot, ids });
@@ -60,7 +59,12 @@ async function newestOfVm({ proxmox, backups, node }: Site): Promise<Evidence["v
   if (!backups.vm) return null;
   try {
     return (await proxmox.backups(backups.vm.storage, node.machine.vmId))[0] ?? null;
-  } catch {
-    return undefined;
+  } catch (error) {
+    return unasked(error);
   }
 }
+
+/** One that does not answer leaves the rest of the map as it is. */
+const unasked = (error: unknown): Unasked => ({
+  problem: error instanceof Error ? error.message : String(error),
+});

@@ -135,7 +135,7 @@ function savedName(
 
 async function readDefinitions(site: Site, wanted: string): Promise<Definitions> {
   const all = await site.repository.snapshots("configuration");
-  const snapshot = choose(all, "configuration", wanted);
+  const snapshot = choose(all, "configuration", wanted, site.now());
   return withScratch(async (folder) => {
     const files = join(folder, "files");
     await site.repository.extract("configuration", snapshot, "files.pxar", files);

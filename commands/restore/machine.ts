@@ -1,6 +1,7 @@
 /** A whole VM from its backup in Proxmox VE. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Guest, VmBackup } from "../../clients/proxmox-backups";
+import type { Guest } from "../../clients/proxmox-backups";
+import type { VmBackup } from "../../clients/proxmox-storage";
 import { timeOf } from "../../clients/backup-server";
 import type { Site } from "../site/site";
 import { OBJECTIVES, done, duration, type Recovery, type Step } from "./steps";
@@ -22,14 +23,14 @@ const BOOT_SECONDS = 1800;
  */
 export async function planVm(site: Site, options: VmOptions = {}): Promise<Recovery> {
   const { vmId } = site.node.machine;
-  const storage = site.backups.vm?.storage;
-  if (storage === undefined)
-    throw new Error(
-      `nodes.${site.name}.backups.vm: missing, so it is not known where its backups are`,
-    );
-  const backup = chosen(await site.proxmox.backups(storage, vmId), storage, options.wanted);
+  const storage = storageOf(site);
+  const backups = await site.proxmox.backups(storage, vmId);
+  const backup = chosen(backups, storage, options.wanted);
   const guest = await site.proxmox.guest(vmId);
-  if (guest) mayReplace(site, guest, options.force ?? false);
+  if (guest) {
+    mayReplace(site, guest, options.force ?? false);
+    await roomForOneMore(site, backups, storage);
+  }
   return {
     title: `VM ${vmId} (${site.name})`,
     snapshot: backup.volume,
@@ -44,6 +45,11 @@ export async function planVm(site: Site, options: VmOptions = {}): Promise<Recov
       "the program may know more than the backup: see what differs with npm run plan -- --drift, then pulumi up --refresh",
     ],
   };
+}
+
+function storageOf({ name, backups }: Site): string {
+  if (backups.vm) return backups.vm.storage;
+  throw new Error(`nodes.${name}.backups.vm: missing, so it is not known where its backups are`);
 }
 
 function chosen(backups: readonly VmBackup[], storage: string, wanted = "latest"): VmBackup {
@@ -77,6 +83,23 @@ function mayReplace({ name, node }: Site, guest: Guest, force: boolean): void {
       `VM ${vmId} is protected, and Proxmox VE refuses to restore over it: set nodes.${name}.machine.protect to false ` +
         `and run pulumi up, or on ${proxmoxNode}: qm set ${vmId} --protection 0`,
     );
+}
+
+/** The backup that is made before has to be protected; Proxmox VE would refuse that only once the VM is off. */
+async function roomForOneMore(
+  { proxmox, node }: Site,
+  backups: readonly VmBackup[],
+  storage: string,
+): Promise<void> {
+  const kept = backups.filter((backup) => backup.protected);
+  if (kept.length === 0 || kept.length < (await proxmox.protectedLimit(storage))) return;
+  const { vmId, proxmoxNode } = node.machine;
+  const oldest = kept.at(-1)?.volume ?? "";
+  throw new Error(
+    `VM ${vmId} has ${kept.length} protected backups in ${storage}, as many as it may have (max-protected-backups of the ` +
+      `storage), and needs one more before it is replaced. Let one go that is not needed any more, on ${proxmoxNode}: ` +
+      `pvesh set /nodes/${proxmoxNode}/storage/${storage}/content/${oldest} --protected 0`,
+  );
 }
 
 /** What is there is worth a backup of its own before it goes, and nothing may be written after it. */

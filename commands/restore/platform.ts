@@ -53,7 +53,7 @@ export async function planPlatform(
 
 async function layOut(site: Site, folder: string, wanted: string): Promise<Plan> {
   const all = await site.repository.snapshots("configuration");
-  const snapshot = choose(all, "configuration", wanted);
+  const snapshot = choose(all, "configuration", wanted, site.now());
   await site.repository.extract("configuration", snapshot, "files.pxar", folder);
   const files = filesBelow(folder).filter((file) => !file.startsWith(`${DEFINITIONS}/`));
   const time = timeOf(site.now()).replaceAll(":", "");

@@ -48,7 +48,8 @@ export async function planVolume(
   wanted = "latest",
   inventory?: Inventory,
 ): Promise<Recovery> {
-  const snapshot = choose(await site.repository.snapshots("volumes"), volume, wanted);
+  const all = await site.repository.snapshots("volumes");
+  const snapshot = choose(all, volume, wanted, site.now());
   const plan = await gather(site, volume, snapshot, inventory ?? (await takeInventory(site.shell)));
   const { exists, safety } = plan;
   return {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathOf, type Repository, type Snapshot } from "../../clients/backup-server";
+import { isAhead, pathOf, type Repository, type Snapshot } from "../../clients/backup-server";
 import type { Site } from "./site";
 
 /** An image as a container knows it, and how to get it. */
@@ -32,8 +32,8 @@ export async function ensureImage(site: Site, { name, source, id }: Wanted): Pro
 }
 
 /** Puts every image of the newest images backup on the node, what is there already costs little; the wanted one's id. */
-async function loadBackup({ repository, shell }: Site, { name, id }: Wanted): Promise<string> {
-  const [newest] = await repository.snapshots("images");
+async function loadBackup({ repository, shell, now }: Site, { name, id }: Wanted): Promise<string> {
+  const newest = (await repository.snapshots("images")).find((one) => !isAhead(one, now()));
   if (!newest) throw new Error(`${name}: cannot be pulled, and images were never backed up`);
   const index = await readIndex(repository, newest);
   const wanted = id ?? index.find(({ reference }) => reference === name)?.id;

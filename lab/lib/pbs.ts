@@ -39,6 +39,8 @@ export interface PbsSettings {
   users: PbsAccount[];
   tokens: PbsAccount[];
   acl: { path: string; auth: string; role: string; propagate?: boolean }[];
+  /** Shown by the API, and not run. */
+  pruneJobs?: object[];
 }
 
 /** `expire` in seconds since the epoch. A user without a secret cannot log in. */
@@ -110,7 +112,19 @@ export function pbsSettings(root: string, port: number, logins: PbsLogins): PbsS
       ...grant("/datastore/docker", restoreToken.id, "DatastoreReader"),
       ...grant("/datastore/pbs01", storageToken.id, "DatastorePowerUser"),
     ],
+    pruneJobs: PBS_NODES.flatMap((node) => PBS_KINDS.map((kind) => pruneJob(node, kind))),
   };
+}
+
+/** As `commands/backups/pbs-server.sh` makes them by default. */
+function pruneJob(node: string, kind: (typeof PBS_KINDS)[number]): object {
+  const keep = {
+    volumes: { "keep-daily": 30 },
+    configuration: { "keep-daily": 90 },
+    images: { "keep-weekly": 4 },
+  }[kind];
+  const place = { store: "docker", ns: `${node}/${kind}`, "max-depth": 0, schedule: "05:00" };
+  return { id: `${node}-${kind}`, ...place, ...keep };
 }
 
 type PbsLogins = Pick<PbsAccess, "backupTokens" | "restoreToken" | "storageToken" | "admin">;

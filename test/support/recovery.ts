@@ -4,11 +4,30 @@ import type { ShellVariables } from "../../node/scripts";
 import type { Deployed, Engine } from "../../clients/pulumi/stack";
 import type { Inventory } from "../../commands/site/inventory";
 import type { Command } from "../../clients/process";
-import type { Guest, Proxmox, VmBackup } from "../../clients/proxmox-backups";
+import type { Guest, Proxmox } from "../../clients/proxmox-backups";
+import type { VmBackup } from "../../clients/proxmox-storage";
 import type { Repository, Section, Snapshot } from "../../clients/backup-server";
+import type { PruneJob } from "../../clients/prune-jobs";
+import type { BackupsConfig } from "../../config/schema";
 import type { NodeShell } from "../../clients/ssh";
 import { backupsOf, type Site } from "../../commands/site/site";
 import { prodNode } from "./settings";
+
+/** Prune jobs as `pbs-server.sh` makes them for a node. */
+export function pruneJobsOf(node: string, backups: BackupsConfig): PruneJob[] {
+  const { server, volumes, configuration, images } = backups;
+  const job = (kind: string): Pick<PruneJob, "id" | "store" | "ns" | "max-depth"> => ({
+    id: `${node}-${kind}`,
+    store: server.datastore,
+    ns: `${node}/${kind}`,
+    "max-depth": 0,
+  });
+  return [
+    { ...job("volumes"), "keep-daily": volumes.keepDays },
+    { ...job("configuration"), "keep-daily": configuration.keepDays },
+    { ...job("images"), "keep-weekly": images.keepWeeks },
+  ];
+}
 
 /** A node, its backups and its cluster as a test wants them; every order is written down. */
 export class FakeSite implements Site {
@@ -32,6 +51,7 @@ export class FakeSite implements Site {
   readonly archives: Partial<
     Record<Section, { snapshot: Snapshot; files: Record<string, string> }[]>
   > = {};
+  pruneJobs: PruneJob[] = pruneJobsOf(this.name, this.backups);
   deployed: Deployed[] = [];
   vmBackups: VmBackup[] = [];
   vm: Guest | undefined;
@@ -81,6 +101,7 @@ export class FakeSite implements Site {
       return this.order(`extract ${section}`, undefined);
     },
     shown: (section, { id }, archive) => `restore ${section} ${id} ${archive}`,
+    pruneJobs: () => Promise.resolve(this.pruneJobs),
   };
 
   private files(section: Section, wanted: Snapshot): Record<string, string> {
@@ -90,6 +111,7 @@ export class FakeSite implements Site {
 
   readonly proxmox: Proxmox = {
     backups: () => Promise.resolve(this.vmBackups),
+    protectedLimit: () => Promise.resolve(5),
     guest: () => Promise.resolve(this.vm),
     backUp: async (vmId, storage) => {
       const volume = `${storage}:backup/vm/${vmId}/safety`;

@@ -62,6 +62,46 @@ test("backups of one VM, the newest first", async () => {
   ]);
 });
 
+describe("a list without backups", () => {
+  const may = (path: string, ...privileges: string[]): void => {
+    const held = Object.fromEntries(privileges.map((name) => [name, 1]));
+    answers[`GET /access/permissions?path=${path}`] = [{ [path]: held }];
+  };
+  beforeEach(() => {
+    answers["GET /nodes/pve01/storage/pbs01/content?content=backup&vmid=2019"] = [[]];
+    may("/vms/2019");
+  });
+
+  test("of a token that would see them is none", async () => {
+    may("/storage/pbs01", "Datastore.Allocate", "Datastore.Audit");
+    expect(await proxmox.backups("pbs01", 2019)).toEqual([]);
+    may("/storage/pbs01", "Datastore.AllocateSpace");
+    may("/vms/2019", "VM.Backup");
+    expect(await proxmox.backups("pbs01", 2019)).toEqual([]);
+  });
+
+  test("of another is not believed, and what is missing is named", async () => {
+    may("/storage/pbs01", "Datastore.Audit");
+    await expect(proxmox.backups("pbs01", 2019)).rejects.toThrow(
+      "the token sees no backups in pbs01: it lacks Datastore.Allocate on /storage/pbs01, or Datastore.AllocateSpace there and VM.Backup on /vms/2019",
+    );
+  });
+});
+
+test("how many backups may be protected: what the storage says, else five, or any number by right", async () => {
+  const path = "/storage/pbs01";
+  const limit = (storage: object, ...privileges: string[]): Promise<number> => {
+    answers["GET /storage"] = [[{ storage: "pbs01", ...storage }]];
+    const held = Object.fromEntries(privileges.map((name) => [name, 1]));
+    answers[`GET /access/permissions?path=${path}`] = [{ [path]: held }];
+    return proxmox.protectedLimit("pbs01");
+  };
+  expect(await limit({ "max-protected-backups": 9 })).toBe(9);
+  expect(await limit({ "max-protected-backups": "-1" })).toBe(Infinity);
+  expect(await limit({}, "Datastore.Audit")).toBe(5);
+  expect(await limit({}, "Datastore.Allocate")).toBe(Infinity);
+});
+
 test("a VM on whichever node it is, or none", async () => {
   answers["GET /cluster/resources?type=vm"] = [
     [{ type: "qemu", vmid: 2019, node: "pve02", status: "running" }],

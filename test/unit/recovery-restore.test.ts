@@ -271,6 +271,21 @@ describe("a VM", () => {
       ]);
     });
 
+    test("with as many protected backups as it may have is refused before it is shut down", async () => {
+      const kept = [1, 2, 3, 4, 5].map((day) => ({
+        volume: `pbs01:backup/vm/2019/2025-12-0${6 - day}T03:30:00Z`,
+        takenAt: new Date(`2025-12-0${6 - day}T03:30:00Z`),
+        protected: true as const,
+      }));
+      site.vmBackups = [...site.vmBackups, ...kept];
+      await expect(planVm(site, { force: true })).rejects.toThrow(
+        /has 5 protected backups in pbs01, as many as it may have.*pvesh set \/nodes\/pve01\/storage\/pbs01\/content\/pbs01:backup\/vm\/2019\/2025-12-01T03:30:00Z --protected 0$/,
+      );
+      expect(site.log).toEqual([]);
+      site.vmBackups.pop();
+      expect(await act(await planVm(site, { force: true }))).toMatchObject({ ok: true });
+    });
+
     test("runs on when it cannot be backed up", async () => {
       site.failing = "vzdump";
       expect((await act(await planVm(site, { force: true }))).error).toMatch(/as it was before/);

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { main as backups } from "../../commands/backups/cli";
@@ -21,8 +21,11 @@ import {
   verdict,
   type Recovery,
 } from "../../commands/restore/steps";
-import { FakeSite } from "../support/recovery";
-import { stackFile } from "../support/settings";
+import { FakeSite, pruneJobsOf } from "../support/recovery";
+import { prodNode, stackFile } from "../support/settings";
+import type { PruneJob } from "../../clients/prune-jobs";
+import { configurationPaths } from "../../commands/backups/survey";
+import { backupsOf } from "../../commands/site/site";
 import { loadSettings } from "../../config/load";
 
 const NOW = new Date("2026-01-31T10:00:00Z");
@@ -89,7 +92,12 @@ const INVENTORY: Inventory = {
   },
 };
 
+const BACKUPS = backupsOf("proj-docker02", prodNode());
+
 const EVIDENCE: Evidence = {
+  node: "proj-docker02",
+  backups: BACKUPS,
+  pruneJobs: pruneJobsOf("proj-docker02", BACKUPS),
   inventory: INVENTORY,
   snapshots: {
     volumes: [
@@ -129,6 +137,9 @@ describe("coverage", () => {
        ✗ image          registry/agent:1                       never backed up                                              used by agent
        ✓ configuration  configuration                          1 h old of 4 h allowed
        ✓ vm             2019                                   6 h 30 min old of 1 d allowed
+       ✓ retention      volumes                                ok (keep-daily 30)
+       ✓ retention      configuration                          ok (keep-daily 90)
+       ✓ retention      images                                 ok (keep-weekly 4)
 
      6 within their RPO, 1 beyond it, 2 never backed up, 1 not covered: NOT fresh"
     `);
@@ -161,23 +172,124 @@ describe("coverage", () => {
 
   test("late, never and unknown are not fresh; an uncovered bind mount and a deleted volume are", () => {
     const of = (state: Row["state"]): Row => ({ kind: "volume", item: "x", usedBy: [], state });
-    expect((["late", "never", "unknown"] as const).map((state) => isLate([of(state)]))).toEqual([
-      true,
-      true,
-      true,
-    ]);
+    const alarming = ["late", "never", "unknown", "ahead", "differs"] as const;
+    expect(alarming.map((state) => isLate([of(state)]))).toEqual(alarming.map(() => true));
     const fine = ["ok", "excluded", "not covered", "no data", "gone"] as const;
     expect(isLate(fine.map(of))).toBe(false);
   });
 
   test("a VM without a backup, and a Proxmox that does not answer", () => {
     const vm = (evidence: Partial<Evidence>): unknown =>
-      coverage({ ...EVIDENCE, ...evidence }, NOW).at(-1);
+      coverage({ ...EVIDENCE, ...evidence }, NOW).find(({ kind }) => kind === "vm");
     expect(vm({ vm: null })).toMatchObject({ state: "never" });
-    expect(vm({ vm: undefined })).toMatchObject({ state: "unknown" });
+    const problem = "Permission check failed (/storage/pbs01, Datastore.Audit)";
+    expect(vm({ vm: { problem } })).toMatchObject({
+      state: "unknown",
+      detail: `Proxmox VE could not be asked: ${problem}`,
+    });
     expect(vm({ vm: { volume: "v", takenAt: at("30T03:30:00") } })).toMatchObject({
       state: "late",
     });
+  });
+
+  test("snapshots of the future are an alarm, and no backup of anything", () => {
+    const forged = ["2026-02-01", "2026-02-02", "2026-03-01"].map((day) => ({
+      id: "data",
+      takenAt: new Date(`${day}T02:30:00Z`),
+    }));
+    const soon = { id: "orphan", takenAt: at("31T10:05:00") };
+    const volumes = [...forged, soon, ...EVIDENCE.snapshots.volumes].sort(
+      (a, b) => b.takenAt.getTime() - a.takenAt.getTime(),
+    );
+    const evidence = { ...EVIDENCE, snapshots: { ...EVIDENCE.snapshots, volumes } };
+    const found = coverage(evidence, NOW);
+    expect(found.filter(({ item }) => item === "data")).toEqual([
+      expect.objectContaining({ state: "ok", age: 7.5 * 3600 }),
+      expect.objectContaining({
+        state: "ahead",
+        detail: expect.stringMatching(
+          /^3 snapshots are dated in the future, up to 2026-03-01T02:30:00Z: the prune job removes/,
+        ) as string,
+      }),
+    ]);
+    // Clocks may differ by a few minutes.
+    expect(found.find(({ item }) => item === "orphan")).toMatchObject({ state: "ok", age: 0 });
+    expect(isLate(found.filter(({ item }) => item === "data"))).toBe(true);
+    expect(table([{ node: "n", rows: found }])).toContain(", 1 dated in the future");
+    expect(choose(volumes, "data", "latest", NOW).takenAt).toEqual(at("31T02:30:00"));
+    expect(choose(volumes, "data", "2026-03-01T02:30:00Z", NOW)).toBe(volumes[0]);
+  });
+
+  describe("what the server keeps", () => {
+    const [volumes = { id: "", store: "" }, ...others] = EVIDENCE.pruneJobs as PruneJob[];
+    const kept = (pruneJobs: Evidence["pruneJobs"]): Row | undefined =>
+      coverage({ ...EVIDENCE, pruneJobs }, NOW).find(({ kind }) => kind === "retention");
+    const MEND = "30 declared: npm run backups -- --server prints the command";
+
+    test.each<[string, Evidence["pruneJobs"], object]>([
+      ["nothing", others, { state: "differs", detail: `no prune job, keep-daily ${MEND}` }],
+      [
+        "less",
+        [{ ...volumes, "keep-daily": 14 }, ...others],
+        {
+          state: "differs",
+          detail: `prune job proj-docker02-volumes has keep-daily 14, keep-daily ${MEND}`,
+        },
+      ],
+      [
+        "more rules",
+        [{ ...volumes, "keep-last": 3 }],
+        {
+          state: "differs",
+          detail: `prune job proj-docker02-volumes has keep-daily 30, keep-last 3, keep-daily ${MEND}`,
+        },
+      ],
+      ["by a job that is off", [{ ...volumes, disable: true }], { state: "differs" }],
+      ["by a job of another store", [{ ...volumes, store: "pbs01" }], { state: "differs" }],
+      ["by a job of another node", [{ ...volumes, ns: "other/volumes" }], { state: "differs" }],
+      ["not so far down", [{ ...volumes, ns: "proj-docker02" }], { state: "differs" }],
+      [
+        "by one job for all of the node",
+        [{ ...volumes, ns: "proj-docker02", "max-depth": 1 }],
+        { state: "ok" },
+      ],
+      [
+        "by one for everything",
+        [{ id: "all", store: "docker", "keep-daily": 30 }],
+        { state: "ok" },
+      ],
+      [
+        "by two, one of them too little",
+        [volumes, { id: "all", store: "docker", "keep-daily": 1 }],
+        { state: "differs" },
+      ],
+      [
+        "unknown",
+        { problem: "permission check failed" },
+        {
+          state: "unknown",
+          detail: expect.stringMatching(
+            /permission check failed; on it: proxmox-backup-manager/,
+          ) as string,
+        },
+      ],
+    ])("%s", (_what, jobs, row) => {
+      expect(kept(jobs)).toMatchObject(row);
+    });
+  });
+
+  test("the paths of a configuration are those the backup container takes", () => {
+    const script = readFileSync(join(__dirname, "../../node/backup/configuration.sh"), "utf8");
+    expect(script).toContain('<"$HERE/configuration.paths"');
+    expect(configurationPaths()).toEqual(
+      expect.arrayContaining(["/etc/docker", "/etc/subuid", "/etc/subgid"]),
+    );
+    const mounts = [{ Type: "bind", Source: "/etc/subuid", Destination: "/etc/subuid" }];
+    const inventory = { ...INVENTORY, containers: [container("web", { Mounts: mounts })] };
+    const paths = { ...EVIDENCE, inventory, configurationPaths: configurationPaths() };
+    expect(coverage(paths, NOW)).toContainEqual(
+      expect.objectContaining({ item: "/etc/subuid", state: "ok" }),
+    );
   });
 
   test("for programs", () => {
@@ -458,7 +570,20 @@ describe("the backup client", () => {
       `{"backup-type":"host","backup-id":"a","backup-time":${time}}`;
     const listed = await client(`echo '[${entry(100)},${entry(200)}]'`).snapshots("volumes");
     expect(listed.map(({ takenAt }) => takenAt.getTime())).toEqual([200_000, 100_000]);
-    expect(choose(listed, "a", "1970-01-01T00:01:40Z")).toBe(listed[1]);
+    expect(choose(listed, "a", "1970-01-01T00:01:40Z", NOW)).toBe(listed[1]);
+  });
+
+  test("the volume called benchmark has a group of its own name on the server", async () => {
+    const repository = client(
+      '[[ $1 == snapshot ]] || exec echo "$2"; ' +
+        `echo '[{"backup-type":"host","backup-id":"_benchmark","backup-time":100}]'`,
+    );
+    const [snapshot] = await repository.snapshots("volumes");
+    expect(snapshot?.id).toBe("benchmark");
+    if (snapshot)
+      expect(await repository.read("volumes", snapshot, "meta.conf")).toBe(
+        "host/_benchmark/1970-01-01T00:01:40Z\n",
+      );
   });
 
   test.each([

@@ -1,0 +1,81 @@
+/** Backups in a storage of Proxmox VE, and what a token may do with them. */
+
+/** A VM's backup in a storage (`GET /nodes/{node}/storage/{storage}/content`). */
+export interface VmBackup {
+  /** Volume id, such as `pbs01:backup/vm/2019/2026-01-31T03:30:00Z`. */
+  readonly volume: string;
+  readonly takenAt: Date;
+  /** Present where it is kept from being pruned. */
+  readonly protected?: true;
+}
+
+interface Content {
+  readonly volid: string;
+  readonly ctime: number;
+  readonly vmid?: number | string;
+  readonly protected?: number | boolean;
+}
+
+interface Storage {
+  readonly storage: string;
+  readonly "max-protected-backups"?: number | string;
+}
+
+/** Path → privilege → whether it is handed down (`GET /access/permissions`). */
+type Permissions = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+type Get = (path: string) => Promise<unknown>;
+
+/**
+ * Backups of a VM, the newest first.
+ * @throws Error when there are none to be seen, and the token could see none (pve-storage, check_volume_access)
+ */
+export async function backupsIn(
+  get: Get,
+  node: string,
+  storage: string,
+  vmId: number,
+): Promise<VmBackup[]> {
+  const path = `/nodes/${node}/storage/${storage}/content?content=backup&vmid=${vmId}`;
+  const found = ((await get(path)) as Content[])
+    .filter(({ volid, vmid }) => volid.includes(":backup/") && Number(vmid ?? vmId) === vmId)
+    .map(backupOf)
+    .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
+  if (found.length === 0) await maySee(get, storage, vmId);
+  return found;
+}
+
+const backupOf = ({ volid, ctime, protected: kept }: Content): VmBackup => ({
+  volume: volid,
+  takenAt: new Date(ctime * 1000),
+  ...(Number(kept ?? 0) === 1 ? { protected: true } : {}),
+});
+
+/** A list leaves out, without a word, what the token may not look at. */
+async function maySee(get: Get, storage: string, vmId: number): Promise<void> {
+  const at = await privilegesOn(get, `/storage/${storage}`);
+  if (at.has("Datastore.Allocate")) return;
+  const vm = await privilegesOn(get, `/vms/${vmId}`);
+  if (at.has("Datastore.AllocateSpace") && vm.has("VM.Backup")) return;
+  throw new Error(
+    `the token sees no backups in ${storage}: it lacks Datastore.Allocate on /storage/${storage}, ` +
+      `or Datastore.AllocateSpace there and VM.Backup on /vms/${vmId}`,
+  );
+}
+
+async function privilegesOn(get: Get, path: string): Promise<Set<string>> {
+  const permissions = (await get(`/access/permissions?path=${path}`)) as Permissions;
+  return new Set(Object.keys(permissions[path] ?? {}));
+}
+
+/** Protected backups a VM may have, for whoever may not allocate in the storage (pve-storage, Storage.pm). */
+const DEFAULT_LIMIT = 5;
+
+/** How many protected backups a VM may have in a storage; Infinity for any number. */
+export async function protectedLimit(get: Get, storage: string): Promise<number> {
+  const all = (await get("/storage")) as Storage[];
+  const set = all.find((one) => one.storage === storage)?.["max-protected-backups"];
+  if (set !== undefined) return Number(set) < 0 ? Infinity : Number(set);
+  const privileges = await privilegesOn(get, `/storage/${storage}`);
+  return privileges.has("Datastore.Allocate") ? Infinity : DEFAULT_LIMIT;
+}

@@ -1,0 +1,76 @@
+/** The prune jobs of a Proxmox Backup Server, by its API: its client has no word for them. */
+import { request } from "node:https";
+import type { IncomingMessage } from "node:http";
+import { connect, type TLSSocket } from "node:tls";
+import type { Access } from "./backup-server";
+
+/** A prune job as far as it matters here (`GET /config/prune`; pbs-api-types, jobs.rs). */
+export interface PruneJob extends Partial<Record<KeepRule, number>> {
+  readonly id: string;
+  readonly store: string;
+  /** Namespace it begins at; default: the datastore's root. */
+  readonly ns?: string;
+  /** Levels below that it goes down; default: all. */
+  readonly "max-depth"?: number;
+  readonly disable?: boolean;
+}
+
+const KEEP_RULES = [
+  "keep-last",
+  "keep-hourly",
+  "keep-daily",
+  "keep-weekly",
+  "keep-monthly",
+  "keep-yearly",
+] as const;
+
+type KeepRule = (typeof KEEP_RULES)[number];
+
+/** Of how many periods the last backup is kept, by rule. */
+export type Keeps = Partial<Record<KeepRule, number>>;
+
+/** What a job keeps; nothing: it removes nothing. */
+export const keepsOf = (job: PruneJob): Keeps =>
+  Object.fromEntries(
+    KEEP_RULES.flatMap((rule) => (job[rule] === undefined ? [] : [[rule, job[rule]]])),
+  );
+
+const LIMIT_MS = 15_000;
+
+/**
+ * Prune jobs of the namespaces that the token may look at: it takes `Datastore.Audit`, which `DatastoreReader` has.
+ * @throws Error when the server does not answer, has another certificate, or refuses the token
+ */
+export async function readPruneJobs(access: Access): Promise<PruneJob[]> {
+  const socket = await pinned(access);
+  const headers = {
+    Authorization: `PBSAPIToken=${access.tokenId}:${encodeURIComponent(access.token)}`,
+  };
+  const options = { host: access.host, path: "/api2/json/config/prune", headers };
+  return new Promise((resolve, reject) => {
+    const sent = request({ ...options, createConnection: () => socket }, (answer) => {
+      collect(answer).then(resolve, reject);
+    });
+    sent.on("error", reject);
+    sent.end();
+  });
+}
+
+/** A connection to the server with the certificate declared, and no other: the token is not sent before. */
+function pinned({ host, port, fingerprint }: Access): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, rejectUnauthorized: false, timeout: LIMIT_MS }, () => {
+      if (socket.getPeerCertificate().fingerprint256 === fingerprint.toUpperCase()) resolve(socket);
+      else socket.destroy(new Error("its certificate does not have the fingerprint declared"));
+    });
+    socket.on("timeout", () => socket.destroy(new Error("no answer in time")));
+    socket.on("error", reject);
+  });
+}
+
+async function collect(answer: IncomingMessage): Promise<PruneJob[]> {
+  let body = "";
+  for await (const part of answer.setEncoding("utf8")) body += part as string;
+  if (answer.statusCode !== 200) throw new Error(body.trim() || `status ${answer.statusCode ?? 0}`);
+  return (JSON.parse(body) as { data: PruneJob[] }).data;
+}

@@ -1,0 +1,41 @@
+/** How old a backup is, and how old it may be. */
+import { pathOf, type Snapshot } from "../../clients/backup-server";
+import type { Inventory } from "../site/inventory";
+import type { Row } from "./coverage";
+
+const HOUR = 3600;
+
+/** Seconds of work that may be lost (specification, section 4; images are backed up weekly). */
+export const RPO = {
+  volume: 24 * HOUR,
+  configuration: 4 * HOUR,
+  image: 7 * 24 * HOUR,
+  vm: 24 * HOUR,
+} as const;
+
+export type Judgement = Pick<Row, "state" | "snapshot" | "age" | "rpo" | "detail">;
+
+/**
+ * What PBS has counts; the node's word only says that what is there is still what the node has, since a
+ * configuration that did not change is not backed up again.
+ */
+export function judged(
+  newest: Snapshot | undefined,
+  rpo: number,
+  now: Date,
+  { status }: Inventory,
+  key: string,
+): Judgement {
+  const item = status?.items[key];
+  const detail = item?.result === "failed" ? `last run failed: ${item.error ?? "?"}` : undefined;
+  if (!newest) return { state: "never", rpo, detail };
+  const snapshot = pathOf(newest);
+  const confirmed =
+    item?.snapshot === snapshot && item.lastGood ? new Date(item.lastGood) : undefined;
+  const good = Math.max(newest.takenAt.getTime(), confirmed?.getTime() ?? 0);
+  const age = secondsSince(new Date(good), now);
+  return { state: age < rpo ? "ok" : "late", snapshot, age, rpo, detail };
+}
+
+export const secondsSince = (then: Date, now: Date): number =>
+  Math.max(0, Math.round((now.getTime() - then.getTime()) / 1000));

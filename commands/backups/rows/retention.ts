@@ -1,0 +1,67 @@
+/** What the backup server keeps, beside what is declared: `pulumi up` does not reach its prune jobs. */
+import { SECTIONS, type Section } from "../../../clients/backup-server";
+import { keepsOf, type Keeps, type PruneJob } from "../../../clients/prune-jobs";
+import type { BackupsConfig } from "../../../config/schema";
+import { isUnasked, type Evidence, type Row } from "../coverage";
+
+/** How to bring them in line. */
+const MEND = "npm run backups -- --server prints the command";
+
+export function retentionRows(evidence: Evidence): Row[] {
+  return SECTIONS.map((section) => ({
+    kind: "retention",
+    item: section,
+    usedBy: [],
+    ...compared(evidence, section),
+  }));
+}
+
+function compared(
+  { node, backups, pruneJobs }: Evidence,
+  section: Section,
+): Pick<Row, "state" | "detail"> {
+  if (isUnasked(pruneJobs))
+    return {
+      state: "unknown",
+      detail: `the backup server could not be asked: ${pruneJobs.problem}; on it: proxmox-backup-manager prune-job list`,
+    };
+  const wanted = shown(declared(backups, section));
+  const jobs = pruneJobs.filter((job) =>
+    covers(job, backups.server.datastore, `${node}/${section}`),
+  );
+  if (jobs.length === 0)
+    return { state: "differs", detail: `no prune job, ${wanted} declared: ${MEND}` };
+  const other = jobs.find((job) => shown(keepsOf(job)) !== wanted);
+  if (!other) return { state: "ok", detail: wanted };
+  const found = shown(keepsOf(other)) || "everything";
+  return {
+    state: "differs",
+    detail: `prune job ${other.id} has ${found}, ${wanted} declared: ${MEND}`,
+  };
+}
+
+/** As `pbs-server.sh` gives it to the job. */
+function declared({ volumes, configuration, images }: BackupsConfig, section: Section): Keeps {
+  return {
+    volumes: { "keep-daily": volumes.keepDays },
+    configuration: { "keep-daily": configuration.keepDays },
+    images: { "keep-weekly": images.keepWeeks },
+  }[section];
+}
+
+const shown = (keeps: Keeps): string =>
+  Object.entries(keeps)
+    .map(([rule, count]) => `${rule} ${count}`)
+    .sort()
+    .join(", ");
+
+/** A job holds for its namespace and those below, as far down as it says. */
+function covers(job: PruneJob, datastore: string, namespace: string): boolean {
+  if (job.store !== datastore || job.disable) return false;
+  const top = levels(job.ns ?? "");
+  const place = levels(namespace);
+  if (!top.every((name, index) => name === place[index])) return false;
+  return place.length - top.length <= (job["max-depth"] ?? Infinity);
+}
+
+const levels = (namespace: string): string[] => namespace.split("/").filter((name) => name !== "");

@@ -1,0 +1,75 @@
+import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readPruneJobs } from "../../clients/prune-jobs";
+
+let server: Server;
+let fingerprint: string;
+let asked: string[];
+let answer: { status: number; text: string };
+
+beforeAll(async () => {
+  const folder = mkdtempSync(join(tmpdir(), "prune-jobs-"));
+  const files = ["-keyout", join(folder, "key"), "-out", join(folder, "cert")];
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  execFileSync("openssl", ["req", "-x509", ...kind, ...files, "-subj", "/CN=pbs01"], {
+    stdio: "pipe",
+  });
+  const [key = "", cert = ""] = ["key", "cert"].map((name) =>
+    readFileSync(join(folder, name), "utf8"),
+  );
+  rmSync(folder, { recursive: true });
+  fingerprint = new X509Certificate(cert).fingerprint256;
+  server = createServer({ key, cert }, (request, response) => {
+    asked.push(`${request.url ?? ""} ${request.headers.authorization ?? ""}`);
+    response.writeHead(answer.status).end(answer.text);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+afterAll(() => {
+  server.close();
+  server.closeAllConnections();
+});
+beforeEach(() => {
+  asked = [];
+});
+
+const read = (more: object = {}): ReturnType<typeof readPruneJobs> =>
+  readPruneJobs({
+    host: "127.0.0.1",
+    port: (server.address() as AddressInfo).port,
+    datastore: "docker",
+    fingerprint: fingerprint.toLowerCase(),
+    tokenId: "restore@pbs!w",
+    token: "a b",
+    keyfile: "/key",
+    ...more,
+  });
+
+test("jobs as the server has them, for the restore token", async () => {
+  const job = { id: "n-volumes", store: "docker", ns: "n/volumes", "keep-daily": 30 };
+  answer = { status: 200, text: JSON.stringify({ data: [job] }) };
+  expect(await read()).toEqual([job]);
+  expect(asked).toEqual(["/api2/json/config/prune PBSAPIToken=restore@pbs!w:a%20b"]);
+});
+
+test("a refusal says why", async () => {
+  answer = { status: 401, text: "authentication failed - invalid credentials\n" };
+  await expect(read()).rejects.toThrow(/^authentication failed - invalid credentials$/);
+});
+
+test("another certificate is told, and the token is not sent", async () => {
+  const other = Array(32).fill("ab").join(":");
+  await expect(read({ fingerprint: other })).rejects.toThrow(
+    "its certificate does not have the fingerprint declared",
+  );
+  expect(asked).toEqual([]);
+});
+
+test("a server that is not there", async () => {
+  await expect(read({ port: 1 })).rejects.toThrow("ECONNREFUSED");
+});
