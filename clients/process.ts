@@ -1,17 +1,33 @@
-/** Programs run on the workstation: one alone, or two with a pipe between them. */
+/** Programs run on the workstation: one alone, or two with a pipe between them. Never through a shell. */
 import { execFileSync, spawn, type ChildProcess, type StdioOptions } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A program with its arguments; the environment comes on top of this process's own. */
+/** A program with its arguments. */
 export interface Command {
   readonly program: string;
   readonly args: readonly string[];
+  /** On top of this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: the current directory. */
+  readonly cwd?: string;
   /** How to get the program when it is not there. */
   readonly hint?: string;
+  /** Milliseconds after which it is ended; default: none. */
+  readonly limitMs?: number;
 }
+
+/** What a program run to its end said. */
+export interface Ran {
+  /** Undefined when the program is not there. */
+  readonly code: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program; whatever comes of it is in the result. */
+export type Run = (program: string, args: readonly string[]) => Promise<Ran>;
 
 /** A program that ended badly, with what it said last. */
 export class CommandFailed extends Error {
@@ -19,26 +35,46 @@ export class CommandFailed extends Error {
 }
 
 const LINES_KEPT = 12;
+/** Longest a program may take that is only asked something. */
+const QUESTION_LIMIT_MS = 60_000;
+
+/** Runs programs in a directory that are only asked something: none gets a question across to the user. */
+export function runner(cwd: string): Run {
+  const env = { PULUMI_SKIP_UPDATE_CHECK: "true", PULUMI_NON_INTERACTIVE: "true" };
+  return (program, args) => ask({ program, args, cwd, env, limitMs: QUESTION_LIMIT_MS });
+}
+
+/** Runs a program to its end, whatever that is. */
+export async function ask(command: Command, stdin = ""): Promise<Ran> {
+  const child = start(command, ["pipe", "pipe", "pipe"]);
+  return collect(child, stdin);
+}
 
 /**
  * Runs a program with a text on its standard input; its standard output. Ctrl-C does not reach it: what it
  * began on the other side would go on there, with nobody waiting for it.
+ * @throws CommandFailed when it is not there or does not end with status 0
  */
 export async function run(command: Command, stdin = ""): Promise<string> {
   const child = start(command, ["pipe", "pipe", "pipe"], true);
-  const [output] = await Promise.all([
-    text(child.stdout),
-    ended(command, child),
-    deliver(child, stdin),
-  ]);
-  return output;
+  const [{ stdout }] = await Promise.all([collect(child, stdin), succeed(command, child)]);
+  return stdout;
 }
 
 /**
- * Pipes what one program says into another; the standard output of the second. Both have to end well.
+ * Runs a program that speaks to the reader itself.
+ * @throws CommandFailed when it is not there or does not end with status 0
+ */
+export async function show(command: Command): Promise<void> {
+  await succeed(command, start(command, ["ignore", "inherit", "inherit"]));
+}
+
+/**
+ * Pipes what one program says into another; the standard output of the second.
  *
  * It is a pipe of the system: what Node calls one is a pair of sockets, and a program that opens `/dev/stdout`
  * by name, as the backup client does, gets ENXIO from a socket (unix(7)).
+ * @throws CommandFailed with what both said, when either does not end with status 0
  */
 export async function pipe(from: Command, to: Command): Promise<string> {
   const ends = systemPipe();
@@ -47,7 +83,7 @@ export async function pipe(from: Command, to: Command): Promise<string> {
   // Theirs alone now: when one of them ends, the other sees it.
   closeSync(ends.read);
   closeSync(ends.write);
-  const done = [ended(from, source), ended(to, target)] as const;
+  const done = [succeed(from, source), succeed(to, target)] as const;
   const output = text(target.stdout);
   const results = await Promise.allSettled(done);
   const failures = results.flatMap(({ status, ...rest }) =>
@@ -58,11 +94,35 @@ export async function pipe(from: Command, to: Command): Promise<string> {
 }
 
 function start(
-  { program, args, env }: Command,
+  { program, args, env, cwd, limitMs }: Command,
   stdio: StdioOptions,
   detached = false,
 ): ChildProcess {
-  return spawn(program, args, { stdio, detached, env: { ...process.env, ...env } });
+  // Not `timeout`: its timer outlives a program that does not start.
+  const signal = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs);
+  const options = { stdio, detached, cwd, signal };
+  return spawn(program, args, { ...options, env: { ...process.env, ...env } });
+}
+
+/** Delivers the text, and waits for the end. */
+async function collect(child: ChildProcess, stdin: string): Promise<Ran> {
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(stdin);
+  const code = end(child);
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await code, stdout, stderr };
+}
+
+/** The exit status; undefined when there is no such program, 1 after a signal. */
+function end(child: ChildProcess): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    child.on("error", ({ code }: NodeJS.ErrnoException) => {
+      resolve(code === "ENOENT" ? undefined : 1);
+    });
+    child.on("close", (code) => {
+      resolve(code ?? 1);
+    });
+  });
 }
 
 /** Both ends of a pipe without a name: Node has no pipe(2), so it has one for a moment. */
@@ -82,12 +142,6 @@ function systemPipe(): { read: number; write: number } {
   }
 }
 
-function deliver(child: ChildProcess, stdin: string): Promise<void> {
-  child.stdin?.on("error", () => undefined);
-  child.stdin?.end(stdin);
-  return Promise.resolve();
-}
-
 async function text(stream: ChildProcess["stdout"]): Promise<string> {
   const parts: Buffer[] = [];
   stream?.on("data", (part: Buffer) => parts.push(part));
@@ -95,7 +149,7 @@ async function text(stream: ChildProcess["stdout"]): Promise<string> {
   return Buffer.concat(parts).toString();
 }
 
-function ended({ program, hint }: Command, child: ChildProcess): Promise<void> {
+function succeed({ program, hint }: Command, child: ChildProcess): Promise<void> {
   let said = "";
   child.stderr?.on("data", (part: Buffer) => (said = (said + part.toString()).slice(-8192)));
   return new Promise((resolve, reject) => {

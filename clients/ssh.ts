@@ -14,27 +14,50 @@ export interface NodeShell {
   readonly shown: (command: readonly string[]) => string;
 }
 
+/** Where a machine is reached. */
+export interface Target {
+  readonly user: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A command that root runs on a machine. */
+export function asRoot(
+  { user, host, port }: Target,
+  options: readonly string[],
+  command: readonly string[],
+): Command {
+  const remote = ["sudo", "-n", ...command].map(word).join(" ");
+  const args = [...options, "-p", String(port), `${user}@${host}`, remote];
+  return { program: "ssh", args, hint: "apt install openssh-client" };
+}
+
+/**
+ * Runs a script as root on a machine; its standard output.
+ * @throws CommandFailed naming the machine, with what ssh, sudo or the script said
+ */
+export function runScript(
+  target: Target,
+  options: readonly string[],
+  script: string,
+): Promise<string> {
+  return run(asRoot(target, options, ["bash", "-s"]), script).catch(explained(target.host));
+}
+
 /** ssh to a node; the private key stays where it is. `more`: options on top of those every node has. */
 export function sshShell(
   node: NodeConfig,
   hostKey: string,
   more: readonly string[] = [],
 ): NodeShell {
-  const { host, port } = sshEndpoint(node);
+  const { user } = node.ssh;
+  const target = { user, ...sshEndpoint(node) };
   const options = [...sshOptions(node, hostKey), ...more];
-  const target = [...options, "-p", String(port), `${node.ssh.user}@${host}`];
-  const ssh = (command: readonly string[]): Command => ({
-    program: "ssh",
-    args: [...target, ["sudo", "-n", ...command].map(word).join(" ")],
-    hint: "apt install openssh-client",
-  });
   return {
-    script: async (name, variables) => {
-      const text = renderScript(name, variables);
-      return (await run(ssh(["bash", "-s"]), text).catch(explained(host))).trim();
-    },
-    feed: async (command, from) => (await pipe(from, ssh(command))).trim(),
-    shown: (command) => `ssh ${node.ssh.user}@${host} sudo ${command.map(word).join(" ")}`,
+    script: async (name, variables) =>
+      (await runScript(target, options, renderScript(name, variables))).trim(),
+    feed: async (command, from) => (await pipe(from, asRoot(target, options, command))).trim(),
+    shown: (command) => `ssh ${user}@${target.host} sudo ${command.map(word).join(" ")}`,
   };
 }
 

@@ -2,9 +2,24 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { loadSettings, type RawSettings } from "../../config/load";
+import { loadSettings, type RawSettings, type Settings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
-import type { Configuration, Run } from "../../commands/doctor/types";
+import type { Run } from "../process";
+
+/** The stack's configuration, or why it could not be read. */
+export interface Configuration {
+  readonly settings?: Settings;
+  /** Everything wrong with it, a line each. */
+  readonly problems: readonly string[];
+  readonly apiToken?: string;
+  readonly agentSecret?: string;
+  /** Names of everything that is set. */
+  readonly keys?: readonly string[];
+  /** Why the secrets are not known. */
+  readonly sealed?: string;
+  /** Texts that must never be shown. */
+  readonly secrets: readonly string[];
+}
 
 /** A value as `pulumi config --json` shows it. */
 interface Shown {

@@ -1,23 +1,24 @@
-/** Runs the engine for its events. */
-import { spawn } from "node:child_process";
+/** Runs Pulumi for its events. */
 import { mkdtempSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { parseEvents } from "../../commands/plan/events";
+import { ask } from "../process";
 
 export interface PreviewOptions {
   /** The stack; default: the selected one. */
   readonly stack?: string;
   /** Compare what is recorded with what is really there, instead of with the program. */
   readonly drift?: boolean;
+  /** Directory of the Pulumi project; default: the current one. */
+  readonly cwd?: string;
 }
 
-/** What a run of the engine left behind. */
+/** What a run of Pulumi left behind. */
 export interface Previewed {
   readonly events: EngineEvent[];
   readonly status: number;
-  /** What the engine said on standard error; only of interest when it sent no events. */
+  /** What Pulumi said on standard error; only of interest when it sent no events. */
   readonly complaint: string;
 }
 
@@ -30,7 +31,10 @@ export async function preview(options: PreviewOptions = {}): Promise<Previewed> 
   const folder = mkdtempSync(join(tmpdir(), "docker-node-plan-"));
   const log = join(folder, "events.ndjson");
   try {
-    const { status, complaint } = await pulumi([...commandLine(options), "--event-log", log]);
+    const { status, complaint } = await runPulumi(
+      [...commandLine(options), "--event-log", log],
+      options.cwd,
+    );
     const text = existsSync(log) ? readFileSync(log, "utf8") : "";
     return { events: parseEvents(text), status, complaint };
   } finally {
@@ -44,18 +48,29 @@ export function commandLine({ stack, drift = false }: PreviewOptions): string[] 
   return [...command, "--non-interactive", "--color=never", ...(stack ? ["--stack", stack] : [])];
 }
 
-function pulumi(args: string[]): Promise<{ status: number; complaint: string }> {
-  return new Promise((resolve, reject) => {
-    // `--event-log` is one of the engine's debugging flags; the Automation API uses it in the same way.
-    const env = { ...process.env, PULUMI_DEBUG_COMMANDS: "true", PULUMI_SKIP_UPDATE_CHECK: "true" };
-    const child = spawn("pulumi", args, { env, stdio: ["ignore", "ignore", "pipe"] });
-    let complaint = "";
-    child.stderr.on("data", (data: Buffer) => (complaint += data.toString()));
-    child.on("error", (cause) => {
-      reject(new Error("the Pulumi CLI does not start; is it installed?", { cause }));
-    });
-    child.on("close", (status) => {
-      resolve({ status: status ?? 1, complaint: complaint.trim() });
-    });
+async function runPulumi(
+  args: string[],
+  cwd?: string,
+): Promise<{ status: number; complaint: string }> {
+  // `--event-log` is one of Pulumi's debugging flags; the Automation API uses it in the same way.
+  const env = { PULUMI_DEBUG_COMMANDS: "true", PULUMI_SKIP_UPDATE_CHECK: "true" };
+  const { code, stderr } = await ask({ program: "pulumi", args, env, cwd });
+  if (code === undefined) throw new Error("the Pulumi CLI does not start; is it installed?");
+  return { status: code, complaint: stderr.trim() };
+}
+
+/**
+ * Events from the lines of an event log. A last line cut off by a crash is left out.
+ * @throws Error naming the first other line that is no event
+ */
+export function parseEvents(text: string): EngineEvent[] {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return lines.flatMap((line, index) => {
+    try {
+      return [JSON.parse(line) as EngineEvent];
+    } catch (error) {
+      if (index === lines.length - 1) return [];
+      throw new Error(`line ${index + 1} is no event of Pulumi`, { cause: error });
+    }
   });
 }

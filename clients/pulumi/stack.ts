@@ -1,9 +1,6 @@
-/** The Pulumi engine: what a stack is configured with, has made, and makes again. */
-import { spawn } from "node:child_process";
-import type { Stack } from "@pulumi/pulumi/automation";
-import { interpret, readConfiguration } from "./configuration";
-import { runner } from "../system";
-import type { Configuration } from "../../commands/doctor/types";
+/** The Pulumi CLI: what a stack is configured with, has made, and makes again. */
+import { runner, show } from "../process";
+import { readConfiguration, type Configuration } from "./configuration";
 
 /** A resource in a stack's state, as `pulumi stack export` has it. */
 export interface Deployed {
@@ -14,7 +11,8 @@ export interface Deployed {
   readonly outputs?: Readonly<Record<string, unknown>>;
 }
 
-export interface Engine {
+/** One stack, as recoveries use it. */
+export interface Pulumi {
   configuration(): Promise<Configuration>;
   /** Host keys by node, from the stack's outputs; of a stack that was never brought up, none. */
   hostKeys(): Promise<Readonly<Record<string, string>>>;
@@ -25,16 +23,20 @@ export interface Engine {
   shown(targets: readonly string[]): string;
 }
 
-interface Nodes {
+/** Outputs of the program, as far as they matter here. */
+export interface NodeOutputs {
   readonly nodes?: Readonly<Record<string, { readonly hostKey?: string }>>;
 }
 
-interface Deployment {
+/** What `pulumi stack export` writes. */
+export interface Deployment {
   readonly deployment?: { readonly resources?: readonly Deployed[] };
 }
 
+const HINT = "https://www.pulumi.com/docs/iac/download-install/";
+
 /** The installed Pulumi CLI, in the project's directory. */
-export function cliEngine(stack: string, cwd: string): Engine {
+export function openPulumi(stack: string, cwd: string): Pulumi {
   const run = runner(cwd);
   const ask = async <T>(...args: string[]): Promise<T | undefined> => {
     const { code, stdout } = await run("pulumi", [...args, "--stack", stack]);
@@ -42,26 +44,11 @@ export function cliEngine(stack: string, cwd: string): Engine {
   };
   return {
     configuration: () => readConfiguration(run, stack, cwd),
-    hostKeys: async () => keysOf(await ask<Nodes>("stack", "output", "--json")),
+    hostKeys: async () => keysOf(await ask<NodeOutputs>("stack", "output", "--json")),
     resources: async () => resourcesOf(await ask<Deployment>("stack", "export")),
-    up: (targets) => interactive("pulumi", upArguments(stack, targets), cwd),
+    up: (targets) =>
+      show({ program: "pulumi", args: upArguments(stack, targets), cwd, hint: HINT }),
     shown: (targets) => `pulumi ${upArguments(stack, targets).join(" ")}`,
-  };
-}
-
-/** A stack driven by the Automation API, as the lab's is. */
-export function stackEngine(stack: Stack, print: (text: string) => void): Engine {
-  return {
-    configuration: async () => interpret(await stack.getAllConfig()),
-    hostKeys: async () => {
-      const { nodes } = await stack.outputs();
-      return keysOf({ nodes: nodes?.value as Nodes["nodes"] });
-    },
-    resources: async () => resourcesOf(await stack.exportStack()),
-    up: async (targets) => {
-      await stack.up({ target: [...targets], refresh: true, onOutput: print });
-    },
-    shown: () => "npm run lab -- up",
   };
 }
 
@@ -70,27 +57,15 @@ function upArguments(stack: string, targets: readonly string[]): string[] {
   return ["up", "--refresh", "--yes", "--skip-preview", "--stack", stack, ...chosen];
 }
 
-const keysOf = ({ nodes = {} }: Nodes = {}): Record<string, string> =>
+/** Host keys by node. */
+export const keysOf = ({ nodes = {} }: NodeOutputs = {}): Record<string, string> =>
   Object.fromEntries(
     Object.entries(nodes).flatMap(([name, { hostKey }]) => (hostKey ? [[name, hostKey]] : [])),
   );
 
-const resourcesOf = ({ deployment }: Deployment = {}): readonly Deployed[] =>
+/** Resources of a state. */
+export const resourcesOf = ({ deployment }: Deployment = {}): readonly Deployed[] =>
   deployment?.resources ?? [];
-
-/** What the engine says goes straight to the reader. */
-function interactive(program: string, args: readonly string[], cwd: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, stdio: ["ignore", "inherit", "inherit"] });
-    child.on("error", () => {
-      reject(new Error("the Pulumi CLI does not start; is it installed?"));
-    });
-    child.on("close", (code) => {
-      if (code === 0) resolve();
-      else reject(new Error(`pulumi up ended with ${code ?? "a signal"}`));
-    });
-  });
-}
 
 /** What this node's Docker has by the program: everything its provider made. */
 export function onDockerOf(node: string, resources: readonly Deployed[]): Deployed[] {

@@ -1,6 +1,6 @@
 /** The coverage map for people and for programs. */
 import { isLate, type Row, type State } from "./coverage";
-import { duration } from "../restore/steps";
+import { duration } from "../duration";
 
 /** The map of one node, or why it could not be drawn. */
 export interface NodeCoverage {
@@ -25,6 +25,12 @@ const MARKS: Readonly<Record<State, string>> = {
 /** Whether everything is within its RPO. */
 export const isFresh = (nodes: readonly NodeCoverage[]): boolean =>
   nodes.every(({ rows, error }) => error === undefined && !isLate(rows));
+
+/** Whether everything could be asked. */
+export const isKnown = (nodes: readonly NodeCoverage[]): boolean =>
+  nodes.every(
+    ({ rows, error }) => error === undefined && rows.every(({ state }) => state !== "unknown"),
+  );
 
 export function json(nodes: readonly NodeCoverage[]): string {
   return JSON.stringify({ fresh: isFresh(nodes), nodes }, null, 2);

@@ -1,12 +1,11 @@
 /** Gathers what the checks look at. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { readConfiguration } from "../../clients/pulumi/configuration";
+import { readConfiguration, type Configuration } from "../../clients/pulumi/configuration";
 import { connect } from "../../clients/proxmox";
-import { probe, runner } from "../../clients/system";
-import type { Configuration, Context, Manifest, Run } from "./types";
+import { probe } from "../../clients/network";
+import { runner, type Run } from "../../clients/process";
+import { ROOT, readManifest } from "../project";
+import type { Context } from "./types";
 
-const ROOT = join(__dirname, "..", "..");
 const REGISTRY_LIMIT_MS = 5_000;
 
 export interface Options {
@@ -23,7 +22,7 @@ export async function gather({ stack, cwd = ROOT }: Options): Promise<Context> {
     stack,
     nodeVersion: process.versions.node,
     environment: process.env,
-    manifest: JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest,
+    manifest: readManifest(),
     configuration,
     managed: configuration.sealed ? new Set() : await managedVms(run, stack),
     cluster: clusterOf(configuration),

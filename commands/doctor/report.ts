@@ -37,16 +37,16 @@ function summary(results: readonly Result[]): string {
     `${count("fail")} failed`,
     `${count("skip")} skipped`,
   ];
-  const verdict = exitCode(results) === 0 ? "ready for pulumi up" : "not ready";
+  const verdict = isReady(results) ? "ready for pulumi up" : "not ready";
   return `${parts.join(", ")}: ${verdict}`;
 }
 
 /** The same for programs. */
 export function json(stack: string, results: readonly Result[]): string {
-  return JSON.stringify({ stack, ready: exitCode(results) === 0, checks: results }, null, 2);
+  return JSON.stringify({ stack, ready: isReady(results), checks: results }, null, 2);
 }
 
-/** 1 when anything failed. */
-export function exitCode(results: readonly Result[]): number {
-  return results.some(({ status }) => status === "fail") ? 1 : 0;
+/** Whether no check failed. */
+export function isReady(results: readonly Result[]): boolean {
+  return !results.some(({ status }) => status === "fail");
 }

@@ -1,6 +1,9 @@
-import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
+import type { Probe } from "../../clients/network";
+import type { Run } from "../../clients/process";
 import type { Cluster } from "../../clients/proxmox";
+import type { Configuration } from "../../clients/pulumi/configuration";
+import type { Manifest } from "../project";
 
 /** How a check ended. `skip`: it does not apply, or what it builds on is missing. */
 export type Status = "pass" | "warn" | "fail" | "skip";
@@ -26,46 +29,12 @@ export interface Check {
   run(context: Context): Finding | Promise<Finding>;
 }
 
-/** What a program run to its end said. */
-export interface Ran {
-  /** Undefined when the program is not there. */
-  readonly code: number | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export type Run = (command: string, args: readonly string[]) => Promise<Ran>;
-
-/** What answers at an address: nothing at all is `silent`. */
-export type Probe = (host: string, port: number) => Promise<"open" | "refused" | "silent">;
-
-/** What package.json says of versions. */
-export interface Manifest {
-  readonly engines: { readonly node: string };
-  readonly dependencies: Readonly<Record<string, string>>;
-}
-
-/** The stack's configuration, or why it could not be read. */
-export interface Configuration {
-  readonly settings?: Settings;
-  /** Everything wrong with it, a line each. */
-  readonly problems: readonly string[];
-  readonly apiToken?: string;
-  readonly agentSecret?: string;
-  /** Names of everything that is set. */
-  readonly keys?: readonly string[];
-  /** Why the secrets are not known. */
-  readonly sealed?: string;
-  /** Texts that must never be shown. */
-  readonly secrets: readonly string[];
-}
-
 /** Everything checks look at. */
 export interface Context {
   readonly stack: string;
   readonly nodeVersion: string;
   readonly environment: NodeJS.ProcessEnv;
-  readonly manifest: Manifest;
+  readonly manifest: Omit<Manifest, "version">;
   readonly configuration: Configuration;
   /** VM ids that the stack's state has. */
   readonly managed: ReadonlySet<number>;

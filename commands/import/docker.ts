@@ -1,4 +1,4 @@
-/** From the engine as it is to its configuration. */
+/** From Docker as it is to its configuration. */
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
 
@@ -13,7 +13,7 @@ const OFFICIAL = [
 ];
 
 /** The section `engine` but for its daemon, which is merged with other defaults. */
-export function engineOf(facts: Facts, user: string, findings: Findings): Tree {
+export function dockerOf(facts: Facts, user: string, findings: Findings): Tree {
   const { change, adopt, refuse } = findings;
   const source = facts.packages["docker-ce"] ? "official" : "distribution";
   const name = source === "official" ? "docker-ce" : "docker.io";

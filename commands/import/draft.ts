@@ -4,7 +4,7 @@ import { DEFAULT_DAEMON } from "../../config/daemon";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError, describeProblem, type Problem } from "../../config/problems";
 import { DEFAULT_STARTUP } from "../../config/schema";
-import { daemonOf, engineOf, publicKeysOf } from "./docker";
+import { daemonOf, dockerOf, publicKeysOf } from "./docker";
 import type { Facts } from "./facts";
 import { Findings, type Finding } from "./finding";
 import { machineOf } from "./machine";
@@ -91,7 +91,7 @@ function fixedParts(
     network,
     ssh: { ...ssh, publicKeys: publicKeysOf(facts, ssh.user, findings) },
     engine: {
-      ...engineOf(facts, ssh.user, findings),
+      ...dockerOf(facts, ssh.user, findings),
       daemon: exactly(daemon, daemonOf(facts, findings)),
     },
     agent: agentOf(facts, address, portainer, findings),

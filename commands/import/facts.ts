@@ -95,14 +95,14 @@ export function parseFacts(output: string): Facts {
   );
   if (!facts.has("end")) throw new Error(`the node's answer is incomplete:\n${output.slice(-300)}`);
   const text: Text = (name) => facts.get(name) ?? "";
-  return { ...engineFacts(text), ...machineFacts(text) };
+  return { ...dockerFacts(text), ...machineFacts(text) };
 }
 
 type Text = (name: string) => string;
-type EngineFacts = "packages" | "holds" | "daemonJson" | "unit" | "info" | "dockerGroup";
+type DaemonFacts = "packages" | "holds" | "daemonJson" | "unit" | "info" | "dockerGroup";
 type DockerFacts = "networks" | "volumes" | "containers" | "images";
 
-function engineFacts(text: Text): Pick<Facts, EngineFacts | DockerFacts> {
+function dockerFacts(text: Text): Pick<Facts, DaemonFacts | DockerFacts> {
   const members = text("dockerGroup").split(":")[3] ?? "";
   return {
     packages: packagesOf(text("packages")),
@@ -118,7 +118,7 @@ function engineFacts(text: Text): Pick<Facts, EngineFacts | DockerFacts> {
   };
 }
 
-function machineFacts(text: Text): Omit<Facts, EngineFacts | DockerFacts> {
+function machineFacts(text: Text): Omit<Facts, DaemonFacts | DockerFacts> {
   const mount = json(text("mount")) as { filesystems: [Facts["mount"]] } | undefined;
   const disks = json(text("disks")) as { blockdevices: Device[] } | undefined;
   const links = (json(text("addresses")) ?? []) as Link[];

@@ -4,15 +4,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { shellQuote } from "../../node/scripts";
 import { sshOptions } from "../../config/node";
-import type { Run } from "../doctor/types";
-import { run } from "../../clients/process";
+import type { Run } from "../../clients/process";
+import { runScript, type Target } from "../../clients/ssh";
 import { parseFacts, type Facts } from "./facts";
-
-export interface Target {
-  readonly user: string;
-  readonly host: string;
-  readonly port: number;
-}
 
 /**
  * Parses `user@host:port`; user and port may be left out.
@@ -55,8 +49,7 @@ export async function inspect(
   const script = readFileSync(join(__dirname, "inspect.sh"), "utf8");
   const { user, host, port } = target;
   const options = sshOptions({ ssh: { privateKeyFile } }, hostKey);
-  const args = [...options, "-p", String(port), `${user}@${host}`, "sudo -n bash -s"];
-  const said = await run({ program: "ssh", args }, `NODE_USER=${shellQuote(user)}\n${script}`);
+  const said = await runScript(target, options, `NODE_USER=${shellQuote(user)}\n${script}`);
   const facts = parseFacts(said);
   if (!facts.hostKey.startsWith(hostKey))
     throw new Error(

@@ -25,3 +25,8 @@ export function findingsText(findings: readonly Finding[]): string {
 export function nodeText(name: string, { node }: Draft): string {
   return stringify({ [name]: node }, { lineWidth: 0 });
 }
+
+/** What was found and done, for programs. */
+export function json(name: string, { node, findings }: Draft, written: boolean): string {
+  return JSON.stringify({ name, written, findings, node }, null, 2);
+}

@@ -3,7 +3,7 @@ import { merge, type RawSettings } from "../../config/load";
 import { proxmoxSchema, type ProxmoxConfig } from "../../config/schema";
 import { ConfigError, problemsOf } from "../../config/problems";
 import { rawSettings, readValues } from "../../clients/pulumi/configuration";
-import type { Run } from "../doctor/types";
+import type { Run } from "../../clients/process";
 import { isTree } from "./minimal";
 import type { Portainer } from "./platform";
 

@@ -42,7 +42,7 @@ export function stdinDiff(before: Value | undefined, after: Value | undefined): 
 export interface DaemonChange {
   /** Keys of daemon.json that differ, sorted. */
   readonly keys: readonly string[];
-  /** Those of them that move the engine to another layout, where existing data is not seen. */
+  /** Those of them that move Docker to another layout, where existing data is not seen. */
   readonly hiding: readonly string[];
   readonly effect: "none" | "reload" | "restart";
   /** The operator's word that existing data may be hidden. */

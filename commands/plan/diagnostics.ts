@@ -1,4 +1,4 @@
-/** Messages of the engine, of providers and of the program. */
+/** Messages of Pulumi, of providers and of the program. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import type { Diagnostic } from "./model";
 import { explainer } from "./protection";
@@ -10,7 +10,7 @@ const PROVIDER_UNKNOWN = "The provider for this resource has inputs that are not
 
 /**
  * Warnings and errors, each text once. Debug messages are left out before they are looked at: the
- * engine writes decrypted secrets into them.
+ * CLI writes decrypted secrets into them.
  */
 export function diagnosticsOf(events: readonly EngineEvent[]): Diagnostic[] {
   const found = new Map<string, { severity: Severity; resources: Set<string> }>();
@@ -59,7 +59,7 @@ function withoutRepetition(all: readonly Diagnostic[]): Diagnostic[] {
 const isWorthSaying = (severity: string): severity is Severity =>
   severity === "warning" || severity === "error";
 
-/** Without the engine's colour directives and a terminal's. */
+/** Without Pulumi's colour directives and a terminal's. */
 function plain(text: string): string {
   // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
   return text.replace(/<\{%.*?%\}>|\u001b\[[\d;]*m/g, "").trim();

@@ -1,4 +1,4 @@
-/** Reads the engine's events, as `--event-log` writes them and the Automation API delivers them. */
+/** Reads Pulumi's events, as `--event-log` writes them and the Automation API delivers them. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { diagnosticsOf } from "./diagnostics";
 import { nodeNames } from "./nodes";
@@ -8,7 +8,7 @@ import { readableProperties } from "./values";
 
 type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
 
-/** Operations of the engine (pkg/resource/deploy/step.go). What is not here is part of another one. */
+/** Operations of Pulumi (pkg/resource/deploy/step.go). What is not here is part of another one. */
 const ACTIONS: Readonly<Record<string, Action>> = {
   same: "same",
   create: "create",
@@ -23,19 +23,6 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   // Left over by an interrupted `up`, deleted by the next.
   "discard-replaced": "same",
 };
-
-/** Events from the lines of an event log. A last line cut off by a crash is left out. */
-export function parseEvents(text: string): EngineEvent[] {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
-  return lines.flatMap((line, index) => {
-    try {
-      return [JSON.parse(line) as EngineEvent];
-    } catch (error) {
-      if (index === lines.length - 1) return [];
-      throw new Error(`line ${index + 1} is no engine event`, { cause: error });
-    }
-  });
-}
 
 /** The plan that a preview's events tell. Also reads `refresh --preview-only`: what drifted is the change. */
 export function planOf(events: readonly EngineEvent[], stack = ""): Plan {
@@ -69,7 +56,7 @@ function failed(events: readonly EngineEvent[]): boolean {
 }
 
 /**
- * One step a resource, in the order the engine came to them. A replacement is three steps, of which
+ * One step a resource, in the order Pulumi came to them. A replacement is three steps, of which
  * `replace` is the one meant for people. A refresh only knows afterwards what it found.
  */
 function stepsOf(events: readonly EngineEvent[]): Step[] {

@@ -1,4 +1,4 @@
-/** What a preview says, independent of the engine's events and of how it is shown. */
+/** What a preview says, independent of Pulumi's events and of how it is shown. */
 
 /** What happens to a resource. */
 export type Action = "create" | "update" | "replace" | "delete" | "import" | "same";
@@ -14,7 +14,7 @@ export const UNKNOWN = "(known after apply)";
 
 /** One property that differs. */
 export interface PropertyChange {
-  /** As the engine writes it: `disks[1].size`. */
+  /** As Pulumi writes it: `disks[1].size`. */
   readonly path: string;
   readonly before?: Value;
   readonly after?: Value;
@@ -34,7 +34,7 @@ export interface Change {
   readonly properties: readonly PropertyChange[];
   /** Properties that make a replacement necessary; `replaceWith` is the machine below it. */
   readonly because: readonly string[];
-  /** The engine cannot tell yet: the provider itself depends on something that changes. */
+  /** Pulumi cannot tell yet: the provider itself depends on something that changes. */
   readonly uncertain: boolean;
   /** Forgotten by Pulumi, but left where it is. */
   readonly retained: boolean;
@@ -46,7 +46,7 @@ export interface Change {
 /** Where resources are listed that belong to no node. */
 export const CLUSTER = "cluster";
 
-/** A message of the engine, a provider or the program. */
+/** A message of Pulumi, a provider or the program. */
 export interface Diagnostic {
   readonly severity: "warning" | "error";
   readonly message: string;

@@ -3,11 +3,11 @@ import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { refusal, REMOVAL_HOOK } from "../../config/removal";
 import { nameOf, NODE_TYPE, typeOf } from "./nodes";
 
-/** The engine's own words (pkg/resource/deploy/step.go), for a state from before the program had a hook. */
+/** Pulumi's own words (pkg/resource/deploy/step.go), for a state from before the program had a hook. */
 const PROTECTED = /resource "([^"]+)" cannot be deleted\s+because it is protected/;
 const HOOK = new RegExp(`^(Preview failed: )?before hook "${REMOVAL_HOOK}" failed: `);
 
-/** A function that turns the engine's refusals into the two steps to take, and leaves other messages alone. */
+/** A function that turns Pulumi's refusals into the two steps to take, and leaves other messages alone. */
 export function explainer(events: readonly EngineEvent[]): (message: string) => string {
   const steps = events.flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? []);
   const nodes = steps.filter(({ urn, op }) => typeOf(urn) === NODE_TYPE && op !== "delete");

@@ -1,6 +1,6 @@
 /** What a person should know before saying yes: labels, derived from the plan by a table of pure rules. */
 import type { Change, Plan } from "./model";
-import { ENGINE_RULES } from "./rules/docker";
+import { DOCKER_RULES } from "./rules/docker";
 import { MACHINE_RULES } from "./rules/machine";
 import { FIREWALL_RULES, PORT_RULES } from "./rules/network";
 import { SEVERITIES, type Rule, type Severity } from "./rules/rule";
@@ -16,7 +16,7 @@ export interface Risk extends Omit<Rule, "applies"> {
 
 export const RULES: readonly Rule[] = [
   ...MACHINE_RULES,
-  ...ENGINE_RULES,
+  ...DOCKER_RULES,
   ...FIREWALL_RULES,
   ...PORT_RULES,
   ...SHARED_RULES,

@@ -1,4 +1,5 @@
 /** A plan for a terminal. */
+import { styleText } from "node:util";
 import { clean, countsInWords, heading, reasons, shortType, SIGNS } from "./describe";
 import type { Change, Diagnostic, NodePlan, Plan } from "./model";
 import type { Risk } from "./risks";
@@ -6,8 +7,7 @@ import type { Severity } from "./rules/rule";
 
 type Paint = (colour: Colour, text: string) => string;
 
-const COLOURS = { red: 31, green: 32, yellow: 33, magenta: 35, cyan: 36, bold: 1 } as const;
-type Colour = keyof typeof COLOURS;
+type Colour = "red" | "green" | "yellow" | "magenta" | "cyan" | "bold";
 
 const OF_ACTION: Readonly<Record<Change["action"], Colour>> = {
   create: "green",
@@ -22,9 +22,11 @@ const OF_SEVERITY: Readonly<Record<Severity, Colour>> = {
   info: "cyan",
 };
 
-/** The whole plan: what is at risk first, then node by node what changes, then what the engine said. */
+/** The whole plan: what is at risk first, then node by node what changes, then what Pulumi said. */
 export function terminal(plan: Plan, risks: readonly Risk[], colour = false): string {
-  const paint: Paint = (name, text) => (colour ? `\u001b[${COLOURS[name]}m${text}\u001b[0m` : text);
+  // Who calls has looked at the stream and NO_COLOR.
+  const paint: Paint = (name, text) =>
+    colour ? styleText(name, text, { validateStream: false }) : text;
   const title = `${heading(plan)} ${plan.stack || "(unnamed)"}: ${countsInWords(plan.counts, plan.kind)}`;
   const blocks = [
     paint("bold", clean(title)),

@@ -1,4 +1,4 @@
-/** The engine's encoding of property values, and the differences between two of them. */
+/** Pulumi's encoding of property values, and the differences between two of them. */
 import { SECRET, UNKNOWN, type PropertyChange, type Value } from "./model";
 
 /** Key of a value that is not plain data: a secret, an asset, a resource (sdk/go/common/resource/sig). */

@@ -1,7 +1,6 @@
-/** A container that is gone: a declared one by the engine, any other from its backed-up definition. */
+/** A container that is gone: a declared one by pulumi, any other from its backed-up definition. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   creationOf,
   networkBody,
@@ -15,6 +14,7 @@ import { ensureImage, withScratch } from "../site/image";
 import { nameOf, takeInventory } from "../site/inventory";
 import type { Container, ContainerState, Image, Inventory, Network } from "../site/inventory";
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
+import { poll } from "../../clients/poll";
 import { docker, type Site } from "../site/site";
 import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
 import { planVolume } from "./volume";
@@ -48,7 +48,7 @@ export async function planContainer(
 ): Promise<Recovery> {
   const [inventory, resources] = await Promise.all([
     takeInventory(site.shell),
-    site.engine.resources(),
+    site.pulumi.resources(),
   ]);
   const targets = options.fromDefinition ? [] : targetsOf(name, site.name, resources);
   return targets.length > 0
@@ -64,16 +64,16 @@ async function declared(
   { healthSeconds }: ContainerOptions,
 ): Promise<Recovery> {
   const { steps, unread } = await volumesOfDeclared(site, name, inventory);
-  const engineStep: Step = {
-    title: `let the engine make ${name} and what it needs`,
-    command: site.engine.shown(targets),
-    run: () => done(site.engine.up(targets)),
+  const upStep: Step = {
+    title: `let pulumi make ${name} and what it needs`,
+    command: site.pulumi.shown(targets),
+    run: () => done(site.pulumi.up(targets)),
     commits: true,
   };
   return {
     title: `container ${name} on ${site.name}, declared`,
     objectives: OBJECTIVES.container,
-    steps: [...steps, engineStep, healthStep(site, name, healthSeconds)],
+    steps: [...steps, upStep, healthStep(site, name, healthSeconds)],
     afterwards: unread
       ? [`see that its volumes hold what they should: the backups could not be read (${unread})`]
       : [],
@@ -263,21 +263,21 @@ function healthStep(site: Site, name: string, seconds = HEALTH_SECONDS): Step {
   return {
     title: `wait until ${name} runs, and is healthy if it can tell`,
     run: async () => {
-      const deadline = site.now().getTime() + seconds * 1000;
-      for (;;) {
-        const { State } = await docker<{ State: ContainerState }>(
-          site,
-          "GET",
-          `/containers/${name}/json`,
-        );
-        const health = State.Health?.Status ?? "without a health check";
-        if (State.Running && !["starting", "unhealthy"].includes(health)) return `runs, ${health}`;
-        if (site.now().getTime() > deadline)
-          throw new Error(
-            `${name} ${State.Running ? `is ${health}` : "does not run"}: docker logs ${name}`,
-          );
-        await sleep(2_000);
-      }
+      let state: ContainerState | undefined;
+      const patience = { everyMs: 2_000, limitMs: seconds * 1000, now: site.now };
+      const health = await poll(patience, async () => {
+        const path = `/containers/${name}/json`;
+        state = (await docker<{ State: ContainerState }>(site, "GET", path)).State;
+        return isSettled(state) ? healthOf(state) : undefined;
+      });
+      if (health !== undefined) return `runs, ${health}`;
+      const why = state?.Running ? `is ${healthOf(state)}` : "does not run";
+      throw new Error(`${name} ${why}: docker logs ${name}`);
     },
   };
 }
+
+const healthOf = ({ Health }: ContainerState): string => Health?.Status ?? "without a health check";
+
+const isSettled = (state: ContainerState): boolean =>
+  state.Running && !["starting", "unhealthy"].includes(healthOf(state));

@@ -1,10 +1,11 @@
 /** A whole VM from its backup in Proxmox VE. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Guest } from "../../clients/proxmox-backups";
 import type { VmBackup } from "../../clients/proxmox-storage";
 import { timeOf } from "../../clients/backup-server";
+import { poll } from "../../clients/poll";
 import type { Site } from "../site/site";
-import { OBJECTIVES, done, duration, type Recovery, type Step } from "./steps";
+import { duration } from "../duration";
+import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
 
 export interface VmOptions {
   /** `latest`, or the backup's time. */
@@ -157,15 +158,16 @@ function waitStep({ name, shell, now }: Site, seconds: number): Step {
   return {
     title: `wait until ${name} answers by ssh and its Docker runs, ${duration(seconds)} at most`,
     run: async () => {
-      const deadline = now().getTime() + seconds * 1000;
-      for (;;) {
-        try {
-          return `Docker ${await shell.script("recovery/engine", {})}`;
-        } catch (error) {
-          if (now().getTime() > deadline) throw error;
-          await sleep(5_000);
-        }
-      }
+      let reason: unknown;
+      const patience = { everyMs: 5_000, limitMs: seconds * 1000, now };
+      const version = await poll(patience, () =>
+        shell.script("recovery/engine", {}).catch((error: unknown) => {
+          reason = error;
+          return undefined;
+        }),
+      );
+      if (version === undefined) throw reason;
+      return `Docker ${version}`;
     },
   };
 }

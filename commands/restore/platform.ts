@@ -1,4 +1,4 @@
-/** Engine and configuration of a node, onto an empty machine or one whose /etc/docker is gone. */
+/** Docker and configuration of a node, onto an empty machine or one whose /etc/docker is gone. */
 import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-serv
 import type { Site } from "../site/site";
 import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
 
-/** Part of the configuration's archive that is about the engine's content, not a file of the node. */
+/** Part of the configuration's archive that is about Docker's content, not a file of the node. */
 const DEFINITIONS = "definitions";
 
 interface Plan {
@@ -35,7 +35,7 @@ export async function planPlatform(
   const plan = await layOut(site, join(scratch, "files"), wanted);
   const scripts = dockerSteps(site.node).map((script) => scriptStep(site, script));
   return {
-    title: `platform of ${site.name}: engine and configuration`,
+    title: `platform of ${site.name}: Docker and configuration`,
     snapshot: pathOf(plan.snapshot),
     takenAt: plan.snapshot.takenAt,
     objectives: OBJECTIVES.platform,
@@ -44,7 +44,7 @@ export async function planPlatform(
       ...scripts.slice(0, BEFORE_FILES),
       putStep(plan),
       ...scripts.slice(BEFORE_FILES),
-      await engineStep(site),
+      await upStep(site),
       leftStep(plan),
     ],
     afterwards: [`what was replaced is on the node in ${plan.saved}`],
@@ -104,7 +104,7 @@ function putStep(plan: Plan): Step {
   const { site, folder, files, snapshot } = plan;
   const archive = tarOf(folder);
   return {
-    title: `put ${files.length} files of ${pathOf(snapshot)} in place, restart the engine, compare checksums`,
+    title: `put ${files.length} files of ${pathOf(snapshot)} in place, restart Docker, compare checksums`,
     command: `tar -c … . | ${site.shell.shown(UNPACK)}`,
     run: async () => {
       await site.shell.feed(UNPACK, archive);
@@ -138,17 +138,17 @@ function checksums(folder: string, files: readonly string[]): string {
   return regular.map((file) => `${sum(file)}  ${file}`).join("\n");
 }
 
-async function engineStep({ name, engine }: Site): Promise<Step> {
-  const targets = onDockerOf(name, await engine.resources()).map(({ urn }) => urn);
+async function upStep({ name, pulumi }: Site): Promise<Step> {
+  const targets = onDockerOf(name, await pulumi.resources()).map(({ urn }) => urn);
   if (targets.length === 0)
     return {
       title: "the program has made nothing on this node's Docker yet: run pulumi up afterwards",
       run: () => Promise.resolve(undefined),
     };
   return {
-    title: `let the engine make what is missing of ${targets.length} declared networks, volumes and containers`,
-    command: engine.shown(targets),
-    run: () => done(engine.up(targets)),
+    title: `let pulumi make what is missing of ${targets.length} declared networks, volumes and containers`,
+    command: pulumi.shown(targets),
+    run: () => done(pulumi.up(targets)),
   };
 }
 

@@ -1,4 +1,6 @@
 /** A recovery as a list of steps: shown, or done one after the other and taken back when one fails. */
+import type { Print } from "../command";
+import { HOUR, MINUTE, duration } from "../duration";
 
 export interface Step {
   readonly title: string;
@@ -47,11 +49,6 @@ export const done = async (work: Promise<unknown>): Promise<undefined> => {
   return undefined;
 };
 
-export type Print = (line: string) => void;
-
-const MINUTE = 60;
-const HOUR = 60 * MINUTE;
-
 /** Specification, section 4. */
 export const OBJECTIVES = {
   container: { rto: 10 * MINUTE, rpo: 4 * HOUR },
@@ -61,23 +58,6 @@ export const OBJECTIVES = {
 } as const satisfies Record<string, Objectives>;
 
 export type Kind = keyof typeof OBJECTIVES;
-
-/** `3 s`, `4 min 5 s`, `2 h 10 min`, `3 d 4 h`: the two leading units. */
-export function duration(seconds: number): string {
-  const units = [
-    ["d", 24 * HOUR],
-    ["h", HOUR],
-    ["min", MINUTE],
-    ["s", 1],
-  ] as const;
-  let rest = Math.max(0, Math.round(seconds));
-  const parts = units.flatMap(([unit, size]) => {
-    const count = Math.floor(rest / size);
-    rest -= count * size;
-    return count > 0 ? [`${count} ${unit}`] : [];
-  });
-  return parts.slice(0, 2).join(" ") || "0 s";
-}
 
 /** Everything a recovery would do. */
 export function describe(recovery: Recovery, now: Date): string {
@@ -96,6 +76,20 @@ export function describe(recovery: Recovery, now: Date): string {
     ...lines,
     ...afterwards.map((line) => `\nafterwards: ${line}`),
   ].join("\n");
+}
+
+/** The same for programs; without an outcome nothing was done yet. */
+export function json(
+  { title, snapshot, takenAt, objectives, ...rest }: Recovery,
+  outcome?: Outcome,
+): string {
+  const steps = rest.steps.map(({ title: step, command }) => ({ title: step, command }));
+  const { afterwards } = rest;
+  return JSON.stringify(
+    { title, snapshot, takenAt, objectives, steps, afterwards, outcome },
+    null,
+    2,
+  );
 }
 
 function source({ snapshot, takenAt }: Recovery, now: Date): string {

@@ -1,12 +1,12 @@
 /** Opens a stack for recoveries: its settings, its nodes, and the way to each. */
-import { join } from "node:path";
 import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
-import type { Configuration } from "../doctor/types";
-import { cliEngine, type Engine } from "../../clients/pulumi/stack";
+import type { Configuration } from "../../clients/pulumi/configuration";
+import { openPulumi, type Pulumi } from "../../clients/pulumi/stack";
 import { openProxmox } from "../../clients/proxmox-backups";
 import { connect, type Credentials } from "../../clients/backup-server";
 import { sshShell } from "../../clients/ssh";
+import { ROOT } from "../project";
 import { backupsOf, type Site } from "./site";
 
 /** A stack whose configuration is sound. */
@@ -19,28 +19,26 @@ export interface Opened {
   redact(text: string): string;
 }
 
-const ROOT = join(__dirname, "..", "..");
-
 /** How to read the backups: once for a stack, from the environment unless told. */
 export interface Options {
   readonly credentials: () => Credentials;
   /** Token for Proxmox VE with the right to restore; default: the stack's own. */
   readonly proxmoxToken?: string;
-  readonly engine?: Engine;
+  readonly pulumi?: Pulumi;
   /** Options of ssh on top of those every node has. */
   readonly ssh?: readonly string[];
 }
 
 /** Reads the stack's configuration and outputs; no node is asked anything yet. */
 export async function openStack(stack: string, options: Options): Promise<Opened> {
-  const engine = options.engine ?? cliEngine(stack, ROOT);
-  const configuration = await engine.configuration();
+  const pulumi = options.pulumi ?? openPulumi(stack, ROOT);
+  const configuration = await pulumi.configuration();
   const { settings, problems, sealed, secrets } = configuration;
   if (!settings)
     throw new Error([`stack ${stack}: the configuration is not sound:`, ...problems].join("\n  "));
-  const keys = sealed ? {} : await engine.hostKeys();
+  const keys = sealed ? {} : await pulumi.hostKeys();
   const proxmoxToken = options.proxmoxToken ?? configuration.apiToken;
-  const known = { engine, settings, keys, configuration, proxmoxToken, ssh: options.ssh };
+  const known = { pulumi, settings, keys, configuration, proxmoxToken, ssh: options.ssh };
   return {
     stack,
     settings,
@@ -54,7 +52,7 @@ export async function openStack(stack: string, options: Options): Promise<Opened
 const isLong = ({ length }: string): boolean => length >= 6;
 
 interface Known {
-  readonly engine: Engine;
+  readonly pulumi: Pulumi;
   readonly settings: Settings;
   readonly keys: Readonly<Record<string, string>>;
   readonly configuration: Configuration;
@@ -63,7 +61,7 @@ interface Known {
 }
 
 function siteOf(name: string, known: Known, credentials: Credentials): Site {
-  const { engine, settings, proxmoxToken } = known;
+  const { pulumi, settings, proxmoxToken } = known;
   const node = settings.nodes[name];
   if (!node) throw new Error(`node ${name}: can be ${Object.keys(settings.nodes).join(", ")}`);
   const backups = backupsOf(name, node);
@@ -76,7 +74,7 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
     name,
     node,
     backups,
-    engine,
+    pulumi,
     shell: sshShell(node, hostKey, known.ssh),
     repository: connect({ host, port, datastore, fingerprint, ...credentials }, name),
     proxmox: openProxmox(

@@ -1,6 +1,6 @@
 /** A node with everything a recovery needs, whichever stack it comes from. */
 import type { BackupsConfig, NodeConfig } from "../../config/schema";
-import type { Engine } from "../../clients/pulumi/stack";
+import type { Pulumi } from "../../clients/pulumi/stack";
 import type { Proxmox } from "../../clients/proxmox-backups";
 import type { Repository } from "../../clients/backup-server";
 import type { NodeShell } from "../../clients/ssh";
@@ -13,7 +13,7 @@ export interface Site {
   readonly shell: NodeShell;
   readonly repository: Repository;
   readonly proxmox: Proxmox;
-  readonly engine: Engine;
+  readonly pulumi: Pulumi;
   readonly now: () => Date;
 }
 

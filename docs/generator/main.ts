@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CONTRACT } from "../../contract/schema";
 import { architecturePicture } from "./architecture";
+import { commandsPage } from "./commands";
 import { configurationPage } from "./configuration";
 import { outputFields, outputsPage, record, type OutputsRecord } from "./outputs";
 import { risksPage } from "./risks";
@@ -15,6 +16,7 @@ async function pages(): Promise<Record<string, string>> {
   const recorded = JSON.parse(readFileSync(join(ROOT, RECORD), "utf8")) as OutputsRecord;
   return {
     "docs/explanation/architecture.svg": await architecturePicture(ROOT),
+    "docs/reference/commands.md": commandsPage(),
     "docs/reference/configuration.md": configurationPage(),
     "docs/reference/outputs.md": outputsPage(),
     "docs/reference/risks.md": risksPage(),

@@ -1,11 +1,13 @@
 /** `npm run drill`: rehearses every recovery in a lab of its own. */
 import { writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { Argument, type Command } from "commander";
 import { declare, instance } from "../lib/instance";
 import { interruptible } from "../lib/interrupt";
 import { removeLab, startLab, type Lab } from "../lib/services";
 import { labConfig, openStack as openLabStack } from "../lib/stack";
-import { UsageError, complain, finish, parsed, print } from "../../commands/command";
+import { STATUS, type Session } from "../../commands/command";
+import { newProgram, runProgram } from "../../commands/program";
+import { terminal } from "../../commands/terminal";
 import { imageOf, openLab } from "./open";
 import { KINDS, rehearse, summary, type Rehearsal, type Stage } from "./rehearse";
 import type { Kind } from "../../commands/restore/steps";
@@ -13,44 +15,37 @@ import type { Kind } from "../../commands/restore/steps";
 /** Name of the lab it makes. */
 export const DRILL = "drill";
 
-const USAGE = `usage: npm run drill -- [OPTION]... [KIND]...
+const ABOUT = `Brings up a lab of its own, and there loses and recovers a volume, a container, the platform and the VM,
+or only the kinds named. Nothing outside this machine is touched.
 
-  --json FILE  also write the figures to a file
-  --keep       leave the lab running afterwards, as instance "${DRILL}"
+Status: 0 all came back as they were and in time, 1 something did not.`;
 
-Brings up a lab of its own, and there loses and recovers a volume, a container, the platform and the VM,
-or only the KINDs named. Nothing outside this machine is touched.
+function makeDrill({ outside, end }: Session): Command {
+  return newProgram("npm run drill --", ABOUT, outside)
+    .addArgument(new Argument("[kind...]", "what to lose").choices(KINDS))
+    .option("--json <file>", "also write the figures to a file")
+    .option("--keep", `leave the lab running afterwards, as instance "${DRILL}"`)
+    .addHelpText("after", "\nExample:\n  npm run drill -- volume container")
+    .action(async (wanted: Kind[], { json, keep = false }: Options) => {
+      const kinds = KINDS.filter((kind) => wanted.length === 0 || wanted.includes(kind));
+      const rehearsals = await inLab(kinds, keep);
+      outside.print(`\n${summary(rehearsals)}`);
+      if (json) writeFileSync(json, `${JSON.stringify(rehearsals, null, 2)}\n`);
+      const good = rehearsals.length === kinds.length && rehearsals.every(({ ok }) => ok);
+      end(good ? STATUS.fine : STATUS.failed);
+    });
+}
 
-Status: 0 all came back as they were and in time, 1 something did not, 2 wrong usage.`;
-
-const OPTIONS = {
-  json: { type: "string" },
-  keep: { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
-
-async function main(args: string[]): Promise<number> {
-  const { values, positionals } = parsed(() =>
-    parseArgs({ args, options: OPTIONS, allowPositionals: true }),
-  );
-  if (values.help) {
-    print(USAGE);
-    return 0;
-  }
-  const unknown = positionals.find((name) => !KINDS.includes(name as Kind));
-  if (unknown) throw new UsageError(`${unknown}: can be ${KINDS.join(", ")}`);
-  const kinds = KINDS.filter((kind) => positionals.length === 0 || positionals.includes(kind));
-  const rehearsals = await inLab(kinds, values.keep);
-  print(`\n${summary(rehearsals)}`);
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(rehearsals, null, 2)}\n`);
-  return rehearsals.length === kinds.length && rehearsals.every(({ ok }) => ok) ? 0 : 1;
+interface Options {
+  readonly json?: string;
+  readonly keep?: boolean;
 }
 
 async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]> {
   const here = instance(DRILL);
-  return interruptible(here, complain, async (interrupted) => {
+  return interruptible(here, terminal.warn, async (interrupted) => {
     try {
-      const stage = await setStage(await startLab(here, complain));
+      const stage = await setStage(await startLab(here, terminal.warn));
       const rehearsals: Rehearsal[] = [];
       for (const kind of kinds) if (!interrupted()) rehearsals.push(await rehearse(kind, stage));
       return rehearsals;
@@ -75,9 +70,10 @@ async function setStage(lab: Lab): Promise<Stage> {
 
 /** The first node of a lab that is up. */
 export async function stageOf(lab: Lab): Promise<Stage> {
-  const opened = await openLab(lab, complain);
+  const opened = await openLab(lab, terminal.warn);
   const [name = ""] = Object.keys(opened.settings.nodes);
-  return { site: opened.site(name), image: imageOf(lab), print: complain };
+  return { site: opened.site(name), image: imageOf(lab), print: terminal.warn };
 }
 
-if (require.main === module) finish(main(process.argv.slice(2)), USAGE);
+if (require.main === module)
+  void runProgram(makeDrill, process.argv.slice(2)).then((status) => process.exit(status));

@@ -1,14 +1,13 @@
-/** Recoveries in a lab: the same, with the lab's engine, client and tokens. */
-import * as fs from "node:fs";
-import { instance, type Instance } from "../lib/instance";
-import { runningService } from "../lib/service";
+/** Recoveries in a lab: the same, with the lab's pulumi, client and tokens. */
 import { sharedConnection } from "../lib/ssh";
-import { NETWORK, startLab, type Lab } from "../lib/services";
+import { NETWORK, type Lab } from "../lib/services";
 import { openStack as openLabStack } from "../lib/stack";
-import { stackEngine } from "../../clients/pulumi/stack";
+import type { Stack } from "@pulumi/pulumi/automation";
+import { interpret } from "../../clients/pulumi/configuration";
+import { keysOf, resourcesOf, type NodeOutputs, type Pulumi } from "../../clients/pulumi/stack";
 import { openStack, type Opened } from "../../commands/site/open";
 import type { Credentials } from "../../clients/backup-server";
-import type { Print } from "../../commands/restore/steps";
+import type { Print } from "../../commands/command";
 
 /** The lab's restore token and client; the key is the one its nodes encrypt with. */
 export function labCredentials(lab: Lab): Credentials {
@@ -24,22 +23,31 @@ export function labCredentials(lab: Lab): Credentials {
 /** A running lab's stack. */
 export async function openLab(lab: Lab, print: Print): Promise<Opened> {
   const stack = await openLabStack(lab);
-  const engine = stackEngine(stack, (text) => {
+  const pulumi = automated(stack, (text) => {
     print(text.trimEnd());
   });
   const ssh = sharedConnection(lab.instance);
-  return openStack("lab", { credentials: () => labCredentials(lab), engine, ssh });
+  return openStack("lab", { credentials: () => labCredentials(lab), pulumi, ssh });
+}
+
+/** A stack driven by the Automation API. */
+function automated(stack: Stack, print: Print): Pulumi {
+  return {
+    configuration: async () => interpret(await stack.getAllConfig()),
+    hostKeys: async () => {
+      const { nodes } = await stack.outputs();
+      return keysOf({ nodes: nodes?.value as NodeOutputs["nodes"] });
+    },
+    resources: async () => resourcesOf(await stack.exportStack()),
+    up: async (targets) => {
+      await stack.up({ target: [...targets], refresh: true, onOutput: print });
+    },
+    shown: () => "npm run lab -- up",
+  };
 }
 
 /** The small image of the lab's registry, as a node names it. */
 export function imageOf({ images }: Lab): string {
   const { repository, tag, digest } = images.busybox;
   return `${NETWORK.registry}:5000/${repository}:${tag}@${digest}`;
-}
-
-/** The lab of DOCKER_NODE_LAB, which has to run: nothing is started to look for a backup. */
-export async function openRunningLab(print: Print, here: Instance = instance()): Promise<Opened> {
-  if (!fs.existsSync(here.stateDir) || !runningService(here.stateDir, "pve"))
-    throw new Error(`lab "${here.name}" does not run; npm run lab brings it up`);
-  return openLab(await startLab(here, print), print);
 }

@@ -1,18 +1,13 @@
 /** A recovery from beginning to end in a lab: data made, backed up, destroyed, restored and compared. */
+import type { Print } from "../../commands/command";
+import { duration } from "../../commands/duration";
 import { planContainer } from "../../commands/restore/container";
 import { withScratch } from "../../commands/site/image";
 import { BACKUP_CONTAINER } from "../../commands/site/inventory";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
 import type { Site } from "../../commands/site/site";
-import {
-  OBJECTIVES,
-  duration,
-  perform,
-  type Kind,
-  type Print,
-  type Recovery,
-} from "../../commands/restore/steps";
+import { OBJECTIVES, perform, type Kind, type Recovery } from "../../commands/restore/steps";
 import { planVolume } from "../../commands/restore/volume";
 
 /** Where a rehearsal takes place. */

@@ -92,8 +92,8 @@ export const PROJECT_VARIABLE = "DOCKER_NODE_LAB_PROJECT";
 export const PROGRAM_VARIABLE = "DOCKER_NODE_LAB_PROGRAM";
 
 /**
- * Environment in which `pulumi` is the lab's and works on its stack, for the project's own commands and for
- * anything else that calls it. The stack is as the last `openStack` left its configuration.
+ * Environment in which `pulumi` is the lab's and works on its stack, and in which the lab's backups can be read: for
+ * the project's own commands and for anything else that calls it. The stack is as the last `openStack` left its configuration.
  */
 export function cliEnv(lab: Lab): Record<string, string> {
   const { stateDir } = lab.instance;
@@ -102,7 +102,8 @@ export function cliEnv(lab: Lab): Record<string, string> {
   return {
     ...stackEnv(lab),
     PULUMI_HOME: lab.pulumi.home,
-    PATH: `${bin}:${process.env.PATH ?? ""}`,
+    PATH: [bin, lab.pbs.clientDir, process.env.PATH ?? ""].join(":"),
+    ...restoreEnv(lab),
     [CLI_VARIABLE]: lab.pulumi.cli,
     [PROJECT_VARIABLE]: path.join(stateDir, "project"),
   };
@@ -114,6 +115,15 @@ export function putPulumi(bin: string): void {
   const tsx = path.join(ROOT, "node_modules/.bin/tsx");
   const script = `#!/bin/sh\nexec '${tsx}' '${path.join(ROOT, "lab/pulumi-cli.ts")}' "$@"\n`;
   fs.writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
+}
+
+/** What clients/backup-server.ts reads; the key is the one the lab's nodes encrypt with. */
+function restoreEnv({ pbs: { restoreToken, keyFile } }: Lab): Record<string, string> {
+  return {
+    PBS_RESTORE_TOKEN_ID: restoreToken.id,
+    PBS_RESTORE_TOKEN: restoreToken.secret,
+    PBS_RESTORE_KEYFILE: keyFile,
+  };
 }
 
 /** The stack's configuration: the file, what this lab knows, what its instance declares, then the override. */

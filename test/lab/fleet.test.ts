@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { parse, parseDocument } from "yaml";
-import { runner } from "../../clients/system";
-import { main as importVm } from "../../commands/import/cli";
+import { runner } from "../../clients/process";
+import { runCommandLine } from "../../commands/cli";
 import { scanHostKey } from "../../commands/import/inspect";
 import { erase, instance } from "../../lab/lib/instance";
 import { NETWORK, removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
@@ -84,8 +84,10 @@ async function runImport(answer: boolean): Promise<{ status: number; said: strin
   const port = lab.forwards[String(VM.vmId)]?.ssh ?? 0;
   const place = ["--stack", "fleet", "--cwd", dirname(file)];
   const reach = ["--ssh", `ubuntu@127.0.0.1:${port}`, "--portainer", NETWORK.host];
-  const status = await importVm([String(VM.vmId), ...place, ...reach], {
-    print: (text) => void lines.push(text),
+  const print = (text: string): void => void lines.push(text);
+  const status = await runCommandLine(["import", String(VM.vmId), ...place, ...reach], {
+    print,
+    warn: print,
     ask: (question) => {
       lines.push(question);
       return Promise.resolve(answer);

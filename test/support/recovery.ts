@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ShellVariables } from "../../node/scripts";
-import type { Deployed, Engine } from "../../clients/pulumi/stack";
+import type { Deployed, Pulumi } from "../../clients/pulumi/stack";
 import type { Inventory } from "../../commands/site/inventory";
 import type { Command } from "../../clients/process";
 import type { Guest, Proxmox } from "../../clients/proxmox-backups";
@@ -125,7 +125,7 @@ export class FakeSite implements Site {
     remove: (vmId) => this.order(`qm destroy ${vmId}`, undefined),
   };
 
-  readonly engine: Engine = {
+  readonly pulumi: Pulumi = {
     configuration: () => Promise.resolve({ problems: [], secrets: [] }),
     hostKeys: () => Promise.resolve({}),
     resources: () => Promise.resolve(this.deployed),

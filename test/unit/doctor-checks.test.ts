@@ -7,7 +7,9 @@ import { checksFor, examine } from "../../commands/doctor/checks";
 import { carries } from "../../commands/doctor/checks/machine";
 import { requirements } from "../../commands/doctor/privileges";
 import { ClusterError, type Cluster } from "../../clients/proxmox";
-import type { Context, Finding, Probe, Ran, Run } from "../../commands/doctor/types";
+import type { Probe } from "../../clients/network";
+import type { Ran, Run } from "../../clients/process";
+import type { Context, Finding } from "../../commands/doctor/types";
 import { prodWith } from "../support/settings";
 
 /*

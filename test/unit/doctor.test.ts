@@ -7,7 +7,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { interpret, readConfiguration } from "../../clients/pulumi/configuration";
 import { serviceChecks } from "../../commands/doctor/checks/services";
-import { main } from "../../commands/doctor/cli";
+import { runCommandLine } from "../../commands/cli";
 import { managedVms } from "../../commands/doctor/context";
 import { ROLES, effective } from "../../commands/doctor/privileges";
 import { connect } from "../../clients/proxmox";
@@ -20,10 +20,11 @@ import {
   renderScript,
   scriptFor,
 } from "../../commands/doctor/render";
-import { exitCode, json, redact, table } from "../../commands/doctor/report";
-import { probe, runner } from "../../clients/system";
-import type { Context, Ran, Result, Run } from "../../commands/doctor/types";
-import { atLeast, inRange } from "../../clients/version";
+import { isReady, json, redact, table } from "../../commands/doctor/report";
+import { probe } from "../../clients/network";
+import { runner, type Ran, type Run } from "../../clients/process";
+import type { Context, Result } from "../../commands/doctor/types";
+import { isAtLeast, isInRange } from "../../commands/doctor/versions";
 import { prodNode, stackFile } from "../support/settings";
 
 const TOKEN = "automation@pve!pulumi=11111111-2222-3333-4444-555555555555";
@@ -82,8 +83,8 @@ describe("report", () => {
   });
 
   test("only a failure makes the status 1", () => {
-    expect(exitCode(results)).toBe(1);
-    expect(exitCode(results.filter(({ status }) => status !== "fail"))).toBe(0);
+    expect(isReady(results)).toBe(false);
+    expect(isReady(results.filter(({ status }) => status !== "fail"))).toBe(true);
     expect(table([])).toContain("ready for pulumi up");
   });
 
@@ -334,10 +335,19 @@ describe("this machine", () => {
   });
 
   test("versions", () => {
-    expect([atLeast("v3.248.0", "3.200.0"), atLeast("3.9.0", "3.200.0")]).toEqual([true, false]);
-    expect([atLeast("9", "8.4"), atLeast("8.4.0-rc1", "8.4")]).toEqual([true, true]);
-    expect([inRange("20.0.0", ">=20 <25"), inRange("25.0.0", ">=20 <25")]).toEqual([true, false]);
-    expect(() => inRange("20.0.0", "^20")).toThrow("does not know");
+    expect([isAtLeast("v3.248.0", "3.200.0"), isAtLeast("3.9.0", "3.200.0")]).toEqual([
+      true,
+      false,
+    ]);
+    expect([isAtLeast("9", "8.4"), isAtLeast("8.4.0-rc1", "8.4")]).toEqual([true, true]);
+    expect([isInRange("20.0.0", ">=20 <25"), isInRange("25.0.0", ">=20 <25")]).toEqual([
+      true,
+      false,
+    ]);
+    expect([isInRange("20.0.0", "^20"), isInRange("20.11.1", ">=20.12 <25")]).toEqual([
+      true,
+      false,
+    ]);
   });
 });
 
@@ -460,10 +470,11 @@ describe("the command", () => {
     closers.push(() => (process.env["PATH"] = before));
   }
 
-  async function run(...args: string[]): Promise<{ code: number; text: string }> {
-    let text = "";
-    const code = await main(args, (part) => (text += `${part}\n`));
-    return { code, text };
+  async function run(...args: string[]): Promise<{ code: number; text: string; said: string }> {
+    let [text, said] = ["", ""];
+    const print = (part: string): void => void (text += `${part}\n`);
+    const warn = (part: string): void => void (said += `${part}\n`);
+    return { code: await runCommandLine(["doctor", ...args], { print, warn }), text, said };
   }
 
   /** Everything loopback, so that nothing else is ever asked. */
@@ -483,7 +494,7 @@ describe("the command", () => {
   test("fails, tells why, and keeps the token to itself", async () => {
     pulumi(config("https://127.0.0.1:1/"));
     const { code, text } = await run("--json");
-    expect(code).toBe(1);
+    expect(code).toBe(3);
     expect(JSON.parse(text)).toMatchObject({ stack: "prod", ready: false });
     expect(text).toContain("[secret]"); // the key file is named as the secret, of all things
     expect(text).not.toContain(UUID);
@@ -499,11 +510,19 @@ describe("the command", () => {
     expect(text).toMatch(/^set -- --grant DockerNode \/vms .* "\$@"$/m);
     expect(text).not.toContain(UUID);
     pulumi({});
-    await expect(run("--print-role")).rejects.toThrow(/not sound:\nproxmox: missing/);
+    const unsound = await run("--print-role");
+    expect([unsound.code, unsound.text]).toEqual([1, ""]);
+    expect(unsound.said).toMatch(/not sound:\nproxmox: missing/);
   });
 
   test("explains itself, and refuses what it does not know", async () => {
-    expect((await run("--help")).text).toContain("usage: npm run doctor");
-    await expect(run("--nonsense")).rejects.toThrow(/nonsense/);
+    expect(await run("--help")).toMatchObject({
+      code: 0,
+      text: expect.stringMatching(/Usage: npx docker-node doctor[^]*Example:\n {2}npx/) as unknown,
+    });
+    expect(await run("--nonsense")).toMatchObject({
+      code: 2,
+      said: "error: unknown option '--nonsense'\nHow to use it: npx docker-node doctor --help\n",
+    });
   });
 });

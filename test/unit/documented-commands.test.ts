@@ -82,15 +82,16 @@ afterAll(() => {
   reader.dispose();
 });
 
-/** Help of one of our commands, by the script that runs it, asked once. */
+/** Help of one of our commands, or of one below it, by the script that runs it; asked once. */
 const helps = new Map<string, string>();
-function helpOf(script: string): string {
-  const known = helps.get(script);
+function helpOf(script: string, below = ""): string {
+  const command = `${scripts[script] ?? ""} ${below} --help`;
+  const known = helps.get(command);
   if (known !== undefined) return known;
   const path = `${join(ROOT, "node_modules/.bin")}:${process.env.PATH ?? ""}`;
   const options = { cwd: ROOT, encoding: "utf8", env: { ...process.env, PATH: path } } as const;
-  const { stdout, stderr } = spawnSync("sh", ["-c", `${scripts[script] ?? ""} --help`], options);
-  helps.set(script, stdout + stderr);
+  const { stdout, stderr } = spawnSync("sh", ["-c", command], options);
+  helps.set(command, stdout + stderr);
   return stdout + stderr;
 }
 
@@ -103,7 +104,7 @@ function misuse(call: Call): string[] {
   const [script = "", dashes, ...args] = rest;
   if (dashes !== undefined && dashes !== "--") return [`${dashes} is taken by npm: -- is missing`];
   const words = script === "lab" ? args.slice(0, 1) : args.filter((word) => word.startsWith("--"));
-  const help = helpOf(script);
+  const help = helpOf(script, script === "restore" ? args[0] : undefined);
   return words.filter((word) => !new RegExp(`(^|[\\s,|])${word}([\\s,=|]|$)`, "m").test(help));
 }
 

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { merge, type RawSettings } from "../../config/load";
 import { ClusterError, type Cluster } from "../../clients/proxmox";
-import { main } from "../../commands/import/cli";
+import { runCommandLine } from "../../commands/cli";
 import { draft, type Draft, type Given } from "../../commands/import/draft";
 import { parseFacts, type Facts } from "../../commands/import/facts";
 import { upstream } from "../../commands/import/docker";
@@ -552,7 +552,9 @@ describe("the command line", () => {
   const run = async (...args: string[]): Promise<[number, string]> => {
     const lines: string[] = [];
     const ask = (): Promise<boolean> => Promise.resolve(false);
-    return [await main(args, { print: (text) => void lines.push(text), ask }), lines.join("\n")];
+    const print = (text: string): void => void lines.push(text);
+    const status = await runCommandLine(["import", ...args], { print, warn: print, ask });
+    return [status, lines.join("\n")];
   };
 
   test.each([[], ["abc"], ["99"], ["2014", "2019"], ["2014", "--nonsense"]])(
@@ -560,12 +562,12 @@ describe("the command line", () => {
     async (...args) => {
       const [status, said] = await run(...(args as string[]));
       expect(status).toBe(2);
-      expect(said).toContain("usage: npm run import");
+      expect(said).toMatch(/^error: .*\nHow to use it: npx docker-node import --help$/);
     },
   );
 
   test("help", async () => {
-    expect(await run("--help")).toEqual([0, expect.stringContaining("--portainer ADDRESS")]);
+    expect(await run("--help")).toEqual([0, expect.stringContaining("--portainer <address>")]);
   });
 
   test("a cluster that does not answer is named, and nothing is written", async () => {

@@ -27,7 +27,8 @@ import {
   readMarker,
   type Written,
 } from "../../commands/plan/ci/note";
-import { parseEvents, planOf } from "../../commands/plan/events";
+import { parseEvents } from "../../clients/pulumi/preview";
+import { planOf } from "../../commands/plan/events";
 import { planJson, render } from "../../commands/plan/render";
 
 const ROOT = join(__dirname, "../..");

@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { main } from "../../commands/plan/cli";
-import { commandLine } from "../../clients/pulumi/preview";
-import { parseEvents, planOf } from "../../commands/plan/events";
+import { runCommandLine } from "../../commands/cli";
+import { commandLine, parseEvents } from "../../clients/pulumi/preview";
+import { planOf } from "../../commands/plan/events";
 import type { Plan } from "../../commands/plan/model";
 import { nodeNames } from "../../commands/plan/nodes";
 import { FORMATS, planJson, render } from "../../commands/plan/render";
@@ -158,7 +158,7 @@ describe("events", () => {
   test("cut off in the middle are a plan that failed", () => {
     const text = readFileSync(file("replace-vm"), "utf8");
     expect(planOf(parseEvents(text.slice(0, text.length / 2))).failed).toBe(true);
-    expect(() => parseEvents('{"a":1}\nnonsense\n{}')).toThrow("line 2 is no engine event");
+    expect(() => parseEvents('{"a":1}\nnonsense\n{}')).toThrow("line 2 is no event of Pulumi");
   });
 
   test("tell of nodes by their component, of what is shared as the cluster", () => {
@@ -203,11 +203,10 @@ describe("what others wrote", () => {
 describe("command line", () => {
   const run = async (...args: string[]): Promise<{ status: number; out: string; err: string }> => {
     let [out, err] = ["", ""];
-    const status = await main(
-      args,
-      (text) => (out += text),
-      (text) => (err += text),
-    );
+    const status = await runCommandLine(["plan", ...args], {
+      print: (text) => (out += `${text}\n`),
+      warn: (text) => (err += `${text}\n`),
+    });
     return { status, out, err };
   };
 

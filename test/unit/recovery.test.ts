@@ -1,26 +1,21 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { main as backups } from "../../commands/backups/cli";
+import { runCommandLine } from "../../commands/cli";
+import type { Print } from "../../commands/command";
+import { duration } from "../../commands/duration";
 import { coverage, isLate, type Evidence, type Row } from "../../commands/backups/coverage";
 import { creationOf, sourceOf } from "../../commands/restore/definition";
 import { onDockerOf } from "../../clients/pulumi/stack";
 import type { Container, Inventory } from "../../commands/site/inventory";
-import { openStack } from "../../commands/site/open";
+import { openStack, type Opened } from "../../commands/site/open";
 import { pipe, run } from "../../clients/process";
 import { choose, connect, credentialsFrom } from "../../clients/backup-server";
 import { summary, type Rehearsal } from "../../lab/drill/rehearse";
 import { json, table } from "../../commands/backups/report";
-import { main as restore } from "../../commands/restore/cli";
 import { serverCommands } from "../../commands/backups/server";
 import { word } from "../../clients/ssh";
-import {
-  describe as shown,
-  duration,
-  perform,
-  verdict,
-  type Recovery,
-} from "../../commands/restore/steps";
+import { describe as shown, perform, verdict, type Recovery } from "../../commands/restore/steps";
 import { FakeSite, pruneJobsOf } from "../support/recovery";
 import { prodNode, stackFile } from "../support/settings";
 import type { PruneJob } from "../../clients/prune-jobs";
@@ -310,6 +305,8 @@ describe("coverage", () => {
 });
 
 describe("npm run backups", () => {
+  const backups = (args: string[], print: Print, open: () => Promise<Opened>, warn = print) =>
+    runCommandLine(["backups", ...args], { print, warn, open });
   const settings = loadSettings(stackFile("prod"));
   const opened = (site: () => FakeSite) => () =>
     Promise.resolve({
@@ -343,7 +340,7 @@ describe("npm run backups", () => {
         () => undefined,
         opened(() => site),
       ),
-    ).toBe(1);
+    ).toBe(3);
   });
 
   test("a node that cannot be asked is named, without secrets, and the status is 1", async () => {
@@ -367,11 +364,14 @@ describe("npm run backups", () => {
 
   test("an unknown node, an unknown option, help", async () => {
     const opener = opened(() => new FakeSite());
-    await expect(backups(["nope"], () => undefined, opener)).rejects.toThrow(
-      "node nope: can be proj-docker02",
-    );
-    await expect(backups(["--what"])).rejects.toThrow("--what");
-    expect(await backups(["--help"], () => undefined)).toBe(0);
+    const lines: string[] = [];
+    const show = (line: string): void => void lines.push(line);
+    expect(await backups(["nope"], show, opener)).toBe(2);
+    const help = "How to use it: npx docker-node backups --help";
+    expect(lines.splice(0)).toEqual(["node nope: can be proj-docker02", help]);
+    expect(await backups(["--what"], show, opener)).toBe(2);
+    expect(lines.splice(0)).toEqual(["error: unknown option '--what'", help]);
+    expect(await backups(["--help"], show, opener)).toBe(0);
   });
 });
 
@@ -382,7 +382,11 @@ describe("npm run restore", () => {
     Promise.resolve({ stack: "prod", settings, site: () => site, redact: (text: string) => text });
   const lines: string[] = [];
   const command = (...args: string[]): Promise<number> =>
-    restore(args, (line) => lines.push(line), opener);
+    runCommandLine(["restore", ...args], {
+      print: (line) => lines.push(line),
+      warn: (line) => lines.push(line),
+      open: opener,
+    });
 
   test("is a dry run without --yes", async () => {
     site.vmBackups = [{ volume: "pbs01:backup/vm/2019/x", takenAt: at("31T03:30:00") }];
@@ -410,12 +414,16 @@ describe("npm run restore", () => {
   test.each([
     [[], '"": can be container, volume, platform, vm'],
     [["disk", "n"], '"disk": can be'],
-    [["volume"], "volume: which node?"],
-    [["volume", "n"], "volume: one NAME after the node"],
-    [["vm", "n", "x"], "vm: nothing after the node"],
-    [["container", "n", "a", "b"], "container: one NAME after the node"],
-  ])("%j", async (args, message) => {
-    await expect(command(...args)).rejects.toThrow(message);
+    [["volume"], "missing required argument 'node'"],
+    [["volume", "n"], "missing required argument 'name'"],
+    [["vm", "n", "x"], "too many arguments for 'vm'. Expected 1 argument but got 2"],
+    [["container", "n", "a", "b"], "too many arguments for 'container'. Expected 2 arguments but"],
+    [["vm", "n", "--from-definition"], "unknown option '--from-definition'"],
+  ])("%j is wrong usage", async (args, message) => {
+    lines.length = 0;
+    expect(await command(...args)).toBe(2);
+    expect(lines.join("\n")).toContain(message);
+    expect(lines.at(-1)).toMatch(/^How to use it: npx docker-node restore.* --help$/);
   });
 });
 
@@ -686,13 +694,13 @@ describe("opening a stack", () => {
   const settings = loadSettings(stackFile("prod"));
   const credentials = () => ({ tokenId: "t", token: "t", keyfile: "k" });
   const open = (configuration: object, keys = {}) => {
-    const { engine } = new FakeSite();
-    Object.assign(engine, {
+    const { pulumi } = new FakeSite();
+    Object.assign(pulumi, {
       configuration: () =>
         Promise.resolve({ problems: [], secrets: ["a-long-secret"], ...configuration }),
       hostKeys: () => Promise.resolve(keys),
     });
-    return openStack("prod", { credentials, engine });
+    return openStack("prod", { credentials, pulumi });
   };
 
   test("tells what is wrong with the configuration, and which nodes there are", async () => {

@@ -2,7 +2,7 @@
 import { effective, requirements, type Permissions, type Requirement } from "../privileges";
 import { ClusterError } from "../../../clients/proxmox";
 import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
-import { atLeast } from "../../../clients/version";
+import { isAtLeast } from "../versions";
 
 /**
  * The first release whose API downloads a disk image as content type `import`: libpve-storage-perl 8.3.6,
@@ -70,7 +70,7 @@ function unreachable(error: ClusterError, endpoint: string, stack: string): Find
 
 async function version(_: Context, get: (path: string) => Promise<unknown>): Promise<Finding> {
   const { version: found } = (await get("/version")) as { version: string };
-  if (atLeast(found, OLDEST)) return pass(found);
+  if (isAtLeast(found, OLDEST)) return pass(found);
   return fail(
     `${found}; downloading an image needs ${OLDEST} or later`,
     "apt update && apt full-upgrade  # on every Proxmox node",

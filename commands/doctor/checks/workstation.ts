@@ -1,6 +1,6 @@
 /** What has to be on the machine that runs the program. */
 import { fail, pass, skip, warn, type Check, type Context, type Finding } from "../types";
-import { atLeast, inRange } from "../../../clients/version";
+import { isAtLeast, isInRange } from "../versions";
 
 /** The Automation API of the pinned SDK and the outputs' `deletedWith` work from here on. */
 const OLDEST_PULUMI = "3.200.0";
@@ -27,7 +27,7 @@ export const workstationChecks: readonly Check[] = [
 
 function nodeVersion({ nodeVersion: version, manifest }: Context): Finding {
   const range = manifest.engines.node;
-  if (inRange(version, range)) return pass(version);
+  if (isInRange(version, range)) return pass(version);
   return fail(`${version} is not in the supported range ${range}`, "nvm install 22 && nvm use 22");
 }
 
@@ -36,7 +36,7 @@ async function pulumiVersion({ run }: Context): Promise<Finding> {
   const install = "curl -fsSL https://get.pulumi.com | sh";
   if (code !== 0) return fail("there is no pulumi on the PATH", install);
   const version = stdout.trim();
-  if (atLeast(version, OLDEST_PULUMI)) return pass(version);
+  if (isAtLeast(version, OLDEST_PULUMI)) return pass(version);
   return fail(`${version} is older than ${OLDEST_PULUMI}`, install);
 }
 

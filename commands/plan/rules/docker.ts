@@ -16,12 +16,12 @@ function aboutDaemon(applies: (found: DaemonChange) => Details): Rule["applies"]
     runsAgain(change, "daemon") ? applies(daemonChange(change.old, change.new)) : undefined;
 }
 
-export const ENGINE_RULES: readonly Rule[] = [
+export const DOCKER_RULES: readonly Rule[] = [
   {
     label: "hides-images-or-volumes",
     severity: "danger",
     explanation:
-      "The engine moves to another layout: existing images, containers and volumes stay on disk but are not seen. Refused while there are any, unless confirmed.",
+      "Docker moves to another layout: existing images, containers and volumes stay on disk but are not seen. Refused while there are any, unless confirmed.",
     applies: aboutDaemon(({ hiding }) => (hiding.length > 0 ? hiding : undefined)),
   },
   {

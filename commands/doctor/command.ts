@@ -1,0 +1,59 @@
+/** `docker-node doctor`: is everything there that the first `pulumi up` needs? */
+import type { Command } from "commander";
+import { DEFAULT_STACK, STATUS, addCommand, type GlobalOptions, type Session } from "../command";
+import type { Print, Status } from "../command";
+import { examine } from "./checks";
+import { gather } from "./context";
+import { scriptFor, update } from "./render";
+import { isReady, json, redact, table } from "./report";
+import { nodesOf } from "./types";
+
+const SUMMARY = "Checks everything that the first up needs.";
+
+const ABOUT = [
+  "That is this workstation, the configuration, Proxmox VE, and the servers that nodes talk to. What is missing is told with the command that mends it. Nothing is changed.",
+  "Status: 0 ready, 1 it could not be checked, 3 a check failed.",
+];
+
+interface Options extends GlobalOptions {
+  readonly cwd?: string;
+  readonly printRole?: boolean;
+  readonly render?: boolean;
+}
+
+/** Adds the command. */
+export function addDoctor(program: Command, { outside, end }: Session): void {
+  const example = "doctor --stack prod";
+  addCommand(program, { use: "doctor", summary: SUMMARY, about: ABOUT, example })
+    .option("--cwd <dir>", "directory of the Pulumi project; default: this one")
+    .option(
+      "--print-role",
+      "print the script that makes Proxmox role, user and token for the stack",
+    )
+    .option(
+      "--render",
+      "write commands/doctor/privileges.json into that script and into docs/reference/proxmox-privileges.md",
+    )
+    .action(async (_, command: Command) => {
+      end(await diagnose(command.optsWithGlobals<Options>(), outside.print));
+    });
+}
+
+async function diagnose(options: Options, print: Print): Promise<Status> {
+  if (options.render) {
+    update();
+    return STATUS.fine;
+  }
+  const { stack = DEFAULT_STACK, cwd } = options;
+  const context = await gather({ stack, cwd });
+  const { problems, secrets } = context.configuration;
+  if (options.printRole) {
+    if (problems.length > 0)
+      throw new Error(["the configuration is not sound:", ...problems].join("\n"));
+    print(scriptFor(nodesOf(context)));
+    return STATUS.fine;
+  }
+  const results = redact(await examine(context), secrets);
+  print(options.json ? json(stack, results) : table(results));
+  return isReady(results) ? STATUS.fine : STATUS.finding;
+}

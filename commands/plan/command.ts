@@ -1,0 +1,88 @@
+/** `docker-node plan`: what `up` would do, as a summary a person can approve. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Option, type Command } from "commander";
+import { parseEvents, preview, type Previewed } from "../../clients/pulumi/preview";
+import { STATUS, addCommand, type GlobalOptions, type Outside } from "../command";
+import type { Session, Status } from "../command";
+import { planOf } from "./events";
+import type { Diagnostic, Plan } from "./model";
+import { FORMATS, render, type Format } from "./render";
+import { risksOf } from "./risks";
+import { SEVERITIES, type Severity } from "./rules/rule";
+
+const SUMMARY = "Shows what up would do, and what of it is dangerous.";
+
+const ABOUT = ["Status: 0 shown, 1 the preview failed, 3 a risk is as grave as --fail-on says."];
+
+/** What to plan, and how to show it. */
+export interface PlanOptions extends GlobalOptions {
+  readonly format?: Format;
+  readonly write?: string;
+  readonly drift?: boolean;
+  readonly events?: string;
+  readonly failOn?: Severity;
+  /** Directory of the Pulumi project; default: the current one. */
+  readonly cwd?: string;
+}
+
+/** Adds the command. */
+export function addPlan(program: Command, { outside, end }: Session): void {
+  const formats = new Option("--format <format>", "how to show it; default: terminal");
+  const limit = new Option("--fail-on <level>", "end with status 3 when a risk is at least that");
+  const example = "plan --stack prod --fail-on danger";
+  addCommand(program, { use: "plan", summary: SUMMARY, about: ABOUT, example })
+    .addOption(formats.choices(FORMATS))
+    .option("--write <dir>", "also write plan.md and plan.json into a directory")
+    .option("--drift", "what was changed by hand, instead of what the program would change")
+    .option("--events <file>", "show a recorded event log instead of asking pulumi")
+    .addOption(limit.choices(SEVERITIES))
+    .action(async (_, command: Command) => {
+      end(await showPlan(command.optsWithGlobals<PlanOptions>(), outside));
+    });
+}
+
+/** Plans and shows it; the exit status. */
+export async function showPlan(
+  options: PlanOptions,
+  { print, colour }: Pick<Outside, "print" | "colour">,
+): Promise<Status> {
+  const plan = await planFor(options);
+  const format = options.format ?? (options.json ? "json" : "terminal");
+  print(render(plan, format, { colour }).trimEnd());
+  if (options.write) write(plan, options.write);
+  return statusOf(plan, options.failOn);
+}
+
+async function planFor({ stack, drift = false, events, cwd }: PlanOptions): Promise<Plan> {
+  if (events) return planOf(parseEvents(readFileSync(events, "utf8")), stack);
+  const found = await preview({ stack, drift, cwd });
+  if (found.events.length === 0)
+    throw new Error(found.complaint || `pulumi ended with status ${found.status}`);
+  const plan = planOf(found.events, stack);
+  const failed = plan.failed || found.status !== 0;
+  const said = plan.diagnostics.some(({ severity }) => severity === "error");
+  // What keeps the program from starting at all is in no event.
+  const extra = failed && !said && found.complaint !== "" ? [complaintOf(found)] : [];
+  const kind = drift ? "drift" : plan.kind;
+  return { ...plan, kind, failed, diagnostics: [...plan.diagnostics, ...extra] };
+}
+
+const complaintOf = ({ complaint }: Previewed): Diagnostic => ({
+  severity: "error",
+  message: complaint.replace(/^error: /, "").slice(-2000),
+  resources: [],
+});
+
+function write(plan: Plan, folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "plan.md"), render(plan, "markdown"));
+  writeFileSync(join(folder, "plan.json"), render(plan, "json"));
+}
+
+function statusOf(plan: Plan, failOn?: Severity): Status {
+  if (plan.failed) return STATUS.failed;
+  const least = failOn ? SEVERITIES.indexOf(failOn) : Infinity;
+  const grave = risksOf(plan).some(({ severity }) => SEVERITIES.indexOf(severity) >= least);
+  return grave ? STATUS.finding : STATUS.fine;
+}

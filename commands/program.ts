@@ -1,0 +1,52 @@
+/** A program of commands: its options, how it speaks, and how its exit status comes about. */
+import { Command, CommanderError } from "commander";
+import { STATUS, UsageError, seeHelp, type Outside, type Session, type Status } from "./command";
+import { terminal } from "./terminal";
+
+/** An empty program that speaks through `outside`. The commands added to it do the same. */
+export function newProgram(name: string, about: string, { print, warn }: Outside): Command {
+  const program = new Command(name)
+    .description(about)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => {
+        print(text.trimEnd());
+      },
+      writeErr: (text) => {
+        warn(text.trimEnd());
+      },
+    })
+    .configureHelp({ showGlobalOptions: true });
+  return program.showHelpAfterError(seeHelp(program));
+}
+
+/**
+ * Runs one command line to its exit status. Errors are told, not thrown.
+ *
+ * @param args without node and script
+ * @param given what to use instead of the terminal
+ */
+export async function runProgram(
+  make: (session: Session) => Command,
+  args: readonly string[],
+  given: Partial<Outside> = {},
+): Promise<Status> {
+  const outside = { ...terminal, ...given };
+  let status: Status = STATUS.fine;
+  const program = make({ outside, end: (found) => (status = found) });
+  let running = program;
+  program.hook("preAction", (_, command) => {
+    running = command;
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return status;
+  } catch (error) {
+    // Commander has told it already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? STATUS.fine : STATUS.usage;
+    outside.warn(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof UsageError)) return STATUS.failed;
+    outside.warn(seeHelp(running));
+    return STATUS.usage;
+  }
+}

@@ -1,0 +1,32 @@
+/** The outside of a command that a person or a workflow has started. */
+import { createInterface } from "node:readline/promises";
+import { credentialsFrom } from "../clients/backup-server";
+import type { Outside } from "./command";
+import { openStack, type Opened } from "./site/open";
+
+/** Standard output and error, questions on the terminal, and recoveries with the environment's credentials. */
+export const terminal: Outside = {
+  print: (text) => process.stdout.write(`${text}\n`),
+  warn: (text) => process.stderr.write(`${text}\n`),
+  ask,
+  open,
+  // https://no-color.org: any value but an empty one.
+  colour: process.stdout.isTTY && !process.env["NO_COLOR"],
+};
+
+/** Without a terminal nobody can answer, and nothing is done. */
+async function ask(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new Error(`${question} Nobody can answer here: --yes`);
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await lines.question(`${question} [y/N] `);
+  lines.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+function open(stack: string): Promise<Opened> {
+  const environment = process.env;
+  return openStack(stack, {
+    credentials: () => credentialsFrom(environment),
+    proxmoxToken: environment["PROXMOX_RESTORE_TOKEN"],
+  });
+}
