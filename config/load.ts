@@ -1,10 +1,14 @@
 import type { z } from "zod";
 import { checkFleet, checkNode } from "./checks";
+import { byCause, located } from "./causes";
 import { DEFAULT_DAEMON, withoutDependents } from "./daemon";
 import { addressOfNode } from "./node";
-import { ConfigError, problemsOf, type Problem } from "./problems";
+import { problemsOf } from "./issues";
+import { readable } from "./partial";
+import { ConfigError, type Problem } from "./problems";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
 import { unfit } from "./text";
+import { isTree, type Tree } from "./tree";
 
 /** What a stack declares, parsed. */
 export interface Settings {
@@ -19,8 +23,6 @@ export interface RawSettings {
   readonly nodes: unknown;
 }
 
-type Tree = Record<string, unknown>;
-
 /** What is left of a section when another is laid over it, where that is not all of it. */
 const LEFT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
   // Replaced whole: its keys exclude one another.
@@ -33,17 +35,17 @@ const LEFT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
  * @throws ConfigError listing every problem at once, each with field, value and what is allowed.
  */
 export function loadSettings(raw: RawSettings): Settings {
-  const problems = ["proxmox", "defaults", "nodes"].flatMap((section) =>
+  const hostile = ["proxmox", "defaults", "nodes"].flatMap((section) =>
     unfit(raw[section as keyof RawSettings], [section]),
   );
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (hostile.length > 0) throw new ConfigError(hostile);
+  const problems: Problem[] = [];
   const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
-  const nodes: Record<string, NodeConfig> = {};
-  for (const [name, own] of Object.entries(nodeTrees(raw.nodes, problems))) {
-    const node = parseNode(name, raw.defaults, own, problems);
-    if (node) nodes[name] = node;
-  }
-  problems.push(...checkFleet(nodes));
+  const trees = nodeTrees(raw.nodes, problems);
+  const read = Object.entries(trees).map(([name, own]) => readNode(name, raw.defaults, own));
+  const nodes = Object.fromEntries(read.map(({ name, node }) => [name, node]));
+  const found = [...read.flatMap(({ problems: own }) => own), ...checkFleet(nodes)];
+  problems.push(...byCause(found.map((problem) => located(problem, raw.defaults, trees))));
   if (problems.length > 0 || !proxmox) throw new ConfigError(problems);
   return { proxmox, nodes: withPrimaries(nodes) };
 }
@@ -67,19 +69,20 @@ function nodeTrees(nodes: unknown, problems: Problem[]): Tree {
   return {};
 }
 
-function parseNode(
-  name: string,
-  defaults: unknown,
-  own: unknown,
-  problems: Problem[],
-): NodeConfig | undefined {
-  const named = parse(nodeName, name, ["nodes", name], problems);
+/** A node as far as it can be read, and what is wrong with it. */
+interface Read {
+  readonly name: string;
+  readonly node: NodeConfig;
+  readonly problems: readonly Problem[];
+}
+
+function readNode(name: string, defaults: unknown, own: unknown): Read {
+  const problems: Problem[] = [];
+  parse(nodeName, name, ["nodes", name], problems);
   const merged = merge(merge({ engine: { daemon: DEFAULT_DAEMON } }, defaults ?? {}), own);
-  const found: Problem[] = [];
-  const node = parse(nodeSchema, merged, ["nodes", name], found);
-  if (node) found.push(...checkNode(name, node));
-  problems.push(...found.map((problem) => located(problem, own)));
-  return named === undefined ? undefined : node;
+  const node = parse(nodeSchema, merged, ["nodes", name], problems) ?? readable(merged);
+  problems.push(...checkNode(name, node));
+  return { name, node, problems };
 }
 
 function parse<T extends z.ZodType>(
@@ -92,22 +95,6 @@ function parse<T extends z.ZodType>(
   if (result.success) return result.data;
   problems.push(...problemsOf(result.error, path));
   return undefined;
-}
-
-/** A problem is reported where the value was written: under the node, or under `defaults`. */
-function located(problem: Problem, own: unknown): Problem {
-  const [, , ...rest] = problem.path;
-  if (problem.value === undefined || has(own, rest)) return problem;
-  return { ...problem, path: ["defaults", ...rest] };
-}
-
-function has(tree: unknown, path: readonly PropertyKey[]): boolean {
-  let at: unknown = tree;
-  for (const key of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return false;
-    at = (at as Record<PropertyKey, unknown>)[key];
-  }
-  return true;
 }
 
 /** `over` on top of `base`: maps merge, everything else replaces, null removes. */
@@ -125,8 +112,4 @@ export function merge(base: unknown, over: unknown, section = ""): unknown {
 function left(path: string, base: unknown, over: unknown): unknown {
   const rule = LEFT[path];
   return rule && isTree(base) && isTree(over) ? rule(base, over) : base;
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,8 @@
 /** What the stack says already, and what follows from it for another node. */
 import { merge, type RawSettings } from "../../config/load";
 import { proxmoxSchema, type ProxmoxConfig } from "../../config/schema";
-import { ConfigError, problemsOf } from "../../config/problems";
+import { problemsOf } from "../../config/issues";
+import { ConfigError } from "../../config/problems";
 import { rawSettings, readValues } from "../../clients/pulumi/configuration";
 import type { Run } from "../../clients/process";
 import { isTree } from "./minimal";

@@ -2,7 +2,8 @@ import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
 /** What is adopted is declared too: its declaration says what it is, `adopt` only that it exists. */
-export function checkAdopted({ adopt, machine, ...node }: NodeConfig, report: Report): void {
+export function checkAdopted(node: NodeConfig, report: Report): void {
+  const { adopt, machine } = node;
   const names = { networks: Object.keys(adopt.networks), volumes: adopt.volumes };
   for (const kind of ["networks", "volumes"] as const) {
     for (const name of names[kind]) {

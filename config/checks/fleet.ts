@@ -1,24 +1,54 @@
 import { addressOf } from "../cidr";
-import type { Problem } from "../problems";
+import { attempt } from "../partial";
+import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
 
-/** Problems between nodes: two of them may not claim the same VM id or address. */
-export function checkFleet(nodes: Readonly<Record<string, NodeConfig>>): Problem[] {
+type Nodes = Readonly<Record<string, NodeConfig>>;
+
+/** Says that a value of a node, at a path below it, is not what is allowed. */
+type Report = (node: string, path: string, value: unknown, allowed: string) => void;
+
+/** Looks at one node beside all of them. */
+type Check = (name: string, node: NodeConfig, report: Report) => void;
+
+/** Problems between nodes, each with the node that comes later. */
+export function checkFleet(nodes: Nodes): Problem[] {
   const problems: Problem[] = [];
-  const owners = new Map<string, string>();
-  const claim = (what: string, name: string, path: string[], value: unknown): void => {
-    const owner = owners.get(what);
-    const allowed = `a value of its own; ${owner ?? ""} has this one`;
-    if (owner) problems.push({ path: ["nodes", name, ...path], value, allowed });
-    else owners.set(what, name);
+  const report: Report = (node, path, value, allowed) => {
+    problems.push({ path: ["nodes", node, ...path.split("/")], value, allowed });
   };
-  const names = Object.keys(nodes);
-  for (const [name, { machine, network, primary }] of Object.entries(nodes)) {
-    const unknown = typeof primary === "string" && !names.includes(primary);
-    const allowed = `a node of this stack (${names.join(", ")}), or { address, port } of one elsewhere`;
-    if (unknown) problems.push({ path: ["nodes", name, "primary"], value: primary, allowed });
-    claim(`vm ${machine.vmId}`, name, ["machine", "vmId"], machine.vmId);
-    claim(`ip ${addressOf(network.address)}`, name, ["network", "address"], network.address);
+  const checks = [primaries(nodes), own("machine/vmId", vmId), own("network/address", address)];
+  for (const [name, node] of Object.entries(nodes)) {
+    for (const check of checks) {
+      attempt(() => {
+        check(name, node, report);
+      });
+    }
   }
   return problems;
+}
+
+/** What a node has to have for itself, and as what it is compared. */
+type Claim = (node: NodeConfig) => readonly [value: unknown, as: unknown];
+
+const vmId: Claim = ({ machine }) => [machine.vmId, machine.vmId];
+const address: Claim = ({ network }) => [network.address, addressOf(network.address)];
+
+function own(path: string, claim: Claim): Check {
+  const owners = new Map<unknown, string>();
+  return (name, node, report) => {
+    const [value, as] = claim(node);
+    const owner = owners.get(as);
+    if (owner === undefined) owners.set(as, name);
+    else report(name, path, value, `a value of its own; ${keyText(owner)} has this one`);
+  };
+}
+
+function primaries(nodes: Nodes): Check {
+  const names = Object.keys(nodes);
+  const allowed = `a node of this stack (${names.map(keyText).join(", ")}), or { address, port } of one elsewhere`;
+  return (name, { primary }, report) => {
+    if (typeof primary === "string" && !names.includes(primary))
+      report(name, "primary", primary, allowed);
+  };
 }

@@ -1,3 +1,4 @@
+import { attempt } from "../partial";
 import type { Problem } from "../problems";
 import type { NodeConfig } from "../schema";
 import { checkAdopted } from "./adopt";
@@ -26,12 +27,16 @@ const CHECKS: readonly Check[] = [
   checkBackups,
 ];
 
-/** Problems of one node whose shape is right. */
+/** Problems of one node; of one that is readable in part, those that can be seen. */
 export function checkNode(name: string, node: NodeConfig): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (path, value, allowed) => {
     problems.push({ path: ["nodes", name, ...path.split("/")], value, allowed });
   };
-  for (const check of CHECKS) check(node, report);
+  for (const check of CHECKS) {
+    attempt(() => {
+      check(node, report);
+    });
+  }
   return problems;
 }

@@ -16,7 +16,9 @@ const macvlanNetwork = z.strictObject({
   driver: z.literal("macvlan"),
   parent: z
     .string()
-    .regex(/^[a-z][a-z0-9]{0,14}$/)
+    .regex(/^[a-z][a-z0-9]{0,14}$/, {
+      error: "a network interface, such as eth0: lower-case letters and digits, 15 at most",
+    })
     .describe("NIC of the node the network hangs on."),
   vlan: z
     .int()
@@ -35,7 +37,10 @@ const macvlanNetwork = z.strictObject({
     .describe("Addresses Docker must not hand out, by name (`--aux-address`)."),
 });
 
-const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork]);
+const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork], {
+  // Asked for the driver alone: what is wrong within a branch has its own words.
+  error: '"bridge" or "macvlan"',
+});
 
 /** One of `networks`. `driver` may be left out for a bridge; a discriminated union needs it spelt. */
 export const containerNetworkSchema = z.preprocess(

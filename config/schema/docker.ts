@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DEFAULT_DAEMON, daemonSchema } from "../daemon";
 import { httpUrl } from "../text";
+import { userName } from "./fields";
 
 /** `engine` of a node: the packages of Docker and its daemon. */
 export const dockerSchema = z.strictObject({
@@ -19,7 +20,7 @@ export const dockerSchema = z.strictObject({
     .optional()
     .describe("Base URL of a mirror of the distribution's archive."),
   groupMembers: z
-    .array(z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/))
+    .array(userName)
     .default([])
     .describe(
       "Members of the group docker beside the ssh user. Root-equivalent (CIS Docker 1.1.2).",

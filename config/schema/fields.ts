@@ -37,9 +37,14 @@ export const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
 
 /** Names Docker gives to networks, volumes and containers (moby daemon/names/names.go). */
 export const dockerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/, {
-  error: "a Docker name: letters, digits, and after the first character also _ . -",
+  error: "a Docker name of two characters or more: letters, digits, and after the first also _ . -",
 });
 
+/** A Linux account, as useradd takes it (useradd(8), CAVEATS). */
+export const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, {
+  error:
+    "a user name: lower-case letters, digits, _ and -, no digit or - first, 32 characters at most",
+});
 /** A public key as OpenSSH writes it. */
 export const publicKey = z
   .string()

@@ -43,6 +43,12 @@ const startup = z.strictObject({
 /** After what it may need, before nothing in particular. */
 export const DEFAULT_STARTUP = { order: 20, upDelaySeconds: 30, downDelaySeconds: 120 };
 
+/** A tag as Proxmox keeps it: in lower case (pve-common, JSONSchema.pm, pve-tag). */
+const tag = z.string().regex(/^[a-z0-9_][a-z0-9_+.-]*$/, {
+  error:
+    "a tag of lower-case letters, digits and _ + . -, which begins with none of the last three",
+});
+
 /** `machine` of a node. */
 export const machineSchema = z.strictObject({
   vmId: z.int().min(100).max(999_999_999),
@@ -50,7 +56,7 @@ export const machineSchema = z.strictObject({
   // Proxmox strips the white space around it.
   description: z.string().trim().max(8192).default(""),
   tags: z
-    .array(z.string().regex(/^[a-z0-9_][a-z0-9_+.-]*$/))
+    .array(tag)
     .refine((tags) => new Set(tags).size === tags.length, { error: "each tag once" })
     .default([]),
   cpu: z.strictObject({

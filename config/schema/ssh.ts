@@ -1,13 +1,10 @@
 import { z } from "zod";
 import { hostName, keyFile } from "../text";
-import { port, publicKey } from "./fields";
+import { port, publicKey, userName } from "./fields";
 
 /** `ssh` of a node. */
 export const sshSchema = z.strictObject({
-  user: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_-]{0,31}$/)
-    .default("ubuntu"),
+  user: userName.default("ubuntu"),
   publicKeys: z.array(publicKey).min(1).describe("Put into authorized_keys by cloud-init."),
   privateKeyFile: keyFile.describe(
     "File with the private key on the workstation; `~` is the home directory.",

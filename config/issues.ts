@@ -1,0 +1,108 @@
+import type { z } from "zod";
+import type { Problem } from "./problems";
+
+/*
+ * What zod finds, in words. A field whose rule zod cannot put into words (a pattern, a refinement) carries
+ * its own in `error`; a test walks the schema and sees to it.
+ */
+
+type Issue = z.core.$ZodIssue;
+
+/** Types by zod's names. */
+const TYPES: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  int: "a whole number",
+  object: "a map of keys",
+  record: "a map of keys",
+};
+
+/** What a length counts, one and several. */
+const COUNTED: Readonly<Record<string, readonly [string, string]>> = {
+  array: [" entry", " entries"],
+  string: [" character", " characters"],
+};
+
+/** Problems of a zod result, below `prefix`. */
+export function problemsOf(error: z.ZodError, prefix: readonly PropertyKey[]): Problem[] {
+  return error.issues.filter(isOurs).flatMap((issue) => fromIssue(issue, prefix));
+}
+
+/** Every whole number has a limit of its own in the schema; that of JavaScript says nothing to a user. */
+function isOurs(issue: Issue): boolean {
+  return !((issue.code === "too_big" || issue.code === "too_small") && issue.origin === "int");
+}
+
+function fromIssue(issue: Issue, prefix: readonly PropertyKey[]): Problem[] {
+  const path = [...prefix, ...issue.path];
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      path: [...path, key],
+      value: valueAt(issue.input, key),
+      allowed: "not a key of this section; see docs/reference/configuration.md",
+    }));
+  }
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+    return fromUnion(issue.errors, path, issue.input);
+  }
+  if (issue.code === "invalid_union" && issue.discriminator) {
+    return [{ path, value: valueAt(issue.input, issue.discriminator), allowed: issue.message }];
+  }
+  if (issue.code === "invalid_key") {
+    const allowed = issue.issues.map(allowedBy).join(", and ");
+    return [{ path, value: issue.input, allowed: `as the name: ${allowed}` }];
+  }
+  return [{ path, value: issue.input, allowed: allowedBy(issue) }];
+}
+
+/** All alternatives where the value as a whole is none of them, else what is wrong with the likeliest one. */
+function fromUnion(
+  branches: readonly (readonly Issue[])[],
+  path: readonly PropertyKey[],
+  value: unknown,
+): Problem[] {
+  const whole = branches.map((issues) => issues.find((issue) => issue.path.length === 0));
+  const each = whole.flatMap((issue) =>
+    issue && issue.code !== "unrecognized_keys" ? [allowedBy(issue)] : [],
+  );
+  if (each.length === branches.length)
+    return [{ path, value, allowed: [...new Set(each)].join(", or ") }];
+  return closest(branches).flatMap((inner) => fromIssue(inner, path));
+}
+
+/** Of the branches of a union, the one the user most likely meant: the fewest complaints. */
+function closest(branches: readonly (readonly Issue[])[]): readonly Issue[] {
+  return [...branches].sort((a, b) => weight(a) - weight(b))[0] ?? [];
+}
+
+function weight(issues: readonly Issue[]): number {
+  return issues.reduce((sum, i) => sum + (i.code === "unrecognized_keys" ? i.keys.length : 1), 0);
+}
+
+function allowedBy(issue: Issue): string {
+  switch (issue.code) {
+    case "invalid_value":
+      return issue.values.map((value) => JSON.stringify(value)).join(", ");
+    case "invalid_type":
+      return TYPES[issue.expected] ?? issue.expected;
+    case "too_small":
+      return `${issue.inclusive ? "at least" : "more than"} ${counted(issue.minimum, issue.origin)}`;
+    case "too_big":
+      return `${issue.inclusive ? "at most" : "less than"} ${counted(issue.maximum, issue.origin)}`;
+    case "not_multiple_of":
+      return `a multiple of ${issue.divisor}`;
+    default:
+      return issue.message;
+  }
+}
+
+function counted(count: number | bigint, origin: string): string {
+  const [one, several] = COUNTED[origin] ?? ["", ""];
+  return `${count}${Number(count) === 1 ? one : several}`;
+}
+
+function valueAt(input: unknown, key: string): unknown {
+  return typeof input === "object" && input !== null
+    ? (input as Record<string, unknown>)[key]
+    : undefined;
+}

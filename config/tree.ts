@@ -1,0 +1,17 @@
+/** A map, as YAML has them. */
+export type Tree = Record<string, unknown>;
+
+/** Whether a value is a map. */
+export function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether there is something at a path, be it null. */
+export function has(tree: unknown, path: readonly PropertyKey[]): boolean {
+  let at: unknown = tree;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return false;
+    at = (at as Record<PropertyKey, unknown>)[key];
+  }
+  return true;
+}

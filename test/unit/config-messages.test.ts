@@ -1,0 +1,172 @@
+import { z } from "zod";
+import { loadSettings, merge, type RawSettings } from "../../config/load";
+import { ConfigError, type Problem } from "../../config/problems";
+import { nodeSchema, proxmoxSchema } from "../../config/schema";
+import { prodWith, problems } from "../support/settings";
+
+/*
+ * What a user is told: every field of the schema is given values it cannot have, and each refusal has to be
+ * in words.
+ */
+
+interface Schema {
+  readonly const?: unknown;
+  readonly properties?: Record<string, Schema>;
+  readonly additionalProperties?: Schema | boolean;
+  readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
+}
+
+type Path = readonly (string | number)[];
+
+/** A field, and what has to stand beside it for its branch of a union to be meant. */
+interface Field {
+  readonly path: Path;
+  readonly beside: readonly (readonly [Path, unknown])[];
+}
+
+/** A key that is a name wherever one is wanted. */
+const NAME = "sample";
+
+function fieldsOf(schema: Schema, path: Path = [], beside: Field["beside"] = []): Field[] {
+  const properties = Object.entries(schema.properties ?? {});
+  const marks = properties.flatMap(([key, { const: mark }]) =>
+    mark === undefined ? [] : [[[...path, key], mark] as const],
+  );
+  const within = [...beside, ...marks];
+  const map = typeof schema.additionalProperties === "object" ? schema.additionalProperties : {};
+  return [
+    ...(path.length > 0 ? [{ path, beside }] : []),
+    ...properties.flatMap(([key, inner]) => fieldsOf(inner, [...path, key], within)),
+    ...(map === schema.additionalProperties ? fieldsOf(map, [...path, NAME], within) : []),
+    ...(schema.items ? fieldsOf(schema.items, [...path, 0], within) : []),
+    ...[...(schema.anyOf ?? []), ...(schema.oneOf ?? [])].flatMap((branch) =>
+      fieldsOf(branch, path, within),
+    ),
+  ];
+}
+
+const jsonSchema = (schema: z.ZodType): Schema =>
+  z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Schema;
+
+const unique = (fields: Field[]): Field[] => [
+  ...new Map(fields.map((field) => [JSON.stringify(field), field])).values(),
+];
+
+const NODE = unique(fieldsOf(jsonSchema(nodeSchema))).filter(
+  ({ path }) => path[0] !== "engine" || path[1] !== "daemon",
+);
+const PROXMOX = unique(fieldsOf(jsonSchema(proxmoxSchema)));
+
+/** Of every type, and of the right type too. */
+const BAD: readonly unknown[] = [
+  true,
+  -1,
+  0,
+  1.5,
+  1e300,
+  "",
+  " ",
+  "☃ no such thing;\n$(x)",
+  "/",
+  "x".repeat(20_000),
+  [],
+  [[]],
+  [true, 7, "☃"],
+  {},
+  { "☃": "☃" },
+];
+
+function written(base: unknown, { path, beside }: Field, value: unknown): unknown {
+  const marked = beside.reduce((tree, [place, mark]) => set(tree, place, mark), base);
+  return set(marked, path, value);
+}
+
+function set(tree: unknown, [key, ...rest]: Path, value: unknown): unknown {
+  if (key === undefined) return value;
+  if (typeof key === "number") return [set(undefined, rest, value)];
+  const map = typeof tree === "object" && tree !== null ? (tree as Record<string, unknown>) : {};
+  return { ...map, [key]: set(map[key], rest, value) };
+}
+
+function refusal(raw: RawSettings): ConfigError | undefined {
+  try {
+    loadSettings(raw);
+  } catch (error) {
+    if (error instanceof ConfigError) return error;
+    throw error;
+  }
+  return undefined;
+}
+
+/** Words of a validator, and anything that looks like a pattern. */
+const RAW =
+  /invalid|expected|pattern|regex|\^|\\d|\\w|\[a-z|\]\+|\)\$|\(\?|\bstring \(|zod|record\b/i;
+
+function badly({ allowed, path }: Problem): boolean {
+  return RAW.test(allowed) || allowed.trim() === "" || path.length === 0;
+}
+
+/** The problems a value brings that the same file does not have without it. */
+function check(field: Field, value: unknown, raw: RawSettings, prefix: Path): string[] {
+  const error = refusal(raw);
+  if (!error) return [];
+  // The field itself, what is inside it, or what it now asks for beside it.
+  const section = [...prefix, ...field.path.slice(0, -1)].map(String);
+  const here = error.problems.filter(({ path }) => {
+    const shown = path.map(String);
+    return section.every((key, at) => shown[at] === key || shown.length <= at);
+  });
+  const bad = error.problems.filter(badly).map((one) => `${one.path.join(".")}: ${one.allowed}`);
+  return here.length > 0 ? bad : [...bad, `not named for ${JSON.stringify(value).slice(0, 40)}`];
+}
+
+const { proxmox, defaults } = prodWith({});
+
+test("there are fields to look at", () => {
+  expect(NODE.length).toBeGreaterThan(90);
+  expect(PROXMOX.length).toBeGreaterThan(6);
+});
+
+test.each(NODE.map((field) => [field.path.join("."), field] as const))("%s", (_name, field) => {
+  const said = BAD.flatMap((value) => {
+    const own = written(defaults, field, value);
+    return check(field, value, { proxmox, nodes: { one: own } }, ["nodes", "one"]);
+  });
+  expect([...new Set(said)]).toEqual([]);
+});
+
+test.each(PROXMOX.map((field) => [field.path.join("."), field] as const))(
+  "proxmox.%s",
+  (_name, field) => {
+    const said = BAD.flatMap((value) => {
+      const own = written(proxmox, field, value);
+      return check(field, value, { ...prodWith({}), proxmox: own }, ["proxmox"]);
+    });
+    expect([...new Set(said)]).toEqual([]);
+  },
+);
+
+describe("what is allowed", () => {
+  const said = (override: unknown): string => problems(prodWith(override)).join("\n");
+
+  test.each([
+    ["a driver", { networks: { lan: { driver: "overlay" } } }, /driver: "overlay"; .*"bridge"/],
+    ["a tag", { machine: { tags: ["Über"] } }, /tags.0: "Über"; allowed: a tag of lower-case/],
+    ["a name too short", { networks: { m: {} } }, /networks.m: .*two characters or more/],
+    ["an empty list", { ssh: { publicKeys: [] } }, /publicKeys: \[\]; allowed: at least 1 entry$/],
+    ["a source", { network: { firewall: { rules: [{ source: "x" }] } } }, /source: "x"; .*prefix/],
+    ["one of two", { primary: 5 }, /primary: 5; allowed: string, or a map of keys/],
+    ["a huge number", { machine: { vmId: 1e300 } }, /^[^\n]*vmId: .*at most 999999999$/],
+  ])("%s", (_what, override, expected) => {
+    expect(said(override)).toMatch(expected);
+  });
+
+  test("every text in the configuration can be looked for in the message", () => {
+    const nodes = { one: merge(defaults, { machine: { cpu: { cores: 4096 } } }) };
+    expect(problems({ proxmox, nodes })).toEqual([
+      "nodes.one.machine.cpu.cores: 4096; allowed: at most 128",
+    ]);
+  });
+});
