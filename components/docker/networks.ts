@@ -1,5 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { DaemonConfig } from "../../config/daemon";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
 import { adoptNetwork } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
@@ -33,7 +34,7 @@ function createNetwork(
   parent: pulumi.Resource,
 ): docker.Network {
   const config = node.networks[name] as NetworkConfig;
-  return new docker.Network(resourceName, networkArgs(name, config), {
+  return new docker.Network(resourceName, networkArgs(name, config, node.engine.daemon), {
     parent,
     // Two networks can share neither name nor subnet, so a replacement has to make room first.
     deleteBeforeReplace: true,
@@ -42,34 +43,53 @@ function createNetwork(
   });
 }
 
-/** What Docker is told of a network. */
-export function networkArgs(name: string, config: NetworkConfig): docker.NetworkArgs {
-  return config.driver === "macvlan" ? macvlanArgs(name, config) : bridgeArgs(name, config);
+type Defaults = Readonly<Record<string, string>>;
+
+/**
+ * What Docker is told of a network. The daemon's `default-network-opts` are among it: it puts them into every
+ * network that does not name them, and what was not declared then reads as a reason for another network.
+ */
+export function networkArgs(
+  name: string,
+  config: NetworkConfig,
+  { "default-network-opts": defaults }: Pick<DaemonConfig, "default-network-opts"> = {},
+): docker.NetworkArgs {
+  const own = defaults?.[config.driver] ?? {};
+  return config.driver === "macvlan"
+    ? macvlanArgs(name, config, own)
+    : bridgeArgs(name, config, own);
 }
 
 type Bridge = Extract<NetworkConfig, { driver: "bridge" }>;
 type Macvlan = Extract<NetworkConfig, { driver: "macvlan" }>;
 
+const ICC = "com.docker.network.bridge.enable_icc";
+
 function bridgeArgs(
   name: string,
   { subnet, gateway, isolated, internal }: Bridge,
+  defaults: Defaults,
 ): docker.NetworkArgs {
   return {
     name,
     driver: "bridge",
     internal,
     ipamConfigs: [{ subnet, gateway }],
-    options: { "com.docker.network.bridge.enable_icc": String(!isolated) },
+    options: { [ICC]: "true", ...defaults, ...(isolated && { [ICC]: "false" }) },
   };
 }
 
-function macvlanArgs(name: string, config: Macvlan): docker.NetworkArgs {
+function macvlanArgs(name: string, config: Macvlan, defaults: Defaults): docker.NetworkArgs {
   const { parent, vlan, subnet, gateway, range, excluded } = config;
   return {
     name,
     driver: "macvlan",
     ipamConfigs: [{ subnet, gateway, ipRange: range, auxAddress: excluded }],
     // Docker makes the VLAN sub-interface `parent.tag` itself (802.1Q trunk bridge mode).
-    options: { parent: vlan ? `${parent}.${vlan}` : parent, macvlan_mode: "bridge" },
+    options: {
+      ...defaults,
+      parent: vlan ? `${parent}.${vlan}` : parent,
+      macvlan_mode: "bridge",
+    },
   };
 }

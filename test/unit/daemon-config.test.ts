@@ -1,40 +1,10 @@
 import { loadSettings } from "../../config/load";
-import {
-  DAEMON_KEYS,
-  DEFAULT_DAEMON,
-  REFUSED_KEYS,
-  reloadableKeys,
-  renderDaemonJson,
-} from "../../config/daemon";
+import { DAEMON_KEYS, DEFAULT_DAEMON, REFUSED_KEYS, reloadableKeys } from "../../config/daemon";
 import { LOG_DRIVERS, logProblems, whyNoDriver } from "../../config/daemon/log-drivers";
-import { ConfigError } from "../../config/problems";
+import { daemonProblems as problems, rendered } from "../support/daemon";
 import { prodWith } from "../support/settings";
 
 type Tree = Record<string, unknown>;
-
-/** Node `n` with this daemon over the default one. */
-function nodeWith(daemon: unknown, version = "29.10.0", more: Tree = {}) {
-  const { proxmox, defaults } = prodWith({});
-  const { engine, ...rest } = defaults as Tree;
-  const node = { ...rest, networks: {}, ...more, engine: { ...(engine as Tree), version, daemon } };
-  return loadSettings({ proxmox, nodes: { n: node } }).nodes.n;
-}
-
-const rendered = (daemon: unknown, version?: string): Tree =>
-  JSON.parse(renderDaemonJson(nodeWith(daemon, version)?.engine.daemon ?? {})) as Tree;
-
-function problems(daemon: unknown, version?: string, more?: Tree): string[] {
-  try {
-    nodeWith(daemon, version, more);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.message
-      .split("\n  ")
-      .slice(1)
-      .map((line) => line.replace("nodes.n.engine.daemon.", ""));
-  }
-  return [];
-}
 
 describe("a default that belongs to another key goes with that key's default (K4)", () => {
   const optionsOf = (daemon: Tree) => rendered(daemon)["log-opts"];

@@ -21,14 +21,18 @@ export function checkFirewall({ engine: { daemon } }: NodeConfig, report: Report
 
 const DRIVERS = ["bridge", "macvlan", "ipvlan", "overlay"];
 
+/** What only one network of a node can have. */
+const OF_ONE = ["com.docker.network.bridge.name", "parent"];
+
 export function checkDefaultOptions({ engine: { daemon } }: NodeConfig, report: Report): void {
-  for (const [driver, options] of Object.entries(daemon["default-network-opts"] ?? {}))
+  for (const [driver, options] of Object.entries(daemon["default-network-opts"] ?? {})) {
+    const path = `${PATH}/default-network-opts/${driver}`;
+    for (const name of OF_ONE)
+      if (name in options)
+        report(`${path}/${name}`, options[name], "nothing: networks cannot share it");
     if (!DRIVERS.includes(driver))
-      report(
-        `${PATH}/default-network-opts/${driver}`,
-        options,
-        `as the name: a network driver, ${DRIVERS.join(", ")}`,
-      );
+      report(path, options, `as the name: a network driver, ${DRIVERS.join(", ")}`);
+  }
 }
 
 /** Addresses of docker0: with none it has none, with one they belong together. */

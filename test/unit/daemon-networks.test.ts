@@ -1,0 +1,64 @@
+import * as pulumi from "@pulumi/pulumi";
+import { ContainerNetworks, networkArgs } from "../../components/docker/networks";
+import { daemonProblems as problems } from "../support/daemon";
+import { settle, startEngine } from "../support/mocks";
+import { prodNode } from "../support/settings";
+
+describe("daemon-wide options of networks (K12)", () => {
+  const ICC = "com.docker.network.bridge.enable_icc";
+  const MTU = "com.docker.network.driver.mtu";
+  const defaults = {
+    bridge: { [MTU]: "1400", [ICC]: "false" },
+    macvlan: { [MTU]: "1450", macvlan_mode: "private" },
+  };
+  const daemon = { "default-network-opts": defaults };
+  const bridge = {
+    driver: "bridge",
+    subnet: "172.19.0.0/24",
+    isolated: false,
+    internal: false,
+  } as const;
+  const macvlan = {
+    driver: "macvlan",
+    parent: "eth0",
+    subnet: "10.25.30.0/24",
+    gateway: "10.25.30.1",
+    excluded: {},
+  } as const;
+
+  test("are named by every declared network, or Docker's answer would ask for another one", () => {
+    expect(networkArgs("n", bridge, daemon).options).toEqual({ [MTU]: "1400", [ICC]: "false" });
+    expect(networkArgs("n", macvlan, daemon).options).toEqual({
+      [MTU]: "1450",
+      parent: "eth0",
+      macvlan_mode: "bridge",
+    });
+  });
+
+  test("give way to what the network says", () => {
+    const open = { "default-network-opts": { bridge: { [ICC]: "true" } } };
+    expect(networkArgs("n", { ...bridge, isolated: true }, open).options).toEqual({
+      [ICC]: "false",
+    });
+    expect(networkArgs("n", bridge).options).toEqual({ [ICC]: "true" });
+  });
+
+  test("reach the resource", async () => {
+    const node = prodNode({ engine: { daemon } });
+    const recorder = await startEngine({ preview: false, config: {} });
+    const machine = new pulumi.ComponentResource("test:index:Machine", "machine");
+    expect(new ContainerNetworks("n", { node, machine }).ids).toHaveProperty(
+      "development-secondary",
+    );
+    await settle(recorder);
+    const made = recorder.resources.filter(({ type }) => type === "docker:index/network:Network");
+    expect(made.map(({ inputs }) => inputs.options)).toEqual([defaults.bridge, defaults.bridge]);
+  });
+
+  test("cannot be what only one network has", () => {
+    const names = { bridge: { "com.docker.network.bridge.name": "br0" } };
+    expect(problems({ "default-network-opts": names })).toEqual([
+      'default-network-opts.bridge.com.docker.network.bridge.name: "br0"; allowed: nothing: networks cannot share it',
+    ]);
+  });
+});
