@@ -35,6 +35,13 @@ const runtime = z.strictObject({
     })
     .optional(),
   runtimeArgs: z.array(z.string()).optional(),
+  // nvidia-ctk writes it, always empty.
+  args: z
+    .array(z.string())
+    .refine((items) => items.length === 0, {
+      error: "an empty list: dockerd passes over args, runtimeArgs is its name",
+    })
+    .optional(),
   runtimeType: z.string().optional(),
   options: z.record(z.string(), z.unknown()).optional(),
 });
