@@ -62,7 +62,11 @@ const SHAPES: [name: string, file: Tree, refused?: string[]][] = [
       "seccomp-profile": "unconfined",
       "storage-driver": "btrfs",
     },
-    ['log-driver: "db"; allowed: json-file, local, journald'],
+    [
+      'log-driver: "db"; allowed: json-file, local, journald',
+      'data-root: "/volume1/@docker"; allowed: /var/lib/docker, where machine.dockerDisk is mounted',
+      'storage-driver: "btrfs"; allowed: overlay2 with machine.dockerDisk, which is XFS',
+    ],
   ],
   [
     "behind a corporate proxy",
