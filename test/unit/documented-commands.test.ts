@@ -67,6 +67,10 @@ const MANUAL: readonly { readonly call: RegExp; readonly manual: string }[] = [
     manual: "proxmox-backup-manager(1)",
   },
   {
+    call: /^proxmox-backup-manager (remote|sync-job) create \w+( --(host|auth-id|password|fingerprint|remote|remote-store|store|schedule|remove-vanished) \S+)+$/,
+    manual: "proxmox-backup-manager(1)",
+  },
+  {
     call: /^proxmox-backup-client key paperkey backup-key\.json --output-format text$/,
     manual: "proxmox-backup-client(1)",
   },
