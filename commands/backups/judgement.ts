@@ -1,7 +1,7 @@
 /** How old a backup is, and how old it may be. */
 import { pathOf, type Snapshot } from "../../clients/backup-server";
 import type { Inventory } from "../site/inventory";
-import type { Row } from "./coverage";
+import type { Row } from "./evidence";
 
 const HOUR = 3600;
 

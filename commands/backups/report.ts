@@ -1,5 +1,6 @@
 /** The coverage map for people and for programs. */
-import { isLate, type Row, type State } from "./coverage";
+import { isLate } from "./coverage";
+import type { Row, State } from "./evidence";
 import { duration } from "../duration";
 
 /** The map of one node, or why it could not be drawn. */

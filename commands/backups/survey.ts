@@ -5,7 +5,8 @@ import { isAhead, type Snapshot } from "../../clients/backup-server";
 import { readIndex } from "../site/image";
 import { takeInventory, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
-import { coverage, type Evidence, type Row, type Unasked } from "./coverage";
+import { coverage } from "./coverage";
+import type { Evidence, Row, Unasked } from "./evidence";
 
 /** What the backup of the configuration takes in any case; the backup container reads the same file. */
 export function configurationPaths(): string[] {

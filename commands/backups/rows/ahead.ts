@@ -9,7 +9,7 @@ import {
   type Section,
   type Snapshot,
 } from "../../../clients/backup-server";
-import type { Evidence, Row } from "../coverage";
+import type { Evidence, Row } from "../evidence";
 
 /** The evidence without them: they are no backups of anything that was. */
 export function withoutAhead(evidence: Evidence, now: Date): Evidence {

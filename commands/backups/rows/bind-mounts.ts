@@ -1,6 +1,6 @@
 /** Bind mounts, which no backup takes unless they are part of something else. */
 import { nameOf, type Mount } from "../../site/inventory";
-import type { Evidence, Row } from "../coverage";
+import type { Evidence, Row } from "../evidence";
 
 /** Sockets, devices and the kernel's own file systems (Filesystem Hierarchy Standard, 3.15, 6.1.4 and 6.1.7). */
 const NO_DATA = ["/run", "/var/run", "/proc", "/sys", "/dev"];

@@ -1,5 +1,5 @@
 /** The node's configuration, one item. */
-import type { Evidence, Row } from "../coverage";
+import type { Evidence, Row } from "../evidence";
 import { RPO, judged } from "../judgement";
 
 export function configurationRow({ inventory, snapshots }: Evidence, now: Date): Row {

@@ -1,6 +1,6 @@
 /** Images that containers were made from. */
 import { nameOf, type Container, type Inventory } from "../../site/inventory";
-import type { Evidence, Row } from "../coverage";
+import type { Evidence, Row } from "../evidence";
 import { RPO, judged } from "../judgement";
 
 export function imageRows({ inventory, images }: Evidence, now: Date): Row[] {

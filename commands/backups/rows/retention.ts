@@ -2,7 +2,7 @@
 import { SECTIONS, type Section } from "../../../clients/backup-server";
 import { keepsOf, type Keeps, type PruneJob } from "../../../clients/prune-jobs";
 import type { BackupsConfig } from "../../../config/schema";
-import { isUnasked, type Evidence, type Row } from "../coverage";
+import { isUnasked, type Evidence, type Row } from "../evidence";
 
 /** How to bring them in line. */
 const MEND = "npm run backups -- --server prints the command";

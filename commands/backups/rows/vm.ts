@@ -1,5 +1,5 @@
 /** The VM as a whole, which Proxmox VE backs up. */
-import { isUnasked, type Evidence, type Row } from "../coverage";
+import { isUnasked, type Evidence, type Row } from "../evidence";
 import { RPO, secondsSince } from "../judgement";
 
 export function vmRow({ vm, vmId }: Evidence, now: Date): Row {

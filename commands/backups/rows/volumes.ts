@@ -1,7 +1,7 @@
 /** Volumes: those on the node, and those that only the backups still have. */
 import { pathOf } from "../../../clients/backup-server";
 import { nameOf, ownersOf, type Volume } from "../../site/inventory";
-import type { Evidence, Row } from "../coverage";
+import type { Evidence, Row } from "../evidence";
 import { RPO, judged } from "../judgement";
 
 export function volumeRows({ inventory, snapshots }: Evidence, now: Date): Row[] {

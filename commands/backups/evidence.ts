@@ -1,0 +1,68 @@
+/** What the coverage map of a node is drawn from, and the rows it has. */
+import type { Section, Snapshot } from "../../clients/backup-server";
+import type { PruneJob } from "../../clients/prune-jobs";
+import type { BackupsConfig } from "../../config/schema";
+import type { Inventory } from "../site/inventory";
+
+export type State =
+  /** Backed up within its RPO, or kept as declared. */
+  | "ok"
+  /** The last good backup is older than that. */
+  | "late"
+  | "never"
+  /** Dated in the future, which no honest clock does. */
+  | "ahead"
+  /** The server keeps something else than what is declared. */
+  | "differs"
+  /** On purpose, by its label. */
+  | "excluded"
+  /** No backup looks at it. */
+  | "not covered"
+  /** Nothing that could be lost, such as a socket. */
+  | "no data"
+  /** Not on the node any more, but in the backups. */
+  | "gone"
+  /** It could not be asked. */
+  | "unknown";
+
+export interface Row {
+  readonly kind: "volume" | "bind mount" | "image" | "configuration" | "vm" | "retention";
+  readonly item: string;
+  /** Containers that use it. */
+  readonly usedBy: readonly string[];
+  readonly state: State;
+  /** The last good snapshot. */
+  readonly snapshot?: string;
+  /** Seconds since it was last known to be backed up as it is. */
+  readonly age?: number;
+  /** Seconds allowed. */
+  readonly rpo?: number;
+  /** Why, or what went wrong last. */
+  readonly detail?: string;
+}
+
+/** Everything the map is drawn from. */
+export interface Evidence {
+  /** Name of the node, its namespace on the backup server. */
+  readonly node: string;
+  readonly backups: BackupsConfig;
+  readonly inventory: Inventory;
+  readonly snapshots: Readonly<Record<Section, readonly Snapshot[]>>;
+  /** Ids of images by snapshot of the images section, the newest first. */
+  readonly images: readonly { readonly snapshot: Snapshot; readonly ids: readonly string[] }[];
+  /** Paths that the configuration's backup takes. */
+  readonly configurationPaths: readonly string[];
+  /** The VM's newest backup; null without one, or why Proxmox could not be asked. */
+  readonly vm: { readonly volume: string; readonly takenAt: Date } | Unasked | null;
+  readonly vmId: number;
+  /** Prune jobs of the backup server, or why it could not be asked for them. */
+  readonly pruneJobs: readonly PruneJob[] | Unasked;
+}
+
+/** Somebody who did not answer, with what was said instead. */
+export interface Unasked {
+  readonly problem: string;
+}
+
+export const isUnasked = (answer: object | null): answer is Unasked =>
+  answer !== null && "problem" in answer;
