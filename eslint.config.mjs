@@ -17,6 +17,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ["test/**/*.cjs", "test/**/*.mjs"],
+    languageOptions: { globals: { process: "readonly", require: "readonly", module: "writable" } },
+  },
+  {
     // Pulumi resources register themselves in their constructors.
     files: ["components/**/*.ts", "index.ts"],
     rules: { "max-lines": ["error", { max: 160 }] },

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { DockerNode, guardRemoval, imageKey } from "./components";
 import { connectProxmox, createImages, createStorage } from "./components/cluster";
-import { loadSettings } from "./config/load";
+import { loadSettings, type Settings } from "./config/load";
 import { readPrivateKeys } from "./config/private-keys";
 import { readSecrets } from "./config/secrets";
 import { CONTRACT, type Outputs } from "./contract/schema";
@@ -13,11 +13,7 @@ import { CONTRACT, type Outputs } from "./contract/schema";
  */
 function program(): Outputs {
   const config = new pulumi.Config();
-  const settings = loadSettings({
-    proxmox: config.getObject("proxmox"),
-    defaults: config.getObject("defaults"),
-    nodes: config.getObject("nodes"),
-  });
+  const settings = readSettings(config);
   const keys = readPrivateKeys(settings);
   const secrets = readSecrets(config, settings);
 
@@ -40,6 +36,14 @@ function program(): Outputs {
     return [name, outputs] as const;
   });
   return { contract: CONTRACT, nodes: Object.fromEntries(nodes) };
+}
+
+function readSettings(config: pulumi.Config): Settings {
+  return loadSettings({
+    proxmox: config.getObject("proxmox"),
+    defaults: config.getObject("defaults"),
+    nodes: config.getObject("nodes"),
+  });
 }
 
 export = program;

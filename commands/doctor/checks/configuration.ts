@@ -58,13 +58,12 @@ function secrets({ configuration: { sealed, ...found }, stack, environment }: Co
     );
   }
   const missing = backupSecrets(settings).find((names) => !names.some(isSet(found.keys)));
-  if (missing?.[0])
-    return fail(
-      `${missing[0]} is not set`,
-      set(missing[0], "<see docs/how-to/prepare-the-backup-server.md>"),
-    );
+  if (missing?.[0]) return fail(`${missing[0]} is not set`, set(missing[0], SEE));
   return environment["PULUMI_CONFIG_PASSPHRASE"] === "" ? weak() : pass("set and readable");
 }
+
+/** In the place of a secret of the backup server. */
+const SEE = "<see docs/how-to/prepare-the-backup-server.md>";
 
 const isSet =
   (keys: readonly string[] = []) =>
