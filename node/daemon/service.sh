@@ -36,7 +36,7 @@ complaint() {
   local texts='Error reloading configuration|Error reconfiguring the daemon|Error validating authorization plugin'
   texts+='|unable to configure the Docker daemon|file configuration validation failed|conflict labels'
   [[ -z ${SIGNALLED:-} ]] || journalctl --unit docker.service --since "@$SIGNALLED" --no-pager --output cat 2>/dev/null |
-    grep -E "$texts" || true
+    grep -E "$texts" | sed 's/^time="[^"]*" //' || true
 }
 
 # Values in force that are not those of the file, a line each; nothing when dockerd does what the file says.

@@ -153,6 +153,19 @@ describe("success of a reload is what dockerd says (K2)", () => {
   });
 });
 
+test("an attempt takes its limit, however its time is spent (K21)", () => {
+  // systemd needs a second for the start, and the daemon never answers.
+  const slow = "timeout() { sleep 1; }; settled() { false; }; POLL_SECONDS=0.1 SECONDS=0";
+  const text = ["lib", "daemon/config", "daemon/service"].map((name) =>
+    readFileSync(join(scripts, `${name}.sh`), "utf8"),
+  );
+  const { stdout } = run(`${text.join("")}\n${slow}\nrestart || echo $SECONDS`, {
+    HEALTH_TIMEOUT: "4",
+  });
+  expect(Number(stdout)).toBeGreaterThanOrEqual(4);
+  expect(Number(stdout)).toBeLessThan(7);
+});
+
 describe("a key that is taken out (K3)", () => {
   test.each<[string, unknown]>([
     ["insecure-registries", ["registry.example.org"]],
