@@ -54,9 +54,7 @@ const unique = (fields: Field[]): Field[] => [
   ...new Map(fields.map((field) => [JSON.stringify(field), field])).values(),
 ];
 
-const NODE = unique(fieldsOf(jsonSchema(nodeSchema))).filter(
-  ({ path }) => path[0] !== "engine" || path[1] !== "daemon",
-);
+const NODE = unique(fieldsOf(jsonSchema(nodeSchema)));
 const PROXMOX = unique(fieldsOf(jsonSchema(proxmoxSchema)));
 
 /** Of every type, and of the right type too. */
@@ -102,7 +100,7 @@ function refusal(raw: RawSettings): ConfigError | undefined {
 
 /** Words of a validator, and anything that looks like a pattern. */
 const RAW =
-  /invalid|expected|pattern|regex|\^|\\d|\\w|\[a-z|\]\+|\)\$|\(\?|\bstring \(|zod|record\b/i;
+  /invalid|expected|pattern|(?<!-)regex|\^|\\d|\\w|\[a-z|\]\+|\)\$|\(\?|\bstring \(|zod|record\b/i;
 
 function badly({ allowed, path }: Problem): boolean {
   return RAW.test(allowed) || allowed.trim() === "" || path.length === 0;
@@ -112,8 +110,8 @@ function badly({ allowed, path }: Problem): boolean {
 function check(field: Field, value: unknown, raw: RawSettings, prefix: Path): string[] {
   const error = refusal(raw);
   if (!error) return [];
-  // The field itself, what is inside it, or what it now asks for beside it.
-  const section = [...prefix, ...field.path.slice(0, -1)].map(String);
+  // The field itself, what is inside it, or what does not go with it elsewhere in its section.
+  const section = [...prefix, ...field.path.slice(0, 2)].map(String);
   const here = error.problems.filter(({ path }) => {
     const shown = path.map(String);
     return section.every((key, at) => shown[at] === key || shown.length <= at);
@@ -125,7 +123,7 @@ function check(field: Field, value: unknown, raw: RawSettings, prefix: Path): st
 const { proxmox, defaults } = prodWith({});
 
 test("there are fields to look at", () => {
-  expect(NODE.length).toBeGreaterThan(90);
+  expect(NODE.length).toBeGreaterThan(120);
   expect(PROXMOX.length).toBeGreaterThan(6);
 });
 
