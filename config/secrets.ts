@@ -1,6 +1,105 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./load";
 
+/** A secret of the stack's configuration: the one place that says what it is. */
+export interface Secret {
+  /** Its key, below `docker-node:`. */
+  readonly name: string;
+  /** What it is; Markdown. */
+  readonly meaning: string;
+  /** When the program needs it, in words. */
+  readonly when: string;
+  /** What follows `pulumi config set --secret <name>`. */
+  readonly example: string;
+  /** Where it goes. */
+  readonly usedBy: string;
+  /** Fewest characters. */
+  readonly minLength: number;
+  /** What these settings need: names of which any one will do, once for each that needs it. */
+  readonly needed: (settings?: Settings) => readonly (readonly string[])[];
+}
+
+const nodesWith = (part: "portainer" | "backups", settings?: Settings): string[] =>
+  Object.entries(settings?.nodes ?? {}).flatMap(([name, node]) => (node[part] ? [name] : []));
+
+const once = (name: string, needed: boolean): string[][] => (needed ? [[name]] : []);
+
+/** Every secret there is, in the order in which they are asked for. */
+export const SECRETS = [
+  {
+    name: "proxmoxApiToken",
+    meaning: "`user@realm!token=uuid` of the Proxmox API token",
+    when: "always",
+    example: "'automation@pve!pulumi=<uuid>'",
+    usedBy: "the Proxmox provider",
+    minLength: 1,
+    needed: () => [["proxmoxApiToken"]],
+  },
+  {
+    name: "agentSecret",
+    meaning: "AGENT_SECRET of the Portainer server, 16 characters or more",
+    when: "for nodes with `portainer`",
+    example: "'<AGENT_SECRET of the Portainer server>'",
+    usedBy: "the Portainer agent",
+    minLength: 16,
+    needed: (settings) => once("agentSecret", nodesWith("portainer", settings).length > 0),
+  },
+  {
+    name: "backupToken",
+    meaning:
+      "secret of the nodes' API token on the backup server; `backupToken-<node>` is one node's own",
+    when: "for nodes with `backups`",
+    example: "'<see docs/how-to/prepare-the-backup-server.md>'",
+    usedBy: "the backup container",
+    minLength: 1,
+    needed: (settings) =>
+      nodesWith("backups", settings).map((node) => [`backupToken-${node}`, "backupToken"]),
+  },
+  {
+    name: "backupKey",
+    meaning: "encryption key, the JSON that `proxmox-backup-client key create --kdf none` writes",
+    when: "for nodes with `backups`",
+    example: "'<the JSON of the key file; see docs/how-to/prepare-the-backup-server.md>'",
+    usedBy: "the backup container",
+    minLength: 1,
+    needed: (settings) => once("backupKey", nodesWith("backups", settings).length > 0),
+  },
+  {
+    name: "pbsStorageToken",
+    meaning: "secret that Proxmox VE presents to the backup server",
+    when: "with `proxmox.backupStorage`",
+    example: "'<see docs/how-to/prepare-the-backup-server.md>'",
+    usedBy: "the backup storage of the cluster",
+    minLength: 1,
+    needed: (settings) => once("pbsStorageToken", settings?.proxmox.backupStorage !== undefined),
+  },
+  {
+    name: "pbsStorageKey",
+    meaning: "encryption key of VM backups, as `backupKey`",
+    when: "never; with `proxmox.backupStorage` it may be set",
+    example: "'<the JSON of the key file>'",
+    usedBy: "the backup storage of the cluster",
+    minLength: 1,
+    needed: () => [],
+  },
+] as const satisfies readonly Secret[];
+
+/** Name of a secret that is the whole stack's. */
+type SecretName = (typeof SECRETS)[number]["name"];
+
+/** The row of a secret. */
+export function secretOf(name: SecretName): Secret {
+  return SECRETS.find((secret) => secret.name === name) as Secret;
+}
+
+/** The secrets these settings need and do not have, each by its name for the whole stack. */
+export function missingSecrets(
+  has: (name: string) => boolean,
+  settings?: Settings,
+): readonly Secret[] {
+  return SECRETS.filter(({ needed }: Secret) => needed(settings).some((names) => !names.some(has)));
+}
+
 /** Secrets of the stack's configuration, encrypted wherever they go. */
 export interface Secrets {
   proxmoxApiToken: pulumi.Output<string>;
@@ -16,44 +115,31 @@ export interface Secrets {
  * Reads every secret the settings call for, before anything is touched.
  * @throws RunError that names all that are missing, and how each is set
  */
-export function readSecrets(config: pulumi.Config, { proxmox, nodes }: Settings): Secrets {
-  const reader = new Reader(config);
-  const withBackups = Object.entries(nodes).filter(([, { backups }]) => backups);
-  const agents = Object.values(nodes).some(({ portainer }) => portainer);
-  const secrets = {
-    proxmoxApiToken: reader.need("proxmoxApiToken"),
-    agentSecret: agents ? reader.need("agentSecret", 16) : undefined,
+export function readSecrets(config: pulumi.Config, settings: Settings): Secrets {
+  requireSecrets(config, settings);
+  const read = (name: SecretName) =>
+    config.getSecret(name, { minLength: secretOf(name).minLength });
+  const need = (name: SecretName) => read(name) ?? pulumi.secret("");
+  const backups = (node: string) => ({
+    token: config.getSecret(`backupToken-${node}`) ?? need("backupToken"),
+    key: need("backupKey"),
+  });
+  return {
+    proxmoxApiToken: need("proxmoxApiToken"),
+    agentSecret: nodesWith("portainer", settings).length > 0 ? need("agentSecret") : undefined,
     backups: Object.fromEntries(
-      withBackups.map(([name]) => {
-        const own = config.getSecret(`backupToken-${name}`);
-        return [name, { token: own ?? reader.need("backupToken"), key: reader.need("backupKey") }];
-      }),
+      nodesWith("backups", settings).map((node) => [node, backups(node)]),
     ),
-    storage: proxmox.backupStorage && {
-      token: reader.need("pbsStorageToken"),
-      key: config.getSecret("pbsStorageKey"),
+    storage: settings.proxmox.backupStorage && {
+      token: need("pbsStorageToken"),
+      key: read("pbsStorageKey"),
     },
   };
-  reader.finish();
-  return secrets;
 }
 
-class Reader {
-  private readonly missing = new Set<string>();
-
-  constructor(private readonly config: pulumi.Config) {}
-
-  need(key: string, minLength = 1): pulumi.Output<string> {
-    const value = this.config.getSecret(key, { minLength });
-    if (!value) this.missing.add(key);
-    return value ?? pulumi.secret("");
-  }
-
-  finish(): void {
-    if (this.missing.size === 0) return;
-    const commands = [...this.missing].map((key) => `  pulumi config set --secret ${key} <value>`);
-    throw new pulumi.RunError(
-      ["secrets are missing; nothing was changed:", ...commands].join("\n"),
-    );
-  }
+function requireSecrets(config: pulumi.Config, settings: Settings): void {
+  const missing = missingSecrets((name) => config.getSecret(name) !== undefined, settings);
+  if (missing.length === 0) return;
+  const commands = missing.map(({ name }) => `  pulumi config set --secret ${name} <value>`);
+  throw new pulumi.RunError(["secrets are missing; nothing was changed:", ...commands].join("\n"));
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { REFUSED_KEYS, documentedDaemonSchema } from "../../config/daemon";
 import { nodeSchema, proxmoxSchema } from "../../config/schema";
+import { SECRETS, type Secret } from "../../config/secrets";
 
 /** The part of JSON Schema that zod writes here. */
 export interface Schema {
@@ -29,15 +30,17 @@ The keys of a stack file, \`Pulumi.<stack>.yaml\`. \`docker-node:defaults\` hold
 by name. Both have the shape below. Maps merge, everything else replaces, and \`null\` removes a value. The program checks every
 key before it touches anything. An unknown key is an error.
 
-| secret | meaning |
-|---|---|
-| \`docker-node:proxmoxApiToken\` | \`user@realm!token=uuid\` of the Proxmox API token |
-| \`docker-node:agentSecret\` | AGENT_SECRET of the Portainer server, 16 characters or more; for nodes with \`portainer\` |
-| \`docker-node:backupToken\` | secret of the nodes' API token on the backup server; for nodes with \`backups\`. \`backupToken-<node>\` is one node's own |
-| \`docker-node:backupKey\` | encryption key, the JSON that \`proxmox-backup-client key create --kdf none\` writes; for nodes with \`backups\` |
-| \`docker-node:pbsStorageToken\` | secret that Proxmox VE presents to the backup server; with \`proxmox.backupStorage\` |
-| \`docker-node:pbsStorageKey\` | encryption key of VM backups, likewise; optional |
+## Secrets
+
+Each is set by \`pulumi config set --secret <name> <value>\`; a file's text by \`… <name> < <file>\`.
+
+| secret | meaning | needed | goes to | value |
+|---|---|---|---|---|
 `;
+
+function secretRow({ name, meaning, when, usedBy, example }: Secret): string {
+  return tableRow([`\`docker-node:${name}\``, meaning, when, usedBy, `\`${example}\``]);
+}
 
 /** The whole page. */
 export function configurationPage(): string {
@@ -50,7 +53,8 @@ export function configurationPage(): string {
       ...rows(toSchema(schema)),
     ].join("\n");
   const parts = [
-    INTRO,
+    `${INTRO}${SECRETS.map(secretRow).join("\n")}`,
+    "",
     section("docker-node:proxmox", proxmoxSchema),
     "",
     section("docker-node:nodes.<name>", nodeSchema),

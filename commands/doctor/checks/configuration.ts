@@ -1,13 +1,11 @@
 /** The stack's configuration, its secrets, and the keys it names. */
 import { bareKey, homePath } from "../../../config/node";
 import { readPrivateKey } from "../../../config/private-keys";
+import { missingSecrets, secretOf, type Secret } from "../../../config/secrets";
 import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
 
 /** `user@realm!token=uuid` (pveum(1)). */
 const TOKEN = /^[^\s@!=]+@[\w.-]+![A-Za-z][\w.-]*=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-/** What the program requires of agentSecret (config/secrets.ts). */
-const SECRET_LENGTH = 16;
 
 export const configurationChecks: readonly Check[] = [
   { id: "configuration", title: "Configuration", run: configuration },
@@ -41,42 +39,24 @@ function configuration({ configuration: { settings, problems }, stack }: Context
 
 function secrets({ configuration: { sealed, ...found }, stack, environment }: Context): Finding {
   if (sealed !== undefined) return fail(`cannot be read: ${sealed}`, unseal(sealed, stack));
-  const set = (key: string, value: string): string =>
-    `pulumi config set --secret ${key} '${value}' --stack ${stack}`;
-  const { apiToken, agentSecret, settings } = found;
-  if (apiToken === undefined || !TOKEN.test(apiToken)) {
-    const what = apiToken === undefined ? "is not set" : "has not the form user@realm!token=uuid";
-    const example = "automation@pve!pulumi=<uuid>";
-    return fail(`proxmoxApiToken ${what}`, set("proxmoxApiToken", example));
-  }
-  const portainer = Object.values(settings?.nodes ?? {}).some((node) => node.portainer);
-  if (portainer && (agentSecret?.length ?? 0) < SECRET_LENGTH) {
-    const what = agentSecret === undefined ? "is not set" : `is shorter than ${SECRET_LENGTH}`;
-    return fail(
-      `agentSecret ${what}`,
-      set("agentSecret", "<AGENT_SECRET of the Portainer server>"),
+  const wrong = (secret: Secret, what: string): Finding =>
+    fail(
+      `${secret.name} ${what}`,
+      `pulumi config set --secret ${secret.name} ${secret.example} --stack ${stack}`,
     );
-  }
-  const missing = backupSecrets(settings).find((names) => !names.some(isSet(found.keys)));
-  if (missing?.[0]) return fail(`${missing[0]} is not set`, set(missing[0], SEE));
+  const { apiToken, agentSecret, keys = [], settings } = found;
+  const known: Partial<Record<string, boolean>> = {
+    proxmoxApiToken: apiToken !== undefined,
+    agentSecret: agentSecret !== undefined,
+  };
+  const [missing] = missingSecrets((name) => known[name] ?? keys.includes(name), settings);
+  if (missing) return wrong(missing, "is not set");
+  if (!TOKEN.test(apiToken ?? ""))
+    return wrong(secretOf("proxmoxApiToken"), "has not the form user@realm!token=uuid");
+  const agent = secretOf("agentSecret");
+  if (agent.needed(settings).length > 0 && (agentSecret ?? "").length < agent.minLength)
+    return wrong(agent, `is shorter than ${agent.minLength}`);
   return environment["PULUMI_CONFIG_PASSPHRASE"] === "" ? weak() : pass("set and readable");
-}
-
-/** In the place of a secret of the backup server. */
-const SEE = "<see docs/how-to/prepare-the-backup-server.md>";
-
-const isSet =
-  (keys: readonly string[] = []) =>
-  (name: string): boolean =>
-    keys.includes(name);
-
-/** What the program requires for backups (config/secrets.ts); of several names any one will do. */
-function backupSecrets(settings: Context["configuration"]["settings"]): string[][] {
-  const nodes = Object.entries(settings?.nodes ?? {}).filter(([, node]) => node.backups);
-  const tokens = nodes.map(([name]) => ["backupToken", `backupToken-${name}`]);
-  const key = nodes.length > 0 ? [["backupKey"]] : [];
-  const storage = settings?.proxmox.backupStorage ? [["pbsStorageToken"]] : [];
-  return [...tokens, ...key, ...storage];
 }
 
 /** An empty passphrase is legal, and no protection. */
