@@ -17,16 +17,9 @@ import type { Site } from "../site/site";
 import { planContainer } from "./container";
 import { planVm } from "./machine";
 import { planPlatform } from "./platform";
-import {
-  OBJECTIVES,
-  describe,
-  json,
-  perform,
-  verdict,
-  type Kind,
-  type Outcome,
-  type Recovery,
-} from "./steps";
+import { describe, json, verdict } from "./describe";
+import { perform } from "./perform";
+import { OBJECTIVES, type Kind, type Outcome, type Recovery } from "./steps";
 import { planVolume } from "./volume";
 
 const SUMMARY = "Brings back what was lost: a container, a volume, a platform, a VM.";

@@ -1,5 +1,6 @@
 /** From what `docker inspect` showed to what the Docker API is asked for to have the same again. */
 import type { Attachment, Container, Image, Mount, Network } from "../site/inventory";
+import { byName, sharesNetwork } from "./references";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -10,25 +11,33 @@ export interface Creation {
   readonly joins: readonly { readonly network: string; readonly endpoint: Fields }[];
 }
 
+/** What else was there at the time, to find by its id what a container refers to. */
+export interface Surroundings {
+  readonly containers: readonly Container[];
+  readonly networks: readonly Network[];
+}
+
 /**
- * The container again, with what Docker made up on its own taken out and anonymous volumes by their names.
+ * The container again, with what Docker made up on its own taken out, anonymous volumes by their names, and other
+ * containers and networks by theirs.
  * @param image what it is made from, if that goes by another name now
  */
-export function creationOf(container: Container, image = container.Config.Image): Creation {
-  const { Config, HostConfig, Id } = container;
-  const short = Id.slice(0, 12);
-  const { Hostname, ...config } = Config as Fields & { Hostname?: string };
-  const own = Hostname !== undefined && Hostname !== "" && Hostname !== short;
+export function creationOf(
+  container: Container,
+  image = container.Config.Image,
+  surroundings: Surroundings = { containers: [], networks: [] },
+): Creation {
+  const short = container.Id.slice(0, 12);
+  const host = hostConfigOf(container, surroundings);
   const endpoints = Object.entries(container.NetworkSettings?.Networks ?? {})
     .filter(([name]) => !isBuiltIn(name))
     .map(([network, attachment]) => ({ network, endpoint: endpointOf(attachment, short) }));
-  const first = endpoints.find(({ network }) => network === HostConfig["NetworkMode"]);
+  const first = endpoints.find(({ network }) => network === host["NetworkMode"]);
   return {
     body: {
-      ...config,
-      ...(own && !isShared(HostConfig) ? { Hostname } : {}),
+      ...configOf(container, short),
       Image: image,
-      HostConfig: { ...HostConfig, Binds: bindsOf(container), ContainerIDFile: "" },
+      HostConfig: host,
       ...(first
         ? { NetworkingConfig: { EndpointsConfig: { [first.network]: first.endpoint } } }
         : {}),
@@ -36,6 +45,32 @@ export function creationOf(container: Container, image = container.Config.Image)
     joins: endpoints.filter((one) => one !== first),
   };
 }
+
+/** Ports and an address of its own are the network's, which may be another container's (moby, runconfig: they conflict). */
+function configOf({ Config, HostConfig }: Container, short: string): Fields {
+  const { Hostname, ...config } = Config as Fields & { Hostname?: string };
+  const own = Hostname !== undefined && Hostname !== "" && Hostname !== short;
+  const kept = { ...config, ...(own && !isShared(HostConfig) ? { Hostname } : {}) };
+  return sharesNetwork(HostConfig) ? without(kept, ["ExposedPorts", "MacAddress"]) : kept;
+}
+
+/** `VolumesFrom` is in `Mounts` already, whether that container still exists or not. */
+function hostConfigOf(container: Container, { containers, networks }: Surroundings): Fields {
+  const { HostConfig } = container;
+  const own = sharesNetwork(HostConfig)
+    ? without(HostConfig, ["PortBindings", "PublishAllPorts", "Links"])
+    : HostConfig;
+  const network = networks.find(({ Id }) => Id !== undefined && Id === own["NetworkMode"]);
+  return {
+    ...without(byName(own, containers), ["VolumesFrom"]),
+    ...(network ? { NetworkMode: network.Name } : {}),
+    Binds: bindsOf(container),
+    ContainerIDFile: "",
+  };
+}
+
+const without = (fields: Fields, names: readonly string[]): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
 
 const isBuiltIn = (network: string): boolean =>
   ["bridge", "host", "none", "default"].includes(network);
@@ -53,7 +88,10 @@ function endpointOf({ IPAMConfig, Links, Aliases, DriverOpts }: Attachment, id: 
   };
 }
 
-/** Binds as they were, and every volume that an image's VOLUME made: its data is under that name. */
+/**
+ * Binds as they were, every volume that an image's VOLUME made, whose data is under that name, and what came from another
+ * container (`VolumesFrom`).
+ */
 function bindsOf(container: Container): string[] {
   const { HostConfig, Mounts = [] } = container;
   const binds = (HostConfig["Binds"] ?? []) as string[];
@@ -62,11 +100,14 @@ function bindsOf(container: Container): string[] {
     ...binds.map((bind) => bind.split(":")[1]),
     ...mounts.map(({ Target }) => Target),
   ]);
-  const anonymous = Mounts.filter(isVolume).filter(({ Destination }) => !declared.has(Destination));
+  const others = Mounts.filter((mount) => isVolume(mount) || mount.Type === "bind").filter(
+    ({ Destination }) => !declared.has(Destination),
+  );
+  const source = (mount: Mount): string => (isVolume(mount) ? (mount.Name ?? "") : mount.Source);
   const mode = ({ RW = true }: Mount): string => (RW ? "" : ":ro");
   return [
     ...binds,
-    ...anonymous.map((mount) => `${mount.Name ?? ""}:${mount.Destination}${mode(mount)}`),
+    ...others.map((mount) => `${source(mount)}:${mount.Destination}${mode(mount)}`),
   ];
 }
 

@@ -7,6 +7,7 @@ import { onDockerOf } from "../../clients/pulumi/stack";
 import { nameOf, takeInventory, type Container } from "../site/inventory";
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import type { Site } from "../site/site";
+import { inOrder } from "./references";
 import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
 
 /** Part of the configuration's archive that is about Docker's content, not a file of the node. */
@@ -160,7 +161,9 @@ function leftStep({ site, folder }: Plan): Step {
       const file = join(folder, DEFINITIONS, "containers.json");
       const known = JSON.parse(readFileSync(file, "utf8")) as Container[];
       const here = new Set((await takeInventory(site.shell)).containers.map(nameOf));
-      const missing = known.map(nameOf).filter((name) => !here.has(name));
+      const missing = inOrder(known)
+        .map(nameOf)
+        .filter((name) => !here.has(name));
       const commands = missing.map(
         (name) => `npm run restore -- container ${site.name} ${name} --yes`,
       );

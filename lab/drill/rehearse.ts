@@ -7,7 +7,8 @@ import { BACKUP_CONTAINER } from "../../commands/site/inventory";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
 import type { Site } from "../../commands/site/site";
-import { OBJECTIVES, perform, type Kind, type Recovery } from "../../commands/restore/steps";
+import { perform } from "../../commands/restore/perform";
+import { OBJECTIVES, type Kind, type Recovery } from "../../commands/restore/steps";
 import { planVolume } from "../../commands/restore/volume";
 
 /** Where a rehearsal takes place. */

@@ -5,7 +5,8 @@ import { delimiter, join } from "node:path";
 import { renderScript, type ScriptName } from "../../node/scripts";
 import { planPlatform } from "../../commands/restore/platform";
 import { pipe, run } from "../../clients/process";
-import { perform, type Outcome } from "../../commands/restore/steps";
+import { perform } from "../../commands/restore/perform";
+import type { Outcome } from "../../commands/restore/steps";
 import { FakeSite } from "../support/recovery";
 
 const SAVED = "var/lib/docker-node/recovery/platform-2026-01-31T100000Z.tar";

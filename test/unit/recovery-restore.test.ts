@@ -5,12 +5,9 @@ import { planContainer, type ContainerOptions } from "../../commands/restore/con
 import type { Container } from "../../commands/site/inventory";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
-import {
-  describe as shown,
-  perform,
-  type Outcome,
-  type Recovery,
-} from "../../commands/restore/steps";
+import { describe as shown } from "../../commands/restore/describe";
+import { perform } from "../../commands/restore/perform";
+import type { Outcome, Recovery } from "../../commands/restore/steps";
 import { FakeSite } from "../support/recovery";
 
 const ID = `sha256:${"a".repeat(64)}`;
@@ -166,6 +163,88 @@ describe("an undeclared container", () => {
     expect(error).toMatch(/web is unhealthy: docker logs web/);
     expect(error).toMatch(/state: restored, but "wait until web runs/);
     expect(site.log.filter((line) => line.includes("DELETE"))).toEqual([]);
+  });
+
+  describe("that shares another's network", () => {
+    const VPN: Container = {
+      ...WEB,
+      Id: "f".repeat(64),
+      Name: "/vpn",
+      HostConfig: { NetworkMode: "front" },
+      NetworkSettings: { Networks: { front: {} } },
+      Mounts: [],
+    };
+    const APP: Container = {
+      ...WEB,
+      Config: { Image: "registry/web:1", ExposedPorts: { "80/tcp": {} } },
+      HostConfig: { NetworkMode: `container:${VPN.Id}` },
+      NetworkSettings: { Networks: {} },
+      Mounts: [],
+    };
+    const started = (): string[] =>
+      site.log.flatMap((line) => /^api POST \/containers\/(\w+)\/start$/.exec(line)?.[1] ?? []);
+
+    beforeEach(() => {
+      delete site.archives.configuration;
+      site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z", {
+        ...definitions,
+        "definitions/containers.json": [APP, VPN],
+      });
+      site.answers["api GET /containers/vpn/json"] = RUNS;
+    });
+
+    test("comes back after that one, and without ports", async () => {
+      expect(await restore()).toMatchObject({ ok: true });
+      const creations = site.log.flatMap(
+        (line) => /create\?name=(\w+) (.*)/.exec(line)?.slice(1) ?? [],
+      );
+      expect(creations.filter((_, index) => index % 2 === 0)).toEqual(["vpn", "web"]);
+      expect(JSON.parse(creations[3] ?? "")).toEqual({
+        Image: "registry/web:1",
+        HostConfig: { NetworkMode: "container:vpn", Binds: [], ContainerIDFile: "" },
+      });
+      // A network that both would need is made once.
+      expect(site.log.filter((line) => line.includes("/networks/create"))).toHaveLength(1);
+    });
+
+    test("that is there by another id is meant, and started if it does not run", async () => {
+      const there = { ...VPN, Id: "1".repeat(64), State: { Running: false } };
+      site.inventory = { ...site.inventory, containers: [there] };
+      expect(await restore()).toMatchObject({ ok: true });
+      expect(started()).toEqual(["vpn", "new"]);
+      expect(site.log.find((line) => line.includes("create?name=web"))).toContain(
+        '"NetworkMode":"container:vpn"',
+      );
+    });
+
+    test("which nobody has any more is named", async () => {
+      delete site.archives.configuration;
+      site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z", {
+        ...definitions,
+        "definitions/containers.json": [APP],
+      });
+      await expect(planContainer(site, "web")).rejects.toThrow(
+        `web refers to the container ${VPN.Id}, which neither node nor backup has`,
+      );
+    });
+
+    test("has to be made anew too when that one is replaced", async () => {
+      site.inventory = { ...site.inventory, containers: [VPN, APP] };
+      const { afterwards } = await planContainer(site, "vpn", { force: true });
+      expect(afterwards).toEqual([
+        expect.stringContaining("docker rm vpn.before-"),
+        "web refers to the container before: npm run restore -- container proj-docker02 web --force",
+      ]);
+    });
+
+    test("the platform's list of what is missing has that one first", async () => {
+      await act(await planPlatform(site, scratch));
+      const list = printed.join("\n");
+      expect(list.indexOf("proj-docker02 vpn --yes")).toBeGreaterThan(0);
+      expect(list.indexOf("proj-docker02 vpn --yes")).toBeLessThan(
+        list.indexOf("proj-docker02 web --yes"),
+      );
+    });
   });
 
   test("a name the backup does not have", async () => {

@@ -11,7 +11,8 @@ import { pipe, run, type Command } from "../../clients/process";
 import { connect } from "../../clients/backup-server";
 import type { NodeShell } from "../../clients/ssh";
 import { backupsOf, type Site } from "../../commands/site/site";
-import { describe as shown, perform } from "../../commands/restore/steps";
+import { describe as shown } from "../../commands/restore/describe";
+import { perform } from "../../commands/restore/perform";
 import { planVolume } from "../../commands/restore/volume";
 import { prodNode } from "../support/settings";
 

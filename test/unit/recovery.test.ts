@@ -7,6 +7,7 @@ import { duration } from "../../commands/duration";
 import { coverage, isLate } from "../../commands/backups/coverage";
 import type { Evidence, Row } from "../../commands/backups/evidence";
 import { creationOf, sourceOf } from "../../commands/restore/definition";
+import { inOrder, referencesOf } from "../../commands/restore/references";
 import { onDockerOf } from "../../clients/pulumi/stack";
 import type { Container, Inventory } from "../../commands/site/inventory";
 import { openStack, type Opened } from "../../commands/site/open";
@@ -16,7 +17,9 @@ import { summary, type Rehearsal } from "../../lab/drill/rehearse";
 import { json, table } from "../../commands/backups/report";
 import { serverCommands } from "../../commands/backups/server";
 import { word } from "../../clients/ssh";
-import { describe as shown, perform, verdict, type Recovery } from "../../commands/restore/steps";
+import { describe as shown, verdict } from "../../commands/restore/describe";
+import { perform } from "../../commands/restore/perform";
+import type { Recovery } from "../../commands/restore/steps";
 import { FakeSite, pruneJobsOf } from "../support/recovery";
 import { prodNode, stackFile } from "../support/settings";
 import type { PruneJob } from "../../clients/prune-jobs";
@@ -509,6 +512,84 @@ describe("definitions", () => {
       named("mail", "host"),
       named("x", "container:y"),
     ]).toEqual(["mail", undefined, undefined, undefined]);
+  });
+
+  const vpn = container("vpn", { Id: "f".repeat(64) });
+  const surroundings = { containers: [vpn], networks: [{ Name: "front", Id: "9".repeat(64) }] };
+  const hostOf = (HostConfig: Record<string, unknown>): Record<string, unknown> =>
+    creationOf(container("web", { HostConfig }), undefined, surroundings).body[
+      "HostConfig"
+    ] as Record<string, unknown>;
+
+  test("in another's network there are no ports, and no address of its own", () => {
+    const { body } = creationOf(
+      container("web", {
+        Config: {
+          Image: "i",
+          Hostname: "vpn",
+          ExposedPorts: { "80/tcp": {} },
+          MacAddress: "02:42:ac:11:00:02",
+        },
+        HostConfig: {
+          NetworkMode: `container:${vpn.Id}`,
+          PortBindings: { "80/tcp": [] },
+          PublishAllPorts: false,
+          Links: null,
+        },
+      }),
+      undefined,
+      surroundings,
+    );
+    expect(body).toEqual({
+      Image: "i",
+      HostConfig: { NetworkMode: "container:vpn", Binds: [], ContainerIDFile: "" },
+    });
+  });
+
+  test("other containers and networks are meant by name: their ids are others by then", () => {
+    const id = `container:${vpn.Id}`;
+    expect(hostOf({ IpcMode: id, PidMode: id, Cgroup: id })).toMatchObject({
+      IpcMode: "container:vpn",
+      PidMode: "container:vpn",
+      Cgroup: "container:vpn",
+    });
+    expect(hostOf({ IpcMode: "private", PidMode: "" })).toMatchObject({
+      IpcMode: "private",
+      PidMode: "",
+    });
+    expect(hostOf({ NetworkMode: "container:vpn" })["NetworkMode"]).toBe("container:vpn");
+    expect(hostOf({ NetworkMode: `container:${"e".repeat(64)}` })["NetworkMode"]).toBe(
+      `container:${"e".repeat(64)}`,
+    );
+    expect(hostOf({ NetworkMode: "9".repeat(64) })["NetworkMode"]).toBe("front");
+  });
+
+  test("what came from another container's volumes is mounted without it", () => {
+    const Mounts = [
+      { Type: "volume", Name: "data", Source: "/x", Destination: "/data" },
+      { Type: "bind", Source: "/srv/up", Destination: "/up", RW: false },
+      { Type: "tmpfs", Source: "", Destination: "/tmp" },
+    ];
+    const { body } = creationOf(
+      container("web", { Mounts, HostConfig: { VolumesFrom: ["gone"] } }),
+    );
+    expect(body["HostConfig"]).toEqual({
+      Binds: ["data:/data", "/srv/up:/up:ro"],
+      ContainerIDFile: "",
+    });
+  });
+
+  test("those that others refer to come first, also in a circle", () => {
+    const app = container("app", {
+      HostConfig: { NetworkMode: `container:${vpn.Id}`, Links: ["/db:/app/db"] },
+    });
+    const db = container("db", { HostConfig: { IpcMode: "container:vpn" } });
+    const [one, two] = ["one", "two"].map((name, index, names) =>
+      container(name, { HostConfig: { PidMode: `container:${names[1 - index] ?? ""}` } }),
+    ) as [Container, Container];
+    expect(referencesOf(app, [app, vpn, db])).toEqual(["vpn", "db"]);
+    const names = inOrder([app, one, db, vpn, two]).map(({ Name }) => Name);
+    expect(names).toEqual(["/vpn", "/db", "/app", "/two", "/one"]);
   });
 
   test("aliases without the old id; Docker's own networks are not joined", () => {

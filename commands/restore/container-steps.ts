@@ -1,0 +1,123 @@
+/** Steps that make one container again, from its definition. */
+import { poll } from "../../clients/poll";
+import { ensureImage } from "../site/image";
+import { nameOf, takeInventory, type Container, type ContainerState } from "../site/inventory";
+import { docker, type Site } from "../site/site";
+import { creationOf, networkBody, networksOf, sourceOf, type Creation } from "./definition";
+import { named, type Definitions } from "./definitions";
+import { done, type Step } from "./steps";
+
+/** Networks that are neither there nor planned; `planned` is told of those that are from now on. */
+export function networkSteps(
+  site: Site,
+  container: Container,
+  { networks }: Definitions,
+  planned: Set<string>,
+): Step[] {
+  const missing = networksOf(container).filter((name) => !planned.has(name));
+  return missing.map((name) => {
+    planned.add(name);
+    const network = networks.find(({ Name }) => Name === name);
+    if (!network) throw new Error(`network ${name}: neither on the node nor in the backup`);
+    return {
+      title: `make the network ${name}`,
+      run: () => done(docker(site, "POST", "/networks/create", networkBody(network))),
+      undo: {
+        title: `remove the network ${name}`,
+        run: () => docker(site, "DELETE", `/networks/${name}`),
+      },
+    };
+  });
+}
+
+/** @param saved what the container that exists is called from then on, if there is one */
+export function createSteps(
+  site: Site,
+  container: Container,
+  definitions: Definitions,
+  saved: string | undefined,
+): Step[] {
+  const { Config, Image: id } = container;
+  const [name, source] = [nameOf(container), sourceOf(container, definitions.images)];
+  let image = Config.Image;
+  const have: Step = {
+    title: `have the image ${Config.Image}: pulled from ${source || "nowhere"}, or from the images' backup`,
+    run: async () => (image = await ensureImage(site, { name: Config.Image, source, id })),
+  };
+  const create: Step = {
+    title: `create and start ${name}`,
+    run: () => done(make(site, name, creationOf(container, image, definitions))),
+    undo: { title: `remove ${name}`, run: () => removeIfThere(site, name) },
+    commits: true,
+  };
+  return [have, ...(saved ? [setAside(site, container, name, saved)] : []), create];
+}
+
+async function make(site: Site, name: string, { body, joins }: Creation): Promise<void> {
+  const query = `?name=${encodeURIComponent(name)}`;
+  const { Id } = await docker<{ Id: string }>(site, "POST", `/containers/create${query}`, body);
+  for (const { network, endpoint } of joins)
+    await docker(site, "POST", `/networks/${encodeURIComponent(network)}/connect`, {
+      Container: Id,
+      EndpointConfig: endpoint,
+    });
+  await docker(site, "POST", `/containers/${Id}/start`);
+}
+
+async function removeIfThere(site: Site, name: string): Promise<void> {
+  const { containers } = await takeInventory(site.shell);
+  if (containers.some(named(name))) await docker(site, "DELETE", `/containers/${name}?force=1`);
+}
+
+/** Not to be started by the daemon either, or two would want the same ports. */
+function setAside(site: Site, { HostConfig }: Container, name: string, saved: string): Step {
+  const post = (path: string, body?: unknown): Promise<unknown> =>
+    docker(site, "POST", `/containers/${path}`, body);
+  return {
+    title: `stop ${name} and keep it as ${saved}`,
+    run: async () => {
+      await post(`${name}/stop?t=60`);
+      await post(`${name}/update`, { RestartPolicy: { Name: "no" } });
+      return done(post(`${name}/rename?name=${saved}`));
+    },
+    undo: {
+      title: `bring ${name} back`,
+      run: async () => {
+        const { containers } = await takeInventory(site.shell);
+        if (containers.some(named(saved))) await post(`${saved}/rename?name=${name}`);
+        await post(`${name}/update`, { RestartPolicy: HostConfig["RestartPolicy"] });
+        await post(`${name}/start`);
+      },
+    },
+  };
+}
+
+/** A container can share nothing with one that does not run. */
+export const startStep = (site: Site, name: string, user: string): Step => ({
+  title: `start ${name}, which ${user} refers to`,
+  run: () => done(docker(site, "POST", `/containers/${name}/start`)),
+});
+
+/** @param seconds until it has to run, and be healthy where it has a health check */
+export function healthStep(site: Site, name: string, seconds: number): Step {
+  return {
+    title: `wait until ${name} runs, and is healthy if it can tell`,
+    run: async () => {
+      let state: ContainerState | undefined;
+      const patience = { everyMs: 2_000, limitMs: seconds * 1000, now: site.now };
+      const health = await poll(patience, async () => {
+        const path = `/containers/${name}/json`;
+        state = (await docker<{ State: ContainerState }>(site, "GET", path)).State;
+        return isSettled(state) ? healthOf(state) : undefined;
+      });
+      if (health !== undefined) return `runs, ${health}`;
+      const why = state?.Running ? `is ${healthOf(state)}` : "does not run";
+      throw new Error(`${name} ${why}: docker logs ${name}`);
+    },
+  };
+}
+
+const healthOf = ({ Health }: ContainerState): string => Health?.Status ?? "without a health check";
+
+const isSettled = (state: ContainerState): boolean =>
+  state.Running && !["starting", "unhealthy"].includes(healthOf(state));

@@ -1,0 +1,44 @@
+/** What a backup of the configuration knows of containers, networks and images. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { choose, pathOf, type Snapshot } from "../../clients/backup-server";
+import { withScratch } from "../site/image";
+import { nameOf, type Container, type Image, type Network } from "../site/inventory";
+import type { Site } from "../site/site";
+
+export interface Definitions {
+  readonly snapshot: Snapshot;
+  readonly containers: readonly Container[];
+  readonly networks: readonly Network[];
+  readonly images: readonly Image[];
+}
+
+export async function readDefinitions(site: Site, wanted: string): Promise<Definitions> {
+  const all = await site.repository.snapshots("configuration");
+  const snapshot = choose(all, "configuration", wanted, site.now());
+  return withScratch(async (folder) => {
+    const files = join(folder, "files");
+    await site.repository.extract("configuration", snapshot, "files.pxar", files);
+    const read = (name: string): unknown =>
+      JSON.parse(readFileSync(join(files, "definitions", `${name}.json`), "utf8"));
+    return {
+      snapshot,
+      containers: read("containers") as Container[],
+      networks: read("networks") as Network[],
+      images: read("images") as Image[],
+    };
+  });
+}
+
+export const named =
+  (name: string) =>
+  (container: Container): boolean =>
+    nameOf(container) === name;
+
+/** @throws Error naming what there is */
+export function find({ containers, snapshot }: Definitions, name: string): Container {
+  const found = containers.find(named(name));
+  if (found) return found;
+  const names = containers.map(nameOf).join(", ") || "none";
+  throw new Error(`${pathOf(snapshot)} has no container ${name}; it has: ${names}`);
+}

@@ -1,0 +1,88 @@
+/** Does a recovery, step by step, and takes back what was begun when one fails. */
+import type { Print } from "../command";
+import { duration } from "../duration";
+import { secondsBetween, type Outcome, type Recovery, type Step } from "./steps";
+
+interface Circumstances {
+  readonly now?: () => Date;
+  /** Stops it between two steps, as a failure would. */
+  readonly signal?: AbortSignal;
+  /** When somebody began to wait; default: now. */
+  readonly since?: Date;
+}
+
+/** Does it; on failure takes back what was begun, the last first, and says what state things are in. */
+export async function perform(
+  recovery: Recovery,
+  print: Print,
+  { now = clock, signal, since: began = now() }: Circumstances = {},
+): Promise<Outcome> {
+  const error = await attempt(recovery, print, now, signal);
+  const seconds = secondsBetween(began, now());
+  const age = recovery.takenAt ? secondsBetween(recovery.takenAt, began) : 0;
+  return { ok: error === undefined, seconds, age, ...(error === undefined ? {} : { error }) };
+}
+
+/** What went wrong, and the state after it. */
+async function attempt(
+  recovery: Recovery,
+  print: Print,
+  now: () => Date,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const begun: Step[] = [];
+  try {
+    for (const [index, step] of recovery.steps.entries()) {
+      signal?.throwIfAborted();
+      if (begun.at(-1)?.commits) begun.length = 0;
+      begun.push(step);
+      await performStep(step, `${index + 1}/${recovery.steps.length}`, print, now);
+    }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    print(`FAILED: ${reason}`);
+    const state = await takeBack(begun, recovery, print);
+    print(state);
+    return `${reason}\n${state}`;
+  }
+  return undefined;
+}
+
+const clock = (): Date => new Date();
+
+async function performStep(
+  { title, run }: Step,
+  at: string,
+  print: Print,
+  now: () => Date,
+): Promise<void> {
+  const began = now();
+  print(`${began.toISOString().slice(11, 19)}  ${at} ${title}`);
+  const found = await run();
+  const took = duration(secondsBetween(began, now()));
+  print(`          ${found ?? "done"} (${took})`);
+}
+
+/** Stops at the first thing that cannot be taken back: what is kept for it must not be removed. */
+async function takeBack(begun: readonly Step[], recovery: Recovery, print: Print): Promise<string> {
+  const committed = isPastCommit(begun, recovery);
+  const pending = begun.flatMap(({ undo }) => (undo ? [undo] : [])).reverse();
+  for (const [index, { title, run }] of pending.entries()) {
+    print(`          taking back: ${title}`);
+    try {
+      await run();
+    } catch (error) {
+      const left = pending.slice(index).map((undo) => undo.title);
+      const reason = error instanceof Error ? error.message : String(error);
+      return `state: NOT as before. This could not be taken back: ${left.join("; ")} (${reason})`;
+    }
+  }
+  if (committed) return `state: restored, but "${begun.at(-1)?.title ?? ""}" is still to be done`;
+  return "state: as it was before, nothing is lost";
+}
+
+/** Whether a step that commits came before the first one that could be taken back. */
+function isPastCommit(begun: readonly Step[], { steps }: Recovery): boolean {
+  const first = begun[0];
+  return first !== undefined && steps.slice(0, steps.indexOf(first)).some(({ commits }) => commits);
+}
