@@ -49,6 +49,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   daemon: ["daemon/config", "daemon/validate", "daemon/service", "daemon/checks"],
   "recovery/platform": ["daemon/validate"],
   "recovery/volume": ["backup/digest"],
+  "recovery/rehearsal": ["backup/digest"],
 };
 
 /** The files of `node/` that make up a script, in their order. */

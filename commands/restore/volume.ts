@@ -1,5 +1,5 @@
 /** A volume from its snapshot: extracted beside it and checked, and only then put in its place. */
-import { ensureImage } from "../site/image";
+import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import {
   BACKUP_CONTAINER,
   nameOf,
@@ -7,36 +7,9 @@ import {
   takeInventory,
   type Inventory,
 } from "../site/inventory";
-import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
-import { docker, type Site } from "../site/site";
-import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
-
-/** `meta.conf` beside a volume's archive. */
-interface Meta {
-  readonly driver?: string;
-  readonly labels?: Readonly<Record<string, string>> | null;
-  readonly options?: Readonly<Record<string, string>> | null;
-  /** How the volume was held still while it was read: stop, pause or none. */
-  readonly consistency?: string;
-  /** Digest of the tree at that time, by `tree_digest` of node/recovery/volume.sh. */
-  readonly digest?: string | null;
-}
-
-interface Plan {
-  readonly site: Site;
-  readonly volume: string;
-  readonly snapshot: Snapshot;
-  readonly meta: Meta;
-  /** Whether the node has the volume. */
-  readonly exists: boolean;
-  /** Running containers that use it, and the one that backs it up. */
-  readonly running: readonly string[];
-  /** What was there before, if the volume exists. */
-  readonly safety: string;
-  readonly staging: string;
-  image: string;
-  digest: string;
-}
+import type { Site } from "../site/site";
+import { OBJECTIVES, type Recovery } from "./steps";
+import { stepsOf, type Meta, type Plan } from "./volume-steps";
 
 /**
  * Plans it; nothing is touched.
@@ -64,18 +37,6 @@ export async function planVolume(
   };
 }
 
-/** Containers stand still only while the checked content is put in its place. */
-const stepsOf = (plan: Plan): Step[] => [
-  imageStep(plan),
-  extractStep(plan),
-  checkStep(plan),
-  stopStep(plan),
-  ...(plan.exists ? [safetyStep(plan)] : []),
-  fillStep(plan),
-  startStep(plan),
-  tidyStep(plan),
-];
-
 async function gather(
   site: Site,
   volume: string,
@@ -97,139 +58,5 @@ async function gather(
     staging: `${volume}.restoring`,
     image: site.backups.image,
     digest: "",
-  };
-}
-
-/** One step of node/recovery/volume.sh. */
-const act = (
-  { site, image, volume: subject }: Plan,
-  action: string,
-  volume: string,
-  variables: Readonly<Record<string, string>> = {},
-): Promise<string> =>
-  site.shell.script("recovery/volume", {
-    ACTION: action,
-    SUBJECT: subject,
-    VOLUME: volume,
-    IMAGE: image,
-    ...variables,
-  });
-
-function imageStep(plan: Plan): Step {
-  const { image } = plan;
-  return {
-    title: `have the backup image on the node: ${image}`,
-    run: async () => {
-      plan.image = await ensureImage(plan.site, { name: image, source: image });
-      return undefined;
-    },
-  };
-}
-
-function extractStep(plan: Plan): Step {
-  const { site, snapshot, staging } = plan;
-  const source = ["volumes", snapshot, "data.pxar"] as const;
-  const command = (): string[] => extraction(plan);
-  return {
-    title: `extract ${pathOf(snapshot)} into the volume ${staging}`,
-    command: `${site.repository.shown(...source, "-")} |\n  ${site.shell.shown(command())}`,
-    run: async () => {
-      await act(plan, "stage", staging);
-      await site.shell.feed(command(), site.repository.stream(...source));
-      return undefined;
-    },
-    undo: { title: `remove ${staging}`, run: () => act(plan, "remove", staging) },
-  };
-}
-
-/** Owners are the host's, as they are in the archive; nothing but the volume can be reached. */
-function extraction({ volume, staging, image }: Plan): string[] {
-  return [
-    ...["docker", "run", "--interactive", "--rm", "--label", `docker-node.recovery=${volume}`],
-    ...["--pull", "never", "--userns", "host", "--network", "none", "--log-driver", "none"],
-    ...["--mount", `type=volume,source=${staging},target=/restore,volume-nocopy`],
-    ...["--entrypoint", "pxar", image, "extract", "-", "/restore"],
-  ];
-}
-
-function checkStep(plan: Plan): Step {
-  const { meta, staging } = plan;
-  const recorded = meta.digest ?? undefined;
-  return {
-    title: recorded
-      ? `compare ${staging} with the digest recorded at the backup`
-      : `take the digest of ${staging}; the snapshot has none`,
-    run: async () => {
-      plan.digest = await act(plan, "digest", staging);
-      if (recorded === undefined || recorded === plan.digest) return `sha256 ${plan.digest}`;
-      const difference = `extracted sha256 ${plan.digest}, recorded ${recorded}`;
-      // The digest is taken beside the archive: of a volume that was written to meanwhile it may differ.
-      if (heldStill(meta)) throw new Error(`not what was backed up: ${difference}`);
-      return `${difference}: the volume was in use during its backup (consistency none)`;
-    },
-  };
-}
-
-const heldStill = ({ consistency }: Meta): boolean => ["stop", "pause"].includes(consistency ?? "");
-
-function stopStep(plan: Plan): Step {
-  const { volume, running } = plan;
-  return {
-    title:
-      running.length > 0 ? `stop ${running.join(", ")}` : "nothing runs that has to be stopped",
-    run: () => done(act(plan, "stop", volume)),
-    undo: {
-      title: running.length > 0 ? `start ${running.join(", ")}` : "nothing to start",
-      run: () => act(plan, "start", volume),
-    },
-  };
-}
-
-function safetyStep(plan: Plan): Step {
-  const { volume, safety } = plan;
-  return {
-    title: `copy ${volume} as it is to ${safety}`,
-    run: async () => `sha256 ${await act(plan, "copy", safety, { FROM: volume })}`,
-    undo: { title: `remove ${safety}`, run: () => act(plan, "remove", safety) },
-  };
-}
-
-function fillStep(plan: Plan): Step {
-  const { site, volume, staging, safety, exists } = plan;
-  return {
-    title: `put the content of ${staging} into ${volume}${exists ? "" : ", made anew"}, and compare`,
-    run: async () => {
-      if (!exists) await docker(site, "POST", "/volumes/create", creation(plan));
-      const found = await act(plan, "copy", volume, { FROM: staging });
-      if (found === plan.digest) return `sha256 ${found}`;
-      throw new Error(`${volume} has sha256 ${found}, ${staging} ${plan.digest}`);
-    },
-    undo: exists
-      ? {
-          title: `put ${safety} back into ${volume}`,
-          run: () => act(plan, "copy", volume, { FROM: safety }),
-        }
-      : { title: `remove ${volume}`, run: () => act(plan, "remove", volume) },
-    commits: true,
-  };
-}
-
-function creation({ volume, meta }: Plan): unknown {
-  const { driver = "local", labels, options } = meta;
-  return { Name: volume, Driver: driver, Labels: labels ?? {}, DriverOpts: options ?? {} };
-}
-
-function startStep(plan: Plan): Step {
-  return {
-    title: "start what was stopped",
-    run: async () => (await act(plan, "start", plan.volume)) || "nothing was",
-  };
-}
-
-function tidyStep(plan: Plan): Step {
-  const { staging } = plan;
-  return {
-    title: `remove ${staging}`,
-    run: () => done(act(plan, "remove", staging)),
   };
 }

@@ -74,9 +74,11 @@ inspect() {
   if (($# == 0)); then printf '[]\n'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
 }
 
-# take_digest DIRECTORY: sets DIGEST; fails when a file could not be read, as one that is removed meanwhile.
+# take_digest DIRECTORY: sets DIGEST; fails when a file could not be read, as one that is removed meanwhile. What .pxarexclude
+# names is not in the archive, so no digest of the whole tree could be compared with it.
 take_digest() {
   DIGEST=''
+  if [[ -n $(find "$1" -name .pxarexclude -print -quit 2>/dev/null || true) ]]; then return 0; fi
   guarded bash -c "set -uo pipefail; $(declare -f tree_digest); tree_digest \"\$1\"" digest "$1" >"$SPOOL/digest" 2>/dev/null ||
     return 1
   DIGEST=$(<"$SPOOL/digest")

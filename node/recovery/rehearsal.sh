@@ -8,6 +8,8 @@
 SCRIPT=rehearsal
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../backup/digest.sh
+declare -F tree_digest >/dev/null || . "${BASH_SOURCE[0]%/*}/../backup/digest.sh"
 
 VOLUME=drill-data
 NETWORK=drill-net
@@ -15,14 +17,8 @@ CONTAINER=drill-web
 
 mountpoint() { docker_cli volume inspect --format '{{.Mountpoint}}' "$1"; }
 
-# digest DIRECTORY: types, modes, owners, links and contents of all below.
-digest() {
-  (
-    cd "$1" || exit 1
-    find . -printf '%P|%y|%m|%U|%G|%l\0' | LC_ALL=C sort -z
-    find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum --
-  ) | sha256sum | cut -d ' ' -f 1
-}
+# digest DIRECTORY: in a shell of its own, since it goes there.
+digest() { (tree_digest "$1"); }
 
 # Everything a file system can hold that an archive may forget.
 make_volume() {

@@ -1,11 +1,12 @@
 # shellcheck shell=bash
 # One step of bringing a volume back. Nothing here removes data that is not somewhere else too.
-# ACTION      stage, digest, stop, copy, start or remove
+# ACTION      stage, thaw, digest, stop, copy, start or remove
 # SUBJECT     the volume that is to come back
 # VOLUME      the one this step is about: that, or one made for it
 # IMAGE       image whose bash, cp and find do the work (stage, digest, copy)
 # FROM        volume to copy from (copy)
-# Result: the digest of the volume's tree (digest, copy), the names that were started (start), otherwise none
+# Result: the digest of the volume's tree (digest, copy), the names that were started (start), what had flags (thaw),
+# otherwise none
 SCRIPT=volume
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
@@ -41,6 +42,22 @@ digest() { in_container tree_digest 'tree_digest /tree' "source=$1,target=/tree,
 
 idle() { [[ -z $(docker_cli ps --quiet --filter "label=$LABEL") ]]; }
 
+# frozen DIRECTORY: how many files and directories below have one of the flags by which nobody may change or remove them.
+frozen() { { lsattr -aR -- "$1" 2>/dev/null || true; } | { grep -cE '^[^ /]*[ai][^ /]* /' || true; }; }
+
+# thaw VOLUME takes these flags away, and says of how many. Extracting sets them as the archive has them, and a copy does not
+# take them along: whatever is to be copied, replaced or removed must not have them.
+thaw() {
+  local root count
+  command -v lsattr >/dev/null || return 0
+  root="$ROOT_DIR$(docker_cli volume inspect --format '{{.Mountpoint}}' "$1")"
+  count=$(frozen "$root")
+  ((count > 0)) || return 0
+  chattr -R -f -ai -- "$root" || true
+  [[ $(frozen "$root") == 0 ]] || fail "files of $1 cannot be changed: chattr -R -ai $root"
+  printf '%s files or directories have the flags append only or immutable, which are not restored (chattr +a, +i)\n' "$count"
+}
+
 # A place to extract into, empty. An earlier run that was killed may have left a container that is about to end.
 stage() {
   wait_for "${IDLE_TIMEOUT:-600}" idle || fail "another recovery of $SUBJECT is under way"
@@ -50,12 +67,16 @@ stage() {
 
 copy() {
   exists "$FROM" || fail "there is no volume $FROM"
-  if ! exists "$VOLUME"; then docker_cli volume create "${MADE[@]}" "$VOLUME" >/dev/null; fi
+  if exists "$VOLUME"; then thaw "$VOLUME" >/dev/null; else docker_cli volume create "${MADE[@]}" "$VOLUME" >/dev/null; fi
   in_container refill refill "source=$FROM,target=/from,readonly" "source=$VOLUME,target=/to,volume-nocopy"
   digest "$VOLUME"
 }
 
-remove() { if exists "$1"; then docker_cli volume rm "$1" >/dev/null; fi; }
+remove() {
+  exists "$1" || return 0
+  thaw "$1" >/dev/null
+  docker_cli volume rm "$1" >/dev/null
+}
 
 # names OPTION...: running containers, on one line.
 names() { docker_cli ps --format '{{.Names}}' "$@" | xargs; }
@@ -94,7 +115,7 @@ main() {
   require ACTION SUBJECT VOLUME
   case $ACTION in
     stage | copy | stop | start) "$ACTION" ;;
-    digest | remove) "$ACTION" "$VOLUME" ;;
+    thaw | digest | remove) "$ACTION" "$VOLUME" ;;
     *) fail "ACTION is $ACTION" ;;
   esac
 }

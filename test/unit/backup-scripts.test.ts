@@ -230,6 +230,12 @@ describe("volumes", () => {
     });
   });
 
+  test("no digest of a tree that is not all in the archive: .pxarexclude counts", () => {
+    write("volumes/data/_data/deep/.pxarexclude", "*.tmp\n");
+    expect(backup("volumes").status).toBe(0);
+    expect(json("fake/store/node1/volumes/data/meta.conf")).toMatchObject({ digest: null });
+  });
+
   test("are left out by a label, and forgotten when they are gone", () => {
     volumes({ data: {}, other: {}, scratch: { labels: { "docker-node.backup": "false" } } });
     backup("volumes");

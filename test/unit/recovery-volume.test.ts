@@ -2,7 +2,7 @@
  * A volume's recovery with real pipes and files: the scripts run here, in a scratch directory, with
  * test/fixtures/recovery in place of docker, curl and the backup client.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -34,6 +34,7 @@ beforeEach(() => {
   printed = [];
 });
 afterEach(() => {
+  spawnSync("chattr", ["-R", "-f", "-i", home]);
   fs.rmSync(home, { recursive: true, force: true });
 });
 
@@ -135,7 +136,7 @@ test("a plan touches nothing and says what would be done", async () => {
      1. have the backup image on the node: backup:1@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
      2. extract host/data/2026-01-31T02:30:00Z into the volume data.restoring
           proxmox-backup-client restore host/data/2026-01-31T02:30:00Z data.pxar - --ns proj-docker02/volumes --keyfile /key |
-            docker run --interactive --rm --label docker-node.recovery=data --pull never --userns host --network none --log-driver none --mount type=volume,source=data.restoring,target=/restore,volume-nocopy --entrypoint pxar backup:1@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb extract - /restore
+            docker run --interactive --rm --label docker-node.recovery=data --pull never --userns host --network none --log-driver none --cap-add LINUX_IMMUTABLE --mount type=volume,source=data.restoring,target=/restore,volume-nocopy --entrypoint pxar backup:1@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb extract - /restore
           if it fails: remove data.restoring
      3. take the digest of data.restoring; the snapshot has none
      4. stop web, docker_node_backup
@@ -181,6 +182,49 @@ describe("the recorded digest", () => {
     backedUp({ file: "precious" }, { digest: "0".repeat(64), consistency: "none" });
     expect(await restore()).toMatchObject({ ok: true });
     expect(printed.join("\n")).toContain("was in use during its backup");
+  });
+});
+
+/** Whether files here can be such that nobody may change them: it takes root, and a file system that keeps flags. */
+const freezes = ((): boolean => {
+  const file = join(fs.mkdtempSync(join(tmpdir(), "recovery-")), "file");
+  fs.writeFileSync(file, "");
+  const able = ["+i", "-i"].map((flag) => spawnSync("chattr", [flag, file]).status === 0);
+  fs.rmSync(join(file, ".."), { recursive: true });
+  return able.every(Boolean);
+})();
+
+(freezes ? describe : describe.skip)("files that nobody may change (chattr +i)", () => {
+  const FLAGS =
+    "1 files or directories have the flags append only or immutable, which are not restored (chattr +a, +i)";
+
+  test("come back with their content, and what is not restored of them is told", async () => {
+    backedUp({ file: "precious", other: "x" });
+    put("frozen", "file");
+    expect(await restore()).toMatchObject({ ok: true });
+    expect(content("data")).toEqual({ file: "precious", other: "x" });
+    expect(volumes()).toEqual(["data"]);
+    expect(printed.join("\n")).toContain(FLAGS);
+    // Nothing keeps the next one from replacing it.
+    expect(await restore()).toMatchObject({ ok: true });
+  });
+
+  test("in the live volume do not keep it from being replaced, and are told", async () => {
+    lost();
+    backedUp({ file: "precious" });
+    execFileSync("chattr", ["+i", join(home, "volumes/data/newer")]);
+    expect(await restore()).toMatchObject({ ok: true });
+    expect(content("data")).toEqual({ file: "precious" });
+    expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
+    expect(printed.join("\n")).toContain(`in data as it was, ${FLAGS}`);
+  });
+
+  test("left by a run that was killed are no obstacle", async () => {
+    backedUp({ file: "precious" });
+    put("volumes/data.restoring/half", "…");
+    execFileSync("chattr", ["+i", join(home, "volumes/data.restoring/half")]);
+    expect(await restore()).toMatchObject({ ok: true });
+    expect(volumes()).toEqual(["data"]);
   });
 });
 
