@@ -24,7 +24,7 @@ const USAGE = `usage: npm run lab [-- COMMAND]
   status     what runs, and where
   ssh [CMD]  a shell on the node, or one command
   consumer up or destroy: the stack of examples/consumer, on the node
-  run CMD…   any command with the lab's pulumi, as: run npm run plan -- --stack lab
+  run CMD…   any command with the lab's pulumi, as: run npx docker-node plan --stack lab
   down       stop everything and remove every trace
 
 DOCKER_NODE_LAB names an instance, to have several at once.`;
@@ -98,7 +98,8 @@ async function consumer(lab: Lab, [operation]: string[]): Promise<number> {
 }
 
 async function runInLab(lab: Lab, [command, ...args]: string[]): Promise<number> {
-  if (!command) throw new Error("run: a command is missing, such as: npm run plan -- --stack lab");
+  if (!command)
+    throw new Error("run: a command is missing, such as: npx docker-node plan --stack lab");
   await openStack(lab);
   const env = { ...process.env, ...cliEnv(lab) };
   return spawnSync(command, args, { stdio: "inherit", env }).status ?? 1;

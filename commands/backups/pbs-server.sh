@@ -47,7 +47,7 @@ usage: pbs-server.sh [--datastore NAME] [--path DIRECTORY] [--vm-datastore NAME]
   --rotate-vm                likewise for Proxmox VE's token
   --dry-run                  only print the commands
 
-npm run backups -- --server prints the command line for a stack's nodes.
+npx docker-node backups --server prints the command line for a stack's nodes.
 END
 }
 

@@ -3,7 +3,7 @@
 # the paths named. Run by an administrator on a Proxmox node; may be run again. docs/how-to/prepare-proxmox.md
 # tells what each privilege is for.
 #
-#   npm run --silent doctor -- --print-role --stack prod | ssh root@<node> bash -s -- --dry-run
+#   npx docker-node doctor --print-role --stack prod | ssh root@<node> bash -s -- --dry-run
 #
 # prints this script with the stack's paths as its first arguments.
 set -euo pipefail

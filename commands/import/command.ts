@@ -20,7 +20,7 @@ interface Options extends GlobalOptions {
   readonly portainer?: string;
   readonly yes?: boolean;
   readonly plan: boolean;
-  readonly cwd: string;
+  readonly cwd?: string;
 }
 
 /** Adds the command. */
@@ -35,15 +35,11 @@ export function addImport(program: Command, { outside, end }: Session): void {
     .option("--portainer <address>", "the Portainer server; default: that of the other nodes")
     .option("--yes", "accept the host key and write without asking")
     .option("--no-plan", "do not show what the next up would change")
-    .option(
-      "--cwd <dir>",
-      "directory of the Pulumi project; default: this one",
-      (dir: string) => resolve(dir),
-      ROOT,
-    )
+    .option("--cwd <dir>", "directory of the Pulumi project; default: this one")
     .action(async (vmId: number, _, command: Command) => {
       const { stack = DEFAULT_STACK, yes = false, ...rest } = command.optsWithGlobals<Options>();
-      end(await importVm(vmId, { ...rest, stack, yes }, outside));
+      const cwd = resolve(rest.cwd ?? ROOT);
+      end(await importVm(vmId, { ...rest, stack, yes, cwd }, outside));
     });
 }
 

@@ -46,9 +46,12 @@ async function ask(cluster: Cluster, path: string): Promise<unknown> {
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error;
     const status = error.status === 0 ? "" : ` (${error.status})`;
-    throw new Error(`Proxmox: GET ${path}: ${error.message}${status}; npm run doctor says more`, {
-      cause: error,
-    });
+    throw new Error(
+      `Proxmox: GET ${path}: ${error.message}${status}; npx docker-node doctor says more`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -103,6 +103,6 @@ async function sayWhatIsNext(
     outside.print(
       `Before up: pulumi config set --secret agentSecret '<AGENT_SECRET>' --stack ${stack}`,
     );
-  outside.print(`What the next up changes: npm run plan -- --stack ${stack}`);
+  outside.print(`What the next up changes: npx docker-node plan --stack ${stack}`);
   return plan ? showPlan({ stack, cwd }, outside) : STATUS.fine;
 }

@@ -4,7 +4,7 @@ import { isMap, isScalar, parse, parseDocument, stringify, type Node, type YAMLM
 import { isTree, type Tree } from "./minimal";
 
 const NODES = "docker-node:nodes";
-const NOTE = "# Adopted by `npm run import`, see docs/how-to/adopt-a-vm.md";
+const NOTE = "# Adopted by `npx docker-node import`, see docs/how-to/adopt-a-vm.md";
 
 /** The file has a node of that name that says something else. */
 export class NodeExists extends Error {

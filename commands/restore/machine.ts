@@ -43,7 +43,7 @@ export async function planVm(site: Site, options: VmOptions = {}): Promise<Recov
       waitStep(site, options.bootSeconds ?? BOOT_SECONDS),
     ],
     afterwards: [
-      "the program may know more than the backup: see what differs with npm run plan -- --drift, then pulumi up --refresh",
+      "the program may know more than the backup: see what differs with npx docker-node plan --drift, then pulumi up --refresh",
     ],
   };
 }

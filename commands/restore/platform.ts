@@ -165,7 +165,7 @@ function leftStep({ site, folder }: Plan): Step {
         .map(nameOf)
         .filter((name) => !here.has(name));
       const commands = missing.map(
-        (name) => `npm run restore -- container ${site.name} ${name} --yes`,
+        (name) => `npx docker-node restore container ${site.name} ${name} --yes`,
       );
       return commands.length === 0 ? "none" : ["", ...commands].join("\n            ");
     },

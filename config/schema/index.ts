@@ -32,7 +32,9 @@ export const nodeSchema = z.strictObject({
   backups: backupsSchema.optional(),
   adopt: adoptSchema
     .default({ networks: {}, volumes: [] })
-    .describe("What exists already and is taken over as it is; `npm run import` writes it."),
+    .describe(
+      "What exists already and is taken over as it is; `npx docker-node import` writes it.",
+    ),
   primary: primarySchema
     .optional()
     .describe("The primary node, by its name in this stack or its address; asked from this node."),

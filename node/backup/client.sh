@@ -39,7 +39,7 @@ reach() {
     return 1
   if client snapshot list --ns "$NODE_NAME/$1" --output-format json; then return 0; fi
   # Its listing of a directory that is not there (pbs-datastore, hierarchy.rs).
-  [[ $ERROR != *ENOENT* ]] || ERROR="there is no namespace $NODE_NAME/$1 (npm run backups -- --server): $ERROR"
+  [[ $ERROR != *ENOENT* ]] || ERROR="there is no namespace $NODE_NAME/$1 (npx docker-node backups --server): $ERROR"
   return 1
 }
 

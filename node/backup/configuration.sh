@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034 # for other parts
 # What makes this engine this one: files of the node as a tree, and what the engine was told, as `docker inspect` shows it.
 
-# The list is a file of its own, since `npm run backups` reads it too. What is not there is left out.
+# The list is a file of its own, since `npx docker-node backups` reads it too. What is not there is left out.
 mapfile -t CONFIGURATION_FILES <"$HERE/configuration.paths"
 
 backup_configuration() { backup_item configuration configuration take_configuration; }

@@ -54,11 +54,11 @@ afterAll(async () => {
 
 const open = () => openLab(lab, log);
 
-/** `npm run restore`, in this process. */
+/** `npx docker-node restore`, in this process. */
 const restoring = (...args: string[]): Promise<number> =>
   runCommandLine(["restore", ...args, "--stack", "lab", "--yes"], { print: log, warn: log, open });
 
-/** `npm run backups`: status and the node's map. */
+/** `npx docker-node backups`: status and the node's map. */
 async function map(): Promise<{ code: number; coverage: NodeCoverage }> {
   let text = "";
   const code = await runCommandLine(["backups", "--stack", "lab", "--json", NODE], {

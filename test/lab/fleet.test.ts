@@ -18,7 +18,7 @@ import { Proxmox, Shell, Steps, log, stateFiles, statusOf, waitFor } from "./sup
 
 /*
  * proj-docker01, made by hand as nodes were before this program, becomes a node of a stack: looked at and
- * written down by `npm run import`, adopted by `up`. What runs on it must not notice.
+ * written down by `npx docker-node import`, adopted by `up`. What runs on it must not notice.
  */
 
 jest.setTimeout(30 * 60_000);
@@ -78,7 +78,7 @@ function nodesIn(text: string): Record<string, unknown> {
   return config["docker-node:nodes"] ?? {};
 }
 
-/** `npm run import`, answered with yes or no; its status and everything it said. */
+/** `npx docker-node import`, answered with yes or no; its status and everything it said. */
 async function runImport(answer: boolean): Promise<{ status: number; said: string }> {
   const lines: string[] = [];
   const port = lab.forwards[String(VM.vmId)]?.ssh ?? 0;

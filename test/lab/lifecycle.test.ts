@@ -135,7 +135,10 @@ describe("the tutorial", () => {
   });
 
   step("looks at the node, and asks for nothing", async () => {
-    for (const line of between("npm run lab", "npm run lab -- run npm run plan -- --stack lab"))
+    for (const line of between(
+      "npm run lab",
+      "npm run lab -- run npx docker-node plan --stack lab",
+    ))
       expect([line, await typed(line)]).toEqual([line, 0]);
   });
 

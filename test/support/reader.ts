@@ -26,9 +26,9 @@ export type Call = readonly string[];
 const RECORDED: Readonly<Record<string, string>> = {
   docker: "",
   go: "",
-  npx: "",
+  npm: "",
   // The script is the one that the real command prints; its own test is that of the doctor.
-  npm: 'case " $* " in *" --print-role "*) cat "$READER_SCRIPT" ;; esac',
+  npx: 'case " $* " in *" --print-role "*) cat "$READER_SCRIPT" ;; esac',
   pulumi: "",
   "proxmox-backup-client": "",
   "proxmox-backup-manager": "",

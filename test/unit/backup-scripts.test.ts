@@ -622,7 +622,7 @@ describe("the server", () => {
     fake("server", "ENOENT: No such file or directory\n");
     expect(backup("volumes").status).toBe(1);
     expect(status()["volume/data"]?.error).toBe(
-      "there is no namespace node1/volumes (npm run backups -- --server): Error: ENOENT: No such file or directory",
+      "there is no namespace node1/volumes (npx docker-node backups --server): Error: ENOENT: No such file or directory",
     );
     expect(read("fake/calls").match(/client snapshot/g)).toHaveLength(1);
   });

@@ -354,7 +354,7 @@ describe("this machine", () => {
 describe("the role", () => {
   const node = prodNode();
 
-  test("script and page are up to date; npm run doctor -- --render makes them so", () => {
+  test("script and page are up to date; npx docker-node doctor --render makes them so", () => {
     expect(renderScript()).toBe(fs.readFileSync(SCRIPT, "utf8"));
     const plain = (text: string): string => text.replaceAll(/[ -]+/g, " ");
     expect(plain(renderPage())).toBe(plain(fs.readFileSync(PAGE, "utf8")));

@@ -7,7 +7,10 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Command } from "commander";
+import { makeProgram } from "../../commands/cli";
 import { scriptFor } from "../../commands/doctor/render";
+import { terminal } from "../../commands/terminal";
 import { ROOT, commands, documents, read, repositoryFiles, testNames } from "../support/documents";
 import { Reader, type Call } from "../support/reader";
 import { prodNode } from "../support/settings";
@@ -86,30 +89,60 @@ afterAll(() => {
   reader.dispose();
 });
 
-/** Help of one of our commands, or of one below it, by the script that runs it; asked once. */
+/** Help of a script that is a command of its own; asked once. */
 const helps = new Map<string, string>();
-function helpOf(script: string, below = ""): string {
-  const command = `${scripts[script] ?? ""} ${below} --help`;
-  const known = helps.get(command);
+function helpOf(script: string): string {
+  const known = helps.get(script);
   if (known !== undefined) return known;
   const path = `${join(ROOT, "node_modules/.bin")}:${process.env.PATH ?? ""}`;
   const options = { cwd: ROOT, encoding: "utf8", env: { ...process.env, PATH: path } } as const;
-  const { stdout, stderr } = spawnSync("sh", ["-c", command], options);
-  helps.set(command, stdout + stderr);
+  const { stdout, stderr } = spawnSync("sh", ["-c", `${scripts[script] ?? ""} --help`], options);
+  helps.set(script, stdout + stderr);
   return stdout + stderr;
 }
 
-/** Our commands, which say themselves what they take. */
-const OWN = ["doctor", "import", "plan", "backups", "restore", "drill", "lab"];
+/** Lets a command and all below it read their command line, and do nothing. */
+function onlyParse(command: Command): void {
+  if (command.commands.length === 0) command.action(() => undefined);
+  for (const below of command.commands) onlyParse(below);
+}
 
-/** What is wrong with a call of one of our own commands. */
-function misuse(call: Call): string[] {
-  const [, , ...rest] = call.filter((word) => word !== "--silent");
+const names = makeProgram({ outside: terminal, end: () => undefined }).commands.map((one) =>
+  one.name(),
+);
+
+/** What `docker-node` says against a command line, read by the real parser. */
+function objections(args: readonly string[]): string[] {
+  // A name without arguments is a mention.
+  if (args.length === 1 && names.includes(args[0] ?? "")) return [];
+  const said: string[] = [];
+  const say = (text: string): void => void said.push(text);
+  const outside = { ...terminal, print: say, warn: say };
+  const program = makeProgram({ outside, end: () => undefined });
+  onlyParse(program);
+  try {
+    program.parse(args, { from: "user" });
+    return [];
+  } catch {
+    return said;
+  }
+}
+
+const START = "node commands/docker-node.mjs ";
+
+/** What is wrong with a call of one of our own commands; undefined when it is none. */
+function misuse([program, first = "", ...rest]: Call): string[] | undefined {
+  if (program === "npx" && first === "docker-node") return objections(rest);
   const [script = "", dashes, ...args] = rest;
+  if (program !== "npm" || first !== "run") return undefined;
   if (dashes !== undefined && dashes !== "--") return [`${dashes} is taken by npm: -- is missing`];
+  const command = scripts[script] ?? "";
+  if (command.startsWith(START)) return objections([command.slice(START.length), ...args]);
+  if (script !== "lab" && script !== "drill") return undefined;
   const words = script === "lab" ? args.slice(0, 1) : args.filter((word) => word.startsWith("--"));
-  const help = helpOf(script, script === "restore" ? args[0] : undefined);
-  return words.filter((word) => !new RegExp(`(^|[\\s,|])${word}([\\s,=|]|$)`, "m").test(help));
+  const known = (word: string): boolean =>
+    new RegExp(`(^|[\\s,|])${word}([\\s,=|]|$)`, "m").test(helpOf(script));
+  return words.filter((word) => !known(word)).map((word) => `the help has no ${word}`);
 }
 
 /** What is wrong with a call of a tool of the repository, or undefined when it is no such call. */
@@ -134,12 +167,9 @@ function unproven(call: Call): string[] {
     return [`${line}: not in the tutorial, which a test types`];
   const ofTool = tool(call);
   if (ofTool) return ofTool;
-  const [program, run, ...rest] = call;
-  const own =
-    program === "npm" && run === "run" && OWN.includes(rest.find((w) => w !== "--silent") ?? "");
-  const wrong = own ? misuse(call) : [];
-  if (wrong.length > 0) return wrong.map((word) => `${line}: the help has no ${word}`);
-  if (own && !rest.includes("lab")) return [];
+  const wrong = misuse(call);
+  if (wrong && wrong.length > 0) return wrong.map((word) => `${line}: ${word}`);
+  if (wrong && !line.startsWith("npm run lab")) return [];
   if (MANUAL.some(({ call: known }) => known.test(line))) return [];
   const proof = ELSEWHERE.find(({ call: known }) => known.test(line));
   if (!proof) return [`${line}: nothing vouches for it`];
@@ -156,14 +186,20 @@ test.each(typed)("%s: every command can be typed, and something vouches for it",
   expect(calls.flatMap(unproven)).toEqual([]);
 });
 
-test("commands in running text are ours, with options they have", () => {
-  const spans = documents().flatMap((document) => read(document).match(/`npm run [^`]+`/g) ?? []);
-  const calls = spans.map((span) => span.slice(1, -1).replace(/\s+/g, " ").split(" "));
-  expect(calls.length).toBeGreaterThan(5);
-  const wrong = calls.flatMap((call) => {
-    const script = call[2] ?? "";
-    if (!(script in scripts)) return [`${call.join(" ")}: no such script`];
-    return OWN.includes(script) ? misuse(call) : [];
+test("commands in running text are ours, and are understood", () => {
+  const inline = /`((?:npm run|npx docker-node) [^`]+)`/g;
+  const spans = documents().flatMap((document) =>
+    [...read(document).matchAll(inline)].map(([, text = ""]) => text.replace(/\s+/g, " ")),
+  );
+  // The rest of a line that ends in … is the reader's.
+  const whole = spans.filter((text) => !text.endsWith("…"));
+  expect(whole.length).toBeGreaterThan(5);
+  const wrong = whole.flatMap((text) => {
+    const call = text.split(" ");
+    const unknown = call[0] === "npm" && !((call[2] ?? "") in scripts);
+    return unknown
+      ? [`${text}: no such script`]
+      : (misuse(call) ?? []).map((one) => `${text}: ${one}`);
   });
   expect(wrong).toEqual([]);
 });

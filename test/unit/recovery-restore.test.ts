@@ -426,7 +426,9 @@ describe("the platform", () => {
       "access",
       "up net",
     ]);
-    expect(printed.join("\n")).toContain("npm run restore -- container proj-docker02 web --yes");
+    expect(printed.join("\n")).toContain(
+      "npx docker-node restore container proj-docker02 web --yes",
+    );
     expect(printed.join("\n")).not.toContain("container proj-docker02 portainer_agent");
   });
 

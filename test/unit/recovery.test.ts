@@ -223,7 +223,7 @@ describe("coverage", () => {
     const [volumes = { id: "", store: "" }, ...others] = EVIDENCE.pruneJobs as PruneJob[];
     const kept = (pruneJobs: Evidence["pruneJobs"]): Row | undefined =>
       coverage({ ...EVIDENCE, pruneJobs }, NOW).find(({ kind }) => kind === "retention");
-    const MEND = "30 declared: npm run backups -- --server prints the command";
+    const MEND = "30 declared: npx docker-node backups --server prints the command";
 
     test.each<[string, Evidence["pruneJobs"], object]>([
       ["nothing", others, { state: "differs", detail: `no prune job, keep-daily ${MEND}` }],
@@ -308,7 +308,7 @@ describe("coverage", () => {
   });
 });
 
-describe("npm run backups", () => {
+describe("npx docker-node backups", () => {
   const backups = (args: string[], print: Print, open: () => Promise<Opened>, warn = print) =>
     runCommandLine(["backups", ...args], { print, warn, open });
   const settings = loadSettings(stackFile("prod"));
@@ -379,7 +379,7 @@ describe("npm run backups", () => {
   });
 });
 
-describe("npm run restore", () => {
+describe("npx docker-node restore", () => {
   const settings = loadSettings(stackFile("prod"));
   const site = new FakeSite();
   const opener = () =>

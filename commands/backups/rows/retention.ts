@@ -5,7 +5,7 @@ import type { BackupsConfig } from "../../../config/schema";
 import { isUnasked, type Evidence, type Row } from "../evidence";
 
 /** How to bring them in line. */
-const MEND = "npm run backups -- --server prints the command";
+const MEND = "npx docker-node backups --server prints the command";
 
 export function retentionRows(evidence: Evidence): Row[] {
   return SECTIONS.map((section) => ({

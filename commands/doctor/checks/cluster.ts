@@ -92,6 +92,6 @@ async function privileges(
   const lines = missing.map(({ path, privilege, reason }) => `${path} ${privilege}: ${reason}`);
   return fail(
     `${missing.length} of ${needed.length} missing:\n${lines.join("\n")}`,
-    `npm run --silent doctor -- --print-role --stack ${context.stack} | ssh root@<Proxmox node> bash -s`,
+    `npx docker-node doctor --print-role --stack ${context.stack} | ssh root@<Proxmox node> bash -s`,
   );
 }

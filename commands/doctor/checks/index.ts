@@ -33,5 +33,9 @@ export async function examine(context: Context, checks = checksFor(context)): Pr
 
 function broken(error: unknown): Finding {
   const detail = `the check itself failed: ${error instanceof Error ? error.message : String(error)}`;
-  return { status: "fail", detail, fix: "report it with the output of `npm run doctor -- --json`" };
+  return {
+    status: "fail",
+    detail,
+    fix: "report it with the output of `npx docker-node doctor --json`",
+  };
 }
