@@ -36,7 +36,7 @@ afterAll(() => {
 test("it holds what is used, and nothing of tests and lab", () => {
   const files = run("find", ["unpacked/package", "-type", "f", "-printf", "%P\n"]).split("\n");
   for (const file of [
-    ...["LICENSE", "README.md", "CHANGELOG.md", "schema/stack.schema.json"],
+    ...["LICENSE", "README.md", "CHANGELOG.md", "commands/docker-node.mjs"],
     ...["dist/index.js", "dist/contract/index.d.ts", "dist/node/daemon.sh"],
     ...["dist/node/backup/Dockerfile", "dist/commands/doctor/proxmox-role.sh"],
   ])
