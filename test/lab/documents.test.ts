@@ -82,5 +82,6 @@ test.each(pages)("%s", (document) => {
   const begins = lines.includes("pulumi stack init prod");
   const work = begins ? makeProject(name) : join(folder, name);
   if (!begins) cpSync(join(folder, "before"), work, { recursive: true });
-  type(lines, work);
+  // Which stack is selected is not kept in the project's folder.
+  type(begins ? lines : ["pulumi stack select prod", ...lines], work);
 });
