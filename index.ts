@@ -4,6 +4,7 @@ import { connectProxmox, createImages, createStorage } from "./components/cluste
 import { loadSettings, type Settings } from "./config/load";
 import { readPrivateKeys } from "./config/private-keys";
 import { readSecrets } from "./config/secrets";
+import { namesIn, rawSettings } from "./config/stack-keys";
 import { CONTRACT, type Outputs } from "./contract/schema";
 
 /**
@@ -39,11 +40,8 @@ function program(): Outputs {
 }
 
 function readSettings(config: pulumi.Config): Settings {
-  return loadSettings({
-    proxmox: config.getObject("proxmox"),
-    defaults: config.getObject("defaults"),
-    nodes: config.getObject("nodes"),
-  });
+  const raw = rawSettings((key) => config.getObject(key));
+  return loadSettings(raw, namesIn(config.name, Object.keys(pulumi.runtime.allConfig())));
 }
 
 export = program;

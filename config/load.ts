@@ -6,6 +6,7 @@ import { addressOfNode } from "./node";
 import { problemsOf } from "./issues";
 import { readable } from "./partial";
 import { ConfigError, type Problem } from "./problems";
+import { SETTINGS, checkKeys, checkVersion } from "./stack-keys";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
 import { unfit } from "./text";
 import { isTree, type Tree } from "./tree";
@@ -18,6 +19,7 @@ export interface Settings {
 
 /** What a stack declares, as Pulumi hands it over. */
 export interface RawSettings {
+  readonly configVersion?: unknown;
   readonly proxmox: unknown;
   readonly defaults?: unknown;
   readonly nodes: unknown;
@@ -32,14 +34,15 @@ const LEFT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
 
 /**
  * Parse and check everything a stack declares.
+ *
+ * @param names of everything set in the program's namespace, secrets too
  * @throws ConfigError listing every problem at once, each with field, value and what is allowed.
  */
-export function loadSettings(raw: RawSettings): Settings {
-  const hostile = ["proxmox", "defaults", "nodes"].flatMap((section) =>
-    unfit(raw[section as keyof RawSettings], [section]),
-  );
-  if (hostile.length > 0) throw new ConfigError(hostile);
-  const problems: Problem[] = [];
+export function loadSettings(raw: RawSettings, names = Object.keys(raw)): Settings {
+  refuse(checkVersion(raw.configVersion));
+  const hostile = SETTINGS.flatMap((section) => unfit(raw[section], [section]));
+  refuse(hostile);
+  const problems = checkKeys(names);
   const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
   const trees = nodeTrees(raw.nodes, problems);
   const read = Object.entries(trees).map(([name, own]) => readNode(name, raw.defaults, own));
@@ -48,6 +51,10 @@ export function loadSettings(raw: RawSettings): Settings {
   problems.push(...byCause(found.map((problem) => located(problem, raw.defaults, trees))));
   if (problems.length > 0 || !proxmox) throw new ConfigError(problems);
   return { proxmox, nodes: withPrimaries(nodes) };
+}
+
+function refuse(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 /** A primary that is named becomes its address: whoever reads a node needs no other. */

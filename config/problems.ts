@@ -4,6 +4,8 @@ import { RunError } from "@pulumi/pulumi/errors";
 export interface Problem {
   readonly path: readonly PropertyKey[];
   readonly value: unknown;
+  /** What was found, in words: instead of a value that may be a secret. */
+  readonly found?: string;
   readonly allowed: string;
   /** Whom it concerns, when it is one mistake in several nodes: "in 100 nodes". */
   readonly scope?: string;
@@ -31,7 +33,8 @@ export class ConfigError extends RunError {
 
 /** A problem in a line: where, what was found, what is allowed. */
 export function describeProblem(problem: Problem): string {
-  const found = problem.value === undefined ? "missing" : show(problem.value);
+  const { value } = problem;
+  const found = problem.found ?? (value === undefined ? "missing" : show(value));
   const scope = problem.scope === undefined ? "" : ` (${problem.scope})`;
   return `${problem.path.map(keyText).join(".")}: ${found}${scope}; allowed: ${problem.allowed}`;
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { loadSettings, type RawSettings, type Settings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
+import { namesIn, rawSettings } from "../../config/stack-keys";
 import type { Run } from "../process";
 
 /** The stack's configuration, or why it could not be read. */
@@ -62,9 +63,8 @@ export async function readValues(
 }
 
 /** What the values declare, not yet parsed. */
-export function rawSettings(values: Values): RawSettings {
-  const at = (key: string): unknown => tree(values[`${PROJECT}:${key}`]);
-  return { proxmox: at("proxmox"), defaults: at("defaults"), nodes: at("nodes") };
+export function declaredBy(values: Values): RawSettings {
+  return rawSettings((key) => tree(values[`${PROJECT}:${key}`]));
 }
 
 /** The file's plain values; secrets in it are ciphertext and left out. */
@@ -90,10 +90,10 @@ export function interpret(values: Values): Configuration {
   const known = [apiToken, apiToken?.split("=")[1], agentSecret].filter(
     (text) => text !== undefined,
   );
-  const keys = Object.keys(values).map((key) => key.replace(`${PROJECT}:`, ""));
+  const keys = namesIn(PROJECT, Object.keys(values));
   const base = { apiToken, agentSecret, keys, secrets: [...new Set([...secrets, ...known])] };
   try {
-    return { ...base, settings: loadSettings(rawSettings(values)), problems: [] };
+    return { ...base, settings: loadSettings(declaredBy(values), keys), problems: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return {

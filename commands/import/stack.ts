@@ -3,7 +3,7 @@ import { merge, type RawSettings } from "../../config/load";
 import { proxmoxSchema, type ProxmoxConfig } from "../../config/schema";
 import { problemsOf } from "../../config/issues";
 import { ConfigError } from "../../config/problems";
-import { rawSettings, readValues } from "../../clients/pulumi/configuration";
+import { declaredBy, readValues } from "../../clients/pulumi/configuration";
 import type { Run } from "../../clients/process";
 import { isTree } from "./minimal";
 import type { Portainer } from "./platform";
@@ -21,7 +21,7 @@ export interface StackSoFar {
  */
 export async function readStack(run: Run, stack: string, cwd: string): Promise<StackSoFar> {
   const { values = {}, sealed } = await readValues(run, stack, cwd);
-  const raw = rawSettings(values);
+  const raw = declaredBy(values);
   const proxmox = proxmoxSchema.safeParse(raw.proxmox, { reportInput: true });
   if (!proxmox.success) throw new ConfigError(problemsOf(proxmox.error, ["proxmox"]));
   const apiToken = values["docker-node:proxmoxApiToken"]?.value;

@@ -28,7 +28,10 @@ Generated from \`config/schema/\` by \`npm run docs\`; do not edit.
 
 The keys of a stack file, \`Pulumi.<stack>.yaml\`. \`docker-node:defaults\` holds what nodes share, \`docker-node:nodes\` the nodes
 by name. Both have the shape below. Maps merge, everything else replaces, and \`null\` removes a value. The program checks every
-key before it touches anything. An unknown key is an error.
+key before it touches anything. An unknown key is an error, also one of \`docker-node:\` that stands beside these.
+
+\`docker-node:configVersion\` says which format the file has. This page describes \`1\`, which is also the default. The program refuses
+a version that it does not know, so that an older release does not misread a newer file.
 
 ## Secrets
 

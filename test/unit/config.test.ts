@@ -437,3 +437,51 @@ test("daemon.json does not depend on the order of the configuration", () => {
     renderDaemonJson({ bip: "172.18.0.1/24", debug: true }),
   );
 });
+
+describe("the keys of a stack file", () => {
+  const prod = stackFile("prod");
+  const said = (raw: object, names?: string[]): string => {
+    try {
+      loadSettings(raw as typeof prod, names);
+    } catch (error) {
+      return (error as ConfigError).message;
+    }
+    return "";
+  };
+
+  test("a file without configVersion is of version 1", () => {
+    const unversioned = { proxmox: prod.proxmox, nodes: prod.nodes };
+    expect(loadSettings(unversioned)).toEqual(loadSettings({ ...unversioned, configVersion: 1 }));
+  });
+
+  test.each([2, 0, "1", "one", {}])(
+    "configVersion %p is refused, and nothing else told",
+    (version) => {
+      const message = said({ configVersion: version, defualts: {}, nodes: 7 });
+      expect(message).toBe(
+        [
+          "1 problem in the configuration; nothing was changed:",
+          `  configVersion: ${JSON.stringify(version)}; allowed: 1: this program reads no other; use the release of docker-node that does, or write the file as docs/reference/configuration.md says and set 1`,
+        ].join("\n"),
+      );
+    },
+  );
+
+  test("a key that the program does not read is refused, whatever its value", () => {
+    const message = said({ ...prod, defualts: "maybe a secret" });
+    expect(message).toBe(
+      [
+        "1 problem in the configuration; nothing was changed:",
+        "  defualts: not a key of this program; allowed: configVersion, proxmox, defaults, nodes; secrets: proxmoxApiToken, agentSecret, backupToken, backupKey, pbsStorageToken, pbsStorageKey, backupToken-<node>",
+      ].join("\n"),
+    );
+  });
+
+  test("secrets are keys, and so is a token of a node", () => {
+    const names = ["nodes", "agentSecret", "pbsStorageKey", "backupToken-proj-docker02"];
+    expect(said(prod, names)).toBe("");
+    expect(said(prod, [...names, "backupToken-", "agentsecret"])).toMatch(
+      /^2 problems.*\n {2}backupToken-: .*\n {2}agentsecret: /,
+    );
+  });
+});

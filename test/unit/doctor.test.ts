@@ -105,7 +105,7 @@ describe("configuration", () => {
     "docker-node:nodes": { value: JSON.stringify(nodes) },
     "docker-node:proxmoxApiToken": { value: TOKEN, secret: true },
     "docker-node:agentSecret": { value: SECRET, secret: true },
-    "docker-node:other": { objectValue: { deep: ["hidden-text"] }, secret: true },
+    "docker-node:pbsStorageKey": { objectValue: { deep: ["hidden-text"] }, secret: true },
   };
 
   test("objects, and JSON texts of them", () => {
@@ -114,6 +114,15 @@ describe("configuration", () => {
     expect(Object.keys(read.settings?.nodes ?? {})).toEqual(["proj-docker02"]);
     expect(read).toMatchObject({ apiToken: TOKEN, agentSecret: SECRET });
     expect([...read.secrets].sort()).toEqual([UUID, SECRET, TOKEN, "hidden-text"].sort());
+  });
+
+  test("a key that the program does not read, and a version it does not know", () => {
+    const misspelt = { ...values, "docker-node:defualts": { objectValue: {} }, "aws:region": {} };
+    expect(interpret(misspelt).problems).toEqual([expect.stringMatching(/^defualts: not a key/)]);
+    const newer = interpret({ ...values, "docker-node:configVersion": { value: "2" } });
+    expect(newer.problems).toEqual([expect.stringMatching(/^configVersion: 2; allowed: 1:/)]);
+    const known = interpret({ ...values, "docker-node:configVersion": { value: "1" } });
+    expect(known.problems).toEqual([]);
   });
 
   test("every problem, each on a line of its own", () => {

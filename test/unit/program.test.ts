@@ -232,6 +232,22 @@ describe("the machine", () => {
   });
 });
 
+test("a key of the stack that nobody reads stops everything, before anything is declared", async () => {
+  const raw = prodWith({ ssh: key.ssh });
+  const recorder = await startEngine({
+    config: {
+      "docker-node:proxmox": JSON.stringify(raw.proxmox),
+      "docker-node:defualts": JSON.stringify(raw.defaults),
+      "docker-node:nodes": JSON.stringify({ [NODE]: merge(raw.defaults, { ssh: key.ssh }) }),
+      "docker-node:configVersion": "1",
+      "other:key": "of another namespace",
+    },
+  });
+  expect(() => program()).toThrow(/1 problem.*\n {2}defualts: not a key of this program/);
+  await settle(recorder);
+  expect(recorder.resources).toEqual([]);
+});
+
 describe("commands on the node", () => {
   test("get variables and script on standard input, never through the environment", async () => {
     const { recorder } = await run();
