@@ -1,7 +1,9 @@
 import { addressOf } from "../cidr";
+import { addressOfNode } from "../node";
 import { attempt } from "../partial";
 import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
+import { checkPeers } from "./peers";
 
 type Nodes = Readonly<Record<string, NodeConfig>>;
 
@@ -17,7 +19,12 @@ export function checkFleet(nodes: Nodes): Problem[] {
   const report: Report = (node, path, value, allowed) => {
     problems.push({ path: ["nodes", node, ...path.split("/")], value, allowed });
   };
-  const checks = [primaries(nodes), own("machine/vmId", vmId), own("network/address", address)];
+  const checks = [
+    primaries(nodes),
+    own("machine/vmId", vmId),
+    own("network/address", address),
+    peers(nodes),
+  ];
   for (const [name, node] of Object.entries(nodes)) {
     for (const check of checks) {
       attempt(() => {
@@ -50,5 +57,19 @@ function primaries(nodes: Nodes): Check {
   return (name, { primary }, report) => {
     if (typeof primary === "string" && !names.includes(primary))
       report(name, "primary", primary, allowed);
+  };
+}
+
+/** A primary that is named is reached at its address. */
+function peers(nodes: Nodes): Check {
+  const addressOfPrimary = ({ primary }: NodeConfig): string | undefined => {
+    if (typeof primary === "object") return primary.address;
+    const named = primary === undefined ? undefined : nodes[primary];
+    return named && addressOfNode(named);
+  };
+  return (name, node, report) => {
+    checkPeers(node, addressOfPrimary, (path, value, allowed) => {
+      report(name, path, value, allowed);
+    });
   };
 }

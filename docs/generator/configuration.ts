@@ -62,6 +62,8 @@ export function configurationPage(): string {
     "",
     section("docker-node:nodes.<name>", nodeSchema),
     "",
+    SUBNETS,
+    "",
     section("engine.daemon", documentedDaemonSchema),
     "",
     DAEMON,
@@ -70,6 +72,14 @@ export function configurationPage(): string {
   ];
   return `${parts.join("\n")}\n`;
 }
+
+const SUBNETS = `### Subnets of Docker
+
+Docker routes \`bip\`, \`fixed-cidr\`, \`default-address-pools\` and bridge networks to bridges of the node, and so would answers to
+whoever else is there. Therefore none of them may hold the node's own network, \`managementNetworks\`, a rule's \`source\`,
+\`dnsServers\`, or one of these where it is an address: \`ssh.endpoint\`, a mirror, the Portainer server, the backup server, the
+primary. A source that is a whole private block or more (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16) does not count: it says who
+may come, and every subnet of Docker lies in such a block. Choose Docker's subnets apart from those whom you let in.`;
 
 const DAEMON = `The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).
 What belongs to a value goes with it: \`log-opts\` of the defaults when \`log-driver\` is another one, \`storage-opts\` when

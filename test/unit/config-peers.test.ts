@@ -1,0 +1,126 @@
+import { merge } from "../../config/load";
+import { prodWith, problems } from "../support/settings";
+
+/* Docker's subnets may not hold what the node has to reach. */
+
+const found = (override: unknown): string[] => problems(prodWith(override));
+const swallows = (path: string, value: string, peers: string): string =>
+  `nodes.proj-docker02.${path}: "${value}"; allowed: addresses apart from what the node has to reach: ${peers}`;
+
+const MANAGEMENT = "10.25.10.0/24 (network.firewall.managementNetworks)";
+const BASE = "engine.daemon.default-address-pools.0.base";
+const pool = (base: string, size = 24) => ({
+  engine: { daemon: { bip: null, "default-address-pools": [{ base, size }] } },
+});
+
+describe("a subnet of Docker that swallows", () => {
+  test("the management network and servers in it: one problem that names them all", () => {
+    const peers = `${MANAGEMENT}, 10.25.10.11 (portainer.server), 10.25.10.12 (backups.server)`;
+    expect(found({ networks: { lab: { subnet: "10.25.10.0/24" } } })).toEqual([
+      swallows("networks.lab.subnet", "10.25.10.0/24", peers),
+    ]);
+    expect(found(pool("10.25.8.0/21"))).toEqual([swallows(BASE, "10.25.8.0/21", peers)]);
+    const apart = [{ base: "172.20.0.0/16", size: 24 }];
+    const bip = { bip: "10.25.10.1/24", "default-address-pools": apart };
+    expect(found({ engine: { daemon: bip } })).toEqual([
+      swallows("engine.daemon.bip", "10.25.10.1/24", peers),
+    ]);
+  });
+
+  test("a part of the management network, by docker0's fixed-cidr alone", () => {
+    const daemon = {
+      bip: null,
+      "fixed-cidr": "10.25.10.64/26",
+      "default-address-pools": [{ base: "172.20.0.0/16", size: 24 }],
+    };
+    expect(found({ engine: { daemon } })).toEqual([
+      swallows("engine.daemon.fixed-cidr", "10.25.10.64/26", MANAGEMENT),
+    ]);
+  });
+
+  const url = "http://172.20.4.5:8080/x";
+  test.each([
+    ["a name server", { network: { dnsServers: ["172.20.4.5"] } }, "network.dnsServers"],
+    ["the endpoint", { ssh: { endpoint: { host: "172.20.4.5", port: 22 } } }, "ssh.endpoint"],
+    ["a mirror", { engine: { mirror: url } }, "engine.mirror"],
+    ["the archive", { engine: { distributionMirror: url } }, "engine.distributionMirror"],
+    ["Portainer", { portainer: { server: "172.20.4.5" } }, "portainer.server"],
+    ["the backup server", { backups: { server: { address: "172.20.4.5" } } }, "backups.server"],
+    ["the primary", { primary: { address: "172.20.4.5" } }, "primary"],
+    [
+      "a registry mirror",
+      { engine: { daemon: { "registry-mirrors": ["https://172.20.4.5"] } } },
+      "engine.daemon.registry-mirrors",
+    ],
+    [
+      "a rule's source",
+      { network: { firewall: { rules: [{ source: "172.20.4.5", port: "443" }] } } },
+      "network.firewall.rules",
+    ],
+  ])("%s", (_what, override, path) => {
+    expect(found(merge(pool("172.20.0.0/16"), override))).toEqual([
+      swallows(BASE, "172.20.0.0/16", `172.20.4.5 (${path})`),
+    ]);
+  });
+
+  test("a primary that is named, by its address", () => {
+    const raw = prodWith({ primary: "proj-docker01" });
+    const network = { address: "172.18.7.5/24", gateway: "172.18.7.1", dnsServers: ["172.18.7.1"] };
+    const other = {
+      machine: { vmId: 2014 },
+      network,
+      engine: { daemon: { bip: null, "default-address-pools": null } },
+    };
+    const nodes = { ...(raw.nodes as object), "proj-docker01": other };
+    const line = swallows(BASE, "172.18.0.0/16", "172.18.7.5 (primary)");
+    expect(problems({ ...raw, nodes })).toContain(line.replace(/^nodes.proj-docker02/, "defaults"));
+  });
+
+  test("an IPv6 mirror", () => {
+    const engine = {
+      mirror: "http://[fd00:20::5]/docker",
+      daemon: { "fixed-cidr-v6": "fd00:20::/64" },
+    };
+    expect(found({ engine: merge({ daemon: { ipv6: true } }, engine) })).toEqual([
+      swallows("engine.daemon.fixed-cidr-v6", "fd00:20::/64", "fd00:20::5 (engine.mirror)"),
+    ]);
+  });
+
+  test("a peer, though another field of the node cannot be read", () => {
+    const override = {
+      network: { dnsServers: ["x"] },
+      networks: { lab: { subnet: "10.25.10.0/25" } },
+    };
+    expect(found(override)).toEqual([
+      expect.stringMatching(/dnsServers.0: "x"/),
+      swallows(
+        "networks.lab.subnet",
+        "10.25.10.0/25",
+        `${MANAGEMENT}, 10.25.10.11 (portainer.server), 10.25.10.12 (backups.server)`,
+      ),
+    ]);
+  });
+});
+
+describe("accepted", () => {
+  test.each(["172.16.0.0/12", "172.0.0.0/8", "0.0.0.0/0"])(
+    "%s as a source, though Docker's subnets lie in it: it says who may come",
+    (source) => {
+      const firewall = { managementNetworks: [source], rules: [{ source, port: "443" }] };
+      expect(found({ network: { firewall } })).toEqual([]);
+    },
+  );
+
+  test("a macvlan where others are: the node has no route to it", () => {
+    const lan = { driver: "macvlan", parent: "eth0", vlan: 10, subnet: "10.25.10.0/24" };
+    expect(found({ networks: { lan: { ...lan, gateway: "10.25.10.1" } } })).toEqual([]);
+  });
+
+  test("a name server of containers that is one itself", () => {
+    expect(found({ engine: { daemon: { dns: ["172.18.0.1"] } } })).toEqual([]);
+  });
+
+  test("a pool on the node's own network is told of once", () => {
+    expect(found(pool("10.25.0.0/16"))).toEqual([expect.stringMatching(/the node's network$/)]);
+  });
+});
