@@ -1,4 +1,5 @@
 /** Which privileges the program needs, and where: all of it from privileges.json. */
+import { trunksOf } from "../../config/lan";
 import type { NamedNode } from "./types";
 import list from "./privileges.json";
 
@@ -47,9 +48,9 @@ export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
     ],
     "/storage/{backupStorage}": job ? [`/storage/${job.storage}`] : [],
     "/nodes/{proxmoxNode}": image ? [`/nodes/${machine.proxmoxNode}`] : [],
-    "/sdn/zones/localnetwork/{bridge}/{vlan}": [
-      `/sdn/zones/localnetwork/${network.bridge}/${network.vlan}`,
-    ],
+    "/sdn/zones/localnetwork/{bridge}/{vlan}": [network.vlan, ...trunksOf(node)].map(
+      (vlan) => `/sdn/zones/localnetwork/${network.bridge}/${vlan}`,
+    ),
   };
   return [...new Set(values[path])];
 }

@@ -1,7 +1,10 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DaemonConfig } from "../../config/daemon";
+import { contains } from "../../config/cidr";
+import type { LanNetwork } from "../../config/lan";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
+import { addressOfNode } from "../../config/node";
 import { adoptNetwork } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
 
@@ -34,7 +37,9 @@ function createNetwork(
   parent: pulumi.Resource,
 ): docker.Network {
   const config = node.networks[name] as NetworkConfig;
-  return new docker.Network(resourceName, networkArgs(name, config, node.engine.daemon), {
+  // An adopted one stays as it is found.
+  const host = name in node.adopt.networks ? undefined : addressOfNode(node);
+  return new docker.Network(resourceName, networkArgs(name, config, node.engine.daemon, host), {
     parent,
     // Two networks can share neither name nor subnet, so a replacement has to make room first.
     deleteBeforeReplace: true,
@@ -48,20 +53,22 @@ type Defaults = Readonly<Record<string, string>>;
 /**
  * What Docker is told of a network. The daemon's `default-network-opts` are among it: it puts them into every
  * network that does not name them, and what was not declared then reads as a reason for another network.
+ *
+ * @param host address of the node, which Docker does not hand out on a network beside it
  */
 export function networkArgs(
   name: string,
   config: NetworkConfig,
   { "default-network-opts": defaults }: Pick<DaemonConfig, "default-network-opts"> = {},
+  host?: string,
 ): docker.NetworkArgs {
   const own = defaults?.[config.driver] ?? {};
   return config.driver === "macvlan"
-    ? macvlanArgs(name, config, own)
+    ? macvlanArgs(name, config, own, host)
     : bridgeArgs(name, config, own);
 }
 
 type Bridge = Extract<NetworkConfig, { driver: "bridge" }>;
-type Macvlan = Extract<NetworkConfig, { driver: "macvlan" }>;
 
 const ICC = "com.docker.network.bridge.enable_icc";
 
@@ -79,12 +86,18 @@ function bridgeArgs(
   };
 }
 
-function macvlanArgs(name: string, config: Macvlan, defaults: Defaults): docker.NetworkArgs {
-  const { parent, vlan, subnet, gateway, range, excluded } = config;
+function macvlanArgs(
+  name: string,
+  config: LanNetwork,
+  defaults: Defaults,
+  host?: string,
+): docker.NetworkArgs {
+  const { parent, vlan, subnet, gateway, range } = config;
+  const auxAddress = keptOut(config, host);
   return {
     name,
     driver: "macvlan",
-    ipamConfigs: [{ subnet, gateway, ipRange: range, auxAddress: excluded }],
+    ipamConfigs: [{ subnet, gateway, ipRange: range, auxAddress }],
     // Docker makes the VLAN sub-interface `parent.tag` itself (802.1Q trunk bridge mode).
     options: {
       ...defaults,
@@ -92,4 +105,10 @@ function macvlanArgs(name: string, config: Macvlan, defaults: Defaults): docker.
       macvlan_mode: "bridge",
     },
   };
+}
+
+/** Docker knows nothing of the node's address on the same wire. */
+function keptOut({ subnet, range, excluded }: LanNetwork, host = ""): Record<string, string> {
+  const own = host && contains(range ?? subnet, host) && !Object.values(excluded).includes(host);
+  return own ? { ...excluded, "docker-node-host": host } : excluded;
 }

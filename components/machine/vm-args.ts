@@ -1,5 +1,6 @@
 import type * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
+import { trunksOf } from "../../config/lan";
 import type { NodeConfig } from "../../config/schema";
 
 type Disk = proxmox.types.input.VmLegacyDisk;
@@ -11,7 +12,7 @@ export function vmArgs(
   node: NodeConfig,
   imageVolumeId?: pulumi.Input<string>,
 ): proxmox.VmLegacyArgs {
-  const { machine, network } = node;
+  const { machine } = node;
   return {
     nodeName: machine.proxmoxNode,
     vmId: machine.vmId,
@@ -21,7 +22,7 @@ export function vmArgs(
     ...hardware(machine),
     ...cloneOf(machine),
     disks: disks(machine, imageVolumeId),
-    networkDevices: [networkDevice(network)],
+    networkDevices: [networkDevice(node)],
     initialization: initialization(node),
     ...lifecycle(machine),
   };
@@ -89,12 +90,16 @@ function disk(slot: string, { sizeGiB, datastore }: { sizeGiB: number; datastore
   };
 }
 
-function networkDevice({
-  bridge,
-  vlan,
-  firewall,
-}: NodeConfig["network"]): proxmox.types.input.VmLegacyNetworkDevice {
-  return { bridge, vlanId: vlan, model: "virtio", firewall: firewall?.enabled ?? false };
+function networkDevice(node: NodeConfig): proxmox.types.input.VmLegacyNetworkDevice {
+  const { bridge, vlan, firewall } = node.network;
+  const trunks = trunksOf(node).join(";");
+  return {
+    bridge,
+    vlanId: vlan,
+    ...(trunks && { trunks }),
+    model: "virtio",
+    firewall: firewall?.enabled ?? false,
+  };
 }
 
 function initialization({ machine, network, ssh }: NodeConfig): Initialization {

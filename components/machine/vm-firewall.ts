@@ -1,13 +1,13 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
+import { hasOwnMacs } from "../../config/lan";
 import { firewallRules } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 
-/** Drop what no rule accepts; addresses and MACs are the VM's own. */
+/** Drop what no rule accepts. */
 const POLICY = {
   inputPolicy: "DROP",
   outputPolicy: "ACCEPT",
-  macfilter: true,
   ipfilter: false,
   dhcp: false,
   ndp: true,
@@ -18,8 +18,9 @@ const POLICY = {
 
 /**
  * The PVE firewall of the node's NIC: inbound traffic is dropped but for SSH from management, the
- * Portainer agent from the Portainer server, and declared ports. It also governs macvlan containers,
- * which no rule on the node can (Docker docs, "Packet filtering and firewalls").
+ * Portainer agent from the Portainer server, and declared ports. It also governs macvlan containers on the
+ * NIC's own VLAN, which no rule on the node can (Docker docs, "Packet filtering and firewalls"); what the
+ * guest tags itself passes it (pve-firewall, sysctl net.bridge.bridge-nf-filter-vlan-tagged = 0).
  */
 export function createFirewall(
   name: string,
@@ -41,6 +42,8 @@ export function createFirewall(
       ...target,
       enabled: node.network.firewall.enabled,
       ...POLICY,
+      // Containers of a macvlan send with MAC addresses of their own.
+      macfilter: !hasOwnMacs(node),
     },
     // Rules first: switched on without them, the policy would cut SSH off.
     { ...opts, dependsOn: [vm, rules] },

@@ -4,6 +4,7 @@ import type { NodeConfig } from "../schema";
 import { checkAdopted } from "./adopt";
 import { checkBackups } from "./backups";
 import { DAEMON_CHECKS } from "./daemon";
+import { checkLanNetworks } from "./lan";
 import { checkDisks, checkImage } from "./machine";
 import { checkAddresses, checkFirewall } from "./network";
 import type { Check, Report } from "./report";
@@ -23,6 +24,7 @@ const CHECKS: readonly Check[] = [
   checkFirewall,
   ...DAEMON_CHECKS,
   checkContainerNetworks,
+  checkLanNetworks,
   checkAdopted,
   checkBackups,
 ];

@@ -71,7 +71,8 @@ class StrictNode(LabNode):
         for key, value in values.items():
             if re.fullmatch(r'net\\d+', key):
                 nic = split_drive(',' + str(value))[1]
-                self.require(user, '/sdn/zones/localnetwork/{bridge}/{tag}'.format(**nic), 'SDN.Use')
+                for vlan in [nic['tag'], *filter(None, nic.get('trunks', '').split(';'))]:
+                    self.require(user, f"/sdn/zones/localnetwork/{nic['bridge']}/{vlan}", 'SDN.Use')
 
     async def _qm_create(self, values, user):
         self.check_more(user, values)
@@ -342,7 +343,7 @@ const PATHS: Record<string, string[]> = {
   DockerNodeImages: ["/storage/local"],
   DockerNodeDisks: ["/storage/nvme-pool", "/storage/local-lvm"],
   DockerNodeHost: ["/nodes/pve01"],
-  DockerNodeBridge: ["/sdn/zones/localnetwork/vmbr0/20"],
+  DockerNodeBridge: ["/sdn/zones/localnetwork/vmbr0/20", "/sdn/zones/localnetwork/vmbr0/30"],
   DockerNodeCluster: ["/"],
 };
 const needed = ROLES.flatMap(

@@ -497,6 +497,21 @@ describe("a machine", () => {
     expect(await find(context, "bridge")).toMatchObject({ status });
   });
 
+  test.each([
+    [{ bridge_vlan_aware: 0 }, "fail", "does not start a VM with trunks there (VLAN 30)"],
+    [{ bridge_vlan_aware: 1, bridge_vids: "20" }, "fail", "does not carry VLAN 30"],
+    [{ bridge_vlan_aware: 1, bridge_vids: "20 30" }, "pass", "carries VLAN 20, 30"],
+  ])("with a macvlan on VLAN 30, on bridge %j: %s", async (more, status, detail) => {
+    const lan = { driver: "macvlan", parent: "eth0", vlan: 30, subnet: "10.25.30.0/24" };
+    const settings = settingsWith({ networks: { lan: { ...lan, gateway: "10.25.30.1" } } });
+    const network = [{ iface: "vmbr0", type: "bridge", ...more }];
+    const context = healthy({ settings, answers: { "/nodes/pve01/network": network } });
+    expect(await find(context, "bridge")).toMatchObject({
+      status,
+      detail: expect.stringContaining(detail) as unknown,
+    });
+  });
+
   test("VLAN lists", () => {
     expect(carries("10 20 30-39", 35)).toBe(true);
     expect(carries("10 20 30-39", 21)).toBe(false);

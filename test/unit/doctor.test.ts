@@ -397,6 +397,11 @@ describe("the role", () => {
       "--grant DockerNodeBackup /",
       "--grant DockerNodeBackupStorage /storage/pbs01",
     ]);
+    const lan = { driver: "macvlan", parent: "eth0", vlan: 30, subnet: "10.25.30.0/24" };
+    const networks = { lan: { ...lan, gateway: "10.25.30.1" } };
+    expect(grants([["d", prodNode({ networks })]])).toContain(
+      "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0/30",
+    );
     const clone = prodNode({ machine: { image: { template: 9000 } } });
     expect(grants([["c", clone]])).toContain("--grant DockerNodeTemplate /vms/9000");
     expect(grants([["c", clone]]).join()).not.toContain("DockerNodeHost");

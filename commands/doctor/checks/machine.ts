@@ -1,4 +1,5 @@
 /** Each node's place in the cluster: Proxmox node, id, name, address, bridge. */
+import { trunksOf } from "../../../config/lan";
 import { addressOfNode } from "../../../config/node";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
@@ -114,26 +115,28 @@ async function bridge([, node]: NamedNode, _: Context, get: Get): Promise<Findin
   const { machine, network } = node;
   const path = `/nodes/${machine.proxmoxNode}/network`;
   const found = ((await get(path)) as Interface[]).find(({ iface }) => iface === network.bridge);
+  if (found) return vlans(found, node, path);
+  const make = `pvesh create ${path} --iface ${network.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
+  return fail(`no ${network.bridge} on ${machine.proxmoxNode}, or the token may not use it`, make);
+}
+
+/** Whether a bridge carries the NIC's own VLAN and its trunks; with trunks it has to be VLAN-aware. */
+function vlans(found: Interface, node: NamedNode[1], path: string): Finding {
+  const { bridge: name, vlan } = node.network;
+  const trunks = trunksOf(node);
   const define = (options: string): string =>
-    `pvesh set ${path}/${network.bridge} --type bridge --bridge_vlan_aware 1 ${options}`.trim() +
-    ` && pvesh set ${path}`;
-  if (!found) {
-    const make = `pvesh create ${path} --iface ${network.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
-    return fail(
-      `no ${network.bridge} on ${machine.proxmoxNode}, or the token may not use it`,
-      make,
-    );
-  }
+    `pvesh set ${path}/${name} --type bridge --bridge_vlan_aware 1 ${options} && pvesh set ${path}`;
   if (found.type === "bridge" && !found.bridge_vlan_aware) {
-    const what = `${network.bridge} is not VLAN-aware; Proxmox makes a bridge of its own for VLAN ${network.vlan}`;
-    return warn(what, define("--bridge_ports <NIC>"));
+    const what = `${name} is not VLAN-aware; Proxmox `;
+    const fix = define("--bridge_ports <NIC>");
+    return trunks.length > 0
+      ? fail(`${what}does not start a VM with trunks there (VLAN ${trunks.join(", ")})`, fix)
+      : warn(`${what}makes a bridge of its own for VLAN ${vlan}`, fix);
   }
-  if (!carries(found.bridge_vids, network.vlan))
-    return fail(
-      `${network.bridge} does not carry VLAN ${network.vlan}`,
-      define("--bridge_vids 2-4094"),
-    );
-  return pass(`${network.bridge} carries VLAN ${network.vlan}`);
+  const all = [vlan, ...trunks];
+  const absent = all.filter((one) => !carries(found.bridge_vids, one));
+  if (absent.length === 0) return pass(`${name} carries VLAN ${all.join(", ")}`);
+  return fail(`${name} does not carry VLAN ${absent.join(", ")}`, define("--bridge_vids 2-4094"));
 }
 
 /** Is a VLAN in a list such as `2-4094` or `10 20 30-39`? No list means all. */

@@ -1,0 +1,103 @@
+import { networkArgs } from "../../components/docker/networks";
+import { vmArgs } from "../../components/machine/vm-args";
+import { privateKey } from "../support/key";
+import { settle, startEngine, type Recorder } from "../support/mocks";
+import { prodNode, prodWith, problems, stackConfig } from "../support/settings";
+import program from "../../index";
+
+/* Networks whose containers are on the wire beside the node: what the VM's NIC lets through for them. */
+
+const NODE = "proj-docker02";
+const key = privateKey();
+const FIREWALL = "proxmoxve:firewall/optionsLegacy:OptionsLegacy";
+const NETWORK = "docker:index/network:Network";
+
+const lan = (vlan: number | undefined, subnet: string, more: object = {}): object => ({
+  driver: "macvlan",
+  parent: "eth0",
+  vlan,
+  subnet,
+  gateway: subnet.replace(/0\/\d+$/, "1"),
+  ...more,
+});
+const instruments = lan(30, "10.25.30.0/24");
+const beside = lan(undefined, "10.25.20.0/24");
+
+const nicOf = (networks: object): unknown => {
+  const { networkDevices } = vmArgs(NODE, prodNode({ networks }));
+  return (networkDevices as unknown[])[0];
+};
+
+async function run(override: object): Promise<Recorder> {
+  const raw = prodWith({ ...override, ssh: key.ssh });
+  const values = Object.entries(stackConfig(raw)).map(([name, { value }]) => [name, value]);
+  const recorder = await startEngine({
+    config: Object.fromEntries(values) as Record<string, string>,
+  });
+  program();
+  await settle(recorder);
+  return recorder;
+}
+
+describe("the NIC", () => {
+  test("carries the VLANs of macvlans, each once and in order", () => {
+    const cameras = lan(25, "10.25.25.0/24");
+    const again = lan(30, "10.25.31.0/24");
+    expect(nicOf({ instruments, cameras, again, beside })).toMatchObject({
+      vlanId: 20,
+      trunks: "25;30",
+    });
+  });
+
+  test("has no trunks without one, so that nothing changes for a node without", () => {
+    expect(nicOf({})).not.toHaveProperty("trunks");
+    expect(nicOf({ beside })).not.toHaveProperty("trunks");
+  });
+
+  test.each([
+    ["with a macvlan, lets other MAC addresses through", { beside }, false],
+    ["without one, does not", {}, true],
+  ])("%s", async (_what, networks, macfilter) => {
+    expect((await run({ networks })).find(FIREWALL).inputs).toMatchObject({ macfilter });
+  });
+
+  test("cannot hand on its own VLAN as a trunk", () => {
+    expect(problems(prodWith({ networks: { lan: lan(20, "10.25.20.0/24") } }))).toEqual([
+      `nodes.${NODE}.networks.lan.vlan: 20; allowed: another VLAN than the NIC's own (network.vlan), or nothing: the network is then on VLAN 20`,
+    ]);
+  });
+});
+
+describe("the node's own address", () => {
+  const kept = async (network: object, more: object = {}): Promise<unknown> => {
+    const recorder = await run({ networks: { lan: network }, ...more });
+    const { ipamConfigs } = recorder.find(NETWORK, `${NODE}-lan`).inputs;
+    return (ipamConfigs as { auxAddress: unknown }[])[0]?.auxAddress;
+  };
+
+  test("is kept out of a macvlan that would hand it out", async () => {
+    expect(await kept(beside)).toEqual({ "docker-node-host": "10.25.20.24" });
+    const range = lan(undefined, "10.25.20.0/24", { range: "10.25.20.16/28" });
+    expect(await kept(range)).toEqual({ "docker-node-host": "10.25.20.24" });
+  });
+
+  test("is not named where it is not handed out: another name would be another network", async () => {
+    const range = lan(undefined, "10.25.20.0/24", { range: "10.25.20.128/25" });
+    expect(await kept(range)).toEqual({});
+    expect(await kept(instruments)).toEqual({});
+    const excluded = { docker02: "10.25.20.24" };
+    expect(await kept(lan(undefined, "10.25.20.0/24", { excluded }))).toEqual(excluded);
+  });
+
+  test("leaves an adopted network as it is", async () => {
+    const id = "a".repeat(64);
+    const adopt = { networks: { lan: id } };
+    expect(await kept(beside, { adopt, machine: { adopt: true } })).toEqual({});
+  });
+
+  test("is nothing to a bridge", () => {
+    const bridge = { driver: "bridge", subnet: "10.25.20.0/24", isolated: false, internal: false };
+    const { ipamConfigs } = networkArgs("n", bridge as never, {}, "10.25.20.24");
+    expect(ipamConfigs).toEqual([{ subnet: "10.25.20.0/24", gateway: undefined }]);
+  });
+});
