@@ -3,7 +3,7 @@ import type { Problem } from "./problems";
 import { SECRETS } from "./secrets";
 
 /** Versions of the stack file's format that this program reads; the last one is what it writes. */
-const VERSIONS: readonly unknown[] = [1];
+export const VERSIONS: readonly unknown[] = [1];
 
 /** The keys of a stack file beside secrets, without `docker-node:`. */
 export const SETTINGS = ["configVersion", "proxmox", "defaults", "nodes"] as const;

@@ -6,7 +6,7 @@ import { SECRETS, type Secret } from "../../config/secrets";
 
 /** The part of JSON Schema that zod writes here. */
 export interface Schema {
-  type?: string;
+  type?: string | string[];
   description?: string;
   default?: unknown;
   const?: unknown;
@@ -15,9 +15,13 @@ export interface Schema {
   minimum?: number;
   maximum?: number;
   properties?: Record<string, Schema>;
+  patternProperties?: Record<string, Schema>;
+  propertyNames?: Schema;
   required?: string[];
   items?: Schema;
   additionalProperties?: Schema | false;
+  $ref?: string;
+  allOf?: Schema[];
   anyOf?: Schema[];
   oneOf?: Schema[];
 }
@@ -32,6 +36,15 @@ key before it touches anything. An unknown key is an error, also one of \`docker
 
 \`docker-node:configVersion\` says which format the file has. This page describes \`1\`, which is also the default. The program refuses
 a version that it does not know, so that an older release does not misread a newer file.
+
+Editors complete and check a stack file by [schema/stack.schema.json](../../schema/stack.schema.json). Name it in the first line, as
+the files here do; where docker-node is a package, name the file of the package:
+
+\`\`\`yaml
+# yaml-language-server: $schema=schema/stack.schema.json
+\`\`\`
+
+It knows what is right for one field. What several fields must agree on only the program checks.
 
 ## Secrets
 
@@ -151,5 +164,5 @@ export function typeOf(value: Schema): string {
     (n) => n !== undefined && Math.abs(n) < 2 ** 50,
   );
   const range = limits.length === 2 ? ` ${limits.join(" to ")}` : "";
-  return `${value.type ?? "one of several"}${range}`;
+  return `${[value.type ?? "one of several"].flat().join(" or ")}${range}`;
 }

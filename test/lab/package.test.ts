@@ -38,7 +38,11 @@ test("it holds what is used, and nothing of tests and lab", () => {
   for (const file of [
     ...["LICENSE", "README.md", "CHANGELOG.md", "commands/docker-node.mjs"],
     ...["dist/index.js", "dist/contract/index.d.ts", "dist/node/daemon.sh"],
-    ...["dist/node/backup/Dockerfile", "dist/commands/doctor/proxmox-role.sh"],
+    ...[
+      "dist/node/backup/Dockerfile",
+      "dist/commands/doctor/proxmox-role.sh",
+      "schema/stack.schema.json",
+    ],
   ])
     expect(files).toContain(file);
   expect(files.filter((file) => /^(test|lab|\.lab|Pulumi)|^[a-z]+\.ts$/.test(file))).toEqual([]);
