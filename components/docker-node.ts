@@ -130,7 +130,8 @@ function createBackups(
   if (!backupSecrets) throw new pulumi.RunError(`${name}: a node with backups needs backupSecrets`);
   const { token, key, storage } = backupSecrets;
   const { dockerRootDir } = engine.facts;
-  const args = { nodeName: name, backups, token, key, dockerRootDir, machine };
+  const override = node.override?.backup;
+  const args = { nodeName: name, backups, token, key, dockerRootDir, machine, override };
   const container = new Backups(`${name}-backups`, args, opts);
   if (!backups.vm) return;
   createVmBackup(name, node.machine.vmId, backups.vm, {

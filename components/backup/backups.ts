@@ -2,8 +2,10 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { repositoryOf, toCron } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
+import type { Tree } from "../../config/tree";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
+import { announce, overridden } from "../shared/override";
 
 export interface BackupsArgs {
   /** Name of the node: its namespace on the backup server. */
@@ -18,6 +20,8 @@ export interface BackupsArgs {
   dockerRootDir: pulumi.Input<string>;
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
+  /** Arguments of the container that the configuration has no word for. */
+  override?: Tree;
 }
 
 /**
@@ -36,9 +40,10 @@ export class Backups extends pulumi.ComponentResource {
     const image = createImage(name, args, this);
     this.container = new docker.Container(
       `${name}-container`,
-      backupContainerArgs(args, image.imageId),
+      overridden(backupContainerArgs(args, image.imageId), args.override),
       { parent: this, deleteBeforeReplace: true, ...livesOn(args.machine) },
     );
+    announce(this.container, "backup", args.override);
     this.registerOutputs({ containerId: this.container.id });
   }
 }

@@ -2,6 +2,7 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { adoptVm } from "../shared/adoption";
+import { announce, overridden, stillIgnored } from "../shared/override";
 import { protectedWhile } from "../shared/protection";
 import { createFirewall } from "./vm-firewall";
 import { vmArgs } from "./vm-args";
@@ -61,12 +62,19 @@ function createVm(
   parent: pulumi.Resource,
 ): proxmox.VmLegacy {
   const { ignoreChanges = [], ...adopted } = adoptVm(node);
-  return new proxmox.VmLegacy(`${name}-vm`, vmArgs(name, node, imageVolumeId), {
-    parent,
-    ...protectedWhile(node.machine.protect, guard),
-    // Two VMs cannot share an id, so a replacement has to make room first.
-    deleteBeforeReplace: true,
-    ignoreChanges: [...IGNORED_CHANGES, ...ignoreChanges],
-    ...adopted,
-  });
+  const override = node.override?.machine;
+  const vm = new proxmox.VmLegacy(
+    `${name}-vm`,
+    overridden(vmArgs(name, node, imageVolumeId), override),
+    {
+      parent,
+      ...protectedWhile(node.machine.protect, guard),
+      // Two VMs cannot share an id, so a replacement has to make room first.
+      deleteBeforeReplace: true,
+      ignoreChanges: [...IGNORED_CHANGES, ...stillIgnored(ignoreChanges, override)],
+      ...adopted,
+    },
+  );
+  announce(vm, "machine", override);
+  return vm;
 }

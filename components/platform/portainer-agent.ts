@@ -6,6 +6,7 @@ import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { adoptAgent, keptContainer } from "../shared/adoption";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
+import { announce, overridden } from "../shared/override";
 import { bounded } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
 
@@ -67,12 +68,15 @@ function createContainer(
 ): docker.Container {
   const declared = containerArgs(args, image);
   const container = args.node.adopt.agent ? keptContainer(declared) : declared;
-  return new docker.Container(`${name}-container`, container, {
+  const override = args.node.override?.agent;
+  const agent = new docker.Container(`${name}-container`, overridden(container, override), {
     parent,
     deleteBeforeReplace: true,
     ...livesOn(args.machine),
     ...adoptAgent(args.node),
   });
+  announce(agent, "agent", override);
+  return agent;
 }
 
 /** What Docker is told of the agent. */

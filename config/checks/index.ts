@@ -7,6 +7,7 @@ import { DAEMON_CHECKS } from "./daemon";
 import { checkLanNetworks } from "./lan";
 import { checkDisks, checkImage } from "./machine";
 import { checkAddresses, checkFirewall } from "./network";
+import { checkOverride } from "./override";
 import type { Check, Report } from "./report";
 import { checkContainerNetworks } from "./subnets";
 
@@ -27,6 +28,7 @@ const CHECKS: readonly Check[] = [
   checkLanNetworks,
   checkAdopted,
   checkBackups,
+  checkOverride,
 ];
 
 /** Problems of one node; of one that is readable in part, those that can be seen. */

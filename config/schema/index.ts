@@ -6,6 +6,7 @@ import { dockerSchema } from "./docker";
 import { dockerName, hostLabel } from "./fields";
 import { machineSchema } from "./machine";
 import { networkSchema } from "./network";
+import { overrideSchema } from "./override";
 import { portainerSchema } from "./portainer";
 import { primarySchema } from "./primary";
 import type { proxmoxSchema } from "./proxmox";
@@ -38,6 +39,11 @@ export const nodeSchema = z.strictObject({
   primary: primarySchema
     .optional()
     .describe("The primary node, by its name in this stack or its address; asked from this node."),
+  override: overrideSchema
+    .optional()
+    .describe(
+      "What the configuration has no word for: arguments of resources as their providers have them. Maps merge, lists are replaced; `envs` are added by name. No secrets: it stands in the state as it is.",
+    ),
 });
 
 /** Name of a node: also the VM's and the host's name. */

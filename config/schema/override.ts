@@ -1,0 +1,49 @@
+import { z } from "zod";
+import { has } from "../tree";
+
+/*
+ * Arguments of a resource that the configuration has no word for. docker-node does not know them: the provider
+ * checks them. What something else says, or what would make it another resource, is refused with who says it.
+ */
+
+type Said = Readonly<Record<string, string>>;
+
+const VM: Said = {
+  vmId: "machine.vmId",
+  nodeName: "machine.proxmoxNode",
+  name: "the name of the node",
+  clone: "machine.image",
+  protection: "machine.protect",
+  "cpu.cores": "machine.cpu.cores",
+  "memory.dedicated": "machine.memoryGiB",
+};
+
+const container = (more: Said): Said => ({ name: "the program: other parts look for it", ...more });
+
+const AGENT = container({ image: "portainer.agent.image", ports: "portainer.agent.port" });
+
+const BACKUP = container({ image: "backups.image", uploads: "the secrets of the stack" });
+
+const argumentsOf = (said: Said): z.ZodType<Record<string, unknown>> =>
+  z.record(z.string(), z.unknown()).superRefine((args, context) => {
+    for (const [key, by] of Object.entries(said)) {
+      const path = key.split(".");
+      if (!has(args, path)) continue;
+      const message = `nothing here; it is said by ${by}`;
+      const input = path.reduce<unknown>((tree, at) => (tree as Record<string, unknown>)[at], args);
+      context.addIssue({ code: "custom", path, input, message });
+    }
+  });
+
+/** `override` of a node. */
+export const overrideSchema = z.strictObject({
+  machine: argumentsOf(VM)
+    .optional()
+    .describe("Arguments of the VM (proxmoxve.VmLegacy), such as `watchdog`."),
+  agent: argumentsOf(AGENT)
+    .optional()
+    .describe("Arguments of the Portainer agent's container (docker.Container)."),
+  backup: argumentsOf(BACKUP)
+    .optional()
+    .describe("Arguments of the backup container (docker.Container)."),
+});

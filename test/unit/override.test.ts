@@ -1,0 +1,155 @@
+import * as pulumi from "@pulumi/pulumi";
+import { overridden, stillIgnored } from "../../components/shared/override";
+import program from "../../index";
+import { privateKey } from "../support/key";
+import { settle, startEngine, type Recorder } from "../support/mocks";
+import { problems, prodWith } from "../support/settings";
+
+/** What the configuration has no word for. */
+
+const key = privateKey();
+const VM = "proxmoxve:index/vmLegacy:VmLegacy";
+const CONTAINER = "docker:index/container:Container";
+
+async function run(override: unknown): Promise<Recorder> {
+  const raw = prodWith({ ssh: key.ssh, override });
+  const recorder = await startEngine({
+    config: {
+      "docker-node:proxmox": JSON.stringify(raw.proxmox),
+      "docker-node:defaults": JSON.stringify(raw.defaults),
+      "docker-node:nodes": JSON.stringify(raw.nodes),
+      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
+      "docker-node:agentSecret": "a-secret-of-some-length",
+    },
+  });
+  program();
+  await settle(recorder);
+  return recorder;
+}
+
+const OVERRIDE = {
+  machine: {
+    watchdog: { enabled: true, model: "i6300esb" },
+    cpu: { flags: ["+aes"] },
+    vga: { type: "std" },
+    bootOrders: ["scsi0", "net0"],
+    serialDevices: [],
+  },
+  agent: { memory: 512, envs: ["HTTP_PROXY=http://10.25.10.1:3128", "LOG_LEVEL=DEBUG"] },
+  backup: { cpuShares: 512 },
+};
+
+test("reaches the VM and both containers, and nothing else of them changes", async () => {
+  const said = jest.spyOn(pulumi.log, "warn").mockResolvedValue(undefined);
+  const plain = await run(undefined);
+  expect(said).not.toHaveBeenCalled();
+  const over = await run(OVERRIDE);
+  const before = plain.find(VM).inputs;
+  expect(over.find(VM).inputs).toEqual({
+    ...before,
+    watchdog: OVERRIDE.machine.watchdog,
+    cpu: { ...(before.cpu as object), flags: ["+aes"] },
+    vga: { type: "std" },
+    bootOrders: ["scsi0", "net0"],
+    serialDevices: [],
+  });
+  const agent = "proj-docker02-agent-container";
+  const { envs, ...rest } = over.find(CONTAINER, agent).inputs;
+  const { envs: own, ...same } = plain.find(CONTAINER, agent).inputs;
+  expect(rest).toEqual({ ...same, memory: 512 });
+  const secret = "AGENT_SECRET=a-secret-of-some-length";
+  expect(own).toMatchObject({ value: ["LOG_LEVEL=INFO", secret] });
+  expect(envs).toMatchObject({ value: [secret, ...OVERRIDE.agent.envs] });
+  const backup = "proj-docker02-backups-container";
+  const { inputs } = plain.find(CONTAINER, backup);
+  expect(over.find(CONTAINER, backup).inputs).toEqual({ ...inputs, cpuShares: 512 });
+  const others = plain.resources.map(({ inputs }) => JSON.stringify(inputs));
+  const changed = over.resources.filter((one) => !others.includes(JSON.stringify(one.inputs)));
+  expect(changed.map(({ name }) => name)).toEqual(["proj-docker02-vm", agent, backup]);
+  expect(said.mock.calls.map(([message]) => message)).toEqual([
+    "override.machine: watchdog, cpu, vga, bootOrders, serialDevices; docker-node does not check this",
+    "override.agent: memory, envs; docker-node does not check this",
+    "override.backup: cpuShares; docker-node does not check this",
+  ]);
+  said.mockRestore();
+});
+
+test("without one the arguments are the very same", () => {
+  const args = { a: 1 };
+  expect(overridden(args)).toBe(args);
+});
+
+test("an output is taken over as it is", () => {
+  const output = pulumi.output("x");
+  expect(overridden({ a: output, b: { c: output } }, { b: { d: 1 } })).toEqual({
+    a: output,
+    b: { c: output, d: 1 },
+  });
+});
+
+test("of an adopted machine, only what is overridden is changed", () => {
+  const ignored = ["watchdog", "cpu.flags", "cpu.numa", "networkDevices[0].mtu", "initialization"];
+  expect(stillIgnored(ignored)).toEqual(ignored);
+  const override = { watchdog: {}, cpu: { flags: [] }, networkDevices: [] };
+  expect(stillIgnored(ignored, override)).toEqual(["cpu.numa", "initialization"]);
+});
+
+const AT = "nodes.proj-docker02.override";
+const ID = "a".repeat(64);
+
+/** [what, node, problem] */
+const REFUSED: [string, object, string][] = [
+  [
+    "the VM's id",
+    { override: { machine: { vmId: 7 } } },
+    `${AT}.machine.vmId: 7; allowed: nothing here; it is said by machine.vmId`,
+  ],
+  [
+    "its node",
+    { override: { machine: { nodeName: "pve02" } } },
+    `${AT}.machine.nodeName: "pve02"; allowed: nothing here; it is said by machine.proxmoxNode`,
+  ],
+  [
+    "its size",
+    { override: { machine: { cpu: { cores: 8, flags: [] } } } },
+    `${AT}.machine.cpu.cores: 8; allowed: nothing here; it is said by machine.cpu.cores`,
+  ],
+  [
+    "a container's name",
+    { override: { agent: { name: "x" } } },
+    `${AT}.agent.name: "x"; allowed: nothing here; it is said by the program: other parts look for it`,
+  ],
+  [
+    "an image",
+    { override: { backup: { image: "x" } } },
+    `${AT}.backup.image: "x"; allowed: nothing here; it is said by backups.image`,
+  ],
+  [
+    "another resource",
+    { override: { network: {} } },
+    `${AT}.network: {}; allowed: not a key of this section; see docs/reference/configuration.md`,
+  ],
+  [
+    "an agent that is not there",
+    { portainer: null, override: { agent: { memory: 1 } } },
+    `${AT}.agent: {"memory":1}; allowed: nothing without a portainer section`,
+  ],
+  [
+    "backups that are not there",
+    { backups: null, override: { backup: { memory: 1 } } },
+    `${AT}.backup: {"memory":1}; allowed: nothing without a backups section`,
+  ],
+  [
+    "an adopted agent",
+    {
+      machine: { adopt: true, image: null },
+      adopt: { agent: ID },
+      override: { agent: { memory: 1 } },
+    },
+    `${AT}.agent: {"memory":1}; allowed: nothing with adopt.agent: an adopted container stays as it is`,
+  ],
+];
+
+test.each(REFUSED)("refused: %s", (_what, node, problem) => {
+  expect(problems(prodWith(node))).toEqual([problem]);
+});
