@@ -32,7 +32,7 @@ export function createImages(
     const key = imageKey(machine);
     const { image, proxmoxNode } = machine;
     if (!key || images.has(key) || !image || !("url" in image)) continue;
-    const args = { proxmoxNode, image };
+    const args = { proxmoxNode: image.node ?? proxmoxNode, image };
     images.set(key, new CloudImage(key, args, { providers: { proxmoxve: cluster } }));
   }
   return images;

@@ -47,7 +47,7 @@ export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
       ...(job?.fleecing ? [`/storage/${job.fleecing.storage}`] : []),
     ],
     "/storage/{backupStorage}": job ? [`/storage/${job.storage}`] : [],
-    "/nodes/{proxmoxNode}": image ? [`/nodes/${machine.proxmoxNode}`] : [],
+    "/nodes/{proxmoxNode}": image ? [`/nodes/${image.node ?? machine.proxmoxNode}`] : [],
     "/sdn/zones/localnetwork/{bridge}/{vlan}": [network.vlan, ...trunksOf(node)].map(
       (vlan) => `/sdn/zones/localnetwork/${network.bridge}/${vlan}`,
     ),

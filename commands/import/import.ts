@@ -1,6 +1,5 @@
 /** The import of one VM, from the question who it is to what the next up would change. */
 import { join } from "node:path";
-import { bareKey } from "../../config/node";
 import { connect } from "../../clients/proxmox";
 import { runner } from "../../clients/process";
 import type { Target } from "../../clients/ssh";
@@ -8,7 +7,7 @@ import { STATUS, type Outside, type Status } from "../command";
 import { showPlan } from "../plan/command";
 import { draft, type Draft } from "./draft";
 import { readHardware, type Hardware } from "./hardware";
-import { fingerprint, inspect, scanHostKey } from "./inspect";
+import { checkedKey, fingerprint, inspect, scanHostKey } from "./inspect";
 import { isTree } from "./minimal";
 import { findingsText, json } from "./render";
 import { portainerOf, readStack, sshOf, type StackSoFar } from "./stack";
@@ -60,7 +59,7 @@ async function pinHostKey(
   { hostKey, yes, cwd }: ImportOptions,
   { print, ask }: Outside,
 ): Promise<string | undefined> {
-  if (hostKey) return bareKey(hostKey);
+  if (hostKey !== undefined) return checkedKey(hostKey);
   const found = await scanHostKey(target, runner(cwd));
   print(`${target.host}:${target.port} has the host key ${fingerprint(found)}`);
   print("On its console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { shellQuote } from "../../node/scripts";
-import { sshOptions } from "../../config/node";
+import { bareKey, sshOptions } from "../../config/node";
 import type { Run } from "../../clients/process";
 import { runScript, type Target } from "../../clients/ssh";
 import { parseFacts, type Facts } from "./facts";
@@ -29,6 +29,17 @@ export async function scanHostKey({ host, port }: Target, run: Run): Promise<str
   const [, type, key] = line?.split(/\s+/) ?? [];
   if (!type || !key) throw new Error(`no sshd with an ed25519 host key answers at ${host}:${port}`);
   return `${type} ${key}`;
+}
+
+/**
+ * A host key that was given. It becomes `ssh.hostKey`, and inspect.sh compares it with the node's own.
+ * @throws Error when it is of another type
+ */
+export function checkedKey(given: string): string {
+  if (/^ssh-ed25519 [A-Za-z0-9+/=]+( |$)/.test(given)) return bareKey(given);
+  throw new Error(
+    `--host-key ${given}: allowed is the node's ed25519 host key, the text of /etc/ssh/ssh_host_ed25519_key.pub there`,
+  );
 }
 
 /** As `ssh-keygen -l` shows it: `SHA256:…`. */

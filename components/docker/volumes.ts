@@ -5,7 +5,12 @@ import { adoptVolume } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
 import { protectedWhile } from "../shared/protection";
 
-/** The named volumes declared for a node. Protected where the node is: they hold data. */
+/**
+ * The named volumes declared for a node. Protected where the node is: they hold data.
+ *
+ * Docker cannot change labels of a volume that exists, and the provider would delete it for them: they are those
+ * of its creation.
+ */
 export function createVolumes(
   name: string,
   node: NodeConfig,
@@ -23,6 +28,7 @@ export function createVolumes(
       },
       {
         ...opts,
+        ignoreChanges: ["labels"],
         ...protectedWhile(node.machine.protect, guard),
         ...livesOn(machine),
         ...adoptVolume(node, volume),

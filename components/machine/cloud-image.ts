@@ -32,7 +32,7 @@ export class CloudImage extends pulumi.ComponentResource {
 export function imageKey(machine: MachineConfig): string | undefined {
   const { image, proxmoxNode, adopt } = machine;
   return image && "url" in image && !adopt
-    ? `${proxmoxNode}-${image.datastore}-${image.fileName}`
+    ? `${image.node ?? proxmoxNode}-${image.datastore}-${image.fileName}`
     : undefined;
 }
 

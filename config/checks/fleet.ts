@@ -24,6 +24,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
     own("machine/vmId", vmId),
     own("network/address", address),
     peers(nodes),
+    images(),
   ];
   for (const [name, node] of Object.entries(nodes)) {
     for (const check of checks) {
@@ -71,5 +72,23 @@ function peers(nodes: Nodes): Check {
     checkPeers(node, addressOfPrimary, (path, value, allowed) => {
       report(name, path, value, allowed);
     });
+  };
+}
+
+/**
+ * An image is known by its file name, also to Proxmox: under one name there is one content. Whether Proxmox nodes
+ * share a datastore is not known here, so that its name counts, not where it is.
+ */
+function images(): Check {
+  const first = new Map<string, readonly [name: string, url: string, sha256: string]>();
+  return (name, { machine: { image, adopt } }, report) => {
+    if (adopt || !image || !("url" in image)) return;
+    const file = `${image.datastore}:${image.fileName}`;
+    const [other, url, sha256] = first.get(file) ?? [name, image.url, image.sha256];
+    first.set(file, [other, url, sha256]);
+    if (url === image.url && sha256 === image.sha256) return;
+    const from = `${url} with sha256 ${sha256}`;
+    const allowed = `a name of its own, or the source that ${keyText(other)} declares for it: ${from}`;
+    report(name, "machine/image/fileName", image.fileName, allowed);
   };
 }

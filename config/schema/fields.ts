@@ -45,9 +45,24 @@ export const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, {
   error:
     "a user name: lower-case letters, digits, _ and -, no digit or - first, 32 characters at most",
 });
+
 /** A public key as OpenSSH writes it. */
 export const publicKey = z
   .string()
   .regex(/^(ssh-ed25519|ecdsa-sha2-nistp\d{3}|ssh-rsa|sk-[\w@.-]+) [A-Za-z0-9+/=]+( [^\n]*)?$/, {
     error: "an OpenSSH public key on one line, such as `ssh-ed25519 AAAA… name`",
+  });
+
+/**
+ * A host key that all who connect can insist on. The command plugin takes a key's type for the algorithm of its
+ * signature, and `ssh-rsa` as an algorithm means SHA-1, which sshd refuses since OpenSSH 8.8 (pulumi-command
+ * 1.2.1, provider/pkg/provider/remote/connection.go).
+ */
+export const hostKey = z
+  .string()
+  .regex(/^(ssh-ed25519|ecdsa-sha2-nistp\d{3}) [A-Za-z0-9+/=]+( [^\n]*)?$/, {
+    error: ({ input }) =>
+      /^ssh-rsa /.test(String(input))
+        ? "the node's ed25519 or ecdsa host key: of an RSA key the connection takes SHA-1 signatures only, which sshd refuses; see /etc/ssh/ssh_host_ed25519_key.pub there"
+        : "an ed25519 or ecdsa host key on one line, such as `ssh-ed25519 AAAA… name`",
   });

@@ -20,6 +20,11 @@ const cloudImage = z.strictObject({
     .describe(
       "File name on the datastore. Must end in .qcow2, .raw or .vmdk for content type `import`.",
     ),
+  node: identifier
+    .optional()
+    .describe(
+      "Proxmox node that downloads it. Default: the node's own. On a datastore that Proxmox nodes share, name one for all.",
+    ),
 });
 
 const template = z.strictObject({

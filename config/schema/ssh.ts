@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { hostName, keyFile } from "../text";
-import { port, publicKey, userName } from "./fields";
+import { hostKey, port, publicKey, userName } from "./fields";
 
 /** `ssh` of a node. */
 export const sshSchema = z.strictObject({
@@ -15,7 +15,7 @@ export const sshSchema = z.strictObject({
     .describe(
       "Reach the node by another address, as through a forwarded port. Default: its own, port 22.",
     ),
-  hostKey: publicKey
+  hostKey: hostKey
     .optional()
     .describe(
       "The node's host key when it is known beforehand. Default: learned at the first connection, then pinned.",

@@ -288,6 +288,16 @@ const REFUSED: [string, unknown, RegExp][] = [
     /image.fileName: "a.img"; allowed: a file name ending in/,
   ],
   [
+    "an RSA host key",
+    { ssh: { hostKey: "ssh-rsa AAAAB3NzaC1yc2E node" } },
+    /ssh.hostKey: .*allowed: the node's ed25519 or ecdsa host key: .*SHA-1/,
+  ],
+  [
+    "a host key that is none",
+    { ssh: { hostKey: "AAAA" } },
+    /ssh.hostKey: "AAAA"; allowed: an ed25519 or ecdsa host key on one line/,
+  ],
+  [
     "a broken public key",
     { ssh: { publicKeys: ["ssh-ed25519"] } },
     /publicKeys.0: .*OpenSSH public key/,

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { loadSettings, type Settings } from "../../config/load";
+import { loadSettings, merge, type Settings } from "../../config/load";
 import { checksFor, examine } from "../../commands/doctor/checks";
 import { carries } from "../../commands/doctor/checks/machine";
 import { requirements } from "../../commands/doctor/privileges";
@@ -10,7 +10,7 @@ import { ClusterError, type Cluster } from "../../clients/proxmox";
 import type { Probe } from "../../clients/network";
 import type { Ran, Run } from "../../clients/process";
 import type { Context, Finding } from "../../commands/doctor/types";
-import { prodWith } from "../support/settings";
+import { prodNode, prodWith } from "../support/settings";
 
 /*
  * Every check against a workstation and a cluster that are right in everything, and then wrong in one
@@ -495,6 +495,33 @@ describe("a machine", () => {
   ])("on bridge %j: %s", async (network, status) => {
     const context = healthy({ answers: { "/nodes/pve01/network": network } });
     expect(await find(context, "bridge")).toMatchObject({ status });
+  });
+
+  test("a shared datastore that gets one image from two Proxmox nodes", async () => {
+    const { proxmox, defaults } = prodWith({
+      ssh: { publicKeys: [publicKey], privateKeyFile: keyFile },
+    });
+    const one = { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } };
+    const other = { machine: { proxmoxNode: "pve02" } };
+    const found = async (more: object): Promise<string> => {
+      const all = {
+        proxmox,
+        defaults: merge(defaults, more),
+        nodes: { one, "proj-docker02": other },
+      };
+      const settings = loadSettings(all);
+      const stores = ["local", "nvme-pool"].map((storage) => ({
+        ...{ storage, type: "dir", content: "images,import", active: 1, shared: 1 },
+      }));
+      const network = { "/nodes/pve01/storage": stores, "/nodes/pve02/storage": stores };
+      return (await find(healthy({ settings, answers: network }), "datastore:pve01/local")).detail;
+    };
+    expect(await found({})).toBe(
+      "several Proxmox nodes share it, and more than one downloads ubuntu-24.04-20260814.qcow2: the second is refused",
+    );
+    expect(
+      await found({ machine: { image: { ...prodNode().machine.image, node: "pve01" } } }),
+    ).toMatch(/^has import/);
   });
 
   test.each([

@@ -16,7 +16,7 @@ import program from "../../index";
 import { secondNode } from "../lab/second-node";
 import { privateKey } from "../support/key";
 import { settle, startEngine, unwrap } from "../support/mocks";
-import { prodWith } from "../support/settings";
+import { prodNode, prodWith, stackConfig } from "../support/settings";
 
 /** Several nodes in one stack. */
 
@@ -195,5 +195,52 @@ describe("the lab's second node", () => {
     expect(cores({})).toBe(6);
     declare(lab.instance, having(2));
     expect([cores({}), cores(having(4))]).toEqual([2, 4]);
+  });
+});
+
+describe("cloud images", () => {
+  // An image replaces that of the defaults whole.
+  const usual = prodNode().machine.image as object;
+  const other = { ...usual, sha256: "0".repeat(64) };
+  const found = (raw: RawSettings): string => {
+    try {
+      loadSettings(raw);
+      return "";
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+
+  test.each([
+    ["another checksum", { image: other }],
+    ["another URL", { image: { ...usual, url: "https://example.org/other.img" } }],
+    [
+      "another checksum on another Proxmox node: the datastore may be shared",
+      { image: other, proxmoxNode: "pve02" },
+    ],
+  ])("two under one file name are refused: %s", (_what, machine) => {
+    expect(found(fleet({}, ONE, { machine }))).toMatch(
+      /nodes.proj-docker02.machine.image.fileName: "ubuntu-24.04-20260814.qcow2"; allowed: a name of its own, or the source that proj-docker01 declares for it: https:\S+ with sha256 [0-9a-f]{64}$/,
+    );
+  });
+
+  test("two under two names, or one for both, are right", () => {
+    expect(found(fleet({}, ONE, {}))).toBe("");
+    const image = { ...other, fileName: "other.qcow2" };
+    expect(found(fleet({}, ONE, { machine: { image } }))).toBe("");
+  });
+
+  test("on a shared datastore one Proxmox node downloads for all", async () => {
+    const raw = fleet({ machine: { image: { ...usual, node: "pve01" } } }, ONE, {
+      machine: { proxmoxNode: "pve02" },
+    });
+    const config = Object.entries(stackConfig(raw)).map(([name, { value }]) => [name, value]);
+    const recorder = await startEngine({
+      config: Object.fromEntries(config) as Record<string, string>,
+    });
+    program();
+    await settle(recorder);
+    const { inputs } = recorder.find("proxmoxve:download/file:File");
+    expect(inputs).toMatchObject({ nodeName: "pve01" });
   });
 });

@@ -15,7 +15,7 @@ import { declaredAddress } from "../../commands/import/machine";
 import { exactly, isTree, minimal, type Tree } from "../../commands/import/minimal";
 import { gibibytes, options, readHardware, type Hardware } from "../../commands/import/hardware";
 import { findingsText } from "../../commands/import/render";
-import { fingerprint, parseTarget, scanHostKey } from "../../commands/import/inspect";
+import { checkedKey, fingerprint, parseTarget, scanHostKey } from "../../commands/import/inspect";
 import { portainerOf, readStack, sshOf } from "../../commands/import/stack";
 import { addNode, NodeExists } from "../../commands/import/stack-file";
 import { stackFile } from "../support/settings";
@@ -568,6 +568,13 @@ describe("the command line", () => {
 
   test("help", async () => {
     expect(await run("--help")).toEqual([0, expect.stringContaining("--portainer <address>")]);
+  });
+
+  test("a host key that the configuration refuses is none to write", () => {
+    expect(() => checkedKey("ssh-rsa AAAAB3 node")).toThrow(
+      "--host-key ssh-rsa AAAAB3 node: allowed is the node's ed25519 host key",
+    );
+    expect(checkedKey("ssh-ed25519 AAAA node")).toBe("ssh-ed25519 AAAA");
   });
 
   test("a cluster that does not answer is named, and nothing is written", async () => {

@@ -11,6 +11,8 @@ interface Datastore {
   readonly content: string;
   readonly active?: number | boolean;
   readonly avail?: number;
+  /** Every Proxmox node has the same files. */
+  readonly shared?: number | boolean;
 }
 
 /** What the nodes of a stack want of a datastore on a Proxmox node. */
@@ -31,10 +33,11 @@ const THICK = new Set(["lvm", "iscsidirect"]);
 /** One check for each datastore, and one for the backup server's. */
 export function datastoreChecks(context: Context): Check[] {
   const hosts = [...new Set(nodesOf(context).map(([, { machine }]) => machine.proxmoxNode))];
+  const twice = downloadedTwice(nodesOf(context));
   const own = [...wanted(nodesOf(context)).values()].map((one) => ({
     id: `datastore:${one.host}/${one.name}`,
     title: `Datastore ${one.name} on ${one.host}`,
-    run: withCluster((_, get) => datastore(one, get)),
+    run: withCluster((_, get) => datastore(one, twice.get(one.name), get)),
   }));
   const backup = hosts.map((host) => ({
     id: `backup:${host}`,
@@ -48,13 +51,19 @@ function wanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
   const all = new Map<string, Wanted>();
   const of = (host: string, name: string): Wanted => {
     const key = `${host}/${name}`;
-    const one = all.get(key) ?? { host, name, content: new Set(), disks: new Map() };
+    const one = all.get(key) ?? {
+      host,
+      name,
+      content: new Set(),
+      disks: new Map(),
+    };
     all.set(key, one);
     return one;
   };
   for (const [, { machine }] of nodes) {
     const { image, proxmoxNode, vmId } = machine;
-    if (image && "url" in image) of(proxmoxNode, image.datastore).content.add("import");
+    if (image && "url" in image)
+      of(image.node ?? proxmoxNode, image.datastore).content.add("import");
     for (const disk of [machine.disk, ...(machine.dockerDisk ? [machine.dockerDisk] : [])]) {
       const { content, disks } = of(proxmoxNode, disk.datastore);
       content.add("images");
@@ -64,7 +73,22 @@ function wanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
   return all;
 }
 
-async function datastore(one: Wanted, get: Get): Promise<Finding> {
+/** Names of images that more than one Proxmox node downloads, by datastore. */
+function downloadedTwice(nodes: readonly NamedNode[]): Map<string, string> {
+  const first = new Map<string, string>();
+  const twice = new Map<string, string>();
+  for (const [, { machine }] of nodes) {
+    const { image, proxmoxNode, adopt } = machine;
+    if (!image || !("url" in image) || adopt) continue;
+    const { datastore: store, fileName, node: host = proxmoxNode } = image;
+    const file = `${store}:${fileName}`;
+    if ((first.get(file) ?? host) !== host) twice.set(store, fileName);
+    first.set(file, host);
+  }
+  return twice;
+}
+
+async function datastore(one: Wanted, twice: string | undefined, get: Get): Promise<Finding> {
   const stores = (await get(`/nodes/${one.host}/storage`)) as Datastore[];
   const found = stores.find(({ storage }) => storage === one.name);
   if (!found)
@@ -79,6 +103,11 @@ async function datastore(one: Wanted, get: Get): Promise<Finding> {
       `pvesm set ${one.name} --content ${all}`,
     );
   }
+  if (found.shared && twice)
+    return fail(
+      `several Proxmox nodes share it, and more than one downloads ${twice}: the second is refused`,
+      "set machine.image.node to the same Proxmox node for all of them",
+    );
   return room(one, found, await guests(get));
 }
 
