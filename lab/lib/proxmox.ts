@@ -57,6 +57,8 @@ export interface ProxmoxSettings {
   password: string;
   /** `privileges` absent: all of them. */
   token: { id: string; secret: string; privileges?: string[] };
+  /** Share of a VM's declared cores a guest gets, but never less than two of them. */
+  cpuFactor?: number;
   /** Share of the declared memory a guest gets, but never less than `memoryFloor` MiB (512). */
   memoryFactor?: number;
   memoryFloor?: number;

@@ -38,6 +38,9 @@ export const PBS_PORT = 8007;
 /** Nodes of the lab by VM id: ssh and the agent are forwarded to loopback. */
 export const VM_IDS = [2019, 2014] as const;
 
+/** The lab's cores are the declared ones by this factor, 2 for 6 and 3 for 8. */
+const CPU_FACTOR = 1 / 3;
+
 /** The lab's memory is the declared one by this factor, 2 GiB for 32. */
 const MEMORY_FACTOR = 1 / 16;
 
@@ -171,6 +174,7 @@ function proxmoxSettings(
     user: "root@pam",
     password: keys.proxmoxPassword,
     token: { id: "automation@pve!pulumi", secret: keys.proxmoxTokenSecret },
+    cpuFactor: CPU_FACTOR,
     memoryFactor: MEMORY_FACTOR,
     network: guestNetwork(ports, forwards),
   };

@@ -1,6 +1,6 @@
 """QEMU's command line for a VM: what PVE::QemuServer::config_to_command makes, as far as a guest can tell.
 
-Different on purpose: memory is scaled, the network is QEMU's own, `cache=none` becomes `writeback` (the lab's directory
+Different on purpose: cores and memory are scaled, the network is QEMU's own, `cache=none` becomes `writeback` (the lab's directory
 may lie on a file system without O_DIRECT), and there is always a virtio-rng so that first boots need not wait.
 """
 
@@ -62,6 +62,13 @@ def memory_mib(config: dict[str, Any], settings: Settings) -> int:
     """Declared memory times the lab's factor, not below the floor nor above what is declared."""
     declared = int(str(config.get('memory', 512)).split('=')[-1])
     return min(declared, max(settings.memory_floor, round(declared * settings.memory_factor)))
+
+
+def cores_of(config: dict[str, Any], settings: Settings) -> int:
+    """Declared cores of a socket times the lab's factor: emulated processors beyond the machine's only wait for each other,
+    so that a loaded guest does not answer for a minute. Not below two, where one would hide what happens at once."""
+    declared = int(config.get('cores', 1))
+    return min(declared, max(2, round(declared * settings.cpu_factor)))
 
 
 def is_q35(config: dict[str, Any]) -> bool:
@@ -213,7 +220,7 @@ def build(vmid: int, name: str, config: dict[str, Any], settings: Settings, imag
           cables: Mapping[str, int]) -> list[str]:
     """The whole command line; `cables` are descriptors that the process inherits, by backend."""
     paths = Paths(settings.run_dir, settings.state_dir, vmid)
-    sockets, cores = int(config.get('sockets', 1)), int(config.get('cores', 1))
+    sockets, cores = int(config.get('sockets', 1)), cores_of(config, settings)
     bus = root_bus(config)
     out = ['qemu-system-x86_64', '-name', name.replace(',', ',,'), '-nodefaults', '-no-user-config',
            '-display', 'none', '-vga', 'std', '-rtc', 'base=utc', '-pidfile', str(paths.pidfile),

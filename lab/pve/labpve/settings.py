@@ -62,6 +62,7 @@ class Settings:
     node: str = 'pve01'
     host: str = '127.0.0.1'
     port: int = 0
+    cpu_factor: float = 1.0
     memory_factor: float = 1.0
     memory_floor: int = 512
     time_scale: float = 0.001
@@ -87,7 +88,7 @@ def _token(data: Optional[dict[str, Any]]) -> Optional[Token]:
 def parse(data: dict[str, Any]) -> Settings:
     """Settings from the decoded JSON; names are those of `ProxmoxSettings` in lab/lib/proxmox.ts."""
     optional = {'user': 'user', 'password': 'password', 'node': 'node', 'host': 'host', 'port': 'port',
-                'memoryFactor': 'memory_factor', 'memoryFloor': 'memory_floor', 'timeScale': 'time_scale',
+                'cpuFactor': 'cpu_factor', 'memoryFactor': 'memory_factor', 'memoryFloor': 'memory_floor', 'timeScale': 'time_scale',
                 'accelerator': 'accelerator', 'backupClient': 'backup_client'}
     rest = {name: data[key] for key, name in optional.items() if data.get(key) is not None}
     return Settings(state_dir=Path(data['stateDir']).resolve(), run_dir=Path(data['runDir']).resolve(),

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ def line(settings: Settings, **changes: Any) -> str:
 def test_size_of_the_machine(settings: Settings) -> None:
     text = line(settings)
     assert '-smp 6,sockets=1,cores=6' in text and '-m 2048 ' in text and '-cpu qemu64,+aes,' in text
+    third = replace(settings, cpu_factor=1 / 3)
+    assert [line(third, cores=cores).split('-smp ')[1].split(',')[0] for cores in (1, 2, 6, 8)] == ['1', '2', '2', '3']
     assert '-m 512 ' in line(settings, memory='1024')  # the floor
     assert '-m 256 ' in line(settings, memory='256')  # but never more than declared
 
