@@ -17,12 +17,14 @@ import { stackFile } from "../support/settings";
 
 /*
  * What holds for every configuration, however hostile. The seed is fixed: a failure is the same one
- * tomorrow, and `PROPERTY_SEED` looks elsewhere.
+ * tomorrow, and `PROPERTY_SEED` looks elsewhere, `PROPERTY_RUNS=5` further.
  */
 
 const seed = Number(process.env.PROPERTY_SEED ?? 20_260_920);
-const MUTATED = 10_000;
-const JUNK = 2_000;
+/** `PROPERTY_RUNS` times as many of everything; once is what a change has time for. */
+const times = (runs: number): number => runs * Number(process.env.PROPERTY_RUNS ?? 1);
+const MUTATED = times(2_000);
+const JUNK = times(500);
 
 type Tree = Record<string, unknown>;
 
@@ -246,7 +248,7 @@ function checkRefusal({ message, stack, problems }: ConfigError): void {
     lines.every((line) => PROBLEM.test(line) && !/\p{Cc}/u.test(line)) &&
     stack === message &&
     !/^\s*at .*[.:]\d+:\d+\)?$/m.test(message);
-  // One condition instead of many expectations: this runs ten thousand times.
+  // One condition instead of many expectations: this runs thousands of times.
   if (!good) throw new Error(`not a refusal to act upon: ${JSON.stringify(message)}`);
 }
 
@@ -352,7 +354,7 @@ describe("a shell", () => {
   });
 
   test("takes any text without NUL literally", () => {
-    const values = fc.sample(text, { seed, numRuns: 3_000 }).filter((value) => {
+    const values = fc.sample(text, { seed, numRuns: times(600) }).filter((value) => {
       return !value.includes("\0") && Buffer.from(value).toString() === value;
     });
     roundTrip(values.map((VALUE) => ({ script: "boot", variables: { VALUE } })));
@@ -431,7 +433,7 @@ describe("addresses", () => {
   const address = fc.tuple(octet, octet, octet, octet).map((parts) => parts.join("."));
   const cidr = fc.tuple(address, fc.nat(32)).map(([base, prefix]) => `${base}/${prefix}`);
   const always = (check: (a: string, b: string, c: string) => void): void => {
-    fc.assert(fc.property(cidr, cidr, cidr, check), { seed, numRuns: 3_000 });
+    fc.assert(fc.property(cidr, cidr, cidr, check), { seed, numRuns: times(600) });
   };
   const numberOf = (dotted: string): number =>
     dotted.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
@@ -452,7 +454,7 @@ describe("addresses", () => {
       if (isAddress(host)) expect(addressOf(`${host}/32`)).toBe(host);
       if (isCidr(net)) expect(`${addressOf(net)}/${Number(prefix)}`).toBe(net);
     };
-    fc.assert(fc.property(written, check), { seed, numRuns: 3_000 });
+    fc.assert(fc.property(written, check), { seed, numRuns: times(600) });
     expect(isCidr("010.25.20.24/24") || isCidr("10.25.20.24/024")).toBe(false);
   });
 
@@ -495,7 +497,7 @@ describe("merging", () => {
       .map((entries) => Object.fromEntries<unknown>(entries)),
   }));
   const always = (check: (a: Tree, b: Tree, c: Tree) => void): void => {
-    fc.assert(fc.property(tree, tree, tree, check), { seed, numRuns: 2_000 });
+    fc.assert(fc.property(tree, tree, tree, check), { seed, numRuns: times(400) });
   };
 
   test("changes neither side, and no object's prototype", () => {
@@ -524,6 +526,6 @@ describe("merging", () => {
     const check = (a: Tree, b: Tree, c: Tree): void => {
       expect(merge(merge(a, b), c)).toEqual(merge(a, merge(b, c)));
     };
-    fc.assert(fc.property(nested, nested, nested, check), { seed, numRuns: 2_000 });
+    fc.assert(fc.property(nested, nested, nested, check), { seed, numRuns: times(400) });
   });
 });
