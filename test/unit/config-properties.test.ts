@@ -235,7 +235,7 @@ function load(raw: RawSettings): Settings | undefined {
   }
 }
 
-const PROBLEM = /^(proxmox|defaults|nodes)\b.*: .*; allowed: .+$/;
+const PROBLEM = /^((proxmox|defaults|nodes)\b.*: .*|.+: not a key of this program); allowed: .+$/;
 const HEAD = /^\d+ problems? in the configuration; nothing was changed:$/;
 
 /** One line a problem, each with a field, and nothing that moves a cursor or looks like a stack. */
