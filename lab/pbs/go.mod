@@ -1,5 +1,5 @@
 module docker-node/lab/pbs
 
-go 1.25
+go 1.26
 
 require github.com/klauspost/compress v1.20.4

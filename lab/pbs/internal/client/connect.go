@@ -320,7 +320,12 @@ func (c *Client) upgrade(path, protocol string, query url.Values) (*session, err
 		conn.Close()
 		return nil, err
 	}
-	return &session{wire.Client(conn, reader), conn}, nil
+	client, err := wire.Client(conn, reader)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &session{client, conn}, nil
 }
 
 func (s *session) close() { s.conn.Close() }

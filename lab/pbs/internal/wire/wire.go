@@ -4,7 +4,6 @@ package wire
 import (
 	"bufio"
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -82,15 +81,14 @@ func Serve(inner net.Conn, ahead *bufio.Reader, handler http.Handler) {
 	_ = c.Close()
 }
 
-// Client sends requests over an upgraded connection.
-func Client(inner net.Conn, ahead *bufio.Reader) *http.Client {
-	c, used := wrap(inner, ahead), false
-	dial := func(context.Context, string, string) (net.Conn, error) {
-		if used {
-			return nil, errors.New("connection closed")
-		}
-		used = true
-		return c, nil
+// Client sends requests over an upgraded connection, and over no other: a transport left to itself may dial once more
+// before it knows that the first connection takes several requests.
+func Client(inner net.Conn, ahead *bufio.Reader) (*http.Client, error) {
+	dial := func(context.Context, string, string) (net.Conn, error) { return wrap(inner, ahead), nil }
+	transport := &http.Transport{DialContext: dial, Protocols: protocols(), HTTP2: settings()}
+	connection, err := transport.NewClientConn(context.Background(), "http", "localhost:80")
+	if err != nil {
+		return nil, err
 	}
-	return &http.Client{Transport: &http.Transport{DialContext: dial, Protocols: protocols(), HTTP2: settings()}}
+	return &http.Client{Transport: connection}, nil
 }
