@@ -10,7 +10,7 @@ import { openConsumer } from "./lib/consumer";
 import { instance, type Instance } from "./lib/instance";
 import { interruptible } from "./lib/interrupt";
 import { runningService, startService } from "./lib/service";
-import { removeLab, startLab, type Lab } from "./lib/services";
+import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
 import { cliEnv, labConfig, openStack } from "./lib/stack";
 import { reachable, type NodeFacts } from "./lib/summary";
 
@@ -24,6 +24,7 @@ const USAGE = `usage: npm run lab [-- COMMAND]
   status     what runs, and where
   ssh [CMD]  a shell on the node, or one command
   consumer up or destroy: the stack of examples/consumer, on the node
+  build      make what a first start takes minutes to make; starts nothing
   run CMD…   any command with the lab's pulumi, as: run npx docker-node plan --stack lab
   down       stop everything and remove every trace
 
@@ -58,6 +59,10 @@ async function main([name = "start", ...args]: string[]): Promise<number> {
     return 0;
   }
   if (name === "status") return status(here);
+  if (name === "build") {
+    await buildLab(log);
+    return 0;
+  }
   const command = COMMANDS[name];
   if (!command) {
     log(USAGE);

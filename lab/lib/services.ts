@@ -68,16 +68,22 @@ const PREREQUISITES = [
   { command: "ssh-keygen", package: "openssh-client" },
 ];
 
-/** Brings everything up, or finds it running. Long steps say what they do and how long it takes. */
-export async function startLab(instance: Instance, log: Log): Promise<Lab> {
-  prepare(instance);
+/** What takes minutes to make on a new machine, and lies in the cache afterwards. */
+export async function buildLab(log: Log): Promise<Pick<Lab, "pulumi" | "image">> {
   await ensurePrerequisites(PREREQUISITES, log);
-  // Both at once: compiling needs the processor, installing packages needs the network.
+  // All at once: compiling needs the processor, installing packages needs the network.
   const [pulumi, image] = await Promise.all([
     ensurePulumi(log),
     ensureImage(log),
     ensurePython(log),
   ]);
+  return { pulumi, image };
+}
+
+/** Brings everything up, or finds it running. Long steps say what they do and how long it takes. */
+export async function startLab(instance: Instance, log: Log): Promise<Lab> {
+  prepare(instance);
+  const { pulumi, image } = await buildLab(log);
   const keys = await credentials(instance);
   return {
     instance,
