@@ -2,6 +2,7 @@
 import { isLate } from "./coverage";
 import type { Row, State } from "./evidence";
 import { duration } from "../duration";
+import { tableRows } from "../table";
 
 /** The map of one node, or why it could not be drawn. */
 export interface NodeCoverage {
@@ -44,15 +45,11 @@ export function table(nodes: readonly NodeCoverage[]): string {
 
 function nodeTable({ node, rows, error }: NodeCoverage): string {
   if (error !== undefined) return `${node}: ${error}`;
-  const cells = rows.map((row) => [row.kind, row.item, said(row), users(row)]);
-  const widths = [0, 1, 2].map((column) =>
-    Math.max(0, ...cells.map((row) => row[column]?.length ?? 0)),
-  );
-  const lines = rows.map((row, index) => {
-    const padded = (cells[index] ?? []).map((cell, column) => cell.padEnd(widths[column] ?? 0));
-    return `${MARKS[row.state]} ${padded.join("  ").trimEnd()}`;
-  });
-  return [`${node}:`, ...lines.map((line) => `  ${line}`)].join("\n");
+  const cells = rows.map((row) => [
+    `  ${MARKS[row.state]} ${row.kind}`,
+    ...[row.item, said(row), users(row)],
+  ]);
+  return [`${node}:`, ...tableRows(cells)].join("\n");
 }
 
 /** `3 h old, of 24 h`, or the state in words, with whatever explains it. */

@@ -1,4 +1,5 @@
 /** What people and programs are told. Secrets are taken out of everything, whoever put them in. */
+import { tableRows } from "../table";
 import type { Result, Status } from "./types";
 
 const MARKS: Readonly<Record<Status, string>> = { pass: "✓", warn: "!", fail: "✗", skip: "-" };
@@ -19,15 +20,12 @@ export function redact(results: readonly Result[], secrets: readonly string[]): 
 
 /** A table for a terminal; what mends a failure stands below it. */
 export function table(results: readonly Result[]): string {
-  const width = Math.max(0, ...results.map(({ title }) => title.length));
-  const lines = results.flatMap(({ status, title, detail, fix }) => [
-    `${MARKS[status]} ${title.padEnd(width)}  ${indented(detail, width + 4)}`,
-    ...(fix ? [`${" ".repeat(width + 4)}→ ${indented(fix, width + 6)}`] : []),
+  const rows = results.flatMap(({ status, title, detail, fix }) => [
+    [`${MARKS[status]} ${title}`, detail],
+    ...(fix ? [["", `→ ${fix.replaceAll("\n", "\n  ")}`]] : []),
   ]);
-  return [...lines, "", summary(results)].join("\n");
+  return [...tableRows(rows), "", summary(results)].join("\n");
 }
-
-const indented = (text: string, by: number): string => text.split("\n").join(`\n${" ".repeat(by)}`);
 
 function summary(results: readonly Result[]): string {
   const count = (status: Status): number => results.filter((one) => one.status === status).length;

@@ -1,6 +1,7 @@
 /** What the user is told. */
 import { stringify } from "yaml";
 import type { Draft } from "./draft";
+import { tableRows } from "../table";
 import type { Finding } from "./finding";
 
 const TITLES: readonly (readonly [Finding["kind"], string])[] = [
@@ -12,11 +13,10 @@ const TITLES: readonly (readonly [Finding["kind"], string])[] = [
 
 /** Findings by kind, what is in the way first. */
 export function findingsText(findings: readonly Finding[]): string {
-  const width = Math.max(0, ...findings.map(({ what }) => what.length));
+  const rows = tableRows(findings.map(({ what, why }) => [`  ${what}`, why]));
   const blocks = TITLES.flatMap(([kind, title]) => {
-    const own = findings.filter((finding) => finding.kind === kind);
-    const lines = own.map(({ what, why }) => `  ${what.padEnd(width)}  ${why}`);
-    return own.length === 0 ? [] : [[`${title}:`, ...lines].join("\n")];
+    const own = rows.filter((_, at) => findings[at]?.kind === kind);
+    return own.length === 0 ? [] : [[`${title}:`, ...own].join("\n")];
   });
   return blocks.join("\n\n");
 }
