@@ -1,5 +1,7 @@
 /** The backups of a node in Proxmox Backup Server, read by the official client on the workstation. */
 import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { parsedJson } from "./answer";
 import { run, type Command } from "./process";
 import { readPruneJobs, type PruneJob } from "./prune-jobs";
 
@@ -68,10 +70,7 @@ export function credentialsFrom(environment: NodeJS.ProcessEnv): Credentials {
 }
 
 /** As the client's JSON has it (`proxmox-backup-client snapshot list --output-format json`). */
-interface Listed {
-  readonly "backup-id": string;
-  readonly "backup-time": number;
-}
+const listed = z.array(z.object({ "backup-id": z.string(), "backup-time": z.number() }));
 
 /** The repository of one node. */
 export function connect(access: Access, node: string): Repository {
@@ -131,8 +130,7 @@ function noneYet(error: Error): string {
 }
 
 function newestFirst(json: string): Snapshot[] {
-  const listed = JSON.parse(json) as Listed[];
-  return listed
+  return parsedJson(listed, json, "proxmox-backup-client snapshot list")
     .map((one) => ({ id: itemOf(one["backup-id"]), takenAt: new Date(one["backup-time"] * 1000) }))
     .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
 }

@@ -1,6 +1,8 @@
 /** Virtual machines and their backups in Proxmox VE: what a recovery asks and orders. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { call, ClusterError, type Access } from "./proxmox";
+import type { z } from "zod";
+import { ask, call, ClusterError, type Access } from "./proxmox";
+import { guestConfig, guests, task } from "./proxmox-answers";
 import { backupsIn, protectedLimit, type VmBackup } from "./proxmox-storage";
 
 /** A VM as the cluster has it. */
@@ -29,23 +31,6 @@ export interface Proxmox {
   remove(vmId: number): Promise<void>;
 }
 
-interface Resource {
-  readonly type: string;
-  readonly vmid?: number;
-  readonly node: string;
-  readonly status: string;
-}
-
-interface GuestConfig {
-  readonly protection?: number | string;
-  readonly lock?: string;
-}
-
-interface Task {
-  readonly status: string;
-  readonly exitstatus?: string;
-}
-
 const TASK_LIMIT_MS = 6 * 60 * 60_000;
 
 /**
@@ -56,8 +41,8 @@ const TASK_LIMIT_MS = 6 * 60 * 60_000;
 export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxmox {
   const get = (path: string): Promise<unknown> => call(access, "GET", path);
   const order: Order = async (method, path, parameters = {}) => {
-    const task = await call(access, method, `/nodes/${node}${path}`, parameters);
-    await finished(get, node, String(task), pollMs);
+    const upid = await call(access, method, `/nodes/${node}${path}`, parameters);
+    await finished(get, node, String(upid), pollMs);
   };
   return {
     backups: (storage, vmId) => backupsIn(get, node, storage, vmId),
@@ -95,34 +80,35 @@ async function guestOf(
   get: (path: string) => Promise<unknown>,
   vmId: number,
 ): Promise<Guest | undefined> {
-  const all = (await get("/cluster/resources?type=vm")) as Resource[];
+  const all = await ask(get, "/cluster/resources?type=vm", guests);
   const found = all.find(({ vmid }) => vmid === vmId);
-  if (!found) return undefined;
+  if (!found?.node) return undefined;
   const { node, status } = found;
-  const config = (await get(`/nodes/${node}/qemu/${vmId}/config`)) as GuestConfig;
+  const config = await ask(get, `/nodes/${node}/qemu/${vmId}/config`, guestConfig);
   const protection = Number(config.protection ?? 0) === 1;
-  return { node, running: status === "running", protection, lock: config.lock };
+  const lock = config.lock === undefined ? undefined : String(config.lock);
+  return { node, running: status === "running", protection, lock };
 }
 
 /** Waits for a task; a short interruption of the API does not end it. */
 async function finished(
   get: (path: string) => Promise<unknown>,
   node: string,
-  task: string,
+  upid: string,
   pollMs: number,
 ): Promise<void> {
   const deadline = Date.now() + TASK_LIMIT_MS;
-  const path = `/nodes/${node}/tasks/${encodeURIComponent(task)}/status`;
+  const path = `/nodes/${node}/tasks/${encodeURIComponent(upid)}/status`;
   while (Date.now() < deadline) {
-    const { status, exitstatus } = (await get(path).catch(stillUnknown)) as Task;
+    const { status, exitstatus } = await ask(get, path, task).catch(stillUnknown);
     if (status === "stopped" && exitstatus === "OK") return;
-    if (status === "stopped") throw new Error(`Proxmox task ${task}: ${exitstatus ?? "failed"}`);
+    if (status === "stopped") throw new Error(`Proxmox task ${upid}: ${exitstatus ?? "failed"}`);
     await sleep(pollMs);
   }
-  throw new Error(`Proxmox task ${task} goes on after ${TASK_LIMIT_MS / 3_600_000} hours`);
+  throw new Error(`Proxmox task ${upid} goes on after ${TASK_LIMIT_MS / 3_600_000} hours`);
 }
 
-function stillUnknown(error: unknown): Task {
+function stillUnknown(error: unknown): z.output<typeof task> {
   if (error instanceof ClusterError && (error.status === 0 || error.status >= 595))
     return { status: "unknown" };
   throw error as Error;

@@ -1,5 +1,9 @@
 /** Backups in a storage of Proxmox VE, and what a token may do with them. */
 
+import type { z } from "zod";
+import { ask } from "./proxmox";
+import { content, permissions, storages } from "./proxmox-answers";
+
 /** A VM's backup in a storage (`GET /nodes/{node}/storage/{storage}/content`). */
 export interface VmBackup {
   /** Volume id, such as `pbs01:backup/vm/2019/2026-01-31T03:30:00Z`. */
@@ -9,20 +13,7 @@ export interface VmBackup {
   readonly protected?: true;
 }
 
-interface Content {
-  readonly volid: string;
-  readonly ctime: number;
-  readonly vmid?: number | string;
-  readonly protected?: number | boolean;
-}
-
-interface Storage {
-  readonly storage: string;
-  readonly "max-protected-backups"?: number | string;
-}
-
-/** Path → privilege → whether it is handed down (`GET /access/permissions`). */
-type Permissions = Readonly<Record<string, Readonly<Record<string, number>>>>;
+type Content = z.output<typeof content>[number];
 
 type Get = (path: string) => Promise<unknown>;
 
@@ -37,7 +28,7 @@ export async function backupsIn(
   vmId: number,
 ): Promise<VmBackup[]> {
   const path = `/nodes/${node}/storage/${storage}/content?content=backup&vmid=${vmId}`;
-  const found = ((await get(path)) as Content[])
+  const found = (await ask(get, path, content))
     .filter(({ volid, vmid }) => volid.includes(":backup/") && Number(vmid ?? vmId) === vmId)
     .map(backupOf)
     .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
@@ -64,8 +55,8 @@ async function maySee(get: Get, storage: string, vmId: number): Promise<void> {
 }
 
 async function privilegesOn(get: Get, path: string): Promise<Set<string>> {
-  const permissions = (await get(`/access/permissions?path=${path}`)) as Permissions;
-  return new Set(Object.keys(permissions[path] ?? {}));
+  const held = await ask(get, `/access/permissions?path=${path}`, permissions);
+  return new Set(Object.keys(held[path] ?? {}));
 }
 
 /** Protected backups a VM may have, for whoever may not allocate in the storage (pve-storage, Storage.pm). */
@@ -73,7 +64,7 @@ const DEFAULT_LIMIT = 5;
 
 /** How many protected backups a VM may have in a storage; Infinity for any number. */
 export async function protectedLimit(get: Get, storage: string): Promise<number> {
-  const all = (await get("/storage")) as Storage[];
+  const all = await ask(get, "/storage", storages);
   const set = all.find((one) => one.storage === storage)?.["max-protected-backups"];
   if (set !== undefined) return Number(set) < 0 ? Infinity : Number(set);
   const privileges = await privilegesOn(get, `/storage/${storage}`);

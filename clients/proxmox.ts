@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
 import { rootCertificates } from "node:tls";
+import { z } from "zod";
+import { parsed, parsedJson } from "./answer";
 
 /** What checks ask the cluster. */
 export interface Cluster {
@@ -52,6 +54,18 @@ export function connect(access: Access): Cluster {
       return answer;
     },
   };
+}
+
+/**
+ * What the API says at a path, parsed.
+ * @throws AnswerError where it has another shape
+ */
+export async function ask<T extends z.ZodType>(
+  get: (path: string) => Promise<unknown>,
+  path: string,
+  schema: T,
+): Promise<z.output<T>> {
+  return parsed(schema, await get(path), `GET ${path} of Proxmox VE`);
 }
 
 type Method = "GET" | "POST" | "DELETE";
@@ -120,7 +134,7 @@ function settle(
     return;
   }
   try {
-    resolve((JSON.parse(body) as { data: unknown }).data);
+    resolve(parsedJson(z.looseObject({ data: z.unknown() }), body, "the request").data);
   } catch {
     reject(new ClusterError(status, "the answer is not that of a Proxmox VE API"));
   }

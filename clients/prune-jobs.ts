@@ -2,18 +2,9 @@
 import { request } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { connect, type TLSSocket } from "node:tls";
+import { z } from "zod";
+import { parsedJson } from "./answer";
 import type { Access } from "./backup-server";
-
-/** A prune job as far as it matters here (`GET /config/prune`; pbs-api-types, jobs.rs). */
-export interface PruneJob extends Partial<Record<KeepRule, number>> {
-  readonly id: string;
-  readonly store: string;
-  /** Namespace it begins at; default: the datastore's root. */
-  readonly ns?: string;
-  /** Levels below that it goes down; default: all. */
-  readonly "max-depth"?: number;
-  readonly disable?: boolean;
-}
 
 const KEEP_RULES = [
   "keep-last",
@@ -29,11 +20,32 @@ type KeepRule = (typeof KEEP_RULES)[number];
 /** Of how many periods the last backup is kept, by rule. */
 export type Keeps = Partial<Record<KeepRule, number>>;
 
+/** A prune job as far as it matters here (`GET /config/prune`; pbs-api-types, jobs.rs). */
+const pruneJob = z.object({
+  id: z.string(),
+  store: z.string(),
+  /** Namespace it begins at; default: the datastore's root. */
+  ns: z.string().optional(),
+  /** Levels below that it goes down; default: all. */
+  "max-depth": z.number().optional(),
+  disable: z.boolean().optional(),
+  ...(Object.fromEntries(KEEP_RULES.map((rule) => [rule, z.number().optional()])) as Record<
+    KeepRule,
+    z.ZodOptional<z.ZodNumber>
+  >),
+});
+
+export type PruneJob = Readonly<z.output<typeof pruneJob>>;
+
+const pruneJobs = z.looseObject({ data: z.array(pruneJob) });
+
 /** What a job keeps; nothing: it removes nothing. */
 export const keepsOf = (job: PruneJob): Keeps =>
   Object.fromEntries(
     KEEP_RULES.flatMap((rule) => (job[rule] === undefined ? [] : [[rule, job[rule]]])),
   );
+
+const PATH = "/api2/json/config/prune";
 
 const LIMIT_MS = 15_000;
 
@@ -46,7 +58,7 @@ export async function readPruneJobs(access: Access): Promise<PruneJob[]> {
   const headers = {
     Authorization: `PBSAPIToken=${access.tokenId}:${encodeURIComponent(access.token)}`,
   };
-  const options = { host: access.host, path: "/api2/json/config/prune", headers };
+  const options = { host: access.host, path: PATH, headers };
   return new Promise((resolve, reject) => {
     const sent = request({ ...options, createConnection: () => socket }, (answer) => {
       collect(answer).then(resolve, reject);
@@ -72,5 +84,5 @@ async function collect(answer: IncomingMessage): Promise<PruneJob[]> {
   let body = "";
   for await (const part of answer.setEncoding("utf8")) body += part as string;
   if (answer.statusCode !== 200) throw new Error(body.trim() || `status ${answer.statusCode ?? 0}`);
-  return (JSON.parse(body) as { data: PruneJob[] }).data;
+  return parsedJson(pruneJobs, body, `GET ${PATH} of the backup server`).data;
 }

@@ -69,7 +69,7 @@ export function requirements(nodes: readonly NamedNode[]): Requirement[] {
 }
 
 /** `GET /access/permissions?path=…`: path → privilege → whether it is handed down. */
-export type Permissions = Readonly<Record<string, Readonly<Record<string, number>>>>;
+type Permissions = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** Privileges in effect on a path. */
 export function effective(permissions: Permissions, path: string): Set<string> {

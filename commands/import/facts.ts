@@ -1,59 +1,82 @@
 /** What `inspect.sh` says of a node, decoded. */
+import { z } from "zod";
+import { parsedJson } from "../../clients/answer";
 
-export interface Network {
-  readonly Name: string;
-  readonly Id: string;
-  readonly Driver: string;
-  readonly Scope: string;
-  readonly EnableIPv6: boolean;
-  readonly Internal: boolean;
-  readonly IPAM: {
-    readonly Driver: string;
-    readonly Config: readonly Pool[] | null;
-  };
-  readonly Options: Readonly<Record<string, string>> | null;
-}
+const texts = z.record(z.string(), z.string()).nullable();
 
-export interface Pool {
-  readonly Subnet: string;
-  readonly Gateway?: string;
-  readonly IPRange?: string;
-  readonly AuxiliaryAddresses?: Readonly<Record<string, string>> | null;
-}
+const network = z.object({
+  Name: z.string(),
+  Id: z.string(),
+  Driver: z.string(),
+  Scope: z.string(),
+  EnableIPv6: z.boolean(),
+  Internal: z.boolean(),
+  IPAM: z.object({
+    Driver: z.string(),
+    Config: z
+      .array(
+        z.object({
+          Subnet: z.string(),
+          Gateway: z.string().optional(),
+          IPRange: z.string().optional(),
+          AuxiliaryAddresses: texts.optional(),
+        }),
+      )
+      .nullable(),
+  }),
+  Options: texts,
+});
 
-export interface Volume {
-  readonly Name: string;
-  readonly Driver: string;
-  readonly Labels: Readonly<Record<string, string>> | null;
-  readonly Options: Readonly<Record<string, string>> | null;
-}
+const volume = z.object({ Name: z.string(), Driver: z.string(), Labels: texts, Options: texts });
 
-export interface Container {
-  readonly id: string;
-  readonly name: string;
+const binding = z.object({ HostIp: z.string(), HostPort: z.string() });
+
+const container = z.object({
+  id: z.string(),
+  name: z.string(),
   /** As it was given to `docker run`. */
-  readonly image: string;
-  readonly imageId: string;
-  readonly running: boolean;
-  readonly restart: string;
-  readonly userns: string;
-  readonly ports: Readonly<
-    Record<string, readonly { HostIp: string; HostPort: string }[] | null>
-  > | null;
-  readonly binds: readonly string[] | null;
+  image: z.string(),
+  imageId: z.string(),
+  running: z.boolean(),
+  restart: z.string(),
+  userns: z.string(),
+  ports: z.record(z.string(), z.array(binding).nullable()).nullable(),
+  binds: z.array(z.string()).nullable(),
   /** Names of environment variables; their values stay on the node. */
-  readonly environment: readonly string[];
-}
+  environment: z.array(z.string()),
+});
+
+const image = z.object({ id: z.string(), digests: z.array(z.string()).nullable() });
+
+const info = z.object({
+  driver: z.string(),
+  root: z.string(),
+  liveRestore: z.boolean(),
+  swarm: z.string(),
+});
 
 /** A block device, with what is on it. */
-export interface Device {
-  readonly name: string;
-  readonly type: string;
-  readonly fstype: string | null;
-  readonly mountpoints: readonly (string | null)[];
+const device = z.object({
+  name: z.string(),
+  type: z.string(),
+  fstype: z.string().nullable(),
+  mountpoints: z.array(z.string().nullable()),
   /** On Proxmox the slot: `drive-scsi1`. */
-  readonly serial: string | null;
-}
+  serial: z.string().nullable(),
+});
+
+const filesystem = z.object({ source: z.string(), fstype: z.string(), options: z.string() });
+
+const link = z.object({
+  address: z.string(),
+  addr_info: z.array(z.object({ family: z.string(), local: z.string(), prefixlen: z.number() })),
+});
+
+export type Network = Readonly<z.output<typeof network>>;
+export type Pool = NonNullable<Network["IPAM"]["Config"]>[number];
+export type Volume = Readonly<z.output<typeof volume>>;
+export type Container = Readonly<z.output<typeof container>>;
+export type Device = Readonly<z.output<typeof device>>;
 
 export interface Facts {
   readonly hostname: string;
@@ -70,13 +93,13 @@ export interface Facts {
   /** Properties of docker.service. */
   readonly unit: Readonly<Record<string, string>>;
   /** Undefined when no daemon answers. */
-  readonly info: { driver: string; root: string; liveRestore: boolean; swarm: string } | undefined;
+  readonly info: z.output<typeof info> | undefined;
   readonly networks: readonly Network[];
   readonly volumes: readonly Volume[];
   readonly containers: readonly Container[];
-  readonly images: readonly { id: string; digests: readonly string[] | null }[];
+  readonly images: readonly z.output<typeof image>[];
   /** The filesystem under /var/lib/docker. */
-  readonly mount: { source: string; fstype: string; options: string } | undefined;
+  readonly mount: z.output<typeof filesystem> | undefined;
   readonly disks: readonly Device[];
   /** Addresses by MAC, in lower case: `10.25.20.23/24`. */
   readonly addresses: Readonly<Record<string, readonly string[]>>;
@@ -109,20 +132,20 @@ function dockerFacts(text: Text): Pick<Facts, DaemonFacts | DockerFacts> {
     holds: lines(text("holds")),
     daemonJson: text("daemonJson") || undefined,
     unit: Object.fromEntries(lines(text("unit")).map((line) => split(line, "="))),
-    info: json(text("info")) as Facts["info"],
+    info: one(info, text, "info"),
     dockerGroup: members.split(",").filter((name) => name !== ""),
-    networks: lines(text("networks")).map(json) as Network[],
-    volumes: lines(text("volumes")).map(json) as Volume[],
-    containers: lines(text("containers")).map(json) as Container[],
-    images: lines(text("images")).map(json) as Facts["images"],
+    networks: each(network, text, "networks"),
+    volumes: each(volume, text, "volumes"),
+    containers: each(container, text, "containers"),
+    images: each(image, text, "images"),
   };
 }
 
 function machineFacts(text: Text): Omit<Facts, DaemonFacts | DockerFacts> {
-  const mount = json(text("mount")) as { filesystems: [Facts["mount"]] } | undefined;
-  const disks = json(text("disks")) as { blockdevices: Device[] } | undefined;
-  const links = (json(text("addresses")) ?? []) as Link[];
-  const routes = (json(text("routes")) ?? []) as { gateway?: string }[];
+  const mount = one(z.object({ filesystems: z.array(filesystem) }), text, "mount");
+  const disks = one(z.object({ blockdevices: z.array(device) }), text, "disks");
+  const links = one(z.array(link), text, "addresses") ?? [];
+  const routes = one(z.array(z.object({ gateway: z.string().optional() })), text, "routes") ?? [];
   return {
     hostname: text("hostname"),
     hostKey: text("hostKey"),
@@ -136,12 +159,7 @@ function machineFacts(text: Text): Omit<Facts, DaemonFacts | DockerFacts> {
   };
 }
 
-interface Link {
-  readonly address: string;
-  readonly addr_info: readonly { family: string; local: string; prefixlen: number }[];
-}
-
-function addressesOf(links: readonly Link[]): Facts["addresses"] {
+function addressesOf(links: readonly z.output<typeof link>[]): Facts["addresses"] {
   const pairs = links.map(({ address, addr_info: all }) => {
     const own = all.filter(({ family }) => family === "inet");
     return [address.toLowerCase(), own.map(({ local, prefixlen }) => `${local}/${prefixlen}`)];
@@ -169,4 +187,13 @@ function split(line: string, at: string): [string, string] {
   return [name, rest.join(at)];
 }
 
-const json = (text: string): unknown => (text === "" ? undefined : JSON.parse(text));
+/** The JSON of a fact; undefined where the node has none. */
+function one<T extends z.ZodType>(schema: T, text: Text, name: string): z.output<T> | undefined {
+  const json = text(name);
+  return json === "" ? undefined : parsedJson(schema, json, `${name} of inspect.sh`);
+}
+
+/** JSON a line, of which each is one of a kind. */
+function each<T extends z.ZodType>(schema: T, text: Text, name: string): z.output<T>[] {
+  return lines(text(name)).map((line) => parsedJson(schema, line, `${name} of inspect.sh`));
+}

@@ -1,5 +1,7 @@
 /** The VM, as Proxmox has it. */
-import { ClusterError, type Cluster } from "../../clients/proxmox";
+import type { z } from "zod";
+import { ask, ClusterError, type Cluster } from "../../clients/proxmox";
+import { firewallRules, guestConfig, guests } from "../../clients/proxmox-answers";
 
 export interface Hardware {
   readonly vmId: number;
@@ -14,35 +16,31 @@ export interface Hardware {
   readonly firewallRules: number;
 }
 
-interface Guest {
-  readonly vmid: number;
-  readonly type: string;
-  readonly name?: string;
-  readonly node: string;
-  readonly status: string;
-}
-
 /**
  * Reads a VM.
  * @throws Error naming what is missing: the VM, or the privilege to see it
  */
 export async function readHardware(cluster: Cluster, vmId: number): Promise<Hardware> {
-  const guests = (await ask(cluster, "/cluster/resources?type=vm")) as Guest[];
-  const found = guests.find((guest) => guest.vmid === vmId);
-  const seen = guests.map(({ vmid, name = "" }) => `${vmid} ${name}`.trim()).join(", ");
+  const all = await read(cluster, "/cluster/resources?type=vm", guests);
+  const found = all.find((guest) => guest.vmid === vmId);
+  const seen = all.map(({ vmid, name = "" }) => `${vmid ?? ""} ${name}`.trim()).join(", ");
   if (!found)
     throw new Error(`there is no VM ${vmId} that the token may see; it sees: ${seen || "none"}`);
-  if (found.type !== "qemu") throw new Error(`${vmId} is a container (${found.type}), not a VM`);
-  const path = `/nodes/${found.node}/qemu/${vmId}`;
-  const config = (await ask(cluster, `${path}/config`)) as Hardware["config"];
-  const rules = (await ask(cluster, `${path}/firewall/rules`)) as unknown[];
-  const { name = String(vmId), node: proxmoxNode, status } = found;
+  const { type = "", name = String(vmId), node: proxmoxNode = "", status = "" } = found;
+  if (type !== "qemu") throw new Error(`${vmId} is a container (${type}), not a VM`);
+  const path = `/nodes/${proxmoxNode}/qemu/${vmId}`;
+  const config = await read(cluster, `${path}/config`, guestConfig);
+  const rules = await read(cluster, `${path}/firewall/rules`, firewallRules);
   return { vmId, name, proxmoxNode, status, config, firewallRules: rules.length };
 }
 
-async function ask(cluster: Cluster, path: string): Promise<unknown> {
+async function read<T extends z.ZodType>(
+  cluster: Cluster,
+  path: string,
+  schema: T,
+): Promise<z.output<T>> {
   try {
-    return await cluster.get(path);
+    return await ask((one) => cluster.get(one), path, schema);
   } catch (error) {
     if (!(error instanceof ClusterError)) throw error;
     const status = error.status === 0 ? "" : ` (${error.status})`;

@@ -1,90 +1,96 @@
 /** What is on a node: containers, volumes, images, and what its backup container says. */
+import { z } from "zod";
+import { parsedJson } from "../../clients/answer";
 import type { NodeShell } from "../../clients/ssh";
 
-/** `docker inspect` of a container, as far as it matters here. */
-export interface Container {
-  readonly Id: string;
-  readonly Name: string;
-  /** Id of the image it was made from. */
-  readonly Image: string;
-  readonly State?: ContainerState;
-  readonly Config: Readonly<Record<string, unknown>> & { readonly Image: string };
-  readonly HostConfig: Readonly<Record<string, unknown>>;
-  readonly NetworkSettings?: { readonly Networks?: Readonly<Record<string, Attachment>> };
-  readonly Mounts?: readonly Mount[];
-}
-
-export interface ContainerState {
-  readonly Running: boolean;
-  readonly Health?: { readonly Status: string };
-}
+const texts = z.record(z.string(), z.string()).nullish();
 
 /** How a container hangs on a network. */
-export interface Attachment {
-  readonly IPAMConfig?: unknown;
-  readonly Links?: unknown;
-  readonly Aliases?: readonly string[] | null;
-  readonly DriverOpts?: unknown;
-}
+const attachment = z.looseObject({
+  IPAMConfig: z.unknown().optional(),
+  Links: z.unknown().optional(),
+  Aliases: z.array(z.string()).nullish(),
+  DriverOpts: z.unknown().optional(),
+});
 
-export interface Mount {
-  readonly Type: string;
-  readonly Name?: string;
-  readonly Source: string;
-  readonly Destination: string;
-  readonly RW?: boolean;
-}
+const mount = z.looseObject({
+  Type: z.string(),
+  Name: z.string().optional(),
+  Source: z.string(),
+  Destination: z.string(),
+  RW: z.boolean().optional(),
+});
 
-export interface Volume {
-  readonly Name: string;
-  readonly Driver?: string;
-  readonly Labels?: Readonly<Record<string, string>> | null;
-  readonly Options?: Readonly<Record<string, string>> | null;
-}
+/** `docker inspect` of a container, as far as it matters here; all of it is kept. */
+const container = z.looseObject({
+  Id: z.string(),
+  Name: z.string(),
+  /** Id of the image it was made from. */
+  Image: z.string(),
+  State: z
+    .looseObject({ Running: z.boolean(), Health: z.looseObject({ Status: z.string() }).optional() })
+    .optional(),
+  Config: z.looseObject({ Image: z.string() }),
+  HostConfig: z.looseObject({}),
+  NetworkSettings: z
+    .looseObject({ Networks: z.record(z.string(), attachment).optional() })
+    .optional(),
+  Mounts: z.array(mount).optional(),
+});
 
-export interface Image {
-  readonly Id: string;
-  readonly RepoTags?: readonly string[] | null;
-  readonly RepoDigests?: readonly string[] | null;
-}
+const volume = z.looseObject({
+  Name: z.string(),
+  Driver: z.string().optional(),
+  Labels: texts,
+  Options: texts,
+});
 
-export interface Network {
-  readonly Name: string;
-  readonly Id?: string;
-  readonly [field: string]: unknown;
-}
+const image = z.looseObject({
+  Id: z.string(),
+  RepoTags: z.array(z.string()).nullish(),
+  RepoDigests: z.array(z.string()).nullish(),
+});
+
+const network = z.looseObject({ Name: z.string(), Id: z.string().optional() });
 
 /** One item of the backup container's status.json. */
-export interface ItemStatus {
-  readonly kind: string;
-  readonly lastGood: string | null;
-  readonly snapshot: string | null;
-  readonly result: "ok" | "failed";
-  readonly error: string | null;
-}
+const itemStatus = z.looseObject({
+  kind: z.string(),
+  lastGood: z.string().nullable(),
+  snapshot: z.string().nullable(),
+  result: z.enum(["ok", "failed"]),
+  error: z.string().nullable(),
+});
 
-export interface Status {
-  readonly updated: string;
-  readonly items: Readonly<Record<string, ItemStatus>>;
-}
-
-export interface Inventory {
+const inventory = z.looseObject({
   /** Docker's root directory. */
-  readonly root: string;
-  readonly containers: readonly Container[];
-  readonly volumes: readonly Volume[];
-  readonly images: readonly Image[];
-  readonly networks: readonly Network[];
+  root: z.string(),
+  containers: z.array(container),
+  volumes: z.array(volume),
+  images: z.array(image),
+  networks: z.array(network),
   /** Null where no backup container has run. */
-  readonly status: Status | null;
-}
+  status: z
+    .looseObject({ updated: z.string(), items: z.record(z.string(), itemStatus) })
+    .nullable(),
+});
 
+export type Attachment = z.output<typeof attachment>;
+export type Mount = z.output<typeof mount>;
+export type Container = z.output<typeof container>;
+export type ContainerState = NonNullable<Container["State"]>;
+export type Volume = z.output<typeof volume>;
+export type Image = z.output<typeof image>;
+export type Network = z.output<typeof network>;
+export type ItemStatus = z.output<typeof itemStatus>;
+export type Inventory = z.output<typeof inventory>;
 /** The container that makes the backups. */
 export const BACKUP_CONTAINER = "docker_node_backup";
 
 /** Asks a node once for everything. */
 export async function takeInventory(shell: NodeShell): Promise<Inventory> {
-  return JSON.parse(await shell.script("recovery/inventory", {})) as Inventory;
+  const said = await shell.script("recovery/inventory", {});
+  return parsedJson(inventory, said, "recovery/inventory.sh");
 }
 
 /** Name without Docker's leading slash. */

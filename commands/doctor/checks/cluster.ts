@@ -1,6 +1,8 @@
 /** The Proxmox VE API: reachable, trusted, recent enough, and open to the token. */
-import { effective, requirements, type Permissions, type Requirement } from "../privileges";
-import { ClusterError } from "../../../clients/proxmox";
+import { effective, requirements, type Requirement } from "../privileges";
+import { AnswerError } from "../../../clients/answer";
+import { ask as answerTo, ClusterError } from "../../../clients/proxmox";
+import { permissions, version as versionAnswer } from "../../../clients/proxmox-answers";
 import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
 import { isAtLeast } from "../versions";
 
@@ -30,7 +32,8 @@ export function withCluster(ask: Ask): Check["run"] {
     try {
       return await ask(context, (path) => cluster.get(path));
     } catch (error) {
-      if (error instanceof ClusterError) return skip(`the API does not say: ${error.message}`);
+      if (error instanceof ClusterError || error instanceof AnswerError)
+        return skip(`the API does not say: ${error.message}`);
       throw error;
     }
   };
@@ -69,7 +72,7 @@ function unreachable(error: ClusterError, endpoint: string, stack: string): Find
 }
 
 async function version(_: Context, get: (path: string) => Promise<unknown>): Promise<Finding> {
-  const { version: found } = (await get("/version")) as { version: string };
+  const { version: found } = await answerTo(get, "/version", versionAnswer);
   if (isAtLeast(found, OLDEST)) return pass(found);
   return fail(
     `${found}; downloading an image needs ${OLDEST} or later`,
@@ -84,8 +87,8 @@ async function privileges(
   const needed = requirements(nodesOf(context));
   const missing: Requirement[] = [];
   for (const path of new Set(needed.map((one) => one.path))) {
-    const answer = await get(`/access/permissions?path=${encodeURIComponent(path)}`);
-    const held = effective(answer as Permissions, path);
+    const question = `/access/permissions?path=${encodeURIComponent(path)}`;
+    const held = effective(await answerTo(get, question, permissions), path);
     missing.push(...needed.filter((one) => one.path === path && !held.has(one.privilege)));
   }
   if (missing.length === 0) return pass(`all ${needed.length} that the program needs`);

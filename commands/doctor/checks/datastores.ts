@@ -1,19 +1,13 @@
 /** Datastores: there, switched on, with the right content types, with room. */
+import type { z } from "zod";
+import { ask } from "../../../clients/proxmox";
+import { datastores } from "../../../clients/proxmox-answers";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
 import { withCluster } from "./cluster";
 import { guests } from "./machine";
 
-/** An entry of `GET /nodes/{node}/storage`. */
-interface Datastore {
-  readonly storage: string;
-  readonly type: string;
-  readonly content: string;
-  readonly active?: number | boolean;
-  readonly avail?: number;
-  /** Every Proxmox node has the same files. */
-  readonly shared?: number | boolean;
-}
+type Datastore = z.output<typeof datastores>[number];
 
 /** What the nodes of a stack want of a datastore on a Proxmox node. */
 interface Wanted {
@@ -89,7 +83,7 @@ function downloadedTwice(nodes: readonly NamedNode[]): Map<string, string> {
 }
 
 async function datastore(one: Wanted, twice: string | undefined, get: Get): Promise<Finding> {
-  const stores = (await get(`/nodes/${one.host}/storage`)) as Datastore[];
+  const stores = await ask(get, `/nodes/${one.host}/storage`, datastores);
   const found = stores.find(({ storage }) => storage === one.name);
   if (!found)
     return fail("not there, or not to be seen by the token", `pvesm status --storage ${one.name}`);
@@ -129,7 +123,7 @@ function room(
 }
 
 async function backupStorage(host: string, get: Get): Promise<Finding> {
-  const stores = (await get(`/nodes/${host}/storage`)) as Datastore[];
+  const stores = await ask(get, `/nodes/${host}/storage`, datastores);
   const found = stores.filter(({ type }) => type === "pbs");
   if (found.length === 0) return skip("the token sees no storage of type pbs");
   const names = found.map(({ storage }) => storage).join(", ");

@@ -1,4 +1,7 @@
 /** Each node's place in the cluster: Proxmox node, id, name, address, bridge. */
+import type { z } from "zod";
+import { ask } from "../../../clients/proxmox";
+import { guests as guestsAnswer, interfaces, members } from "../../../clients/proxmox-answers";
 import { trunksOf } from "../../../config/lan";
 import { addressOfNode } from "../../../config/node";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
@@ -6,9 +9,9 @@ import type { NamedNode } from "../types";
 import { withCluster } from "./cluster";
 
 type Get = (path: string) => Promise<unknown>;
-type Ask = (node: NamedNode, context: Context, get: Get) => Promise<Finding>;
+type Question = (node: NamedNode, context: Context, get: Get) => Promise<Finding>;
 
-const QUESTIONS: readonly (readonly [id: string, title: string, ask: Ask])[] = [
+const QUESTIONS: readonly (readonly [id: string, title: string, question: Question])[] = [
   ["host", "Proxmox node", host],
   ["vm-id", "VM id", vmId],
   ["vm-name", "VM name", vmName],
@@ -19,30 +22,26 @@ const QUESTIONS: readonly (readonly [id: string, title: string, ask: Ask])[] = [
 /** The questions, for every node. */
 export function machineChecks(context: Context): Check[] {
   return nodesOf(context).flatMap((node) =>
-    QUESTIONS.map(([id, title, ask]) => ({
+    QUESTIONS.map(([id, title, question]) => ({
       id: `${id}:${node[0]}`,
       title: `${node[0]}: ${title}`,
-      run: withCluster((within, get) => ask(node, within, get)),
+      run: withCluster((within, get) => question(node, within, get)),
     })),
   );
 }
 
-interface Guest {
-  readonly vmid?: number;
-  readonly name?: string;
-  readonly node?: string;
-}
+type Guest = z.output<typeof guestsAnswer>[number];
 
 /** Guests the token may see, whatever node they are on. */
 export async function guests(get: Get): Promise<Guest[]> {
-  return (await get("/cluster/resources?type=vm")) as Guest[];
+  return ask(get, "/cluster/resources?type=vm", guestsAnswer);
 }
 
 async function host([, { machine }]: NamedNode, _: Context, get: Get): Promise<Finding> {
-  const members = (await get("/nodes")) as { node: string; status?: string }[];
-  const found = members.find(({ node }) => node === machine.proxmoxNode);
+  const all = await ask(get, "/nodes", members);
+  const found = all.find(({ node }) => node === machine.proxmoxNode);
   if (!found) {
-    const names = members.map(({ node }) => node).join(", ");
+    const names = all.map(({ node }) => node).join(", ");
     return fail(
       `no ${machine.proxmoxNode} in the cluster; it has ${names}`,
       setting("proxmoxNode"),
@@ -104,24 +103,21 @@ async function address([, node]: NamedNode, context: Context, get: Get): Promise
   return fail(`something answers at ${own} already`, `arping -c 3 ${own}  # whose is it?`);
 }
 
-interface Interface {
-  readonly iface: string;
-  readonly type: string;
-  readonly bridge_vlan_aware?: number | boolean;
-  readonly bridge_vids?: string;
-}
-
 async function bridge([, node]: NamedNode, _: Context, get: Get): Promise<Finding> {
   const { machine, network } = node;
   const path = `/nodes/${machine.proxmoxNode}/network`;
-  const found = ((await get(path)) as Interface[]).find(({ iface }) => iface === network.bridge);
+  const found = (await ask(get, path, interfaces)).find(({ iface }) => iface === network.bridge);
   if (found) return vlans(found, node, path);
   const make = `pvesh create ${path} --iface ${network.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
   return fail(`no ${network.bridge} on ${machine.proxmoxNode}, or the token may not use it`, make);
 }
 
 /** Whether a bridge carries the NIC's own VLAN and its trunks; with trunks it has to be VLAN-aware. */
-function vlans(found: Interface, node: NamedNode[1], path: string): Finding {
+function vlans(
+  found: z.output<typeof interfaces>[number],
+  node: NamedNode[1],
+  path: string,
+): Finding {
   const { bridge: name, vlan } = node.network;
   const trunks = trunksOf(node);
   const define = (options: string): string =>
