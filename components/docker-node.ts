@@ -54,51 +54,53 @@ export class DockerNode extends pulumi.ComponentResource {
     super("docker-node:components:DockerNode", name, {}, opts);
     const { node, privateKey, imageVolumeId, guard } = args;
     const machine = new VirtualMachine(name, { node, imageVolumeId, guard }, { parent: this });
-    const engineArgs = { node, privateKey, machine: machine.vm };
-    const engine = new DockerHost(name, engineArgs, { parent: this, dependsOn: [machine] });
-    this.dockerProvider = createProvider(name, node, engine, this);
+    const hostArgs = { node, privateKey, machine: machine.vm };
+    const dockerHost = new DockerHost(name, hostArgs, { parent: this, dependsOn: [machine] });
+    this.dockerProvider = createProvider(name, node, dockerHost, this);
     const platform = {
       parent: this,
       providers: { docker: this.dockerProvider },
-      dependsOn: [engine],
+      dependsOn: [dockerHost],
     };
     const networks = new ContainerNetworks(name, { node, machine: machine.vm }, platform);
     createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider }, guard);
-    const agent = createAgent(name, args, engine, machine.vm, platform);
-    createBackups(name, args, engine, machine.vm, platform);
-    const primary = checkPrimary(name, { node, engine, machine: machine.vm }, { parent: this });
-    this.outputs = describe(name, node, { machine, engine, networks, agent, primary });
+    const agent = createAgent(name, args, dockerHost, machine.vm, platform);
+    createBackups(name, args, dockerHost, machine.vm, platform);
+    const primary = checkPrimary(name, { node, dockerHost, machine: machine.vm }, { parent: this });
+    this.outputs = describe(name, node, { machine, dockerHost, networks, agent, primary });
     this.registerOutputs(this.outputs);
   }
 }
 
 /**
- * The host key comes out of the engine, so the provider is unknown until the daemon runs: a preview of an
+ * The host key comes out of the Docker host, so the provider is unknown until the daemon runs: a preview of an
  * empty stack never dials (pulumi-docker#139), and DOCKER_HOST is never read. An adopted machine has a
  * daemon already: with its host key declared, the preview reads what is there and shows what would change.
  */
 function createProvider(
   name: string,
   node: NodeConfig,
-  engine: DockerHost,
+  dockerHost: DockerHost,
   parent: pulumi.Resource,
 ): docker.Provider {
   const { hostKey } = node.ssh;
   const sshOpts =
     node.machine.adopt && hostKey
       ? sshOptions(node, hostKey)
-      : pulumi.all([engine.hostKey, engine.facts]).apply(([learned]) => sshOptions(node, learned));
+      : pulumi
+          .all([dockerHost.hostKey, dockerHost.facts])
+          .apply(([learned]) => sshOptions(node, learned));
   return new docker.Provider(
     `${name}-docker`,
     { host: dockerHostUrl(node), sshOpts },
-    { parent, dependsOn: [engine] },
+    { parent, dependsOn: [dockerHost] },
   );
 }
 
 function createAgent(
   name: string,
   { node, agentSecret }: DockerNodeArgs,
-  engine: DockerHost,
+  dockerHost: DockerHost,
   machine: pulumi.Resource,
   opts: pulumi.ComponentResourceOptions,
 ): PortainerAgent | undefined {
@@ -110,9 +112,9 @@ function createAgent(
       node,
       portainer: node.portainer,
       secret: agentSecret,
-      dockerRootDir: engine.facts.dockerRootDir,
+      dockerRootDir: dockerHost.facts.dockerRootDir,
       machine,
-      connection: engine.connection,
+      connection: dockerHost.connection,
     },
     opts,
   );
@@ -121,7 +123,7 @@ function createAgent(
 function createBackups(
   name: string,
   { node, backupSecrets }: DockerNodeArgs,
-  engine: DockerHost,
+  dockerHost: DockerHost,
   machine: pulumi.Resource,
   opts: pulumi.ComponentResourceOptions,
 ): void {
@@ -129,7 +131,7 @@ function createBackups(
   if (!backups) return;
   if (!backupSecrets) throw new pulumi.RunError(`${name}: a node with backups needs backupSecrets`);
   const { token, key, storage } = backupSecrets;
-  const { dockerRootDir } = engine.facts;
+  const { dockerRootDir } = dockerHost.facts;
   const override = node.override?.backup;
   const args = { nodeName: name, backups, token, key, dockerRootDir, machine, override };
   const container = new Backups(`${name}-backups`, args, opts);

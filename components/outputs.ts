@@ -17,7 +17,7 @@ import type { VirtualMachine } from "./machine/virtual-machine";
 /** What a node is made of. */
 export interface NodeParts {
   machine: VirtualMachine;
-  engine: DockerHost;
+  dockerHost: DockerHost;
   networks: ContainerNetworks;
   agent?: PortainerAgent;
   primary?: PrimaryOutputs;
@@ -27,7 +27,7 @@ export interface NodeParts {
 export function describe(
   name: string,
   node: NodeConfig,
-  { machine, engine, networks, agent, primary }: NodeParts,
+  { machine, dockerHost, networks, agent, primary }: NodeParts,
 ): NodeOutputs {
   return {
     name,
@@ -35,7 +35,7 @@ export function describe(
     address: addressOfNode(node),
     sshUser: node.ssh.user,
     dockerHost: dockerHostUrl(node),
-    hostKey: engine.hostKey,
+    hostKey: dockerHost.hostKey,
     agentUrl: agentUrl(node),
     agentFingerprint: agent?.fingerprint,
     networks: describeNetworks(node, networks),
@@ -43,8 +43,8 @@ export function describe(
     monitoring: monitoringTargets(node),
     backups: node.backups && describeBackups(node.backups),
     primary,
-    engineVersion: engine.facts.serverVersion,
-    apiVersion: engine.facts.apiVersion,
+    engineVersion: dockerHost.facts.serverVersion,
+    apiVersion: dockerHost.facts.apiVersion,
   };
 }
 

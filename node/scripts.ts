@@ -12,7 +12,7 @@ export const SCRIPTS = [
   "ready",
   "storage",
   "recovery/api",
-  "recovery/engine",
+  "recovery/docker",
   "recovery/image",
   "recovery/inventory",
   "recovery/platform",

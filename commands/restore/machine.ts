@@ -161,7 +161,7 @@ function waitStep({ name, shell, now }: Site, seconds: number): Step {
       let reason: unknown;
       const patience = { everyMs: 5_000, limitMs: seconds * 1000, now };
       const version = await poll(patience, () =>
-        shell.script("recovery/engine", {}).catch((error: unknown) => {
+        shell.script("recovery/docker", {}).catch((error: unknown) => {
           reason = error;
           return undefined;
         }),

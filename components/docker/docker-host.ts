@@ -20,7 +20,7 @@ export interface DockerHostArgs {
   node: NodeConfig;
   /** Private key for SSH. */
   privateKey: pulumi.Input<string>;
-  /** The machine the engine runs on. */
+  /** The machine Docker runs on. */
   machine: pulumi.Resource;
 }
 

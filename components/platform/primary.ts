@@ -18,7 +18,7 @@ export interface PrimaryOutputs {
 export interface PrimaryCheckArgs {
   /** The node, as configured. */
   node: NodeConfig;
-  engine: DockerHost;
+  dockerHost: DockerHost;
   /** The machine it is asked from. */
   machine: pulumi.Resource;
 }
@@ -29,15 +29,15 @@ export interface PrimaryCheckArgs {
  */
 export function checkPrimary(
   name: string,
-  { node, engine, machine }: PrimaryCheckArgs,
+  { node, dockerHost, machine }: PrimaryCheckArgs,
   opts: pulumi.CustomResourceOptions,
 ): PrimaryOutputs | undefined {
   const primary = primaryOf(node);
   if (!primary) return undefined;
-  const { connection } = engine;
+  const { connection } = dockerHost;
   const variables = { PRIMARY_ADDRESS: primary.host, PRIMARY_PORT: primary.port };
   const script = { ...bounded("reachability", variables, 120), connection, machine };
-  const { stdout } = runNodeScript(`${name}-primary`, script, { ...opts, dependsOn: [engine] });
+  const { stdout } = runNodeScript(`${name}-primary`, script, { ...opts, dependsOn: [dockerHost] });
   const answer = stdout.apply(
     (text) => JSON.parse(text) as { reachable: boolean; checkedAt: string },
   );

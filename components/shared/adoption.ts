@@ -134,7 +134,7 @@ export function adoptAgent(node: NodeConfig): Options {
   return agent ? { ...guarded(node), import: agent, ignoreChanges: [...KEPT_OF_CONTAINER] } : {};
 }
 
-/** Adopted means kept: should anything ask for a replacement after all, the engine refuses it. */
+/** Adopted means kept: should anything ask for a replacement after all, Pulumi refuses it. */
 function guarded({ machine }: NodeConfig): Options {
   return { protect: machine.protect };
 }

@@ -10,9 +10,9 @@ export function protectedWhile(
 }
 
 /**
- * Says why a protected machine or volume is not deleted, and how it can be. The engine refuses by itself, in
+ * Says why a protected machine or volume is not deleted, and how it can be. Pulumi refuses by itself, in
  * the preview already, but advises `pulumi state unprotect`, after which Proxmox still refuses. A hook is asked
- * before that. One for a whole stack, and always: the engine looks for it by name, also on behalf of a node
+ * before that. One for a whole stack, and always: Pulumi looks for it by name, also on behalf of a node
  * that the program does not declare any more.
  *
  * @param nodes names of the nodes that are declared

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the engine of this node holds, and what its backup container says of its last runs.
+# What the Docker of this node holds, and what its backup container says of its last runs.
 # STATE_DIR  where the backup container keeps its status (default /var/lib/docker-node/backup)
 # Result: {"root":"...","containers":[...],"volumes":[...],"images":[...],"networks":[...],"status":{...} or null}
 SCRIPT=inventory
@@ -23,7 +23,7 @@ status() {
 
 main() {
   local root containers volumes images networks
-  root=$(docker_cli info --format '{{.DockerRootDir}}') || fail "the engine does not answer"
+  root=$(docker_cli info --format '{{.DockerRootDir}}') || fail "Docker does not answer"
   containers=$(docker_cli ps --all --quiet --no-trunc)
   volumes=$(docker_cli volume ls --quiet)
   images=$(docker_cli image ls --quiet --no-trunc | sort -u)

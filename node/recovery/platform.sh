@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# One step of bringing engine and configuration back.
+# One step of bringing Docker and configuration back.
 # ACTION          save, restart, compare or back
 # FILES           what comes from the backup, relative to /, a line each (save, back)
 # SAVED           archive with what was there before (save, back)
 # CHECKSUMS       lines for sha256sum --check (compare)
-# HEALTH_TIMEOUT  seconds the engine has to answer (default 120)
+# HEALTH_TIMEOUT  seconds Docker has to answer (default 120)
 # Result: how many files are as backed up (compare), otherwise none
 SCRIPT=platform
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -45,7 +45,7 @@ start_engine() {
   systemctl daemon-reload
   systemctl reset-failed docker.service 2>/dev/null || true
   systemctl restart docker.service || fail "docker.service does not start" "$(journal)"
-  wait_for "$HEALTH_TIMEOUT" answers || fail "the engine does not answer" "$(journal)"
+  wait_for "$HEALTH_TIMEOUT" answers || fail "Docker does not answer" "$(journal)"
 }
 
 journal() { journalctl --unit docker.service --no-pager --lines 15 --output cat 2>&1 || true; }

@@ -1,6 +1,6 @@
 import program from "../../index";
 import { privateKey } from "../support/key";
-import { settle, startEngine } from "../support/mocks";
+import { settle, startPulumi } from "../support/mocks";
 import { stackFile } from "../support/settings";
 import { configurationPage } from "../../docs/generator/configuration";
 import { merge } from "../../config/load";
@@ -13,7 +13,7 @@ const key = privateKey();
 async function scripts(): Promise<Record<string, string>> {
   const prod = stackFile("prod");
   const ssh = { "proj-docker02": { ssh: key.ssh } };
-  const recorder = await startEngine({
+  const recorder = await startPulumi({
     config: {
       "docker-node:proxmox": JSON.stringify(prod.proxmox),
       "docker-node:nodes": JSON.stringify(merge(prod.nodes, ssh)),

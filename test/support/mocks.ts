@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as state from "@pulumi/pulumi/runtime/state";
 
-/** A resource as the engine was asked for it. */
+/** A resource as Pulumi was asked for it. */
 export interface Recorded {
   type: string;
   name: string;
@@ -93,8 +93,8 @@ const SECRETS = {
   "docker-node:pbsStorageToken": "secret-of-the-storage-token",
 };
 
-/** Starts a fresh engine; call before the program under test runs. */
-export async function startEngine({
+/** Starts Pulumi afresh; call before the program under test runs. */
+export async function startPulumi({
   preview = false,
   config = {},
 }: RunOptions = {}): Promise<Recorder> {

@@ -2,7 +2,7 @@ import { adoptAgent, adoptNetwork, adoptVm, adoptVolume } from "../../components
 import { loadSettings } from "../../config/load";
 import program from "../../index";
 import { privateKey } from "../support/key";
-import { HOST_KEY, settle, startEngine, type Recorder } from "../support/mocks";
+import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
 import { prodNode, prodWith } from "../support/settings";
 
 /* What exists already and is declared as it is. */
@@ -20,7 +20,7 @@ const key = privateKey();
 async function run({ ssh, ...override }: Override, preview = false): Promise<Recorder> {
   // Not merged: what the override sets to null has to reach the settings.
   const raw = prodWith({ ...override, ssh: { ...key.ssh, ...ssh } });
-  const recorder = await startEngine({
+  const recorder = await startPulumi({
     preview,
     config: {
       "docker-node:proxmox": JSON.stringify(raw.proxmox),

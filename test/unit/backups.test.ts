@@ -4,7 +4,7 @@ import { loadSettings, merge } from "../../config/load";
 import { pathsOf, ROLES } from "../../commands/doctor/privileges";
 import program from "../../index";
 import { privateKey } from "../support/key";
-import { settle, startEngine, type Recorded, type Recorder } from "../support/mocks";
+import { settle, startPulumi, type Recorded, type Recorder } from "../support/mocks";
 import { problems, prodNode, prodWith } from "../support/settings";
 
 const NODE = "proj-docker02";
@@ -169,7 +169,7 @@ async function run(
 ): Promise<Recorder> {
   const raw = prodWith({});
   const node = merge(raw.defaults, { ssh: key.ssh });
-  const recorder = await startEngine({
+  const recorder = await startPulumi({
     preview,
     config: {
       "docker-node:proxmox": JSON.stringify(merge(raw.proxmox, proxmox)),

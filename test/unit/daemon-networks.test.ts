@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ContainerNetworks, networkArgs } from "../../components/docker/networks";
 import { daemonProblems as problems } from "../support/daemon";
-import { settle, startEngine } from "../support/mocks";
+import { settle, startPulumi } from "../support/mocks";
 import { prodNode } from "../support/settings";
 
 describe("daemon-wide options of networks (K12)", () => {
@@ -45,7 +45,7 @@ describe("daemon-wide options of networks (K12)", () => {
 
   test("reach the resource", async () => {
     const node = prodNode({ engine: { daemon } });
-    const recorder = await startEngine({ preview: false, config: {} });
+    const recorder = await startPulumi({ preview: false, config: {} });
     const machine = new pulumi.ComponentResource("test:index:Machine", "machine");
     expect(new ContainerNetworks("n", { node, machine }).ids).toHaveProperty(
       "development-secondary",

@@ -15,7 +15,7 @@ import { refusal } from "../../config/removal";
 import program from "../../index";
 import { secondNode } from "../lab/second-node";
 import { privateKey } from "../support/key";
-import { settle, startEngine, unwrap } from "../support/mocks";
+import { settle, startPulumi, unwrap } from "../support/mocks";
 import { prodNode, prodWith, stackConfig } from "../support/settings";
 
 /** Several nodes in one stack. */
@@ -61,7 +61,7 @@ describe("the primary node", () => {
       `docker-node:${key}`,
       JSON.stringify(value),
     ]);
-    const recorder = await startEngine({
+    const recorder = await startPulumi({
       config: {
         ...(Object.fromEntries(settings) as Record<string, string>),
         "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
@@ -235,7 +235,7 @@ describe("cloud images", () => {
       machine: { proxmoxNode: "pve02" },
     });
     const config = Object.entries(stackConfig(raw)).map(([name, { value }]) => [name, value]);
-    const recorder = await startEngine({
+    const recorder = await startPulumi({
       config: Object.fromEntries(config) as Record<string, string>,
     });
     program();

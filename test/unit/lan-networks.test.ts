@@ -1,7 +1,7 @@
 import { networkArgs } from "../../components/docker/networks";
 import { vmArgs } from "../../components/machine/vm-args";
 import { privateKey } from "../support/key";
-import { settle, startEngine, type Recorder } from "../support/mocks";
+import { settle, startPulumi, type Recorder } from "../support/mocks";
 import { prodNode, prodWith, problems, stackConfig } from "../support/settings";
 import program from "../../index";
 
@@ -31,7 +31,7 @@ const nicOf = (networks: object): unknown => {
 async function run(override: object): Promise<Recorder> {
   const raw = prodWith({ ...override, ssh: key.ssh });
   const values = Object.entries(stackConfig(raw)).map(([name, { value }]) => [name, value]);
-  const recorder = await startEngine({
+  const recorder = await startPulumi({
     config: Object.fromEntries(values) as Record<string, string>,
   });
   program();

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { overridden, stillIgnored } from "../../components/shared/override";
 import program from "../../index";
 import { privateKey } from "../support/key";
-import { settle, startEngine, type Recorder } from "../support/mocks";
+import { settle, startPulumi, type Recorder } from "../support/mocks";
 import { problems, prodWith } from "../support/settings";
 
 /** What the configuration has no word for. */
@@ -13,7 +13,7 @@ const CONTAINER = "docker:index/container:Container";
 
 async function run(override: unknown): Promise<Recorder> {
   const raw = prodWith({ ssh: key.ssh, override });
-  const recorder = await startEngine({
+  const recorder = await startPulumi({
     config: {
       "docker-node:proxmox": JSON.stringify(raw.proxmox),
       "docker-node:defaults": JSON.stringify(raw.defaults),

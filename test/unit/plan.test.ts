@@ -42,7 +42,7 @@ const EXPECTED: Record<string, string[]> = {
 };
 
 test("every scenario has a fixture, and every fixture a scenario", () => {
-  // `refused` cannot be recorded by the lab any more: it looks at the configuration before the engine does.
+  // `refused` cannot be recorded by the lab any more: it looks at the configuration before Pulumi does.
   expect([...names].sort()).toEqual([...Object.keys(SCENARIOS), "refused"].sort());
 });
 
@@ -52,7 +52,7 @@ describe.each(names)("%s", (name) => {
     expect([...labels].sort()).toEqual(EXPECTED[name]);
   });
 
-  test("counts what the engine counts", () => {
+  test("counts what Pulumi counts", () => {
     const summary = events(name).find((event) => event.summaryEvent)?.summaryEvent;
     const { counts } = plan(name);
     const counted = Object.entries(counts).filter(([, number]) => number > 0);
@@ -63,7 +63,7 @@ describe.each(names)("%s", (name) => {
     expect(render(plan(name), format)).toMatchSnapshot();
   });
 
-  test("shows nothing of the engine's own encoding", () => {
+  test("shows nothing of Pulumi's own encoding", () => {
     for (const format of FORMATS) {
       const text = render(plan(name), format);
       for (const raw of [SIGNATURE, UNKNOWN_STRING, "ciphertext", "shellcheck", "__defaults"])
@@ -111,7 +111,7 @@ describe("secrets", () => {
     expect(text).toContain('deep.b: added "[secret]"');
   });
 
-  test("in debug messages of the engine are never looked at", () => {
+  test("in debug messages of Pulumi are never looked at", () => {
     expect(shown(debug)).not.toContain(canary);
     expect(scrub([debug])).toEqual([]);
   });
@@ -248,7 +248,7 @@ describe("command line", () => {
     }
   });
 
-  test("asks the engine, and leaves no event log", async () => {
+  test("asks Pulumi, and leaves no event log", async () => {
     const folder = mkdtempSync(join(tmpdir(), "plan-test-"));
     const { PATH } = process.env;
     const program = (text: string): void => {

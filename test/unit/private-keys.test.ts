@@ -6,7 +6,7 @@ import { merge } from "../../config/load";
 import { readPrivateKey, readPrivateKeys } from "../../config/private-keys";
 import program from "../../index";
 import { keyPair, privateKey } from "../support/key";
-import { settle, startEngine } from "../support/mocks";
+import { settle, startPulumi } from "../support/mocks";
 import { prodNode, prodWith } from "../support/settings";
 
 /** Private keys that would lock their user out, or stop an `up` half way, are refused before anything is touched. */
@@ -144,7 +144,7 @@ describe("the program", () => {
 
   async function run(ssh: object): Promise<number> {
     const raw = prodWith({});
-    const recorder = await startEngine({
+    const recorder = await startPulumi({
       config: {
         "docker-node:proxmox": JSON.stringify(raw.proxmox),
         "docker-node:nodes": JSON.stringify({ node: merge(raw.defaults, { ssh }) }),

@@ -12,7 +12,7 @@ import {
   FINGERPRINT,
   HOST_KEY,
   settle,
-  startEngine,
+  startPulumi,
   unwrap,
   type Recorder,
 } from "../support/mocks";
@@ -37,7 +37,7 @@ async function run(
     "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
     "docker-node:agentSecret": SECRET,
   };
-  const recorder = await startEngine({ preview, config });
+  const recorder = await startPulumi({ preview, config });
   const outputs = program();
   await settle(recorder);
   return { recorder, outputs };
@@ -139,7 +139,7 @@ describe("outputs", () => {
   test("say nothing of an agent that is not there", async () => {
     const { proxmox, defaults } = prodWith({});
     const own = { portainer: null, ssh: key.ssh };
-    const recorder = await startEngine({
+    const recorder = await startPulumi({
       config: {
         "docker-node:proxmox": JSON.stringify(proxmox),
         "docker-node:nodes": JSON.stringify({ [NODE]: merge(defaults, own) }),
@@ -216,7 +216,7 @@ describe("the machine", () => {
     );
     const raw = prodWith({ ssh: key.ssh });
     const defaults = merge(raw.defaults, { network: { firewall: null } });
-    const recorder = await startEngine({
+    const recorder = await startPulumi({
       config: {
         "docker-node:proxmox": JSON.stringify(raw.proxmox),
         "docker-node:nodes": JSON.stringify({
@@ -234,7 +234,7 @@ describe("the machine", () => {
 
 test("a key of the stack that nobody reads stops everything, before anything is declared", async () => {
   const raw = prodWith({ ssh: key.ssh });
-  const recorder = await startEngine({
+  const recorder = await startPulumi({
     config: {
       "docker-node:proxmox": JSON.stringify(raw.proxmox),
       "docker-node:defualts": JSON.stringify(raw.defaults),
@@ -420,7 +420,7 @@ test("several nodes share the cluster's provider and the image, and have their o
     "proj-docker01": { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } },
     "proj-docker02": {},
   };
-  const recorder = await startEngine({
+  const recorder = await startPulumi({
     config: {
       "docker-node:proxmox": JSON.stringify(raw.proxmox),
       "docker-node:defaults": JSON.stringify(merge(raw.defaults, { ssh: key.ssh })),

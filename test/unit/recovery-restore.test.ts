@@ -308,7 +308,7 @@ describe("a VM", () => {
       volume: volume(time),
       takenAt: new Date(time),
     }));
-    site.answers["recovery/engine"] = "29.10.0";
+    site.answers["recovery/docker"] = "29.10.0";
   });
 
   test("that is gone comes back from its newest backup, and is waited for", async () => {
@@ -316,7 +316,7 @@ describe("a VM", () => {
     expect(site.log).toEqual([
       `qmrestore ${volume(newest)} 2019`,
       "qm start 2019",
-      "recovery/engine",
+      "recovery/docker",
     ]);
     expect(printed.at(-1)).toContain("Docker 29.10.0");
   });
@@ -346,7 +346,7 @@ describe("a VM", () => {
         "vzdump 2019 pbs01",
         `qmrestore ${volume(newest)} 2019 --force`,
         "qm start 2019",
-        "recovery/engine",
+        "recovery/docker",
       ]);
     });
 

@@ -394,7 +394,7 @@ describe("npx docker-node restore", () => {
 
   test("is a dry run without --yes", async () => {
     site.vmBackups = [{ volume: "pbs01:backup/vm/2019/x", takenAt: at("31T03:30:00") }];
-    site.answers["recovery/engine"] = "29";
+    site.answers["recovery/docker"] = "29";
     expect(await command("vm", "proj-docker02")).toBe(0);
     expect(site.log).toEqual([]);
     expect(lines.at(-1)).toContain("Nothing was touched");
@@ -402,7 +402,7 @@ describe("npx docker-node restore", () => {
     expect(site.log).toEqual([
       "qmrestore pbs01:backup/vm/2019/x 2019",
       "qm start 2019",
-      "recovery/engine",
+      "recovery/docker",
     ]);
     expect(lines.at(-1)).toMatch(
       /^RTO measured: 0 s .*\nRPO measured: 6 h 30 min \(required: below 1 d\)$/,

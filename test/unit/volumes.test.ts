@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { createVolumes } from "../../components/docker/volumes";
-import { settle, startEngine } from "../support/mocks";
+import { settle, startPulumi } from "../support/mocks";
 import { prodNode } from "../support/settings";
 
 /** Options that a node's volumes are made with, by name. */
 async function options(override: object): Promise<Record<string, pulumi.CustomResourceOptions>> {
-  const recorder = await startEngine();
+  const recorder = await startPulumi();
   const seen: Record<string, pulumi.CustomResourceOptions> = {};
   const see: pulumi.ResourceTransformation = ({ name, opts }) => {
     seen[name] = opts;

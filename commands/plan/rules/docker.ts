@@ -1,4 +1,4 @@
-/** Rules about the Docker engine: the commands that install and configure it. */
+/** Rules about Docker: the commands that install and configure it. */
 import { daemonChange, variablesOf, type DaemonChange } from "../daemon-diff";
 import type { Change } from "../model";
 import type { Details, Rule } from "./rule";
