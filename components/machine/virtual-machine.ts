@@ -34,6 +34,16 @@ export const IGNORED_CHANGES: readonly string[] = [
 ];
 
 /**
+ * Properties of a node's VM that never reach an existing one. A search domain that is no longer declared is among
+ * them: the provider sends no empty one and takes none away (terraform-provider-proxmox, vm.go,
+ * vmGetCloudInitConfig), so that every preview would want it gone, and every `up` could reboot the VM.
+ */
+export function ignoredChanges({ network }: NodeConfig): string[] {
+  const undeclared = network.searchDomain === undefined ? ["initialization.dns.domain"] : [];
+  return [...IGNORED_CHANGES, ...undeclared];
+}
+
+/**
  * A QEMU virtual machine on Proxmox VE with its disks, cloud-init and NIC firewall.
  *
  * First boot needs nothing but user, keys and address, which Proxmox itself hands to cloud-init: no
@@ -71,7 +81,7 @@ function createVm(
       ...protectedWhile(node.machine.protect, guard),
       // Two VMs cannot share an id, so a replacement has to make room first.
       deleteBeforeReplace: true,
-      ignoreChanges: [...IGNORED_CHANGES, ...stillIgnored(ignoreChanges, override)],
+      ignoreChanges: [...ignoredChanges(node), ...stillIgnored(ignoreChanges, override)],
       ...adopted,
     },
   );

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { IGNORED_CHANGES } from "../../components";
+import { ignoredChanges } from "../../components/machine/virtual-machine";
 import { networkArgs } from "../../components/docker/networks";
 import { renderScript, shellQuote } from "../../node/scripts";
 import { vmArgs } from "../../components/machine/vm-args";
@@ -189,6 +190,13 @@ describe("the machine", () => {
       "disks[1].speed",
       "initialization.userAccount",
     ]);
+  });
+
+  test("a search domain that is taken out again makes no difference for ever", () => {
+    const domain = "initialization.dns.domain";
+    expect(ignoredChanges(prodNode())).toEqual([...IGNORED_CHANGES, domain]);
+    const declared = prodNode({ network: { searchDomain: "example.org" } });
+    expect(ignoredChanges(declared)).toEqual(IGNORED_CHANGES);
   });
 
   test("lets in SSH from management, the agent from Portainer, and declared ports", () => {
