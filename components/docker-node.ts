@@ -132,8 +132,10 @@ function createBackups(
   if (!backupSecrets) throw new pulumi.RunError(`${name}: a node with backups needs backupSecrets`);
   const { token, key, storage } = backupSecrets;
   const { dockerRootDir } = dockerHost.facts;
+  const { connection } = dockerHost;
   const override = node.override?.backup;
-  const args = { nodeName: name, backups, token, key, dockerRootDir, machine, override };
+  const shared = { nodeName: name, backups, machine, connection, override };
+  const args = { ...shared, token, key, dockerRootDir };
   const container = new Backups(`${name}-backups`, args, opts);
   if (!backups.vm) return;
   createVmBackup(name, node.machine.vmId, backups.vm, {

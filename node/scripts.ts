@@ -5,6 +5,7 @@ import { join } from "node:path";
 export const SCRIPTS = [
   "access",
   "agent-certificate",
+  "backup-secrets",
   "boot",
   "daemon",
   "install",

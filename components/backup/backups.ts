@@ -1,8 +1,11 @@
+import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { repositoryOf, toCron } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
 import type { Tree } from "../../config/tree";
+import { bounded } from "../../node/steps";
+import { runNodeScript } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, overridden } from "../shared/override";
@@ -20,6 +23,8 @@ export interface BackupsArgs {
   dockerRootDir: pulumi.Input<string>;
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
+  /** SSH to the node. */
+  connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
   /** Arguments of the container that the configuration has no word for. */
   override?: Tree;
 }
@@ -38,10 +43,11 @@ export class Backups extends pulumi.ComponentResource {
   constructor(name: string, args: BackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Backups", name, {}, opts);
     const image = createImage(name, args, this);
+    const secrets = writeSecrets(name, args, this);
     this.container = new docker.Container(
       `${name}-container`,
       overridden(backupContainerArgs(args, image.imageId), args.override),
-      { parent: this, deleteBeforeReplace: true, ...livesOn(args.machine) },
+      { parent: this, dependsOn: [secrets], deleteBeforeReplace: true, ...livesOn(args.machine) },
     );
     announce(this.container, "backup", args.override);
     this.registerOutputs({ containerId: this.container.id });
@@ -61,8 +67,28 @@ function createImage(
   );
 }
 
-/** Where the container finds its secrets; node/backup/lib.sh reads them there. */
-const SECRETS = "/etc/docker-node";
+/**
+ * Secrets are files of the node that only its root reads (node/backup-secrets.sh). What Docker itself puts into a
+ * container lies in a layer of the remapped root, who is what an escape from any other container gives.
+ */
+function writeSecrets(
+  name: string,
+  { token, key, machine, connection }: BackupsArgs,
+  parent: pulumi.Resource,
+): command.remote.Command {
+  const { script, timeout, variables: limits } = bounded("backup-secrets", {}, 180, { wait: 1800 });
+  const variables = pulumi.secret(
+    pulumi.all([token, key]).apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY })),
+  );
+  const step = { script, variables, timeout, connection, machine };
+  return runNodeScript(`${name}-secrets`, step, { parent });
+}
+
+/** Where the secrets are on the node, and where the container finds them (node/backup/lib.sh). */
+const SECRETS = {
+  hostPath: "/var/lib/docker-node/secrets/backup",
+  containerPath: "/etc/docker-node",
+};
 
 /** Seconds a run that is under way has to start again what it has stopped (node/backup/entrypoint.sh). */
 const STOP_SECONDS = 120;
@@ -81,7 +107,8 @@ export function backupContainerArgs(
     envs: environment(args),
     volumes: hostPaths(args.backups),
     mounts: [volumesDirectory(args.dockerRootDir)],
-    uploads: secretFiles(args),
+    readOnly: true,
+    tmpfs: { "/run": "size=16m,mode=0755", "/tmp": "size=256m" },
     stopTimeout: STOP_SECONDS,
     destroyGraceSeconds: STOP_SECONDS,
     // The node's own work comes first.
@@ -118,6 +145,7 @@ function hostPaths({ configuration }: BackupsConfig): docker.types.input.Contain
   return [
     { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
     { hostPath: "/var/lib/docker-node/backup", containerPath: "/state" },
+    { ...SECRETS, readOnly: true },
     ...below,
   ];
 }
@@ -131,14 +159,4 @@ function volumesDirectory(root: pulumi.Input<string>): docker.types.input.Contai
     readOnly: true,
     bindOptions: { propagation: "rslave" },
   };
-}
-
-/** Files rather than variables, which `docker inspect` shows. A new secret makes a new container. */
-function secretFiles({ token, key }: BackupsArgs): docker.types.input.ContainerUpload[] {
-  const file = (name: string, content: pulumi.Input<string>) => ({
-    file: `${SECRETS}/${name}`,
-    content: pulumi.secret(content),
-    permissions: "0400",
-  });
-  return [file("token", token), file("key.json", key)];
 }

@@ -1,8 +1,13 @@
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as fc from "fast-check";
 import { isDaily, repositoryOf, toCron } from "../../config/backups";
 import { loadSettings, merge } from "../../config/load";
 import { pathsOf, ROLES } from "../../commands/doctor/privileges";
 import program from "../../index";
+import { renderScript } from "../../node/scripts";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorded, type Recorder } from "../support/mocks";
 import { problems, prodNode, prodWith } from "../support/settings";
@@ -187,6 +192,9 @@ async function run(
 const container = (recorder: Recorder): Recorded =>
   recorder.find("docker:index/container:Container", `${NODE}-backups-container`);
 
+const secrets = (recorder: Recorder): Recorded =>
+  recorder.find("command:remote:Command", `${NODE}-backups-secrets`);
+
 describe("the backup container", () => {
   test("is told everything that would otherwise come back as a difference", async () => {
     const { inputs } = container(await run());
@@ -235,29 +243,35 @@ describe("the backup container", () => {
     expect(inputs.volumes).toEqual([
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
       { hostPath: "/var/lib/docker-node/backup", containerPath: "/state" },
+      {
+        hostPath: "/var/lib/docker-node/secrets/backup",
+        containerPath: "/etc/docker-node",
+        readOnly: true,
+      },
       { hostPath: "/etc", containerPath: "/host/etc", readOnly: true },
       { hostPath: "/opt/compose", containerPath: "/host/opt/compose", readOnly: true },
     ]);
     expect(inputs.envs).toContain("CONFIGURATION_PATHS=/opt/compose");
+    expect(inputs).toMatchObject({
+      readOnly: true,
+      tmpfs: { "/run": expect.any(String) as unknown, "/tmp": expect.any(String) as unknown },
+    });
   });
 
-  test("gets token and key as secret files for root alone, and nowhere else", async () => {
+  test("gets token and key from the node's script, which has them as secrets, and from nowhere else", async () => {
     const recorder = await run();
-    const { uploads, ...rest } = container(recorder).inputs;
-    const text = JSON.stringify(uploads);
+    const text = JSON.stringify(secrets(recorder).inputs.stdin);
     expect(text).toContain(SECRET_MARK);
-    expect(text).toContain('"file":"/etc/docker-node/token"');
-    expect(text).toContain('"file":"/etc/docker-node/key.json"');
-    expect(text.match(/"permissions":"0400"/g)).toHaveLength(2);
-    expect(text).toContain("secret-of-the-backup-token");
-    const others = recorder.resources.filter((one) => one !== container(recorder));
-    const elsewhere = JSON.stringify([rest, others.map(({ inputs }) => inputs)]);
+    expect(text).toContain("TOKEN='secret-of-the-backup-token'");
+    expect(text).toContain("KEY='");
+    const others = recorder.resources.filter((one) => one !== secrets(recorder));
+    const elsewhere = JSON.stringify(others.map(({ inputs }) => inputs));
     expect(elsewhere).not.toMatch(/secret-of-the-backup-token|secret-backup-key/);
   });
 
   test("takes a token of its own where there is one", async () => {
     const config = { [`docker-node:backupToken-${NODE}`]: "token-of-this-node" };
-    const text = JSON.stringify(container(await run({}, { config })).inputs.uploads);
+    const text = JSON.stringify(secrets(await run({}, { config })).inputs.stdin);
     expect(text).toContain("token-of-this-node");
     expect(text).not.toContain("secret-of-the-backup-token");
   });
@@ -279,6 +293,43 @@ describe("the backup container", () => {
 
 const JOB = "proxmoxve:backup/job:Job";
 const STORAGE = "proxmoxve:storage/pbs:Pbs";
+
+describe("backup-secrets.sh", () => {
+  const root = mkdtempSync(join(tmpdir(), "docker-node-secrets-"));
+  const folder = join(root, "var/lib/docker-node/secrets/backup");
+  const write = (values: Record<string, string>): SpawnSyncReturns<string> => {
+    const input = renderScript("backup-secrets", { ROOT_DIR: root, ...values });
+    return spawnSync("bash", ["-s"], { input, encoding: "utf8" });
+  };
+  const modeOf = (path: string): number => statSync(path).mode & 0o7777;
+
+  afterAll(() => {
+    rmSync(root, { recursive: true });
+  });
+
+  test("writes both for root alone, says nothing of them, and takes a new one over", () => {
+    for (const token of ["the-first-token", "the-second-token"]) {
+      const { status, stdout, stderr } = write({ TOKEN: token, KEY: '{"kdf":null}' });
+      expect([status, stderr]).toEqual([0, ""]);
+      expect(JSON.parse(stdout)).toEqual({ directory: "/var/lib/docker-node/secrets/backup" });
+      expect(readFileSync(join(folder, "token"), "utf8")).toBe(`${token}\n`);
+    }
+    expect(readFileSync(join(folder, "key.json"), "utf8")).toBe('{"kdf":null}\n');
+    expect([folder, join(folder, "..")].map(modeOf)).toEqual([0o700, 0o700]);
+    expect(["token", "key.json"].map((name) => modeOf(join(folder, name)))).toEqual([0o400, 0o400]);
+  });
+
+  test("closes folders that were open", () => {
+    chmodSync(folder, 0o755);
+    expect(write({ TOKEN: "a", KEY: "b" }).status).toBe(0);
+    expect(modeOf(folder)).toBe(0o700);
+  });
+
+  test("needs both", () => {
+    const { status, stderr } = write({ TOKEN: "a" });
+    expect([status, stderr]).toEqual([1, "docker-node: backup-secrets: KEY is not set\n"]);
+  });
+});
 
 describe("the VM's backup job", () => {
   test("belongs to the cluster, is named by the VM and keeps what is configured", async () => {
