@@ -33,8 +33,7 @@ export interface BackupsArgs {
  * The container `docker_node_backup`, which backs up a node's volumes, configuration and images; see
  * `node/backup/`.
  *
- * It runs outside the user namespace: remapped, it could read neither docker.sock nor other
- * containers' volumes.
+ * It runs outside the user namespace: remapped, it could read neither docker.sock nor volumes.
  */
 export class Backups extends pulumi.ComponentResource {
   /** The container itself. */
@@ -77,9 +76,8 @@ function writeSecrets(
   parent: pulumi.Resource,
 ): command.remote.Command {
   const { script, timeout, variables: limits } = bounded("backup-secrets", {}, 180, { wait: 1800 });
-  const variables = pulumi.secret(
-    pulumi.all([token, key]).apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY })),
-  );
+  const secrets = pulumi.secret(pulumi.all([token, key]));
+  const variables = secrets.apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY }));
   const step = { script, variables, timeout, connection, machine };
   return runNodeScript(`${name}-secrets`, step, { parent });
 }
