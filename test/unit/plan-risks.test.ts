@@ -90,6 +90,18 @@ describe("machine", () => {
     expect(labels(gone)).toEqual({ "data-loss": ["scsi1 (100 GiB)"] });
   });
 
+  test("a disk that is declared smaller is refused by Proxmox halfway", () => {
+    expect(labels(change(VM, { old: disks(32, 100), new: disks(32, 90) }))).toEqual({
+      "shrinks-disk": ["scsi1: 100 → 90 GiB"],
+    });
+  });
+
+  test("protection is lifted by an update, and by nothing else", () => {
+    const [on, off] = [{ protection: true }, { protection: false }];
+    expect(labels(change(VM, { old: on, new: off }))).toEqual({ "lifts-protection": [] });
+    expect(labels(change(VM, { old: off, new: on }))).toEqual({});
+  });
+
   test("a disk grows, it is not said to grow when it is new or the same", () => {
     expect(labels(change(VM, { old: disks(32, 100), new: disks(32, 110) }))).toEqual({
       "grows-disk": ["scsi1: 100 → 110 GiB"],
@@ -214,8 +226,48 @@ describe("network, secrets, backups", () => {
       "opens-port": ["tcp 22 from anywhere"],
     });
     expect(opened(rules({ ...ssh, comment: "other" }))).toEqual({});
+    expect(opened(rules({ ...ssh, source: "10.0.0.0/16" }))).toEqual({
+      "opens-port": ["tcp 22 from 10.0.0.0/16"],
+    });
     expect(opened(rules(ssh, { ...ssh, action: "DROP", dport: "1" }))).toEqual({});
-    expect(opened(rules())).toEqual({});
+    expect(opened(rules())).toEqual({ "closes-port": ["tcp 22 from 10.0.0.0/24"] });
+  });
+
+  test.each(["10.0.0.0/25", "10.0.0.7"])(
+    "a source narrowed to %s closes, and opens nothing",
+    (source) => {
+      const [old, now] = [{ rules: [ssh] }, { rules: [{ ...ssh, source }] }];
+      expect(labels(change(RULES_TYPE, { old, new: now }))).toEqual({
+        "closes-port": ["tcp 22 from 10.0.0.0/24"],
+      });
+    },
+  );
+
+  test("another VLAN or bridge is another network", () => {
+    const nic = (vlanId: number | null, bridge = "vmbr0"): Properties => ({
+      networkDevices: [{ bridge, vlanId, firewall: true }],
+    });
+    const found = (old: Properties, now: Properties): object =>
+      labels(change(VM, { old, new: now }));
+    expect(found(nic(20), nic(30))).toEqual({
+      "changes-vlan": ["net0: vmbr0, VLAN 20 → vmbr0, VLAN 30"],
+    });
+    expect(found(nic(20), nic(null, "vmbr1"))).toEqual({
+      "changes-vlan": ["net0: vmbr0, VLAN 20 → vmbr1, no VLAN"],
+    });
+    expect(found(nic(20), nic(20))).toEqual({});
+  });
+
+  test("a key that is taken out is said, another comment is not", () => {
+    const access = (...keys: string[]): Properties =>
+      script(`AUTHORIZED_KEYS=${shellQuote(keys.join("\n"))}`);
+    const found = (old: Properties, now: Properties): object =>
+      labels(change(COMMAND, { name: "n-access", old, new: now }));
+    const [one, two] = ["ssh-ed25519 AAAAone0123456789 a", "ssh-ed25519 AAAAtwo0123456789 b"];
+    expect(found(access(one, two), access(two))).toEqual({
+      "removes-ssh-key": ["ssh-ed25519 …ne0123456789"],
+    });
+    expect(found(access(one), access(one.replace(" a", " c"), two))).toEqual({});
   });
 
   test.each([

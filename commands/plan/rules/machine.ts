@@ -40,6 +40,21 @@ export const MACHINE_RULES: readonly Rule[] = [
     },
   },
   {
+    label: "shrinks-disk",
+    severity: "danger",
+    explanation: "A disk would get smaller: Proxmox VE refuses it, in the middle of the update.",
+    applies: (change: Change): Details => resized(change, (size, was) => size < was),
+  },
+  {
+    label: "lifts-protection",
+    severity: "caution",
+    explanation: "The VM is no longer protected: it can be deleted.",
+    applies: ({ type, action, old, new: inputs }: Change): Details =>
+      type === VM && action === "update" && old.protection === true && inputs.protection !== true
+        ? []
+        : undefined,
+  },
+  {
     label: "reboots",
     severity: "caution",
     explanation: "The VM reboots; its containers stop and start again by their restart policy.",
@@ -54,17 +69,23 @@ export const MACHINE_RULES: readonly Rule[] = [
     label: "grows-disk",
     severity: "info",
     explanation: "A disk grows in place, while containers run; it cannot shrink again.",
-    applies: ({ type, action, old, new: inputs }: Change): Details => {
-      if (type !== VM || action !== "update") return undefined;
-      const before = new Map(disksOf(old.disks).map(({ name, size }) => [name, size]));
-      const grown = disksOf(inputs.disks).flatMap(({ name, size }) => {
-        const was = before.get(name) ?? size;
-        return size > was ? [`${name}: ${was} → ${size} GiB`] : [];
-      });
-      return grown.length > 0 ? grown : undefined;
-    },
+    applies: (change: Change): Details => resized(change, (size, was) => size > was),
   },
 ];
+
+/** Disks that stay and get another size. */
+function resized(
+  { type, action, old, new: inputs }: Change,
+  differs: (size: number, was: number) => boolean,
+): Details {
+  if (type !== VM || action !== "update") return undefined;
+  const before = new Map(disksOf(old.disks).map(({ name, size }) => [name, size]));
+  const found = disksOf(inputs.disks).flatMap(({ name, size }) => {
+    const was = before.get(name) ?? size;
+    return differs(size, was) ? [`${name}: ${was} → ${size} GiB`] : [];
+  });
+  return found.length > 0 ? found : undefined;
+}
 
 /** A disk no longer declared is taken from the VM and deleted. */
 function removedDisks({ old, new: inputs }: Change): Details {

@@ -1,10 +1,13 @@
 /** Rules about what can be reached: firewall, published ports, Docker networks. */
+import { contains, isAddress, isCidr } from "../../../config/cidr";
+import { variablesOf } from "../daemon-diff";
 import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
 
 const RULES = "proxmoxve:firewall/rulesLegacy:RulesLegacy";
 const OPTIONS = "proxmoxve:firewall/optionsLegacy:OptionsLegacy";
 const VM = "proxmoxve:index/vmLegacy:VmLegacy";
+const COMMAND = "command:remote:Command";
 const CONTAINER = "docker:index/container:Container";
 const NETWORK = "docker:index/network:Network";
 
@@ -20,9 +23,38 @@ export const FIREWALL_RULES: readonly Rule[] = [
   {
     ...OPENS,
     applies: (change: Change): Details =>
-      change.type === RULES
-        ? added(change, (inputs) => items(inputs.rules).flatMap(accepted))
+      change.type === RULES && change.action !== "delete" && change.action !== "import"
+        ? uncovered(openings(change.new), openings(change.old))
         : undefined,
+  },
+  {
+    label: "closes-port",
+    severity: "caution",
+    explanation: "The node cannot be reached any more where it could before.",
+    applies: (change: Change): Details =>
+      change.type === RULES && change.action === "update"
+        ? uncovered(openings(change.old), openings(change.new))
+        : undefined,
+  },
+  {
+    label: "changes-vlan",
+    severity: "caution",
+    explanation: "The VM's NIC moves to another network, and is reached only there.",
+    applies: ({ type, action, old, new: inputs }: Change): Details =>
+      type === VM && action === "update"
+        ? moved(items(old.networkDevices), items(inputs.networkDevices))
+        : undefined,
+  },
+  {
+    label: "removes-ssh-key",
+    severity: "caution",
+    explanation: "Whoever has the other half of the key cannot log in any more.",
+    applies: ({ type, action, name, old, new: inputs }: Change): Details => {
+      if (type !== COMMAND || action !== "update" || !name.endsWith("-access")) return undefined;
+      const kept = new Set(sshKeys(inputs.stdin));
+      const removed = sshKeys(old.stdin).filter((key) => !kept.has(key));
+      return removed.length > 0 ? removed.map(shortKey) : undefined;
+    },
   },
   {
     ...OPENS,
@@ -73,10 +105,47 @@ function added(change: Change, open: (inputs: Properties) => string[]): string[]
   return found.length > 0 ? found : undefined;
 }
 
-function accepted({ type, action, enabled, proto, dport, source }: Item): string[] {
-  if (type !== "in" || action !== "ACCEPT" || enabled === false) return [];
-  return [`${word(proto, "any")} ${word(dport, "any port")} from ${word(source, "anywhere")}`];
+const openings = ({ rules }: Properties): Item[] =>
+  items(rules).filter(
+    ({ type, action, enabled }) => type === "in" && action === "ACCEPT" && enabled !== false,
+  );
+
+/** Openings that none of the others covers, in words. */
+function uncovered(all: readonly Item[], others: readonly Item[]): Details {
+  const found = all.filter((one) => !others.some((other) => covers(other, one)));
+  return found.length > 0 ? found.map(opening) : undefined;
 }
+
+const opening = ({ proto, dport, source }: Item): string =>
+  `${word(proto, "any")} ${word(dport, "any port")} from ${word(source, "anywhere")}`;
+
+/** Does the first let in whatever the second does? */
+function covers(outer: Item, inner: Item): boolean {
+  const same = (key: string): boolean => word(outer[key], "") === word(inner[key], "");
+  const [from, within] = [word(outer.source, ""), word(inner.source, "")];
+  if (!same("proto") || !same("dport")) return false;
+  if (from === "" || from === within) return true;
+  return isCidr(from) && (isCidr(within) || isAddress(within)) && contains(from, within);
+}
+
+function moved(before: readonly Item[], after: readonly Item[]): Details {
+  const place = ({ bridge, vlanId }: Item): string =>
+    `${word(bridge, "no bridge")}, ${vlanId ? `VLAN ${word(vlanId, "")}` : "no VLAN"}`;
+  const found = after.flatMap((nic, index) => {
+    const was = before[index];
+    return was && place(was) !== place(nic) ? [`net${index}: ${place(was)} → ${place(nic)}`] : [];
+  });
+  return found.length > 0 ? found : undefined;
+}
+
+/** Keys by type and key: another comment is the same key. */
+const sshKeys = (stdin: Value | undefined): string[] =>
+  (variablesOf(stdin).AUTHORIZED_KEYS ?? "")
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => line.trim().split(/\s+/).slice(0, 2).join(" "));
+
+const shortKey = (key: string): string => `${key.split(" ")[0] ?? ""} …${key.slice(-12)}`;
 
 function published({ external, internal, ip, protocol }: Item): string {
   return `${word(protocol, "tcp")} ${word(external ?? internal, "a free port")} on ${word(ip, "0.0.0.0")}`;

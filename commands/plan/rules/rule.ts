@@ -14,7 +14,12 @@ export type Label =
   | "upgrades-engine"
   | "reboots"
   | "grows-disk"
+  | "shrinks-disk"
+  | "lifts-protection"
+  | "changes-vlan"
+  | "removes-ssh-key"
   | "opens-port"
+  | "closes-port"
   | "rotates-secret"
   | "touches-backups"
   | "replaces-network";
