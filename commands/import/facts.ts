@@ -73,7 +73,6 @@ const link = z.object({
 });
 
 export type Network = Readonly<z.output<typeof network>>;
-export type Pool = NonNullable<Network["IPAM"]["Config"]>[number];
 export type Volume = Readonly<z.output<typeof volume>>;
 export type Container = Readonly<z.output<typeof container>>;
 export type Device = Readonly<z.output<typeof device>>;

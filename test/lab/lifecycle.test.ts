@@ -236,7 +236,7 @@ describe("the machine, as the guest has it", () => {
   });
 });
 
-describe("Pulumi", () => {
+describe("Docker", () => {
   step("is what daemon.json declares", async () => {
     const info = await shell.dockerInfo<Record<string, unknown>>();
     expect(info).toMatchObject({
