@@ -15,8 +15,7 @@ readonly FOLDER="$ROOT_DIR$SECRETS/backup"
 own_folders() {
   local folder
   for folder in "$ROOT_DIR$SECRETS" "$FOLDER"; do
-    mkdir -p -m 0700 "$folder"
-    chmod 0700 "$folder"
+    install -d -m 0700 "$folder"
     [[ -n $ROOT_DIR ]] || chown root:root "$folder"
   done
 }
