@@ -10,7 +10,8 @@ import { merge } from "../../config/load";
 const HEADER = "# shellcheck shell=bash";
 const key = privateKey();
 
-async function scripts(): Promise<Record<string, string>> {
+/** Standard input of every command, as it is registered: a secret is an object around its text. */
+async function scripts(): Promise<Record<string, string | { readonly value: string }>> {
   const prod = stackFile("prod");
   const ssh = { "proj-docker02": { ssh: key.ssh } };
   const recorder = await startPulumi({
@@ -24,25 +25,30 @@ async function scripts(): Promise<Record<string, string>> {
   program();
   await settle(recorder);
   const commands = recorder.all("command:remote:Command");
-  return Object.fromEntries(commands.map((c) => [c.name, String(c.inputs.stdin)]));
+  return Object.fromEntries(commands.map((c) => [c.name, c.inputs.stdin as string]));
 }
+
+const inClear = (stdin: string | { readonly value: string }): string =>
+  typeof stdin === "string" ? stdin : stdin.value;
 
 test("variables of every script", async () => {
   const found = Object.entries(await scripts()).map(([name, text]) => [
     name,
-    text.split(HEADER)[0],
+    inClear(text).split(HEADER)[0],
   ]);
   expect(Object.fromEntries(found)).toMatchSnapshot();
 });
 
 test("every script ends by running itself, away from standard input", async () => {
   for (const text of Object.values(await scripts())) {
-    expect(text.trimEnd().split("\n").at(-1)).toBe('main "$@" </dev/null');
+    expect(inClear(text).trimEnd().split("\n").at(-1)).toBe('main "$@" </dev/null');
   }
 });
 
-test("no script holds a secret", async () => {
-  for (const text of Object.values(await scripts())) {
+test("no script holds a secret, unless it is one itself", async () => {
+  const plain = Object.values(await scripts()).filter((stdin) => typeof stdin === "string");
+  expect(plain.length).toBeGreaterThan(5);
+  for (const text of plain) {
     expect(text).not.toMatch(/a-secret-of-some-length|automation@pve|PRIVATE KEY/);
   }
 });
