@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Who reaches the node and its engine: SSH keys, members of the docker group (root in all but name), and enough SSH connections
+# Who reaches the node and its Docker: SSH keys, members of the docker group (root in all but name), and enough SSH connections
 # for the provider.
 # DOCKER_GROUP_MEMBERS  users separated by spaces: these and nobody else
 # NODE_USER             user whose SSH keys are declared; empty: nobody's
@@ -20,7 +20,7 @@ declared() { tr -s ' ' '\n' <<<"$DOCKER_GROUP_MEMBERS" | sed '/^$/d' | sort -u; 
 
 group_members() {
   local user
-  getent group docker >/dev/null || fail "there is no group docker: is the engine installed?"
+  getent group docker >/dev/null || fail "there is no group docker: is docker installed?"
   for user in $(declared); do
     getent passwd "$user" >/dev/null || fail "DOCKER_GROUP_MEMBERS: there is no user $user"
   done

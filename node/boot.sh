@@ -16,13 +16,13 @@ boot_is_over() {
   [[ $(timeout "$left" systemctl is-system-running --wait 2>/dev/null) =~ ^(running|degraded)$ ]]
 }
 
-# The engine of a node that has one already, with the containers that come back with it.
-engine_is_up() { ! systemctl is-enabled --quiet docker.service 2>/dev/null || systemctl is-active --quiet docker.service; }
+# Docker of a node that has one already, with the containers that come back with it.
+docker_is_up() { ! systemctl is-enabled --quiet docker.service 2>/dev/null || systemctl is-active --quiet docker.service; }
 
 main() {
   limit_run
   wait_for "$BOOT_TIMEOUT" boot_is_over || fail "the boot was not over after $BOOT_TIMEOUT s" "$(systemctl list-jobs 2>&1 || true)"
-  wait_for 120 engine_is_up || log "docker.service is not active"
+  wait_for 120 docker_is_up || log "docker.service is not active"
 }
 
 main "$@" </dev/null

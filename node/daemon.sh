@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Brings the engine to a daemon.json: checked before it is written, swapped in whole, reloaded or restarted as the keys need,
+# Brings docker to a daemon.json: checked before it is written, swapped in whole, reloaded or restarted as the keys need,
 # health-checked, taken back when the daemon does not come back. Containers keep running (live-restore).
 # DAEMON_JSON          the whole file
 # RELOADABLE           keys of it that a running daemon takes over, DOCKER0_KEYS those that describe docker0 (config/daemon)
@@ -34,7 +34,7 @@ begin() {
   fi
   if [[ $HIDES == yes ]]; then stopped=$(cut -d' ' -f1 <<<"$2" | xargs); fi
   write_if_changed "$APPLYING" 0644 <<<"$previous $1 $stopped"
-  # Left running by live-restore, containers that are about to be hidden would belong to no engine.
+  # Left running by live-restore, containers that are about to be hidden would belong to no dockerd.
   # shellcheck disable=SC2086 # a list of ids
   [[ -z $stopped ]] || docker_cli stop $stopped >/dev/null
 }

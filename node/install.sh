@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Installs the engine at one version and holds it there. Never removes an engine that has containers, images or volumes.
+# Installs docker at one version and holds it there. Never removes a docker that has containers, images or volumes.
 # And the guest agent, which the machine's settings announce to Proxmox and no cloud image brings.
 # PACKAGE_SOURCE              official (docker-ce ...) or distribution (docker.io)
 # VERSION                     29.10.0, a prefix ending at a dot (29, 29.10), or an exact package version; empty: newest at the
@@ -7,7 +7,7 @@
 # DOCKER_MIRROR               base of the official repository (default https://download.docker.com/linux/<id>)
 # REPOSITORY_KEY_FINGERPRINT  the only key accepted from there (default: Docker's)
 # DISTRIBUTION_MIRROR         archive of the distribution to use instead of the configured one
-# DATA_ROOT                   looked through before another source's engine is removed (default /var/lib/docker)
+# DATA_ROOT                   looked through before another source's Docker is removed (default /var/lib/docker)
 # Result: {"source":"official","version":"29.10.0","package":"5:29.10.0-1~ubuntu.24.04~noble"}
 SCRIPT=install
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -66,14 +66,14 @@ packages() {
   esac
 }
 
-# Two families of packages own the same files. Moving between them is a removal, so only an empty engine moves. Prints its names.
+# Two families of packages own the same files. Moving between them is a removal, so only an empty docker moves. Prints its names.
 other_family() {
-  local engine=docker.io others=("${OFFICIAL[@]}" docker-ce-rootless-extras) found inventory
-  if [[ $PACKAGE_SOURCE == official ]]; then engine=docker-ce others=("${DISTRIBUTION[@]}"); fi
-  [[ -z $(installed "$engine") ]] || return 0
+  local main=docker.io others=("${OFFICIAL[@]}" docker-ce-rootless-extras) found inventory
+  if [[ $PACKAGE_SOURCE == official ]]; then main=docker-ce others=("${DISTRIBUTION[@]}"); fi
+  [[ -z $(installed "$main") ]] || return 0
   found=$(installed "${others[@]}" | xargs)
   [[ -n $found ]] || return 0
-  inventory=$(engine_inventory "$DATA_ROOT" "$DATA_ROOT/*.*")
+  inventory=$(docker_inventory "$DATA_ROOT" "$DATA_ROOT/*.*")
   [[ -z $inventory ]] || fail "refused: $found is installed and has $inventory" "move them away before changing PACKAGE_SOURCE"
   printf %s "$found"
 }

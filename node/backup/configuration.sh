@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for other parts
-# What makes this engine this one: files of the node as a tree, and what the engine was told, as `docker inspect` shows it.
+# What makes this docker this one: files of the node as a tree, and what docker was told, as `docker inspect` shows it.
 
 # The list is a file of its own, since `npx docker-node backups` reads it too. What is not there is left out.
 mapfile -t CONFIGURATION_FILES <"$HERE/configuration.paths"
@@ -43,7 +43,7 @@ write_definitions() { # FOLDER
   mkdir "$1"
   containers=$(docker_cli ps --all --quiet --no-trunc) && networks=$(docker_cli network ls --quiet --no-trunc) &&
     volumes=$(docker_cli volume ls --quiet) && images=$(docker_cli image ls --quiet --no-trunc | sort -u) ||
-    error "the engine does not answer" || return 1
+    error "docker does not answer" || return 1
   # shellcheck disable=SC2086 # lists of ids and of names, which hold no space
   {
     inspect container $containers >"$1/containers.json"
@@ -51,7 +51,7 @@ write_definitions() { # FOLDER
     inspect volume $volumes >"$1/volumes.json"
     inspect image $images >"$1/images.json"
   }
-  jq -e 'type == "array"' "$1"/*.json >/dev/null || error "the engine's answers are not whole"
+  jq -e 'type == "array"' "$1"/*.json >/dev/null || error "docker's answers are not whole"
 }
 
 # configuration_digest TREE: of what somebody decided; not of states, counters and addresses that come and go.

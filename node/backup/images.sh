@@ -7,12 +7,12 @@ backup_images() { backup_item images images take_images; }
 take_images() {
   local ids tree="$SPOOL/images" result=0
   empty_spool images
-  ids=$(docker_cli ps --all --quiet --no-trunc) || error "the engine does not answer" || return 1
+  ids=$(docker_cli ps --all --quiet --no-trunc) || error "docker does not answer" || return 1
   # shellcheck disable=SC2086 # a list of ids
   inspect container $ids >"$SPOOL/containers.json"
   # shellcheck disable=SC2046
   inspect image $(jq -r 'map(.Image) | unique[]' "$SPOOL/containers.json") >"$SPOOL/images.json"
-  write_index >"$SPOOL/index.conf" || error "the engine's answers are not whole" || return 1
+  write_index >"$SPOOL/index.conf" || error "docker's answers are not whole" || return 1
   { has_room && unpack_images "$tree" && upload images images "images.pxar:$tree" "index.conf:$SPOOL/index.conf"; } || result=1
   [[ $result != 0 ]] || BYTES=$(size_of "$tree")
   rm -rf "$tree" "$SPOOL"/{containers,images}.json

@@ -37,7 +37,7 @@ require() {
 # docker_cli ARGUMENT...: the mounted socket, and never for longer than a hung daemon deserves.
 docker_cli() { timeout "${DOCKER_TIMEOUT:-120}" docker --host unix:///var/run/docker.sock "$@"; }
 
-# docker_step ARGUMENT...: for its effect; what the engine complains of becomes the item's error.
+# docker_step ARGUMENT...: for its effect; what docker complains of becomes the item's error.
 docker_step() {
   local output
   output=$(DOCKER_TIMEOUT=900 docker_cli "$@" 2>&1 >/dev/null) || error "docker $1: $(tail -n 1 <<<"$output")"

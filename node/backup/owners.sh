@@ -17,7 +17,7 @@ OWNERS='def wish($name): (.Config.Labels // {})["docker-node.backup." + $name] /
 # read_owners VOLUME: the fields of OWNERS for every container that has the volume, each ended by NUL, into SPOOL/owners.
 read_owners() {
   local ids found
-  ids=$(docker_cli ps --all --quiet --no-trunc --filter "volume=$1") || error "the engine does not answer" || return 1
+  ids=$(docker_cli ps --all --quiet --no-trunc --filter "volume=$1") || error "docker does not answer" || return 1
   found='[]'
   # shellcheck disable=SC2086 # a list of ids
   [[ -z $ids ]] || found=$(docker_cli container inspect $ids 2>/dev/null) || error "its containers have just changed" || return 1
@@ -131,7 +131,7 @@ release() {
 let_go() {
   local found state name
   found=$(docker_cli container inspect --format '{{.State.Status}} {{.Name}}' "$1" 2>&1) || {
-    # One that is gone owes nothing; an engine that does not answer is asked by the next run.
+    # One that is gone owes nothing; a docker that does not answer is asked by the next run.
     [[ ${found,,} == *'no such container'* ]] || error "docker inspect: $(tail -n 1 <<<"$found")"
     return
   }

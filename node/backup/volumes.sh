@@ -7,7 +7,7 @@ HOLDER=docker-node.backup.holder
 
 backup_volumes() {
   local names name stopped wanted=() last=()
-  names=$(docker_cli volume ls --quiet) || fail "the engine does not answer"
+  names=$(docker_cli volume ls --quiet) || fail "docker does not answer"
   stopped=$(was_held)
   for name in $names; do
     if read_volume "$name" && is_excluded; then continue; fi
@@ -30,7 +30,7 @@ read_volume() {
   inspect volume "$1" | jq -e '.[0]' >"$SPOOL/volume.json" || error "the volume is gone"
 }
 
-# is_gone NAME: removed since it was listed, as a recovery does with what it has made; an engine that does not answer is another
+# is_gone NAME: removed since it was listed, as a recovery does with what it has made; a docker that does not answer is another
 # matter.
 is_gone() {
   local names
@@ -64,17 +64,17 @@ locate() {
   [[ -d $DATA ]] || error "$DATA is not there"
 }
 
-# mount_volume NAME: with options type or device the engine mounts it, when a container needs it and no longer (moby volume/local).
+# mount_volume NAME: with options type or device docker mounts it, when a container needs it and no longer (moby volume/local).
 # An empty directory in place of a file system that is not mounted must not pass for its content.
 mount_volume() {
   local image
   if [[ -z $(of_volume '.Options | (.type // "") + (.device // "")') ]]; then return 0; fi
   if mountpoint -q "$DATA"; then return 0; fi
   image=$(docker_cli inspect --type container --format '{{.Image}}' "${SELF:-docker_node_backup}") ||
-    error "the engine does not know ${SELF:-docker_node_backup}" || return 1
+    error "docker does not know ${SELF:-docker_node_backup}" || return 1
   docker_step run --detach --rm --label "$HOLDER=$1" --userns host --network none --log-driver none --pull never \
     --volume "$1:/held:ro" --entrypoint sleep "$image" infinity || return 1
-  mountpoint -q "$DATA" || error "the engine has mounted it, but that is not seen here"
+  mountpoint -q "$DATA" || error "docker has mounted it, but that is not seen here"
 }
 
 unmount_volumes() {

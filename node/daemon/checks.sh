@@ -81,7 +81,7 @@ driver_in_use() {
   docker_cli info --format '{{.Driver}}' 2>/dev/null || { [[ ! -d $ROOT_DIR$1/image/overlay2 ]] || echo overlay2; }
 }
 
-# A change of layout makes the engine start empty beside the old data. Counted is what the engine shows now, or, when it is down,
+# A change of layout makes docker start empty beside the old data. Counted is what docker shows now, or, when it is down,
 # every root there is. Sets HIDES.
 check_hidden() {
   local root shown driver old new inventory
@@ -91,7 +91,7 @@ check_hidden() {
   old=$(config layout "$CURRENT" "$driver")
   new=$(config layout "$CANDIDATE" "$driver")
   shown=$(docker_cli info --format '{{.DockerRootDir}}' 2>/dev/null) || shown=''
-  if [[ -n $shown ]]; then inventory=$(engine_inventory "$shown"); else inventory=$(engine_inventory "$root" "$root/*.*"); fi
+  if [[ -n $shown ]]; then inventory=$(docker_inventory "$shown"); else inventory=$(docker_inventory "$root" "$root/*.*"); fi
   HIDES=no
   [[ $old != "$new" && -n $inventory ]] || return 0
   [[ $DATA_LOSS_CONFIRMED == hide-existing ]] ||

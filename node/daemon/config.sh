@@ -5,9 +5,9 @@
 #   config get FILE KEY         a value, nothing without it
 #   config changed OLD NEW      keys that differ
 #   config effect OLD NEW KEYS  reload or restart; KEYS are what a reload takes over
-#   config layout FILE DRIVER   where data is; DRIVER is what the engine uses now, and goes on using where a file says nothing
+#   config layout FILE DRIVER   where data is; DRIVER is what docker uses now, and goes on using where a file says nothing
 #   config needs FILE           what has to be on the node: "KEY file|socket|command PATH" a line
-#   config unlike FILE <INFO    what the engine says of itself (docker info, JSON) that is not what the file says, a line each
+#   config unlike FILE <INFO    what docker says of itself (docker info, JSON) that is not what the file says, a line each
 # An absent or empty file is {}, as it is to dockerd.
 
 # The image store is a key of its own: a reload takes over the rest of `features`, not this one. A key that was taken out stays in
@@ -61,7 +61,7 @@ def network(text):
     except ValueError:
         return text
 
-# Keys as the engine tells them (moby daemon/info.go), both sides in one form.
+# Keys as docker tells them (moby daemon/info.go), both sides in one form.
 def told(info):
     plain = {"debug": "Debug", "experimental": "ExperimentalBuild", "live-restore": "LiveRestoreEnabled", "log-driver": "LoggingDriver",
         "storage-driver": "Driver", "default-runtime": "DefaultRuntime"}

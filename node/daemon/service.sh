@@ -42,7 +42,7 @@ complaint() {
 # Values in force that are not those of the file, a line each; nothing when dockerd does what the file says.
 unlike() { docker_cli info --format '{{json .}}' 2>/dev/null | config unlike "$CURRENT" || true; }
 
-# With userns-remap the engine's root ends in the ids it maps to, 231072.231072.
+# With userns-remap docker's root ends in the ids it maps to, 231072.231072.
 remapped() {
   [[ -z $(config get "$CURRENT" userns-remap) || $(docker_cli info --format '{{.DockerRootDir}}' 2>/dev/null) =~ /[0-9]+\.[0-9]+$ ]]
 }

@@ -1,6 +1,6 @@
 /**
  * The backup container's scripts against the lab's backup server, by its client: what arrives, what is told
- * when the server is away, full, another one or refuses, and a run that is killed while it sends. The engine
+ * when the server is away, full, another one or refuses, and a run that is killed while it sends. Docker
  * is played by test/fixtures/backup/commands.sh.
  */
 import { randomBytes } from "node:crypto";

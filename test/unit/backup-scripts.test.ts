@@ -52,7 +52,7 @@ interface ContainerOptions {
   readonly autoRemove?: boolean;
 }
 
-/** A container as the engine shows it. */
+/** A container as docker shows it. */
 const container = (Id: string, options: ContainerOptions = {}): object => ({
   Id,
   Name: `/${Id}-name`,
@@ -77,7 +77,7 @@ interface VolumeOptions {
   readonly driver?: string;
 }
 
-/** Volumes with a file each; the engine knows them. */
+/** Volumes with a file each; docker knows them. */
 function volumes(wanted: Record<string, VolumeOptions>): void {
   const known = Object.entries(wanted).map(([Name, { labels: own, options, driver }]) => {
     write(`volumes/${Name}/_data/file`, `content of ${Name}`);
@@ -181,7 +181,7 @@ async function hanging(): Promise<{ pid: number; ended: Promise<number | null> }
     stdio: "ignore",
   });
   const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
-  for (let waited = 0; !has("fake/hanging") && waited < 500; waited++) await sleep(20);
+  for (let waited = 0; !has("fake/hanging") && waited < 3000; waited++) await sleep(20);
   expect(has("fake/hanging")).toBe(true);
   rmSync(join(home, "fake/hang"));
   return { pid: child.pid ?? 0, ended };
@@ -868,13 +868,13 @@ describe("what is seen", () => {
     expect(script("healthcheck").stdout).toMatch(/^volume\/data: last good \d{4}/);
   });
 
-  test("an engine that is down ends the run, and the status is as before", () => {
+  test("a docker that is down ends the run, and the status is as before", () => {
     backup("volumes");
     const before = status();
-    fake("engine-down");
+    fake("docker-down");
     const result = backup("volumes");
     expect(result).toMatchObject({ status: 1 });
-    expect(result.stderr).toContain("the engine does not answer");
+    expect(result.stderr).toContain("docker does not answer");
     expect(status()).toEqual(before);
   });
 

@@ -162,7 +162,7 @@ describe("Docker's repository that somebody else has declared", () => {
     expect(read(sources("ubuntu.sources"))).toBe(stock);
   });
 
-  describe("on a node that has the engine already", () => {
+  describe("on a node that has docker already", () => {
     beforeEach(() => {
       const names = ["docker-ce", "docker-ce-cli", "containerd.io", "docker-buildx-plugin"];
       const all = [...names, "docker-compose-plugin"];

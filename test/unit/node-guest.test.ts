@@ -48,7 +48,7 @@ describe("guest agent", () => {
     expect(changes()).toEqual([]);
   });
 
-  test("comes to a node that has the engine already, with fresh lists", () => {
+  test("comes to a node that has docker already, with fresh lists", () => {
     done(install());
     fake("packages", read("fake/packages").replace(/^qemu-guest-agent.*\n/m, ""));
     forget();

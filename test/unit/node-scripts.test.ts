@@ -756,7 +756,7 @@ describe("daemon.sh", () => {
       expect(changes()).toEqual([]);
     });
 
-    test("writing down what the engine does anyway hides nothing", () => {
+    test("writing down what docker does anyway hides nothing", () => {
       done(daemon({ ...base, "storage-driver": "overlay2", "data-root": "/var/lib/docker" }));
     });
 
@@ -765,12 +765,12 @@ describe("daemon.sh", () => {
       done(daemon({ ...base, "userns-remap": "dockremap" }));
     });
 
-    test("data of another layout, hidden already, is not counted while the engine answers", () => {
+    test("data of another layout, hidden already, is not counted while docker answers", () => {
       running(remap);
       done(daemon(base));
     });
 
-    test("of an engine that is down every root counts, the containerd image store too", () => {
+    test("of a docker that is down every root counts, the containerd image store too", () => {
       write("root/var/lib/docker/231072.231072/containers/c2/config.v2.json", "{}");
       write("root/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/7/fs/x", "");
       fake("service", "failed");

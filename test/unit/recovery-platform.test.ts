@@ -80,7 +80,7 @@ const before = (): void => {
   put("etc/hostname", "node");
 };
 
-test("wiped files come back, the engine is restarted with them, checksums are equal", async () => {
+test("wiped files come back, docker is restarted with them, checksums are equal", async () => {
   put("etc/hostname", "node");
   fs.chmodSync(root("etc"), 0o711);
   expect(await restore()).toMatchObject({ ok: true });
@@ -116,7 +116,7 @@ test("what was replaced is kept, all of /etc/docker with it", async () => {
 
 test.each([
   ["a daemon.json that is not valid", "invalid", /backed-up daemon.json is not valid/],
-  ["an engine that stays silent with it", "silent", /does not answer\n.*the journal/],
+  ["a docker that stays silent with it", "silent", /does not answer\n.*the journal/],
 ])("%s is taken back, file by file", async (_, file, message) => {
   before();
   fs.writeFileSync(join(home, file), "");

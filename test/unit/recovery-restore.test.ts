@@ -280,7 +280,7 @@ describe("a declared container", () => {
     site.answers["api GET /containers/portainer_agent/json"] = RUNS;
   });
 
-  test("comes back by the engine, with the image it needs and nothing else", async () => {
+  test("comes back by docker, with the image it needs and nothing else", async () => {
     const recovery = await planContainer(site, "portainer_agent");
     expect(recovery.takenAt).toBeUndefined();
     expect(await act(recovery)).toEqual({ ok: true, seconds: 0, age: 0 });
@@ -432,7 +432,7 @@ describe("the platform", () => {
     expect(printed.join("\n")).not.toContain("container proj-docker02 portainer_agent");
   });
 
-  test("an engine that does not start with the files gets back what it had", async () => {
+  test("a docker that does not start with the files gets back what it had", async () => {
     site.failing = "recovery/platform restart";
     expect((await act(await planPlatform(site, scratch))).error).toMatch(/as it was before/);
     expect(site.log.at(-1)).toBe("recovery/platform back");

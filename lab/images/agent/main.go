@@ -21,10 +21,10 @@ import (
 const version = "2.33.5-standin"
 
 func main() {
-	socket := flag.String("socket", "/var/run/docker.sock", "the engine's socket")
-	volumes := flag.String("volumes", "/var/lib/docker/volumes", "the engine's volumes directory")
+	socket := flag.String("socket", "/var/run/docker.sock", "docker's socket")
+	volumes := flag.String("volumes", "/var/lib/docker/volumes", "docker's volumes directory")
 	flag.Parse()
-	a := agent{engine: engineClient(*socket), volumes: *volumes, secret: os.Getenv("AGENT_SECRET")}
+	a := agent{docker: dockerClient(*socket), volumes: *volumes, secret: os.Getenv("AGENT_SECRET")}
 	if err := a.check(); err != nil {
 		log.Fatalf("refusing to start: %v", err)
 	}
@@ -40,8 +40,8 @@ func port() string {
 	return "9001"
 }
 
-// engineClient speaks to the engine over its socket, whatever host a URL names.
-func engineClient(socket string) *http.Client {
+// dockerClient speaks to docker over its socket, whatever host a URL names.
+func dockerClient(socket string) *http.Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}
@@ -54,13 +54,13 @@ func (a agent) check() error {
 	if a.secret == "" {
 		return errors.New("AGENT_SECRET is empty")
 	}
-	response, err := a.engine.Get("http://engine/_ping")
+	response, err := a.docker.Get("http://engine/_ping")
 	if err != nil {
-		return fmt.Errorf("the engine does not answer on its socket: %w", err)
+		return fmt.Errorf("docker does not answer on its socket: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the engine answers its socket with %s", response.Status)
+		return fmt.Errorf("docker answers its socket with %s", response.Status)
 	}
 	if _, err := os.ReadDir(a.volumes); err != nil {
 		return fmt.Errorf("the volumes cannot be listed: %w", err)

@@ -8,7 +8,7 @@ import (
 )
 
 type agent struct {
-	engine  *http.Client
+	docker  *http.Client
 	volumes string
 	secret  string
 }
@@ -42,9 +42,9 @@ func (a agent) guarded(list func() (any, error)) http.Handler {
 	})
 }
 
-// listContainers is the engine's own list, stopped containers included.
+// listContainers is docker's own list, stopped containers included.
 func (a agent) listContainers() (any, error) {
-	response, err := a.engine.Get("http://engine/containers/json?all=1")
+	response, err := a.docker.Get("http://engine/containers/json?all=1")
 	if err != nil {
 		return nil, err
 	}

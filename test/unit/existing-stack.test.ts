@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { merge, type RawSettings } from "../../config/load";
+import program from "../../index";
+import { privateKey } from "../support/key";
+import { settle, startPulumi } from "../support/mocks";
+
+/**
+ * A stack that was made before the program got its present layout. What Pulumi was given then, with the same stack file, is what
+ * it is given today: nothing is replaced, renamed or forgotten. What differs on purpose is named here, each with its reason.
+ */
+
+interface Resource {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+interface Stack {
+  readonly config: RawSettings;
+  readonly resources: readonly Resource[];
+}
+
+const BEFORE = JSON.parse(
+  readFileSync(join(__dirname, "..", "fixtures", "stack", "before-the-layout.json"), "utf8"),
+) as Stack;
+
+/** Resources that came since. */
+const ADDED: Readonly<Record<string, string>> = {
+  "command:remote:Command proj-docker02-backups-secrets":
+    "secrets of the backup container are files that only root of the node reads",
+};
+
+/** Inputs that changed since. */
+const CHANGED: Readonly<Record<string, string>> = {
+  "proj-docker02-backups-container.uploads": "its secrets are no files of its own layer any more",
+  "proj-docker02-backups-container.volumes": "its secrets are mounted",
+  "proj-docker02-backups-container.readOnly": "nothing is uploaded to its root",
+  "proj-docker02-backups-container.tmpfs": "what it writes beside its state",
+};
+
+/** Variables that scripts got since: their limits on the node, and what the daemon takes without a restart. */
+const NEW_VARIABLES = ["LIMIT", "LOCK_TIMEOUT", "RELOADABLE"];
+
+const key = privateKey();
+let now: readonly Resource[];
+
+beforeAll(async () => {
+  const ssh = { "proj-docker02": { ssh: key.ssh } };
+  const { proxmox, nodes } = BEFORE.config;
+  const recorder = await startPulumi({
+    config: {
+      "docker-node:proxmox": JSON.stringify(proxmox),
+      "docker-node:nodes": JSON.stringify(merge(nodes, ssh)),
+      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
+      "docker-node:agentSecret": "a-secret-of-some-length",
+    },
+  });
+  program();
+  await settle(recorder);
+  now = recorder.resources;
+});
+
+const nameOf = ({ type, name }: Resource): string => `${type} ${name}`;
+
+/** The variables a script is given; its text may change, since every step can run again. */
+function variables(stdin: unknown): Record<string, string> {
+  const [given = ""] = String(stdin).split("# shellcheck shell=bash");
+  const found = [...given.matchAll(/^([A-Z_]+)='([^']*)'$/gm)];
+  const all = found.map(([, variable = "", value = ""]) => [variable, value] as const);
+  return Object.fromEntries(all.filter(([variable]) => !NEW_VARIABLES.includes(variable)));
+}
+
+/** Inputs as they can be compared: no text of a script, no private key, no path of its file. */
+function comparable({ type, name, inputs }: Resource): unknown {
+  const kept = Object.entries(inputs).filter(([input]) => !(`${name}.${input}` in CHANGED));
+  const text = JSON.stringify(Object.fromEntries(kept));
+  const own = JSON.parse(
+    text
+      .replaceAll(JSON.stringify(readFileSync(key.file, "utf8")), '"PRIVATE KEY"')
+      .replaceAll(key.file, "KEY FILE"),
+  ) as Record<string, unknown>;
+  return type === "command:remote:Command" ? { ...own, stdin: variables(own.stdin) } : own;
+}
+
+test("has the same resources, but for those that were added", () => {
+  expect(now.map(nameOf).sort()).toEqual(
+    [...BEFORE.resources.map(nameOf), ...Object.keys(ADDED)].sort(),
+  );
+});
+
+test("gives each of them what it was given", () => {
+  expect(BEFORE.resources.length).toBeGreaterThan(20);
+  for (const before of BEFORE.resources) {
+    const today = now.find((resource) => nameOf(resource) === nameOf(before));
+    expect([nameOf(before), today && comparable(today)]).toEqual([
+      nameOf(before),
+      comparable(before),
+    ]);
+  }
+});
+
+test("a change that is named is one", () => {
+  for (const change of Object.keys(CHANGED)) {
+    const [name = "", input = ""] = change.split(".");
+    const found = (all: readonly Resource[]): unknown =>
+      all.find((one) => one.name === name && !one.type.includes("components"))?.inputs[input];
+    expect([change, found(now)]).not.toEqual([change, found(BEFORE.resources)]);
+  }
+});
