@@ -8,8 +8,9 @@ import { addPlan } from "./plan/command";
 import { newProgram, runProgram } from "./program";
 import { readManifest } from "./project";
 import { addRestore } from "./restore/command";
+import { addValidate } from "./validate/command";
 
-const COMMANDS = [addDoctor, addPlan, addImport, addBackups, addRestore];
+const COMMANDS = [addDoctor, addPlan, addImport, addBackups, addRestore, addValidate];
 
 const ABOUT = `Docker host VMs on Proxmox VE, beside what pulumi does with the same stack.
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The scripts that can be run on a node, without `.sh`: those of the graph, then the steps of recoveries. */
+/** The scripts that can be run on a node, without `.sh`: those of the graph, the steps of recoveries, what is measured. */
 export const SCRIPTS = [
   "access",
   "agent-certificate",
@@ -19,6 +19,12 @@ export const SCRIPTS = [
   "recovery/platform",
   "recovery/rehearsal",
   "recovery/volume",
+  "validation/container",
+  "validation/discovery",
+  "validation/disk",
+  "validation/latency",
+  "validation/load",
+  "validation/reach",
 ] as const;
 
 /** Name of a script that can be run on a node. */
@@ -51,6 +57,11 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   "recovery/platform": ["daemon/validate"],
   "recovery/volume": ["backup/digest"],
   "recovery/rehearsal": ["backup/digest"],
+  "validation/container": ["validation/tools"],
+  "validation/discovery": ["validation/tools"],
+  "validation/disk": ["validation/tools"],
+  "validation/latency": ["validation/tools"],
+  "validation/load": ["validation/tools"],
 };
 
 /** The files of `node/` that make up a script, in their order. */

@@ -54,7 +54,8 @@ export async function showPlan(
   return statusOf(plan, options.failOn);
 }
 
-async function planFor({ stack, drift = false, events, cwd }: PlanOptions): Promise<Plan> {
+/** The plan itself. @throws Error when pulumi says nothing */
+export async function planFor({ stack, drift = false, events, cwd }: PlanOptions): Promise<Plan> {
   if (events) return planOf(parseEvents(readFileSync(events, "utf8")), stack);
   const found = await preview({ stack, drift, cwd });
   if (found.events.length === 0)

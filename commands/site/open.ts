@@ -1,11 +1,12 @@
 /** Opens a stack for recoveries: its settings, its nodes, and the way to each. */
 import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
+import type { NodeConfig } from "../../config/schema";
 import type { Configuration } from "../../clients/pulumi/configuration";
 import { openPulumi, type Pulumi } from "../../clients/pulumi/stack";
 import { openProxmox } from "../../clients/proxmox-backups";
 import { connect, type Credentials } from "../../clients/backup-server";
-import { sshShell } from "../../clients/ssh";
+import { sshShell, type NodeShell } from "../../clients/ssh";
 import { ROOT } from "../project";
 import { backupsOf, type Site } from "./site";
 
@@ -15,6 +16,8 @@ export interface Opened {
   readonly settings: Settings;
   /** @throws Error when there is no such node, or it has no backups or no known host key */
   site(node: string): Site;
+  /** @throws Error when there is no such node, or it has no known host key */
+  shell(node: string): NodeShell;
   /** Takes every secret that is known out of a text. */
   redact(text: string): string;
 }
@@ -43,6 +46,7 @@ export async function openStack(stack: string, options: Options): Promise<Opened
     stack,
     settings,
     site: (name) => siteOf(name, known, options.credentials()),
+    shell: (name) => shellOf(name, known),
     redact: (text) =>
       secrets.filter(isLong).reduce((rest, one) => rest.replaceAll(one, "[secret]"), text),
   };
@@ -62,11 +66,8 @@ interface Known {
 
 function siteOf(name: string, known: Known, credentials: Credentials): Site {
   const { pulumi, settings, proxmoxToken } = known;
-  const node = settings.nodes[name];
-  if (!node) throw new Error(`node ${name}: can be ${Object.keys(settings.nodes).join(", ")}`);
+  const node = nodeOf(name, settings);
   const backups = backupsOf(name, node);
-  const hostKey = node.ssh.hostKey ?? known.keys[name];
-  if (!hostKey) throw new Error(noHostKey(name, known.configuration));
   const { server } = backups;
   const { host, port } = serverEndpoint(server);
   const { datastore, fingerprint } = server;
@@ -75,7 +76,7 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
     node,
     backups,
     pulumi,
-    shell: sshShell(node, hostKey, known.ssh),
+    shell: shellOf(name, known),
     repository: connect({ host, port, datastore, fingerprint, ...credentials }, name),
     proxmox: openProxmox(
       { ...settings.proxmox, apiToken: proxmoxToken ?? "", timeoutMs: 60_000 },
@@ -83,6 +84,19 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
     ),
     now: () => new Date(),
   };
+}
+
+function nodeOf(name: string, { nodes }: Settings): NodeConfig {
+  const node = nodes[name];
+  if (!node) throw new Error(`node ${name}: can be ${Object.keys(nodes).join(", ")}`);
+  return node;
+}
+
+function shellOf(name: string, { settings, keys, configuration, ssh }: Known): NodeShell {
+  const node = nodeOf(name, settings);
+  const hostKey = node.ssh.hostKey ?? keys[name];
+  if (!hostKey) throw new Error(noHostKey(name, configuration));
+  return sshShell(node, hostKey, ssh);
 }
 
 function noHostKey(name: string, { sealed }: Configuration): string {

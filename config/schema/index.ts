@@ -11,6 +11,7 @@ import { portainerSchema } from "./portainer";
 import { primarySchema } from "./primary";
 import type { proxmoxSchema } from "./proxmox";
 import { sshSchema } from "./ssh";
+import { DEFAULT_VALIDATION, validationSchema } from "./validation";
 import { volumeSchema } from "./volumes";
 
 export { DEFAULT_STARTUP } from "./machine";
@@ -39,6 +40,9 @@ export const nodeSchema = z.strictObject({
   primary: primarySchema
     .optional()
     .describe("The primary node, by its name in this stack or its address; asked from this node."),
+  validation: validationSchema
+    .default(DEFAULT_VALIDATION)
+    .describe("What `npx docker-node validate` measures the node against."),
   override: overrideSchema
     .optional()
     .describe(

@@ -317,6 +317,7 @@ describe("npx docker-node backups", () => {
       stack: "prod",
       settings,
       site,
+      shell: () => site().shell,
       redact: (text: string) => text.replaceAll("geheim", "[secret]"),
     });
 
@@ -383,7 +384,13 @@ describe("npx docker-node restore", () => {
   const settings = loadSettings(stackFile("prod"));
   const site = new FakeSite();
   const opener = () =>
-    Promise.resolve({ stack: "prod", settings, site: () => site, redact: (text: string) => text });
+    Promise.resolve({
+      stack: "prod",
+      settings,
+      site: () => site,
+      shell: () => site.shell,
+      redact: (text: string) => text,
+    });
   const lines: string[] = [];
   const command = (...args: string[]): Promise<number> =>
     runCommandLine(["restore", ...args], {

@@ -1,0 +1,152 @@
+/** `docker-node validate`: is the running node what the specification says? */
+import { writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { InvalidArgumentError, type Command } from "commander";
+import {
+  DEFAULT_STACK,
+  STATUS,
+  UsageError,
+  addCommand,
+  holdInterrupts,
+  type GlobalOptions,
+  type Outside,
+  type Session,
+  type Status,
+} from "../command";
+import { planFor } from "../plan/command";
+import { ROOT } from "../project";
+import type { Opened } from "../site/open";
+import { isValid, json, junit, table } from "./report";
+import type { Result, Row } from "./row";
+import { ROWS } from "./rows";
+import { tryRows } from "./run";
+import { once, subjectOf } from "./subject";
+
+const SUMMARY = "Measures whether a running node is what it has to be.";
+
+const ABOUT = [
+  "Each row has a figure, a threshold and how it was measured; thresholds are in nodes.<node>.validation. Load and writes are bounded in size and time, and everything that is made for them is taken away again. See docs/how-to/validate-a-node.md.",
+  "Environment: that of backups, for their row; PORTAINER_URL and PORTAINER_API_KEY, for Portainer's view.",
+  "Status: 0 every row holds, 1 the stack cannot be read, 3 a row does not hold or was not measured.",
+];
+
+interface Options extends GlobalOptions {
+  readonly only: readonly string[];
+  readonly allowUnmeasured?: boolean;
+  readonly junit?: string;
+  readonly watch?: number;
+}
+
+/** Adds the command. */
+export function addValidate(program: Command, { outside, end }: Session): void {
+  const example = "validate --stack prod proj-docker02 --only latency";
+  addCommand(program, { use: "validate [node...]", summary: SUMMARY, about: ABOUT, example })
+    .option(
+      "--only <row>",
+      `only this row; may be repeated: ${ROWS.map(({ id }) => id).join(", ")}`,
+      (id: string, before: readonly string[]) => [...before, id],
+      [],
+    )
+    .option("--allow-unmeasured", "a row that cannot be measured is no finding")
+    .option("--junit <file>", "also write JUnit's XML into a file")
+    .option("--watch <seconds>", "again and again, with a pause between, until Ctrl-C", seconds)
+    .action(async (names: string[], _, command: Command) => {
+      end(await validate(names, command.optsWithGlobals<Options>(), outside));
+    });
+}
+
+function seconds(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It is a whole number of seconds, at least 1.");
+}
+
+async function validate(
+  wanted: readonly string[],
+  options: Options,
+  outside: Outside,
+): Promise<Status> {
+  const rows = chosenRows(options.only);
+  const opened = await outside.open(options.stack ?? DEFAULT_STACK);
+  const names = chosenNodes(wanted, opened);
+  const { signal, release } = holdInterrupts(outside.warn);
+  try {
+    return await repeat(
+      () => round(names, rows, opened, options, { outside, signal }),
+      options.watch,
+      signal,
+    );
+  } finally {
+    release();
+  }
+}
+
+/**
+ * One round, or rounds until Ctrl-C; the status of the last whole one.
+ * @throws Error when not even one is whole
+ */
+export async function repeat(
+  one: () => Promise<Status>,
+  pause: number | undefined,
+  signal: AbortSignal,
+): Promise<Status> {
+  let status = await one();
+  while (pause !== undefined) {
+    try {
+      await sleep(pause * 1000, undefined, { signal });
+      status = await one();
+    } catch (error) {
+      if (signal.aborted) return status;
+      throw error;
+    }
+  }
+  return status;
+}
+
+async function round(
+  names: readonly string[],
+  rows: readonly Row[],
+  opened: Opened,
+  options: Options,
+  { outside, signal }: { outside: Outside; signal: AbortSignal },
+): Promise<Status> {
+  const { stack } = opened;
+  const drift = once(() => planFor({ stack, drift: true, cwd: ROOT }));
+  const around = { opened, drift, environment: process.env };
+  const results: Result[] = [];
+  for (const name of names) {
+    const node = opened.settings.nodes[name];
+    if (!node) continue;
+    const subject = subjectOf(name, node, around);
+    results.push(...(await tryRows(subject, rows, signal, outside.warn)));
+  }
+  return told(results, opened, options, outside);
+}
+
+function told(
+  results: readonly Result[],
+  opened: Opened,
+  options: Options,
+  outside: Outside,
+): Status {
+  const { allowUnmeasured = false, junit: file } = options;
+  const text = options.json
+    ? json(opened.stack, results, allowUnmeasured)
+    : table(results, allowUnmeasured);
+  outside.print(opened.redact(text));
+  if (file !== undefined) writeFileSync(file, opened.redact(junit(results, allowUnmeasured)));
+  return isValid(results, allowUnmeasured) ? STATUS.fine : STATUS.finding;
+}
+
+function chosenRows(only: readonly string[]): readonly Row[] {
+  const ids = ROWS.map(({ id }) => id);
+  const unknown = only.find((id) => !ids.includes(id));
+  if (unknown !== undefined) throw new UsageError(`row ${unknown}: can be ${ids.join(", ")}`);
+  return only.length > 0 ? ROWS.filter(({ id }) => only.includes(id)) : ROWS;
+}
+
+function chosenNodes(wanted: readonly string[], { settings }: Opened): readonly string[] {
+  const all = Object.keys(settings.nodes);
+  const unknown = wanted.find((name) => !all.includes(name));
+  if (unknown !== undefined) throw new UsageError(`node ${unknown}: can be ${all.join(", ")}`);
+  return wanted.length > 0 ? wanted : all;
+}

@@ -1,0 +1,99 @@
+/** What was found, for people, for programs, and for what reads JUnit's XML. */
+import { tableRows } from "../table";
+import type { Result, State } from "./row";
+
+const MARKS: Readonly<Record<State, string>> = {
+  held: "✓",
+  "not held": "✗",
+  "not measured": "?",
+  "not declared": "-",
+};
+
+/** Whether every row holds; one that was not measured does only where that is allowed. */
+export function isValid(results: readonly Result[], allowUnmeasured: boolean): boolean {
+  const wrong: readonly State[] = allowUnmeasured ? ["not held"] : ["not held", "not measured"];
+  return !results.some(({ state }) => wrong.includes(state));
+}
+
+/** A table for each node: the figure, the threshold, and how it was measured. */
+export function table(results: readonly Result[], allowUnmeasured: boolean): string {
+  const nodes = [...new Set(results.map(({ node }) => node))];
+  const tables = nodes.map((name) => {
+    const rows = results.filter(({ node }) => node === name).map(cells);
+    return [`${name}:`, ...tableRows([["  row", "found", "has to be", "measured by"], ...rows])];
+  });
+  return [...tables.map((lines) => lines.join("\n")), verdict(results, allowUnmeasured)].join(
+    "\n\n",
+  );
+}
+
+function cells({ state, title, figure, threshold = "", reason, how }: Result): string[] {
+  const found = reason === undefined ? (figure ?? state) : `not measured: ${reason}`;
+  return [`  ${MARKS[state]} ${title}`, folded(found), folded(threshold), folded(how)];
+}
+
+/** Lines of a cell, so that a table of long words still fits. */
+function folded(text: string, width = 44): string {
+  const lines = [""];
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1) ?? "";
+    if (line !== "" && line.length + word.length >= width) lines.push(word);
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+  }
+  return lines.join("\n");
+}
+
+function verdict(results: readonly Result[], allowUnmeasured: boolean): string {
+  const count = (state: State): number => results.filter((one) => one.state === state).length;
+  const parts = Object.keys(MARKS).map((state) => `${count(state as State)} ${state}`);
+  return `${parts.join(", ")}: ${isValid(results, allowUnmeasured) ? "valid" : "NOT valid"}`;
+}
+
+export function json(stack: string, results: readonly Result[], allowUnmeasured: boolean): string {
+  const valid = isValid(results, allowUnmeasured);
+  return JSON.stringify({ stack, valid, rows: results }, null, 2);
+}
+
+/** JUnit's XML: a suite for each node, a case for each row. */
+export function junit(results: readonly Result[], allowUnmeasured: boolean): string {
+  const nodes = [...new Set(results.map(({ node }) => node))];
+  const suites = nodes.map((name) => {
+    const rows = results.filter(({ node }) => node === name);
+    const cases = rows.map((row) => testCase(row, allowUnmeasured));
+    return element("testsuite", { name, tests: String(rows.length) }, cases);
+  });
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${element("testsuites", {}, suites)}\n`;
+}
+
+function testCase(result: Result, allowUnmeasured: boolean): string {
+  const { id, node, state, figure, threshold = "", reason = "", how } = result;
+  const measured = `${figure ?? ""}; has to be: ${threshold}; measured by: ${how}`;
+  const unmeasured = allowUnmeasured ? "skipped" : "error";
+  const outcome = {
+    held: element("system-out", {}, [escaped(measured)]),
+    "not held": element("failure", { message: measured }),
+    "not measured": element(unmeasured, { message: `not measured: ${reason}` }),
+    "not declared": element("skipped", { message: "not declared" }),
+  }[state];
+  return element("testcase", { name: id, classname: node }, [outcome]);
+}
+
+function element(
+  name: string,
+  attributes: Readonly<Record<string, string>>,
+  inside: readonly string[] = [],
+): string {
+  const pairs = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(value)}"`);
+  return `<${name}${pairs.join("")}>${inside.join("")}</${name}>`;
+}
+
+/** Line breaks become spaces; what XML 1.0 has no way to write is left out. */
+const escaped = (text: string): string =>
+  text
+    .replace(/\s+/g, " ")
+    // eslint-disable-next-line no-control-regex -- these are what is meant
+    .replace(/[\u0000-\u001f]/g, "")
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");

@@ -1,0 +1,39 @@
+/** A row of the validation: one question about a node, with a figure and a threshold. */
+import type { NodeConfig } from "../../config/schema";
+import type { Subject } from "./subject";
+
+/** What was found of a row that could be measured. */
+export interface Judgement {
+  readonly holds: boolean;
+  /** What was measured, with its unit. */
+  readonly figure: string;
+}
+
+export interface Row {
+  readonly id: string;
+  readonly title: string;
+  /** How it is measured. */
+  readonly how: string;
+  /** What has to be measured; undefined where the node declares nothing that could be. */
+  readonly threshold: (node: NodeConfig) => string | undefined;
+  /** @throws Error with the reason when it cannot be measured */
+  readonly measure: (subject: Subject) => Judgement | Promise<Judgement>;
+}
+
+export type State = "held" | "not held" | "not measured" | "not declared";
+
+/** A row of one node, after it was tried. */
+export interface Result extends Pick<Row, "id" | "title" | "how"> {
+  readonly node: string;
+  readonly state: State;
+  readonly threshold?: string;
+  readonly figure?: string;
+  /** Why it was not measured. */
+  readonly reason?: string;
+}
+
+/** A judgement of things that have to be as they are declared: what is not, or how many there are. */
+export function asDeclared(what: string, count: number, wrong: readonly string[]): Judgement {
+  const figure = wrong.length > 0 ? wrong.join("; ") : `${count} ${what} as declared`;
+  return { holds: wrong.length === 0, figure };
+}

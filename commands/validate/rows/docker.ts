@@ -1,0 +1,185 @@
+/** Rows about Docker itself: the daemon, a test container, and what is declared in it. */
+import { z } from "zod";
+import type { NodeConfig, NetworkConfig } from "../../../config/schema";
+import { BACKUP_CONTAINER, nameOf, type Inventory } from "../../site/inventory";
+import { asDeclared, type Judgement, type Row } from "../row";
+
+const info = z.looseObject({
+  ServerVersion: z.string(),
+  Driver: z.string(),
+  LoggingDriver: z.string(),
+  LiveRestoreEnabled: z.boolean(),
+});
+type Info = z.output<typeof info>;
+
+/** What the daemon is declared to be, beside what it says it is. */
+function daemonPairs({ engine }: NodeConfig, found?: Info): [string, unknown, unknown][] {
+  const { daemon } = engine;
+  const release = found?.ServerVersion.split(/[^\d.]/)[0] ?? "";
+  const fits = release === engine.version || release.startsWith(`${engine.version}.`);
+  const pairs: [string, unknown, unknown][] = [
+    ["Docker", engine.version, fits ? engine.version : found?.ServerVersion],
+    ["storage-driver", daemon["storage-driver"], found?.Driver],
+    ["log-driver", daemon["log-driver"], found?.LoggingDriver],
+    ["live-restore", daemon["live-restore"], found?.LiveRestoreEnabled],
+  ];
+  return pairs.filter(([, declared]) => declared !== undefined);
+}
+
+export function judgeDaemon(node: NodeConfig, found: Info): Judgement {
+  const pairs = daemonPairs(node, found);
+  const figure = pairs.map(([what, , value]) => `${what} ${String(value)}`).join(", ");
+  return { holds: pairs.every(([, declared, value]) => declared === value), figure };
+}
+
+export const daemon: Row = {
+  id: "docker",
+  title: "Docker",
+  how: "docker info",
+  threshold: (node) =>
+    daemonPairs(node)
+      .map(([what, declared]) => `${what} ${String(declared)}`)
+      .join(", "),
+  measure: async ({ node, script }) => {
+    const request = { METHOD: "GET", REQUEST_PATH: "/info" };
+    return judgeDaemon(node, await script(info, "recovery/api", request));
+  },
+};
+
+const confined = z.object({
+  milliseconds: z.number(),
+  uid: z.number(),
+  noNewPrivileges: z.boolean(),
+  seccomp: z.boolean(),
+  apparmor: z.string(),
+});
+
+/** What confines every container of the node. */
+function confinement({ engine: { daemon: declared } }: NodeConfig): string[] {
+  return [
+    ...(declared["userns-remap"] ? ["remapped root"] : []),
+    ...(declared["no-new-privileges"] ? ["no new privileges"] : []),
+    ...(declared["seccomp-profile"] === "unconfined" ? [] : ["seccomp"]),
+    "AppArmor docker-default",
+  ];
+}
+
+export function judgeContainer(node: NodeConfig, found: z.output<typeof confined>): Judgement {
+  const has = [
+    ...(found.uid > 0 ? ["remapped root"] : []),
+    ...(found.noNewPrivileges ? ["no new privileges"] : []),
+    ...(found.seccomp ? ["seccomp"] : []),
+    ...(found.apparmor === "docker-default (enforce)" ? ["AppArmor docker-default"] : []),
+  ];
+  const missing = confinement(node).filter((one) => !has.includes(one));
+  const lack = missing.length > 0 ? `; missing: ${missing.join(", ")}` : "";
+  const figure = `ran in ${found.milliseconds} ms; ${has.join(", ") || "not confined"}${lack}`;
+  return { holds: missing.length === 0, figure };
+}
+
+export const testContainer: Row = {
+  id: "container",
+  title: "Test container",
+  how: "docker run --rm of the node's own python3, which looks at its /proc/self",
+  threshold: (node) => `runs; ${confinement(node).join(", ")}`,
+  measure: async ({ node, script }) =>
+    judgeContainer(node, await script(confined, "validation/container")),
+};
+
+/** Containers the program makes, with their images. */
+function declaredContainers({ portainer, backups }: NodeConfig): [string, string][] {
+  return [
+    ...(portainer ? [["portainer_agent", portainer.agent.image] as [string, string]] : []),
+    ...(backups ? [[BACKUP_CONTAINER, backups.image] as [string, string]] : []),
+  ];
+}
+
+function wrongOf(name: string, image: string, { containers, images }: Inventory): string[] {
+  const found = containers.find((one) => nameOf(one) === name);
+  if (!found) return [`${name} is missing`];
+  const [, digest = ""] = image.split("@");
+  const own = images.find(({ Id }) => Id === found.Image);
+  const health = found.State?.Health?.Status;
+  return [
+    ...(found.State?.Running ? [] : [`${name} does not run`]),
+    ...(health === "unhealthy" ? [`${name} is unhealthy`] : []),
+    ...(own?.RepoDigests?.some((one) => one.endsWith(digest)) ? [] : [`${name} has another image`]),
+  ];
+}
+
+export function judgeContainers(node: NodeConfig, inventory: Inventory): Judgement {
+  const declared = declaredContainers(node);
+  const wrong = declared.flatMap(([name, image]) => wrongOf(name, image, inventory));
+  return asDeclared("containers", declared.length, wrong);
+}
+
+const names = (all: readonly string[]): string | undefined => all.join(", ") || undefined;
+
+export const containers: Row = {
+  id: "containers",
+  title: "Declared containers",
+  how: "docker inspect: it runs, is not unhealthy, and has the declared digest",
+  threshold: (node) => names(declaredContainers(node).map(([name]) => name)),
+  measure: async ({ node, inventory }) => judgeContainers(node, await inventory()),
+};
+
+export const volumes: Row = {
+  id: "volumes",
+  title: "Declared volumes",
+  how: "docker volume inspect",
+  threshold: ({ volumes: declared }) => names(Object.keys(declared)),
+  measure: async ({ node, inventory }) => judgeVolumes(node, await inventory()),
+};
+
+export function judgeVolumes({ volumes: declared }: NodeConfig, found: Inventory): Judgement {
+  const there = new Set(found.volumes.map(({ Name }) => Name));
+  const all = Object.keys(declared);
+  const missing = all.filter((name) => !there.has(name)).map((name) => `${name} is missing`);
+  return asDeclared("volumes", all.length, missing);
+}
+
+const network = z.looseObject({
+  Name: z.string(),
+  Driver: z.string(),
+  Internal: z.boolean(),
+  IPAM: z.looseObject({ Config: z.array(z.looseObject({ Subnet: z.string() })).nullable() }),
+  Options: z.record(z.string(), z.string()).nullable(),
+});
+type Network = z.output<typeof network>;
+
+/** `docker network create` calls it "inter-container communication". */
+const ICC = "com.docker.network.bridge.enable_icc";
+
+function differences(name: string, declared: NetworkConfig, found?: Network): string[] {
+  if (!found) return [`${name} is missing`];
+  const subnet = found.IPAM.Config?.[0]?.Subnet;
+  const bridge = declared.driver === "bridge" ? declared : undefined;
+  const isolated = found.Options?.[ICC] === "false";
+  return [
+    ...(found.Driver === declared.driver ? [] : [`${name} is a ${found.Driver}`]),
+    ...(subnet === declared.subnet ? [] : [`${name} is ${subnet ?? "without a subnet"}`]),
+    ...(bridge && bridge.isolated !== isolated ? [`${name}: isolated is ${isolated}`] : []),
+    ...(bridge && bridge.internal !== found.Internal ? [`${name}: internal is not so`] : []),
+  ];
+}
+
+export function judgeNetworks({ networks: declared }: NodeConfig, found: Inventory): Judgement {
+  const there = z.array(network).parse(found.networks);
+  const all = Object.entries(declared);
+  const wrong = all.flatMap(([name, one]) =>
+    differences(
+      name,
+      one,
+      there.find(({ Name }) => Name === name),
+    ),
+  );
+  return asDeclared("networks", all.length, wrong);
+}
+
+export const networks: Row = {
+  id: "networks",
+  title: "Declared networks",
+  how: "docker network inspect: driver, subnet, isolation",
+  threshold: ({ networks: declared }) => names(Object.keys(declared)),
+  measure: async ({ node, inventory }) => judgeNetworks(node, await inventory()),
+};

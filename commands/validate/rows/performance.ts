@@ -1,0 +1,118 @@
+/** Rows with a figure: load, latency, writes. */
+import { z } from "zod";
+import { lanNetworks } from "../../../config/lan";
+import { addressOfNode } from "../../../config/node";
+import type { NodeConfig } from "../../../config/schema";
+import type { Judgement, Row } from "../row";
+import { LATENCY, type Latency, type Load, type Subject } from "../subject";
+
+const LOAD =
+  "/proc/stat and /proc/meminfo for 20 s while one container loads the declared share of processors and memory";
+
+/** `what` is the one of the two that is judged. */
+export function judgeLoad(what: "cpu" | "memory", limit: number, found: Load): Judgement {
+  const { [what]: percent, processors, memoryMiB } = found;
+  const load = what === "cpu" ? `${processors} processors` : `a load of ${memoryMiB} MiB`;
+  return { holds: percent < limit, figure: `${percent} % (${load})` };
+}
+
+const under = ({ validation: { load } }: NodeConfig): string =>
+  `under a load of ${load.cpuPercent} % CPU and ${load.memoryPercent} % memory`;
+
+export const cpu: Row = {
+  id: "cpu",
+  title: "CPU under load",
+  how: LOAD,
+  threshold: (node) => `< ${node.validation.maxCpuPercent} % ${under(node)}`,
+  measure: async ({ node, load }) => judgeLoad("cpu", node.validation.maxCpuPercent, await load()),
+};
+
+export const memory: Row = {
+  id: "memory",
+  title: "Memory under load",
+  how: LOAD,
+  threshold: (node) => `< ${node.validation.maxMemoryPercent} % ${under(node)}`,
+  measure: async ({ node, load }) =>
+    judgeLoad("memory", node.validation.maxMemoryPercent, await load()),
+};
+
+export function judgeLatency(limit: number, { p50, p95, p99, max, rounds }: Latency): Judgement {
+  const figure = `p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms, max ${max} ms (${rounds} rounds)`;
+  return { holds: p99 < limit, figure };
+}
+
+const p99 = ({ validation }: NodeConfig): string => `p99 < ${validation.maxLatencyMs} ms`;
+
+export const latency: Row = {
+  id: "latency",
+  title: "Latency on one node",
+  how: "one byte there and back by TCP, between two containers of one bridge network",
+  threshold: p99,
+  measure: async (subject) =>
+    judgeLatency(subject.node.validation.maxLatencyMs, await subject.latency()),
+};
+
+/** A macvlan that another node of the stack is on too, its primary first. */
+export function sharedNetwork(
+  subject: Pick<Subject, "name" | "node" | "nodes">,
+): { network: string; peer: string; peerNetwork: string } | undefined {
+  const { name, node, nodes } = subject;
+  const primary = typeof node.primary === "object" ? node.primary.address : undefined;
+  const others = Object.entries(nodes).filter(([other]) => other !== name);
+  others.sort(
+    ([, a], [, b]) => Number(addressOfNode(b) === primary) - Number(addressOfNode(a) === primary),
+  );
+  for (const [peer, other] of others)
+    for (const [network, { subnet, vlan }] of lanNetworks(node)) {
+      const same = lanNetworks(other).find(([, it]) => it.subnet === subnet && it.vlan === vlan);
+      if (same) return { network, peer, peerNetwork: same[0] };
+    }
+  return undefined;
+}
+
+const served = z.object({ address: z.string() });
+
+async function latencyAcross(subject: Subject): Promise<Latency> {
+  const shared = sharedNetwork(subject);
+  if (!shared)
+    throw new Error("no macvlan network is on this node and another one of the stack alike");
+  const { network, peer, peerNetwork } = shared;
+  const file = "validation/latency";
+  const { address } = await subject.script(
+    served,
+    file,
+    { ACTION: "serve", NETWORK: peerNetwork },
+    peer,
+  );
+  try {
+    const ask = { ACTION: "ask", NETWORK: network, TARGET: address };
+    return await subject.script(LATENCY, file, ask);
+  } finally {
+    await subject.script(z.object({}), file, { ACTION: "stop" }, peer);
+  }
+}
+
+export const acrossNodes: Row = {
+  id: "latency-across",
+  title: "Latency between nodes",
+  how: "the same, between containers of two nodes on the macvlan network they share",
+  threshold: p99,
+  measure: async (subject) =>
+    judgeLatency(subject.node.validation.maxLatencyMs, await latencyAcross(subject)),
+};
+
+const written = z.object({ iops: z.number(), seconds: z.number(), tool: z.string() });
+
+export function judgeWrites(limit: number, found: z.output<typeof written>): Judgement {
+  const { iops, seconds, tool } = found;
+  return { holds: iops > limit, figure: `${iops} IOPS for ${seconds} s (${tool})` };
+}
+
+export const writes: Row = {
+  id: "iops",
+  title: "Writes to a volume",
+  how: "4 KiB at random in 256 MiB, O_DIRECT, 8 at a time, in a container: fio, or python3 where there is none",
+  threshold: ({ validation }) => `> ${validation.minIops} IOPS`,
+  measure: async ({ node, script }) =>
+    judgeWrites(node.validation.minIops, await script(written, "validation/disk")),
+};

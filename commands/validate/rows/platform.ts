@@ -1,0 +1,155 @@
+/** Rows about what is around Docker: the agent, Portainer, ports, the primary, names. */
+import { z } from "zod";
+import {
+  agentUrl,
+  addressOfNode,
+  firewallRules,
+  primaryOf,
+  monitoringTargets,
+} from "../../../config/node";
+import type { NodeConfig } from "../../../config/schema";
+import type { Judgement, Row } from "../row";
+import type { Latency, Reach, Subject } from "../subject";
+
+export const judgeAgent = ({ agent }: Pick<Reach, "agent">): Judgement => ({
+  holds: agent === 204,
+  figure: agent ? `status ${agent}` : "no answer",
+});
+
+export const agent: Row = {
+  id: "agent",
+  title: "Portainer agent",
+  how: "GET /ping over HTTPS at the node's address, from the node",
+  threshold: (node) => agentUrl(node) && "status 204",
+  measure: async ({ reach }) => judgeAgent(await reach()),
+};
+
+export function judgePortainer(seen: readonly string[], there: readonly string[]): Judgement {
+  const missing = there.filter((id) => !seen.includes(id)).length;
+  const extra = seen.filter((id) => !there.includes(id)).length;
+  const parts = [
+    `${seen.length} of ${there.length} containers`,
+    ...(missing > 0 ? [`${missing} not seen`] : []),
+    ...(extra > 0 ? [`${extra} that are not there`] : []),
+  ];
+  return { holds: missing + extra === 0, figure: parts.join(", ") };
+}
+
+export const portainer: Row = {
+  id: "portainer",
+  title: "Portainer's view",
+  how: "containers of the node's environment by Portainer's API, beside docker ps --all",
+  threshold: (node) => agentUrl(node) && "the containers that Docker has",
+  measure: async ({ node, portainer: open, inventory }) => {
+    const seen = await open().containers(agentUrl(node) ?? "");
+    return judgePortainer(
+      seen,
+      (await inventory()).containers.map(({ Id }) => Id),
+    );
+  },
+};
+
+/** TCP ports that others may reach, the first two of which have to answer. */
+function declaredPorts(node: NodeConfig): { needed: number[]; ranges: [number, number][] } {
+  const needed = [22, ...(node.portainer ? [node.portainer.agent.port] : [])];
+  const rules = firewallRules(node).filter(({ proto }) => proto === "tcp");
+  // A rule without ports is about all of them.
+  const ranges = rules.map(({ port = "1:65535" }): [number, number] => {
+    const [first = 0, last = first] = port.split(":").map(Number);
+    return [first, last];
+  });
+  const metrics = monitoringTargets(node).map(({ url }) => Number(new URL(url).port));
+  const single = [...needed, ...metrics].map((port): [number, number] => [port, port]);
+  return { needed, ranges: [...single, ...ranges] };
+}
+
+const isLoopback = (address: string): boolean =>
+  address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
+
+export function judgePorts(node: NodeConfig, { listening }: Pick<Reach, "listening">): Judgement {
+  const { needed, ranges } = declaredPorts(node);
+  const ports = listening.filter(({ address }) => !isLoopback(address)).map(({ port }) => port);
+  const open = [...new Set(ports)].sort((a, b) => a - b);
+  const isDeclared = (port: number): boolean =>
+    ranges.some(([first, last]) => port >= first && port <= last);
+  const closed = needed.filter((port) => !open.includes(port));
+  const extra = open.filter((port) => !isDeclared(port));
+  const wrong = [
+    ...(closed.length > 0 ? [`closed: ${closed.join(", ")}`] : []),
+    ...(extra.length > 0 ? [`not declared: ${extra.join(", ")}`] : []),
+  ];
+  const figure = [`open: ${open.join(", ") || "none"}`, ...wrong].join("; ");
+  return { holds: wrong.length === 0, figure };
+}
+
+const range = ([first, last]: [number, number]): string =>
+  first === last ? String(first) : `${first}-${last}`;
+
+export const ports: Row = {
+  id: "ports",
+  title: "Open TCP ports",
+  how: "ss on the node: what listens, on loopback alone left out",
+  threshold: (node) => {
+    const { needed, ranges } = declaredPorts(node);
+    const all = [...new Set(ranges.map(range))].join(", ");
+    return `${needed.join(", ")} open, nothing beside ${all}`;
+  },
+  measure: async ({ node, reach }) => judgePorts(node, await reach()),
+};
+
+const reached = z.object({ reachable: z.boolean() });
+
+export const primary: Row = {
+  id: "primary",
+  title: "Primary node",
+  how: "a TCP connection from this node",
+  threshold: (node) => {
+    const at = primaryOf(node);
+    return at && `${at.host} port ${at.port} accepts a connection`;
+  },
+  measure: async ({ node, script }) => {
+    const at = primaryOf(node);
+    const where = { PRIMARY_ADDRESS: at?.host, PRIMARY_PORT: at?.port };
+    const { reachable } = await script(reached, "reachability", where);
+    return { holds: reachable, figure: reachable ? "accepts it" : "does not answer" };
+  },
+};
+
+export const judgeNames = ({ asked, address }: Latency): Judgement => ({
+  holds: asked === address,
+  figure: `its name stands for ${asked}, it has ${address}`,
+});
+
+export const discovery: Row = {
+  id: "discovery",
+  title: "Discovery on one node",
+  how: "a container asks Docker's DNS for another one on its network",
+  threshold: () => "the address it has",
+  measure: async (subject) => judgeNames(await subject.latency()),
+};
+
+/** The primary's full name, where it is in the stack and the node has a search domain. */
+export function primaryName({ node, nodes }: Pick<Subject, "node" | "nodes">): string {
+  const { searchDomain } = node.network;
+  const at = primaryOf(node)?.host;
+  const found = Object.entries(nodes).find(([, other]) => addressOfNode(other) === at);
+  if (!found) throw new Error("the primary is not a node of this stack, so its name is not known");
+  if (!searchDomain)
+    throw new Error("network.searchDomain is not declared, so it has no full name");
+  return `${found[0]}.${searchDomain}`;
+}
+
+const lookedUp = z.object({ address: z.string().nullable() });
+
+export const discoveryAcross: Row = {
+  id: "discovery-across",
+  title: "Discovery of the primary",
+  how: "a container of this node asks for the primary's full name",
+  threshold: (node) => primaryOf(node) && `is ${primaryOf(node)?.host ?? ""}`,
+  measure: async (subject) => {
+    const name = primaryName(subject);
+    const { address } = await subject.script(lookedUp, "validation/discovery", { HOST_NAME: name });
+    const figure = address ? `${name} is ${address}` : `${name} is not known`;
+    return { holds: address === primaryOf(subject.node)?.host, figure };
+  },
+};

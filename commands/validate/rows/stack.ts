@@ -1,0 +1,42 @@
+/** Rows about the node as its stack has it: backups and drift. */
+import type { Row as BackupRow } from "../../backups/evidence";
+import { isLate } from "../../backups/coverage";
+import type { Plan } from "../../plan/model";
+import type { Judgement, Row } from "../row";
+
+/** @throws Error when one of them could not be asked for */
+export function judgeBackups(rows: readonly BackupRow[]): Judgement {
+  const unknown = rows.find(({ state }) => state === "unknown");
+  if (unknown) throw new Error(`${unknown.kind} ${unknown.item}: ${unknown.detail ?? "unknown"}`);
+  const wrong = rows.filter((row) => isLate([row]));
+  const good = rows.filter(({ state }) => state === "ok").length;
+  const told = wrong.map(({ kind, item, state }) => `${kind} ${item}: ${state}`);
+  return { holds: wrong.length === 0, figure: [`${good} in order`, ...told].join("; ") };
+}
+
+export const backups: Row = {
+  id: "backups",
+  title: "Backups",
+  how: "docker-node backups: what the backup server and Proxmox have",
+  threshold: (node) => node.backups && "all within their RPO",
+  measure: async (subject) => judgeBackups(await subject.backups()),
+};
+
+/** @throws Error when pulumi did not get through */
+export function judgeDrift(node: string, plan: Plan): Judgement {
+  if (plan.failed) {
+    const error = plan.diagnostics.find(({ severity }) => severity === "error");
+    throw new Error(`pulumi failed: ${error?.message ?? "it does not say why"}`);
+  }
+  const changes = plan.nodes.find(({ name }) => name === node)?.changes ?? [];
+  const figure = changes.map(({ action, name }) => `${action} ${name}`).join(", ");
+  return { holds: changes.length === 0, figure: figure || "0 resources differ" };
+}
+
+export const drift: Row = {
+  id: "drift",
+  title: "Drift",
+  how: "docker-node plan --drift: pulumi refresh --preview-only",
+  threshold: () => "0 resources differ",
+  measure: async (subject) => judgeDrift(subject.name, await subject.drift()),
+};

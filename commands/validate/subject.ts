@@ -1,0 +1,109 @@
+/** A node that is validated, with the way to everything a row asks. */
+import { z } from "zod";
+import { parsedJson } from "../../clients/answer";
+import { portainerFrom, type Portainer } from "../../clients/portainer";
+import type { NodeShell } from "../../clients/ssh";
+import { agentUrl } from "../../config/node";
+import type { NodeConfig } from "../../config/schema";
+import type { ScriptName, ShellVariables } from "../../node/scripts";
+import type { Row as BackupRow } from "../backups/evidence";
+import { survey } from "../backups/survey";
+import type { Plan } from "../plan/model";
+import { takeInventory, type Inventory } from "../site/inventory";
+import type { Opened } from "../site/open";
+
+const load = z.object({
+  cpu: z.number(),
+  memory: z.number(),
+  processors: z.number(),
+  memoryMiB: z.number(),
+  seconds: z.number(),
+});
+const latency = z.object({
+  rounds: z.number(),
+  p50: z.number(),
+  p95: z.number(),
+  p99: z.number(),
+  max: z.number(),
+  /** The address that the other container's name stands for. */
+  asked: z.string(),
+  address: z.string(),
+});
+const reach = z.object({
+  listening: z.array(z.object({ address: z.string(), port: z.number() })),
+  agent: z.number().nullable(),
+});
+
+export type Load = z.output<typeof load>;
+export type Latency = z.output<typeof latency>;
+export type Reach = z.output<typeof reach>;
+
+/** What several rows look at is measured once. */
+export interface Subject {
+  readonly name: string;
+  readonly node: NodeConfig;
+  /** All nodes of the stack. */
+  readonly nodes: Readonly<Record<string, NodeConfig>>;
+  /** Runs a script of `node/validation` on a node of the stack; default: this one. */
+  readonly script: <T extends z.ZodType>(
+    schema: T,
+    name: ScriptName,
+    variables?: ShellVariables,
+    node?: string,
+  ) => Promise<z.output<T>>;
+  readonly inventory: () => Promise<Inventory>;
+  readonly load: () => Promise<Load>;
+  readonly latency: () => Promise<Latency>;
+  readonly reach: () => Promise<Reach>;
+  readonly backups: () => Promise<readonly BackupRow[]>;
+  /** Of the whole stack. */
+  readonly drift: () => Promise<Plan>;
+  /** @throws Error when it is not said where it is */
+  readonly portainer: () => Portainer;
+}
+
+/** What is the same for all nodes of a stack. */
+export interface Surroundings {
+  readonly opened: Opened;
+  readonly drift: () => Promise<Plan>;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/** Seconds a measurement may take on the node. */
+const LIMIT = 300;
+
+export function subjectOf(name: string, node: NodeConfig, around: Surroundings): Subject {
+  const { opened, drift, environment } = around;
+  const script: Subject["script"] = async (schema, file, variables = {}, at = name) =>
+    parsedJson(schema, await scriptOn(opened.shell(at), file, variables), `${file}.sh`);
+  const limits = node.validation.load;
+  const share = { CPU_PERCENT: limits.cpuPercent, MEMORY_PERCENT: limits.memoryPercent };
+  const echo = { ACTION: "within", NETWORK: openBridge(node) };
+  return {
+    ...{ name, node, script, drift },
+    nodes: opened.settings.nodes,
+    inventory: once(async () => takeInventory(opened.shell(name))),
+    load: once(() => script(load, "validation/load", share)),
+    latency: once(() => script(latency, "validation/latency", echo)),
+    reach: once(() => script(reach, "validation/reach", { AGENT_URL: agentUrl(node) })),
+    backups: async () => survey(opened.site(name)),
+    portainer: () => portainerFrom(environment),
+  };
+}
+
+/** How latency is told, for the rows about it. */
+export const LATENCY = latency;
+
+/** A measurement that hangs ends on the node, one that has to wait for another only waits as long as one may take. */
+const scriptOn = (shell: NodeShell, name: ScriptName, variables: ShellVariables): Promise<string> =>
+  shell.script(name, { LIMIT, LOCK_TIMEOUT: LIMIT, ...variables });
+
+/** The first declared network whose containers reach one another. */
+const openBridge = ({ networks }: NodeConfig): string | undefined =>
+  Object.entries(networks).find(([, one]) => one.driver === "bridge" && !one.isolated)?.[0];
+
+/** Asks once, whatever comes of it. */
+export function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => (answer ??= ask());
+}

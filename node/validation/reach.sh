@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# What this node answers on: the ports that something listens on, and the Portainer agent.
+# AGENT_URL  where the agent has to answer (default: there is none)
+# Result: {"listening":[{"address":"0.0.0.0","port":22}],"agent":204}, agent null where there is none, 0 where nobody answers
+SCRIPT=reach
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+
+# `[fe80::1%eth0]:22`, `*:22`: the port is after the last colon.
+listening() {
+  ss -Hltn | python3 -c '
+import json, sys
+local = (line.split()[3].rpartition(":") for line in sys.stdin if line.strip())
+print(json.dumps([{"address": address.split("%")[0].strip("[]"), "port": int(port)} for address, _, port in local]))'
+}
+
+# The certificate is the agent's own.
+agent() {
+  [[ -n ${AGENT_URL:-} ]] || { printf null && return; }
+  printf %d "$(curl --silent --insecure --max-time 20 --output /dev/null --write-out '%{http_code}' "$AGENT_URL/ping" | sed 's/^0*//' || true)"
+}
+
+main() {
+  local ports
+  limit_run
+  ports=$(listening) || fail "ss does not say what listens"
+  json_object "listening:=$ports" "agent:=$(agent)"
+}
+
+main "$@" </dev/null

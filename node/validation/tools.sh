@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# Containers that measure, for the scripts of this folder. They run the node's own programs: their image is made on the spot, holds
+# nothing but links into /usr, and the node's /usr is mounted there. So nothing is fetched and nothing is installed.
+# All of it, and all it makes, has a label with the script's name; by that it is taken away again, also after a run that was killed.
+LABEL=docker-node.validate
+
+# ours: what this script has on the node, a line each.
+ours() {
+  local owned="label=$LABEL=$SCRIPT"
+  docker_cli ps --all --filter "$owned" --format 'container {{.ID}}' &&
+    docker_cli volume ls --filter "$owned" --format 'volume {{.Name}}' &&
+    docker_cli network ls --filter "$owned" --format 'network {{.ID}}' &&
+    docker_cli image ls --filter "$owned" --format 'image {{.ID}}'
+}
+
+remove_ours() {
+  local kind id
+  while read -r kind id; do
+    case $kind in
+      container) docker_cli rm --force --volumes "$id" ;;
+      volume) docker_cli volume rm --force "$id" ;;
+      network) docker_cli network rm "$id" ;;
+      image) docker_cli image rm --force "$id" ;;
+    esac >/dev/null 2>&1 || true
+  done < <(ours)
+}
+
+none_left() {
+  local left
+  left=$(ours) && [[ -z $left ]]
+}
+
+# A container with --rm may be on its way already.
+clean() {
+  remove_ours
+  none_left && return 0
+  sleep "${POLL_SECONDS:-1}"
+  remove_ours
+  none_left
+}
+
+# begin_measuring: one run at a time, within its limit, on a node without leftovers; what it makes goes when it ends.
+begin_measuring() {
+  IMAGE=docker-node-validate:$SCRIPT
+  begin_change
+  docker_cli info >/dev/null || fail "Docker does not answer"
+  clean || fail "an earlier run left over what cannot be removed" "$(ours)"
+  trap 'clean || log "left over: $(ours)"' EXIT
+  make_image
+}
+
+# end_measuring RESULT: there is none where something is left over.
+end_measuring() {
+  trap - EXIT
+  clean || fail "left over" "$(ours)"
+  printf '%s\n' "$1"
+}
+
+make_image() {
+  python3 -c '
+import os, sys, tarfile
+with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
+    for name in ("bin", "sbin", "lib", "lib32", "lib64", "usr", "tmp", "data"):
+        entry = tarfile.TarInfo(name)
+        if os.path.islink("/" + name):
+            entry.type, entry.linkname = tarfile.SYMTYPE, os.readlink("/" + name)
+        else:
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(entry)' |
+    docker_cli import --change "LABEL $LABEL=$SCRIPT" - "$IMAGE" >/dev/null || fail "no image could be made"
+}
+
+# tool_container OPTION... -- COMMAND...: of the confinement every container of this node has. `timeout` ends it whoever has gone.
+tool_container() {
+  local options=()
+  while [[ $1 != -- ]]; do
+    options+=("$1")
+    shift
+  done
+  shift
+  DOCKER_TIMEOUT=$LIMIT docker_cli run --rm --pull never --label "$LABEL=$SCRIPT" --volume /usr:/usr:ro "${options[@]}" "$IMAGE" \
+    /usr/bin/timeout "$LIMIT" "$@"
+}

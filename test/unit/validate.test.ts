@@ -1,0 +1,493 @@
+/** `docker-node validate`: both sides of each judgement, what cannot be measured, and what people and programs are told. */
+import { createServer, type Server } from "node:http";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { portainerFrom } from "../../clients/portainer";
+import type { Row as BackupRow, State as BackupState } from "../../commands/backups/evidence";
+import { runCommandLine } from "../../commands/cli";
+import type { Plan } from "../../commands/plan/model";
+import type { Inventory } from "../../commands/site/inventory";
+import type { Opened } from "../../commands/site/open";
+import { repeat } from "../../commands/validate/command";
+import { isValid, json, junit, table } from "../../commands/validate/report";
+import type { Judgement, Result } from "../../commands/validate/row";
+import { ROWS } from "../../commands/validate/rows";
+import {
+  judgeContainer,
+  judgeContainers,
+  judgeDaemon,
+  judgeNetworks,
+  judgeVolumes,
+} from "../../commands/validate/rows/docker";
+import {
+  judgeLatency,
+  judgeLoad,
+  judgeWrites,
+  sharedNetwork,
+} from "../../commands/validate/rows/performance";
+import {
+  judgeAgent,
+  judgeNames,
+  judgePorts,
+  judgePortainer,
+  primaryName,
+} from "../../commands/validate/rows/platform";
+import { judgeBackups, judgeDrift } from "../../commands/validate/rows/stack";
+import { subjectOf } from "../../commands/validate/subject";
+import { tryRows } from "../../commands/validate/run";
+import { loadSettings, merge } from "../../config/load";
+import type { NodeConfig } from "../../config/schema";
+import type { ShellVariables } from "../../node/scripts";
+import { prodNode, prodWith, stackFile } from "../support/settings";
+
+const NODE = "proj-docker02";
+const node = prodNode();
+const signal = new AbortController().signal;
+
+const holds = (found: Judgement, figure: string | RegExp): void => {
+  expect(found).toEqual({ holds: true, figure: expect.stringMatching(figure) as unknown });
+};
+const fails = (found: Judgement, figure: string | RegExp): void => {
+  expect(found).toEqual({ holds: false, figure: expect.stringMatching(figure) as unknown });
+};
+
+describe("judgements", () => {
+  const info = {
+    ServerVersion: "29.10.0",
+    Driver: "overlay2",
+    LoggingDriver: "json-file",
+    LiveRestoreEnabled: true,
+  };
+
+  test("Docker: the declared release and daemon", () => {
+    const other = prodNode({ engine: { version: "29.10" } });
+    holds(judgeDaemon(other, info), /^Docker 29\.10, storage-driver overlay2/);
+    fails(judgeDaemon(other, { ...info, ServerVersion: "29.1.0" }), "Docker 29.1.0,");
+    fails(judgeDaemon(other, { ...info, Driver: "vfs" }), "storage-driver vfs");
+    fails(judgeDaemon(other, { ...info, LiveRestoreEnabled: false }), "live-restore false");
+    const debian = prodNode({ engine: { version: "26.1" } });
+    holds(judgeDaemon(debian, { ...info, ServerVersion: "26.1.5+dfsg1" }), "Docker 26.1,");
+  });
+
+  test("a test container: every confinement that is declared", () => {
+    const apparmor = "docker-default (enforce)";
+    const found = {
+      milliseconds: 900,
+      uid: 165536,
+      noNewPrivileges: true,
+      seccomp: true,
+      apparmor,
+    };
+    holds(judgeContainer(node, found), "ran in 900 ms");
+    fails(judgeContainer(node, { ...found, uid: 0 }), "missing: remapped root$");
+    fails(judgeContainer(node, { ...found, seccomp: false }), "missing: seccomp$");
+    fails(judgeContainer(node, { ...found, noNewPrivileges: false }), "missing: no new priv");
+    fails(judgeContainer(node, { ...found, apparmor: "unconfined" }), "missing: AppArmor");
+    const plain = prodNode({ engine: { daemon: { "userns-remap": null } } });
+    holds(judgeContainer(plain, { ...found, uid: 0 }), "ran in");
+  });
+
+  const digestOf = (image = ""): string => image.split("@")[1] ?? "";
+  const container = (Name: string, image: string | undefined, more: object = {}) => ({
+    ...{ Id: Name, Name: `/${Name}`, Image: `id of ${Name}` },
+    ...{ State: { Running: true }, Config: { Image: image ?? "" }, HostConfig: {} },
+    ...more,
+  });
+  const bridge = (name: string, subnet: string, more: object = {}) => ({
+    ...{ Name: name, Driver: "bridge", Internal: false, Options: {} },
+    IPAM: { Config: [{ Subnet: subnet }] },
+    ...more,
+  });
+  const inventory = (more: Partial<Inventory> = {}): Inventory => ({
+    ...{ root: "/var/lib/docker", volumes: [], networks: [], status: null },
+    containers: [
+      container("portainer_agent", node.portainer?.agent.image),
+      container("docker_node_backup", node.backups?.image),
+    ],
+    images: [
+      {
+        Id: "id of portainer_agent",
+        RepoDigests: [`agent@${digestOf(node.portainer?.agent.image)}`],
+      },
+      { Id: "id of docker_node_backup", RepoDigests: [`b@${digestOf(node.backups?.image)}`] },
+    ],
+    ...more,
+  });
+
+  test("containers: there, running, not unhealthy, of the declared image", () => {
+    holds(judgeContainers(node, inventory()), "^2 containers as declared$");
+    fails(judgeContainers(node, inventory({ containers: [] })), /^portainer_agent is missing; /);
+    fails(judgeContainers(node, inventory({ images: [] })), "portainer_agent has another image");
+    const [agent, backup] = inventory().containers;
+    const withState = (State: object): Inventory =>
+      inventory({ containers: [{ ...agent, State }, backup] as Inventory["containers"] });
+    fails(judgeContainers(node, withState({ Running: false })), "^portainer_agent does not run$");
+    const sick = { Running: true, Health: { Status: "unhealthy" } };
+    fails(judgeContainers(node, withState(sick)), "^portainer_agent is unhealthy$");
+  });
+
+  test("volumes", () => {
+    const one = prodNode({ volumes: { data: {} } });
+    const all = Object.keys(one.volumes).map((Name) => ({ Name, Labels: {}, Options: {} }));
+    holds(judgeVolumes(one, inventory({ volumes: all })), "volumes as declared$");
+    fails(judgeVolumes(one, inventory()), "data is missing");
+  });
+
+  test("networks: driver, subnet, isolation", () => {
+    const declared = { aa: { subnet: "172.20.0.0/24" } };
+    const one = { ...node, networks: prodNode({ networks: declared }).networks };
+    const others = Object.entries(one.networks)
+      .filter(([name]) => name !== "aa")
+      .map(([name, { subnet, driver }]) => bridge(name, subnet, { Driver: driver }));
+    const judge = (...found: object[]): Judgement =>
+      judgeNetworks(one, inventory({ networks: [...others, ...found] as Inventory["networks"] }));
+    holds(judge(bridge("aa", "172.20.0.0/24")), "networks as declared$");
+    fails(judge(), "^aa is missing$");
+    fails(judge(bridge("aa", "172.21.0.0/24")), "^aa is 172.21.0.0/24$");
+    fails(judge(bridge("aa", "172.20.0.0/24", { Driver: "macvlan" })), "^aa is a macvlan$");
+    fails(judge(bridge("aa", "172.20.0.0/24", { Internal: true })), "internal is not so");
+    const Options = { "com.docker.network.bridge.enable_icc": "false" };
+    fails(judge(bridge("aa", "172.20.0.0/24", { Options })), "isolated is true");
+  });
+
+  test("load, latency and writes: the limit itself does not hold", () => {
+    const load = { cpu: 79.9, memory: 80, processors: 6, memoryMiB: 8192, seconds: 20 };
+    holds(judgeLoad("cpu", 80, load), "^79.9 % \\(6 processors\\)$");
+    fails(judgeLoad("memory", 80, load), "^80 % \\(a load of 8192 MiB\\)$");
+    const trip = { rounds: 1000, p50: 0.1, p95: 1, p99: 9.9, max: 30, asked: "a", address: "a" };
+    holds(
+      judgeLatency(10, trip),
+      "^p50 0.1 ms, p95 1 ms, p99 9.9 ms, max 30 ms \\(1000 rounds\\)$",
+    );
+    fails(judgeLatency(10, { ...trip, p99: 10 }), "p99 10 ms");
+    const wrote = { iops: 1001, seconds: 15, tool: "python3" };
+    holds(judgeWrites(1000, wrote), "^1001 IOPS for 15 s \\(python3\\)$");
+    fails(judgeWrites(1000, { ...wrote, iops: 1000 }), "1000 IOPS");
+    holds(judgeNames(trip), "stands for a, it has a");
+    fails(judgeNames({ ...trip, asked: "b" }), "stands for b, it has a");
+  });
+
+  test("ports: what is needed is open, nothing else is, loopback does not count", () => {
+    const firewall = {
+      managementNetworks: ["10.25.10.0/24"],
+      rules: [{ proto: "tcp", port: "8000:8010" }],
+    };
+    const one = { ...node, network: { ...node.network, firewall: { enabled: true, ...firewall } } };
+    const listening = (...ports: number[]) => ({
+      listening: [
+        { address: "127.0.0.53", port: 53 },
+        { address: "::1", port: 631 },
+        ...ports.map((port) => ({ address: "0.0.0.0", port })),
+      ],
+    });
+    const judge = (...ports: number[]): Judgement =>
+      judgePorts(one as NodeConfig, listening(...ports));
+    holds(judge(22, 9001, 8010), "^open: 22, 8010, 9001$");
+    holds(judge(22, 9001), "^open: 22, 9001$");
+    fails(judge(22), "closed: 9001$");
+    fails(judge(22, 9001, 2375), "not declared: 2375$");
+  });
+
+  test("agent and Portainer", () => {
+    holds(judgeAgent({ agent: 204 }), "status 204");
+    fails(judgeAgent({ agent: 403 }), "status 403");
+    fails(judgeAgent({ agent: 0 }), "no answer");
+    holds(judgePortainer(["a", "b"], ["b", "a"]), "^2 of 2 containers$");
+    fails(judgePortainer(["a"], ["b", "a"]), "1 not seen");
+    fails(judgePortainer(["a", "c"], ["a"]), "1 that are not there");
+  });
+
+  test("backups: within their RPO, or named; what cannot be asked is no judgement", () => {
+    const row = (item: string, state: BackupState): BackupRow => ({
+      kind: "volume",
+      item,
+      usedBy: [],
+      state,
+      detail: "why",
+    });
+    holds(judgeBackups([row("a", "ok"), row("b", "excluded")]), "^1 in order$");
+    fails(judgeBackups([row("a", "ok"), row("b", "late")]), "^1 in order; volume b: late$");
+    expect(() => judgeBackups([row("a", "unknown")])).toThrow("volume a: why");
+  });
+
+  test("drift: of this node; a preview that failed is no judgement", () => {
+    const changes = [{ action: "update", name: `${NODE}-vm` }];
+    const counts = {};
+    const plan = (name: string, more: object = {}): Plan =>
+      ({ nodes: [{ name, changes, counts }], diagnostics: [], failed: false, ...more }) as never;
+    holds(judgeDrift(NODE, plan("another")), "^0 resources differ$");
+    fails(judgeDrift(NODE, plan(NODE)), `^update ${NODE}-vm$`);
+    const diagnostics = [{ severity: "error", message: "no passphrase", resources: [] }];
+    const failed = plan(NODE, { failed: true, diagnostics });
+    expect(() => judgeDrift(NODE, failed)).toThrow("pulumi failed: no passphrase");
+  });
+});
+
+describe("between nodes", () => {
+  const lan = (driver: object): object => ({
+    networks: {
+      sky: {
+        driver: "macvlan",
+        parent: "eth0",
+        subnet: "10.25.30.0/24",
+        gateway: "10.25.30.1",
+        ...driver,
+      },
+    },
+  });
+  const two = (own: object, other: object) => {
+    const raw = prodWith(merge(own, { primary: "proj-docker01" }));
+    const twin = merge({ machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } }, other);
+    const nodes = merge(raw.nodes, { "proj-docker01": twin });
+    return loadSettings({ ...raw, nodes }).nodes;
+  };
+  const subject = (nodes: Readonly<Record<string, NodeConfig>>) => ({
+    ...{ name: NODE, nodes },
+    node: nodes[NODE] as NodeConfig,
+  });
+
+  test("a macvlan of the same subnet and VLAN is shared, whatever its names", () => {
+    const half = (range: string) => lan({ vlan: 30, range });
+    const nodes = two(half("10.25.30.128/26"), half("10.25.30.64/26"));
+    expect(sharedNetwork(subject(nodes))).toEqual({
+      ...{ network: "sky", peer: "proj-docker01", peerNetwork: "sky" },
+    });
+    expect(sharedNetwork(subject(two({}, lan({ vlan: 30 }))))).toBeUndefined();
+  });
+
+  test("the primary's full name needs a search domain, and a primary of the stack", () => {
+    const nodes = two({ network: { searchDomain: "example.org" } }, {});
+    expect(primaryName(subject(nodes))).toBe("proj-docker01.example.org");
+    const plain = subject(two({ network: { searchDomain: null } }, {}));
+    expect(() => primaryName(plain)).toThrow("network.searchDomain is not declared");
+    const alone = prodNode({ primary: { address: "10.25.20.99" } });
+    expect(() => primaryName({ node: alone, nodes: { [NODE]: alone } })).toThrow("not a node of");
+  });
+});
+
+/** A stack with one node whose scripts answer as told; what is not told is an ssh that is down. */
+function stackWith(
+  answers: Readonly<Record<string, unknown>>,
+  settings = loadSettings(prodWith({})),
+): { opened: Opened; asked: string[] } {
+  const asked: string[] = [];
+  const script = (name: string, variables: ShellVariables): Promise<string> => {
+    asked.push([name, variables["ACTION"]].filter(Boolean).join(" "));
+    const answer = answers[name];
+    return answer === undefined
+      ? Promise.reject(new Error("10.25.20.24: Connection timed out"))
+      : Promise.resolve(JSON.stringify(answer));
+  };
+  const shell = () => ({ script, feed: () => Promise.reject(new Error()), shown: () => "" });
+  const site = (): never => {
+    throw new Error("PBS_RESTORE_TOKEN_ID is not set");
+  };
+  const redact = (text: string): string => text.replaceAll("geheim", "[secret]");
+  return { opened: { stack: "prod", settings, site, shell, redact }, asked };
+}
+const REACH = { listening: [22, 9001].map((port) => ({ address: "0.0.0.0", port })), agent: 204 };
+
+describe("what cannot be measured", () => {
+  const plan = () => Promise.reject(new Error("the Pulumi CLI does not start"));
+  const attempt = async (answers: Readonly<Record<string, unknown>>): Promise<Result[]> => {
+    const { opened } = stackWith(answers);
+    const around = { opened, drift: plan, environment: {} };
+    return tryRows(
+      subjectOf(NODE, opened.settings.nodes[NODE] as NodeConfig, around),
+      ROWS,
+      signal,
+      () => undefined,
+    );
+  };
+  const reasons = (results: readonly Result[]): Record<string, string> =>
+    Object.fromEntries(results.flatMap(({ id, reason }) => (reason ? [[id, reason]] : [])));
+
+  test("ssh that is down: every row of the node says so, and none holds", async () => {
+    const results = await attempt({});
+    expect(results.map(({ state }) => state)).not.toContain("held");
+    const down = "10.25.20.24: Connection timed out";
+    const ids = ["docker", "container", "containers", "cpu", "memory", "latency", "iops", "ports"];
+    expect(reasons(results)).toMatchObject({
+      ...Object.fromEntries(ids.map((id) => [id, down])),
+      portainer: "PORTAINER_URL and PORTAINER_API_KEY are not set",
+      backups: "PBS_RESTORE_TOKEN_ID is not set",
+      drift: "the Pulumi CLI does not start",
+      "latency-across": expect.stringContaining("no macvlan network") as unknown,
+    });
+    expect(isValid(results, false)).toBe(false);
+  });
+
+  test("an answer of another shape is no figure", async () => {
+    const results = await attempt({ "validation/disk": { iops: "many" } });
+    expect(reasons(results)["iops"]).toMatch(/validation\/disk\.sh is not as expected: iops/);
+  });
+
+  test("a row of something that is not declared is no finding", async () => {
+    const results = await attempt({});
+    const { state } = results.find(({ id }) => id === "primary") as Result;
+    expect(state).toBe("not declared");
+  });
+
+  test("after Ctrl-C nothing more is tried", async () => {
+    const { opened, asked } = stackWith({});
+    const around = { opened, drift: plan, environment: {} };
+    const subject = subjectOf(NODE, node, around);
+    const stopped = AbortSignal.abort(new Error("interrupted"));
+    await expect(tryRows(subject, ROWS, stopped, () => undefined)).rejects.toThrow("interrupted");
+    expect(asked).toEqual([]);
+  });
+});
+
+describe("what is told", () => {
+  const base = { node: NODE, id: "iops", title: "Writes", how: "fio", threshold: "> 1000 IOPS" };
+  const held: Result = { ...base, state: "held", figure: "1200 IOPS" };
+  const low: Result = { ...base, state: "not held", figure: "12 IOPS" };
+  const unmeasured: Result = { ...base, state: "not measured", reason: 'no <disk> & "room"' };
+  const none: Result = { ...base, state: "not declared", threshold: undefined };
+
+  test("one that was not measured is a finding, unless that is allowed", () => {
+    expect([isValid([held, none], false), isValid([held, low], true)]).toEqual([true, false]);
+    expect([isValid([unmeasured], false), isValid([unmeasured], true)]).toEqual([false, true]);
+  });
+
+  test("people: figure, threshold, how, and the sum", () => {
+    const text = table([held, low, unmeasured, none], false);
+    expect(text).toMatch(/^proj-docker02:\n {2}row +found +has to be +measured by$/m);
+    expect(text).toMatch(/✓ Writes +1200 IOPS +> 1000 IOPS +fio/);
+    expect(text).toMatch(/✗ Writes +12 IOPS +> 1000 IOPS +fio/);
+    expect(text).toMatch(/\? Writes +not measured: no <disk> & "room" +> 1000 IOPS +fio/);
+    expect(text).toMatch(/- Writes +not declared/);
+    expect(text).toMatch(/^1 held, 1 not held, 1 not measured, 1 not declared: NOT valid$/m);
+  });
+
+  test("programs", () => {
+    expect(JSON.parse(json("prod", [held], false))).toEqual({
+      ...{ stack: "prod", valid: true },
+      rows: [held],
+    });
+  });
+
+  test("JUnit: a suite for a node, a case for a row; what is not measured is an error or skipped", () => {
+    const text = junit([held, low, unmeasured, none], false);
+    expect(text).toContain(`<testsuite name="${NODE}" tests="4">`);
+    expect(text).toContain(`<testcase name="iops" classname="${NODE}"><failure message="12 IOPS;`);
+    const reason = "not measured: no &lt;disk&gt; &amp; &quot;room&quot;";
+    expect(text).toContain(`<error message="${reason}"></error>`);
+    expect(junit([unmeasured], true)).toContain(`<skipped message="${reason}"></skipped>`);
+    expect(junit([{ ...low, figure: "a\u0007\nb" }], false)).toContain('message="a b;');
+  });
+});
+
+describe("npx docker-node validate", () => {
+  const run = async (args: string[], answers: Readonly<Record<string, unknown>> = {}) => {
+    const [out, err]: [string[], string[]] = [[], []];
+    const { opened, asked } = stackWith(answers, loadSettings(stackFile("prod")));
+    const status = await runCommandLine(["validate", ...args], {
+      print: (text) => out.push(text),
+      warn: (text) => err.push(text),
+      open: () => Promise.resolve(opened),
+    });
+    return { status, out: out.join("\n"), err, asked };
+  };
+  const good = { "validation/reach": REACH };
+  const chosen = ["--only", "agent", "--only", "ports"];
+
+  test("status 0 when every row holds; progress is beside the result", async () => {
+    const { status, out, err, asked } = await run(chosen, good);
+    expect([status, err]).toEqual([
+      0,
+      [`${NODE}: Open TCP ports: held`, `${NODE}: Portainer agent: held`],
+    ]);
+    expect(out).toMatch(/2 held, 0 not held, .*: valid$/);
+    // Measured once, for both.
+    expect(asked).toEqual(["validation/reach"]);
+  });
+
+  test("status 3 when one does not, or was not measured; --allow-unmeasured is about the latter", async () => {
+    const bad = { "validation/reach": { ...REACH, agent: 0 } };
+    expect((await run([...chosen, "--allow-unmeasured"], bad)).status).toBe(3);
+    const portainer = ["--only", "portainer"];
+    expect((await run(portainer, good)).status).toBe(3);
+    expect((await run([...portainer, "--allow-unmeasured"], good)).status).toBe(0);
+  });
+
+  test("--json and --junit, without what is secret", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "docker-node-junit-"));
+    const file = join(folder, "rows.xml");
+    const leaky = { "validation/disk": { iops: 5000, seconds: 15, tool: "geheim" } };
+    const { out } = await run(["--only", "iops", "--json", "--junit", file], leaky);
+    const [row] = (JSON.parse(out) as { rows: Result[] }).rows;
+    expect(row).toMatchObject({ state: "held", figure: "5000 IOPS for 15 s ([secret])" });
+    expect(readFileSync(file, "utf8")).toMatch(/<system-out>5000 IOPS for 15 s \(\[secret\]\);/);
+    rmSync(folder, { recursive: true });
+  });
+
+  test.each([
+    [["--only", "speed"], /^row speed: can be docker, container, /],
+    [["nope"], /^node nope: can be proj-docker02$/],
+    [["--watch", "0"], /whole number of seconds/],
+  ])("%j: status 2", async (args, said) => {
+    const { status, err, asked } = await run(args);
+    expect([status, asked]).toEqual([2, []]);
+    expect(err[0]).toMatch(said);
+  });
+
+  test("--watch goes on until Ctrl-C; the last whole round counts", async () => {
+    const controller = new AbortController();
+    const statuses = [3, 0] as const;
+    let round = 0;
+    const one = () => {
+      const status = statuses[round++];
+      if (status !== undefined) return Promise.resolve(status);
+      controller.abort(new Error("interrupted"));
+      return Promise.reject(new Error("interrupted"));
+    };
+    expect(await repeat(one, 0.001, controller.signal)).toBe(0);
+    expect(round).toBe(3);
+    const broken = () =>
+      round++ === 3 ? Promise.resolve(0 as const) : Promise.reject(new Error("gone"));
+    await expect(repeat(broken, 0.001, signal)).rejects.toThrow("gone");
+    expect(await repeat(() => Promise.resolve(3), undefined, signal)).toBe(3);
+  });
+});
+
+describe("Portainer", () => {
+  let server: Server;
+  let url: string;
+  const requests: string[] = [];
+  beforeAll(async () => {
+    const environments = [{ Id: 7, URL: "tcp://10.25.20.24:9001" }];
+    server = createServer(({ url: path = "", headers }, answer) => {
+      requests.push(path);
+      if (headers["x-api-key"] !== "key") answer.statusCode = 401;
+      answer.end(JSON.stringify(path === "/api/endpoints" ? environments : [{ Id: "abc" }]));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  });
+  afterAll(() => {
+    server.close();
+  });
+  const open = (key: string, at = url) =>
+    portainerFrom({ PORTAINER_URL: at, PORTAINER_API_KEY: key });
+
+  test("is asked for the containers of the environment with the node's agent", async () => {
+    expect(await open("key").containers("https://10.25.20.24:9001")).toEqual(["abc"]);
+    expect(requests).toEqual([
+      "/api/endpoints",
+      "/api/endpoints/7/docker/containers/json?all=true",
+    ]);
+  });
+
+  test("that refuses, does not know the node, or does not answer says so", async () => {
+    const agent = "https://10.25.20.24:9001";
+    await expect(open("wrong").containers(agent)).rejects.toThrow("GET /api/endpoints: status 401");
+    await expect(open("key").containers("https://10.25.20.99:9001")).rejects.toThrow(
+      "no environment with the agent 10.25.20.99:9001",
+    );
+    const silent = open("key", "http://127.0.0.1:1");
+    await expect(silent.containers(agent)).rejects.toThrow("does not answer at http://127.0.0.1:1");
+  });
+});
