@@ -20,7 +20,7 @@ export function dockerOf(facts: Facts, user: string, findings: Findings): Tree {
   const version = upstream(facts.packages[name] ?? "");
   const missing = source === "official" ? OFFICIAL.filter((one) => !(one in facts.packages)) : [];
   if (!version) refuse("Docker", "is from neither package docker-ce nor docker.io");
-  else adopt("engine", `Docker ${version} (${name}); daemon.json as it is, no restart`);
+  else adopt("docker", `Docker ${version} (${name}); daemon.json as it is, no restart`);
   if (missing.length > 0) change("packages", `${missing.join(", ")} get installed`);
   if (!facts.holds.includes(name))
     change("packages", `${name} and what belongs to it get held at their version`);

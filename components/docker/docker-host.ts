@@ -45,6 +45,7 @@ export class DockerHost extends pulumi.ComponentResource {
   readonly facts: pulumi.Output<DaemonFacts>;
 
   constructor(name: string, args: DockerHostArgs, opts?: pulumi.ComponentResourceOptions) {
+    // The type has its old name: it is part of every URN below it, which stacks that exist have in their state.
     super("docker-node:components:DockerEngine", name, {}, opts);
     const ready = waitUntilReady(name, args, this);
     this.hostKey = args.node.ssh.hostKey

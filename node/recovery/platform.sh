@@ -38,10 +38,10 @@ restart() {
   if [[ -e $file ]]; then
     complaint=$(validate_daemon_json "$file") || fail "the backed-up daemon.json is not valid" "$complaint"
   fi
-  start_engine
+  start_docker
 }
 
-start_engine() {
+start_docker() {
   systemctl daemon-reload
   systemctl reset-failed docker.service 2>/dev/null || true
   systemctl restart docker.service || fail "docker.service does not start" "$(journal)"
@@ -62,7 +62,7 @@ back() {
     rm -f -- "$ROOT_DIR/$file"
   done <<<"$FILES"
   tar -x -p --numeric-owner -C "$ROOT_DIR/" -f "$ROOT_DIR$SAVED"
-  start_engine
+  start_docker
 }
 
 main() {

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import * as engine from "../../node/steps";
+import * as steps from "../../node/steps";
 import { renderScript, type ScriptName, type ShellVariables } from "../../node/scripts";
 import { vmArgs } from "../../components/machine/vm-args";
 import { addressOf, canonical, contains, isAddress, isCidr, overlaps } from "../../config/cidr";
@@ -256,11 +256,11 @@ const accepted: NodeConfig[] = [];
 
 /** Everything that puts values in front of a script. */
 const STEPS = [
-  engine.bootStep,
-  engine.storageStep,
-  engine.installStep,
-  engine.daemonStep,
-  engine.accessStep,
+  steps.bootStep,
+  steps.storageStep,
+  steps.installStep,
+  steps.daemonStep,
+  steps.accessStep,
 ];
 
 test(`${MUTATED} mutations of a valid configuration are read or refused, with nothing in between`, () => {

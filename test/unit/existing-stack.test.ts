@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { merge, type RawSettings } from "../../config/load";
 import program from "../../index";
 import { privateKey } from "../support/key";
@@ -16,9 +17,14 @@ interface Resource {
   readonly inputs: Readonly<Record<string, unknown>>;
 }
 
+/** With the URN, which has the types of its parents in it. */
+interface Known extends Resource {
+  readonly urn: string;
+}
+
 interface Stack {
   readonly config: RawSettings;
-  readonly resources: readonly Resource[];
+  readonly resources: readonly Known[];
 }
 
 const BEFORE = JSON.parse(
@@ -42,7 +48,13 @@ const CHANGED: Readonly<Record<string, string>> = {
 /** Variables that scripts got since: their limits on the node, and what the daemon takes without a restart. */
 const NEW_VARIABLES = ["LIMIT", "LOCK_TIMEOUT", "RELOADABLE"];
 
+/** The SDK's mocks keep the URNs of what was registered; only their type is not exported. */
+const { getMonitor } = pulumi.runtime as unknown as {
+  getMonitor: () => { getRegisteredResources: () => ReadonlyMap<string, unknown> };
+};
+
 const key = privateKey();
+let urns: readonly string[];
 let now: readonly Resource[];
 
 beforeAll(async () => {
@@ -59,6 +71,7 @@ beforeAll(async () => {
   program();
   await settle(recorder);
   now = recorder.resources;
+  urns = [...getMonitor().getRegisteredResources().keys()];
 });
 
 const nameOf = ({ type, name }: Resource): string => `${type} ${name}`;
@@ -87,6 +100,10 @@ test("has the same resources, but for those that were added", () => {
   expect(now.map(nameOf).sort()).toEqual(
     [...BEFORE.resources.map(nameOf), ...Object.keys(ADDED)].sort(),
   );
+});
+
+test("keeps the URN of each, so that nothing is made anew under another parent", () => {
+  expect(BEFORE.resources.filter(({ urn }) => !urns.includes(urn))).toEqual([]);
 });
 
 test("gives each of them what it was given", () => {

@@ -127,7 +127,7 @@ describe("machine", () => {
   });
 });
 
-describe("engine", () => {
+describe("docker", () => {
   const update = (old: Properties, now: Properties, step = "daemon"): Change =>
     change(COMMAND, { name: `n-${step}`, old, new: now });
 
@@ -199,7 +199,7 @@ describe("engine", () => {
     expect(labels(created)).toEqual({});
   });
 
-  test("another version or source upgrades the engine", () => {
+  test("another version or source upgrades Docker", () => {
     const old = script("PACKAGE_SOURCE='official'\nVERSION='29.10.0'");
     const now = script("PACKAGE_SOURCE='official'\nVERSION='29.11.0'");
     expect(labels(update(old, now, "install"))).toEqual({

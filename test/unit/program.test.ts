@@ -23,7 +23,7 @@ import { prodNode, prodWith } from "../support/settings";
 
 const NODE = "proj-docker02";
 const SECRET = "a-secret-of-some-length";
-const ENGINE_STEPS = ["ready", "boot", "storage", "install", "daemon", "access"];
+const DOCKER_STEPS = ["ready", "boot", "storage", "install", "daemon", "access"];
 const key = privateKey();
 
 async function run(
@@ -261,7 +261,7 @@ describe("commands on the node", () => {
     const { recorder } = await run();
     const commands = recorder.all("command:remote:Command");
     expect(commands.map((c) => c.name)).toEqual(
-      [...ENGINE_STEPS, "backups-secrets", "agent-certificate"].map((step) => `${NODE}-${step}`),
+      [...DOCKER_STEPS, "backups-secrets", "agent-certificate"].map((step) => `${NODE}-${step}`),
     );
     for (const { inputs } of commands) {
       expect(inputs).toMatchObject({ create: "sudo -n bash -s", addPreviousOutputInEnv: false });
@@ -276,7 +276,7 @@ describe("commands on the node", () => {
       recorder.find("command:remote:Command", `${NODE}-${step}`).inputs.connection;
     expect(JSON.stringify(connection("ready"))).not.toContain(HOST_KEY);
     expect(JSON.stringify(connection("ready"))).toContain('"dialErrorLimit":-1');
-    for (const step of [...ENGINE_STEPS.slice(1), "backups-secrets", "agent-certificate"]) {
+    for (const step of [...DOCKER_STEPS.slice(1), "backups-secrets", "agent-certificate"]) {
       expect(JSON.stringify(connection(step))).toContain(`"hostKey":"${HOST_KEY}"`);
     }
   });

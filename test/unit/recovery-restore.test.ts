@@ -292,7 +292,7 @@ describe("a declared container", () => {
     await expect(planContainer(site, "elsewhere")).rejects.toThrow("never backed up");
   });
 
-  test("a failing engine", async () => {
+  test("a Docker that fails", async () => {
     site.failing = "up";
     expect((await act(await planContainer(site, "portainer_agent"))).error).toMatch(
       /as it was before/,
@@ -405,7 +405,7 @@ describe("the platform", () => {
     site.inventory = { ...site.inventory, containers: [{ ...WEB, Name: "/portainer_agent" }] };
   });
 
-  test("storage and engine first, then the files, then what is declared, then the containers", async () => {
+  test("storage and Docker first, then the files, then what is declared, then the containers", async () => {
     site.deployed = [
       {
         urn: "urn::net",

@@ -31,7 +31,7 @@ export function serve(provider: Provider): Promise<{ server: grpc.Server; port: 
 }
 
 /** Ends the plugin together with pulumi: on a signal, or when pulumi is gone without one. */
-function endWithEngine(provider: Provider): void {
+function endWithPulumi(provider: Provider): void {
   const parent = process.ppid;
   const end = (): void => {
     provider.cancel();
@@ -46,7 +46,7 @@ function endWithEngine(provider: Provider): void {
 
 export async function main(pulumiAddress?: string): Promise<void> {
   const provider = new Provider(pulumiAddress);
-  endWithEngine(provider);
+  endWithPulumi(provider);
   const { port } = await serve(provider);
   process.stdout.write(`${port}\n`);
 }

@@ -1,4 +1,4 @@
-// Command pulumi-resource-proxmoxve serves the provider to the Pulumi engine.
+// Command pulumi-resource-proxmoxve serves the provider to Pulumi.
 package main
 
 import (
