@@ -15,6 +15,11 @@ export default {
   testTimeout: 120_000,
   testSequencer: "<rootDir>/test/sequencer.mjs",
   projects: [project("unit"), project("contract"), project("lab")],
-  collectCoverageFrom: ["{config,components,contract,node}/**/*.ts", "index.ts"],
-  coverageThreshold: { global: { lines: 95 } },
+  collectCoverageFrom: ["{clients,commands,components,config,contract,node}/**/*.ts", "index.ts"],
+  // The rest of commands and clients runs in processes of its own, or needs a server: the lab's tests run it, uncounted.
+  coverageThreshold: {
+    global: { lines: 95 },
+    "./commands/": { lines: 85 },
+    "./clients/": { lines: 88 },
+  },
 };
