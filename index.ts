@@ -5,6 +5,7 @@ import { loadSettings, type Settings } from "./config/load";
 import { readPrivateKeys } from "./config/private-keys";
 import { readSecrets } from "./config/secrets";
 import { namesIn, rawSettings } from "./config/stack-keys";
+import { endingSoon } from "./config/waivers/days";
 import { CONTRACT, type Outputs } from "./contract/schema";
 
 /**
@@ -41,7 +42,14 @@ function program(): Outputs {
 
 function readSettings(config: pulumi.Config): Settings {
   const raw = rawSettings((key) => config.getObject(key));
-  return loadSettings(raw, namesIn(config.name, Object.keys(pulumi.runtime.allConfig())));
+  const now = new Date();
+  const settings = loadSettings(
+    raw,
+    namesIn(config.name, Object.keys(pulumi.runtime.allConfig())),
+    now,
+  );
+  for (const line of endingSoon(settings.waivers, now)) void pulumi.log.warn(line);
+  return settings;
 }
 
 export = program;

@@ -8,13 +8,16 @@ import { readable } from "./partial";
 import { ConfigError, type Problem } from "./problems";
 import { SETTINGS, checkKeys, checkVersion } from "./stack-keys";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
+import { waiversSchema, type Waiver } from "./schema/waivers";
 import { unfit } from "./text";
 import { isTree, type Tree } from "./tree";
+import { checkWaivers } from "./waivers/check";
 
 /** What a stack declares, parsed. */
 export interface Settings {
   readonly proxmox: ProxmoxConfig;
   readonly nodes: Readonly<Record<string, NodeConfig>>;
+  readonly waivers: readonly Waiver[];
 }
 
 /** What a stack declares, as Pulumi hands it over. */
@@ -23,6 +26,7 @@ export interface RawSettings {
   readonly proxmox: unknown;
   readonly defaults?: unknown;
   readonly nodes: unknown;
+  readonly waivers?: unknown;
 }
 
 /** What is left of a section when another is laid over it, where that is not all of it. */
@@ -36,9 +40,14 @@ const LEFT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
  * Parse and check everything a stack declares.
  *
  * @param names of everything set in the program's namespace, secrets too
+ * @param now by which waivers hold
  * @throws ConfigError listing every problem at once, each with field, value and what is allowed.
  */
-export function loadSettings(raw: RawSettings, names = Object.keys(raw)): Settings {
+export function loadSettings(
+  raw: RawSettings,
+  names = Object.keys(raw),
+  now = new Date(),
+): Settings {
   refuse(checkVersion(raw.configVersion));
   const hostile = SETTINGS.flatMap((section) => unfit(raw[section], [section]));
   refuse(hostile);
@@ -47,10 +56,22 @@ export function loadSettings(raw: RawSettings, names = Object.keys(raw)): Settin
   const trees = nodeTrees(raw.nodes, problems);
   const read = Object.entries(trees).map(([name, own]) => readNode(name, raw.defaults, own));
   const nodes = Object.fromEntries(read.map(({ name, node }) => [name, node]));
+  const waivers = parse(waiversSchema, raw.waivers ?? [], ["waivers"], problems);
+  // Without knowing what is waived, nothing can be said of what is not.
+  const weak = waivers && checkWaivers(waivers, proxmox, nodes, now);
   const found = [...read.flatMap(({ problems: own }) => own), ...checkFleet(nodes)];
-  problems.push(...byCause(found.map((problem) => located(problem, raw.defaults, trees))));
-  if (problems.length > 0 || !proxmox) throw new ConfigError(problems);
-  return { proxmox, nodes: withPrimaries(nodes) };
+  const [ofStack, ofNodes] = apart(weak?.open ?? []);
+  const placed = [...found, ...ofNodes].map((problem) => located(problem, raw.defaults, trees));
+  problems.push(...byCause(placed), ...ofStack, ...(weak?.wrong ?? []));
+  if (problems.length === 0) problems.push(...(weak?.unused ?? []));
+  if (problems.length > 0 || !proxmox || !waivers) throw new ConfigError(problems);
+  return { proxmox, nodes: withPrimaries(nodes), waivers };
+}
+
+/** Problems of the stack, and of its nodes. */
+function apart(problems: readonly Problem[]): [Problem[], Problem[]] {
+  const ofNode = ({ path }: Problem): boolean => path[0] === "nodes";
+  return [problems.filter((problem) => !ofNode(problem)), problems.filter(ofNode)];
 }
 
 function refuse(problems: readonly Problem[]): void {

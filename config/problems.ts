@@ -9,6 +9,8 @@ export interface Problem {
   readonly allowed: string;
   /** Whom it concerns, when it is one mistake in several nodes: "in 100 nodes". */
   readonly scope?: string;
+  /** Id of the waiver that would allow it. */
+  readonly waiver?: string;
 }
 
 /**

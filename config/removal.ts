@@ -41,7 +41,7 @@ export function refusal({ name, type, oldInputs = {} }: Removed, nodes: readonly
   return [
     `${part ? `${what} of ${node}` : `${node} ${what}`.trim()} is protected and was not deleted. To remove it, in two steps:`,
     `1. with ${key} in the configuration, set nodes.${node}.machine.protect to false and run pulumi up:`,
-    "   this lifts the protection in Pulumi and in Proxmox;",
+    "   this lifts the protection in Pulumi and in Proxmox, and takes a waiver of machine-unprotected for as long;",
     `2. take ${key} out of the configuration and run pulumi up.`,
     lost(type, onlyPart),
   ].join("\n");
@@ -50,5 +50,5 @@ export function refusal({ name, type, oldInputs = {} }: Removed, nodes: readonly
 function lost(type: string, onlyPart: boolean): string {
   if (!onlyPart) return "The VM's disks go with it, and so does the data of its volumes.";
   const data = type.includes("/volume:") ? "The data of the volume goes with it. " : "";
-  return `${data}Afterwards set machine.protect back to true.`;
+  return `${data}Afterwards set machine.protect back to true, and take the waiver out.`;
 }

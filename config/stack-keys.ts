@@ -6,7 +6,7 @@ import { SECRETS } from "./secrets";
 export const VERSIONS: readonly unknown[] = [1];
 
 /** The keys of a stack file beside secrets, without `docker-node:`. */
-export const SETTINGS = ["configVersion", "proxmox", "defaults", "nodes"] as const;
+export const SETTINGS = ["configVersion", "proxmox", "defaults", "nodes", "waivers"] as const;
 
 /** A node's own token of the backup server, of a node that is declared or was. */
 const OWN_TOKEN = "backupToken-<node>";

@@ -9,7 +9,7 @@ import { word } from "../../clients/ssh";
  * and what is kept. The secrets they make are shown by the server, and known to nobody before.
  */
 export function serverCommands(
-  { proxmox, nodes }: Settings,
+  { proxmox, nodes }: Pick<Settings, "proxmox" | "nodes">,
   names: readonly string[] = Object.keys(nodes),
 ): string[] {
   const groups = new Map<string, string[]>();

@@ -28,6 +28,7 @@ export async function gather({ stack, cwd = ROOT }: Options): Promise<Context> {
     cluster: clusterOf(configuration),
     run,
     probe,
+    now: new Date(),
     patience: REGISTRY_LIMIT_MS,
   };
 }

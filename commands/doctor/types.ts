@@ -41,6 +41,8 @@ export interface Context {
   readonly cluster?: Cluster;
   readonly run: Run;
   readonly probe: Probe;
+  /** By which waivers hold. */
+  readonly now: Date;
   /** Milliseconds a registry may take. */
   readonly patience: number;
 }

@@ -61,7 +61,7 @@ export function draft(given: Given): Draft {
     const problems = problemsOf(given, node);
     const culprits = problems.filter((problem) => drop(problem, given.name, parts, findings));
     if (culprits.length > 0) continue;
-    for (const problem of problems) findings.refuse("configuration", describeProblem(problem));
+    for (const problem of problems) judge(problem, findings);
     announce(given, parts, findings);
     protection(given.hardware, base, findings);
     return { node, findings: findings.all };
@@ -117,6 +117,12 @@ function treeOf({ agent, networks, volumes, ...sections }: Parts, base: Tree): T
       agent: agent?.id,
     },
   };
+}
+
+/** What weakens a node is as it was found; who answers for it is not ours to say. */
+function judge(problem: Problem, { refuse, waive }: Findings): void {
+  if (problem.waiver) waive(problem.waiver, describeProblem(problem));
+  else refuse("configuration", describeProblem(problem));
 }
 
 function problemsOf({ stack, name }: Given, node: Tree): readonly Problem[] {

@@ -2,9 +2,10 @@
 export interface Finding {
   /**
    * `adopt`: becomes this stack's, as it is. `change`: the next `up` does something about it. `leave`: goes
-   * on as it is, and this program does not touch it. `refuse`: keeps the node from being adopted.
+   * on as it is, and this program does not touch it. `waive`: weakens the node, and needs a waiver before the next
+   * `up`. `refuse`: keeps the node from being adopted.
    */
-  readonly kind: "adopt" | "change" | "leave" | "refuse";
+  readonly kind: "adopt" | "change" | "leave" | "waive" | "refuse";
   /** Such as "network development-secondary". */
   readonly what: string;
   /** What is known of it, and for `change` and `leave` why. */
@@ -18,6 +19,7 @@ export class Findings {
   readonly adopt = this.adder("adopt");
   readonly change = this.adder("change");
   readonly leave = this.adder("leave");
+  readonly waive = this.adder("waive");
   readonly refuse = this.adder("refuse");
 
   private adder(kind: Finding["kind"]): (what: string, why: string) => void {

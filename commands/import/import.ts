@@ -102,6 +102,10 @@ async function sayWhatIsNext(
     outside.print(
       `Before up: pulumi config set --secret agentSecret '<AGENT_SECRET>' --stack ${stack}`,
     );
+  if (found.findings.some(({ kind }) => kind === "waive")) {
+    outside.print(`Before up: docker-node:waivers in Pulumi.${stack}.yaml, as said above`);
+    return STATUS.fine;
+  }
   outside.print(`What the next up changes: npx docker-node plan --stack ${stack}`);
   return plan ? showPlan({ stack, cwd }, outside) : STATUS.fine;
 }

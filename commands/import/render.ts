@@ -9,6 +9,7 @@ const TITLES: readonly (readonly [Finding["kind"], string])[] = [
   ["adopt", "Adopted, as it is"],
   ["change", "Changed by the next up"],
   ["leave", "Left alone"],
+  ["waive", "Needs a waiver before the next up (docs/reference/security.md)"],
 ];
 
 /** Findings by kind, what is in the way first. */

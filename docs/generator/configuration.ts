@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { REFUSED_KEYS, documentedDaemonSchema } from "../../config/daemon";
 import { nodeSchema, proxmoxSchema } from "../../config/schema";
+import { waiversSchema } from "../../config/schema/waivers";
 import { SECRETS, type Secret } from "../../config/secrets";
 
 /** The part of JSON Schema that zod writes here. */
@@ -58,21 +59,21 @@ function secretRow({ name, meaning, when, usedBy, example }: Secret): string {
   return tableRow([`\`docker-node:${name}\``, meaning, when, usedBy, `\`${example}\``]);
 }
 
+function section(title: string, schema: z.ZodType): string {
+  const head = ["| key | type | default | meaning |", "|---|---|---|---|"];
+  return [`## ${title}`, "", ...head, ...rows(toSchema(schema))].join("\n");
+}
+
 /** The whole page. */
 export function configurationPage(): string {
-  const section = (title: string, schema: z.ZodType): string =>
-    [
-      `## ${title}`,
-      "",
-      "| key | type | default | meaning |",
-      "|---|---|---|---|",
-      ...rows(toSchema(schema)),
-    ].join("\n");
   const parts = [
     `${INTRO}${SECRETS.map(secretRow).join("\n")}`,
     "",
     section("docker-node:proxmox", proxmoxSchema),
     "",
+    section("docker-node:waivers[]", waiversSchema.element),
+    "",
+    `${WAIVERS}\n`,
     section("docker-node:nodes.<name>", nodeSchema),
     "",
     `${SUBNETS}\n`,
@@ -84,6 +85,9 @@ export function configurationPage(): string {
   ];
   return `${parts.join("\n")}\n`;
 }
+
+const WAIVERS = `A value that weakens a node is refused unless a waiver names it. [Security](security.md) lists which values those
+are, and says what becomes of a waiver.`;
 
 const SUBNETS = `### Subnets of Docker
 

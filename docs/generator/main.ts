@@ -7,6 +7,7 @@ import { commandsPage } from "./commands";
 import { configurationPage } from "./configuration";
 import { outputFields, outputsPage, record, type OutputsRecord } from "./outputs";
 import { risksPage } from "./risks";
+import { securityPage } from "./security";
 import { STACK_SCHEMA, stackSchemaFile } from "./stack-schema";
 
 const ROOT = join(__dirname, "..", "..");
@@ -21,6 +22,7 @@ async function pages(): Promise<Record<string, string>> {
     "docs/reference/configuration.md": configurationPage(),
     "docs/reference/outputs.md": outputsPage(),
     "docs/reference/risks.md": risksPage(),
+    "docs/reference/security.md": securityPage(),
     [STACK_SCHEMA]: stackSchemaFile(),
     [RECORD]: `${JSON.stringify(record(recorded, CONTRACT, outputFields()), null, 2)}\n`,
   };

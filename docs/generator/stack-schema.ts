@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { documentedDaemonSchema } from "../../config/daemon";
 import { nodeName, nodeSchema, proxmoxSchema } from "../../config/schema";
+import { waiversSchema } from "../../config/schema/waivers";
 import { SECRETS } from "../../config/secrets";
 import { SETTINGS, VERSIONS } from "../../config/stack-keys";
 import type { Schema } from "./configuration";
@@ -58,6 +59,10 @@ function settings(): Record<(typeof SETTINGS)[number], Schema> {
       description: "The nodes by name, which is also the VM's and the host's.",
       propertyNames: { pattern },
       additionalProperties: NODE,
+    },
+    waivers: {
+      ...toSchema(waiversSchema),
+      description: "Values that weaken a node, each with who answers for it, and until when.",
     },
   };
 }

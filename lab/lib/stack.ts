@@ -10,6 +10,7 @@ import {
 } from "@pulumi/pulumi/automation";
 import { parse, stringify } from "yaml";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
+import { ConfigError } from "../../config/problems";
 import program from "../../index";
 import { pulumiEnv } from "./pulumi";
 import { ROOT, declared } from "./instance";
@@ -141,7 +142,27 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
     node.ssh = merge(endpointOf(lab, node), node.ssh ?? {});
     if (node.backups) node.backups = merge(backups(lab, name), node.backups);
   }
-  return config;
+  return { ...config, waivers: labWaivers(config as unknown as RawSettings) };
+}
+
+/** Waivers for all that a configuration of the lab weakens: nothing of it lasts, and nobody reaches it. */
+export function labWaivers(config: RawSettings, now = new Date()): Tree[] {
+  const year = 365 * 24 * 60 * 60 * 1000;
+  const terms = {
+    node: "all",
+    reason: "a lab on one machine, made to be thrown away",
+    control: "its guests reach only what the lab declares, and nobody reaches them",
+    owner: "whoever runs the lab",
+    expires: new Date(now.getTime() + year).toISOString().slice(0, 10),
+  };
+  try {
+    loadSettings({ ...config, waivers: [] }, undefined, now);
+    return [];
+  } catch (error) {
+    const problems = error instanceof ConfigError ? error.problems : [];
+    const ids = problems.flatMap(({ waiver }) => waiver ?? []);
+    return [...new Set(ids)].map((id) => ({ id, ...terms }));
+  }
 }
 
 function endpointOf(lab: Lab, node: Tree): Tree {

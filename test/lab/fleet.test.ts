@@ -7,7 +7,7 @@ import { runCommandLine } from "../../commands/cli";
 import { scanHostKey } from "../../commands/import/inspect";
 import { erase, instance } from "../../lab/lib/instance";
 import { NETWORK, removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
-import { cliEnv, configMap, labConfig, selectStack } from "../../lab/lib/stack";
+import { cliEnv, configMap, labConfig, labWaivers, selectStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { planOf } from "../../commands/plan/events";
 import { render } from "../../commands/plan/render";
@@ -96,6 +96,15 @@ async function runImport(answer: boolean): Promise<{ status: number; said: strin
   return { status, said: lines.join("\n") };
 }
 
+/** Writes waivers for all that the nodes of the file weaken. */
+function waive(): void {
+  const { proxmox, defaults } = labConfig(lab, { proxmox: { backupStorage: null } });
+  const document = parseDocument(readFileSync(file, "utf8"));
+  const nodes = nodesIn(document.toString());
+  document.setIn(["config", "docker-node:waivers"], labWaivers({ proxmox, defaults, nodes }));
+  writeFileSync(file, document.toString({ lineWidth: 0 }));
+}
+
 describe("a node made by hand", () => {
   step("is there, and runs an application and a Portainer agent", async () => {
     await createByHand(lab, proxmox, VM);
@@ -142,6 +151,7 @@ describe("import", () => {
       /^ {2}volume cache +driver options \(device, type\)/m,
       /^ {2}network scratch +cannot be declared: .*default-address-pools/m,
       /^ {2}containers observatory +not declared/m,
+      /^ {2}daemon-userns-off +nodes\.proj-docker01\.engine\.daemon\.userns-remap: missing; /m,
     ])
       expect(said).toMatch(line);
     expect(said).not.toContain(lab.credentials.agentSecret);
@@ -171,6 +181,11 @@ describe("import", () => {
 });
 
 describe("adoption", () => {
+  step("takes a waiver for what is weak on the node", () => {
+    waive();
+    expect(readFileSync(file, "utf8")).toMatch(/id: daemon-userns-off/);
+  });
+
   step("shows what the next up changes: nothing but how Proxmox keeps the VM", async () => {
     const events: EngineEvent[] = [];
     await stack.preview({ ...quiet, onEvent: (event) => void events.push(event) });
@@ -264,6 +279,7 @@ describe("a second node in the same stack", () => {
     if (node === undefined) document.deleteIn(at);
     else document.setIn(at, node);
     writeFileSync(file, document.toString({ lineWidth: 0 }));
+    waive();
   }
 
   step("comes to life alone, by --target, and reaches its primary on their segment", async () => {

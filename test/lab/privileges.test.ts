@@ -27,6 +27,7 @@ import { pulumiEnv, ensurePulumi } from "../../lab/lib/pulumi";
 import { erase, instance, prepare } from "../../lab/lib/instance";
 import { ensurePrerequisites } from "../../lab/lib/prerequisites";
 import { ensurePython, proxmoxPrerequisites, stopProxmox } from "../../lab/lib/proxmox";
+import { labWaivers } from "../../lab/lib/stack";
 import { startService } from "../../lab/lib/service";
 import { stackFile } from "../support/settings";
 import { log } from "./support";
@@ -131,7 +132,8 @@ function declare(override: Record<string, unknown> = {}): void {
     backups: null,
   };
   const node = merge(merge(nodes[NAME], small), override);
-  settings = loadSettings({ proxmox: { endpoint, insecure: true }, nodes: { [NAME]: node } });
+  const raw = { proxmox: { endpoint, insecure: true }, nodes: { [NAME]: node } };
+  settings = loadSettings({ ...raw, waivers: labWaivers(raw) });
 }
 
 /** The part of the program that talks to Proxmox. */

@@ -3,16 +3,16 @@ import { renderDaemonJson } from "../../config/daemon";
 import { loadSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import type { NodeConfig } from "../../config/schema";
-import { prodWith } from "./settings";
+import { prodWith, waived } from "./settings";
 
 type Tree = Record<string, unknown>;
 
-/** Production's node without networks, called `n`; `more` replaces sections of it. */
+/** Production's node without networks, called `n`; `more` replaces sections of it. What is weak is waived. */
 export function nodeWith(daemon: unknown, version = "29.10.0", more: Tree = {}): NodeConfig {
   const { proxmox, defaults } = prodWith({});
   const { engine, ...rest } = defaults as Tree;
   const node = { ...rest, networks: {}, ...more, engine: { ...(engine as Tree), version, daemon } };
-  const parsed = loadSettings({ proxmox, nodes: { n: node } }).nodes.n;
+  const parsed = loadSettings(waived({ proxmox, nodes: { n: node } })).nodes.n;
   if (!parsed) throw new Error("there is no node n");
   return parsed;
 }

@@ -23,11 +23,34 @@ export function prodWith(override: unknown): RawSettings {
   return { proxmox, defaults, nodes: { "proj-docker02": override } };
 }
 
-/** Production's proj-docker02, parsed, with `override` merged in. */
+/** Production's proj-docker02, parsed, with `override` merged in; what that weakens is waived. */
 export function prodNode(override: unknown = {}): NodeConfig {
-  const node = loadSettings(prodWith(override)).nodes["proj-docker02"];
+  const node = loadSettings(waived(prodWith(override))).nodes["proj-docker02"];
   if (!node) throw new Error("Pulumi.prod.yaml declares no proj-docker02");
   return node;
+}
+
+/** A waiver for every node, or as `terms` say, for a year from a day. */
+export const waiver = (id: string, terms: object = {}, now = new Date()): object => ({
+  id,
+  node: "all",
+  reason: "a test",
+  control: "nothing runs",
+  owner: "tests",
+  expires: new Date(now.getTime() + 31_536_000_000).toISOString().slice(0, 10),
+  ...terms,
+});
+
+/** The same configuration, with a waiver for all that it weakens. */
+export function waived(raw: RawSettings): RawSettings {
+  try {
+    loadSettings(raw);
+    return raw;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const ids = new Set(error.problems.flatMap(({ waiver: id }) => id ?? []));
+    return { ...raw, waivers: [...ids].map((id) => waiver(id)) };
+  }
 }
 
 /** The problems of a configuration, as `path: value; allowed: …` lines. */

@@ -13,7 +13,7 @@ import { dockerHostUrl, firewallRules, sshOptions } from "../../config/node";
 import { ConfigError } from "../../config/problems";
 import type { NodeConfig } from "../../config/schema";
 import { HOST_KEY } from "../support/mocks";
-import { stackFile } from "../support/settings";
+import { stackFile, waiver } from "../support/settings";
 
 /*
  * What holds for every configuration, however hostile. The seed is fixed: a failure is the same one
@@ -132,6 +132,7 @@ const VALID: RawSettings = {
       primary: { address: "10.25.10.9", port: 2222 },
     },
   },
+  waivers: [waiver("daemon-insecure-registries")],
 };
 
 /** Paths of everything inside, inner nodes included. */
@@ -235,7 +236,8 @@ function load(raw: RawSettings): Settings | undefined {
   }
 }
 
-const PROBLEM = /^((proxmox|defaults|nodes)\b.*: .*|.+: not a key of this program); allowed: .+$/;
+const PROBLEM =
+  /^((proxmox|defaults|nodes|waivers)\b.*: .*|.+: not a key of this program); allowed: .+$/;
 const HEAD = /^\d+ problems? in the configuration; nothing was changed:$/;
 
 /** One line a problem, each with a field, and nothing that moves a cursor or looks like a stack. */

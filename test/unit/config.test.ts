@@ -1,7 +1,7 @@
 import { loadSettings, merge } from "../../config/load";
 import { renderDaemonJson } from "../../config/daemon";
 import { ConfigError } from "../../config/problems";
-import { problems, prodNode, prodWith, stackFile } from "../support/settings";
+import { problems, prodNode, prodWith, stackFile, waived } from "../support/settings";
 
 const prodProblems = (override: unknown): string[] => problems(prodWith(override));
 
@@ -306,7 +306,7 @@ const REFUSED: [string, unknown, RegExp][] = [
 
 describe("refused", () => {
   test.each(REFUSED)("%s", (_what, override, expected) => {
-    const found = prodProblems(override);
+    const found = problems(waived(prodWith(override)));
     expect(found).toEqual([expect.stringMatching(expected)]);
   });
 
@@ -414,7 +414,7 @@ describe("accepted", () => {
       "storage-opts": null,
       features: { "containerd-snapshotter": true },
     };
-    expect(prodProblems({ engine: { daemon } })).toEqual([]);
+    expect(problems(waived(prodWith({ engine: { daemon } })))).toEqual([]);
   });
 
   test("one disk for everything, without overlay2.size", () => {
@@ -482,7 +482,7 @@ describe("the keys of a stack file", () => {
     expect(message).toBe(
       [
         "1 problem in the configuration; nothing was changed:",
-        "  defualts: not a key of this program; allowed: configVersion, proxmox, defaults, nodes; secrets: proxmoxApiToken, agentSecret, backupToken, backupKey, pbsStorageToken, pbsStorageKey, backupToken-<node>",
+        "  defualts: not a key of this program; allowed: configVersion, proxmox, defaults, nodes, waivers; secrets: proxmoxApiToken, agentSecret, backupToken, backupKey, pbsStorageToken, pbsStorageKey, backupToken-<node>",
       ].join("\n"),
     );
   });

@@ -10,7 +10,7 @@ import { ClusterError, type Cluster } from "../../clients/proxmox";
 import type { Probe } from "../../clients/network";
 import type { Ran, Run } from "../../clients/process";
 import type { Context, Finding } from "../../commands/doctor/types";
-import { prodNode, prodWith } from "../support/settings";
+import { prodNode, prodWith, waiver } from "../support/settings";
 
 /*
  * Every check against a workstation and a cluster that are right in everything, and then wrong in one
@@ -139,6 +139,7 @@ function healthy(change: { settings?: Settings; answers?: Answers } = {}): Conte
     cluster: clusterOf({ ...answers(settings), ...change.answers }),
     run: programs(),
     probe: nobody,
+    now: new Date("2026-11-27T12:00:00Z"),
     patience: 500,
   };
 }
@@ -151,6 +152,25 @@ async function find(context: Context, id: string): Promise<Finding> {
   if (!result) throw new Error("no result");
   return result;
 }
+
+test("a waiver that ends within thirty days warns; what is not sound is told elsewhere", async () => {
+  const engine = { daemon: { icc: true } };
+  const NOW = new Date("2026-11-27T12:00:00Z");
+  const ending = async (expires: string): Promise<Finding> => {
+    const ssh = { publicKeys: [publicKey], privateKeyFile: keyFile };
+    const raw = { ...prodWith({ ssh, engine }), waivers: [waiver("daemon-icc", { expires })] };
+    return find(healthy({ settings: loadSettings(raw, undefined, NOW) }), "waivers");
+  };
+  expect(await ending("2027-05-31")).toMatchObject({ status: "pass", detail: "1, none ends soon" });
+  expect(await ending("2026-12-01")).toMatchObject({
+    status: "warn",
+    detail: expect.stringMatching(/^waiver of daemon-icc for all ends in 4 days/) as unknown,
+    fix: "edit docker-node:waivers in Pulumi.prod.yaml",
+  });
+  expect(await find(healthy(), "waivers")).toMatchObject({ status: "pass", detail: "none" });
+  const unsound = { ...healthy(), configuration: { problems: ["x"], secrets: [] } };
+  expect(await find(unsound, "waivers")).toMatchObject({ status: "skip" });
+});
 
 test("everything right passes, without the services that answer elsewhere", async () => {
   const context = healthy();
@@ -166,6 +186,7 @@ test("everything right passes, without the services that answer elsewhere", asyn
     "plugin-docker",
     "plugin-command",
     "configuration",
+    "waivers",
     "secrets",
     "ssh-key:KEY",
     "api",

@@ -133,7 +133,7 @@ describe("what is said when a protected resource would be deleted", () => {
     expect(refusal(vm, ["a"])).toBe(
       `a-b (VM 2014) is protected and was not deleted. To remove it, in two steps:
 1. with nodes.a-b in the configuration, set nodes.a-b.machine.protect to false and run pulumi up:
-   this lifts the protection in Pulumi and in Proxmox;
+   this lifts the protection in Pulumi and in Proxmox, and takes a waiver of machine-unprotected for as long;
 2. take nodes.a-b out of the configuration and run pulumi up.
 The VM's disks go with it, and so does the data of its volumes.`,
     );

@@ -17,7 +17,7 @@ import {
   unwrap,
   type Recorder,
 } from "../support/mocks";
-import { prodNode, prodWith } from "../support/settings";
+import { prodNode, prodWith, waiver } from "../support/settings";
 
 /** The rules of the graph, each with its test, on production's configuration. */
 
@@ -230,6 +230,7 @@ describe("the machine", () => {
         "docker-node:nodes": JSON.stringify({
           [NODE]: merge(defaults, { ssh: key.ssh }),
         }),
+        "docker-node:waivers": JSON.stringify([waiver("firewall-none")]),
         "docker-node:proxmoxApiToken": "t",
         "docker-node:agentSecret": SECRET,
       },

@@ -2,13 +2,15 @@
 import { bareKey, homePath } from "../../../config/node";
 import { readPrivateKey } from "../../../config/private-keys";
 import { missingSecrets, secretOf, type Secret } from "../../../config/secrets";
-import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
+import { endingSoon } from "../../../config/waivers/days";
+import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 
 /** `user@realm!token=uuid` (pveum(1)). */
 const TOKEN = /^[^\s@!=]+@[\w.-]+![A-Za-z][\w.-]*=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export const configurationChecks: readonly Check[] = [
   { id: "configuration", title: "Configuration", run: configuration },
+  { id: "waivers", title: "Waivers", run: waivers },
   { id: "secrets", title: "Secrets", run: secrets },
 ];
 
@@ -35,6 +37,16 @@ function configuration({ configuration: { settings, problems }, stack }: Context
   }
   const names = Object.keys(settings.nodes);
   return pass(`${names.length} ${names.length === 1 ? "node" : "nodes"}: ${names.join(", ")}`);
+}
+
+/** The configuration's own check tells of those that are not right. */
+function waivers({ configuration: { settings }, stack, now }: Context): Finding {
+  if (!settings) return skip("needs a sound configuration");
+  const soon = endingSoon(settings.waivers, now);
+  if (soon.length > 0)
+    return warn(soon.join("\n"), `edit docker-node:waivers in Pulumi.${stack}.yaml`);
+  const count = settings.waivers.length;
+  return pass(count === 0 ? "none" : `${count}, none ends soon`);
 }
 
 function secrets({ configuration: { sealed, ...found }, stack, environment }: Context): Finding {

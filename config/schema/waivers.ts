@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { oneLine } from "../text";
+import { WAIVABLE_IDS } from "../waivers/table";
+import { dockerName, hostLabel } from "./fields";
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+
+/** A day as people write it. Without quotes, Pulumi's YAML makes a time of it. */
+const day = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}(T00:00:00Z)?$/, { error: 'a day, such as "2027-05-31"' })
+  .transform((text) => text.slice(0, 10))
+  .refine(isDay, { error: 'a day of the calendar, such as "2027-05-31"' });
+
+function isDay(text: string): boolean {
+  const time = Date.parse(`${text}T00:00:00Z`);
+  return DAY.test(text) && !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
+}
+
+const words = oneLine.min(1).max(500);
+
+/** One of `waivers`. */
+const waiverSchema = z.strictObject({
+  id: z.enum(WAIVABLE_IDS).describe("What is waived; docs/reference/security.md lists the ids."),
+  node: hostLabel
+    .or(z.literal("all"))
+    .describe("Node it is for; `all`: every node, or what is the whole stack's."),
+  container: dockerName
+    .optional()
+    .describe("The one container it is for. Default: wherever the node has it."),
+  reason: words.describe("Why the node needs it."),
+  control: words.describe("What stands in for what is lost."),
+  owner: words.describe("Who answers for it."),
+  expires: day.describe("Last day it holds, a year from now at the latest."),
+});
+
+/** `waivers` of a stack. */
+export const waiversSchema = z.array(waiverSchema);
+
+/** A value or a finding that somebody answers for, for a time. */
+export type Waiver = z.infer<typeof waiverSchema>;

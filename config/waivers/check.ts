@@ -1,0 +1,93 @@
+import { attempt } from "../partial";
+import type { Problem } from "../problems";
+import type { NodeConfig, ProxmoxConfig } from "../schema";
+import type { Waiver } from "../schema/waivers";
+import { daysLeft, LONGEST_DAYS, today } from "./days";
+import type { Downgrade, Weakness } from "./downgrade";
+import { DOWNGRADES, STACK_DOWNGRADES } from "./table";
+
+/** A weakness of a node, or of the stack when it has none. */
+interface Weak extends Weakness {
+  readonly id: string;
+  readonly node?: string;
+  readonly allowed: string;
+}
+
+/** What was found: problems of nodes and the stack, and of the waivers themselves. */
+interface Checked {
+  readonly open: readonly Problem[];
+  readonly wrong: readonly Problem[];
+  /** Waivers without anything they waive: told only when everything else is right. */
+  readonly unused: readonly Problem[];
+}
+
+/** Weak values of nodes against the waivers. */
+export function checkWaivers(
+  waivers: readonly Waiver[],
+  proxmox: ProxmoxConfig | undefined,
+  nodes: Readonly<Record<string, NodeConfig>>,
+  now: Date,
+): Checked {
+  const weak = [
+    ...(proxmox ? weaknesses(STACK_DOWNGRADES, proxmox) : []),
+    ...Object.entries(nodes).flatMap(([name, node]) => weaknesses(DOWNGRADES, node, name)),
+  ];
+  const used = new Set<Waiver>();
+  const open = weak.filter((one) => {
+    const waiver = waivers.find((each) => waives(each, one));
+    if (waiver) used.add(waiver);
+    return !waiver;
+  });
+  return {
+    open: open.map(unwaived),
+    wrong: waivers.flatMap((waiver, at) => mistakes(waiver, at, Object.keys(nodes), now)),
+    unused: waivers.flatMap((waiver, at) => (used.has(waiver) ? [] : [unused(waiver, at)])),
+  };
+}
+
+function weaknesses<T>(table: readonly Downgrade<T>[], settings: T, node?: string): Weak[] {
+  const all: Weak[] = [];
+  for (const { id, allowed, find } of table)
+    attempt(() => {
+      all.push(...find(settings).map((one) => ({ ...one, id, allowed, node })));
+    });
+  return all;
+}
+
+function waives({ id, node, container }: Waiver, weak: Weak): boolean {
+  const isNode = node === "all" || node === weak.node;
+  // A container that a waiver of the host names is a mistake of its own.
+  const isContainer = !container || !weak.container || container === weak.container;
+  return id === weak.id && isNode && isContainer;
+}
+
+function unwaived({ id, node, path, value, allowed }: Weak): Problem {
+  const base = node === undefined ? ["proxmox"] : ["nodes", node];
+  const waiver = `a waiver with id ${id} (docker-node:waivers; docs/reference/security.md)`;
+  const place = [...base, ...path.split("/")];
+  return { path: place, value, allowed: `${allowed}; or ${waiver}`, waiver: id };
+}
+
+function mistakes(waiver: Waiver, at: number, nodes: readonly string[], now: Date): Problem[] {
+  const { id, node, container, expires } = waiver;
+  const left = daysLeft(waiver, now);
+  const of = [...STACK_DOWNGRADES, ...DOWNGRADES].find((one) => one.id === id);
+  const problem = (wrong: boolean, key: keyof Waiver, allowed: string): Problem[] =>
+    wrong ? [{ path: ["waivers", at, key], value: waiver[key], allowed }] : [];
+  return [
+    ...problem(left < 0, "expires", `a day from ${today(now)} on: this waiver has expired`),
+    ...problem(left > LONGEST_DAYS, "expires", `at most ${LONGEST_DAYS} days from ${today(now)}`),
+    ...problem(node !== "all" && !nodes.includes(node), "node", `all, ${nodes.join(", ")}`),
+    ...problem(
+      container !== undefined && !of?.ofContainers,
+      "container",
+      `nothing with ${id}, which is not of a container`,
+    ),
+  ].map((one) => ({ ...one, scope: `${id}, ${expires}` }));
+}
+
+function unused({ id, node, container }: Waiver, at: number): Problem {
+  const where = `${node === "all" ? "all nodes" : node}${container ? `, container ${container}` : ""}`;
+  const allowed = `no waiver that nothing needs (${where}), or that another one stands for already`;
+  return { path: ["waivers", at, "id"], value: id, allowed };
+}

@@ -1,0 +1,74 @@
+import { isTree } from "../tree";
+import type { NodeConfig } from "../schema";
+import type { Downgrade, Weakness } from "./downgrade";
+
+/* Arguments of resources that get around what the configuration guards. Their lists replace ours, so that any counts. */
+
+type Row = Downgrade<NodeConfig>;
+type Section = keyof NonNullable<NodeConfig["override"]>;
+
+/** Containers of the program, by the section that overrides them (components/platform, components/backup). */
+const CONTAINERS: Readonly<Partial<Record<Section, string>>> = {
+  agent: "portainer_agent",
+  backup: "docker_node_backup",
+};
+
+/** Values that take nothing away, by argument. */
+const HARMLESS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  privileged: (value) => value === false,
+  publishAllPorts: (value) => value === false,
+  readOnly: (value) => value === true,
+  capabilities: (value) => isTree(value) && !("adds" in value),
+};
+
+function overriding(sections: readonly Section[], names: readonly string[]): Row["find"] {
+  return ({ override = {} }) =>
+    sections.flatMap((section) =>
+      Object.entries(override[section] ?? {})
+        .filter(([name, value]) => names.includes(name) && !HARMLESS[name]?.(value))
+        .map(([name, value]): Weakness => {
+          const container = CONTAINERS[section];
+          return { path: `override/${section}/${name}`, value, ...(container && { container }) };
+        }),
+    );
+}
+
+const nothing = "nothing here";
+
+const container = (kind: string, meaning: string, names: readonly string[]): Row => ({
+  id: `override-${kind}`,
+  allowed: nothing,
+  meaning: `${meaning}: ${names.map((name) => `\`${name}\``).join(", ")}.`,
+  ofContainers: true,
+  find: overriding(["agent", "backup"], names),
+});
+
+const machine = (kind: string, meaning: string, names: readonly string[]): Row => ({
+  id: `override-${kind}`,
+  allowed: nothing,
+  meaning: `${meaning}: ${names.map((name) => `\`${name}\``).join(", ")}.`,
+  find: overriding(["machine"], names),
+});
+
+const PRIVILEGES = [
+  ...["privileged", "capabilities", "securityOpts", "user", "groupAdds", "runtime", "sysctls"],
+  ...["devices", "deviceRequests", "deviceCgroupRules", "gpus", "cgroupParent"],
+];
+const NAMESPACES = [
+  ...["networkMode", "networksAdvanced", "pidMode", "ipcMode", "usernsMode", "cgroupnsMode"],
+];
+
+/** The rows, in the order of the page. */
+export const OVERRIDE_DOWNGRADES: readonly Row[] = [
+  container("privileges", "Rights of a container of the program", PRIVILEGES),
+  container("mounts", "What of the node it sees, the Docker socket too", [
+    ...["mounts", "volumes", "readOnly"],
+  ]),
+  container("namespaces", "What keeps it apart from the node and from others", NAMESPACES),
+  container("ports", "Who reaches it", ["ports", "publishAllPorts"]),
+  machine("nic", "The VM's network, its firewall too", ["networkDevices"]),
+  machine("login", "Who can log in at the first boot", ["initialization"]),
+  machine("hypervisor", "What of the Proxmox node the VM reaches", [
+    ...["hookScriptFileId", "hostpcis", "kvmArguments", "usbs", "virtiofs"],
+  ]),
+];

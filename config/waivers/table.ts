@@ -1,0 +1,28 @@
+import type { NodeConfig, ProxmoxConfig } from "../schema";
+import { DAEMON_DOWNGRADES } from "./daemon";
+import { found, type Downgrade } from "./downgrade";
+import { NODE_DOWNGRADES } from "./node";
+import { OVERRIDE_DOWNGRADES } from "./override";
+
+/** What weakens the way to Proxmox VE; it is the whole stack's. */
+export const STACK_DOWNGRADES: readonly Downgrade<ProxmoxConfig>[] = [
+  {
+    id: "proxmox-insecure",
+    allowed: "false",
+    meaning:
+      "Whoever is between workstation and Proxmox VE can take its place, and gets the token.",
+    find: ({ insecure }) => found(insecure, "insecure", insecure),
+  },
+];
+
+/** What weakens a node. */
+export const DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
+  ...NODE_DOWNGRADES,
+  ...DAEMON_DOWNGRADES,
+  ...OVERRIDE_DOWNGRADES,
+];
+
+/** Every id that a waiver may name. */
+export const WAIVABLE_IDS: readonly string[] = [...STACK_DOWNGRADES, ...DOWNGRADES].map(
+  ({ id }) => id,
+);

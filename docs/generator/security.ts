@@ -1,0 +1,44 @@
+/** docs/reference/security.md, from the table of what takes a waiver. */
+import { LONGEST_DAYS, SOON_DAYS } from "../../config/waivers/days";
+import { DOWNGRADES, STACK_DOWNGRADES } from "../../config/waivers/table";
+import { tableRow } from "./configuration";
+
+const INTRO = `# Security
+
+Generated from \`config/waivers/\` by \`npm run docs\`; do not edit.
+
+## Waivers
+
+A node is hardened unless its stack file says otherwise. A value that weakens it is refused before anything is touched, unless
+\`docker-node:waivers\` has a waiver for it:
+
+\`\`\`yaml
+config:
+  docker-node:waivers:
+    - id: daemon-userns-off
+      node: proj-docker03
+      reason: the GPU's runtime cannot remap users
+      control: only containers of the platform run there, as users of their own
+      owner: platform team
+      expires: "2027-05-31"
+\`\`\`
+
+- \`node\` is a node of the stack, or \`all\`. \`container\` narrows a waiver to one container; only ids of containers take it.
+- \`expires\` is the last day on which it holds, by UTC, and at most ${LONGEST_DAYS} days away.
+- An expired waiver, one that nothing needs, and one with an id that is not below keep the stack from being read.
+- From ${SOON_DAYS} days before its end on, \`pulumi up\`, the plan and \`npx docker-node doctor\` warn of it.
+
+What a node leaves to Docker's own default is no downgrade. \`engine.groupMembers\` needs no waiver either: who is in it is root of the
+node, and is named there.
+
+## What takes a waiver
+`;
+
+/** The whole page. */
+export function securityPage(): string {
+  const rows = [...STACK_DOWNGRADES, ...DOWNGRADES].map(({ id, meaning, allowed, ofContainers }) =>
+    tableRow([`\`${id}\``, ofContainers ? "container" : "host", meaning, allowed]),
+  );
+  const table = ["| id | of | what it means | without a waiver |", "|---|---|---|---|", ...rows];
+  return `${[INTRO, ...table].join("\n")}\n`;
+}

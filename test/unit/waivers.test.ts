@@ -1,0 +1,357 @@
+import * as pulumi from "@pulumi/pulumi";
+import { loadSettings, merge, type RawSettings } from "../../config/load";
+import { ConfigError } from "../../config/problems";
+import { DOWNGRADES, WAIVABLE_IDS } from "../../config/waivers/table";
+import { endingSoon } from "../../config/waivers/days";
+import program from "../../index";
+import { privateKey } from "../support/key";
+import { settle, startPulumi } from "../support/mocks";
+import { prodWith, stackConfig, stackFile, waiver } from "../support/settings";
+
+/** What weakens a node takes a waiver, and a waiver takes something it waives. */
+
+const NOW = new Date("2026-11-27T23:30:00Z");
+const NODE = "proj-docker02";
+
+/** Problems of production with an override and waivers, at a time. */
+function told(override: unknown, waivers: unknown = [], now = NOW): string[] {
+  return toldOf({ ...prodWith(override), waivers }, now);
+}
+
+function toldOf(raw: RawSettings, now = NOW): string[] {
+  try {
+    loadSettings(raw, undefined, now);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n  ").slice(1);
+    throw error;
+  }
+  return [];
+}
+
+const until = (id: string, expires: string, terms: object = {}): object =>
+  waiver(id, { expires, ...terms });
+
+const daemon = (keys: object): object => ({ engine: { daemon: keys } });
+const firewall = (keys: object): object => ({ network: { firewall: keys } });
+
+/** [id, weak, the place and the value, the same without weakness] */
+const WEAK: [id: string, override: object, place: string, right: object][] = [
+  ["machine-unprotected", { machine: { protect: false } }, "machine.protect: false", {}],
+  ["firewall-none", { network: { firewall: null } }, "network.firewall: missing", {}],
+  [
+    "firewall-off",
+    firewall({ enabled: false }),
+    "network.firewall.enabled: false",
+    firewall({ enabled: true }),
+  ],
+  [
+    "firewall-management-open",
+    firewall({ managementNetworks: ["10.0.0.0/8", "0.0.0.0/0"] }),
+    'network.firewall.managementNetworks.1: "0.0.0.0/0"',
+    firewall({ managementNetworks: ["10.0.0.0/8"] }),
+  ],
+  [
+    "firewall-rule-open",
+    firewall({ rules: [{ port: "443" }, { port: "9000:9010" }] }),
+    'network.firewall.rules.1.port: "9000:9010"',
+    firewall({ rules: [{ port: "443" }, { port: "22", source: "10.0.0.0/8" }] }),
+  ],
+  ["daemon-userns-off", daemon({ "userns-remap": null }), "daemon.userns-remap: missing", {}],
+  [
+    "daemon-new-privileges",
+    daemon({ "no-new-privileges": false }),
+    "no-new-privileges: false",
+    daemon({ "no-new-privileges": true }),
+  ],
+  [
+    "daemon-seccomp-unconfined",
+    daemon({ "seccomp-profile": "unconfined" }),
+    'seccomp-profile: "unconfined"',
+    daemon({ "seccomp-profile": "builtin" }),
+  ],
+  ["daemon-live-restore-off", daemon({ "live-restore": null }), "live-restore: missing", {}],
+  [
+    "daemon-cgroupns-host",
+    daemon({ "default-cgroupns-mode": "host" }),
+    'default-cgroupns-mode: "host"',
+    daemon({ "default-cgroupns-mode": "private" }),
+  ],
+  [
+    "daemon-ipc-shareable",
+    daemon({ "default-ipc-mode": "shareable" }),
+    'default-ipc-mode: "shareable"',
+    daemon({ "default-ipc-mode": "private" }),
+  ],
+  ["daemon-iptables-off", daemon({ iptables: false }), "iptables: false", daemon({ icc: false })],
+  [
+    "daemon-ip6tables-off",
+    daemon({ ip6tables: false }),
+    "ip6tables: false",
+    daemon({ ip6tables: true }),
+  ],
+  ["daemon-icc", daemon({ icc: true }), "icc: true", daemon({ icc: false })],
+  [
+    "daemon-direct-routing",
+    daemon({ "allow-direct-routing": true }),
+    "allow-direct-routing: true",
+    daemon({ "allow-direct-routing": false }),
+  ],
+  [
+    "daemon-forward-open",
+    daemon({ "ip-forward-no-drop": true }),
+    "ip-forward-no-drop: true",
+    daemon({ "ip-forward-no-drop": false }),
+  ],
+  ["daemon-fwmark", daemon({ "bridge-accept-fwmark": "0x1" }), 'fwmark: "0x1"', {}],
+  [
+    "daemon-open-bridges",
+    daemon({
+      "default-network-opts": {
+        bridge: { "com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected" },
+      },
+    }),
+    'gateway_mode_ipv4: "nat-unprotected"',
+    daemon({
+      "default-network-opts": { bridge: { "com.docker.network.bridge.gateway_mode_ipv4": "nat" } },
+    }),
+  ],
+  [
+    "daemon-userland-proxy",
+    daemon({ "userland-proxy": true }),
+    "userland-proxy: true",
+    daemon({ "userland-proxy": false }),
+  ],
+  [
+    "daemon-metrics-open",
+    daemon({ "metrics-addr": ":9323" }),
+    'metrics-addr: ":9323"',
+    daemon({ "metrics-addr": "10.25.20.24:9323" }),
+  ],
+  [
+    "daemon-insecure-registries",
+    daemon({ "insecure-registries": ["registry:5000"] }),
+    'insecure-registries: ["registry:5000"]',
+    daemon({ "insecure-registries": [] }),
+  ],
+  [
+    "daemon-plain-mirrors",
+    daemon({ "registry-mirrors": ["https://a.example.org", "http://b.example.org"] }),
+    'registry-mirrors.1: "http://b.example.org"',
+    daemon({ "registry-mirrors": ["https://a.example.org"] }),
+  ],
+  [
+    "daemon-insecure-builds",
+    daemon({ builder: { entitlements: { "security-insecure": true } } }),
+    "builder.entitlements.security-insecure: true",
+    daemon({ builder: { entitlements: { "security-insecure": false } } }),
+  ],
+  [
+    "daemon-experimental",
+    daemon({ experimental: true }),
+    "experimental: true",
+    daemon({ experimental: false }),
+  ],
+  [
+    "daemon-logs-none",
+    daemon({ "log-driver": "none" }),
+    'log-driver: "none"',
+    daemon({ "log-driver": "local" }),
+  ],
+  [
+    "override-privileges",
+    { override: { agent: { privileged: true } } },
+    "override.agent.privileged: true",
+    { override: { agent: { privileged: false, capabilities: { drops: ["ALL"] } } } },
+  ],
+  [
+    "override-mounts",
+    { override: { backup: { volumes: [{ hostPath: "/", containerPath: "/host" }] } } },
+    "override.backup.volumes: ",
+    { override: { backup: { readOnly: true } } },
+  ],
+  [
+    "override-namespaces",
+    { override: { agent: { pidMode: "host" } } },
+    'override.agent.pidMode: "host"',
+    { override: { agent: { memory: 512 } } },
+  ],
+  [
+    "override-ports",
+    { override: { backup: { publishAllPorts: true } } },
+    "override.backup.publishAllPorts: true",
+    { override: { backup: { publishAllPorts: false } } },
+  ],
+  [
+    "override-nic",
+    { override: { machine: { networkDevices: [{ bridge: "vmbr0" }] } } },
+    "override.machine.networkDevices: ",
+    { override: { machine: { watchdog: { enabled: true } } } },
+  ],
+  [
+    "override-login",
+    { override: { machine: { initialization: { userAccount: { password: "x" } } } } },
+    "override.machine.initialization: ",
+    { override: { machine: { vga: { type: "std" } } } },
+  ],
+  [
+    "override-hypervisor",
+    { override: { machine: { kvmArguments: "-device x" } } },
+    'override.machine.kvmArguments: "-device x"',
+    { override: { machine: { cpu: { flags: [] } } } },
+  ],
+];
+
+describe("what weakens a node", () => {
+  test("every id of the table is here, once", () => {
+    expect(WEAK.map(([id]) => id)).toEqual(DOWNGRADES.map(({ id }) => id));
+    expect(WAIVABLE_IDS).toHaveLength(new Set(WAIVABLE_IDS).size);
+  });
+
+  test.each(WEAK)("%s is refused without a waiver, and only then", (id, override, place, right) => {
+    const found = told(override);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(place);
+    expect(found[0]).toMatch(new RegExp(`; allowed: .+; or a waiver with id ${id} \\(`));
+    expect(told(override, [until(id, "2027-05-31", { node: NODE })])).toEqual([]);
+    expect(told(right)).toEqual([]);
+  });
+
+  test("of the stack takes one for all", () => {
+    const { proxmox, ...rest } = prodWith({});
+    const insecure = { ...rest, proxmox: merge(proxmox, { insecure: true }) };
+    expect(toldOf(insecure)).toEqual([
+      expect.stringMatching(/^proxmox\.insecure: true; allowed: false; or .* proxmox-insecure \(/),
+    ]);
+    const having = (node: string): string[] =>
+      toldOf({ ...insecure, waivers: [until("proxmox-insecure", "2027-05-31", { node })] });
+    expect(having("all")).toEqual([]);
+    expect(having(NODE)).toHaveLength(1);
+  });
+
+  test("is told once where the defaults have it, beside every other problem", () => {
+    const [defaults] = Object.values(stackFile("prod").nodes as Record<string, unknown>);
+    const nodes = {
+      one: { machine: { vmId: 101 }, network: { address: "10.25.20.31/24" } },
+      two: { machine: { vmId: 102 }, network: { address: "10.25.20.32/24", vlan: 5000 } },
+    };
+    const weak = { ...prodWith({}), defaults: merge(defaults, daemon({ icc: true })), nodes };
+    expect(toldOf(weak)).toEqual([
+      "nodes.two.network.vlan: 5000; allowed: at most 4094",
+      expect.stringMatching(/^defaults\.engine\.daemon\.icc: true \(in 2 nodes\); allowed: false/),
+    ]);
+  });
+});
+
+describe("a waiver", () => {
+  const weak = daemon({ experimental: true });
+  const ID = "daemon-experimental";
+
+  test("of another node does not count", () => {
+    expect(told(weak, [until(ID, "2027-05-31", { node: "proj-docker09" })])).toEqual([
+      expect.stringMatching(/daemon\.experimental: true/),
+      expect.stringMatching(/^waivers\.0\.node: "proj-docker09" .*; allowed: all, proj-docker02$/),
+    ]);
+  });
+
+  test("holds through its last day, and not a day longer", () => {
+    expect(told(weak, [until(ID, "2026-11-27")])).toEqual([]);
+    expect(told(weak, [until(ID, "2026-11-26")])).toEqual([
+      'waivers.0.expires: "2026-11-26" (daemon-experimental, 2026-11-26); allowed: a day from 2026-11-27 on: this waiver has expired',
+    ]);
+  });
+
+  test("ends within a year", () => {
+    expect(told(weak, [until(ID, "2027-11-28")])).toEqual([]);
+    expect(told(weak, [until(ID, "2027-11-29")])[0]).toContain("at most 366 days from 2026-11-27");
+  });
+
+  test("that nothing needs is refused, and so is a second one for the same", () => {
+    expect(told({}, [until(ID, "2027-05-31")])).toEqual([
+      'waivers.0.id: "daemon-experimental"; allowed: no waiver that nothing needs (all nodes), or that another one stands for already',
+    ]);
+    const twice = [until(ID, "2027-05-31"), until(ID, "2027-05-31", { node: NODE })];
+    expect(told(weak, twice)).toEqual([
+      expect.stringMatching(/^waivers\.1\.id: .*nothing needs \(proj-docker02\)/),
+    ]);
+  });
+
+  test("of one container is not for another", () => {
+    const override = { override: { agent: { pidMode: "host" } } };
+    const of = (container: string): string[] =>
+      told(override, [until("override-namespaces", "2027-05-31", { container })]);
+    expect(of("portainer_agent")).toEqual([]);
+    expect(of("docker_node_backup")).toEqual([
+      expect.stringMatching(/override\.agent\.pidMode: "host"/),
+    ]);
+    expect(told(weak, [until(ID, "2027-05-31", { container: "portainer_agent" })])[0]).toContain(
+      "allowed: nothing with daemon-experimental, which is not of a container",
+    );
+  });
+
+  test.each([
+    ["an unknown id", { id: "daemon-none" }, /^waivers\.0\.id: "daemon-none"; .*"daemon-icc"/],
+    ["no reason", { reason: " " }, /^waivers\.0\.reason: ""; allowed: at least 1 character$/],
+    ["no owner", { owner: undefined }, /^waivers\.0\.owner: missing/],
+    ["no such day", { expires: "2027-02-30" }, /expires: "2027-02-30"; allowed: a day of the/],
+    ["a day in words", { expires: "next May" }, /expires: "next May"; allowed: a day, such as/],
+    ["a misspelt key", { expiry: "2027-05-31" }, /^waivers\.0\.expiry: .*not a key/],
+  ])("with %s is refused", (_what, terms, expected) => {
+    const [first, ...others] = told(weak, [until(ID, "2027-05-31", terms)]);
+    expect(first).toMatch(expected);
+    expect(others).toEqual([]);
+  });
+
+  test("may have the time that YAML makes of a day without quotes", () => {
+    expect(told(weak, [until(ID, "2027-05-31T00:00:00Z")])).toEqual([]);
+  });
+
+  test("is told of from thirty days before its end on, the first to end first", () => {
+    const waivers = [until(ID, "2026-12-27"), until("daemon-icc", "2026-11-27")];
+    const raw = { ...prodWith(daemon({ experimental: true, icc: true })), waivers };
+    const settings = loadSettings(raw, undefined, NOW);
+    expect(endingSoon(settings.waivers, NOW)).toEqual([
+      "waiver of daemon-icc for all ends today, on 2026-11-27; then nothing goes on until tests renews it or the value is gone",
+      "waiver of daemon-experimental for all ends in 30 days, on 2026-12-27; then nothing goes on until tests renews it or the value is gone",
+    ]);
+    expect(endingSoon(settings.waivers, new Date("2026-11-26T00:00:00Z"))).toEqual([
+      expect.stringContaining("daemon-icc"),
+    ]);
+  });
+});
+
+describe("the program", () => {
+  const key = privateKey();
+  const run = async (waivers: object[]): Promise<unknown[]> => {
+    const said = jest.spyOn(pulumi.log, "warn").mockResolvedValue(undefined);
+    const raw = prodWith({ ssh: key.ssh, ...daemon({ experimental: true }) });
+    const values = Object.entries(stackConfig({ ...raw, waivers }));
+    const config = Object.fromEntries(values.map(([name, { value }]) => [name, value]));
+    const recorder = await startPulumi({ config });
+    try {
+      program();
+      await settle(recorder);
+      return said.mock.calls.map(([message]) => message);
+    } finally {
+      said.mockRestore();
+    }
+  };
+  const inDays = (days: number): string =>
+    new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+
+  test("warns of a waiver that ends soon", async () => {
+    const [line, ...others] = await run([until("daemon-experimental", inDays(9))]);
+    expect(line).toMatch(/^waiver of daemon-experimental for all ends in 9 days/);
+    expect(others).toEqual([]);
+    expect(await run([until("daemon-experimental", inDays(99))])).toEqual([]);
+  });
+
+  test("stops without one, before anything is declared", async () => {
+    await expect(run([])).rejects.toThrow(ConfigError);
+  });
+});
+
+test("what the committed stack files have is waived, for the day they were written", () => {
+  expect(toldOf(stackFile("prod"))).toEqual([]);
+  const { waivers } = stackFile("lab") as { waivers?: { id: string }[] };
+  expect(waivers?.map(({ id }) => id)).toEqual(["machine-unprotected"]);
+});
