@@ -140,7 +140,7 @@ main() {
     read_sources
     mapfile -t names < <(packages)
     version=$(resolve "${names[0]}")
-    # Not before everything that could still fail did not.
+    # Remove the old packages last: every step above may still fail.
     # shellcheck disable=SC2086 # a list of package names
     [[ -z $others ]] || apt_get remove --allow-change-held-packages $others
     install_packages "$version" "${names[@]}"

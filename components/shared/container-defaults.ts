@@ -1,5 +1,5 @@
 /*
- * What a container is given in so many words: the daemon's own defaults come back as a replacement
+ * What a container is given explicitly: the daemon's own defaults come back as a replacement
  * (terraform-provider-docker#473).
  */
 

@@ -45,7 +45,7 @@ const startup = z.strictObject({
   downDelaySeconds: z.int().min(0).max(3600),
 });
 
-/** After what it may need, before nothing in particular. */
+/** Starts late; nothing depends on it. */
 export const DEFAULT_STARTUP = { order: 20, upDelaySeconds: 30, downDelaySeconds: 120 };
 
 /** A tag as Proxmox keeps it: in lower case (pve-common, JSONSchema.pm, pve-tag). */

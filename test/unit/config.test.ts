@@ -156,7 +156,7 @@ const REFUSED: [string, unknown, RegExp][] = [
         daemon: { "live-restore": false, "firewall-backend": "nftables" },
       },
     },
-    /firewall-backend: "nftables"; allowed: nothing before Docker 29/,
+    /firewall-backend: "nftables"; allowed: only with Docker 29\.0 or later/,
   ],
   [
     "nftables without DOCKER-USER",

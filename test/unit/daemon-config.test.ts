@@ -225,7 +225,7 @@ describe("what dockerd would die on is refused (K5)", () => {
     [
       "a key that came later",
       { bip6: "fd00:18::1/64", ipv6: true, "fixed-cidr-v6": "fd00:18::/64" },
-      'bip6: "fd00:18::1/64"; allowed: nothing before Docker 28.0',
+      'bip6: "fd00:18::1/64"; allowed: only with Docker 28.0 or later',
       "27",
     ],
     [

@@ -19,7 +19,7 @@ export function checkKeyVersions({ engine }: NodeConfig, report: Report): void {
       report(
         `engine/daemon/${key}`,
         engine.daemon[key],
-        `nothing before Docker ${since}; version is ${engine.version}`,
+        `only with Docker ${since} or later; version is ${engine.version}`,
       );
     }
   }
