@@ -3,6 +3,9 @@ import { SCHEDULE } from "./schema/backups";
 
 /* What follows from the backups a node declares. */
 
+/** Name of the container that makes the backups. */
+export const BACKUP_CONTAINER = "docker_node_backup";
+
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /** A schedule's parts; the day is that of cron, 0 for Sunday. */

@@ -7,6 +7,12 @@ import type { NetworkConfig, NodeConfig } from "./schema";
  * known in the preview of an empty stack.
  */
 
+/** Name of the Portainer agent's container. */
+export const AGENT_CONTAINER = "portainer_agent";
+
+/** Docker's option of a bridge network whose containers reach one another; it says "inter-container communication". */
+export const ICC = "com.docker.network.bridge.enable_icc";
+
 /** Where SSH answers. */
 export interface Endpoint {
   readonly host: string;

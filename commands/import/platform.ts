@@ -1,11 +1,11 @@
 /** From networks, volumes and the agent as they are to their configuration. */
+import { AGENT_CONTAINER, ICC } from "../../config/node";
 import type { Container, Facts, Network, Volume } from "./facts";
 import type { Findings } from "./finding";
 
 type Tree = Record<string, unknown>;
 
 /** Options that say what the configuration can say; any other makes a network its maker's own. */
-const ICC = "com.docker.network.bridge.enable_icc";
 const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   bridge: [ICC],
   macvlan: ["parent", "macvlan_mode"],
@@ -104,21 +104,21 @@ export function agentOf(
   known: Portainer,
   findings: Findings,
 ): { portainer: Tree; id: string } | undefined {
-  const container = facts.containers.find(({ name }) => name === "/portainer_agent");
+  const container = facts.containers.find(({ name }) => name === `/${AGENT_CONTAINER}`);
   if (!container) return undefined;
   const image = known.image ?? pinned(container, facts);
   const port = Number(container.ports?.["9001/tcp"]?.[0]?.HostPort ?? NaN);
   const lacking = unadoptable(container, known, image, port);
   if (lacking) {
-    findings.leave("portainer_agent", lacking);
+    findings.leave(AGENT_CONTAINER, lacking);
     return undefined;
   }
   const differs = differences(container, address, image ?? "");
   const moving = "take adopt.agent out of the configuration to replace it by the declared one";
-  findings.adopt("portainer_agent", "keeps running as it was started");
+  findings.adopt(AGENT_CONTAINER, "keeps running as it was started");
   if (differs.length > 0)
     findings.leave(
-      "portainer_agent",
+      AGENT_CONTAINER,
       `would be replaced to be as declared (${differs.join("; ")}): ${moving}`,
     );
   return { portainer: { server: known.server, agent: { image, port } }, id: container.id };
@@ -130,7 +130,7 @@ function unadoptable(
   image: string | undefined,
   port: number,
 ): string | undefined {
-  if (!running) return "does not run (docker logs portainer_agent); mended, it can be adopted";
+  if (!running) return `does not run (docker logs ${AGENT_CONTAINER}); mended, it can be adopted`;
   if (!server) return "the Portainer server's address is not known: --portainer ADDRESS adopts it";
   if (!image)
     return "its image has no version or no digest, and the stack names no other: portainer.agent.image";
@@ -161,7 +161,7 @@ function differences(container: Container, address: string, image: string): stri
 export function otherContainers({ containers }: Facts, { leave }: Findings): void {
   const names = containers
     .map(({ name }) => name.slice(1))
-    .filter((name) => name !== "portainer_agent");
+    .filter((name) => name !== AGENT_CONTAINER);
   if (names.length > 0)
     leave(`containers ${names.join(", ")}`, "not declared; they go on as they are");
 }

@@ -1,12 +1,7 @@
 /** A volume from its snapshot: extracted beside it and checked, and only then put in its place. */
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
-import {
-  BACKUP_CONTAINER,
-  nameOf,
-  ownersOf,
-  takeInventory,
-  type Inventory,
-} from "../site/inventory";
+import { BACKUP_CONTAINER } from "../../config/backups";
+import { nameOf, ownersOf, takeInventory, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
 import { OBJECTIVES, type Recovery } from "./steps";
 import { stepsOf, type Meta, type Plan } from "./volume-steps";

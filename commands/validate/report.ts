@@ -17,14 +17,20 @@ export function isValid(results: readonly Result[], allowUnmeasured: boolean): b
 
 /** A table for each node: the figure, the threshold, and how it was measured. */
 export function table(results: readonly Result[], allowUnmeasured: boolean): string {
-  const nodes = [...new Set(results.map(({ node }) => node))];
-  const tables = nodes.map((name) => {
-    const rows = results.filter(({ node }) => node === name).map(cells);
-    return [`${name}:`, ...tableRows([["  row", "found", "has to be", "measured by"], ...rows])];
-  });
+  const header = ["  row", "found", "has to be", "measured by"];
+  const tables = byNode(results).map(([name, rows]) => [
+    `${name}:`,
+    ...tableRows([header, ...rows.map(cells)]),
+  ]);
   return [...tables.map((lines) => lines.join("\n")), verdict(results, allowUnmeasured)].join(
     "\n\n",
   );
+}
+
+/** Nodes in the order they were tried, each with its rows. */
+function byNode(results: readonly Result[]): [name: string, rows: Result[]][] {
+  const names = [...new Set(results.map(({ node }) => node))];
+  return names.map((name) => [name, results.filter(({ node }) => node === name)]);
 }
 
 function cells({ state, title, figure, threshold = "", reason, how }: Result): string[] {
@@ -56,9 +62,7 @@ export function json(stack: string, results: readonly Result[], allowUnmeasured:
 
 /** JUnit's XML: a suite for each node, a case for each row. */
 export function junit(results: readonly Result[], allowUnmeasured: boolean): string {
-  const nodes = [...new Set(results.map(({ node }) => node))];
-  const suites = nodes.map((name) => {
-    const rows = results.filter(({ node }) => node === name);
+  const suites = byNode(results).map(([name, rows]) => {
     const cases = rows.map((row) => testCase(row, allowUnmeasured));
     return element("testsuite", { name, tests: String(rows.length) }, cases);
   });

@@ -1,7 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { repositoryOf, toCron } from "../../config/backups";
+import { BACKUP_CONTAINER, repositoryOf, toCron } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
 import type { Tree } from "../../config/tree";
 import { bounded } from "../../node/steps";
@@ -97,7 +97,7 @@ export function backupContainerArgs(
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
   return {
-    name: "docker_node_backup",
+    name: BACKUP_CONTAINER,
     image,
     restart: "always",
     usernsMode: "host",

@@ -4,7 +4,7 @@ import type { DaemonConfig } from "../../config/daemon";
 import { contains } from "../../config/cidr";
 import type { LanNetwork } from "../../config/lan";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
-import { addressOfNode } from "../../config/node";
+import { ICC, addressOfNode } from "../../config/node";
 import { adoptNetwork } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
 
@@ -69,8 +69,6 @@ export function networkArgs(
 }
 
 type Bridge = Extract<NetworkConfig, { driver: "bridge" }>;
-
-const ICC = "com.docker.network.bridge.enable_icc";
 
 function bridgeArgs(
   name: string,

@@ -1,7 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { addressOfNode, machineSize } from "../../config/node";
+import { AGENT_CONTAINER, addressOfNode, machineSize } from "../../config/node";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { adoptAgent, keptContainer } from "../shared/adoption";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
@@ -86,7 +86,7 @@ export function containerArgs(
 ): docker.ContainerArgs {
   const { port, logLevel } = portainer.agent;
   return {
-    name: "portainer_agent",
+    name: AGENT_CONTAINER,
     image,
     restart: "always",
     usernsMode: "host",

@@ -1,4 +1,6 @@
 import { isTree } from "../tree";
+import { BACKUP_CONTAINER } from "../backups";
+import { AGENT_CONTAINER } from "../node";
 import type { NodeConfig } from "../schema";
 import type { Downgrade, Weakness } from "./downgrade";
 
@@ -7,10 +9,10 @@ import type { Downgrade, Weakness } from "./downgrade";
 type Row = Downgrade<NodeConfig>;
 type Section = keyof NonNullable<NodeConfig["override"]>;
 
-/** Containers of the program, by the section that overrides them (components/platform, components/backup). */
+/** Containers of the program, by the section that overrides them. */
 const CONTAINERS: Readonly<Partial<Record<Section, string>>> = {
-  agent: "portainer_agent",
-  backup: "docker_node_backup",
+  agent: AGENT_CONTAINER,
+  backup: BACKUP_CONTAINER,
 };
 
 /** Values that take nothing away, by argument. */
@@ -33,22 +35,25 @@ function overriding(sections: readonly Section[], names: readonly string[]): Row
     );
 }
 
-const nothing = "nothing here";
+const row = (
+  kind: string,
+  meaning: string,
+  sections: readonly Section[],
+  names: readonly string[],
+): Row => ({
+  id: `override-${kind}`,
+  allowed: "nothing here",
+  meaning: `${meaning}: ${names.map((name) => `\`${name}\``).join(", ")}.`,
+  find: overriding(sections, names),
+});
 
 const container = (kind: string, meaning: string, names: readonly string[]): Row => ({
-  id: `override-${kind}`,
-  allowed: nothing,
-  meaning: `${meaning}: ${names.map((name) => `\`${name}\``).join(", ")}.`,
+  ...row(kind, meaning, ["agent", "backup"], names),
   ofContainers: true,
-  find: overriding(["agent", "backup"], names),
 });
 
-const machine = (kind: string, meaning: string, names: readonly string[]): Row => ({
-  id: `override-${kind}`,
-  allowed: nothing,
-  meaning: `${meaning}: ${names.map((name) => `\`${name}\``).join(", ")}.`,
-  find: overriding(["machine"], names),
-});
+const machine = (kind: string, meaning: string, names: readonly string[]): Row =>
+  row(kind, meaning, ["machine"], names);
 
 const PRIVILEGES = [
   ...["privileged", "capabilities", "securityOpts", "user", "groupAdds", "runtime", "sysctls"],

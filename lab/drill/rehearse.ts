@@ -3,7 +3,7 @@ import type { Print } from "../../commands/command";
 import { duration } from "../../commands/duration";
 import { planContainer } from "../../commands/restore/container";
 import { withScratch } from "../../commands/site/image";
-import { BACKUP_CONTAINER } from "../../commands/site/inventory";
+import { BACKUP_CONTAINER } from "../../config/backups";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
 import type { Site } from "../../commands/site/site";

@@ -1,7 +1,10 @@
 /** Rows about Docker itself: the daemon, a test container, and what is declared in it. */
 import { z } from "zod";
+import { parsed } from "../../../clients/answer";
+import { BACKUP_CONTAINER } from "../../../config/backups";
+import { AGENT_CONTAINER, ICC } from "../../../config/node";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
-import { BACKUP_CONTAINER, nameOf, type Inventory } from "../../site/inventory";
+import { nameOf, type Inventory } from "../../site/inventory";
 import { asDeclared, type Judgement, type Row } from "../row";
 
 const info = z.looseObject({
@@ -89,7 +92,7 @@ export const testContainer: Row = {
 /** Containers the program makes, with their images. */
 function declaredContainers({ portainer, backups }: NodeConfig): [string, string][] {
   return [
-    ...(portainer ? [["portainer_agent", portainer.agent.image] as [string, string]] : []),
+    ...(portainer ? [[AGENT_CONTAINER, portainer.agent.image] as [string, string]] : []),
     ...(backups ? [[BACKUP_CONTAINER, backups.image] as [string, string]] : []),
   ];
 }
@@ -147,9 +150,6 @@ const network = z.looseObject({
 });
 type Network = z.output<typeof network>;
 
-/** `docker network create` calls it "inter-container communication". */
-const ICC = "com.docker.network.bridge.enable_icc";
-
 function differences(name: string, declared: NetworkConfig, found?: Network): string[] {
   if (!found) return [`${name} is missing`];
   const subnet = found.IPAM.Config?.[0]?.Subnet;
@@ -164,7 +164,7 @@ function differences(name: string, declared: NetworkConfig, found?: Network): st
 }
 
 export function judgeNetworks({ networks: declared }: NodeConfig, found: Inventory): Judgement {
-  const there = z.array(network).parse(found.networks);
+  const there = parsed(z.array(network), found.networks, "docker network inspect");
   const all = Object.entries(declared);
   const wrong = all.flatMap(([name, one]) =>
     differences(
