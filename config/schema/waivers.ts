@@ -5,10 +5,12 @@ import { dockerName, hostLabel } from "./fields";
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
-/** A day as people write it. Without quotes, Pulumi's YAML makes a time of it. */
+/** A day as people write it. Without quotes, YAML makes a time of it, and Pulumi hands on Go's text of that time. */
 const day = z
   .string()
-  .regex(/^\d{4}-\d{2}-\d{2}(T00:00:00Z)?$/, { error: 'a day, such as "2027-05-31"' })
+  .regex(/^\d{4}-\d{2}-\d{2}(T00:00:00Z| 00:00:00 \+0000 UTC)?$/, {
+    error: 'a day, such as "2027-05-31"',
+  })
   .transform((text) => text.slice(0, 10))
   .refine(isDay, { error: 'a day of the calendar, such as "2027-05-31"' });
 

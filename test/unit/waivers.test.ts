@@ -301,9 +301,12 @@ describe("a waiver", () => {
     expect(others).toEqual([]);
   });
 
-  test("may have the time that YAML makes of a day without quotes", () => {
-    expect(told(weak, [until(ID, "2027-05-31T00:00:00Z")])).toEqual([]);
-  });
+  test.each(["2027-05-31T00:00:00Z", "2027-05-31 00:00:00 +0000 UTC"])(
+    "may have the time that YAML and Pulumi make of a day without quotes: %s",
+    (day) => {
+      expect(told(weak, [until(ID, day)])).toEqual([]);
+    },
+  );
 
   test("is told of from thirty days before its end on, the first to end first", () => {
     const waivers = [until(ID, "2026-12-27"), until("daemon-icc", "2026-11-27")];
