@@ -256,6 +256,8 @@ describe("network, secrets, backups", () => {
       "changes-vlan": ["net0: vmbr0, VLAN 20 → vmbr1, no VLAN"],
     });
     expect(found(nic(20), nic(20))).toEqual({});
+    // As an import leaves it: what is the provider's default is not there.
+    expect(found({ networkDevices: [{ vlanId: 20 }] }, nic(20))).toEqual({});
   });
 
   test("a key that is taken out is said, another comment is not", () => {

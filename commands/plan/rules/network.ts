@@ -128,9 +128,12 @@ function covers(outer: Item, inner: Item): boolean {
   return isCidr(from) && (isCidr(within) || isAddress(within)) && contains(from, within);
 }
 
+/** The provider's default; the state of an imported VM does not have it. */
+const DEFAULT_BRIDGE = "vmbr0";
+
 function moved(before: readonly Item[], after: readonly Item[]): Details {
   const place = ({ bridge, vlanId }: Item): string =>
-    `${word(bridge, "no bridge")}, ${vlanId ? `VLAN ${word(vlanId, "")}` : "no VLAN"}`;
+    `${word(bridge, DEFAULT_BRIDGE)}, ${vlanId ? `VLAN ${word(vlanId, "")}` : "no VLAN"}`;
   const found = after.flatMap((nic, index) => {
     const was = before[index];
     return was && place(was) !== place(nic) ? [`net${index}: ${place(was)} → ${place(nic)}`] : [];
