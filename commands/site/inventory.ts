@@ -84,6 +84,7 @@ export type Image = z.output<typeof image>;
 export type Network = z.output<typeof network>;
 export type ItemStatus = z.output<typeof itemStatus>;
 export type Inventory = z.output<typeof inventory>;
+
 /** Asks a node once for everything. */
 export async function takeInventory(shell: NodeShell): Promise<Inventory> {
   const said = await shell.script("recovery/inventory", {});

@@ -4,6 +4,7 @@ import { duration } from "../../commands/duration";
 import { planContainer } from "../../commands/restore/container";
 import { withScratch } from "../../commands/site/image";
 import { BACKUP_CONTAINER } from "../../config/backups";
+import { AGENT_CONTAINER } from "../../config/node";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
 import type { Site } from "../../commands/site/site";
@@ -37,7 +38,6 @@ export const KINDS: readonly Kind[] = ["volume", "container", "platform", "vm"];
 /** Names the rehearsed things have on the node, see node/recovery/rehearsal.sh. */
 const VOLUME = "drill-data";
 const CONTAINER = "drill-web";
-const AGENT = "portainer_agent";
 
 /** Rehearses one kind of recovery; what goes wrong is in the result. */
 export async function rehearse(kind: Kind, stage: Stage): Promise<Rehearsal> {
@@ -123,7 +123,7 @@ async function recover(
 
 /** Of containers one of each sort: declared in the program, and made by hand. */
 function plansFor(kind: Kind, site: Site, scratch: string): (() => Promise<Recovery>)[] {
-  const agent = site.node.portainer ? [() => planContainer(site, AGENT)] : [];
+  const agent = site.node.portainer ? [() => planContainer(site, AGENT_CONTAINER)] : [];
   return {
     volume: [() => planVolume(site, VOLUME)],
     container: [...agent, () => planContainer(site, CONTAINER)],
