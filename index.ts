@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { DockerNode, guardRemoval, imageKey } from "./components";
+import { knownNodes } from "./clients/pulumi/known";
 import { connectProxmox, createImages, createStorage } from "./components/cluster";
 import { loadSettings, type Settings } from "./config/load";
 import { readPrivateKeys } from "./config/private-keys";
@@ -13,11 +14,12 @@ import { CONTRACT, type Outputs } from "./contract/schema";
  * docs/reference/outputs.md. Pulumi calls it; the lab calls it too, once for each operation.
  * @throws ConfigError or RunError before anything is touched
  */
-function program(): Outputs {
+async function program(): Promise<Outputs> {
   const config = new pulumi.Config();
   const settings = readSettings(config);
   const keys = readPrivateKeys(settings);
   const secrets = readSecrets(config, settings);
+  const known = await knownNodes(settings);
 
   const cluster = connectProxmox(settings, secrets);
   const images = createImages(settings, cluster);
@@ -27,7 +29,7 @@ function program(): Outputs {
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
     const backups = secrets.backups[name];
     const args = {
-      node,
+      ...{ node, ...known[name] },
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       guard,

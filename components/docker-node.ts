@@ -3,9 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { dockerHostUrl, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import type { NodeOutputs } from "../contract/schema";
+import type { RecordedNode } from "../node/recorded";
 import { Backups } from "./backup/backups";
 import { ContainerNetworks } from "./docker/networks";
-import { DockerHost } from "./docker/docker-host";
+import { DockerHost, type DockerHostArgs } from "./docker/docker-host";
 import { describe } from "./outputs";
 import { PortainerAgent } from "./platform/portainer-agent";
 import { checkPrimary } from "./platform/primary";
@@ -18,6 +19,10 @@ export interface DockerNodeArgs {
   node: NodeConfig;
   /** Private key for SSH to the node. */
   privateKey: pulumi.Input<string>;
+  /** What the state has of it; undefined for a new one. */
+  recorded?: RecordedNode;
+  /** What makes a step run again to repair the node; see node/stdin.ts. */
+  repairs?: DockerHostArgs["repairs"];
   /** Volume id of the cloud image, when the machine is made from one. */
   imageVolumeId?: pulumi.Input<string>;
   /** Secret shared with Portainer; required when the node has an agent. */
@@ -52,9 +57,9 @@ export class DockerNode extends pulumi.ComponentResource {
 
   constructor(name: string, args: DockerNodeArgs, opts: pulumi.ComponentResourceOptions) {
     super("docker-node:components:DockerNode", name, {}, opts);
-    const { node, privateKey, imageVolumeId, guard } = args;
+    const { node, privateKey, imageVolumeId, guard, recorded, repairs } = args;
     const machine = new VirtualMachine(name, { node, imageVolumeId, guard }, { parent: this });
-    const hostArgs = { node, privateKey, machine: machine.vm };
+    const hostArgs = { node, privateKey, machine: machine.vm, recorded, repairs };
     const dockerHost = new DockerHost(name, hostArgs, { parent: this, dependsOn: [machine] });
     this.dockerProvider = createProvider(name, node, dockerHost, this);
     const platform = {

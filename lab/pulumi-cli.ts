@@ -33,8 +33,8 @@ async function main(args: string[]): Promise<number> {
   if (!runsProgram(args)) return run(cli, [...args, ...where]);
   const host = new grpc.Server();
   const file = process.env[PROGRAM_VARIABLE] ?? join(__dirname, "../index");
-  const { default: program } = (await import(file)) as { default: () => object };
-  const inline = async (): Promise<object> => Promise.resolve({ ...program() });
+  const { default: program } = (await import(file)) as { default: () => object | Promise<object> };
+  const inline = async (): Promise<object> => ({ ...(await program()) });
   host.addService(LanguageRuntimeService, new LanguageServer(inline));
   const client = `--client=127.0.0.1:${await listen(host)}`;
   try {

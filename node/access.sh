@@ -8,24 +8,32 @@
 SCRIPT=access
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=check.sh
+declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 
 DOCKER_GROUP_MEMBERS="${DOCKER_GROUP_MEMBERS:-}" NODE_USER="${NODE_USER:-}" AUTHORIZED_KEYS="${AUTHORIZED_KEYS:-}"
 readonly DECLARED="$ROOT_DIR/var/lib/docker-node/authorized_keys"
-readonly SSHD="$ROOT_DIR/etc/ssh/sshd_config.d/10-docker-node.conf"
+readonly GROUP="$ROOT_DIR/etc/group" SSHD="$ROOT_DIR/etc/ssh/sshd_config.d/10-docker-node.conf"
 # One connection, or session, a resource: kreuzwerker/terraform-provider-docker#262 meets the default of 10:30:100 and 10.
 readonly MAX_STARTUPS=100:30:200 MAX_SESSIONS=50
 
 members() { getent group docker | cut -d: -f4 | tr , '\n' | sed '/^$/d' | sort; }
 declared() { tr -s ' ' '\n' <<<"$DOCKER_GROUP_MEMBERS" | sed '/^$/d' | sort -u; }
 
+group_member() { gpasswd "$1" "$2" docker >/dev/null; }
+
 group_members() {
   local user
-  getent group docker >/dev/null || fail "there is no group docker: is docker installed?"
+  if ! getent group docker >/dev/null; then
+    checking || fail "there is no group docker: is docker installed?"
+    differs "$GROUP" docker "" "$DOCKER_GROUP_MEMBERS"
+    return
+  fi
   for user in $(declared); do
     getent passwd "$user" >/dev/null || fail "DOCKER_GROUP_MEMBERS: there is no user $user"
   done
-  for user in $(comm -13 <(members) <(declared)); do gpasswd -a "$user" docker >/dev/null; done
-  for user in $(comm -23 <(members) <(declared)); do gpasswd -d "$user" docker >/dev/null; done
+  for user in $(comm -13 <(members) <(declared)); do put_right "$GROUP" docker "" "$user" group_member -a "$user"; done
+  for user in $(comm -23 <(members) <(declared)); do put_right "$GROUP" docker "$user" "" group_member -d "$user"; done
 }
 
 # Cloud-init writes keys on a first boot only, so a change of them has to come this way. A file without any would lock us out.
@@ -77,7 +85,7 @@ ssh_limits() {
 enable_services() {
   local unit
   for unit in containerd.service docker.socket docker.service; do
-    systemctl is-enabled --quiet "$unit" || systemctl enable --quiet "$unit"
+    systemctl is-enabled --quiet "$unit" || put_right systemd "$unit" disabled enabled systemctl enable --quiet "$unit"
   done
 }
 
@@ -89,6 +97,7 @@ main() {
   cloud_init
   ssh_limits
   enable_services
+  ! checking || return 0
   list=$(declared | sed 's/.*/"&"/' | paste -sd, -)
   json_object "dockerGroup:=[$list]" "maxStartups=$MAX_STARTUPS" "maxSessions:=$MAX_SESSIONS"
 }

@@ -41,9 +41,11 @@ apt_holder() {
 
 # need_command COMMAND PACKAGE
 need_command() {
-  ! command -v "$1" >/dev/null || return 0
+  command -v "$1" >/dev/null || put_right packages "$2" "" installed install_command "$2"
+}
+install_command() {
   apt_get update
-  apt_get install --no-install-recommends "$2"
+  apt_get install --no-install-recommends "$1"
 }
 
 # deb_source URI SUITES COMPONENTS KEYRING prints one deb822 stanza.
@@ -73,8 +75,8 @@ use_distribution_mirror() {
     write_if_changed "$file" 0644 <<<"$text"
   fi
   for stock in "$apt/sources.list" "$apt/sources.list.d/ubuntu.sources" "$apt/sources.list.d/debian.sources"; do
-    if [[ -n $1 && -e $stock ]]; then mv -f "$stock" "$stock.disabled"; fi
-    if [[ -z $1 && -e $stock.disabled ]]; then mv -f "$stock.disabled" "$stock"; fi
+    if [[ -n $1 && -e $stock ]]; then put_right "$stock" "" present absent mv -f "$stock" "$stock.disabled"; fi
+    if [[ -z $1 && -e $stock.disabled ]]; then put_right "$stock" "" absent present mv -f "$stock.disabled" "$stock"; fi
   done
-  if [[ -z $1 ]]; then rm -f "$file"; fi
+  if [[ -z $1 ]]; then put_right "$file" "" present absent rm -f "$file"; fi
 }

@@ -9,6 +9,8 @@
 SCRIPT=daemon
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=check.sh
+declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/config.sh
 declare -F config >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/config.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/validate.sh
@@ -17,6 +19,8 @@ declare -F validate_daemon_json >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/val
 declare -F restart >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/service.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/checks.sh
 declare -F check_keys >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/checks.sh"
+# shellcheck source-path=SCRIPTDIR source=daemon/differences.sh
+declare -F report_differences >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/differences.sh"
 
 HEALTH_TIMEOUT="${HEALTH_TIMEOUT:-120}" DATA_LOSS_CONFIRMED="${DATA_LOSS_CONFIRMED:-}"
 RELOADABLE="${RELOADABLE:-}" DOCKER0_KEYS="${DOCKER0_KEYS:-}"
@@ -119,9 +123,13 @@ bring_in_force() {
 swap() { mv -fT "$CANDIDATE" "$CURRENT" && sync "$FOLDER"; }
 
 main() {
-  local changed output
   begin_change
   require DAEMON_JSON
+  if checking; then report_differences; else bring_to_declared; fi
+}
+
+bring_to_declared() {
+  local changed output
   recover
   write_if_changed "$CANDIDATE" 0644 <<<"$DAEMON_JSON"
   output=$(config normal "$CANDIDATE" 2>&1) || refuse "DAEMON_JSON is not a JSON object" "$(tail -n 1 <<<"$output")"

@@ -15,18 +15,10 @@ key_is_expected() {
 }
 
 use_official_repository() {
-  local url text download="$KEYRING.download"
+  local url text
   url=${DOCKER_MIRROR:-https://download.docker.com/linux/$(os_release ID)}
   need_command gpg gpg
-  if ! key_is_expected "$KEYRING"; then
-    need_command curl curl
-    mkdir -p "${KEYRING%/*}"
-    text=$(curl -fsSL --retry 5 --max-time 60 -o "$download" "${url%/}/gpg" 2>&1) ||
-      fail "the repository key could not be had from ${url%/}/gpg" "$text"
-    key_is_expected "$download" || fail "refused: ${url%/}/gpg is not exactly the key $REPOSITORY_KEY_FINGERPRINT"
-    chmod 0644 "$download"
-    mv -fT "$download" "$KEYRING"
-  fi
+  key_is_expected "$KEYRING" || put_right "$KEYRING" key "" "$REPOSITORY_KEY_FINGERPRINT" fetch_key "${url%/}/gpg"
   text=$(deb_source "${url%/}" "$(os_release VERSION_CODENAME)" stable /etc/apt/keyrings/docker.asc)
   text+=$'\n'"Architectures: $(dpkg --print-architecture)"
   # The same repository under another file's Signed-By is an error to apt, which then reads no source at all.
@@ -35,13 +27,27 @@ use_official_repository() {
   write_if_changed "$SOURCES/docker.sources" 0644 <<<"$text"
 }
 
-mark_unread() { write_if_changed "$UNREAD" 0644 <<<'apt-get update is due'; }
+fetch_key() { # URL
+  local text download="$KEYRING.download"
+  need_command curl curl
+  mkdir -p "${KEYRING%/*}"
+  text=$(curl -fsSL --retry 5 --max-time 60 -o "$download" "$1" 2>&1) || fail "the repository key could not be had from $1" "$text"
+  key_is_expected "$download" || fail "refused: $1 is not exactly the key $REPOSITORY_KEY_FINGERPRINT"
+  chmod 0644 "$download"
+  mv -fT "$download" "$KEYRING"
+}
+
+mark_unread() { checking || write_if_changed "$UNREAD" 0644 <<<'apt-get update is due'; }
 
 # set_aside MIRROR OURS: no source of Docker's packages but ours, whatever its file is called.
 set_aside() {
   local found
   found=$(docker_sources list "$1" "$2")
   [[ -n $found ]] || return 0
+  if checking; then
+    while read -r found; do differs "$found" "Docker's repository" present absent; done <<<"$found"
+    return
+  fi
   mark_unread
   docker_sources remove "$1" "$2" >/dev/null
   log "took Docker's repository out of ${found//$'\n'/ }; a copy is in /var/lib/docker-node/apt"

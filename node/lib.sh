@@ -27,8 +27,11 @@ require() {
 # How long a run may take and may wait for another one, in seconds. The graph says both, from the limits of its steps.
 LIMIT="${LIMIT:-1800}" LOCK_TIMEOUT="${LOCK_TIMEOUT:-1800}"
 
-# begin_change: what every script calls that changes something, before it does.
+# begin_change: what every script calls that changes something, before it does. With MODE=check it only says what (check.sh).
+MODE="${MODE:-apply}"
+checking() { [[ $MODE == check ]]; }
 begin_change() {
+  ! checking || return 0
   hold_node
   limit_run
 }
@@ -112,6 +115,7 @@ write_if_changed() {
   if [[ -f $path && ! -L $path && $(stat -c %a "$path") == "${mode#0}" ]] && cmp -s "$path" <(printf %s "$text"); then
     return 0
   fi
+  if checking; then file_differs "$path" "$mode" "$text" && return 0; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf %s "$text" >"$temporary")
   chmod "$mode" "$temporary"

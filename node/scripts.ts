@@ -43,17 +43,29 @@ export function shellQuote(value: string): string {
  * input keeps values out of the process list and away from sshd's AcceptEnv (pulumi-command#48).
  */
 export function renderScript(script: ScriptName, variables: ShellVariables): string {
-  const prelude = Object.entries(variables)
+  return [...assignments(variables), ...parts(script).map(readPart)].join("\n");
+}
+
+/** A line for each variable. */
+export function assignments(variables: ShellVariables): string[] {
+  return Object.entries(variables)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${shellQuote(String(value))}`);
-  return [...prelude, ...parts(script).map(read)].join("\n");
 }
 
 /** Some scripts have functions in a file of their own, or share one; all have the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
-  storage: ["apt"],
-  install: ["apt", "docker-repository"],
-  daemon: ["daemon/config", "daemon/validate", "daemon/service", "daemon/checks"],
+  storage: ["check", "apt"],
+  install: ["check", "apt", "docker-repository", "packages"],
+  daemon: [
+    "check",
+    "daemon/config",
+    "daemon/validate",
+    "daemon/service",
+    "daemon/checks",
+    "daemon/differences",
+  ],
+  access: ["check"],
   "recovery/platform": ["daemon/validate"],
   "recovery/volume": ["backup/digest"],
   "recovery/rehearsal": ["backup/digest"],
@@ -69,6 +81,7 @@ export function parts(script: ScriptName): string[] {
   return ["lib", ...(LIBRARIES[script] ?? []), script];
 }
 
-function read(name: string): string {
+/** Text of a file of `node/`, named without `.sh`. */
+export function readPart(name: string): string {
   return readFileSync(join(__dirname, `${name}.sh`), "utf8");
 }

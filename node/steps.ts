@@ -18,11 +18,20 @@ export interface Script {
 /** Seconds a script may take that waits for apt: a first boot's jobs hold its locks for many minutes. */
 const APT_SECONDS = 1800;
 
-/** Seconds to connect: 60 attempts, some five seconds apart, as when a machine boots again. */
+/** Seconds to connect, as when a machine boots again. */
 const CONNECT_SECONDS = 300;
 
 /** Seconds the first connection may take: the machine boots for the first time. */
 const FIRST_CONNECT_SECONDS = 900;
+
+/** Seconds between two attempts of the command plugin, after some that grow to it. */
+const DIAL_SECONDS = 5;
+
+/** Attempts to connect. Without a limit the plugin (1.2.1) would not say why an attempt failed, and never give up. */
+export const DIALS = {
+  each: CONNECT_SECONDS / DIAL_SECONDS,
+  first: FIRST_CONNECT_SECONDS / DIAL_SECONDS,
+} as const;
 
 /**
  * The one place where limits come from. A script ends itself on the node after `limit` seconds, and waits at most

@@ -8,6 +8,8 @@
 SCRIPT=storage
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=check.sh
+declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 # shellcheck source-path=SCRIPTDIR source=apt.sh
 declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
 
@@ -86,37 +88,48 @@ claim_disk() {
 # directory, is taken away by the drop-in: RequiresMountsFor orders and requires the mount, the assertion catches an fstab
 # without it. `prjquota` has to be there at mount time, XFS cannot turn it on by remounting.
 declare_mount() {
-  local uuid line text reload=no
+  local uuid line text found reload=no
   uuid=$(blkid -p -o value -s UUID "$1")
   line="UUID=$uuid $DATA_ROOT xfs defaults,prjquota,nofail,x-systemd.device-timeout=30s 0 0"
   text=$(awk -v at="$DATA_ROOT" '$1 ~ /^#/ || $2 != at' "$FSTAB")
   if ! grep -qxF "$line" "$FSTAB"; then
-    write_if_changed "$FSTAB" 0644 <<<"$text"$'\n'"$line"
+    found=$(awk -v at="$DATA_ROOT" '$1 !~ /^#/ && $2 == at' "$FSTAB")
+    put_right "$FSTAB" "$DATA_ROOT" "$found" "$line" write_if_changed "$FSTAB" 0644 <<<"$text"$'\n'"$line"
     reload=yes
   fi
   write_if_changed "$DROP_IN" 0644 <<<"[Unit]"$'\n'"RequiresMountsFor=$DATA_ROOT"$'\n'"AssertPathIsMountPoint=$DATA_ROOT"
-  [[ $CHANGED == no && $reload == no ]] || systemctl daemon-reload
+  checking || [[ $CHANGED == no && $reload == no ]] || systemctl daemon-reload
 }
 
 prepare_disk() {
-  local disk mounted output
+  local disk mounted
+  if checking; then DEVICE_TIMEOUT=0; fi
   wait_for "$DEVICE_TIMEOUT" lsblk -dnro NAME "$DOCKER_DISK" >/dev/null 2>&1 || fail "there is no disk $DOCKER_DISK"
   need_command mkfs.xfs xfsprogs
   disk=$(lsblk -dnrpo NAME "$DOCKER_DISK")
   refuse_unsuitable "$disk"
   mounted=$(findmnt -nfro SOURCE --mountpoint "$DATA_ROOT" || true)
   [[ -z $mounted || $mounted == "$disk" ]] || fail "refused: $DATA_ROOT is mounted from $mounted, not from $DOCKER_DISK"
-  [[ -n $mounted ]] || claim_disk "$disk"
+  [[ -n $mounted ]] || checking || claim_disk "$disk"
   declare_mount "$disk"
-  mkdir -p "$ROOT_DIR$DATA_ROOT"
-  [[ -n $mounted ]] || output=$(mount "$DATA_ROOT" 2>&1) || fail "mounting $DATA_ROOT failed" "$output"
+  [[ -n $mounted ]] || put_right /proc/mounts "$DATA_ROOT" "" "$disk" mount_disk
+  if checking; then
+    [[ -z $mounted ]] || has_quota || differs /proc/mounts "$DATA_ROOT" "$(mount_fact OPTIONS)" prjquota "until it is mounted anew"
+    return
+  fi
   rescan "${disk##*/}"
   grow_filesystem "$disk" xfs "$DATA_ROOT"
-  [[ $(mount_fact OPTIONS) =~ (^|,)p(rj)?quota(,|$) ]] ||
-    fail "$DATA_ROOT is mounted without prjquota; /etc/fstab has it now: stop docker and unmount, or reboot"
+  has_quota || fail "$DATA_ROOT is mounted without prjquota; /etc/fstab has it now: stop docker and unmount, or reboot"
+}
+
+mount_disk() {
+  local output
+  mkdir -p "$ROOT_DIR$DATA_ROOT"
+  output=$(mount "$DATA_ROOT" 2>&1) || fail "mounting $DATA_ROOT failed" "$output"
 }
 
 mount_fact() { findmnt -nfro "$1" -T "$DATA_ROOT"; }
+has_quota() { [[ $(mount_fact OPTIONS) =~ (^|,)p(rj)?quota(,|$) ]]; }
 
 report() {
   local filesystem uuid device ftype=1 pquota=false
@@ -125,7 +138,7 @@ report() {
   # sda and sdb may change places at a boot, a UUID stays.
   device=${uuid:+/dev/disk/by-uuid/$uuid}
   if [[ $filesystem == xfs ]]; then ftype=$(xfs_info "$(mount_fact TARGET)" | sed -n 's/.*ftype=\([01]\).*/\1/p'); fi
-  if [[ $(mount_fact OPTIONS) =~ (^|,)p(rj)?quota(,|$) ]]; then pquota=true; fi
+  if has_quota; then pquota=true; fi
   [[ $ftype == 1 ]] || fail "refused: $DATA_ROOT is XFS with ftype=0, on which overlay2 does not work"
   json_object "filesystem=$filesystem" "pquota:=$pquota" "ftype:=$ftype" "device=${device:-$(mount_fact SOURCE)}"
 }
@@ -134,8 +147,9 @@ main() {
   begin_change
   [[ $DATA_ROOT =~ ^/[A-Za-z0-9/._-]+$ ]] || fail "DATA_ROOT is not a plain absolute path: $DATA_ROOT"
   use_distribution_mirror "$DISTRIBUTION_MIRROR"
-  if [[ $GROW_ROOT == true ]]; then grow_root; fi
+  if [[ $GROW_ROOT == true ]]; then checking || grow_root; fi
   if [[ -n $DOCKER_DISK ]]; then prepare_disk; fi
+  ! checking || return 0
   mkdir -p "$ROOT_DIR$DATA_ROOT"
   report
 }

@@ -1,25 +1,8 @@
 /** What a change of a node script's standard input means: its variables, and the daemon.json among them. */
 import { HIDING_KEYS, IMAGE_STORE, reloadableKeys } from "../../config/daemon";
+import { splitStdin } from "../../node/stdin";
 import { lineDiff } from "./line-diff";
 import type { Properties, Value } from "./model";
-
-/** The first line of every script of `node/`; before it come the variables (components/shell.ts). */
-const SCRIPT_BEGINS = "# shellcheck shell=bash";
-
-/** Standard input, parted. */
-export interface Stdin {
-  readonly variables: string;
-  readonly script: string;
-}
-
-/** Parts standard input into variables and script; undefined when it is no node script's. */
-export function splitStdin(stdin: Value | undefined): Stdin | undefined {
-  if (typeof stdin !== "string") return undefined;
-  const lines = stdin.split("\n");
-  const at = lines.indexOf(SCRIPT_BEGINS);
-  if (at < 0) return undefined;
-  return { variables: lines.slice(0, at).join("\n"), script: lines.slice(at).join("\n") };
-}
 
 /** The variables by name, quoting undone (the inverse of `shellQuote`). */
 export function variablesOf(stdin: Value | undefined): Readonly<Record<string, string>> {
@@ -35,7 +18,9 @@ export function stdinDiff(before: Value | undefined, after: Value | undefined): 
   const [old, now] = [splitStdin(before), splitStdin(after)];
   if (!old || !now) return ["standard input changed"];
   const lines = old.variables === now.variables ? [] : lineDiff(old.variables, now.variables);
-  return old.script === now.script ? lines : [...lines, "script text changed"];
+  if (old.script !== now.script) lines.push("script text changed");
+  if (old.repairs !== now.repairs) lines.push("runs again: the node was changed by hand");
+  return lines;
 }
 
 /** What a change of daemon.json does to the daemon. */

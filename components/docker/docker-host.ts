@@ -1,6 +1,5 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { bareKey, sshEndpoint } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 import {
   accessStep,
@@ -11,9 +10,10 @@ import {
   storageStep,
   type Script,
 } from "../../node/steps";
+import type { CheckedStep } from "../../node/checks";
+import type { RecordedNode } from "../../node/recorded";
+import { connect, firstConnection, pinnedKey, type Connection } from "./gate";
 import { runNodeScript } from "./node-script";
-
-type Connection = command.types.input.remote.ConnectionArgs;
 
 export interface DockerHostArgs {
   /** The node, as configured. */
@@ -22,6 +22,10 @@ export interface DockerHostArgs {
   privateKey: pulumi.Input<string>;
   /** The machine Docker runs on. */
   machine: pulumi.Resource;
+  /** What the state has of it; undefined for a new one. */
+  recorded?: RecordedNode;
+  /** What makes a step run again to repair the node; see node/stdin.ts. */
+  repairs?: Readonly<Partial<Record<CheckedStep, string>>>;
 }
 
 /** What the running daemon says of itself; `node/daemon.sh` prints it. */
@@ -48,11 +52,9 @@ export class DockerHost extends pulumi.ComponentResource {
     // The type has its old name: it is part of every URN below it, which stacks that exist have in their state.
     super("docker-node:components:DockerEngine", name, {}, opts);
     const ready = waitUntilReady(name, args, this);
-    this.hostKey = args.node.ssh.hostKey
-      ? pulumi.output(bareKey(args.node.ssh.hostKey))
-      : ready.stdout;
+    this.hostKey = pinnedKey(args.node, ready);
     this.connection = { ...connect(args.node, args.privateKey), hostKey: this.hostKey };
-    const step = this.stepper(name, args.machine);
+    const step = this.stepper(name, args);
     const boot = step("boot", bootStep(args.node), ready);
     const storage = step("storage", storageStep(args.node), boot);
     const install = step("install", installStep(args.node), storage);
@@ -62,50 +64,32 @@ export class DockerHost extends pulumi.ComponentResource {
     this.registerOutputs({ hostKey: this.hostKey, facts: this.facts });
   }
 
-  private stepper(name: string, machine: pulumi.Resource) {
+  private stepper(name: string, { machine, repairs = {} }: DockerHostArgs) {
     const { connection } = this;
     return (step: string, script: Script, after: pulumi.Resource): command.remote.Command =>
       runNodeScript(
         `${name}-${step}`,
-        { ...script, connection, machine },
+        { ...script, connection, machine, repairs: repairs[step as CheckedStep] },
         { parent: this, dependsOn: [after] },
       );
   }
 }
 
 /**
- * The one gate in front of everything on the node. It dials without limit (pulumi-command#234), then waits
+ * The one gate in front of everything on the node. It dials for as long as a first boot may take (pulumi-command#234), then waits
  * for cloud-init and prints the host key. Learned once: a newer program does not run it again.
  */
 function waitUntilReady(
   name: string,
-  { node, privateKey, machine }: DockerHostArgs,
+  { node, privateKey, machine, recorded }: DockerHostArgs,
   parent: pulumi.Resource,
 ): command.remote.Command {
-  const connection = {
-    ...connect(node, privateKey),
-    dialErrorLimit: -1,
-    hostKey: node.ssh.hostKey,
-  };
+  const connection = pulumi.secret(privateKey).apply((key) => firstConnection(node, key, recorded));
   return runNodeScript(
     `${name}-ready`,
     { ...readyStep(), connection, machine },
     { parent, dependsOn: [machine], ignoreChanges: ["create", "stdin"] },
   );
-}
-
-/** One shape for every command: a connection that differs runs its command again (pulumi-command#447). */
-export function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Connection {
-  const { host, port } = sshEndpoint(node);
-  return {
-    host,
-    port,
-    user: node.ssh.user,
-    privateKey: pulumi.secret(privateKey),
-    // A delay that grows to 5 s between attempts: enough for a reboot, some four minutes.
-    dialErrorLimit: 60,
-    perDialTimeout: 30,
-  };
 }
 
 function parseFacts(stdout: string): DaemonFacts {

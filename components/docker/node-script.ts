@@ -1,6 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { livesOn } from "../shared/lifetime";
+import { withRepairs } from "../../node/stdin";
 import { renderScript, type ScriptName, type ShellVariables } from "../../node/scripts";
 
 export interface NodeScriptArgs {
@@ -13,6 +14,8 @@ export interface NodeScriptArgs {
   machine: pulumi.Resource;
   /** Longest time it may take, such as "20m". */
   timeout: string;
+  /** What makes it run again to repair the node; see node/stdin.ts. */
+  repairs?: string;
 }
 
 /**
@@ -21,7 +24,7 @@ export interface NodeScriptArgs {
  */
 export function runNodeScript(
   name: string,
-  { script, variables, connection, machine, timeout }: NodeScriptArgs,
+  { script, variables, connection, machine, timeout, repairs }: NodeScriptArgs,
   opts: pulumi.CustomResourceOptions,
 ): command.remote.Command {
   return new command.remote.Command(
@@ -29,7 +32,9 @@ export function runNodeScript(
     {
       connection,
       create: "sudo -n bash -s",
-      stdin: pulumi.output(variables).apply((values) => renderScript(script, values)),
+      stdin: pulumi
+        .output(variables)
+        .apply((values) => withRepairs(renderScript(script, values), repairs)),
       // Off: sshd's AcceptEnv refuses the variables, with a warning on every update (pulumi-command#430).
       addPreviousOutputInEnv: false,
       logging: command.remote.Logging.Stderr,

@@ -42,7 +42,7 @@ export function selectStack(lab: Lab, stackName: string): Promise<Stack> {
     workspace: "project",
     projectName: "docker-node",
     stackName,
-    program: async () => Promise.resolve({ ...program() }),
+    program: async () => ({ ...(await program()) }),
   });
 }
 

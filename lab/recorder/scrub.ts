@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { homedir, tmpdir } from "node:os";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { splitStdin } from "../../commands/plan/daemon-diff";
+import { splitStdin } from "../../node/stdin";
 
 type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
 type State = NonNullable<Step["old"]>;

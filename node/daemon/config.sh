@@ -7,7 +7,9 @@
 #   config effect OLD NEW KEYS  reload or restart; KEYS are what a reload takes over
 #   config layout FILE DRIVER   where data is; DRIVER is what docker uses now, and goes on using where a file says nothing
 #   config needs FILE           what has to be on the node: "KEY file|socket|command PATH" a line
-#   config unlike FILE <INFO    what docker says of itself (docker info, JSON) that is not what the file says, a line each
+#   config unlike FILE <INFO    what docker says of itself (docker info, JSON) that is not what the file says: a row of key,
+#                               what docker has and what the file has, tabs between them
+#   config differences OLD NEW  what differs, the same, down to the last key: log-opts.max-file
 # An absent or empty file is {}, as it is to dockerd.
 
 # The image store is a key of its own: a reload takes over the rest of `features`, not this one. A key that was taken out stays in
@@ -88,7 +90,15 @@ def declared(key):
 def unlike():
     for key, found in told(json.loads(sys.stdin.read() or "{}")).items():
         if key in value and declared(key) != found:
-            yield f"{key}: the file has {json.dumps(declared(key))}, dockerd has {json.dumps(found)}"
+            yield "\t".join([key, json.dumps(found), json.dumps(declared(key))])
+
+def differences(found, declared, path=""):
+    for key in sorted({*found, *declared}):
+        sides = [side.get(key) for side in (found, declared)]
+        if all(isinstance(side, dict) for side in sides):
+            yield from differences(*sides, f"{path}{key}.")
+        elif sides[0] != sides[1] or (key in found) != (key in declared):
+            yield "\t".join([path + key, *(json.dumps(side[key]) if key in side else "" for side in (found, declared))])
 
 if command == "normal":
     print(json.dumps(read(path), sort_keys=True, separators=(",", ":")))
@@ -100,6 +110,8 @@ elif command == "changed":
     print(*changed(flat(read(rest[0]))))
 elif command == "effect":
     print(effect(flat(read(rest[0])), *rest[1:]))
+elif command == "differences":
+    print(*differences(read(path), read(rest[0])), sep="\n")
 elif command == "layout":
     print(*layout(rest[0]))
 elif command == "needs":

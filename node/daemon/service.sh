@@ -40,7 +40,10 @@ complaint() {
 }
 
 # Values in force that are not those of the file, a line each; nothing when dockerd does what the file says.
-unlike() { docker_cli info --format '{{json .}}' 2>/dev/null | config unlike "$CURRENT" || true; }
+unlike() {
+  docker_cli info --format '{{json .}}' 2>/dev/null | config unlike "$CURRENT" |
+    awk -F '\t' 'NF { print $1 ": the file has " $3 ", dockerd has " $2 }' || true
+}
 
 # With userns-remap docker's root ends in the ids it maps to, 231072.231072.
 remapped() {

@@ -22,7 +22,7 @@ async function scripts(): Promise<Record<string, string | { readonly value: stri
       "docker-node:agentSecret": "a-secret-of-some-length",
     },
   });
-  program();
+  await program();
   await settle(recorder);
   const commands = recorder.all("command:remote:Command");
   return Object.fromEntries(commands.map((c) => [c.name, c.inputs.stdin as string]));

@@ -43,7 +43,7 @@ describe("the program", () => {
   async function created(options: PreviewOptions = {}): Promise<string[]> {
     const raw = settings();
     loadSettings(raw);
-    const stack = await bare.open("program", async () => Promise.resolve({ ...program() }));
+    const stack = await bare.open("program", async () => ({ ...(await program()) }));
     await stack.setAllConfig(stackConfig(raw));
     const steps = new Steps();
     await stack.preview({ ...options, onEvent: steps.onEvent });

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as state from "@pulumi/pulumi/runtime/state";
+import * as runtimeState from "@pulumi/pulumi/runtime/state";
+import type { State } from "../../node/recorded";
 
 /** A resource as Pulumi was asked for it. */
 export interface Recorded {
@@ -40,9 +41,12 @@ function stdoutOf(stdin: string): string {
   return stdin.includes("PACKAGE_SOURCE=") || stdin.includes("DOCKER_DISK=") ? "{}" : HOST_KEY;
 }
 
-/** Records every resource; an invoke is an error, since nothing may ask a provider that is not there yet. */
+/** Records every resource; an invoke of a provider is an error, since nothing may ask one that is not there yet. */
 export class Recorder implements pulumi.runtime.Mocks {
   readonly resources: Recorded[] = [];
+
+  /** @param state resources of the stack's last deployment; undefined: there was none */
+  constructor(private readonly state?: State) {}
 
   newResource(args: pulumi.runtime.MockResourceArgs): {
     id: string;
@@ -63,8 +67,15 @@ export class Recorder implements pulumi.runtime.Mocks {
     return { id, state: { ...inputs, ...computed } };
   }
 
-  call(args: pulumi.runtime.MockCallArgs): never {
-    throw new Error(`unexpected invoke of ${args.token}`);
+  /** Pulumi itself is asked for the stack's state; anything else is an error. */
+  call({ token }: pulumi.runtime.MockCallArgs): Record<string, unknown> {
+    const outputs = {
+      "pulumi:pulumi:readStackOutputs": this.state && { contract: 1 },
+      "pulumi:pulumi:readStackResourceOutputs": this.state,
+    }[token];
+    if (token === "pulumi:pulumi:readStackOutputs") return { outputs: outputs ?? {} };
+    if (outputs) return { outputs };
+    throw new Error(`unexpected invoke of ${token}`);
   }
 
   /** The one resource of a type, optionally by name. */
@@ -84,6 +95,8 @@ export class Recorder implements pulumi.runtime.Mocks {
 export interface RunOptions {
   preview?: boolean;
   config?: Record<string, string>;
+  /** Resources of the stack's last deployment; default: there was none. */
+  state?: State;
 }
 
 /** What production needs to be backed up; a test may set its own. */
@@ -97,9 +110,10 @@ const SECRETS = {
 export async function startPulumi({
   preview = false,
   config = {},
+  state,
 }: RunOptions = {}): Promise<Recorder> {
-  const recorder = new Recorder();
-  await pulumi.runtime.setMocks(recorder, "docker-node", "test", preview);
+  const recorder = new Recorder(state);
+  await pulumi.runtime.setMocks(recorder, "docker-node", "test", preview, "organization");
   const nothing = (): Promise<void> => Promise.resolve();
   getStore().callbacks = { registerResourceHook: nothing, awaitStackRegistrations: nothing };
   pulumi.runtime.setAllConfig({ ...SECRETS, ...config }, [
@@ -111,7 +125,7 @@ export async function startPulumi({
 }
 
 /** Of the SDK's mocks only the monitor knows no hooks: here they are declared, and nobody calls them. */
-const { getStore } = state as unknown as { getStore: () => { callbacks?: object } };
+const { getStore } = runtimeState as unknown as { getStore: () => { callbacks?: object } };
 
 /** The SDK's own way to wait for registrations under way; exported, but marked internal. */
 const { waitForRPCs } = pulumi.runtime as unknown as { waitForRPCs: () => Promise<void> };

@@ -30,7 +30,7 @@ async function run({ ssh, ...override }: Override, preview = false): Promise<Rec
       "docker-node:agentSecret": "a-secret-of-some-length",
     },
   });
-  program();
+  await program();
   await settle(recorder);
   return recorder;
 }

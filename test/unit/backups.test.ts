@@ -184,7 +184,7 @@ async function run(
       ...config,
     },
   });
-  program();
+  await program();
   await settle(recorder);
   return recorder;
 }

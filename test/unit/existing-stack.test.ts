@@ -4,7 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { merge, type RawSettings } from "../../config/load";
 import program from "../../index";
 import { privateKey } from "../support/key";
-import { settle, startPulumi } from "../support/mocks";
+import type { State } from "../../node/recorded";
+import { HOST_KEY, settle, startPulumi } from "../support/mocks";
 
 /**
  * A stack that was made before the program got its present layout. What Pulumi was given then, with the same stack file, is what
@@ -60,7 +61,9 @@ let now: readonly Resource[];
 beforeAll(async () => {
   const ssh = { "proj-docker02": { ssh: key.ssh } };
   const { proxmox, nodes } = BEFORE.config;
+  process.env.DOCKER_NODE_DRIFT = "off";
   const recorder = await startPulumi({
+    state: stateBefore(),
     config: {
       "docker-node:proxmox": JSON.stringify(proxmox),
       "docker-node:nodes": JSON.stringify(merge(nodes, ssh)),
@@ -68,11 +71,27 @@ beforeAll(async () => {
       "docker-node:agentSecret": "a-secret-of-some-length",
     },
   });
-  program();
+  await program();
   await settle(recorder);
   now = recorder.resources;
   urns = [...getMonitor().getRegisteredResources().keys()];
 });
+afterAll(() => {
+  delete process.env.DOCKER_NODE_DRIFT;
+});
+
+/** As Pulumi has it of the last `up`. */
+function stateBefore(): State {
+  const text = JSON.stringify(BEFORE.resources);
+  const privateKeyText = JSON.stringify(readFileSync(key.file, "utf8"));
+  const resources = JSON.parse(text.replaceAll('"PRIVATE KEY"', privateKeyText)) as Resource[];
+  return Object.fromEntries(
+    resources.map(({ type, name, inputs }) => [
+      `urn:pulumi:test::docker-node::${type}::${name}`,
+      { type, outputs: name.endsWith("-ready") ? { ...inputs, stdout: HOST_KEY } : inputs },
+    ]),
+  );
+}
 
 const nameOf = ({ type, name }: Resource): string => `${type} ${name}`;
 

@@ -68,7 +68,7 @@ describe("the primary node", () => {
         "docker-node:agentSecret": "a-secret-of-some-length",
       },
     });
-    const { nodes } = program();
+    const { nodes } = await program();
     await settle(recorder);
     const asked = recorder.all("command:remote:Command").filter((c) => /-primary$/.test(c.name));
     expect(asked.map(({ name }) => name)).toEqual(["proj-docker02-primary"]);
@@ -238,7 +238,7 @@ describe("cloud images", () => {
     const recorder = await startPulumi({
       config: Object.fromEntries(config) as Record<string, string>,
     });
-    program();
+    await program();
     await settle(recorder);
     const { inputs } = recorder.find("proxmoxve:download/file:File");
     expect(inputs).toMatchObject({ nodeName: "pve01" });

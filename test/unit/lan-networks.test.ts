@@ -34,7 +34,7 @@ async function run(override: object): Promise<Recorder> {
   const recorder = await startPulumi({
     config: Object.fromEntries(values) as Record<string, string>,
   });
-  program();
+  await program();
   await settle(recorder);
   return recorder;
 }

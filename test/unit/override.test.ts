@@ -22,7 +22,7 @@ async function run(override: unknown): Promise<Recorder> {
       "docker-node:agentSecret": "a-secret-of-some-length",
     },
   });
-  program();
+  await program();
   await settle(recorder);
   return recorder;
 }

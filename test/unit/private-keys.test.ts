@@ -153,7 +153,7 @@ describe("the program", () => {
       },
     });
     try {
-      program();
+      await program();
     } finally {
       await settle(recorder);
       run.resources = recorder.resources.length;

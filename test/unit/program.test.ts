@@ -39,7 +39,7 @@ async function run(
     "docker-node:agentSecret": SECRET,
   };
   const recorder = await startPulumi({ preview, config });
-  const outputs = program();
+  const outputs = await program();
   await settle(recorder);
   return { recorder, outputs };
 }
@@ -147,7 +147,7 @@ describe("outputs", () => {
         "docker-node:proxmoxApiToken": "t",
       },
     });
-    const { nodes } = program();
+    const { nodes } = await program();
     await settle(recorder);
     expect(nodes[NODE]).toMatchObject({ agentUrl: undefined, agentFingerprint: undefined });
   });
@@ -235,7 +235,7 @@ describe("the machine", () => {
         "docker-node:agentSecret": SECRET,
       },
     });
-    program();
+    await program();
     await settle(recorder);
     expect(recorder.resources.filter((r) => r.type.includes("firewall"))).toEqual([]);
   });
@@ -252,7 +252,7 @@ test("a key of the stack that nobody reads stops everything, before anything is 
       "other:key": "of another namespace",
     },
   });
-  expect(() => program()).toThrow(/1 problem.*\n {2}defualts: not a key of this program/);
+  await expect(program()).rejects.toThrow(/1 problem.*\n {2}defualts: not a key of this program/);
   await settle(recorder);
   expect(recorder.resources).toEqual([]);
 });
@@ -271,12 +271,12 @@ describe("commands on the node", () => {
     }
   });
 
-  test("only the first dials without limit and without a pinned host key", async () => {
+  test("only the first dials for a first boot, and without a pinned host key", async () => {
     const { recorder } = await run();
     const connection = (step: string): unknown =>
       recorder.find("command:remote:Command", `${NODE}-${step}`).inputs.connection;
     expect(JSON.stringify(connection("ready"))).not.toContain(HOST_KEY);
-    expect(JSON.stringify(connection("ready"))).toContain('"dialErrorLimit":-1');
+    expect(JSON.stringify(connection("ready"))).toContain('"dialErrorLimit":180');
     for (const step of [...DOCKER_STEPS.slice(1), "backups-secrets", "agent-certificate"]) {
       expect(JSON.stringify(connection(step))).toContain(`"hostKey":"${HOST_KEY}"`);
     }
@@ -438,7 +438,7 @@ test("several nodes share the cluster's provider and the image, and have their o
       "docker-node:agentSecret": SECRET,
     },
   });
-  program();
+  await program();
   await settle(recorder);
   const count = (type: string): number => recorder.all(type).length;
   expect(count("pulumi:providers:proxmoxve")).toBe(1);

@@ -1,0 +1,55 @@
+/** Looks at nodes over SSH: what differs from what they were given. Reads only. */
+import { sshEndpoint, sshOptions } from "../config/node";
+import type { NodeConfig } from "../config/schema";
+import { CHECKED_STEPS, parseChecks, renderChecks, type Difference } from "../node/checks";
+import type { RecordedNode } from "../node/recorded";
+import { splitStdin } from "../node/stdin";
+import { ask } from "./process";
+import { asRoot } from "./ssh";
+
+/** What a look at a node found. */
+export interface Look {
+  readonly differences: readonly Difference[];
+  /** Why it, or a step of it, could not be looked at. */
+  readonly problems: readonly string[];
+}
+
+const NOTHING: Look = { differences: [], problems: [] };
+
+/** Seconds to connect, and for all of it. */
+const CONNECT_SECONDS = 10;
+const LIMIT_SECONDS = 30;
+
+/** Looks at a node by the host key it was learned with; what it has been given is what the state says. */
+export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<Look> {
+  const steps = CHECKED_STEPS.flatMap((step) => {
+    const given = splitStdin(recorded.stdin[step]);
+    return given ? [{ step, variables: given.variables }] : [];
+  });
+  if (steps.length === 0) return NOTHING;
+  const target = { user: node.ssh.user, ...sshEndpoint(node) };
+  const hostKey = node.ssh.hostKey ?? recorded.hostKey;
+  // OpenSSH takes the first value of an option.
+  const options = ["-o", `ConnectTimeout=${CONNECT_SECONDS}`, ...sshOptions(node, hostKey)];
+  const command = { ...asRoot(target, options, ["bash", "-s"]), limitMs: LIMIT_SECONDS * 1000 };
+  const { code, stdout, stderr } = await ask(command, renderChecks(steps));
+  if (code !== 0) return { ...NOTHING, problems: [unreachable(target.host, code, stderr)] };
+  const { differences, failed } = parseChecks(stdout);
+  return { differences, problems: failed.map((step) => complaint(step, stderr)) };
+}
+
+function unreachable(host: string, code: number | undefined, stderr: string): string {
+  if (code === undefined) return "ssh is not installed here: apt install openssh-client";
+  if (/REMOTE HOST IDENTIFICATION|Host key verification failed/.test(stderr))
+    return (
+      `the machine at ${host} has another host key than the one learned at the first connection, so nothing is run on it; ` +
+      "if it is meant to have it, declare it as ssh.hostKey"
+    );
+  const said = stderr.trim().split("\n").at(-1);
+  return `${host}: ${said ? said : `no answer within ${LIMIT_SECONDS} s`}`;
+}
+
+function complaint(step: string, stderr: string): string {
+  const line = stderr.split("\n").find((one) => one.startsWith(`docker-node: ${step}: `));
+  return line?.replace("docker-node: ", "") ?? `${step}: could not be checked`;
+}

@@ -1,0 +1,80 @@
+# shellcheck shell=bash
+# What differs between a node and what it was given. With MODE=check a script changes nothing, starts nothing and takes no lock:
+# what it would put right it prints, a line of JSON each, and nothing when all is as declared. Goes after lib.sh.
+#   {"step":"daemon","file":"/etc/docker/daemon.json","key":"log-opts.max-file","found":"\"9\"","declared":"\"3\""}
+# Empty is what is not there. `left` is there when a run would leave it, and says for what. Secrets are not among the values.
+
+readonly REPORTER='
+import collections, json, re, sys
+action, step, path, *rest = sys.argv[1:]
+
+def shown(key, text):
+    if text and re.search("token|password|secret", key, re.I):
+        return "[secret]"
+    return re.sub(r"(://)[^/@\s]*@", r"\1[secret]@", text)[:300]
+
+def say(key, found, declared, left=""):
+    line = {"step": step, "file": path, "key": key, "found": shown(key, found), "declared": shown(key, declared)}
+    print(json.dumps(line | ({"left": left} if left else {}), separators=(",", ":")))
+
+# The first word of a line is its key: Pin-Priority, MaxSessions, UUID.
+def by_key(text):
+    keys = collections.defaultdict(collections.Counter)
+    for line in filter(str.strip, text.splitlines()):
+        key, value = re.match(r"\s*([^\s:=]*)[\s:=]*(.*)", line).groups()
+        keys[key][value or key] += 1
+    return keys
+
+def compare(before, after):
+    found, declared = by_key(before), by_key(after)
+    for key in [*declared, *(key for key in found if key not in declared)]:
+        gone, missing = found[key] - declared[key], declared[key] - found[key]
+        if gone or missing:
+            say(key, "\n".join(gone.elements()), "\n".join(missing.elements()))
+
+if action == "rows":
+    for row in filter(None, sys.stdin.read().splitlines()):
+        say(*row.split("\t"), *rest)
+elif action == "lines":
+    with open(rest[0], errors="replace") as file:
+        compare(file.read(), rest[1])
+else:
+    say(*rest)
+'
+reporter() { # ACTION FILE ARGUMENT...
+  local action=$1 file=${2#"$ROOT_DIR"}
+  shift 2
+  python3 -c "$REPORTER" "$action" "$SCRIPT" "$file" "$@"
+}
+
+# differs FILE KEY FOUND DECLARED [LEFT]
+differs() { reporter one "$@"; }
+
+# rows_differ FILE [LEFT] <<<ROWS: key, found and declared, tabs between them.
+rows_differ() { reporter rows "$@"; }
+
+# put_right FILE KEY FOUND DECLARED COMMAND...: the command, or what it is for.
+put_right() {
+  if checking; then
+    differs "${@:1:4}"
+  else
+    "${@:5}"
+  fi
+}
+
+# file_differs PATH MODE TEXT: what write_if_changed would write.
+file_differs() {
+  local found
+  if [[ ! -f $1 || -L $1 ]]; then
+    differs "$1" '' "$([[ -L $1 ]] && echo link || echo absent)" present
+    return
+  fi
+  found=$(stat -c %a "$1")
+  [[ $found == "${2#0}" ]] || differs "$1" mode "0$found" "$2"
+  reporter lines "$1" "$1" "$3"
+}
+
+# The steps of a bundle (node/checks.ts) run in subshells; one that could not be checked has said why on standard error.
+checked() { # STEP STATUS
+  [[ $2 == 0 ]] || json_object "step=$1" "failed:=true"
+}

@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# How daemon.json, and dockerd, differ from what was declared. Goes between service.sh and daemon.sh.
+
+report_differences() {
+  local rows
+  config normal <(printf %s "$DAEMON_JSON") >/dev/null 2>&1 || fail "DAEMON_JSON is not a JSON object"
+  if ! config normal "$CURRENT" >/dev/null 2>&1; then
+    differs "$CURRENT" "" "not JSON" JSON "until it is mended or removed"
+    return
+  fi
+  if [[ -e $APPLYING ]]; then differs "$APPLYING" "" present absent; fi
+  rows=$(config differences "$CURRENT" <(printf %s "$DAEMON_JSON"))
+  rows_differ "$CURRENT" <<<"$rows"
+  if healthy; then
+    dockerd_rows "$rows" | rows_differ dockerd "until dockerd starts again"
+  else
+    differs systemd docker.service stopped started
+  fi
+}
+
+# Of an edited file that was followed by a restart, the file is enough to tell.
+dockerd_rows() { # ROWS
+  docker_cli info --format '{{json .}}' 2>/dev/null | config unlike <(printf %s "$DAEMON_JSON") |
+    ROWS=$1 awk -F '\t' 'BEGIN { split(ENVIRON["ROWS"], line, "\n"); for (i in line) { sub(/[.\t].*/, "", line[i]); told[line[i]] } }
+      { key = $1; sub(/[.].*/, "", key) } NF && !(key in told)' || true
+}

@@ -1,0 +1,104 @@
+# shellcheck shell=bash
+# The part of install.sh that knows the packages of Docker: which they are, what there is of them, and what they lack. Goes
+# between apt.sh and install.sh. PACKAGE_SOURCE, VERSION and DATA_ROOT are install.sh's.
+
+readonly PIN="$ROOT_DIR/etc/apt/preferences.d/docker-node"
+readonly OFFICIAL=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
+# Debian and Ubuntu name the same upstream code so (docs.docker.com/engine/install/ubuntu "Uninstall old versions").
+readonly DISTRIBUTION=(docker.io docker-cli docker-compose docker-compose-v2 docker-doc docker-buildx podman-docker containerd runc)
+
+is_docker() { [[ $1 =~ ^(docker-ce|docker-ce-cli|docker\.io)$ ]]; }
+installed() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' || true; }
+held() { dpkg-query -W -f '${db:Status-Want} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^hold //p' || true; }
+version_of() { dpkg-query -W -f '${Version}' "$1" 2>/dev/null || true; }
+
+# 5:29.10.0-1~ubuntu.24.04~noble and 26.1.5+dfsg1-9+b4 become 29.10.0 and 26.1.5; 29.0.0~rc.1 keeps its mark.
+upstream() {
+  local version=${1#*:}
+  printf %s "${version%%[-+]*}"
+}
+
+# satisfies PACKAGE_VERSION: a prefix ends at a dot (29.1 is not 29.10) and never means a release candidate.
+satisfies() {
+  local plain
+  plain=$(upstream "$1")
+  [[ $1 == "$VERSION" || $plain == "$VERSION" ]] && return 0
+  [[ $plain != *~* && (-z $VERSION || $plain == "$VERSION".*) ]]
+}
+
+# resolve PACKAGE prints the newest version that satisfies; `apt-cache madison` lists newest first.
+resolve() {
+  local version available
+  available=$(apt-cache madison "$1" | awk -F ' *[|] *' '{ print $2 }' | uniq)
+  for version in $available; do
+    if satisfies "$version"; then
+      printf %s "$version"
+      return 0
+    fi
+  done
+  fail "no version of $1 satisfies '$VERSION'" "available: ${available//$'\n'/, }"
+}
+
+# apt-cache brings its own files up to date, which a check leaves as they are.
+known() {
+  local options=(madison)
+  if checking; then options+=(--no-generate); fi
+  apt-cache "${options[@]}" "$1" 2>/dev/null
+}
+
+packages() {
+  case $PACKAGE_SOURCE in
+    official) printf '%s\n' "${OFFICIAL[@]}" ;;
+    distribution)
+      echo docker.io
+      # The client is a package of its own since Debian 13; Ubuntu 24.04 has it inside docker.io.
+      [[ -z $(known docker-cli) ]] || echo docker-cli
+      ;;
+  esac
+}
+
+# Two families of packages own the same files. Moving between them is a removal, so only an empty docker moves. Prints its names.
+other_family() {
+  local main=docker.io others=("${OFFICIAL[@]}" docker-ce-rootless-extras) found inventory
+  if [[ $PACKAGE_SOURCE == official ]]; then main=docker-ce others=("${DISTRIBUTION[@]}"); fi
+  [[ -z $(installed "$main") ]] || return 0
+  found=$(installed "${others[@]}" | xargs)
+  [[ -n $found ]] || return 0
+  inventory=$(docker_inventory "$DATA_ROOT" "$DATA_ROOT/*.*")
+  [[ -z $inventory ]] || fail "refused: $found is installed and has $inventory" "move them away before changing PACKAGE_SOURCE"
+  printf %s "$found"
+}
+
+# lacking PACKAGE...: what is missing, or has another version than is wanted, a row each for rows_differ. The first is docker.
+lacking() {
+  local name found version
+  version=$(version_of "$1")
+  for name in "$@"; do
+    found=$(version_of "$name")
+    if [[ -z $(installed "$name") ]]; then
+      printf '%s\t\tinstalled\n' "$name"
+    elif is_docker "$name" && ! satisfies "$found"; then
+      printf '%s\t%s\t%s\n' "$name" "$found" "$VERSION"
+    elif is_docker "$name" && [[ $found != "$version" ]]; then
+      printf '%s\t%s\t%s\n' "$name" "$found" "$version"
+    fi
+  done
+}
+
+pin() { # VERSION PACKAGE...
+  local version=$1 name names=()
+  for name in "${@:2}"; do if is_docker "$name"; then names+=("$name"); fi; done
+  write_if_changed "$PIN" 0644 <<<"Package: ${names[*]}"$'\n'"Pin: version $version"$'\n'"Pin-Priority: 1001"
+}
+
+hold() {
+  local loose
+  loose=$(comm -23 <(installed "$@" | sort) <(held "$@" | sort))
+  [[ -n $loose ]] || return 0
+  if checking; then
+    awk '{ print $0 "\tnot held\theld" }' <<<"$loose" | rows_differ packages
+  else
+    # shellcheck disable=SC2086 # a list of package names
+    apt-mark hold $loose >/dev/null
+  fi
+}

@@ -1,0 +1,78 @@
+/* What a stack's state has of a node, as far as the next run depends on it. */
+import type { NodeConfig } from "../config/schema";
+import { CHECKED_STEPS, type CheckedStep } from "./checks";
+
+/** A resource in a stack's state. */
+export interface StateResource {
+  readonly type: string;
+  readonly outputs?: Readonly<Record<string, unknown>>;
+}
+
+/** The resources of a state, by URN. */
+export type State = Readonly<Record<string, StateResource>>;
+
+/** How the step `ready` was connected; a private key where the state is not encrypted. */
+export interface RecordedConnection {
+  readonly host?: string;
+  readonly port?: number;
+  readonly user?: string;
+  readonly privateKey?: string;
+  readonly hostKey?: string;
+  readonly dialErrorLimit?: number;
+  readonly perDialTimeout?: number;
+}
+
+/** A node that was brought up before, and whose machine stays. */
+export interface RecordedNode {
+  /** The host key that `ready` has learned. */
+  readonly hostKey: string;
+  readonly connection: RecordedConnection;
+  /** Standard input of the steps that were run. */
+  readonly stdin: Readonly<Partial<Record<CheckedStep, string>>>;
+}
+
+const COMMAND = "command:remote:Command";
+const MACHINE = "proxmoxve:index/vmLegacy:VmLegacy";
+
+/** What the state has of a node; undefined before its first `up`, and when its machine is to be replaced. */
+export function recordedNode(
+  name: string,
+  node: NodeConfig,
+  state: State,
+): RecordedNode | undefined {
+  const outputs = (type: string, resource: string): Readonly<Record<string, unknown>> => {
+    const end = `${type}::${resource}`;
+    const found = Object.entries(state).find(
+      ([urn, one]) => one.type === type && urn.endsWith(end),
+    );
+    return found?.[1].outputs ?? {};
+  };
+  const ready = outputs(COMMAND, `${name}-ready`);
+  const hostKey = text(ready.stdout)?.trim();
+  if (!hostKey || !isSame(node, outputs(MACHINE, `${name}-vm`))) return undefined;
+  const stdin = CHECKED_STEPS.map((step) => [
+    step,
+    text(outputs(COMMAND, `${name}-${step}`).stdin),
+  ]);
+  return {
+    hostKey,
+    connection: ready.connection ?? {},
+    stdin: Object.fromEntries(stdin) as RecordedNode["stdin"],
+  };
+}
+
+/** Its identity is that of the declared machine: another one replaces it. */
+function isSame({ machine }: NodeConfig, recorded: Readonly<Record<string, unknown>>): boolean {
+  const disks = (recorded.disks ?? []) as readonly { interface?: string; datastoreId?: string }[];
+  const on = (slot: string): string | undefined =>
+    disks.find((disk) => disk.interface === slot)?.datastoreId;
+  return (
+    recorded.vmId === machine.vmId &&
+    recorded.nodeName === machine.proxmoxNode &&
+    on("scsi0") === machine.disk.datastore &&
+    (on("scsi1") ?? machine.dockerDisk?.datastore) === machine.dockerDisk?.datastore
+  );
+}
+
+const text = (value: unknown): string | undefined =>
+  typeof value === "string" ? value : undefined;

@@ -1,0 +1,239 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { merge } from "../../config/load";
+import program from "../../index";
+import type { State } from "../../node/recorded";
+import { privateKey } from "../support/key";
+import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
+import { prodWith } from "../support/settings";
+
+/** What the program knows of a node from the state, and what it sees on it (H1, K1). `ssh` is a script that says what a test wants. */
+
+const NODE = "proj-docker02";
+const STEPS = ["ready", "boot", "storage", "install", "daemon", "access"];
+const key = privateKey();
+
+let folder: string;
+let warnings: string[];
+const path = process.env.PATH;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "docker-node-ssh-"));
+  const ssh = join(folder, "ssh");
+  writeFileSync(
+    ssh,
+    `#!/bin/bash\necho "$*" >>${folder}/called\ncat >${folder}/stdin\ncat ${folder}/stdout 2>/dev/null\ncat ${folder}/stderr >&2 2>/dev/null\nexit "$(cat ${folder}/status 2>/dev/null || echo 0)"\n`,
+  );
+  chmodSync(ssh, 0o755);
+  process.env.PATH = `${folder}:${path ?? ""}`;
+  warnings = [];
+  jest.spyOn(pulumi.log, "warn").mockImplementation((text) => {
+    warnings.push(text);
+    return Promise.resolve();
+  });
+});
+afterEach(() => {
+  process.env.PATH = path;
+  delete process.env.DOCKER_NODE_DRIFT;
+  rmSync(folder, { recursive: true });
+  jest.restoreAllMocks();
+});
+
+const says = (name: "stdout" | "stderr" | "status", text: string): void => {
+  writeFileSync(join(folder, name), text);
+};
+const finds = (...differences: object[]): void => {
+  says("stdout", differences.map((one) => `${JSON.stringify(one)}\n`).join(""));
+};
+const called = (): boolean => existsSync(join(folder, "called"));
+
+async function run(override: object = {}, state?: State, preview = false): Promise<Recorder> {
+  const raw = prodWith(merge({ ssh: key.ssh }, override));
+  const recorder = await startPulumi({
+    preview,
+    state,
+    config: {
+      "docker-node:proxmox": JSON.stringify(raw.proxmox),
+      "docker-node:defaults": JSON.stringify(raw.defaults),
+      "docker-node:nodes": JSON.stringify(raw.nodes),
+      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
+      "docker-node:agentSecret": "a-secret-of-some-length",
+    },
+  });
+  await program();
+  await settle(recorder);
+  return recorder;
+}
+
+/** As Pulumi tells it of its last deployment: secrets in clear. */
+function stateOf(recorder: Recorder): State {
+  const clear = (value: unknown): unknown =>
+    (value as { value?: unknown } | undefined)?.value ?? value;
+  const resources = recorder.resources.map(({ type, name, inputs }) => {
+    const outputs = Object.entries(inputs).map(([key, value]) => [key, clear(value)]);
+    const stdout = name.endsWith("-ready") ? { stdout: HOST_KEY } : {};
+    return [
+      `urn:pulumi:test::docker-node::parent$${type}::${name}`,
+      { type, outputs: { ...(Object.fromEntries(outputs) as object), ...stdout } },
+    ];
+  });
+  return Object.fromEntries(resources) as State;
+}
+
+const commands = (recorder: Recorder): Record<string, Record<string, unknown>> =>
+  Object.fromEntries(
+    STEPS.map((step) => [step, recorder.find("command:remote:Command", `${NODE}-${step}`).inputs]),
+  );
+const stdin = (recorder: Recorder, step: string): string => String(commands(recorder)[step]?.stdin);
+const token = (recorder: Recorder, step = "daemon"): string | undefined =>
+  /\n# repairs ([0-9a-f]{16})\n$/.exec(stdin(recorder, step))?.[1];
+const connection = (recorder: Recorder): Record<string, unknown> =>
+  (commands(recorder).ready?.connection as { value: Record<string, unknown> }).value;
+/** Another value of something in the connection that the state has of `ready`. */
+function withConnection(state: State, other: object): State {
+  const urn = Object.keys(state).find((one) => one.endsWith("-ready")) ?? "";
+  const outputs = { ...state[urn]?.outputs };
+  outputs.connection = { ...(outputs.connection as object), ...other };
+  return { ...state, [urn]: { type: state[urn]?.type ?? "", outputs } };
+}
+
+const MAX_FILE = {
+  step: "daemon",
+  file: "/etc/docker/daemon.json",
+  key: "log-opts.max-file",
+  found: '"9"',
+  declared: '"3"',
+};
+
+describe("a node that was changed by hand", () => {
+  test("is not looked at before it exists", async () => {
+    await run();
+    expect(called()).toBe(false);
+  });
+
+  test("as it was given, nothing changes and nothing is said", async () => {
+    const first = await run();
+    const second = await run({}, stateOf(first));
+    expect(called()).toBe(true);
+    expect(commands(second)).toEqual(commands(first));
+    expect(warnings).toEqual([]);
+  });
+
+  test("is looked at by the host key it was learned with, read only, for a short time", async () => {
+    await run({}, stateOf(await run()));
+    const options = readFileSync(join(folder, "called"), "utf8");
+    expect(options).toMatch(/^-o ConnectTimeout=10 /);
+    expect(options).toContain(`KnownHostsCommand=/bin/echo %H ${HOST_KEY}`);
+    expect(options).toMatch(/ubuntu@10\.25\.20\.24 sudo -n bash -s\n$/);
+    expect(readFileSync(join(folder, "stdin"), "utf8")).toMatch(/^MODE=check\n/);
+  });
+
+  test("what differs is a warning, and its step alone runs again; a preview and the up after it agree", async () => {
+    const first = await run();
+    const state = stateOf(first);
+    finds(MAX_FILE);
+    const preview = await run({}, state, true);
+    const up = await run({}, state);
+    expect(token(up)).toMatch(/^[0-9a-f]{16}$/);
+    expect(stdin(preview, "daemon")).toBe(stdin(up, "daemon"));
+    expect(stdin(up, "daemon").startsWith(stdin(first, "daemon"))).toBe(true);
+    for (const step of STEPS.filter((one) => one !== "daemon"))
+      expect(commands(up)[step]).toEqual(commands(first)[step]);
+    expect(warnings[0]).toBe(
+      `${NODE}: /etc/docker/daemon.json log-opts.max-file: "9" on the node, "3" as declared; up puts it right`,
+    );
+    finds();
+    const after = await run({}, stateOf(up));
+    expect(commands(after)).toEqual(commands(up));
+    finds(MAX_FILE);
+    expect(token(await run({}, stateOf(after)))).not.toBe(token(up));
+  });
+
+  test("what up leaves is said, and nothing runs for it", async () => {
+    const first = await run();
+    finds({ ...MAX_FILE, file: "dockerd", left: "until dockerd starts again" });
+    const second = await run({}, stateOf(first));
+    expect(commands(second)).toEqual(commands(first));
+    expect(warnings.join()).toMatch(/up leaves it until dockerd starts again$/);
+  });
+
+  test.each([
+    [
+      "unreachable",
+      "ssh: connect to host 10.25.20.24 port 22: No route to host",
+      /No route to host$/,
+    ],
+    [
+      "another machine",
+      "@@@\nHost key verification failed.",
+      /the machine at 10\.25\.20\.24 has another host key than the one learned/,
+    ],
+  ])("%s: a warning with the reason, and nothing changes", async (_, stderr, said) => {
+    const first = await run();
+    says("status", "255");
+    says("stderr", `${stderr}\n`);
+    const second = await run({}, stateOf(first));
+    expect(commands(second)).toEqual(commands(first));
+    expect(warnings).toEqual([expect.stringMatching(said)]);
+  });
+
+  test("a step that could not be checked is a warning with its reason", async () => {
+    const first = await run();
+    finds({ step: "access", failed: true });
+    says("stderr", "docker-node: access: DOCKER_GROUP_MEMBERS: there is no user eve\n");
+    await run({}, stateOf(first));
+    expect(warnings).toEqual([
+      `${NODE}: not looked at for changes by hand: access: DOCKER_GROUP_MEMBERS: there is no user eve`,
+    ]);
+  });
+
+  test("is not looked at when its machine is to be replaced, nor when the environment says so", async () => {
+    const state = stateOf(await run());
+    await run({ machine: { vmId: 2020 } }, state);
+    process.env.DOCKER_NODE_DRIFT = "off";
+    await run({}, state);
+    expect(called()).toBe(false);
+    process.env.DOCKER_NODE_DRIFT = "no";
+    await expect(run({}, state)).rejects.toThrow(
+      'DOCKER_NODE_DRIFT: "no"; allowed: off, or not set',
+    );
+  });
+});
+
+describe("the host key that was learned", () => {
+  test("a connection as recorded stays as it is, that of an older program too", async () => {
+    const state = withConnection(stateOf(await run()), { dialErrorLimit: -1 });
+    expect(connection(await run({}, state))).toMatchObject({ dialErrorLimit: -1 });
+    expect(connection(await run({}, state))).not.toHaveProperty("hostKey");
+  });
+
+  test.each<[string, object]>([
+    ["user", { ssh: { user: "admin" } }],
+    ["endpoint", { ssh: { endpoint: { host: "127.0.0.1", port: 2222 } } }],
+    ["address", { network: { address: "10.25.20.25/24" } }],
+  ])("another %s is connected to by the key learned before, and stays so", async (_, override) => {
+    const before = await run();
+    const changed = await run(override, stateOf(before));
+    expect(connection(changed)).toMatchObject({ hostKey: HOST_KEY });
+    expect(commands(await run(override, stateOf(changed))).ready).toEqual(commands(changed).ready);
+  });
+
+  test("another private key connects by it, too", async () => {
+    const state = withConnection(stateOf(await run()), { privateKey: "the one before" });
+    expect(connection(await run({}, state))).toMatchObject({
+      hostKey: HOST_KEY,
+      privateKey: expect.stringContaining("OPENSSH") as string,
+    });
+  });
+
+  test("a declared one takes its place, and another machine is met without", async () => {
+    const state = stateOf(await run());
+    const hostKey =
+      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDeclaredKeyOfSomebody0000000000000000000000";
+    expect(connection(await run({ ssh: { hostKey } }, state))).toMatchObject({ hostKey });
+    const other = await run({ machine: { vmId: 2020 }, ssh: { user: "admin" } }, state);
+    expect(connection(other)).not.toHaveProperty("hostKey");
+  });
+});

@@ -1,0 +1,374 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DOCKER0_KEYS, reloadableKeys } from "../../config/daemon";
+import { CHECKED_STEPS, parseChecks, renderChecks, type CheckedStep } from "../../node/checks";
+import { assignments } from "../../node/scripts";
+import {
+  changes,
+  fake,
+  fixtures,
+  forget,
+  home,
+  node,
+  read,
+  run,
+  script,
+  useNode,
+  write,
+} from "../support/node";
+
+/** Check mode of the scripts that change a node (H1): applied and then checked there is nothing to say, and each edit by hand is named. */
+
+useNode();
+
+const daemonJson = {
+  "live-restore": true,
+  "log-driver": "json-file",
+  "log-opts": { "max-file": "3", "max-size": "100m" },
+  "insecure-registries": ["registry.example.org"],
+};
+const KEY = "ssh-ed25519 AAAAdeclared me@example.org";
+const DISK = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi1";
+const VERSION = "5:29.10.0-1~ubuntu.24.04~noble";
+
+const VARIABLES: Readonly<Record<CheckedStep, Record<string, string>>> = {
+  storage: { DOCKER_DISK: DISK },
+  install: { PACKAGE_SOURCE: "official", VERSION: "29" },
+  daemon: {
+    DAEMON_JSON: JSON.stringify(daemonJson),
+    RELOADABLE: reloadableKeys(daemonJson).join(" "),
+    DOCKER0_KEYS: DOCKER0_KEYS.join(" "),
+  },
+  access: {
+    NODE_USER: "ubuntu",
+    DOCKER_GROUP_MEMBERS: "ubuntu",
+    AUTHORIZED_KEYS: KEY,
+  },
+};
+
+/** Everything on the node: path, mode and content. */
+function digest(): string {
+  const hash = createHash("sha256");
+  const root = join(home, "root");
+  for (const path of readdirSync(root, { recursive: true, encoding: "utf8" }).sort()) {
+    const status = statSync(join(root, path));
+    hash.update(`${path} ${status.mode} ${status.mtimeMs}`);
+    if (status.isFile()) hash.update(readFileSync(join(root, path)));
+  }
+  return hash.digest("hex");
+}
+
+interface Found {
+  readonly lines: readonly string[];
+  readonly stderr: string;
+}
+
+/** Checks by the bundle that a session runs; whatever it writes or changes fails the test. */
+function check(
+  steps: readonly CheckedStep[] = CHECKED_STEPS,
+): Found & ReturnType<typeof parseChecks> {
+  forget();
+  const before = digest();
+  const each = steps.map((step) => ({ step, variables: assignments(VARIABLES[step]).join("\n") }));
+  const { status, stdout, stderr } = run(renderChecks(each));
+  expect({ status, changes: changes(), digest: digest() }).toEqual({
+    status: 0,
+    changes: [],
+    digest: before,
+  });
+  const checked = parseChecks(stdout);
+  const lines = checked.differences.map(
+    ({ step, file, key, found, declared, left }) =>
+      `${step} | ${file} | ${key} | ${found} | ${declared}${left ? ` | ${left}` : ""}`,
+  );
+  return { lines, stderr, ...checked };
+}
+
+const edit = (path: string, from: string | RegExp, to: string): void => {
+  const before = read(path);
+  write(path, before.replace(from, to));
+  expect(read(path)).not.toBe(before);
+};
+
+let applied: string | undefined;
+const copy = (from: string, to: string): void => {
+  for (const folder of ["root", "fake"])
+    cpSync(join(from, folder), join(to, folder), { recursive: true });
+};
+
+beforeEach(() => {
+  write(node("os-release"), 'ID=ubuntu\nVERSION_CODENAME=noble\nNAME="Ubuntu"\n');
+  write("root/dev/virtio-ports/org.qemu.guest_agent.0", "");
+  write("root/home/ubuntu/.ssh/authorized_keys", "ssh-rsa AAAAother someone@example.org\n");
+  write(node("fstab"), "# static\nLABEL=root / ext4 defaults 0 1\n");
+  write(node("cloud/cloud.cfg.d/90_dpkg.cfg"), "");
+  mkdirSync(join(home, "root/var/lib/docker"), { recursive: true });
+  fake("madison.docker-ce", readFileSync(join(fixtures, "madison-docker-ce-noble.txt"), "utf8"));
+  fake("key", "pub:-:4096\nfpr:::::::::9DC858229FC7DD38854AE2D88D81803C0EBFCD88:\n");
+  fake("units", "qemu-guest-agent.service inactive\n");
+  fake("disks", `vda disk -\nvda1 part vda\nsdb disk - ${DISK}\n`);
+  fake("mounts", "/ /dev/vda1 ext4 rw,relatime 99999999-2222-3333-4444-555555555555\n");
+  fake("mount-options", "prjquota");
+  fake("ftype", "1");
+  fake("full");
+  fake("service", "inactive");
+  fake("group", "docker:x:998:\n");
+  fake("passwd", "ubuntu:x:1000:1000::/home/ubuntu:/bin/bash\n");
+  // Applied once: every other test gets a copy of that node.
+  if (!applied) {
+    for (const step of CHECKED_STEPS) {
+      const { status, stderr } = script(step, VARIABLES[step]);
+      expect({ step, status, stderr }).toEqual({ step, status: 0, stderr: "" });
+    }
+    applied = mkdtempSync(join(tmpdir(), "docker-node-applied-"));
+    copy(home, applied);
+  }
+  copy(applied, home);
+});
+
+afterAll(() => {
+  if (applied) rmSync(applied, { recursive: true });
+});
+
+test("as applied there is nothing to say", () => {
+  expect(check()).toMatchObject({ lines: [], failed: [], stderr: "" });
+});
+
+const FSTAB =
+  "UUID=11111111-2222-3333-4444-555555555555 /var/lib/docker xfs defaults,prjquota,nofail,x-systemd.device-timeout=30s 0 0";
+const SSHD = "/etc/ssh/sshd_config.d/10-docker-node.conf";
+const PIN = "/etc/apt/preferences.d/docker-node";
+const DROP_IN = "/etc/systemd/system/docker.service.d/10-docker-node-data-root.conf";
+const inFile = (path: string, from: string | RegExp, to: string) => (): void => {
+  edit(`root${path}`, from, to);
+};
+const without = (path: string) => (): void => {
+  rmSync(join(home, path));
+};
+
+test.each<[string, () => void, ...string[]]>([
+  [
+    "a value in daemon.json",
+    inFile("/etc/docker/daemon.json", '"max-file":"3"', '"max-file":"9"'),
+    'daemon | /etc/docker/daemon.json | log-opts.max-file | "9" | "3"',
+  ],
+  [
+    "a key more and a key less",
+    inFile("/etc/docker/daemon.json", '"live-restore":true', '"debug":true'),
+    "daemon | /etc/docker/daemon.json | debug | true | ",
+    "daemon | /etc/docker/daemon.json | live-restore |  | true",
+  ],
+  [
+    "daemon.json gone",
+    without("root/etc/docker/daemon.json"),
+    'daemon | /etc/docker/daemon.json | insecure-registries |  | ["registry.example.org"]',
+    "daemon | /etc/docker/daemon.json | live-restore |  | true",
+    'daemon | /etc/docker/daemon.json | log-driver |  | "json-file"',
+    'daemon | /etc/docker/daemon.json | log-opts |  | {"max-file": "3", "max-size": "100m"}',
+  ],
+  [
+    "a daemon.json that is none",
+    () => {
+      write(node("docker/daemon.json"), "{,");
+    },
+    "daemon | /etc/docker/daemon.json |  | not JSON | JSON | until it is mended or removed",
+  ],
+  [
+    "a daemon that runs with something else",
+    () => {
+      edit("fake/loaded", '"log-driver":"json-file"', '"log-driver":"local"');
+    },
+    'daemon | dockerd | log-driver | "local" | "json-file" | until dockerd starts again',
+  ],
+  [
+    "a file that was edited and taken over, once",
+    () => {
+      edit("root/etc/docker/daemon.json", "registry.example.org", "evil.example.org");
+      edit("fake/loaded", "registry.example.org", "evil.example.org");
+    },
+    'daemon | /etc/docker/daemon.json | insecure-registries | ["evil.example.org"] | ["registry.example.org"]',
+  ],
+  [
+    "a daemon that is down",
+    () => {
+      fake("service", "failed");
+    },
+    "daemon | systemd | docker.service | stopped | started",
+  ],
+  [
+    "a hold",
+    inFile("/../fake/held", "docker-ce\n", ""),
+    "install | packages | docker-ce | not held | held",
+  ],
+  ["a pin", inFile(PIN, "1001", "100"), `install | ${PIN} | Pin-Priority | 100 | 1001`],
+  ["the pin's file", without(`root${PIN}`), `install | ${PIN} |  | absent | present`],
+  [
+    "a package",
+    inFile("/../fake/packages", /^docker-compose-plugin.*\n/m, ""),
+    "install | packages | docker-compose-plugin |  | installed",
+  ],
+  [
+    "an older engine",
+    inFile("/../fake/packages", /^docker-ce 5:29.10.0.*$/m, "docker-ce 5:28.5.1-1~noble"),
+    "install | packages | docker-ce | 5:28.5.1-1~noble | 29",
+    `install | packages | docker-ce-cli | ${VERSION} | 5:28.5.1-1~noble`,
+  ],
+  [
+    "the repository",
+    inFile("/etc/apt/sources.list.d/docker.sources", "stable", "test"),
+    "install | /etc/apt/sources.list.d/docker.sources | Components | test | stable",
+  ],
+  [
+    "a second file with the repository",
+    () => {
+      write(
+        node("apt/sources.list.d/mine.list"),
+        "deb https://download.docker.com/linux/ubuntu noble test\n",
+      );
+    },
+    "install | /etc/apt/sources.list.d/mine.list | Docker's repository | present | absent",
+  ],
+  [
+    "the repository's key",
+    inFile("/etc/apt/keyrings/docker.asc", "9DC8", "AAAA"),
+    "install | /etc/apt/keyrings/docker.asc | key |  | 9DC858229FC7DD38854AE2D88D81803C0EBFCD88",
+  ],
+  [
+    "the guest agent, stopped",
+    inFile("/../fake/units", /^.*service active$/m, ""),
+    "install | systemd | qemu-guest-agent.service | stopped | started",
+  ],
+  [
+    "the first start's condition",
+    inFile(
+      "/etc/systemd/system/docker.service.d/00-docker-node-first-start.conf",
+      "/etc/docker",
+      "/nowhere",
+    ),
+    "install | /etc/systemd/system/docker.service.d/00-docker-node-first-start.conf | ConditionPathExists | /nowhere/daemon.json | /etc/docker/daemon.json",
+  ],
+  [
+    "fstab",
+    inFile("/etc/fstab", "nofail,", ""),
+    `storage | /etc/fstab | /var/lib/docker | ${FSTAB.replace("nofail,", "")} | ${FSTAB}`,
+  ],
+  [
+    "a line of fstab",
+    inFile("/etc/fstab", `${FSTAB}\n`, ""),
+    `storage | /etc/fstab | /var/lib/docker |  | ${FSTAB}`,
+  ],
+  [
+    "a unit's drop-in",
+    inFile(DROP_IN, /^Assert.*$/m, ""),
+    `storage | ${DROP_IN} | AssertPathIsMountPoint |  | /var/lib/docker`,
+  ],
+  [
+    "a mount",
+    inFile("/../fake/mounts", /^\/var\/lib\/docker .*\n/m, ""),
+    "storage | /proc/mounts | /var/lib/docker |  | /dev/sdb",
+  ],
+  [
+    "a mount without quota",
+    inFile("/../fake/mounts", "prjquota", "noquota"),
+    "storage | /proc/mounts | /var/lib/docker | rw,relatime,noquota | prjquota | until it is mounted anew",
+  ],
+  [
+    "one more in the group",
+    inFile("/../fake/group", "ubuntu", "ubuntu,eve"),
+    "access | /etc/group | docker | eve | ",
+  ],
+  [
+    "one less in the group",
+    inFile("/../fake/group", "ubuntu", ""),
+    "access | /etc/group | docker |  | ubuntu",
+  ],
+  ["the group gone", without("fake/group"), "access | /etc/group | docker |  | ubuntu"],
+  [
+    "a declared key",
+    inFile("/home/ubuntu/.ssh/authorized_keys", `${KEY}\n`, ""),
+    "access | /home/ubuntu/.ssh/authorized_keys | ssh-ed25519 |  | AAAAdeclared me@example.org",
+  ],
+  [
+    "who may read the keys",
+    () => {
+      chmodSync(join(home, "root/home/ubuntu/.ssh/authorized_keys"), 0o644);
+    },
+    "access | /home/ubuntu/.ssh/authorized_keys | mode | 0644 | 0600",
+  ],
+  [
+    "sshd's limits",
+    inFile(SSHD, "100:30:200", "10:30:100"),
+    `access | ${SSHD} | MaxStartups | 10:30:100 | 100:30:200`,
+  ],
+  ["sshd's drop-in", without(`root${SSHD}`), `access | ${SSHD} |  | absent | present`],
+  [
+    "cloud-init's",
+    inFile("/etc/cloud/cloud.cfg.d/99-docker-node.cfg", "false", "true"),
+    "access | /etc/cloud/cloud.cfg.d/99-docker-node.cfg | ssh_deletekeys | true | false",
+  ],
+  [
+    "a service",
+    inFile("/../fake/enabled", "docker.socket\n", "\n"),
+    "access | systemd | docker.socket | disabled | enabled",
+  ],
+])("%s is named", (_, byHand, ...expected) => {
+  byHand();
+  const { lines, failed } = check([expected[0]?.split(" ")[0] as CheckedStep]);
+  expect({ lines, failed }).toEqual({ lines: expected, failed: [] });
+});
+
+test("a key of somebody else's is none of our business", () => {
+  edit("root/home/ubuntu/.ssh/authorized_keys", /$/, "\nssh-ed25519 AAAAtheirs them@example.org\n");
+  expect(check().lines).toEqual([]);
+});
+
+test("what is found is put right by the same script, and gone then", () => {
+  edit("root/etc/docker/daemon.json", '"max-file":"3"', '"max-file":"9"');
+  edit("fake/held", "docker-ce\n", "");
+  edit(`root${PIN}`, "1001", "100");
+  rmSync(join(home, `root${SSHD}`));
+  expect(check().lines).toHaveLength(4);
+  for (const step of CHECKED_STEPS) script(step, VARIABLES[step]);
+  expect(check().lines).toEqual([]);
+});
+
+test("no secret is among the values", () => {
+  edit("root/etc/docker/daemon.json", '"max-file":"3"', '"splunk-token":"5e1f"');
+  write(
+    node("apt/sources.list.d/docker.sources"),
+    read(node("apt/sources.list.d/docker.sources")).replace("https://", "https://user:secret@"),
+  );
+  const { lines } = check(["install", "daemon"]);
+  expect(lines.join("\n")).not.toMatch(/user:|secret@d|5e1f/);
+  expect(lines).toContain("daemon | /etc/docker/daemon.json | log-opts.splunk-token | [secret] | ");
+});
+
+test("a step that cannot be checked says why, and the others are checked", () => {
+  fake("passwd");
+  edit(`root${PIN}`, "1001", "100");
+  const { lines, failed, stderr } = check();
+  expect(failed).toEqual(["access"]);
+  expect(stderr).toBe("docker-node: access: DOCKER_GROUP_MEMBERS: there is no user ubuntu\n");
+  expect(lines).toHaveLength(1);
+});
+
+test("another run on the node is not waited for", () => {
+  mkdirSync(join(home, "root/run/docker-node"), { recursive: true });
+  write("root/run/docker-node/lock", "");
+  const holder = `exec 9<>"$ROOT_DIR/run/docker-node/lock"; flock 9\n`;
+  const each = [{ step: "access" as const, variables: assignments(VARIABLES.access).join("\n") }];
+  const begun = Date.now();
+  expect(run(`${holder}${renderChecks(each)}`)).toMatchObject({ status: 0, stdout: "" });
+  expect(Date.now() - begun).toBeLessThan(20_000);
+});
