@@ -18,5 +18,15 @@ export async function ownState(): Promise<State> {
   return (await ask("readStackResourceOutputs", { stackName: name })).outputs;
 }
 
-const ask = (question: string, about: object): Promise<{ readonly outputs: State }> =>
-  pulumi.runtime.invoke(`pulumi:pulumi:${question}`, { ...about }) as Promise<{ outputs: State }>;
+async function ask(question: string, about: object): Promise<{ readonly outputs: State }> {
+  const answer: unknown = await pulumi.runtime.invoke(`pulumi:pulumi:${question}`, { ...about });
+  return clear(answer) as { readonly outputs: State };
+}
+
+/** The SDK (runtime/rpc.ts) takes off one mark of a secret; one within another, as the key of a connection, keeps a second. */
+function clear(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(clear);
+  if (typeof value !== "object" || value === null) return value;
+  if (pulumi.runtime.isRpcSecret(value)) return clear(pulumi.runtime.unwrapRpcSecret(value));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, clear(one)]));
+}

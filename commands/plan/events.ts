@@ -24,6 +24,9 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   "discard-replaced": "same",
 };
 
+/** What Pulumi keeps for itself: the stack, and what the program asks for its state (clients/pulumi/running.ts). */
+const PULUMIS = ["pulumi:pulumi:Stack", "pulumi:providers:pulumi"];
+
 /** The plan that a preview's events tell. Also reads `refresh --preview-only`: what drifted is the change. */
 export function planOf(events: readonly EngineEvent[], stack = ""): Plan {
   const steps = stepsOf(events);
@@ -63,15 +66,15 @@ function stepsOf(events: readonly EngineEvent[]): Step[] {
   const steps = new Map<string, Step>();
   for (const event of events) {
     const { metadata } = event.resourcePreEvent ?? {};
-    if (metadata && metadata.op in ACTIONS && !isStack(metadata)) steps.set(metadata.urn, metadata);
-    if (metadata?.op === "refresh" && !isStack(metadata)) steps.set(metadata.urn, metadata);
+    if (metadata && isPlanned(metadata)) steps.set(metadata.urn, metadata);
     const after = event.resOutputsEvent?.metadata;
     if (after && steps.get(after.urn)?.op === "refresh") steps.set(after.urn, after);
   }
   return [...steps.values()];
 }
 
-const isStack = ({ type }: Step): boolean => type === "pulumi:pulumi:Stack";
+const isPlanned = ({ op, type }: Step): boolean =>
+  (op in ACTIONS || op === "refresh") && !PULUMIS.includes(type);
 
 const actionOf = ({ op }: Step): Action => ACTIONS[op] ?? "same";
 

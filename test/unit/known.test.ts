@@ -67,20 +67,27 @@ async function run(override: object = {}, state?: State, preview = false): Promi
   return recorder;
 }
 
-/** As Pulumi tells it of its last deployment: secrets in clear. */
+const secret = (value: unknown): object => ({
+  [pulumi.runtime.specialSigKey]: pulumi.runtime.specialSecretSig,
+  value,
+});
+
+/** As Pulumi tells it of its last deployment: a connection is a secret, and its key is one again within it. */
 function stateOf(recorder: Recorder): State {
-  const clear = (value: unknown): unknown =>
-    (value as { value?: unknown } | undefined)?.value ?? value;
-  const resources = recorder.resources.map(({ type, name, inputs }) => {
-    const outputs = Object.entries(inputs).map(([key, value]) => [key, clear(value)]);
+  const resources = recorder.resources.map(({ type, name, inputs: given }) => {
+    const { connection } = given as { connection?: { value: { privateKey: string } } };
+    const inputs = connection ? { ...given, connection: marked(connection.value) } : given;
     const stdout = name.endsWith("-ready") ? { stdout: HOST_KEY } : {};
     return [
       `urn:pulumi:test::docker-node::parent$${type}::${name}`,
-      { type, outputs: { ...(Object.fromEntries(outputs) as object), ...stdout } },
+      { type, outputs: { ...inputs, ...stdout } },
     ];
   });
   return Object.fromEntries(resources) as State;
 }
+
+const marked = ({ privateKey, ...rest }: { privateKey: string }): object =>
+  secret({ ...rest, privateKey: secret(privateKey) });
 
 const commands = (recorder: Recorder): Record<string, Record<string, unknown>> =>
   Object.fromEntries(
@@ -95,7 +102,8 @@ const connection = (recorder: Recorder): Record<string, unknown> =>
 function withConnection(state: State, other: object): State {
   const urn = Object.keys(state).find((one) => one.endsWith("-ready")) ?? "";
   const outputs = { ...state[urn]?.outputs };
-  outputs.connection = { ...(outputs.connection as object), ...other };
+  const { value } = outputs.connection as { value: object };
+  outputs.connection = secret({ ...value, ...other });
   return { ...state, [urn]: { type: state[urn]?.type ?? "", outputs } };
 }
 

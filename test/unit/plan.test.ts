@@ -145,6 +145,17 @@ describe("events", () => {
     ] as unknown as EngineEvent[];
   };
 
+  test("of what Pulumi keeps for itself are no change", () => {
+    const own = ["pulumi:pulumi:Stack", "pulumi:providers:pulumi"].map((type) => {
+      const urn = `urn:pulumi:prod::p::${type}::default`;
+      return { resourcePreEvent: { metadata: { op: "create", type, urn } } };
+    });
+    expect(planJson(planOf(own as unknown as EngineEvent[]))).toMatchObject({
+      changes: false,
+      nodes: [],
+    });
+  });
+
   test("of a refresh are drift, without risks", () => {
     const drift = planOf(refresh("update"));
     expect(drift.kind).toBe("drift");
