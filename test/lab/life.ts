@@ -1,5 +1,8 @@
 import { log } from "./support";
 
+// An emulated node takes many seconds to be looked at before each operation: tests that are about it switch it on.
+process.env.DOCKER_NODE_DRIFT ??= "off";
+
 /**
  * Tests that build on one another, as the steps of a life do: after one that failed, the rest says so
  * instead of failing for reasons of its own.

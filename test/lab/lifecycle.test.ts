@@ -422,6 +422,46 @@ describe("in a pull request", () => {
   });
 });
 
+describe("changed by hand on the node", () => {
+  const said: string[] = [];
+
+  beforeAll(() => {
+    process.env.DOCKER_NODE_DRIFT = "";
+  });
+  afterAll(() => {
+    process.env.DOCKER_NODE_DRIFT = "off";
+  });
+
+  step(
+    "a daemon.json and a hold are named with what they are and should be, and put right",
+    async () => {
+      await shell.root(
+        `sed -i 's/"max-file": *"3"/"max-file": "9"/' /etc/docker/daemon.json; apt-mark unhold docker.io >/dev/null`,
+      );
+      const steps = new Steps();
+      stack = await openStack(lab);
+      await stack.up({
+        ...quiet,
+        onEvent: (event) => {
+          steps.onEvent(event);
+          if (event.diagnosticEvent?.severity === "warning")
+            said.push(event.diagnosticEvent.message);
+        },
+      });
+      said.forEach(log);
+      expect(said.join("\n")).toMatch(/daemon\.json.*max-file.*9.*3/);
+      expect(said.join("\n")).toMatch(/docker\.io/);
+      expect(steps.with("update")).toEqual([`${NODE}-daemon`, `${NODE}-install`]);
+      expect(await shell.root("apt-mark showhold")).toMatch(/^docker\.io$/m);
+      expect(await shell.root("cat /etc/docker/daemon.json")).toMatch(/"max-file": *"3"/);
+    },
+  );
+
+  step("nothing is left to do afterwards", async () => {
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+});
+
 describe("a stack of its own that builds on the node", () => {
   const network = "astronomy-compute-secondary";
   let consumer: Stack;
