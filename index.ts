@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { DockerNode, guardRemoval, imageKey } from "./components";
 import { knownNodes } from "./clients/pulumi/known";
+import { staleAgent, UNSET_AGENT } from "./clients/ssh-agent";
 import { connectProxmox, createImages, createStorage } from "./components/cluster";
 import { loadSettings, type Settings } from "./config/load";
 import { readPrivateKeys } from "./config/private-keys";
@@ -19,11 +20,12 @@ async function program(): Promise<Outputs> {
   const settings = readSettings(config);
   const keys = readPrivateKeys(settings);
   const secrets = readSecrets(config, settings);
+  await refuseStaleAgent();
   const known = await knownNodes(settings);
 
-  const cluster = connectProxmox(settings, secrets);
-  const images = createImages(settings, cluster);
-  const storage = createStorage(settings, secrets, cluster);
+  const proxmoxve = connectProxmox(settings, secrets);
+  const images = createImages(settings, proxmoxve);
+  const storage = createStorage(settings, secrets, proxmoxve);
   const guard = guardRemoval(Object.keys(settings.nodes));
 
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
@@ -36,8 +38,7 @@ async function program(): Promise<Outputs> {
       agentSecret: secrets.agentSecret,
       backupSecrets: backups && { ...backups, storage },
     };
-    const { outputs } = new DockerNode(name, args, { providers: { proxmoxve: cluster } });
-    return [name, outputs] as const;
+    return [name, new DockerNode(name, args, { providers: { proxmoxve } }).outputs] as const;
   });
   return { contract: CONTRACT, nodes: Object.fromEntries(nodes) };
 }
@@ -52,6 +53,16 @@ function readSettings(config: pulumi.Config): Settings {
   );
   for (const line of endingSoon(settings.waivers, now)) void pulumi.log.warn(line);
   return settings;
+}
+
+async function refuseStaleAgent(): Promise<void> {
+  const complaint = await staleAgent();
+  if (complaint === undefined) return;
+  const value = JSON.stringify(process.env.SSH_AUTH_SOCK);
+  throw new pulumi.RunError(
+    `SSH_AUTH_SOCK: ${value} does not answer (${complaint}), and no script would reach a node; ` +
+      `allowed: the socket of a running ssh-agent, or not set (${UNSET_AGENT})`,
+  );
 }
 
 export = program;

@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
+import { createServer } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { loadSettings, merge, type Settings } from "../../config/load";
@@ -56,10 +58,13 @@ const PLUGINS: Plugin[] = [
 const said = (stdout: string): Ran => ({ code: 0, stdout, stderr: "" });
 const MISSING: Ran = { code: undefined, stdout: "", stderr: "" };
 
+const SSH = "OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.15 3 Sep 2024";
+
 /** The workstation's programs; ssh-keygen is the real one. */
 function programs(plugins: Plugin[] = PLUGINS, version = "v3.248.0"): Run {
   return (command, args) => {
     if (command === "ssh-keygen") return Promise.resolve(keygen(args));
+    if (command === "ssh") return Promise.resolve({ ...said(""), stderr: `${SSH}\n` });
     return Promise.resolve(said(args[0] === "version" ? `${version}\n` : JSON.stringify(plugins)));
   };
 }
@@ -185,6 +190,8 @@ test("everything right passes, without the services that answer elsewhere", asyn
     "plugin-proxmoxve",
     "plugin-docker",
     "plugin-command",
+    "ssh",
+    "ssh-agent",
     "configuration",
     "waivers",
     "secrets",
@@ -221,6 +228,40 @@ describe("the workstation", () => {
     }
     const run = (): Promise<Ran> => Promise.resolve(MISSING);
     expect(await find({ ...healthy(), run }, "plugin-docker")).toMatchObject({ status: "skip" });
+  });
+
+  test.each([
+    ["OpenSSH_8.0p1, OpenSSL 1.1.1k", /^8\.0 is older than 8\.5/],
+    ["Sun_SSH_1.5", /^there is no OpenSSH/],
+  ])("%s does not do", async (stderr, detail) => {
+    const run: Run = (command, args) =>
+      command === "ssh" ? Promise.resolve({ ...said(""), stderr }) : programs()(command, args);
+    const found = await find({ ...healthy(), run }, "ssh");
+    expect(found).toMatchObject({
+      status: "fail",
+      detail: expect.stringMatching(detail) as unknown,
+    });
+  });
+
+  test("an ssh-agent that is gone is found, one that answers or none is fine", async () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-agent-"));
+    const socket = path.join(folder, "agent.1");
+    const status = async (): Promise<Finding> =>
+      find({ ...healthy(), environment: { SSH_AUTH_SOCK: socket } }, "ssh-agent");
+    try {
+      expect(await status()).toMatchObject({
+        status: "fail",
+        detail: expect.stringContaining(`names ${socket}, which does not answer: `) as unknown,
+        fix: "unset SSH_AUTH_SOCK",
+      });
+      const server = createServer().listen(socket);
+      await once(server, "listening");
+      expect(await status()).toMatchObject({ status: "pass" });
+      server.close();
+      expect(await find(healthy(), "ssh-agent")).toMatchObject({ status: "pass" });
+    } finally {
+      fs.rmSync(folder, { recursive: true });
+    }
   });
 
   test("a plugin of another version is named with the command that installs the right one", async () => {

@@ -257,6 +257,19 @@ test("a key of the stack that nobody reads stops everything, before anything is 
   expect(recorder.resources).toEqual([]);
 });
 
+test("an ssh-agent that does not answer is refused before anything is touched: the command plugin would ask it", async () => {
+  const before = process.env.SSH_AUTH_SOCK;
+  process.env.SSH_AUTH_SOCK = "/nonexistent/agent.1";
+  try {
+    await expect(run()).rejects.toThrow(
+      /^SSH_AUTH_SOCK: "\/nonexistent\/agent\.1" does not answer .*; allowed: .*unset SSH_AUTH_SOCK/,
+    );
+  } finally {
+    if (before === undefined) delete process.env.SSH_AUTH_SOCK;
+    else process.env.SSH_AUTH_SOCK = before;
+  }
+});
+
 describe("commands on the node", () => {
   test("get variables and script on standard input, never through the environment", async () => {
     const { recorder } = await run();

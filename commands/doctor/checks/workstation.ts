@@ -1,4 +1,5 @@
 /** What has to be on the machine that runs the program. */
+import { staleAgent, UNSET_AGENT } from "../../../clients/ssh-agent";
 import { fail, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import { isAtLeast, isInRange } from "../versions";
 
@@ -23,7 +24,32 @@ export const workstationChecks: readonly Check[] = [
     title: `Pulumi plugin ${name}`,
     run: (context: Context) => plugin(context, name),
   })),
+  { id: "ssh", title: "OpenSSH", run: sshVersion },
+  { id: "ssh-agent", title: "ssh-agent", run: agent },
 ];
+
+/** `KnownHostsCommand`, by which the host key is pinned, came with 8.5 (its release notes, 2021-03-03). */
+const OLDEST_SSH = "8.5";
+
+async function sshVersion({ run }: Context): Promise<Finding> {
+  const { code, stdout, stderr } = await run("ssh", ["-V"]);
+  const version = /OpenSSH_(?:for_Windows_)?(\d+\.\d+)/.exec(`${stdout}${stderr}`)?.[1];
+  if (code !== 0 || !version)
+    return fail("there is no OpenSSH on the PATH", "apt install openssh-client");
+  if (isAtLeast(version, OLDEST_SSH)) return pass(version);
+  return fail(
+    `${version} is older than ${OLDEST_SSH}, and has no KnownHostsCommand: no Docker resource could be reached`,
+    "use a system with OpenSSH 8.5 or later, such as Ubuntu 22.04 or RHEL 9",
+  );
+}
+
+async function agent({ environment }: Context): Promise<Finding> {
+  const socket = environment["SSH_AUTH_SOCK"];
+  if (!socket) return pass("none: keys are files");
+  const complaint = await staleAgent(socket);
+  if (complaint === undefined) return pass(socket);
+  return fail(`SSH_AUTH_SOCK names ${socket}, which does not answer: ${complaint}`, UNSET_AGENT);
+}
 
 function nodeVersion({ nodeVersion: version, manifest }: Context): Finding {
   const range = manifest.engines.node;

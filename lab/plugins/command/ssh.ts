@@ -6,6 +6,7 @@
  * it up for ever (pulumi-command#199, #268).
  */
 import { once } from "node:events";
+import { connect as connectTo } from "node:net";
 import { Client, utils } from "ssh2";
 import type { AuthenticationType, ConnectConfig, ParsedKey } from "ssh2";
 
@@ -53,7 +54,8 @@ function hostKeyConfig(line: string, onMismatch: () => void): ConnectConfig {
     if (!actual.equals(expected)) onMismatch();
     return actual.equals(expected);
   };
-  const names = key.type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"] : [key.type];
+  // As upstream 1.2.1: of an RSA key this means SHA-1, which no current sshd offers.
+  const names = [key.type];
   // A cast, because the type lists the names it knows.
   const algorithms = { serverHostKey: names } as ConnectConfig["algorithms"];
   return { hostVerifier, algorithms };
@@ -69,6 +71,20 @@ function authConfig(endpoint: Endpoint): ConnectConfig {
   if (privateKey === undefined && agent) authHandler.push("agent");
   const passphrase = privateKeyPassword;
   return { password, privateKey, passphrase, agent, authHandler, tryKeyboard: true };
+}
+
+/** Upstream 1.2.1 connects to the agent before it looks at the key, and fails where that does not answer. */
+async function askAgent({ agentSocketPath }: Endpoint): Promise<void> {
+  const path = agentSocketPath ?? process.env["SSH_AUTH_SOCK"];
+  if (!path) return;
+  const socket = connectTo(path);
+  try {
+    await once(socket, "connect");
+  } catch (error) {
+    throw new Error(`dial unix ${path}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    socket.destroy();
+  }
 }
 
 function connectConfig(endpoint: Endpoint, onMismatch: () => void): ConnectConfig {
@@ -92,6 +108,7 @@ export async function connect(
   signal: AbortSignal,
   sock?: Socket,
 ): Promise<Client> {
+  await askAgent(endpoint);
   const client = new Client();
   const seen = { mismatch: false };
   client.on("keyboard-interactive", (_name, _text, _language, prompts, answer) => {
