@@ -1,6 +1,6 @@
 /** Which properties of a resource differ, and how. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import type { PropertyChange, Value } from "./model";
+import { SECRET, type PropertyChange, type Value } from "./model";
 import { differences, holdsSecret, readableProperties, valueAt } from "./values";
 
 type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
@@ -44,6 +44,5 @@ function changesAt(
   return [{ path, before: stored, after: now, secret: holdsSecret(stored) }];
 }
 
-function isSecret(value: Value | undefined): boolean {
-  return typeof value === "string" && holdsSecret(value);
-}
+/** A text with the marker somewhere in it, such as a script, is not secret as a whole. */
+const isSecret = (value: Value | undefined): boolean => value === SECRET;

@@ -111,6 +111,14 @@ describe("secrets", () => {
     expect(text).toContain('deep.b: added "[secret]"');
   });
 
+  test("are no whole script that has the marker in it", () => {
+    const script = (disk: string): object =>
+      state({ stdin: `DISK='${disk}'\n# shellcheck shell=bash\necho '[secret]'` });
+    const text = shown(step({ old: script("1"), new: script("2"), diffs: ["stdin"] }));
+    expect(text).toContain("DISK='2'");
+    expect(text).not.toContain("stdin: [secret] changed");
+  });
+
   test("in debug messages of Pulumi are never looked at", () => {
     expect(shown(debug)).not.toContain(canary);
     expect(scrub([debug])).toEqual([]);
