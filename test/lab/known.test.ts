@@ -2,20 +2,23 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { Server } from "ssh2";
-import { ownState } from "../../clients/pulumi/running";
+import { knownNodes, type Known } from "../../clients/pulumi/known";
 import { DockerHost } from "../../components/docker/docker-host";
+import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
-import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
-import { keyPair } from "../support/key";
+import { keyPair, privateKey as keyFile } from "../support/key";
 import { prodNode } from "../support/settings";
 import { BarePulumi } from "./bare-pulumi";
 import { Steps } from "./support";
 
-jest.setTimeout(5 * 60_000);
+jest.setTimeout(10 * 60_000);
 
 const NODE = "proj-docker02";
 const bare = new BarePulumi();
+const file = keyFile();
 const servers: Server[] = [];
+/** What a look at the node finds. */
+let differences: object = {};
 /** The servers that were given a script, by host key. */
 const answered: string[] = [];
 
@@ -23,9 +26,12 @@ afterAll(() => {
   for (const server of servers) server.close();
 });
 
-/** Lets everybody in, and answers every script with its host key, that of Docker with facts. */
+/** Lets everybody in, and answers every script with its host key, that of Docker with facts, and a look with what differs. */
 function listen({ text, publicKey }: ReturnType<typeof keyPair>): Promise<number> {
-  const answer = (stdin: string): string => (stdin.includes("DAEMON_JSON=") ? "{}" : publicKey);
+  const answer = (stdin: string): string => {
+    if (stdin.startsWith("MODE=check")) return JSON.stringify(differences);
+    return stdin.includes("DAEMON_JSON=") ? "{}" : publicKey;
+  };
   const server = new Server({ hostKeys: [text] }, (client) => {
     client.on("authentication", (attempt) => {
       attempt.accept();
@@ -53,32 +59,32 @@ function listen({ text, publicKey }: ReturnType<typeof keyPair>): Promise<number
   });
 }
 
-/** The state with the machine the program would have made: there is no Proxmox here. */
-function withMachine({ machine }: NodeConfig, state: State): State {
-  const disks = [
-    { interface: "scsi0", datastoreId: machine.disk.datastore },
-    { interface: "scsi1", datastoreId: machine.dockerDisk?.datastore },
-  ];
-  const outputs = { vmId: machine.vmId, nodeName: machine.proxmoxNode, disks };
-  const type = "proxmoxve:index/vmLegacy:VmLegacy";
-  return { ...state, [`urn:pulumi:s::p::${type}::${NODE}-vm`]: { type, outputs } };
+/** The state of a machine, though there is no Proxmox here. */
+class Machine extends pulumi.ComponentResource {
+  constructor({ vmId, proxmoxNode, disk, dockerDisk }: NodeConfig["machine"]) {
+    super("proxmoxve:index/vmLegacy:VmLegacy", `${NODE}-vm`);
+    const disks = [
+      { interface: "scsi0", datastoreId: disk.datastore },
+      { interface: "scsi1", datastoreId: dockerDisk?.datastore },
+    ];
+    this.registerOutputs({ vmId, nodeName: proxmoxNode, disks });
+  }
 }
 
-/** Docker on a node at a port, with what the state has of it; what is recorded is handed on. */
+/** Docker on a node at a port, as the program makes it; what is known of it is handed on. */
 function host(
   port: number,
   { user = "ubuntu", key = "one" } = {},
-  seen: (recorded?: RecordedNode) => void = () => undefined,
+  seen: (known?: Known) => void = () => undefined,
 ): Promise<Stack> {
-  const endpoint = { host: "127.0.0.1", port };
-  const node = prodNode({ ssh: { user, endpoint } });
+  const { privateKeyFile } = file.ssh;
+  const node = prodNode({ ssh: { user, privateKeyFile, endpoint: { host: "127.0.0.1", port } } });
   return bare.open("known", async () => {
-    const recorded = recordedNode(NODE, node, withMachine(node, await ownState()));
-    seen(recorded);
-    const machine = new pulumi.Stash("machine", { input: "machine" });
+    const { [NODE]: known } = await knownNodes({ nodes: { [NODE]: node } } as unknown as Settings);
+    seen(known);
     const privateKey = pulumi.secret(keyPair(key).text);
-    const { facts } = new DockerHost(NODE, { node, privateKey, machine, recorded });
-    return { facts };
+    const args = { node, privateKey, machine: new Machine(node.machine), ...known };
+    return { facts: new DockerHost(NODE, args).facts };
   });
 }
 
@@ -97,15 +103,35 @@ beforeAll(async () => {
 
 test("a host that was brought up is known to the letter, and nothing is left to do", async () => {
   await up(await host(port));
-  let recorded: RecordedNode | undefined;
-  const again = await host(port, {}, (found) => (recorded = found));
+  let known: Known | undefined;
+  const again = await host(port, {}, (found) => (known = found));
   expect((await up(again)).diffs).toEqual([]);
   await again.preview({ expectNoChanges: true });
-  expect(recorded).toMatchObject({
+  expect(known?.recorded).toMatchObject({
     hostKey: learned.publicKey,
     connection: { host: "127.0.0.1", port, user: "ubuntu", privateKey: keyPair("one").text },
     stdin: { daemon: expect.stringContaining("DAEMON_JSON=") as unknown },
   });
+});
+
+test("what differs on the node is a warning, and its step alone runs again, once", async () => {
+  differences = {
+    ...{ step: "daemon", file: "/etc/docker/daemon.json", key: "log-opts.max-file" },
+    ...{ found: '"9"', declared: '"3"' },
+  };
+  const said: string[] = [];
+  const steps = new Steps();
+  const changed = await host(port);
+  await changed.up({
+    onEvent: (event) => {
+      steps.onEvent(event);
+      if (event.diagnosticEvent?.severity === "warning") said.push(event.diagnosticEvent.message);
+    },
+  });
+  expect(said.join("")).toContain(`${NODE}: /etc/docker/daemon.json log-opts.max-file: "9"`);
+  expect(steps.with("update")).toEqual([`${NODE}-daemon`]);
+  differences = {};
+  await changed.preview({ expectNoChanges: true });
 });
 
 test("another user and key connect by the host key learned before", async () => {
