@@ -1,4 +1,5 @@
 /** Looks at nodes over SSH: what differs from what they were given. Reads only. */
+import { RunError } from "@pulumi/pulumi/errors";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import { CHECKED_STEPS, parseChecks, renderChecks, type Difference } from "../node/checks";
@@ -15,6 +16,18 @@ export interface Look {
 }
 
 const NOTHING: Look = { differences: [], problems: [] };
+
+const SWITCH = "DOCKER_NODE_DRIFT";
+
+/**
+ * Whether nodes are looked at: yes, unless the environment says `off`.
+ * @throws RunError when it says something else
+ */
+export function looksAtNodes(value = process.env[SWITCH] ?? ""): boolean {
+  if (value !== "" && value !== "off")
+    throw new RunError(`${SWITCH}: ${JSON.stringify(value)}; allowed: off, or not set`);
+  return value === "";
+}
 
 /** Seconds to connect, and for all of it. */
 const CONNECT_SECONDS = 10;

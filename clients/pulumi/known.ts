@@ -5,7 +5,7 @@ import type { NodeConfig } from "../../config/schema";
 import { CHECKED_STEPS, sentence, type CheckedStep } from "../../node/checks";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import { repairs } from "../../node/stdin";
-import { lookAt } from "../drift";
+import { lookAt, looksAtNodes } from "../drift";
 import { ownState } from "./running";
 
 /** A node that an earlier run has brought up. */
@@ -15,15 +15,13 @@ export interface Known {
   readonly repairs: Readonly<Partial<Record<CheckedStep, string>>>;
 }
 
-const SWITCH = "DOCKER_NODE_DRIFT";
-
 /**
  * The nodes that are known, by name. Each is looked at over SSH, all at once, and what was changed on it by hand is a warning; so is a
  * node that cannot be looked at.
  * @throws RunError when the switch has another value than `off`
  */
 export async function knownNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
-  const looks = looksAtNodes(process.env[SWITCH]);
+  const looks = looksAtNodes();
   const state = await ownState().catch(unread);
   const nodes = Object.entries(settings.nodes).map(async ([name, node]) => {
     const recorded = recordedNode(name, node, state);
@@ -31,13 +29,6 @@ export async function knownNodes(settings: Settings): Promise<Readonly<Record<st
     return [[name, await known(name, node, recorded, looks)] as const];
   });
   return Object.fromEntries((await Promise.all(nodes)).flat());
-}
-
-/** Whether the nodes are looked at: yes, unless the environment says `off`. */
-export function looksAtNodes(value = ""): boolean {
-  if (value !== "" && value !== "off")
-    throw new pulumi.RunError(`${SWITCH}: ${JSON.stringify(value)}; allowed: off, or not set`);
-  return value === "";
 }
 
 /** Nothing of it is needed to bring a node up. */

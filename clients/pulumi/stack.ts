@@ -8,6 +8,8 @@ export interface Deployed {
   readonly type: string;
   readonly provider?: string;
   readonly dependencies?: readonly string[];
+  /** Left over of a replacement, until the next `up` deletes it. */
+  readonly delete?: boolean;
   readonly outputs?: Readonly<Record<string, unknown>>;
 }
 

@@ -6,6 +6,7 @@ import { parseEvents, preview, type Previewed } from "../../clients/pulumi/previ
 import { STATUS, addCommand, type GlobalOptions, type Outside } from "../command";
 import type { Session, Status } from "../command";
 import { planOf } from "./events";
+import { lookAtNodes } from "./looks";
 import type { Diagnostic, Plan } from "./model";
 import { FORMATS, render, type Format } from "./render";
 import { risksOf } from "./risks";
@@ -34,7 +35,10 @@ export function addPlan(program: Command, { outside, end }: Session): void {
   addCommand(program, { use: "plan", summary: SUMMARY, about: ABOUT, example })
     .addOption(formats.choices(FORMATS))
     .option("--write <dir>", "also write plan.md and plan.json into a directory")
-    .option("--drift", "what was changed by hand, instead of what the program would change")
+    .option(
+      "--drift",
+      "what was changed by hand, on the nodes too, instead of what the program would change",
+    )
     .option("--events <file>", "show a recorded event log instead of asking pulumi")
     .addOption(limit.choices(SEVERITIES))
     .action(async (_, command: Command) => {
@@ -65,13 +69,27 @@ export async function planFor({ stack, drift = false, events, cwd }: PlanOptions
   const said = plan.diagnostics.some(({ severity }) => severity === "error");
   // What keeps the program from starting at all is in no event.
   const extra = failed && !said && found.complaint !== "" ? [complaintOf(found)] : [];
-  const kind = drift ? "drift" : plan.kind;
-  return { ...plan, kind, failed, diagnostics: [...plan.diagnostics, ...extra] };
+  const seen = { ...plan, failed, diagnostics: [...plan.diagnostics, ...extra] };
+  return drift ? withLooks({ ...seen, kind: "drift" }, cwd) : seen;
 }
 
-const complaintOf = ({ complaint }: Previewed): Diagnostic => ({
+/** With what was found on the nodes, also where Pulumi did not get through: one that is down must not hide the others. */
+async function withLooks(plan: Plan, cwd?: string): Promise<Plan> {
+  if (plan.stack === "") return plan;
+  try {
+    return { ...plan, looks: await lookAtNodes(plan.stack, cwd) };
+  } catch (error) {
+    const said = diagnosticOf(error instanceof Error ? error.message : String(error));
+    return { ...plan, failed: true, diagnostics: [...plan.diagnostics, said] };
+  }
+}
+
+const complaintOf = ({ complaint }: Previewed): Diagnostic =>
+  diagnosticOf(complaint.replace(/^error: /, "").slice(-2000));
+
+const diagnosticOf = (message: string): Diagnostic => ({
   severity: "error",
-  message: complaint.replace(/^error: /, "").slice(-2000),
+  message,
   resources: [],
 });
 

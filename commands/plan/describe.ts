@@ -1,6 +1,7 @@
 /** A plan in words: what the renderers share. */
 import { stdinDiff } from "./daemon-diff";
-import type { Action, Change, Counts, Plan, PropertyChange, Value } from "./model";
+import { sentence } from "../../node/checks";
+import type { Action, Change, Counts, NodeLook, Plan, PropertyChange, Value } from "./model";
 import { SECRET } from "./model";
 
 /** Signs in front of resources, as Pulumi's own display has them. */
@@ -46,9 +47,27 @@ export function countsInWords(counts: Counts, kind: Plan["kind"] = "preview"): s
   return words.join(", ");
 }
 
-/** Does it change anything? */
-export function changesAnything(counts: Counts): boolean {
-  return WORDS.some(([action]) => action !== "same" && counts[action] > 0);
+/** The same of a whole plan, with what was found on the nodes: "31 as recorded; on the nodes: 2 changed by hand" */
+export function planInWords({ counts, kind, looks }: Plan): string {
+  if (!looks) return countsInWords(counts, kind);
+  const changed = looks.flatMap(({ differences }) => differences).length;
+  const unseen = looks.flatMap(({ problems }) => problems).length;
+  const parts = [
+    ...(changed > 0 ? [`${changed} changed by hand`] : []),
+    ...(unseen > 0 ? [`${unseen} not looked at`] : []),
+  ];
+  return `${countsInWords(counts, kind)}; on the nodes: ${parts.join(", ") || "all as given"}`;
+}
+
+/** What was found on a node, a line each. */
+export const lookLines = ({ differences, problems }: NodeLook): string[] => [
+  ...differences.map(sentence),
+  ...problems.map((problem) => `not looked at: ${problem}`),
+];
+
+/** Does it change anything, or is anything not as it was given? */
+export function changesAnything({ counts, looks = [] }: Pick<Plan, "counts" | "looks">): boolean {
+  return looks.length > 0 || WORDS.some(([action]) => action !== "same" && counts[action] > 0);
 }
 
 /** `VmLegacy` of `proxmoxve:index/vmLegacy:VmLegacy`. */

@@ -1,6 +1,15 @@
 /** A plan as Markdown, for a comment on a pull request or a job's summary. */
-import { clean, countsInWords, heading, reasons, shortType, SIGNS } from "./describe";
-import type { Change, Diagnostic, NodePlan, Plan } from "./model";
+import {
+  clean,
+  countsInWords,
+  heading,
+  lookLines,
+  planInWords,
+  reasons,
+  shortType,
+  SIGNS,
+} from "./describe";
+import type { Change, Diagnostic, NodeLook, NodePlan, Plan } from "./model";
 import type { Risk } from "./risks";
 
 /** The whole plan; values are only ever shown inside code, where nothing of them takes effect. */
@@ -8,11 +17,12 @@ export function markdown(plan: Plan, risks: readonly Risk[]): string {
   const blocks = [
     `### ${heading(plan)} ${code(plan.stack || "(unnamed)")}`,
     plan.failed ? "**The preview failed: this plan is incomplete.**" : "",
-    `**${countsInWords(plan.counts, plan.kind)}**`,
+    `**${planInWords(plan)}**`,
     riskTable(risks),
     ...plan.nodes
       .filter(({ changes }) => changes.length > 0)
       .map((node) => nodeText(node, plan.kind)),
+    ...(plan.looks ?? []).map(lookText),
     diagnosticsText(plan.diagnostics),
   ];
   return `${blocks.filter((block) => block !== "").join("\n\n")}\n`;
@@ -32,6 +42,11 @@ function nodeText({ name, counts, changes }: NodePlan, kind: Plan["kind"]): stri
   const lines = changes.flatMap(changeLines);
   const summary = `<summary>${escapeHtml(name)}: ${countsInWords(counts, kind)}</summary>`;
   return `<details open>${summary}\n\n${fence("diff", lines)}\n\n</details>`;
+}
+
+function lookText(look: NodeLook): string {
+  const summary = `<summary>On ${escapeHtml(look.name)}</summary>`;
+  return `<details open>${summary}\n\n${fence("text", lookLines(look))}\n\n</details>`;
 }
 
 /** In a `diff` block, a line's first character gives it its colour. */

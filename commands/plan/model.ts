@@ -1,4 +1,5 @@
 /** What a preview says, independent of Pulumi's events and of how it is shown. */
+import type { Look } from "../../clients/drift";
 
 /** What happens to a resource. */
 export type Action = "create" | "update" | "replace" | "delete" | "import" | "same";
@@ -63,6 +64,11 @@ export interface NodePlan {
   readonly counts: Counts;
 }
 
+/** What a node has that it was not given. */
+export interface NodeLook extends Look {
+  readonly name: string;
+}
+
 /** A whole preview. */
 export interface Plan {
   /** `drift`: what is recorded against what is really there, so that nothing is going to happen. */
@@ -72,6 +78,8 @@ export interface Plan {
   readonly nodes: readonly NodePlan[];
   readonly counts: Counts;
   readonly diagnostics: readonly Diagnostic[];
+  /** Of a drift: the nodes on which something was changed by hand, or that could not be looked at. */
+  readonly looks?: readonly NodeLook[];
   /** The preview itself did not get through, so the rest may be incomplete. */
   readonly failed: boolean;
 }

@@ -19,7 +19,7 @@ export function render(plan: Plan, format: Format, { colour = false } = {}): str
 /** What programs read. `version` grows when a field goes or changes its meaning. */
 export interface PlanJson extends Pick<
   Plan,
-  "kind" | "stack" | "failed" | "counts" | "diagnostics"
+  "kind" | "stack" | "failed" | "counts" | "diagnostics" | "looks"
 > {
   readonly version: 1;
   /** Is there anything to do? */
@@ -42,18 +42,19 @@ export interface ChangeJson extends Pick<
 
 /** The plan without inputs: what is not shown to people is not given to programs either. */
 export function planJson(plan: Plan, risks: readonly Risk[] = risksOf(plan)): PlanJson {
-  const { kind, stack, failed, counts, diagnostics } = plan;
+  const { kind, stack, failed, counts, diagnostics, looks } = plan;
   const nodes = plan.nodes.map((node) => ({ ...node, changes: node.changes.map(changeJson) }));
   return {
     version: 1,
     kind,
     stack,
     failed,
-    changes: changesAnything(counts),
+    changes: changesAnything(plan),
     counts,
     risks,
     nodes,
     diagnostics,
+    looks,
   };
 }
 

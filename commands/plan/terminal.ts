@@ -1,7 +1,16 @@
 /** A plan for a terminal. */
 import { styleText } from "node:util";
-import { clean, countsInWords, heading, reasons, shortType, SIGNS } from "./describe";
-import type { Change, Diagnostic, NodePlan, Plan } from "./model";
+import {
+  clean,
+  countsInWords,
+  heading,
+  lookLines,
+  planInWords,
+  reasons,
+  shortType,
+  SIGNS,
+} from "./describe";
+import type { Change, Diagnostic, NodeLook, NodePlan, Plan } from "./model";
 import type { Risk } from "./risks";
 import type { Severity } from "./rules/rule";
 
@@ -27,13 +36,14 @@ export function terminal(plan: Plan, risks: readonly Risk[], colour = false): st
   // Who calls has looked at the stream and NO_COLOR.
   const paint: Paint = (name, text) =>
     colour ? styleText(name, text, { validateStream: false }) : text;
-  const title = `${heading(plan)} ${plan.stack || "(unnamed)"}: ${countsInWords(plan.counts, plan.kind)}`;
+  const title = `${heading(plan)} ${plan.stack || "(unnamed)"}: ${planInWords(plan)}`;
   const blocks = [
     paint("bold", clean(title)),
     risks.map((risk) => riskLine(risk, paint)).join("\n"),
     ...plan.nodes
       .filter(({ changes }) => changes.length > 0)
       .map((node) => nodeText(node, plan.kind, paint)),
+    ...(plan.looks ?? []).map((look) => lookText(look, paint)),
     plan.diagnostics.map((diagnostic) => diagnosticText(diagnostic, paint)).join("\n"),
     plan.failed ? paint("red", "The preview failed: this plan is incomplete.") : "",
   ];
@@ -49,6 +59,11 @@ function riskLine({ severity, label, node, explanation, details }: Risk, paint: 
 function nodeText({ name, counts, changes }: NodePlan, kind: Plan["kind"], paint: Paint): string {
   const title = paint("bold", clean(`${name}: ${countsInWords(counts, kind)}`));
   return [title, ...changes.flatMap((change) => changeText(change, paint))].join("\n");
+}
+
+function lookText(look: NodeLook, paint: Paint): string {
+  const lines = lookLines(look).map((line) => `  ${clean(line)}`);
+  return [paint("bold", clean(`On ${look.name}:`)), ...lines].join("\n");
 }
 
 function changeText(change: Change, paint: Paint): string[] {

@@ -1,0 +1,147 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runCommandLine } from "../../commands/cli";
+import type { PlanJson } from "../../commands/plan/render";
+import { driftReport } from "../../commands/plan/ci/note";
+import { loadSettings, merge, type RawSettings } from "../../config/load";
+import { renderScript } from "../../node/scripts";
+import { daemonStep } from "../../node/steps";
+import { privateKey } from "../support/key";
+import { HOST_KEY } from "../support/mocks";
+import { prodWith, stackConfig } from "../support/settings";
+
+/** `plan --drift` and the nodes themselves (H1). `pulumi` and `ssh` are scripts: one node was changed by hand, its twin is down. */
+
+const NODE = "proj-docker02";
+const TWIN = "proj-docker01";
+const key = privateKey();
+const path = process.env.PATH;
+let folder: string;
+
+const program = (name: string, text: string): void => {
+  writeFileSync(join(folder, name), `#!/bin/bash\n${text}\n`, { mode: 0o755 });
+};
+const answer = (name: string, value: unknown): void => {
+  writeFileSync(join(folder, name), JSON.stringify(value));
+};
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "docker-node-looks-"));
+  process.env.PATH = `${folder}:${path ?? ""}`;
+  const raw = settings();
+  const values = Object.entries(stackConfig(raw)).map(([name, { value }]) => [name, { value }]);
+  answer("config", Object.fromEntries(values));
+  answer("export", { deployment: { resources: resourcesOf(raw) } });
+  answer("events", { summaryEvent: { resourceChanges: {}, result: "succeeded" } });
+  program(
+    "pulumi",
+    `case $1 in
+  config) cat ${folder}/config ;;
+  stack) cat ${folder}/export ;;
+  refresh) for last; do :; done; cp ${folder}/events "$last" ;;
+esac`,
+  );
+  const found = {
+    step: "daemon",
+    file: "/etc/docker/daemon.json",
+    key: "log-opts.max-file",
+    found: '"9"',
+    declared: '"3"',
+  };
+  program(
+    "ssh",
+    `cat >/dev/null
+echo "$*" >>${folder}/called
+case $* in
+  *10.25.20.24*) echo '${JSON.stringify(found)}' ;;
+  *) echo 'ssh: connect to host 10.25.20.23 port 22: No route to host' >&2; exit 255 ;;
+esac`,
+  );
+});
+afterEach(() => {
+  process.env.PATH = path;
+  delete process.env.DOCKER_NODE_DRIFT;
+  rmSync(folder, { recursive: true });
+});
+
+function settings(): RawSettings {
+  const raw = prodWith({ ssh: key.ssh });
+  const twin = { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } };
+  return { ...raw, nodes: merge(raw.nodes, { [TWIN]: twin }) };
+}
+
+/** As `pulumi stack export` has them: a connection is sealed. */
+function resourcesOf(raw: RawSettings): object[] {
+  return Object.entries(loadSettings(raw).nodes).flatMap(([name, node]) => {
+    const { machine } = node;
+    const { script, variables } = daemonStep(node);
+    const resource = (type: string, step: string, outputs: object): object => ({
+      urn: `urn:pulumi:prod::docker-node::${type}::${name}-${step}`,
+      type,
+      outputs,
+    });
+    const command = "command:remote:Command";
+    const disks = [
+      { interface: "scsi0", datastoreId: machine.disk.datastore },
+      { interface: "scsi1", datastoreId: machine.dockerDisk?.datastore },
+    ];
+    const vm = { vmId: machine.vmId, nodeName: machine.proxmoxNode, disks };
+    return [
+      resource("proxmoxve:index/vmLegacy:VmLegacy", "vm", vm),
+      resource(command, "ready", { stdout: HOST_KEY, connection: { ciphertext: "sealed" } }),
+      resource(command, "daemon", { stdin: renderScript(script, variables) }),
+    ];
+  });
+}
+
+async function drift(): Promise<{ status: number; out: string; json: PlanJson; note: string }> {
+  let out = "";
+  const written = join(folder, "plans", "prod");
+  const status = await runCommandLine(["plan", "--drift", "--stack", "prod", "--write", written], {
+    print: (text) => (out += `${text}\n`),
+  });
+  const json = JSON.parse(readFileSync(join(written, "plan.json"), "utf8")) as PlanJson;
+  return { status, out, json, note: driftReport(join(folder, "plans"), ["prod"]) };
+}
+
+test("what was changed on a node is shown by file, key and value; a node that is down is a finding beside it", async () => {
+  const { status, out, json, note } = await drift();
+  expect(status).toBe(0);
+  expect(json).toMatchObject({ kind: "drift", changes: true, failed: false });
+  for (const text of [out, note]) {
+    expect(text).toContain("on the nodes: 1 changed by hand, 1 not looked at");
+    expect(text).toContain(
+      '/etc/docker/daemon.json log-opts.max-file: "9" on the node, "3" as declared; up puts it right',
+    );
+    expect(text).toMatch(/On proj-docker01[^]*not looked at: 10\.25\.20\.23: .*No route to host/);
+  }
+  expect(json.looks?.map(({ name }) => name).sort()).toEqual([TWIN, NODE]);
+  expect(readFileSync(join(folder, "called"), "utf8").trim().split("\n")).toHaveLength(2);
+});
+
+test("nodes that are as given are no news", async () => {
+  program("ssh", "cat >/dev/null");
+  const { out, json, note } = await drift();
+  expect(out).toContain("on the nodes: all as given");
+  expect(json).toMatchObject({ changes: false, looks: [] });
+  expect(note).toBe("");
+});
+
+test("nodes are not looked at when the environment says so", async () => {
+  process.env.DOCKER_NODE_DRIFT = "off";
+  const { out, json } = await drift();
+  expect(out).not.toContain("on the nodes");
+  expect(json).not.toHaveProperty("looks");
+});
+
+test("a configuration that cannot be read fails the plan, with the reason", async () => {
+  const raw = settings();
+  answer("config", {
+    "docker-node:proxmox": { value: JSON.stringify(raw.proxmox) },
+    "docker-node:nodes": { value: "{}" },
+  });
+  const { status, out } = await drift();
+  expect(status).toBe(1);
+  expect(out).toMatch(/error: the nodes are not looked at: nodes/);
+});
