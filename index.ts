@@ -36,6 +36,7 @@ async function program(): Promise<Outputs> {
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       guard,
       agentSecret: secrets.agentSecret,
+      portainerApiKey: secrets.portainerApiKey,
       backupSecrets: backups && { ...backups, storage },
     };
     return [name, new DockerNode(name, args, { providers: { proxmoxve } }).outputs] as const;

@@ -1,5 +1,6 @@
 /** Connections from the workstation. */
-import { connect } from "node:net";
+import { connect, isIP } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 
 /** What answers at an address: nothing at all is `silent`. */
 export type Probe = (host: string, port: number) => Promise<"open" | "refused" | "silent">;
@@ -24,3 +25,25 @@ export const probe: Probe = (host, port) =>
       end(error.code === "ECONNREFUSED" ? "refused" : "silent");
     });
   });
+
+/** A server that is known by its certificate. */
+export interface Pinned {
+  readonly host: string;
+  readonly port: number;
+  /** SHA-256 of its certificate, `AA:BB:…`. */
+  readonly fingerprint: string;
+}
+
+/** A connection to the server with the certificate declared, and no other: nothing is sent before. */
+export function pinned({ host, port, fingerprint }: Pinned, patience: number): Promise<TLSSocket> {
+  const name = isIP(host) ? {} : { servername: host };
+  return new Promise((resolve, reject) => {
+    const options = { host, port, ...name, rejectUnauthorized: false, timeout: patience };
+    const socket = connectTls(options, () => {
+      if (socket.getPeerCertificate().fingerprint256 === fingerprint.toUpperCase()) resolve(socket);
+      else socket.destroy(new Error("its certificate does not have the fingerprint declared"));
+    });
+    socket.on("timeout", () => socket.destroy(new Error("no answer in time")));
+    socket.on("error", reject);
+  });
+}

@@ -1,10 +1,10 @@
 /** The prune jobs of a Proxmox Backup Server, by its API: its client has no word for them. */
 import { request } from "node:https";
 import type { IncomingMessage } from "node:http";
-import { connect, type TLSSocket } from "node:tls";
 import { z } from "zod";
 import { parsedJson } from "./answer";
 import type { Access } from "./backup-server";
+import { pinned } from "./network";
 
 const KEEP_RULES = [
   "keep-last",
@@ -54,7 +54,7 @@ const LIMIT_MS = 15_000;
  * @throws Error when the server does not answer, has another certificate, or refuses the token
  */
 export async function readPruneJobs(access: Access): Promise<PruneJob[]> {
-  const socket = await pinned(access);
+  const socket = await pinned(access, LIMIT_MS);
   const headers = {
     Authorization: `PBSAPIToken=${access.tokenId}:${encodeURIComponent(access.token)}`,
   };
@@ -65,18 +65,6 @@ export async function readPruneJobs(access: Access): Promise<PruneJob[]> {
     });
     sent.on("error", reject);
     sent.end();
-  });
-}
-
-/** A connection to the server with the certificate declared, and no other: the token is not sent before. */
-function pinned({ host, port, fingerprint }: Access): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, rejectUnauthorized: false, timeout: LIMIT_MS }, () => {
-      if (socket.getPeerCertificate().fingerprint256 === fingerprint.toUpperCase()) resolve(socket);
-      else socket.destroy(new Error("its certificate does not have the fingerprint declared"));
-    });
-    socket.on("timeout", () => socket.destroy(new Error("no answer in time")));
-    socket.on("error", reject);
   });
 }
 

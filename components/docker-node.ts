@@ -9,6 +9,7 @@ import { ContainerNetworks } from "./docker/networks";
 import { DockerHost, type DockerHostArgs } from "./docker/docker-host";
 import { describe } from "./outputs";
 import { PortainerAgent } from "./platform/portainer-agent";
+import { registerEnvironment } from "./platform/portainer-environment";
 import { checkPrimary } from "./platform/primary";
 import { VirtualMachine } from "./machine/virtual-machine";
 import { createVmBackup } from "./backup/vm-backup";
@@ -27,6 +28,8 @@ export interface DockerNodeArgs {
   imageVolumeId?: pulumi.Input<string>;
   /** Secret shared with Portainer; required when the node has an agent. */
   agentSecret?: pulumi.Input<string>;
+  /** Access token of Portainer; required for an environment there. */
+  portainerApiKey?: pulumi.Input<string>;
   /** Refuses to delete machine and volumes while they are protected; see `guardRemoval`. */
   guard?: pulumi.ResourceHook;
   /** Secrets for the backup server; required when the node has backups. */
@@ -70,9 +73,11 @@ export class DockerNode extends pulumi.ComponentResource {
     const networks = new ContainerNetworks(name, { node, machine: machine.vm }, platform);
     createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider }, guard);
     const agent = createAgent(name, args, dockerHost, machine.vm, platform);
+    const environment = registerEnvironment(name, { ...args, agent }, { parent: this });
     createBackups(name, args, dockerHost, machine.vm, platform);
     const primary = checkPrimary(name, { node, dockerHost, machine: machine.vm }, { parent: this });
-    this.outputs = describe(name, node, { machine, dockerHost, networks, agent, primary });
+    const platformParts = { networks, agent, environment, primary };
+    this.outputs = describe(name, node, { machine, dockerHost, ...platformParts });
     this.registerOutputs(this.outputs);
   }
 }

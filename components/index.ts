@@ -3,6 +3,7 @@ export { CloudImage, imageKey, type CloudImageArgs } from "./machine/cloud-image
 export { ContainerNetworks, type ContainerNetworksArgs } from "./docker/networks";
 export { DockerHost, type DaemonFacts, type DockerHostArgs } from "./docker/docker-host";
 export { DockerNode, type BackupSecrets, type DockerNodeArgs } from "./docker-node";
+export { registerEnvironment, type EnvironmentArgs } from "./platform/portainer-environment";
 export { PortainerAgent, type PortainerAgentArgs } from "./platform/portainer-agent";
 export { guardRemoval } from "./shared/protection";
 export {

@@ -11,6 +11,7 @@ import type { NodeOutputs } from "../contract/schema";
 import type { ContainerNetworks } from "./docker/networks";
 import type { DockerHost } from "./docker/docker-host";
 import type { PortainerAgent } from "./platform/portainer-agent";
+import type { EnvironmentOutputs } from "./platform/portainer-environment";
 import type { PrimaryOutputs } from "./platform/primary";
 import type { VirtualMachine } from "./machine/virtual-machine";
 
@@ -20,6 +21,7 @@ export interface NodeParts {
   dockerHost: DockerHost;
   networks: ContainerNetworks;
   agent?: PortainerAgent;
+  environment?: EnvironmentOutputs;
   primary?: PrimaryOutputs;
 }
 
@@ -27,7 +29,7 @@ export interface NodeParts {
 export function describe(
   name: string,
   node: NodeConfig,
-  { machine, dockerHost, networks, agent, primary }: NodeParts,
+  { machine, dockerHost, networks, agent, environment, primary }: NodeParts,
 ): NodeOutputs {
   return {
     name,
@@ -38,6 +40,7 @@ export function describe(
     hostKey: dockerHost.hostKey,
     agentUrl: agentUrl(node),
     agentFingerprint: agent?.fingerprint,
+    portainerEnvironment: environment,
     networks: describeNetworks(node, networks),
     volumes: Object.keys(node.volumes),
     monitoring: monitoringTargets(node),

@@ -47,6 +47,11 @@ export function agentUrl(node: NodeConfig): string | undefined {
   return node.portainer && `https://${addressOfNode(node)}:${node.portainer.agent.port}`;
 }
 
+/** URL by which Portainer knows the agent, and so the node (Portainer API, `POST /endpoints`). */
+export function environmentUrl(node: NodeConfig): string | undefined {
+  return node.portainer && `tcp://${addressOfNode(node)}:${node.portainer.agent.port}`;
+}
+
 /** Size of the machine; another one reboots it. */
 export function machineSize({ machine }: NodeConfig): string {
   return `${machine.cpu.cores} cores, ${machine.memoryGiB} GiB`;

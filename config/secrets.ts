@@ -22,6 +22,9 @@ export interface Secret {
 const nodesWith = (part: "portainer" | "backups", settings?: Settings): string[] =>
   Object.entries(settings?.nodes ?? {}).flatMap(([name, node]) => (node[part] ? [name] : []));
 
+const registered = (settings?: Settings): boolean =>
+  Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.environment);
+
 const once = (name: string, needed: boolean): string[][] => (needed ? [[name]] : []);
 
 /** Every secret there is, in the order in which they are asked for. */
@@ -43,6 +46,15 @@ export const SECRETS = [
     usedBy: "the Portainer agent",
     minLength: 16,
     needed: (settings) => once("agentSecret", nodesWith("portainer", settings).length > 0),
+  },
+  {
+    name: "portainerApiKey",
+    meaning: "access token of an administrator of Portainer",
+    when: "for nodes with `portainer.environment`",
+    example: "'<see docs/how-to/register-in-portainer.md>'",
+    usedBy: "the workstation, as `X-API-Key`",
+    minLength: 1,
+    needed: (settings) => once("portainerApiKey", registered(settings)),
   },
   {
     name: "backupToken",
@@ -105,6 +117,8 @@ export interface Secrets {
   proxmoxApiToken: pulumi.Output<string>;
   /** AGENT_SECRET of Portainer; only where a node has an agent. */
   agentSecret?: pulumi.Output<string>;
+  /** Of Portainer's API; only where a node has an environment there. */
+  portainerApiKey?: pulumi.Output<string>;
   /** By node; only of nodes with backups. A node may have a token of its own, the encryption key is the stack's. */
   backups: Readonly<Record<string, { token: pulumi.Output<string>; key: pulumi.Output<string> }>>;
   /** For the storage of the cluster; only where the stack declares it. */
@@ -127,6 +141,7 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
   return {
     proxmoxApiToken: need("proxmoxApiToken"),
     agentSecret: nodesWith("portainer", settings).length > 0 ? need("agentSecret") : undefined,
+    portainerApiKey: registered(settings) ? need("portainerApiKey") : undefined,
     backups: Object.fromEntries(
       nodesWith("backups", settings).map((node) => [node, backups(node)]),
     ),

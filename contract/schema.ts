@@ -44,6 +44,12 @@ const primary = z.object({
     .describe("When it was asked, ISO 8601; an unchanged `up` does not ask again."),
 });
 
+const environment = z.object({
+  id: z.int().describe("Its id in Portainer: the `<id>` of `/api/endpoints/<id>`."),
+  name: z.string(),
+  server: z.string().describe("URL of Portainer."),
+});
+
 /** One node. */
 export const nodeContract = z.object({
   name: z.string().describe("Name of the node: its host name, and the VM's name in Proxmox VE."),
@@ -60,6 +66,9 @@ export const nodeContract = z.object({
   agentFingerprint: fingerprint
     .optional()
     .describe("SHA-256 of the agent's self-signed certificate, `AA:BB:…`; see below."),
+  portainerEnvironment: environment
+    .optional()
+    .describe("The node in Portainer, where `portainer.environment` is declared."),
   networks: z.record(z.string(), network).describe("Docker networks by name."),
   volumes: z.array(z.string()).describe("Names of the declared volumes."),
   monitoring: z.array(monitoringTarget).describe("What other machines can scrape."),

@@ -14,6 +14,7 @@ export interface Configuration {
   readonly problems: readonly string[];
   readonly apiToken?: string;
   readonly agentSecret?: string;
+  readonly portainerApiKey?: string;
   /** Names of everything that is set. */
   readonly keys?: readonly string[];
   /** Why the secrets are not known. */
@@ -87,11 +88,13 @@ export function interpret(values: Values): Configuration {
   const secrets = Object.values(values).flatMap((shown) => (shown.secret ? textsOf(shown) : []));
   const apiToken = at("proxmoxApiToken")?.value;
   const agentSecret = at("agentSecret")?.value;
-  const known = [apiToken, apiToken?.split("=")[1], agentSecret].filter(
+  const portainerApiKey = at("portainerApiKey")?.value;
+  const known = [apiToken, apiToken?.split("=")[1], agentSecret, portainerApiKey].filter(
     (text) => text !== undefined,
   );
   const keys = namesIn(PROJECT, Object.keys(values));
-  const base = { apiToken, agentSecret, keys, secrets: [...new Set([...secrets, ...known])] };
+  const hidden = [...new Set([...secrets, ...known])];
+  const base = { apiToken, agentSecret, portainerApiKey, keys, secrets: hidden };
   try {
     return { ...base, settings: loadSettings(declaredBy(values), keys), problems: [] };
   } catch (error) {

@@ -23,6 +23,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
     primaries(nodes),
     own("machine/vmId", vmId),
     own("network/address", address),
+    own("portainer/environment/name", environment),
     peers(nodes),
     images(),
   ];
@@ -40,12 +41,17 @@ export function checkFleet(nodes: Nodes): Problem[] {
 type Claim = (node: NodeConfig) => readonly [value: unknown, as: unknown];
 
 const vmId: Claim = ({ machine }) => [machine.vmId, machine.vmId];
+const environment: Claim = (node) => {
+  const name = node.portainer?.environment?.name;
+  return [name, name];
+};
 const address: Claim = ({ network }) => [network.address, addressOf(network.address)];
 
 function own(path: string, claim: Claim): Check {
   const owners = new Map<unknown, string>();
   return (name, node, report) => {
     const [value, as] = claim(node);
+    if (as === undefined) return;
     const owner = owners.get(as);
     if (owner === undefined) owners.set(as, name);
     else report(name, path, value, `a value of its own; ${keyText(owner)} has this one`);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isAddress } from "../cidr";
-import { identifier, pinnedImage, port } from "./fields";
+import { fingerprint, identifier, pinnedImage, port } from "./fields";
 
 /*
  * Backups of a node to a Proxmox Backup Server (docs/reference/specification.md, section 4). Times are the node's own; what is kept
@@ -24,11 +24,6 @@ const host = z
 function isHostName(text: string): boolean {
   return text.length <= 253 && /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?)+$/.test(text);
 }
-
-/** As `proxmox-backup-manager cert info` prints it; PVE takes no other form (pve-common, JSONSchema.pm). */
-const fingerprint = z.string().regex(/^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$/, {
-  error: "a SHA-256 fingerprint: 32 pairs of hex digits with colons between them",
-});
 
 /** Ids of Proxmox (pbs-api-types, PROXMOX_SAFE_ID_REGEX and USER_NAME_REGEX). */
 const SAFE_ID = "[A-Za-z0-9_][\\w.-]*";

@@ -66,3 +66,8 @@ export const hostKey = z
         ? "the node's ed25519 or ecdsa host key: of an RSA key the connection takes SHA-1 signatures only, which sshd refuses; see /etc/ssh/ssh_host_ed25519_key.pub there"
         : "an ed25519 or ecdsa host key on one line, such as `ssh-ed25519 AAAA… name`",
   });
+
+/** As `proxmox-backup-manager cert info` and OpenSSL print it; PVE takes no other form (pve-common, JSONSchema.pm). */
+export const fingerprint = z.string().regex(/^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$/, {
+  error: "a SHA-256 fingerprint: 32 pairs of hex digits with colons between them",
+});

@@ -60,3 +60,4 @@ export type NetworkConfig = NodeConfig["networks"][string];
 export type BackupsConfig = NonNullable<NodeConfig["backups"]>;
 export type BackupStorageConfig = NonNullable<ProxmoxConfig["backupStorage"]>;
 export type PortainerConfig = NonNullable<NodeConfig["portainer"]>;
+export type EnvironmentConfig = NonNullable<PortainerConfig["environment"]>;

@@ -39,6 +39,7 @@ test("it holds what is used, and nothing of tests and lab", () => {
   const files = run("find", ["unpacked/package", "-type", "f", "-printf", "%P\n"]).split("\n");
   for (const file of [
     ...["LICENSE", "README.md", "CHANGELOG.md", "commands/docker-node.mjs"],
+    ...["commands/portainer-environment.mjs", "dist/commands/portainer/main.js"],
     ...["dist/index.js", "dist/contract/index.d.ts", "dist/node/daemon.sh"],
     ...[
       "dist/node/backup/Dockerfile",
@@ -95,6 +96,17 @@ test.each(["es2020", "es2022"])(
     run(path.join(ROOT, "node_modules/.bin/tsc"), ["--project", "."]);
   },
 );
+
+test("what the graph runs on the workstation is found from a folder of the project", () => {
+  fs.mkdirSync(at("infrastructure"), { recursive: true });
+  const line = `node -e "import('docker-node/portainer-environment')"`;
+  const options = { cwd: at("infrastructure"), stdio: "pipe" } as const;
+  // Nothing was ever registered, so there is nothing to remove.
+  expect(run("sh", ["-c", `${line} remove`], options)).toBe("");
+  expect(() => run("sh", ["-c", `${line} apply`], options)).toThrow(
+    /PORTAINER_ENVIRONMENT is not JSON/,
+  );
+});
 
 test("its command line runs without a developer's packages", () => {
   const help = run(at("node_modules/.bin/docker-node"), ["--help"]);

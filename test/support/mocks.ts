@@ -15,6 +15,7 @@ export interface Recorded {
 /** Outputs that only the real thing could compute, by type. */
 const COMPUTED: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>> = {
   "command:remote:Command": (inputs) => ({ stdout: stdoutOf(String(inputs.stdin)), stderr: "" }),
+  "command:local:Command": () => ({ stdout: '{"id":7,"name":"n","url":"u"}', stderr: "" }),
   "docker:index/remoteImage:RemoteImage": (inputs) => ({
     imageId: `sha256:id-of-${String(inputs.name)}`,
   }),

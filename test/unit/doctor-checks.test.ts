@@ -12,6 +12,8 @@ import { ClusterError, type Cluster } from "../../clients/proxmox";
 import type { Probe } from "../../clients/network";
 import type { Ran, Run } from "../../clients/process";
 import type { Context, Finding } from "../../commands/doctor/types";
+import { createPortainer } from "../../lab/services/portainer/server";
+import { close, listen, selfSigned } from "../support/portainer";
 import { prodNode, prodWith, waiver } from "../support/settings";
 
 /*
@@ -614,6 +616,48 @@ describe("services", () => {
     expect(await find({ ...healthy(), probe }, "portainer")).toMatchObject({
       status: "warn",
       fix: "curl -kI https://10.25.10.11:9443/api/system/status",
+    });
+  });
+
+  describe("Portainer's API", () => {
+    const identity = selfSigned();
+    const agents = { check: () => Promise.resolve(undefined), docker: () => Promise.resolve("") };
+    const apiKey = "ptr_0123456789";
+
+    /** The finding about a Portainer of this release. */
+    async function asked(version: string, key: string | undefined = apiKey): Promise<Finding> {
+      const { server } = createPortainer({ ...identity, apiKey, version, agents });
+      const environment = { url: await listen(server), fingerprint: identity.fingerprint };
+      const context = healthy({ settings: settingsWith({ portainer: { environment } }) });
+      const configuration = { ...context.configuration, portainerApiKey: key };
+      return find({ ...context, configuration, patience: 30_000 }, "portainer-api").finally(() => {
+        close(server);
+      });
+    }
+
+    test("passes, or says what is wrong: release, key, silence", async () => {
+      const docker = prodNode().engine.version;
+      expect(await asked("2.39.1")).toMatchObject({
+        status: "pass",
+        detail: "Portainer 2.39.1 takes the key, 0 environments",
+      });
+      expect(await asked("2.33.4")).toMatchObject({
+        status: "fail",
+        detail: `Portainer is 2.33.4; Docker ${docker} needs 2.33.5 or later of 2.33, or 2.36 or later`,
+      });
+      expect(await asked("2.39.1", "wrong")).toMatchObject({
+        status: "fail",
+        fix: expect.stringContaining("pulumi config set --secret portainerApiKey") as unknown,
+      });
+      const context = healthy({
+        settings: settingsWith({ portainer: { environment: { url: "https://127.0.0.1:1" } } }),
+      });
+      expect(await find(context, "portainer-api")).toMatchObject({ status: "skip" });
+      const configuration = { ...context.configuration, portainerApiKey: apiKey };
+      expect(await find({ ...context, configuration }, "portainer-api")).toMatchObject({
+        status: "fail",
+        fix: "curl -kI https://127.0.0.1:1/api/system/status",
+      });
     });
   });
 

@@ -1,8 +1,13 @@
 /** What nodes talk to: asked from here, so a silence is only a warning. */
+import { AnswerError } from "../../../clients/answer";
+import { connect, unfitFor } from "../../../clients/portainer-environments";
+import { PortainerError } from "../../../clients/portainer-call";
 import { headImage, parseImage } from "../../../clients/registry";
 import {
+  fail,
   nodesOf,
   pass,
+  skip,
   warn,
   type Check,
   type Context,
@@ -13,9 +18,13 @@ import {
 /** The port of Portainer's own interface (Portainer docs, "Install Portainer BE with Docker on Linux"). */
 const PORTAINER_PORT = 9443;
 
-/** Agent image and Portainer server, each once. */
+/** Agent image, Portainer server and its API, each once. */
 export function serviceChecks(context: Context): Check[] {
-  const checks = nodesOf(context).flatMap((node) => [...imageCheck(node), ...serverCheck(node)]);
+  const checks = nodesOf(context).flatMap((node) => [
+    ...imageCheck(node),
+    ...serverCheck(node),
+    ...apiCheck(node),
+  ]);
   return [...new Map(checks.map((check) => [check.id, check])).values()];
 }
 
@@ -59,4 +68,40 @@ function serverCheck([, { portainer }]: NamedNode): Check[] {
       },
     },
   ];
+}
+
+/** Here a silence is a failure: `up` cannot register the node then. */
+function apiCheck([, node]: NamedNode): Check[] {
+  const environment = node.portainer?.environment;
+  if (!environment) return [];
+  const docker = node.engine.version;
+  const run = async ({ configuration, patience, stack }: Context): Promise<Finding> => {
+    const { portainerApiKey: apiKey } = configuration;
+    if (!apiKey) return skip("needs the secret portainerApiKey");
+    const portainer = connect({ ...environment, apiKey, patience });
+    try {
+      const version = await portainer.version();
+      const { length } = await portainer.environments();
+      const unfit = unfitFor(docker, version);
+      if (unfit) return fail(unfit, "update Portainer, then its agents");
+      return pass(`Portainer ${version} takes the key, ${length} environments`);
+    } catch (error) {
+      return unreachable(error, environment.url, stack);
+    }
+  };
+  const id = `portainer-api:${environment.url} for Docker ${docker}`;
+  return [{ id, title: "Portainer API", run }];
+}
+
+function unreachable(error: unknown, url: string, stack: string): Finding {
+  if (error instanceof PortainerError && [401, 403].includes(error.status)) {
+    const key = "'<see docs/how-to/register-in-portainer.md>'";
+    return fail(
+      error.message,
+      `pulumi config set --secret portainerApiKey ${key} --stack ${stack}`,
+    );
+  }
+  if (error instanceof PortainerError || error instanceof AnswerError)
+    return fail(error.message, `curl -kI ${url}/api/system/status`);
+  throw error;
 }

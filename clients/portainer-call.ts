@@ -1,0 +1,115 @@
+/** One request to Portainer. */
+import type { IncomingMessage } from "node:http";
+import { request, type RequestOptions } from "node:https";
+import { pinned } from "./network";
+import { problem } from "./portainer-answers";
+import { trusted } from "./proxmox";
+
+/** Where Portainer is, how it is known, and by what right it is asked. */
+export interface Access {
+  /** `https://host:port`, and a path where it has one. */
+  readonly url: string;
+  readonly apiKey: string;
+  /** SHA-256 of its certificate: no other is accepted. */
+  readonly fingerprint?: string;
+  /** PEM of the one authority that counts. Default: those this machine trusts. */
+  readonly caCertificate?: string;
+  /** Milliseconds a request may take; default: 60 000, since Portainer asks the agent meanwhile. */
+  readonly patience?: number;
+}
+
+/** An answer other than 2xx, or none: then `status` is 0. */
+export class PortainerError extends Error {
+  override readonly name = "PortainerError";
+
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface Body {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+/** What is asked: the path is that below `/api`. */
+export type Question = [
+  method: "GET" | "POST" | "PUT" | "DELETE",
+  path: string,
+  body?: Body | Promise<Body>,
+];
+
+export interface Answer {
+  readonly body: string;
+}
+
+/** @throws PortainerError */
+export async function call(access: Access, ...[method, path, body]: Question): Promise<Answer> {
+  const url = new URL(`${access.url.replace(/\/+$/, "")}/api${path}`);
+  const { patience = 60_000, apiKey } = access;
+  const content = await body;
+  const headers = {
+    "X-API-Key": apiKey,
+    ...(content ? { "Content-Type": content.type, "Content-Length": content.bytes.length } : {}),
+  };
+  try {
+    const signal = AbortSignal.timeout(patience);
+    const options = { method, headers, signal, ...(await trust(access, url, patience)) };
+    return await send(url, options, content?.bytes);
+  } catch (error) {
+    if (error instanceof PortainerError) throw error;
+    throw new PortainerError(0, `${access.url} cannot be asked: ${reasonOf(error, patience)}`);
+  }
+}
+
+/** A certificate that is known needs no authority; nothing is sent before it is seen. */
+async function trust(access: Access, url: URL, patience: number): Promise<RequestOptions> {
+  const { fingerprint, caCertificate } = access;
+  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : trusted() };
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const socket = await pinned({ host, port: Number(url.port || 443), fingerprint }, patience);
+  return { createConnection: () => socket };
+}
+
+function send(url: URL, options: RequestOptions, bytes?: Buffer): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const sent = request(url, options, (answer) => {
+      collect(answer).then(resolve, reject);
+    });
+    sent.on("error", reject);
+    sent.end(bytes);
+  });
+}
+
+async function collect(answer: IncomingMessage): Promise<Answer> {
+  let body = "";
+  for await (const part of answer.setEncoding("utf8")) body += part as string;
+  const { statusCode = 0 } = answer;
+  if (statusCode >= 200 && statusCode < 300) return { body };
+  throw new PortainerError(
+    statusCode,
+    `Portainer answers ${statusCode}: ${saidBy(statusCode, body)}`,
+  );
+}
+
+/** Portainer's errors are JSON (libhttp, error.go); what stands before it may answer in any form. */
+function saidBy(code: number, body: string): string {
+  if (code === 401) return "the API key is not accepted";
+  if (code === 403) return "the API key is not an administrator's";
+  try {
+    const { message, details } = problem.parse(JSON.parse(body));
+    return [message, details].filter((text) => text !== "").join(": ") || "no reason given";
+  } catch {
+    return (body.trim().split("\n")[0] ?? "").slice(0, 200) || "no reason given";
+  }
+}
+
+/** A time limit, or the connection's own reason; that of a refused one may stand in a list (AggregateError). */
+function reasonOf(error: unknown, patience: number): string {
+  const { name = "", message = "", code = "" } = error as Partial<NodeJS.ErrnoException>;
+  if (/^(Abort|Timeout)Error$/.test(name)) return `no answer within ${patience / 1000} s`;
+  return message || code || String(error);
+}

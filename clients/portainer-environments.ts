@@ -1,0 +1,129 @@
+/** Portainer's API, by the access token of an administrator. */
+import { coerce, satisfies } from "semver";
+import type { z } from "zod";
+import { isBefore } from "../config/checks/daemon/versions";
+import { parsedJson } from "./answer";
+import {
+  environment,
+  environments,
+  group,
+  groups,
+  status,
+  tag,
+  tags,
+  type Environment,
+} from "./portainer-answers";
+import { call, type Access, type Answer, type Body, type Question } from "./portainer-call";
+
+/**
+ * Releases that speak with Docker 29, which refuses API versions below 1.44 (portainer#12934): the long-term one from
+ * 2.33.5 on, and all from 2.36 on.
+ */
+const FOR_DOCKER_29 = ">=2.33.5 <2.34 || >=2.36";
+
+/** Why a release of Portainer cannot manage a release of Docker; undefined where it can. */
+export function unfitFor(docker: string, version: string): string | undefined {
+  if (isBefore(docker, "29") || satisfies(coerce(version) ?? version, FOR_DOCKER_29))
+    return undefined;
+  return `Portainer is ${version}; Docker ${docker} needs 2.33.5 or later of 2.33, or 2.36 or later`;
+}
+
+/** Something that environments are ordered by: a group or a tag. */
+export interface Label {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** What is told of an environment; what is left out stays as it is. */
+export interface Details {
+  readonly name: string;
+  /** The agent's, `tcp://host:port`. */
+  readonly url: string;
+  readonly groupId?: number;
+  readonly tagIds?: readonly number[];
+}
+
+/** The kinds of labels, with their paths. */
+export const LABELS = { group: "/endpoint_groups", tag: "/tags" } as const;
+export type Kind = keyof typeof LABELS;
+
+export interface Portainer {
+  /** Its release, such as `2.33.5`. Nobody's right is needed. */
+  version(): Promise<string>;
+  /** All environments the token may see: an administrator's sees every one. */
+  environments(): Promise<readonly Environment[]>;
+  /** Makes the environment of an agent; Portainer asks the agent meanwhile. */
+  create(details: Details): Promise<Environment>;
+  update(id: number, details: Details): Promise<Environment>;
+  remove(id: number): Promise<void>;
+  labels(kind: Kind): Promise<readonly Label[]>;
+  createLabel(kind: Kind, name: string): Promise<Label>;
+  removeLabel(kind: Kind, id: number): Promise<void>;
+}
+
+/** Environments asked for at once. */
+const PAGE = 100;
+
+/** The certificate of an agent is its own, anew at every start, so Portainer cannot verify it. */
+const AGENT_TLS = { TLS: true, TLSSkipVerify: true, TLSSkipClientVerify: true };
+
+/** Portainer behind an URL. Every method throws PortainerError, or AnswerError where an answer has another shape. */
+export function connect(access: Access): Portainer {
+  const ask = async <T extends z.ZodType>(schema: T, ...what: Question): Promise<z.output<T>> =>
+    parsedJson(schema, (await call(access, ...what)).body, `${what[0]} ${what[1]} of Portainer`);
+  const discard = async (path: string): Promise<void> => {
+    await call(access, "DELETE", path);
+  };
+  return {
+    version: async () => (await ask(status, "GET", "/system/status")).Version,
+    environments: () => allPages((from) => call(access, "GET", page(from))),
+    create: (details) => ask(environment, "POST", "/endpoints", form(details)),
+    update: (id, details) => ask(environment, "PUT", `/endpoints/${id}`, json(changed(details))),
+    remove: (id) => discard(`/endpoints/${id}`),
+    labels: async (kind) =>
+      kind === "group"
+        ? (await ask(groups, "GET", LABELS.group)).map(({ Id: id, Name: name }) => ({ id, name }))
+        : (await ask(tags, "GET", LABELS.tag)).map(({ ID: id, Name: name }) => ({ id, name })),
+    createLabel: async (kind, name) => {
+      const body = json({ Name: name });
+      if (kind === "tag") return { id: (await ask(tag, "POST", LABELS.tag, body)).ID, name };
+      return { id: (await ask(group, "POST", LABELS.group, body)).Id, name };
+    },
+    removeLabel: (kind, id) => discard(`${LABELS[kind]}/${id}`),
+  };
+}
+
+const page = (from: number): string =>
+  `/endpoints?start=${from}&limit=${PAGE}&excludeSnapshots=true`;
+
+/** Portainer counts from 1. An answer that is not full, or brings nothing new, is the last. */
+async function allPages(read: (from: number) => Promise<Answer>): Promise<Environment[]> {
+  const found = new Map<number, Environment>();
+  for (;;) {
+    const before = found.size;
+    const { body } = await read(before + 1);
+    const some = parsedJson(environments, body, "GET /endpoints of Portainer");
+    for (const one of some) found.set(one.Id, one);
+    if (some.length < PAGE || found.size === before) return [...found.values()];
+  }
+}
+
+const json = (value: object): Body => ({
+  type: "application/json",
+  bytes: Buffer.from(JSON.stringify(value)),
+});
+
+function changed({ name, url, groupId, tagIds }: Details): object {
+  return { Name: name, URL: url, GroupID: groupId, TagIDs: tagIds, ...AGENT_TLS };
+}
+
+/** `EndpointCreationType` 2 is an agent; group 1 is "Unassigned". */
+async function form({ name, url, groupId = 1, tagIds = [] }: Details): Promise<Body> {
+  const fields = { Name: name, URL: url, EndpointCreationType: 2, GroupID: groupId, ...AGENT_TLS };
+  const data = new FormData();
+  for (const [key, value] of Object.entries(fields)) data.set(key, String(value));
+  data.set("TagIds", JSON.stringify(tagIds));
+  const encoded = new Response(data);
+  const type = encoded.headers.get("content-type") ?? "";
+  return { type, bytes: Buffer.from(await encoded.arrayBuffer()) };
+}

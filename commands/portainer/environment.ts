@@ -1,0 +1,150 @@
+/** A node's environment in Portainer: made, taken over, changed and removed, each so that it can be done again. */
+import {
+  unfitFor,
+  type Kind,
+  type Label,
+  type Portainer,
+} from "../../clients/portainer-environments";
+import type { Environment } from "../../clients/portainer-answers";
+import { PortainerError } from "../../clients/portainer-call";
+
+/** What an environment is to be. */
+export interface Wanted {
+  readonly name: string;
+  /** The agent's, `tcp://host:port`. */
+  readonly url: string;
+  /** Default: as it is. */
+  readonly group?: string;
+  /** Default: as they are. */
+  readonly tags?: readonly string[];
+  /** Docker's release on the node, as declared. */
+  readonly docker: string;
+}
+
+/** `AgentOnDockerEnvironment` (portainer/api, portainer.go). */
+const AGENT_ON_DOCKER = 2;
+
+/** People leave the scheme out, and Portainer keeps what they write. */
+const sameUrl = (one: string, other: string): boolean => bare(one) === bare(other);
+const bare = (url: string): string => url.replace(/^\w+:\/\//, "").replace(/\/+$/, "");
+
+/**
+ * Has the environment in Portainer as it is wanted. The one under `id` is it, else the one with the same URL; else it is made.
+ *
+ * @param id as of the last time
+ * @throws Error before anything is made, where Portainer is too old for Docker or another environment is in the way
+ */
+export async function ensure(
+  portainer: Portainer,
+  wanted: Wanted,
+  id?: number,
+): Promise<Environment> {
+  const unfit = unfitFor(wanted.docker, await portainer.version());
+  if (unfit) throw new Error(`${unfit}; nothing was changed`);
+  const all = await portainer.environments();
+  const own = all.find(({ Id }) => Id === id) ?? all.find(({ URL }) => sameUrl(URL, wanted.url));
+  refuseConflicts(all, wanted, own);
+  return withLabels(portainer, wanted, async (labels) => {
+    const details = { name: wanted.name, url: wanted.url, ...labels };
+    return own ? portainer.update(own.Id, details) : portainer.create(details);
+  });
+}
+
+function refuseConflicts(all: readonly Environment[], wanted: Wanted, own?: Environment): void {
+  const others = all.filter(({ Id }) => Id !== own?.Id);
+  const [name, url] = [
+    others.find((one) => one.Name === wanted.name),
+    others.find((one) => sameUrl(one.URL, wanted.url)),
+  ];
+  if (name)
+    throw new Error(
+      `environment ${name.Id} of Portainer is called ${wanted.name} too, with URL ${name.URL} instead of ${wanted.url}; rename or remove it, or set portainer.environment.name`,
+    );
+  if (url)
+    throw new Error(
+      `environment ${url.Id} of Portainer, ${url.Name}, has URL ${wanted.url} too; remove it there`,
+    );
+  if (own && own.Type !== AGENT_ON_DOCKER)
+    throw new Error(
+      `environment ${own.Id} of Portainer, ${own.Name}, has URL ${own.URL}, and is of type ${own.Type} instead of ${AGENT_ON_DOCKER}, a Docker behind an agent; remove it there`,
+    );
+}
+
+interface Ids {
+  readonly groupId?: number;
+  readonly tagIds?: readonly number[];
+}
+
+/** Makes groups and tags that are missing; those go again when what they were made for fails. */
+async function withLabels<T>(
+  portainer: Portainer,
+  { group, tags }: Wanted,
+  use: (ids: Ids) => Promise<T>,
+): Promise<T> {
+  const made: [Kind, number][] = [];
+  const idOf = async (kind: Kind, name: string): Promise<number> => {
+    const found = await labelled(portainer, kind, name);
+    if (found.made) made.push([kind, found.id]);
+    return found.id;
+  };
+  try {
+    const groupId = group === undefined ? undefined : await idOf("group", group);
+    const tagIds = tags && (await inTurn(tags, (name) => idOf("tag", name)));
+    return await use({ groupId, tagIds });
+  } catch (error) {
+    // What cannot be removed any more is in use by another node, or Portainer is gone.
+    for (const [kind, id] of made) await portainer.removeLabel(kind, id).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function inTurn<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await act(item));
+  return results;
+}
+
+/**
+ * The group or tag of a name. Nodes are brought up side by side, and Portainer takes two groups of one name: the
+ * first one counts, and who made another removes it.
+ */
+async function labelled(
+  portainer: Portainer,
+  kind: Kind,
+  name: string,
+): Promise<Label & { made: boolean }> {
+  const first = async (): Promise<Label | undefined> =>
+    (await portainer.labels(kind))
+      .filter((one) => one.name === name)
+      .sort((a, b) => a.id - b.id)[0];
+  const existing = await first();
+  if (existing) return { ...existing, made: false };
+  const own = await portainer.createLabel(kind, name).catch(async (error: unknown) => {
+    const other = isTaken(error) ? await first() : undefined;
+    if (!other) throw error;
+    return other;
+  });
+  const counting = (await first()) ?? own;
+  if (counting.id !== own.id) await portainer.removeLabel(kind, own.id);
+  return { ...counting, made: counting.id === own.id };
+}
+
+const isTaken = (error: unknown): boolean =>
+  error instanceof PortainerError && error.status === 409;
+
+/**
+ * Removes the environment that was made or taken over.
+ *
+ * @returns what became of it, in words
+ */
+export async function remove(
+  portainer: Portainer,
+  { id, url }: { readonly id: number; readonly url: string },
+): Promise<string> {
+  const found = (await portainer.environments()).find(({ Id }) => Id === id);
+  if (!found) return `environment ${id} is gone already`;
+  if (!sameUrl(found.URL, url))
+    return `environment ${id} is left in Portainer: its URL is ${found.URL} by now, and it was ${url}`;
+  await portainer.remove(id);
+  return `environment ${id}, ${found.Name}, was removed from Portainer`;
+}

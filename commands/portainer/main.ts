@@ -1,0 +1,66 @@
+/** What the graph runs on the workstation for a node's environment in Portainer; everything comes from the environment. */
+import { z } from "zod";
+import { AnswerError, parsedJson } from "../../clients/answer";
+import { connect } from "../../clients/portainer-environments";
+import { PortainerError, type Access } from "../../clients/portainer-call";
+import { ensure, remove } from "./environment";
+
+/** `PORTAINER_ENVIRONMENT`, which components/platform/portainer-environment.ts writes. */
+const wanted = z.object({
+  name: z.string(),
+  url: z.string(),
+  group: z.string().optional(),
+  tags: z.array(z.string()).optional(),
+  docker: z.string(),
+});
+
+/** What it prints, and what Pulumi gives back to it the next time. */
+const printed = z.object({ id: z.int(), name: z.string(), url: z.string() });
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** What is said, where, and how it ended. */
+export interface Outcome {
+  readonly code: 0 | 1;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+/**
+ * Runs one operation.
+ *
+ * @param operation `apply`, for a new environment and a changed one, or `remove`
+ */
+export async function runOperation(operation: string, variables: Variables): Promise<Outcome> {
+  try {
+    const portainer = connect(accessFrom(variables));
+    const last = variables["PULUMI_COMMAND_STDOUT"];
+    const known = last ? parsedJson(printed, last, "the operation before") : undefined;
+    if (operation === "remove")
+      return { code: 0, stderr: known && (await remove(portainer, known)) };
+    const text = variables["PORTAINER_ENVIRONMENT"] ?? "";
+    const environment = parsedJson(wanted, text, "PORTAINER_ENVIRONMENT");
+    const { Id: id } = await ensure(portainer, environment, known?.id);
+    const { name, url } = environment;
+    return { code: 0, stdout: JSON.stringify({ id, name, url }) };
+  } catch (error) {
+    return { code: 1, stderr: failure(operation, error) };
+  }
+}
+
+function accessFrom(variables: Variables): Access {
+  const { PORTAINER_URL: url = "", PORTAINER_API_KEY: apiKey = "" } = variables;
+  const { PORTAINER_FINGERPRINT: fingerprint, PORTAINER_CA: caCertificate } = variables;
+  return { url, apiKey, fingerprint, caCertificate };
+}
+
+/** A fault of ours shows where it is; what is wrong with Portainer does not. */
+function failure(operation: string, error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const known = error instanceof PortainerError || error instanceof AnswerError;
+  const way =
+    operation === "remove" && known
+      ? "\nto remove the node without Portainer, see docs/how-to/register-in-portainer.md"
+      : "";
+  return `${error.message}${way}`;
+}

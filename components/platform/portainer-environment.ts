@@ -1,0 +1,75 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { environmentUrl } from "../../config/node";
+import type { EnvironmentConfig, NodeConfig } from "../../config/schema";
+
+export interface EnvironmentArgs {
+  /** The node, as configured. */
+  node: NodeConfig;
+  /** Access token of Portainer's API; required when the node has an environment there. */
+  portainerApiKey?: pulumi.Input<string>;
+  /** The agent, where there is one: Portainer asks it when the environment is made. */
+  agent?: pulumi.Resource;
+}
+
+/** The node in Portainer's list. */
+export interface EnvironmentOutputs {
+  id: pulumi.Output<number>;
+  name: string;
+  /** URL of Portainer. */
+  server: string;
+}
+
+/**
+ * Found by the package's name from the project's directory, where the plugin runs: the same text in a clone, in an
+ * installed package and on every workstation, so no machine's path gets into the state.
+ */
+const run = (operation: "apply" | "remove"): string =>
+  `node -e "import('docker-node/portainer-environment')" ${operation}`;
+
+/**
+ * The node's environment in Portainer, by its API from the workstation (`commands/portainer`). A change updates it; it is
+ * removed before the agent is. Without one declared, there is none. It is not `deletedWith` the machine, since Portainer would keep it.
+ */
+export function registerEnvironment(
+  name: string,
+  { node, portainerApiKey: apiKey, agent }: EnvironmentArgs,
+  opts: pulumi.CustomResourceOptions,
+): EnvironmentOutputs | undefined {
+  const environment = node.portainer?.environment;
+  if (!environment || !agent) return undefined;
+  if (!apiKey) throw new pulumi.RunError(`${name}: portainer.environment needs portainerApiKey`);
+  const { url: server, retainOnDelete } = environment;
+  const shown = environment.name ?? name;
+  const registered = new command.local.Command(
+    `${name}-environment`,
+    {
+      create: run("apply"),
+      delete: run("remove"),
+      environment: variables(shown, node, environment, apiKey),
+      logging: command.local.Logging.Stderr,
+    },
+    { ...opts, dependsOn: [agent], retainOnDelete, customTimeouts: LIMITS },
+  );
+  const id = registered.stdout.apply((text) => (JSON.parse(text) as { id: number }).id);
+  return { id, name: shown, server };
+}
+
+/** Portainer has a minute for each of a few requests. */
+const LIMITS = { create: "5m", update: "5m", delete: "5m" };
+
+function variables(
+  name: string,
+  node: NodeConfig,
+  { url: server, fingerprint, caCertificate, group, tags }: EnvironmentConfig,
+  apiKey: pulumi.Input<string>,
+): Record<string, pulumi.Input<string>> {
+  const url = environmentUrl(node);
+  return {
+    PORTAINER_URL: server,
+    PORTAINER_API_KEY: pulumi.secret(apiKey),
+    ...(fingerprint ? { PORTAINER_FINGERPRINT: fingerprint } : {}),
+    ...(caCertificate ? { PORTAINER_CA: caCertificate } : {}),
+    PORTAINER_ENVIRONMENT: JSON.stringify({ name, url, group, tags, docker: node.engine.version }),
+  };
+}
