@@ -1,6 +1,7 @@
 import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
 import { machineSize } from "../config/node";
 import type { NodeConfig } from "../config/schema";
+import { hardeningUnits } from "../config/schema/hardening";
 
 import type { ScriptName, ShellVariables } from "./scripts";
 
@@ -108,6 +109,19 @@ export function accessStep(node: NodeConfig): Script {
   return changing(node, "access", variables, 600);
 }
 
+/** Comes last: it watches what the steps before it have made. */
+export function hardeningStep(node: NodeConfig): Script {
+  const { ssh, engine, hardening } = node;
+  const variables = {
+    UNITS: hardeningUnits(hardening).join(" "),
+    NODE_USER: ssh.user,
+    SSH_USERS: [...engine.groupMembers, ...hardening.sshUsers].join(" "),
+    FORWARDING: String(hardening.sshForwarding),
+    DATA_ROOT: dataRoot(engine),
+  };
+  return changing(node, "hardening", variables, APT_SECONDS);
+}
+
 export function daemonStep(node: NodeConfig): Script {
   const { engine } = node;
   const variables = {
@@ -123,7 +137,7 @@ export function daemonStep(node: NodeConfig): Script {
 
 /** The steps that install and configure Docker on a machine that is up, in their order. Each is idempotent. */
 export const dockerSteps = (node: NodeConfig): readonly Script[] =>
-  [storageStep, installStep, daemonStep, accessStep].map((step) => step(node));
+  [storageStep, installStep, daemonStep, accessStep, hardeningStep].map((step) => step(node));
 
 function dataRoot(engine: NodeConfig["engine"]): string {
   return engine.daemon["data-root"] ?? "/var/lib/docker";

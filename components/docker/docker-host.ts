@@ -5,6 +5,7 @@ import {
   accessStep,
   bootStep,
   daemonStep,
+  hardeningStep,
   installStep,
   readyStep,
   storageStep,
@@ -38,7 +39,7 @@ export interface DaemonFacts {
 
 /**
  * Docker on a machine, over SSH: wait for the boot, prepare storage, install and hold the packages,
- * write daemon.json and start, set up access. Each step is idempotent and waits for the one before.
+ * write daemon.json and start, set up access, harden. Each step is idempotent and waits for the one before.
  */
 export class DockerHost extends pulumi.ComponentResource {
   /** The node's SSH host key, pinned from the first connection on. */
@@ -59,7 +60,8 @@ export class DockerHost extends pulumi.ComponentResource {
     const storage = step("storage", storageStep(args.node), boot);
     const install = step("install", installStep(args.node), storage);
     const daemon = step("daemon", daemonStep(args.node), install);
-    step("access", accessStep(args.node), daemon);
+    const access = step("access", accessStep(args.node), daemon);
+    step("hardening", hardeningStep(args.node), access);
     this.facts = daemon.stdout.apply(parseFacts);
     this.registerOutputs({ hostKey: this.hostKey, facts: this.facts });
   }

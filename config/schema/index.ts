@@ -4,6 +4,7 @@ import { backupsSchema } from "./backups";
 import { containerNetworkSchema } from "./container-networks";
 import { dockerSchema } from "./docker";
 import { dockerName, hostLabel } from "./fields";
+import { hardeningSchema } from "./hardening";
 import { machineSchema } from "./machine";
 import { networkSchema } from "./network";
 import { overrideSchema } from "./override";
@@ -28,6 +29,9 @@ export const nodeSchema = z.strictObject({
   network: networkSchema,
   ssh: sshSchema,
   engine: dockerSchema,
+  hardening: hardeningSchema
+    .prefault({})
+    .describe("Units that harden the machine; one that is turned off gives back what it replaced."),
   portainer: portainerSchema.optional(),
   networks: z.record(dockerName, containerNetworkSchema).default({}),
   volumes: z.record(dockerName, volumeSchema).default({}),

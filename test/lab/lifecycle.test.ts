@@ -12,6 +12,7 @@ import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
 import type { PlanJson } from "../../commands/plan/render";
 import { commands } from "../support/documents";
 import { Forge } from "./forge";
+import { hardenedState, probes } from "./hardened";
 import { Life } from "./life";
 import {
   Proxmox,
@@ -365,6 +366,72 @@ describe("the platform", () => {
   });
 });
 
+describe("hardened", () => {
+  const UNITS =
+    "ssh sudo sysctl modules coredumps journal updates time resolved services modes audit".split(
+      " ",
+    );
+  const off = Object.fromEntries(UNITS.map((unit) => [unit, false]));
+
+  step("sshd lets in named users by keys and modern algorithms, root never", async () => {
+    const { root, user, old } = await probes.logins(shell);
+    expect(root).toMatch(/Permission denied/);
+    expect(user).toBe("ubuntu");
+    expect(old).toMatch(/no matching key exchange method found/);
+    const effective = await shell.root("sshd -T -C user=ubuntu,host=localhost,addr=127.0.0.1");
+    for (const line of [
+      "permitrootlogin no",
+      "x11forwarding no",
+      "allowagentforwarding yes",
+      "allowusers ubuntu",
+      "maxsessions 50",
+      "maxstartups 100:30:200",
+    ])
+      expect(effective.split("\n")).toContain(line);
+  });
+
+  step("the kernel keeps its secrets, and forwards for containers alone", async () => {
+    expect(await probes.kernel(shell)).toEqual("2 1 2 0 0 1 |/bin/false");
+    expect(await probes.coreDump(shell)).toBe("none");
+    expect(await probes.module(shell)).toMatch(/^install \/bin\/false/);
+  });
+
+  step("auditd hears of what is done to Docker's files and programs", async () => {
+    for (const path of ["/etc/docker/probe", "/usr/sbin/dockerd", "/usr/sbin/runc"])
+      expect([path, await probes.audited(shell, path)]).toEqual([path, "heard"]);
+  });
+
+  step("the segment hears nothing of it, its journal has a limit, its updates come", async () => {
+    expect(await shell.root("ss -Hlnut | grep -E ':(5355|5353) ' || echo closed")).toBe("closed");
+    expect(await shell.root("journalctl -u systemd-journald --no-pager")).toMatch(
+      /System Journal \(\/var\/log\/journal\/.* max 1G/,
+    );
+    expect(await shell.root("systemctl is-enabled apt-daily.timer apt-daily-upgrade.timer")).toBe(
+      "enabled\nenabled",
+    );
+    expect(await shell.root("apt-config dump | grep Automatic-Reboot")).toContain('"false"');
+  });
+
+  step("units are off and on again: as before, and as declared", async () => {
+    const hardened = await hardenedState(shell);
+    const steps = await up({ nodes: { [NODE]: { hardening: off } } });
+    expect(steps.with("update")).toEqual([`${NODE}-hardening`]);
+    expect(await shell.root("auditctl -l; systemctl is-enabled auditd || true")).toBe(
+      "No rules\ndisabled",
+    );
+    expect(
+      await shell.root(
+        "find /etc -name '*docker-node-hardening*' -o -name '99-docker-node*' -path '*systemd*'",
+      ),
+    ).toBe("");
+    expect(await shell.root("ss -Hlnut | grep -c ':5355 '")).not.toBe("0");
+    expect(await shell.root("systemctl is-enabled apt-daily.timer || true")).toBe("masked");
+    expect(await hardenedState(shell)).not.toBe(hardened);
+    await up();
+    expect(await hardenedState(shell)).toBe(hardened);
+  });
+});
+
 describe("in a pull request", () => {
   const folder = mkdtempSync(join(tmpdir(), "docker-node-plans-"));
   const forge = new Forge(7);
@@ -583,6 +650,7 @@ describe("change in place", () => {
           },
         },
       };
+      const hardened = await hardenedState(shell);
       const steps = await up(more);
       expect(steps.with("update")).toContain(`${NODE}-vm`);
       expect(steps.diffs.filter((line) => /replace|delete/.test(line))).toEqual([]);
@@ -593,6 +661,8 @@ describe("change in place", () => {
           )) === "3\ntrue\ntrue",
       );
       expect(await shell.root("docker exec survivor cat /data/file")).toBe("precious");
+      expect(await hardenedState(shell)).toBe(hardened);
+      expect(await probes.audited(shell, "/var/lib/docker/probe")).toBe("heard");
       // The agent has started anew, with another certificate.
       const { [NODE]: after } = (await stack.outputs()).nodes?.value as NodeFacts;
       expect(after?.agentFingerprint).toBe(await fingerprintOf(lab.forwards["2019"]?.agent ?? 0));

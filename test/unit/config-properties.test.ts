@@ -263,6 +263,7 @@ const STEPS = [
   steps.installStep,
   steps.daemonStep,
   steps.accessStep,
+  steps.hardeningStep,
 ];
 
 test(`${MUTATED} mutations of a valid configuration are read or refused, with nothing in between`, () => {

@@ -36,6 +36,8 @@ const BEFORE = JSON.parse(
 const ADDED: Readonly<Record<string, string>> = {
   "command:remote:Command proj-docker02-backups-secrets":
     "secrets of the backup container are files that only root of the node reads",
+  "command:remote:Command proj-docker02-hardening":
+    "the machine is hardened, unit by unit; a script, nothing that exists is replaced",
 };
 
 /** Inputs that changed since. */

@@ -98,7 +98,7 @@ describe("one run at a time", () => {
     expect(second).toMatchObject({ status: 0, stdout: "free\n" });
   });
 
-  test.each(["storage", "install", "daemon", "access"] as const)(
+  test.each(["storage", "install", "daemon", "access", "hardening"] as const)(
     "%s takes the lock before anything else",
     async (script) => {
       const first = start(HOLD);

@@ -23,7 +23,7 @@ import { prodNode, prodWith, waiver } from "../support/settings";
 
 const NODE = "proj-docker02";
 const SECRET = "a-secret-of-some-length";
-const DOCKER_STEPS = ["ready", "boot", "storage", "install", "daemon", "access"];
+const DOCKER_STEPS = ["ready", "boot", "storage", "install", "daemon", "access", "hardening"];
 const key = privateKey();
 
 async function run(

@@ -424,6 +424,7 @@ describe("the platform", () => {
       "recovery/platform compare",
       "daemon",
       "access",
+      "hardening",
       "up net",
     ]);
     expect(printed.join("\n")).toContain(

@@ -1,0 +1,70 @@
+# shellcheck shell=bash
+# Hardens the node, unit by unit. Each unit is a file of hardening/ and can be turned off by itself: then what it wrote goes and what
+# it replaced comes back, from /var/lib/docker-node/hardening. A unit that does not take effect fails the run.
+# UNITS        units that are on, separated by spaces; the others are off
+# NODE_USER    user of this connection and of every later one
+# SSH_USERS    further users whom sshd lets in, separated by spaces
+# FORWARDING   true: sshd forwards ports and agents (default false)
+# DATA_ROOT    Docker's data (default /var/lib/docker)
+# Result: {"units":["ssh","sysctl",...]}
+SCRIPT=hardening
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=apt.sh
+declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
+if ! declare -F turn_off >/dev/null; then
+  for part in kept ssh sudo sysctl modules coredumps journal updates time resolved services modes apparmor audit; do
+    # shellcheck source=/dev/null
+    . "${BASH_SOURCE[0]%/*}/hardening/$part.sh"
+  done
+fi
+
+# audit comes last: it watches what the others have made.
+readonly EVERY=(ssh sudo sysctl modules coredumps journal updates time resolved services modes apparmor audit)
+UNITS="${UNITS:-}"
+
+is_on() { [[ " $UNITS " == *" $1 "* ]]; }
+
+# What the units that are on need, at once: reading the sources takes longer than all else. A service that comes with a package goes
+# with its unit, the package stays.
+install_missing() {
+  local missing=()
+  if is_on audit && ! command -v auditctl >/dev/null; then
+    keep audit service auditd.service 'disabled inactive'
+    missing+=(auditd)
+  fi
+  if is_on time && ! is_there "$(time_service)"; then
+    keep time service systemd-timesyncd.service 'disabled inactive'
+    missing+=(systemd-timesyncd)
+  fi
+  ! is_on updates || command -v unattended-upgrade >/dev/null || missing+=(unattended-upgrades)
+  ((${#missing[@]})) || return 0
+  apt_get update
+  apt_get install --no-install-recommends "${missing[@]}"
+}
+
+# What has not taken effect, by whatever hand, is loaded once more before it counts as failed.
+turn_on() { # UNIT
+  "$1_apply"
+  if is_pending "$1" || ! ("$1_check") >/dev/null 2>&1; then
+    "$1_reload"
+    settled "$1"
+    "$1_check"
+  fi
+}
+
+main() {
+  local unit list
+  begin_change
+  for unit in $UNITS; do
+    [[ " ${EVERY[*]} " == *" $unit "* ]] || fail "UNITS: there is no unit $unit"
+  done
+  read_notes
+  for unit in "${EVERY[@]}"; do is_on "$unit" || turn_off "$unit"; done
+  install_missing
+  for unit in "${EVERY[@]}"; do ! is_on "$unit" || turn_on "$unit"; done
+  list=$(tr -s ' ' '\n' <<<"$UNITS" | sed '/^$/d; s/.*/"&"/' | paste -sd, -)
+  json_object "units:=[$list]"
+}
+
+main "$@" </dev/null

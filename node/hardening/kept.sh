@@ -1,0 +1,104 @@
+# shellcheck shell=bash
+# What the units of hardening.sh share. A unit X has X_apply, which writes; X_reload, which makes services read it; X_check, which
+# fails unless it took effect. All it changes it notes first, a line each in kept/X: that is how it is undone.
+#   file     PATH           a file of ours, which goes
+#   value    PATH  TEXT     a file of /proc/sys as it was
+#   service  NAME  STATES   enabled or not, and active or not, as they were
+#   mode     PATH  MODE     as it was
+
+readonly KEPT="$ROOT_DIR/var/lib/docker-node/hardening"
+
+declare -A NOTES=()
+
+read_notes() {
+  local unit kind name
+  for unit in "${EVERY[@]}"; do
+    [[ -e $KEPT/$unit ]] || continue
+    while IFS=$'\t' read -r kind name _; do NOTES["$unit $kind $name"]=kept; done <"$KEPT/$unit"
+  done
+}
+
+# keep UNIT KIND NAME [VALUE]: the first note stays, it is the state before us.
+keep() {
+  [[ -z ${NOTES["$1 $2 $3"]:-} ]] || return 0
+  install -d -m 0700 "$KEPT"
+  printf '%s\t%s\t%s\n' "$2" "$3" "${4:-}" >>"$KEPT/$1"
+  NOTES["$1 $2 $3"]=kept
+}
+
+# A mark beside the notes: services have not read a file yet. It outlives a run that is killed.
+is_pending() { [[ -e $KEPT/$1.pending ]]; }
+settled() { rm -f "$KEPT/$1.pending"; }
+
+# put UNIT PATH MODE <<<TEXT: a file of the unit, with a name that is ours alone. Never the end of a pipe.
+put() {
+  local text
+  text=$(cat)
+  keep "$1" file "$2"
+  cmp -s "$ROOT_DIR$2" <(printf '%s\n' "$text") || : >"$KEPT/$1.pending"
+  write_if_changed "$ROOT_DIR$2" "$3" <<<"$text"
+}
+
+# put_value UNIT PATH TEXT: a file of /proc/sys. One that has the value already has nothing to go back to.
+put_value() {
+  local now
+  now=$(<"$ROOT_DIR$2")
+  [[ $now != "$3" ]] || return 0
+  keep "$1" value "$2" "$now"
+  printf '%s\n' "$3" >"$ROOT_DIR$2" || fail "$2 cannot be set to $3, it is $now"
+}
+
+is_there() { systemctl cat "$1" >/dev/null 2>&1; }
+states() { printf '%s %s' "$(systemctl is-enabled "$1" 2>/dev/null || true)" "$(systemctl is-active "$1" 2>/dev/null || true)"; }
+
+# run_service UNIT NAME: enabled and active from now on. One that was masked is not.
+run_service() {
+  keep "$1" service "$2" "$(states "$2")"
+  [[ $(systemctl is-enabled "$2" 2>/dev/null || true) != masked* ]] || systemctl unmask --quiet "$2"
+  systemctl is-enabled --quiet "$2" || systemctl enable --quiet "$2"
+  systemctl is-active --quiet "$2" || systemctl start "$2"
+}
+
+# stop_service UNIT NAME: neither, and nobody starts it.
+stop_service() {
+  is_there "$2" || return 0
+  keep "$1" service "$2" "$(states "$2")"
+  ! systemctl is-active --quiet "$2" || systemctl stop "$2"
+  [[ $(systemctl is-enabled "$2" 2>/dev/null || true) == masked ]] || systemctl mask --quiet "$2"
+}
+
+give_back_file() { rm -f "$ROOT_DIR$1"; }
+give_back_value() { [[ ! -e $ROOT_DIR$1 ]] || printf '%s\n' "$2" >"$ROOT_DIR$1" || log "$1 stays at $(<"$ROOT_DIR$1")"; }
+give_back_mode() { [[ ! -e $ROOT_DIR$1 ]] || chmod "$2" "$ROOT_DIR$1"; }
+give_back_service() {
+  local enabled=${2% *} active=${2#* }
+  is_there "$1" || [[ $enabled == masked ]] || return 0
+  case $enabled in
+    masked) systemctl mask --quiet "$1" ;;
+    enabled) systemctl unmask --quiet "$1" && systemctl enable --quiet "$1" ;;
+    *) systemctl unmask --quiet "$1" && systemctl disable --quiet "$1" ;;
+  esac
+  case $active in
+    active) systemctl start "$1" ;;
+    # auditd refuses to be stopped, and obeys its signal.
+    *) systemctl stop "$1" 2>/dev/null || systemctl kill --signal=TERM "$1" ;;
+  esac
+}
+
+turn_off() { # UNIT
+  local kind name value
+  [[ -e $KEPT/$1 ]] || return 0
+  while IFS=$'\t' read -r kind name value; do "give_back_$kind" "$name" "$value"; done <"$KEPT/$1"
+  "$1_reload"
+  settled "$1"
+  rm "$KEPT/$1"
+}
+
+# setting FILE KEY: what systemd's configuration FILE with all its drop-ins says, the last one last.
+setting() { systemd-analyze cat-config "systemd/$1" | sed -n "s/^$2=//p" | tail -n 1; }
+
+expect_setting() { # FILE KEY VALUE
+  local found
+  found=$(setting "$1" "$2")
+  [[ $found == "$3" ]] || fail "$1: $2 is ${found:-not set}, not $3; another file comes after ours" "$(systemd-analyze cat-config "systemd/$1" | grep -E "^(# /|$2=)")"
+}

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# Who may read and write the files that say who gets in, what runs by itself, and what Docker is. A mode that is stricter stays.
+
+readonly MODES='
+/etc/passwd 0644
+/etc/passwd- 0644
+/etc/group 0644
+/etc/group- 0644
+/etc/shadow 0640
+/etc/shadow- 0640
+/etc/gshadow 0640
+/etc/gshadow- 0640
+/etc/ssh/sshd_config 0600
+/etc/crontab 0600
+/etc/cron.hourly 0700
+/etc/cron.daily 0700
+/etc/cron.weekly 0700
+/etc/cron.monthly 0700
+/etc/cron.d 0700
+/etc/docker 0755
+/etc/docker/daemon.json 0644
+/run/docker.sock 0660
+'
+
+# each_loose COMMAND: with path, mode, and the mode that it should not be above.
+each_loose() {
+  local path most now
+  while read -r path most; do
+    [[ -n $path && -e $ROOT_DIR$path ]] || continue
+    now=0$(stat -c %a "$ROOT_DIR$path")
+    (((now & ~most) == 0)) || "$1" "$path" "$now" "$most"
+  done <<<"$MODES"
+}
+
+modes_one() {
+  keep modes mode "$1" "$2"
+  chmod "$(printf %04o $(($2 & $3)))" "$ROOT_DIR$1"
+}
+modes_told() { printf '%s has the mode %s, above %s\n' "$@"; }
+
+modes_apply() { each_loose modes_one; }
+modes_reload() { :; }
+
+modes_check() {
+  local reason
+  reason=$(each_loose modes_told)
+  [[ -z $reason ]] || fail "files are more open than they should be" "$reason"
+}

@@ -1,0 +1,28 @@
+# shellcheck shell=bash
+# Services that no node needs do not run, where an image or a person has brought them.
+
+readonly UNNEEDED=(
+  avahi-daemon.socket avahi-daemon.service cups.socket cups.path cups.service cups-browsed.service rpcbind.socket rpcbind.service
+  ModemManager.service bluetooth.service whoopsie.service
+)
+
+# An NFS of version 3 is mounted with the help of rpcbind.
+services_wanted() {
+  local mounted
+  mounted=$(findmnt -nfro FSTYPE -t nfs || true)
+  if [[ -n $mounted ]]; then printf '%s\n' "${UNNEEDED[@]}" | grep -v ^rpcbind; else printf '%s\n' "${UNNEEDED[@]}"; fi
+}
+
+services_apply() {
+  local unit
+  for unit in $(services_wanted); do stop_service services "$unit"; done
+}
+
+services_reload() { :; }
+
+services_check() {
+  local unit
+  for unit in $(services_wanted); do
+    ! systemctl is-active --quiet "$unit" || fail "$unit still runs"
+  done
+}

@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# sudo gives each command a terminal of its own, so that none reaches that of the caller afterwards, and writes down what it ran.
+
+# A name with a dot is one that sudo skips.
+readonly SUDO_FILE=/etc/sudoers.d/docker-node-hardening
+
+sudo_apply() {
+  local reason before=''
+  if [[ -e $ROOT_DIR$SUDO_FILE ]]; then before=$(<"$ROOT_DIR$SUDO_FILE"); fi
+  put sudo /etc/logrotate.d/docker-node-sudo 0644 <<<'/var/log/sudo.log {'$'\n''  monthly'$'\n''  rotate 12'$'\n''  compress'$'\n''  missingok'$'\n''  notifempty'$'\n''}'
+  put sudo "$SUDO_FILE" 0440 <<<'Defaults use_pty'$'\n''Defaults logfile="/var/log/sudo.log"'
+  ! reason=$(visudo -c 2>&1) || return 0
+  if [[ -z $before ]]; then rm -f "$ROOT_DIR$SUDO_FILE"; else write_if_changed "$ROOT_DIR$SUDO_FILE" 0440 <<<"$before"; fi
+  fail "sudo does not take its configuration; nothing was changed" "$reason"
+}
+
+# Each sudo reads its files.
+sudo_reload() { :; }
+
+sudo_check() {
+  local found
+  found=$(sudo -l -U "$NODE_USER")
+  [[ $found == *use_pty* && $found == *logfile=*sudo.log* ]] || fail "sudo has other settings for $NODE_USER" "$found"
+}

@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# The clock follows a time server: by what is there already, chrony or ntpsec, else by systemd-timesyncd.
+
+time_service() {
+  local unit
+  for unit in chrony.service chronyd.service ntpsec.service; do
+    if is_there "$unit"; then echo "$unit" && return 0; fi
+  done
+  echo systemd-timesyncd.service
+}
+
+time_apply() { run_service time "$(time_service)"; }
+time_reload() { :; }
+
+# Whether a server answers is the network's to say; that somebody asks is the node's.
+time_check() {
+  local unit
+  unit=$(time_service)
+  systemctl is-active --quiet "$unit" || fail "$unit is not active"
+  [[ $(timedatectl show --property=CanNTP --value) == yes || $unit != systemd-timesyncd.service ]] || fail "the clock cannot be synchronised"
+}

@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Security updates of the distribution come by themselves, and nothing else. Held packages, Docker's among them, stay. The node never
+# reboots by itself: a run says that it should.
+
+readonly UPDATES_FILE=/etc/apt/apt.conf.d/99-docker-node-updates
+readonly UPDATE_TIMERS=(apt-daily.timer apt-daily-upgrade.timer)
+
+# apt joins lists of several files: cleared, or the distribution's file would add to ours.
+updates_text() {
+  printf '#clear Unattended-Upgrade::%s;\n' Allowed-Origins Origins-Pattern Package-Blacklist
+  case $(os_release ID) in
+    ubuntu)
+      # shellcheck disable=SC2016 # unattended-upgrades puts them in
+      printf 'Unattended-Upgrade::Allowed-Origins { %s };\n' \
+        '"${distro_id}:${distro_codename}-security"; "${distro_id}ESM:${distro_codename}-infra-security"; "${distro_id}ESMApps:${distro_codename}-apps-security";'
+      ;;
+    *)
+      # shellcheck disable=SC2016
+      printf 'Unattended-Upgrade::Origins-Pattern { %s };\n' \
+        '"origin=Debian,codename=${distro_codename}-security,label=Debian-Security"; "origin=Debian,codename=${distro_codename},label=Debian-Security";'
+      ;;
+  esac
+  printf '%s\n' 'Unattended-Upgrade::Package-Blacklist { "docker"; "containerd"; "runc$"; };' \
+    'Unattended-Upgrade::Automatic-Reboot "false";' 'Unattended-Upgrade::Remove-Unused-Kernel-Packages "true";' \
+    'APT::Periodic::Enable "1";' 'APT::Periodic::Update-Package-Lists "1";' 'APT::Periodic::Unattended-Upgrade "1";'
+}
+
+updates_apply() {
+  local text timer
+  text=$(updates_text)
+  put updates "$UPDATES_FILE" 0644 <<<"$text"
+  for timer in "${UPDATE_TIMERS[@]}"; do run_service updates "$timer"; done
+  [[ ! -e $ROOT_DIR/run/reboot-required ]] ||
+    log "the node needs a reboot: $(sort -u "$ROOT_DIR/run/reboot-required.pkgs" 2>/dev/null | paste -sd' ' - || true)"
+}
+
+# Each run of apt reads its files.
+updates_reload() { :; }
+
+updates_check() {
+  local dump line timer
+  dump=$(apt-config dump)
+  for line in 'APT::Periodic::Enable "1";' 'APT::Periodic::Update-Package-Lists "1";' 'APT::Periodic::Unattended-Upgrade "1";' \
+    'Unattended-Upgrade::Automatic-Reboot "false";'; do
+    grep -qxF -- "$line" <<<"$dump" || fail "apt has another setting than $line" "$(grep -F -- "${line%% *} " <<<"$dump")"
+  done
+  for timer in "${UPDATE_TIMERS[@]}"; do
+    systemctl is-active --quiet "$timer" || fail "$timer is not active"
+  done
+}

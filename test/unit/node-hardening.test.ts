@@ -1,0 +1,374 @@
+import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { hardeningStep } from "../../node/steps";
+import {
+  changes,
+  done,
+  fake,
+  fixtures,
+  forget,
+  has,
+  home,
+  node,
+  read,
+  refused,
+  script,
+  sh,
+  useNode,
+  write,
+  type Result,
+} from "../support/node";
+import { prodNode } from "../support/settings";
+
+/** `node/hardening.sh` in real bash, on a node whose programs answer from files (test/fixtures/node/hardening.sh). */
+
+useNode();
+
+const PROGRAMS =
+  "apt-config apt-get auditctl augenrules findmnt journalctl modprobe rmmod ss ssh sshd sudo systemctl systemd-analyze systemd-escape timedatectl unattended-upgrade visudo";
+const EVERY =
+  "ssh sudo sysctl modules coredumps journal updates time resolved services modes apparmor audit";
+const ALGORITHMS =
+  "chacha20-poly1305@openssh.com aes256-gcm@openssh.com aes128-cbc 3des-cbc curve25519-sha256 diffie-hellman-group1-sha1 hmac-sha2-256-etm@openssh.com hmac-md5 ssh-ed25519 rsa-sha2-512 ssh-rsa";
+const SSH_FILE = "ssh/sshd_config.d/05-docker-node-hardening.conf";
+const proc = (path: string): string => `root/proc/sys/${path}`;
+
+/** Kernel settings as a machine comes, and what each becomes. */
+const SYSCTLS: Record<string, [string, string]> = {
+  "kernel/kptr_restrict": ["0", "2"],
+  "kernel/dmesg_restrict": ["0", "1"],
+  // As strict as ours, or stricter: stays.
+  "kernel/yama/ptrace_scope": ["3", "3"],
+  "kernel/unprivileged_bpf_disabled": ["1", "1"],
+  "fs/suid_dumpable": ["2", "0"],
+  "net/ipv4/ip_forward": ["1", "1"],
+  "net/ipv4/conf/all/rp_filter": ["1", "2"],
+  "net/ipv4/conf/docker0/rp_filter": ["0", "0"],
+  "net/ipv4/conf/all/send_redirects": ["1", "0"],
+  "net/ipv4/conf/docker0/send_redirects": ["1", "0"],
+  "net/ipv4/conf/eth0.30/send_redirects": ["1", "0"],
+  "net/ipv6/conf/eth0/accept_redirects": ["1", "0"],
+  "kernel/core_pattern": ["|/usr/share/apport/apport -p%p -s%s -c%c", "|/bin/false"],
+};
+
+/** Modes as they are found: too open, as it should be, stricter. */
+const MODES = { shadow: 0o644, crontab: 0o600, gshadow: 0o600 };
+
+beforeEach(() => {
+  for (const name of PROGRAMS.split(" ")) {
+    rmSync(join(home, "bin", name), { force: true });
+    symlinkSync(join(fixtures, "hardening.sh"), join(home, "bin", name));
+  }
+  for (const tool of ["install", "readlink"])
+    symlinkSync(sh(`type -P ${tool}`), join(home, "bin", tool));
+  write(node("os-release"), 'ID=ubuntu\nVERSION_CODENAME="noble"\n');
+  write(node("ssh/sshd_config.d/50-cloud-init.conf"), "PermitRootLogin yes\nX11Forwarding yes\n");
+  for (const [path, [before]] of Object.entries(SYSCTLS)) write(proc(path), `${before}\n`);
+  for (const folder of ["docker", "audit/rules.d", "ssh", "default"])
+    mkdirSync(join(home, node(folder)), { recursive: true });
+  write("root/usr/sbin/dockerd", "");
+  write("root/usr/sbin/runc", "");
+  write("root/usr/sbin/tini-static", "");
+  for (const link of ["docker-init", "docker-proxy"])
+    symlinkSync("tini-static", join(home, "root/usr/sbin", link));
+  mkdirSync(join(home, "root/run/containerd"), { recursive: true });
+  mkdirSync(join(home, "root/var/lib/docker/231072.231072/overlay2"), { recursive: true });
+  write("root/proc/modules", "overlay 1 0\ndccp 1 0\n");
+  write("root/sys/module/apparmor/parameters/enabled", "Y\n");
+  write("root/sys/kernel/security/apparmor/profiles", "docker-default (enforce)\n");
+  for (const [path, mode] of Object.entries(MODES)) {
+    write(node(path), "");
+    chmodSync(join(home, node(path)), mode);
+  }
+  fake("algorithms", ALGORITHMS);
+  fake(
+    "services",
+    [
+      "ssh.service enabled active",
+      "auditd.service enabled active",
+      "apport.service enabled active",
+      "systemd-resolved.service enabled active",
+      "systemd-journald.service static active",
+      "chrony.service disabled inactive",
+      "rpcbind.socket enabled active",
+      "apt-daily.timer masked inactive",
+      "apt-daily-upgrade.timer enabled active",
+      "",
+    ].join("\n"),
+  );
+});
+
+const harden = (units = EVERY, variables: Record<string, string> = {}): Result =>
+  script("hardening", { UNITS: units, NODE_USER: "ubuntu", ...variables });
+
+/** All of the node but what the script notes for itself, and the states of its services. */
+function state(): Record<string, string> {
+  const files = readdirSync(join(home, "root"), { recursive: true, encoding: "utf8" })
+    .filter((path) => statSync(join(home, "root", path)).isFile())
+    .filter(
+      (path) =>
+        !/^(run\/docker-node\/|proc\/modules$|var\/lib\/docker-node\/|var\/log\/journal\/)/.test(
+          path,
+        ),
+    );
+  const mode = (path: string): string => statSync(join(home, "root", path)).mode.toString(8);
+  const found = Object.fromEntries(
+    files.sort().map((path) => [path, `${mode(path)} ${read(`root/${path}`)}`]),
+  );
+  return { ...found, services: read("fake/services") };
+}
+
+test("every unit takes effect; a second run changes nothing", () => {
+  expect(done(harden())).toEqual({ units: EVERY.split(" ") });
+  for (const [path, [, after]] of Object.entries(SYSCTLS))
+    expect([path, read(proc(path)).trim()]).toEqual([path, after]);
+  expect(read("fake/services")).toContain("apt-daily.timer enabled active");
+  expect(read("fake/services")).toContain("apport.service masked inactive");
+  const before = state();
+  forget();
+  expect(done(harden())).toEqual({ units: EVERY.split(" ") });
+  expect(changes()).toEqual([]);
+  expect(state()).toEqual(before);
+});
+
+// AppArmor is only looked at.
+test.each(EVERY.replace(" apparmor", "").split(" "))(
+  "%s off gives back what was there, and on again is the same",
+  (unit) => {
+    const untouched = state();
+    done(harden(unit));
+    const hardened = state();
+    expect(hardened).not.toEqual(untouched);
+    done(harden(""));
+    expect(state()).toEqual(untouched);
+    done(harden(unit));
+    expect(state()).toEqual(hardened);
+  },
+);
+
+test("everything off changes nothing on a node that was never hardened, or is so no longer", () => {
+  done(harden(""));
+  expect(changes()).toEqual([]);
+  done(harden());
+  done(harden(""));
+  forget();
+  done(harden(""));
+  expect(changes()).toEqual([]);
+});
+
+describe("ssh", () => {
+  test("offers only what is modern and known to this OpenSSH, to the named users", () => {
+    done(harden("ssh", { SSH_USERS: "jane ubuntu" }));
+    const text = read(node(SSH_FILE)).split("\n");
+    expect(text).toEqual(
+      expect.arrayContaining([
+        "PermitRootLogin no",
+        "AllowTcpForwarding no",
+        "Ciphers chacha20-poly1305@openssh.com,aes256-gcm@openssh.com",
+        "KexAlgorithms curve25519-sha256",
+        "MACs hmac-sha2-256-etm@openssh.com",
+        "PubkeyAcceptedAlgorithms ssh-ed25519,rsa-sha2-512",
+      ]),
+    );
+    expect(text.filter((line) => line.startsWith("AllowUsers"))).toEqual([
+      "AllowUsers ubuntu",
+      "AllowUsers jane",
+    ]);
+    expect(changes()).toEqual(["systemctl reload ssh.service"]);
+  });
+
+  test("forwards when that is declared", () => {
+    done(harden("ssh", { FORWARDING: "true" }));
+    expect(read(node(SSH_FILE))).toContain("AllowTcpForwarding yes\nAllowAgentForwarding yes\n");
+  });
+
+  test("what sshd refuses is taken back before it is reloaded", () => {
+    done(harden("ssh"));
+    const before = state();
+    forget();
+    fake("sshd-refuses");
+    refused(harden("ssh", { SSH_USERS: "jane" }), "sshd does not take its configuration");
+    expect(state()).toEqual(before);
+    expect(changes()).toEqual([]);
+  });
+
+  test("a file that comes before ours is named, and nothing is reloaded", () => {
+    write(node("ssh/sshd_config.d/00-first.conf"), "X11Forwarding yes\n");
+    refused(harden("ssh"), /X11Forwarding is not no: x11forwarding yes/);
+    expect(has(node(SSH_FILE))).toBe(false);
+    expect(changes()).toEqual([]);
+  });
+
+  test("whoever is connected is never locked out", () => {
+    refused(harden("ssh", { SUDO_USER: "admin" }), /refused: admin, who is connected now/);
+    refused(harden("ssh", { NODE_USER: "root" }), /refused: ssh.user is root/);
+    expect(has(node(SSH_FILE))).toBe(false);
+  });
+
+  test("no sshd runs where a socket starts it: the next one reads the file", () => {
+    fake(
+      "services",
+      read("fake/services").replace("ssh.service enabled active", "ssh.service disabled inactive"),
+    );
+    done(harden("ssh"));
+    expect(changes()).toEqual([]);
+  });
+});
+
+describe("audit", () => {
+  test("watches Docker's paths where they are, and not what containers write", () => {
+    done(harden("audit"));
+    const rules = read(node("audit/rules.d/50-docker-node.rules"));
+    for (const rule of [
+      "-a never,exit -F dir=/var/lib/docker/231072.231072/overlay2",
+      "-a always,exit -F path=/usr/sbin/dockerd -F perm=wa -F key=docker",
+      "-a always,exit -F path=/usr/sbin/runc -F perm=wa -F key=docker",
+      "-a always,exit -F dir=/etc/docker -F perm=wa -F key=docker",
+      // Not there yet, and its folder is.
+      "-a always,exit -F path=/etc/docker/daemon.json -F perm=wa -F key=docker",
+      "-a always,exit -F dir=/run/containerd -F perm=wa -F key=docker",
+      "-a always,exit -F path=/etc/shadow -F perm=wa -F key=identity",
+    ])
+      expect(rules.split("\n")).toContain(rule);
+    expect(rules).not.toMatch(/usr\/bin|sysconfig/);
+    // docker-init is a link, and the kernel takes no rule twice.
+    expect(rules.match(/tini-static/g)).toHaveLength(1);
+  });
+
+  test("a rule that the kernel does not hold fails the run, and the next one loads it", () => {
+    fake("no-rule", "/usr/sbin/dockerd");
+    refused(harden("audit"), /audit rules are not loaded\nno rule for \/usr\/sbin\/dockerd/);
+    rmSync(join(home, "fake/no-rule"));
+    done(harden("audit"));
+    fake("rules");
+    done(harden("audit"));
+    expect(read("fake/rules")).toContain("/usr/sbin/dockerd");
+  });
+
+  test("rules that are locked until a boot are told", () => {
+    fake("audit-enabled", "2");
+    refused(harden("audit"), /locked until the next boot/);
+  });
+
+  test("the package is installed once; its service goes with the unit", () => {
+    fake("services", read("fake/services").replace("auditd.service enabled active\n", ""));
+    rmSync(join(home, "bin/auditctl"));
+    done(harden("audit"));
+    expect(changes().slice(0, 2)).toEqual([
+      "apt-get update",
+      "apt-get install --no-install-recommends auditd",
+    ]);
+    expect(read("fake/services")).toContain("auditd.service enabled active");
+    done(harden(""));
+    expect(read("fake/services")).toContain("auditd.service disabled inactive");
+  });
+});
+
+test("updates: security only, a reboot is told and not made", () => {
+  write("root/run/reboot-required", "");
+  write("root/run/reboot-required.pkgs", "linux-base\nlinux-image\nlinux-base\n");
+  const { status, stderr } = harden("updates");
+  expect({ status, stderr }).toEqual({
+    status: 0,
+    stderr: "docker-node: hardening: the node needs a reboot: linux-base linux-image\n",
+  });
+  const text = read(node("apt/apt.conf.d/99-docker-node-updates"));
+  expect(text).toContain("#clear Unattended-Upgrade::Allowed-Origins;");
+  expect(text).toContain('"${distro_id}:${distro_codename}-security"');
+  expect(text).not.toMatch(/-updates|Automatic-Reboot "true"/);
+});
+
+test("updates: what another file of apt undoes is told", () => {
+  write(node("apt/apt.conf.d/99z"), 'APT::Periodic::Unattended-Upgrade "0";\n');
+  refused(harden("updates"), /apt has another setting than APT::Periodic::Unattended-Upgrade "1"/);
+});
+
+test("journal: a limit that another file undoes is told", () => {
+  write(node("systemd/journald.conf.d/zz.conf"), "[Journal]\nSystemMaxUse=9G\n");
+  refused(harden("journal"), /journald.conf: SystemMaxUse is 9G, not 1G/);
+});
+
+test("modules: one that is loaded goes, or is told when it is in use", () => {
+  fake("in-use");
+  expect(harden("modules").stderr).toContain("the module dccp is in use");
+  rmSync(join(home, "fake/in-use"));
+  done(harden("modules"));
+  expect(changes()).toEqual(["rmmod dccp"]);
+  expect(read(node("modprobe.d/docker-node-hardening.conf"))).not.toMatch(
+    /overlay|br_netfilter|nf_|squashfs/,
+  );
+});
+
+test("resolved: an open port fails the run", () => {
+  fake(
+    "sockets",
+    'udp UNCONN 0 0 0.0.0.0:5355 0.0.0.0:* users:(("systemd-resolve",pid=1,fd=2))\nudp UNCONN 0 0 0.0.0.0:5353 0.0.0.0:* users:(("homeassistant",pid=9,fd=2))\n',
+  );
+  refused(
+    harden("resolved"),
+    /systemd-resolved listens to the segment\nudp UNCONN 0 0 0.0.0.0:5355/,
+  );
+  fake("sockets", 'udp UNCONN 0 0 0.0.0.0:5353 0.0.0.0:* users:(("homeassistant",pid=9,fd=2))\n');
+  done(harden("resolved"));
+});
+
+test("sudo: what visudo refuses is taken back", () => {
+  fake("visudo-refuses");
+  refused(
+    harden("sudo"),
+    /sudo does not take its configuration; nothing was changed\nsyntax error/,
+  );
+  expect(has(node("sudoers.d/docker-node-hardening"))).toBe(false);
+});
+
+test("time: what is there already is used, else timesyncd is installed", () => {
+  done(harden("time"));
+  expect(changes()).toEqual(["systemctl enable chrony.service", "systemctl start chrony.service"]);
+  done(harden(""));
+  forget();
+  fake("services", read("fake/services").replace(/chrony.*\n/, ""));
+  done(harden("time"));
+  expect(changes()).toEqual([
+    "apt-get update",
+    "apt-get install --no-install-recommends systemd-timesyncd",
+  ]);
+});
+
+test("services: rpcbind stays while an NFS of version 3 is mounted", () => {
+  fake("nfs", "nfs\n");
+  done(harden("services"));
+  expect(changes()).toEqual([]);
+  rmSync(join(home, "fake/nfs"));
+  done(harden("services"));
+  expect(changes()).toEqual(["systemctl stop rpcbind.socket", "systemctl mask rpcbind.socket"]);
+});
+
+test("apparmor: a profile that only complains fails the run; a kernel without AppArmor does not", () => {
+  write("root/sys/kernel/security/apparmor/profiles", "docker-default (complain)\n");
+  refused(harden("apparmor"), /AppArmor does not enforce docker-default/);
+  write("root/sys/module/apparmor/parameters/enabled", "N\n");
+  done(harden("apparmor"));
+});
+
+test("modes: what is too open is closed, what is stricter stays", () => {
+  done(harden("modes"));
+  const mode = (path: string): number => statSync(join(home, node(path))).mode & 0o777;
+  expect(Object.keys(MODES).map(mode)).toEqual([0o640, 0o600, 0o600]);
+});
+
+test("a unit that does not exist is refused before anything is touched", () => {
+  refused(harden("ssh firewall"), "UNITS: there is no unit firewall");
+  expect(has(node(SSH_FILE))).toBe(false);
+});
+
+test("the step is given the units that are on, and whom sshd lets in", () => {
+  const hardening = { modules: false, sshUsers: ["jane"] };
+  const given = hardeningStep(prodNode({ hardening, engine: { groupMembers: ["deploy"] } }));
+  expect(given.variables).toMatchObject({
+    UNITS: EVERY.replace(" modules", ""),
+    NODE_USER: "ubuntu",
+    SSH_USERS: "deploy jane",
+    FORWARDING: "false",
+    DATA_ROOT: "/var/lib/docker",
+  });
+});
