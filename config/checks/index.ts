@@ -4,6 +4,7 @@ import type { NodeConfig } from "../schema";
 import { checkAdopted } from "./adopt";
 import { checkBackups } from "./backups";
 import { DAEMON_CHECKS } from "./daemon";
+import { checkLogin } from "./hardening";
 import { checkLanNetworks } from "./lan";
 import { checkDisks, checkImage } from "./machine";
 import { checkAddresses, checkFirewall } from "./network";
@@ -29,6 +30,7 @@ const CHECKS: readonly Check[] = [
   checkAdopted,
   checkBackups,
   checkOverride,
+  checkLogin,
 ];
 
 /** Problems of one node; of one that is readable in part, those that can be seen. */

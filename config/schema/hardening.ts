@@ -36,7 +36,9 @@ export const hardeningSchema = z.strictObject({
 
 type Unit = keyof typeof units;
 
+/** Every unit, in the order they run. */
+export const UNITS = Object.keys(units) as Unit[];
+
 /** Units that are on, in the order they run. */
-export function hardeningUnits(hardening: z.infer<typeof hardeningSchema>): Unit[] {
-  return (Object.keys(units) as Unit[]).filter((name) => hardening[name]);
-}
+export const hardeningUnits = (hardening: z.infer<typeof hardeningSchema>): Unit[] =>
+  UNITS.filter((name) => hardening[name]);

@@ -1,6 +1,7 @@
 import type { NodeConfig, ProxmoxConfig } from "../schema";
 import { DAEMON_DOWNGRADES } from "./daemon";
 import { found, type Downgrade } from "./downgrade";
+import { HARDENING_DOWNGRADES } from "./hardening";
 import { NODE_DOWNGRADES } from "./node";
 import { OVERRIDE_DOWNGRADES } from "./override";
 
@@ -18,6 +19,7 @@ export const STACK_DOWNGRADES: readonly Downgrade<ProxmoxConfig>[] = [
 /** What weakens a node. */
 export const DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   ...NODE_DOWNGRADES,
+  ...HARDENING_DOWNGRADES,
   ...DAEMON_DOWNGRADES,
   ...OVERRIDE_DOWNGRADES,
 ];

@@ -495,3 +495,9 @@ describe("the keys of a stack file", () => {
     );
   });
 });
+
+test("root as the user of a node whose sshd lets nobody in as root is refused", () => {
+  expect(prodProblems({ ssh: { user: "root" } })).toEqual([
+    'nodes.proj-docker02.ssh.user: "root"; allowed: a user other than root, or hardening.ssh: false with its waiver',
+  ]);
+});

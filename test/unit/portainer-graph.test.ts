@@ -26,12 +26,12 @@ async function run(environment: unknown, secrets: Record<string, string>): Promi
       ...secrets,
     },
   });
-  outputs = program();
+  outputs = await program();
   await settle(recorder);
   return recorder;
 }
 
-let outputs: ReturnType<typeof program>;
+let outputs: Awaited<ReturnType<typeof program>>;
 const withKey = { "docker-node:portainerApiKey": API_KEY };
 const environmentOf = (recorder: Recorder): Recorded =>
   recorder.find("command:local:Command", `${NODE}-environment`);

@@ -3,6 +3,7 @@ import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import { DOWNGRADES, WAIVABLE_IDS } from "../../config/waivers/table";
 import { endingSoon } from "../../config/waivers/days";
+import { UNITS } from "../../config/schema/hardening";
 import program from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
@@ -55,6 +56,18 @@ const WEAK: [id: string, override: object, place: string, right: object][] = [
     firewall({ rules: [{ port: "443" }, { port: "9000:9010" }] }),
     'network.firewall.rules.1.port: "9000:9010"',
     firewall({ rules: [{ port: "443" }, { port: "22", source: "10.0.0.0/8" }] }),
+  ],
+  ...UNITS.map((unit): [string, object, string, object] => [
+    `hardening-${unit}-off`,
+    { hardening: { [unit]: false } },
+    `hardening.${unit}: false`,
+    { hardening: { [unit]: true } },
+  ]),
+  [
+    "hardening-ssh-forwarding",
+    { hardening: { sshForwarding: true } },
+    "hardening.sshForwarding: true",
+    {},
   ],
   ["daemon-userns-off", daemon({ "userns-remap": null }), "daemon.userns-remap: missing", {}],
   [
@@ -331,7 +344,7 @@ describe("the program", () => {
     const config = Object.fromEntries(values.map(([name, { value }]) => [name, value]));
     const recorder = await startPulumi({ config });
     try {
-      program();
+      await program();
       await settle(recorder);
       return said.mock.calls.map(([message]) => message);
     } finally {
@@ -356,5 +369,5 @@ describe("the program", () => {
 test("what the committed stack files have is waived, for the day they were written", () => {
   expect(toldOf(stackFile("prod"))).toEqual([]);
   const { waivers } = stackFile("lab") as { waivers?: { id: string }[] };
-  expect(waivers?.map(({ id }) => id)).toEqual(["machine-unprotected"]);
+  expect(waivers?.map(({ id }) => id)).toEqual(["machine-unprotected", "hardening-ssh-forwarding"]);
 });
