@@ -31,10 +31,9 @@ async function program(): Promise<Outputs> {
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
     const backups = secrets.backups[name];
     const args = {
-      ...{ node, ...known[name] },
+      ...{ node, guard, ...known[name] },
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
-      guard,
       agentSecret: secrets.agentSecret,
       portainerApiKey: secrets.portainerApiKey,
       backupSecrets: backups && { ...backups, storage },
