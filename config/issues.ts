@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Problem } from "./problems";
+import { reasonFor } from "./unknown-keys";
 
 /*
  * What zod finds, in words. A field whose rule zod cannot put into words (a pattern, a refinement) carries
@@ -39,7 +40,7 @@ function fromIssue(issue: Issue, prefix: readonly PropertyKey[]): Problem[] {
     return issue.keys.map((key) => ({
       path: [...path, key],
       value: valueAt(issue.input, key),
-      allowed: "not a key of this section; see docs/reference/configuration.md",
+      allowed: `not a key of this section; ${reasonFor([...path, key]) ?? "see docs/reference/configuration.md"}`,
     }));
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {

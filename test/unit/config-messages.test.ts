@@ -168,3 +168,48 @@ describe("what is allowed", () => {
     ]);
   });
 });
+
+describe("a key that people look for", () => {
+  const refused = (override: object): string => problems(prodWith(override)).join("\n");
+
+  test.each([
+    [{ network: { mtu: 9000 } }, "network.mtu: 9000", /override\.machine\.networkDevices/],
+    [{ network: { ipv6: "auto" } }, 'network.ipv6: "auto"', /IPv4 alone/],
+    [
+      { network: { firewall: { rules: [{ ports: ["80", "443"] }] } } },
+      "network.firewall.rules.0.ports",
+      /a rule for each/,
+    ],
+    [
+      { networks: { "development-secondary": { mtu: 9000 } } },
+      "networks.development-secondary.mtu: 9000",
+      /default-network-opts/,
+    ],
+    [
+      { volumes: { nfs: { driverOpts: { type: "nfs" } } } },
+      "volumes.nfs.driverOpts",
+      /docker\.Volume/,
+    ],
+    [{ ssh: { bastion: "jump" } }, 'ssh.bastion: "jump"', /ssh\.endpoint/],
+    [{ machine: { cpu: { sockets: 2 } } }, "machine.cpu.sockets: 2", /override\.machine\.cpu/],
+    [{ machine: { image: { sha512: "00" } } }, 'machine.image.sha512: "00"', /give its SHA-256/],
+    [{ machine: { gpu: true } }, "machine.gpu: true", /hostpcis/],
+    [{ engine: { containerd: "2.1" } }, 'engine.containerd: "2.1"', /release of Docker/],
+  ])("%j is refused with the way around", (override, place, way) => {
+    expect(refused(override)).toContain(`nodes.proj-docker02.${place}`);
+    expect(refused(override)).toMatch(/not a key of this section; /);
+    expect(refused(override)).toMatch(way);
+  });
+
+  test("in the defaults of all nodes, too", () => {
+    const raw = prodWith({});
+    const defaults = merge(raw.defaults, { ssh: { proxyJump: "jump" } });
+    expect(problems({ ...raw, defaults }).join("\n")).toMatch(/ssh\.proxyJump.*ssh\.endpoint/);
+  });
+
+  test("another one leads to the reference", () => {
+    expect(refused({ machine: { colour: "red" } })).toContain(
+      "not a key of this section; see docs/reference/configuration.md",
+    );
+  });
+});

@@ -1,0 +1,55 @@
+/**
+ * Keys that people look for and a node does not have: why, and the way around. Paths are those below a node; `*` stands for a name
+ * or a place in a list. What the provider has beside is reached by `override`.
+ */
+const REASONS: Readonly<Record<string, string>> = {
+  "network.mtu":
+    "the NIC has the MTU of its bridge; override.machine.networkDevices sets another one",
+  "network.mac": "Proxmox gives the NIC an address; override.machine.networkDevices sets one",
+  "network.macAddress":
+    "Proxmox gives the NIC an address; override.machine.networkDevices sets one",
+  "network.interfaces":
+    "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan)",
+  "network.nics":
+    "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan)",
+  "network.ipv6": "a node is reached over IPv4 alone; override.machine.initialization sets more",
+  "network.address6":
+    "a node is reached over IPv4 alone; override.machine.initialization sets more",
+  "network.gateway6":
+    "a node is reached over IPv4 alone; override.machine.initialization sets more",
+  "network.firewall.rules.*.ports": "a rule has one port or range (port); write a rule for each",
+  "network.firewall.rules.*.sources": "a rule has one source; write a rule for each",
+  "networks.*.mtu":
+    "engine.daemon.default-network-opts sets com.docker.network.driver.mtu for the networks of a driver",
+  "networks.*.bridge": "Docker names its bridges; containers know a network by its own name",
+  "networks.*.ipv6":
+    "declared networks are IPv4; a stack that builds on the node can make others (docker.Network)",
+  "volumes.*.driver":
+    "declared volumes lie on the node's disk, which is what is backed up; a stack that builds on the node can make others (docker.Volume)",
+  "volumes.*.driverOpts":
+    "declared volumes lie on the node's disk, which is what is backed up; a stack that builds on the node can make others (docker.Volume)",
+  "ssh.bastion":
+    "Docker's provider dials the node itself; forward a port over the bastion and name it as ssh.endpoint",
+  "ssh.proxyJump":
+    "Docker's provider dials the node itself; forward a port over the bastion and name it as ssh.endpoint",
+  "machine.cpu.sockets": "cores are those of one socket; override.machine.cpu sets more",
+  "machine.cpu.numa": "override.machine.cpu sets it",
+  "machine.numa": "override.machine.numas sets it",
+  "machine.hostpci": "override.machine.hostpcis passes a device through, a GPU too",
+  "machine.gpu": "override.machine.hostpcis passes a device through, a GPU too",
+  "machine.image.sha512":
+    "Proxmox checks the download by sha256: check the file by SHA-512 once, and give its SHA-256",
+  "engine.containerd": "containerd comes with the release of Docker, and is held with it",
+  "engine.containerdVersion": "containerd comes with the release of Docker, and is held with it",
+};
+
+/** Maps by name and lists, whose keys are not words of the configuration. */
+const NAMED = /^(networks|volumes)\.[^.]+\./;
+
+/** Why a node has no such key; undefined for one that nobody is known to look for. */
+export function reasonFor(path: readonly PropertyKey[]): string | undefined {
+  const [top, ...rest] = path;
+  const own = top === "nodes" ? rest.slice(1) : rest;
+  const key = own.map((part) => (typeof part === "number" ? "*" : String(part))).join(".");
+  return REASONS[key.replace(NAMED, "$1.*.")];
+}
