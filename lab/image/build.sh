@@ -14,9 +14,11 @@ fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 
+# As in Ubuntu's cloud image, the clock and the security updates are there and the guest agent is not: what else a node needs, the
+# program installs.
 packages=(
   systemd-sysv systemd-resolved dbus udev linux-image-cloud-amd64 initramfs-tools lz4
-  cloud-init cloud-guest-utils fdisk openssh-server sudo qemu-guest-agent
+  cloud-init cloud-guest-utils fdisk openssh-server sudo systemd-timesyncd unattended-upgrades
   e2fsprogs xfsprogs apparmor iptables iproute2 iputils-ping procps kmod
   ca-certificates curl gnupg jq python3
 )

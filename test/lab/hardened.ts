@@ -28,7 +28,7 @@ export const probes = {
       ssh-keygen -q -t ed25519 -N '' -f $d/key
       cat $d/key.pub >/root/.ssh/authorized_keys
       cat $d/key.pub >>/home/ubuntu/.ssh/authorized_keys
-      try() { ssh -i $d/key -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "$@" 2>&1 || true; }
+      try() { ssh -n -i $d/key -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "$@" 2>&1 || true; }
       echo "root $(try root@127.0.0.1 id -un | tail -n 1)"
       echo "user $(try ubuntu@127.0.0.1 id -un | tail -n 1)"
       echo "old $(try -o KexAlgorithms=diffie-hellman-group14-sha1 ubuntu@127.0.0.1 id -un | tail -n 1)"`);
