@@ -29,9 +29,9 @@ export function looksAtNodes(value = process.env[SWITCH] ?? ""): boolean {
   return value === "";
 }
 
-/** Seconds to connect, and for all of it. */
+/** Seconds to connect, and for all of it: who is away is told of soon, who is busy may take its time. */
 const CONNECT_SECONDS = 10;
-const LIMIT_SECONDS = 30;
+const LIMIT_SECONDS = 120;
 
 /** Looks at a node by the host key it was learned with; what it has been given is what the state says. */
 export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<Look> {

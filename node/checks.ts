@@ -40,7 +40,7 @@ export interface Checked {
 }
 
 /** Seconds the checks of a node may take, on the node itself. */
-const LIMIT = 25;
+const LIMIT = 100;
 
 /**
  * What `bash -s` reads to check a node. It only reads.
