@@ -1,6 +1,7 @@
 /** The command line, `docker-node`: one command a folder beside this file. */
 import type { Command } from "commander";
 import { addBackups } from "./backups/command";
+import { addBenchmark } from "./benchmark/command";
 import type { Outside, Session, Status } from "./command";
 import { addDoctor } from "./doctor/command";
 import { addImport } from "./import/command";
@@ -10,7 +11,7 @@ import { readManifest } from "./project";
 import { addRestore } from "./restore/command";
 import { addValidate } from "./validate/command";
 
-const COMMANDS = [addDoctor, addPlan, addImport, addBackups, addRestore, addValidate];
+const COMMANDS = [addDoctor, addPlan, addImport, addBackups, addRestore, addValidate, addBenchmark];
 
 const ABOUT = `Docker host VMs on Proxmox VE, beside what pulumi does with the same stack.
 

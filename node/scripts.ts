@@ -13,6 +13,8 @@ export const SCRIPTS = [
   "reachability",
   "ready",
   "storage",
+  "benchmark/facts",
+  "benchmark/official",
   "recovery/api",
   "recovery/docker",
   "recovery/image",

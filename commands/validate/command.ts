@@ -15,6 +15,7 @@ import {
 } from "../command";
 import { planFor } from "../plan/command";
 import { ROOT } from "../project";
+import { chosenNodes } from "../site/nodes";
 import type { Opened } from "../site/open";
 import { isValid, json, junit, table } from "./report";
 import type { Result, Row } from "./row";
@@ -142,11 +143,4 @@ function chosenRows(only: readonly string[]): readonly Row[] {
   const unknown = only.find((id) => !ids.includes(id));
   if (unknown !== undefined) throw new UsageError(`row ${unknown}: can be ${ids.join(", ")}`);
   return only.length > 0 ? ROWS.filter(({ id }) => only.includes(id)) : ROWS;
-}
-
-function chosenNodes(wanted: readonly string[], { settings }: Opened): readonly string[] {
-  const all = Object.keys(settings.nodes);
-  const unknown = wanted.find((name) => !all.includes(name));
-  if (unknown !== undefined) throw new UsageError(`node ${unknown}: can be ${all.join(", ")}`);
-  return wanted.length > 0 ? wanted : all;
 }

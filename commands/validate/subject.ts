@@ -8,6 +8,8 @@ import type { NodeConfig } from "../../config/schema";
 import type { ScriptName, ShellVariables } from "../../node/scripts";
 import type { Row as BackupRow } from "../backups/evidence";
 import { survey } from "../backups/survey";
+import type { Result as Check } from "../benchmark/judge";
+import { judgeNode } from "../benchmark/node";
 import type { Plan } from "../plan/model";
 import { takeInventory, type Inventory } from "../site/inventory";
 import type { Opened } from "../site/open";
@@ -56,6 +58,8 @@ export interface Subject {
   readonly latency: () => Promise<Latency>;
   readonly reach: () => Promise<Reach>;
   readonly backups: () => Promise<readonly BackupRow[]>;
+  /** The checks of the benchmark, with their waivers. */
+  readonly benchmark: () => Promise<readonly Check[]>;
   /** Of the whole stack. */
   readonly drift: () => Promise<Plan>;
   /** @throws Error when it is not said where it is */
@@ -87,6 +91,7 @@ export function subjectOf(name: string, node: NodeConfig, around: Surroundings):
     latency: once(() => script(latency, "validation/latency", echo)),
     reach: once(() => script(reach, "validation/reach", { AGENT_URL: agentUrl(node) })),
     backups: async () => survey(opened.site(name)),
+    benchmark: async () => judgeNode(name, opened),
     portainer: () => portainerFrom(environment),
   };
 }

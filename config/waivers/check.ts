@@ -4,7 +4,8 @@ import type { NodeConfig, ProxmoxConfig } from "../schema";
 import type { Waiver } from "../schema/waivers";
 import { daysLeft, LONGEST_DAYS, today } from "./days";
 import type { Downgrade, Weakness } from "./downgrade";
-import { DOWNGRADES, STACK_DOWNGRADES } from "./table";
+import { isBenchmarkId } from "./benchmark";
+import { DOWNGRADES, STACK_DOWNGRADES, WAIVABLE } from "./table";
 
 /** A weakness of a node, or of the stack when it has none. */
 interface Weak extends Weakness {
@@ -41,7 +42,10 @@ export function checkWaivers(
   return {
     open: open.map(unwaived),
     wrong: waivers.flatMap((waiver, at) => mistakes(waiver, at, Object.keys(nodes), now)),
-    unused: waivers.flatMap((waiver, at) => (used.has(waiver) ? [] : [unused(waiver, at)])),
+    // Only `docker-node benchmark` can tell of a check whether something needs its waiver.
+    unused: waivers.flatMap((waiver, at) =>
+      used.has(waiver) || isBenchmarkId(waiver.id) ? [] : [unused(waiver, at)],
+    ),
   };
 }
 
@@ -71,7 +75,7 @@ function unwaived({ id, node, path, value, allowed }: Weak): Problem {
 function mistakes(waiver: Waiver, at: number, nodes: readonly string[], now: Date): Problem[] {
   const { id, node, container, expires } = waiver;
   const left = daysLeft(waiver, now);
-  const of = [...STACK_DOWNGRADES, ...DOWNGRADES].find((one) => one.id === id);
+  const of = WAIVABLE.find((one) => one.id === id);
   const problem = (wrong: boolean, key: keyof Waiver, allowed: string): Problem[] =>
     wrong ? [{ path: ["waivers", at, key], value: waiver[key], allowed }] : [];
   return [

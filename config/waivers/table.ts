@@ -1,4 +1,5 @@
 import type { NodeConfig, ProxmoxConfig } from "../schema";
+import { BENCHMARK_IDS } from "./benchmark";
 import { DAEMON_DOWNGRADES } from "./daemon";
 import { found, type Downgrade } from "./downgrade";
 import { HARDENING_DOWNGRADES } from "./hardening";
@@ -24,7 +25,11 @@ export const DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   ...OVERRIDE_DOWNGRADES,
 ];
 
-/** Every id that a waiver may name. */
-export const WAIVABLE_IDS: readonly string[] = [...STACK_DOWNGRADES, ...DOWNGRADES].map(
-  ({ id }) => id,
-);
+/** Every id that a waiver may name, and whether for one container. */
+export const WAIVABLE: readonly { readonly id: string; readonly ofContainers?: true }[] = [
+  ...STACK_DOWNGRADES,
+  ...DOWNGRADES,
+  ...BENCHMARK_IDS,
+];
+
+export const WAIVABLE_IDS: readonly string[] = WAIVABLE.map(({ id }) => id);

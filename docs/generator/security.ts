@@ -1,4 +1,5 @@
 /** docs/reference/security.md, from the table of what takes a waiver. */
+import { BENCHMARK, waiverIdOf } from "../../config/waivers/benchmark";
 import { LONGEST_DAYS, SOON_DAYS } from "../../config/waivers/days";
 import { DOWNGRADES, STACK_DOWNGRADES } from "../../config/waivers/table";
 import { tableRow } from "./configuration";
@@ -25,7 +26,8 @@ config:
 
 - \`node\` is a node of the stack, or \`all\`. \`container\` narrows a waiver to one container; only ids of containers take it.
 - \`expires\` is the last day on which it holds, by UTC, and at most ${LONGEST_DAYS} days away.
-- An expired waiver, one that nothing needs, and one with an id that is not below keep the stack from being read.
+- An expired waiver, one that nothing needs, and one with an id that is not below keep the stack from being read. Whether a check of
+  the benchmark needs its waiver shows on the running node alone, so \`npx docker-node benchmark\` tells.
 - From ${SOON_DAYS} days before its end on, \`pulumi up\`, the plan and \`npx docker-node doctor\` warn of it.
 
 What a node leaves to Docker's own default is no downgrade. \`engine.groupMembers\` needs no waiver either: who is in it is root of the
@@ -34,11 +36,28 @@ node, and is named there.
 ## What takes a waiver
 `;
 
+const CHECKS = `## Checks of the benchmark
+
+[\`docker-node benchmark\`](../how-to/benchmark-a-node.md) judges a running node by these. What it finds takes a waiver as well. Those of
+a person take none.
+`;
+
+const OF = {
+  host: "host",
+  container: "container",
+  image: "container",
+  person: "a person",
+} as const;
+
 /** The whole page. */
 export function securityPage(): string {
   const rows = [...STACK_DOWNGRADES, ...DOWNGRADES].map(({ id, meaning, allowed, ofContainers }) =>
     tableRow([`\`${id}\``, ofContainers ? "container" : "host", meaning, allowed]),
   );
   const table = ["| id | of | what it means | without a waiver |", "|---|---|---|---|", ...rows];
-  return `${[INTRO, ...table].join("\n")}\n`;
+  const checks = BENCHMARK.map(([id, title, of]) =>
+    tableRow([of === "person" ? id : `\`${waiverIdOf(id)}\``, OF[of], title]),
+  );
+  const list = ["| id | of | check |", "|---|---|---|", ...checks];
+  return `${[INTRO, ...table, "", CHECKS, ...list].join("\n")}\n`;
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { portainerFrom } from "../../clients/portainer";
 import type { Row as BackupRow, State as BackupState } from "../../commands/backups/evidence";
+import type { Result as Check } from "../../commands/benchmark/judge";
 import { runCommandLine } from "../../commands/cli";
 import type { Plan } from "../../commands/plan/model";
 import type { Inventory } from "../../commands/site/inventory";
@@ -34,7 +35,7 @@ import {
   judgePortainer,
   primaryName,
 } from "../../commands/validate/rows/platform";
-import { judgeBackups, judgeDrift } from "../../commands/validate/rows/stack";
+import { judgeBackups, judgeBenchmark, judgeDrift } from "../../commands/validate/rows/stack";
 import { subjectOf } from "../../commands/validate/subject";
 import { tryRows } from "../../commands/validate/run";
 import { loadSettings, merge } from "../../config/load";
@@ -212,6 +213,17 @@ describe("judgements", () => {
     expect(() => judgeBackups([row("a", "unknown")])).toThrow("volume a: why");
   });
 
+  test("benchmark: a waived warning holds, one that is left does not", () => {
+    const check = (id: string, state: "pass" | "warn" | "waived"): Check => ({
+      ...{ id, state, node: NODE, title: id, findings: [], open: [], waivers: [] },
+    });
+    holds(
+      judgeBenchmark([check("2.2", "pass"), check("2.12", "waived")]),
+      "^1 warnings, 1 waived$",
+    );
+    fails(judgeBenchmark([check("5.4", "warn")]), "^1 warnings, 0 waived; 5.4$");
+  });
+
   test("drift: of this node; a preview that failed is no judgement", () => {
     const changes = [{ action: "update", name: `${NODE}-vm` }];
     const counts = {};
@@ -312,6 +324,7 @@ describe("what cannot be measured", () => {
     expect(reasons(results)).toMatchObject({
       ...Object.fromEntries(ids.map((id) => [id, down])),
       portainer: "PORTAINER_URL and PORTAINER_API_KEY are not set",
+      benchmark: down,
       backups: "PBS_RESTORE_TOKEN_ID is not set",
       drift: "the Pulumi CLI does not start",
       "latency-across": expect.stringContaining("no macvlan network") as unknown,

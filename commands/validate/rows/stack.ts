@@ -1,8 +1,25 @@
-/** Rows about the node as its stack has it: backups and drift. */
+/** Rows about the node as its stack has it: the benchmark with its waivers, backups, drift. */
 import type { Row as BackupRow } from "../../backups/evidence";
 import { isLate } from "../../backups/coverage";
+import type { Result as Check } from "../../benchmark/judge";
+import { figures } from "../../benchmark/report";
 import type { Plan } from "../../plan/model";
 import type { Judgement, Row } from "../row";
+
+export function judgeBenchmark(checks: readonly Check[]): Judgement {
+  const { raw, waived, net } = figures(checks);
+  const left = checks.filter(({ state }) => state === "warn").map(({ id }) => id);
+  const figure = [`${raw} warnings, ${waived} waived`, ...left].join("; ");
+  return { holds: net === 0, figure };
+}
+
+export const benchmark: Row = {
+  id: "benchmark",
+  title: "Security benchmark",
+  how: "docker-node benchmark: CIS Docker, sections 1 to 5",
+  threshold: () => "no warning without a waiver",
+  measure: async (subject) => judgeBenchmark(await subject.benchmark()),
+};
 
 /** @throws Error when one of them could not be asked for */
 export function judgeBackups(rows: readonly BackupRow[]): Judgement {

@@ -1,0 +1,15 @@
+/** One node, judged, with its waivers. */
+import type { Opened } from "../site/open";
+import { readFacts } from "./facts";
+import { judge, waive, type Result } from "./judge";
+import { runOfficial } from "./official";
+
+/**
+ * @param script docker-bench-security.sh, to judge in the place of our checks
+ * @throws CommandFailed or AnswerError with the reason
+ */
+export async function judgeNode(name: string, opened: Opened, script?: string): Promise<Result[]> {
+  const shell = opened.shell(name);
+  const judged = script ? await runOfficial(shell, script) : judge(await readFacts(shell));
+  return judged.map((one) => waive(name, one, opened.settings.waivers));
+}

@@ -1,0 +1,83 @@
+# shellcheck shell=bash
+# What the checks of the Docker benchmark look at, read and not judged.
+# Result: {"command":[...],"config":{...},"info":{...},"bridge":{...},"files":[...],"audited":[...],"mounts":[...],"group":[...],
+#          "contentTrust":false,"containers":[...],"images":[...]}; files: {"path","type","mode","owner","group"}
+SCRIPT=benchmark
+# shellcheck source-path=SCRIPTDIR source=../lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+
+# lines: standard input as a JSON array of strings.
+lines() { python3 -c 'import json, sys; print(json.dumps(sys.stdin.read().splitlines()))'; }
+
+# What dockerd was started with.
+command_line() {
+  local pid
+  pid=$(systemctl show --property=MainPID --value docker.service)
+  [[ -r $ROOT_DIR/proc/$pid/cmdline ]] || fail "dockerd does not run as docker.service"
+  tr '\0' '\n' <"$ROOT_DIR/proc/$pid/cmdline" | lines
+}
+
+config() { python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1]))))' "$ROOT_DIR/etc/docker/daemon.json" 2>/dev/null || printf '{}'; }
+
+# Programs, units, sockets and settings of Docker, wherever a distribution has them, and what daemon.json names.
+paths() { # CONFIG
+  local name folder
+  for name in dockerd containerd containerd-shim containerd-shim-runc-v1 containerd-shim-runc-v2 runc; do
+    for folder in /usr/bin /usr/sbin /usr/local/bin /usr/local/sbin; do printf '%s\n' "$folder/$name"; done
+  done
+  systemctl show --property=FragmentPath --value docker.service docker.socket containerd.service
+  printf '%s\n' /run/docker.sock /run/containerd /run/containerd/containerd.sock /var/lib/docker /etc/docker /etc/docker/daemon.json \
+    /etc/default/docker /etc/sysconfig/docker /etc/containerd/config.toml
+  python3 -c 'import json, sys; c = json.loads(sys.argv[1]); print("\n".join(c.get(k, "") for k in ("tlscacert", "tlscert", "tlskey")))' "$1"
+  find "$ROOT_DIR/etc/docker/certs.d" -type f 2>/dev/null | sed "s|^$ROOT_DIR||" || true
+}
+
+# One object for each path that is there; a link counts as what it leads to.
+files() {
+  sed '/^$/d' | sort -u | python3 -c '
+import grp, json, os, pwd, stat, sys
+def known(find, number):
+    try:
+        return find(number)[0]
+    except KeyError:
+        return str(number)
+found = []
+for path in sys.stdin.read().splitlines():
+    try:
+        entry = os.stat(sys.argv[1] + path)
+    except OSError:
+        continue
+    kind = "directory" if stat.S_ISDIR(entry.st_mode) else "socket" if stat.S_ISSOCK(entry.st_mode) else "file"
+    found.append({"path": path, "real": os.path.realpath(sys.argv[1] + path)[len(sys.argv[1]):], "type": kind,
+        "mode": stat.S_IMODE(entry.st_mode), "owner": known(pwd.getpwuid, entry.st_uid), "group": known(grp.getgrgid, entry.st_gid)})
+print(json.dumps(found))' "$ROOT_DIR"
+}
+
+# Paths with a rule that the kernel has loaded, as a watch or as a rule on a path or a folder.
+audited() { { auditctl -l 2>/dev/null || true; } | sed -nE 's/.*(-w |-F dir=|-F path=)([^ ]+).*/\2/p' | sed 's|\(.\)/$|\1|' | lines; }
+
+group_members() { { getent group docker || true; } | cut -d: -f4 | tr ',' '\n' | sed '/^$/d' | lines; }
+
+inspect() { # TYPE NAME...
+  local type=$1
+  shift
+  if (($# == 0)); then printf '[]'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
+}
+
+main() {
+  local info command config files trust=false
+  limit_run
+  info=$(docker_cli info --format '{{json .}}') || fail "Docker does not answer"
+  command=$(command_line)
+  config=$(config)
+  files=$(paths "$config" | files)
+  ! grep -qsE '^DOCKER_CONTENT_TRUST=1$' "$ROOT_DIR/etc/environment" || trust=true
+  # By the shell's own printf: a program's argument may have 128 KiB at most (execve(2)).
+  # shellcheck disable=SC2046 # lists of ids, which hold no space
+  printf '{"command":%s,"config":%s,"info":%s,"bridge":%s,"files":%s,"audited":%s,"mounts":%s,"group":%s,"contentTrust":%s,"containers":%s,"images":%s}\n' \
+    "$command" "$config" "$info" "$(inspect network bridge)" "$files" "$(audited)" "$(findmnt -rno TARGET | lines)" \
+    "$(group_members)" "$trust" "$(inspect container $(docker_cli ps --quiet --no-trunc))" \
+    "$(inspect image $(docker_cli image ls --quiet --no-trunc | sort -u))"
+}
+
+main "$@" </dev/null
