@@ -10,7 +10,8 @@ export DEBIAN_FRONTEND=noninteractive
 . /etc/os-release
 echo "deb $MIRROR $VERSION_CODENAME main" >/etc/apt/sources.list
 apt-get -qq update
-apt-get -qq install -y docker.io >/dev/null
+apt-get -qq install -y docker.io qemu-guest-agent >/dev/null
+systemctl start qemu-guest-agent
 usermod -aG docker ubuntu
 useradd --create-home astronomer
 usermod -aG docker astronomer
