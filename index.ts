@@ -1,11 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { DockerNode, guardRemoval, imageKey } from "./components";
+import { warnOfCluster } from "./clients/pulumi/cluster";
 import { knownNodes } from "./clients/pulumi/known";
 import { staleAgent, UNSET_AGENT } from "./clients/ssh-agent";
 import { connectProxmox, createImages, createStorage } from "./components/cluster";
 import { loadSettings, type Settings } from "./config/load";
 import { readPrivateKeys } from "./config/private-keys";
-import { readSecrets } from "./config/secrets";
+import { readSecrets, type Secrets } from "./config/secrets";
 import { namesIn, rawSettings } from "./config/stack-keys";
 import { endingSoon } from "./config/waivers/days";
 import { CONTRACT, type Outputs } from "./contract/schema";
@@ -20,7 +21,7 @@ async function program(): Promise<Outputs> {
   const settings = readSettings(config);
   const keys = readPrivateKeys(settings);
   const secrets = readSecrets(config, settings);
-  await refuseStaleAgent();
+  await lookAround(settings, secrets);
   const known = await knownNodes(settings);
 
   const proxmoxve = connectProxmox(settings, secrets);
@@ -53,6 +54,12 @@ function readSettings(config: pulumi.Config): Settings {
   );
   for (const line of endingSoon(settings.waivers, now)) void pulumi.log.warn(line);
   return settings;
+}
+
+/** What would stop every script, or lets nothing protect a node. */
+async function lookAround(settings: Settings, secrets: Secrets): Promise<void> {
+  await refuseStaleAgent();
+  await warnOfCluster(settings, secrets.proxmoxApiToken);
 }
 
 async function refuseStaleAgent(): Promise<void> {

@@ -21,6 +21,9 @@ export const guestConfig = z.record(z.string(), z.union([z.string(), z.number()]
 /** `GET /nodes/{node}/qemu/{vmid}/firewall/rules` */
 export const firewallRules = z.array(z.unknown());
 
+/** `GET /cluster/firewall/options`; without `enable` it is off. */
+export const firewallOptions = z.looseObject({ enable: z.coerce.number().default(0) });
+
 /** `GET /nodes/{node}/tasks/{upid}/status` */
 export const task = z.looseObject({ status: z.string(), exitstatus: z.string().optional() });
 

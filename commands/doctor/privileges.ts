@@ -32,7 +32,7 @@ export interface Requirement {
 export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
   const { machine, network } = node;
   const job = node.backups?.vm;
-  if (when === "backups.vm" && !job) return [];
+  if (!has(node, when)) return [];
   const source = machine.image;
   const image = source && "url" in source ? source : undefined;
   const template = source && "template" in source ? source.template : undefined;
@@ -53,6 +53,12 @@ export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
     ),
   };
   return [...new Set(values[path])];
+}
+
+/** Whether a node has the section that a role is for. */
+function has({ backups, network }: NamedNode[1], when?: string): boolean {
+  if (when === "backups.vm") return Boolean(backups?.vm);
+  return when !== "network.firewall" || network.firewall?.enabled === true;
 }
 
 /** Everything the token needs for these nodes, each once. */

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as runtimeState from "@pulumi/pulumi/runtime/state";
+import * as proxmox from "../../clients/proxmox";
 import type { State } from "../../node/recorded";
 
 /** A resource as Pulumi was asked for it. */
@@ -98,6 +99,21 @@ export interface RunOptions {
   config?: Record<string, string>;
   /** Resources of the stack's last deployment; default: there was none. */
   state?: State;
+  /** What the cluster answers, by path; an error is thrown. */
+  cluster?: Readonly<Record<string, unknown>>;
+}
+
+/** A cluster that is as it should be. */
+const CLUSTER = { "/cluster/firewall/options": { enable: 1 } };
+
+/** No test asks a real cluster. */
+function answer(answers: Readonly<Record<string, unknown>>): void {
+  const get = (path: string): Promise<unknown> => {
+    const found = answers[path];
+    if (found === undefined) return Promise.reject(new Error(`not prepared: ${path}`));
+    return found instanceof Error ? Promise.reject(found) : Promise.resolve(found);
+  };
+  jest.spyOn(proxmox, "connect").mockReturnValue({ get });
 }
 
 /** What production needs to be backed up; a test may set its own. */
@@ -112,7 +128,9 @@ export async function startPulumi({
   preview = false,
   config = {},
   state,
+  cluster = {},
 }: RunOptions = {}): Promise<Recorder> {
+  answer({ ...CLUSTER, ...cluster });
   const recorder = new Recorder(state);
   await pulumi.runtime.setMocks(recorder, "docker-node", "test", preview, "organization");
   const nothing = (): Promise<void> => Promise.resolve();

@@ -14,7 +14,7 @@ import type { Ran, Run } from "../../clients/process";
 import type { Context, Finding } from "../../commands/doctor/types";
 import { createPortainer } from "../../lab/services/portainer/server";
 import { close, listen, selfSigned } from "../support/portainer";
-import { prodNode, prodWith, waiver } from "../support/settings";
+import { prodNode, prodWith, waived, waiver } from "../support/settings";
 
 /*
  * Every check against a workstation and a cluster that are right in everything, and then wrong in one
@@ -92,6 +92,7 @@ function answers(settings: Settings): Answers {
   return {
     ...held,
     "/version": { version: "9.1.2" },
+    "/cluster/firewall/options": { enable: 1 },
     "/nodes": [{ node: "pve01", status: "online" }],
     "/cluster/nextid?vmid=2019": 2019,
     "/cluster/resources?type=vm": [{ vmid: 2014, name: "proj-docker01", node: "pve01" }],
@@ -201,6 +202,7 @@ test("everything right passes, without the services that answer elsewhere", asyn
     "api",
     "version",
     "privileges",
+    "firewall",
     "datastore:pve01/local",
     "datastore:pve01/nvme-pool",
     "backup:pve01",
@@ -402,6 +404,28 @@ describe("the cluster", () => {
       find(answering({ "/version": { version } }), "version");
     expect(await release("8.3.5")).toMatchObject({ status: "fail" });
     expect(await release("8.4.0")).toMatchObject({ status: "pass" });
+  });
+
+  test("rules that Proxmox does not enforce are a failure; off is what it says by saying nothing", async () => {
+    const firewall = (options: unknown, settings?: Settings): Promise<Finding> =>
+      find(healthy({ settings, answers: { "/cluster/firewall/options": options } }), "firewall");
+    expect(await firewall({ enable: 1 })).toMatchObject({ status: "pass", detail: "on" });
+    for (const options of [{}, { enable: 0 }, { enable: "0", policy_in: "DROP" }])
+      expect(await firewall(options)).toMatchObject({
+        status: "fail",
+        detail: "off, so Proxmox enforces no rule of proj-docker02",
+        fix: expect.stringContaining("pvesh set /cluster/firewall/options --enable 1") as unknown,
+      });
+    expect(await firewall(new ClusterError(403, "Permission check failed"))).toMatchObject({
+      status: "skip",
+      detail: "the API does not say: Permission check failed",
+    });
+    const ssh = { publicKeys: [publicKey], privateKeyFile: keyFile };
+    const open = loadSettings(waived(prodWith({ ssh, network: { firewall: { enabled: false } } })));
+    expect(await firewall({}, open)).toMatchObject({ status: "skip" });
+    expect(requirements(Object.entries(open.nodes)).map(({ reason }) => reason)).not.toContainEqual(
+      expect.stringContaining("firewall of the datacenter"),
+    );
   });
 
   test("each missing privilege is named with path and reason", async () => {

@@ -394,6 +394,7 @@ describe("the role", () => {
       "--grant DockerNodeHost /nodes/pve01",
       "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0/20",
       "--grant DockerNodeCluster /",
+      "--grant DockerNodeFirewall /",
       "--grant DockerNodeBackup /",
       "--grant DockerNodeBackupStorage /storage/pbs01",
     ]);
@@ -436,7 +437,7 @@ describe("the role", () => {
     expect(commands[0]).toMatch(
       /^role add DockerNode --privs VM\.Allocate VM\.Audit .*VM\.PowerMgmt$/,
     );
-    expect(commands.filter((line) => line.startsWith("role add"))).toHaveLength(8);
+    expect(commands.filter((line) => line.startsWith("role add"))).toHaveLength(9);
     expect(commands.filter((line) => /^user/.test(line))).toEqual([
       "user add automation@pve --comment docker-node: automation, no login",
       "user token add automation@pve pulumi --privsep 1 --comment docker-node",
@@ -445,7 +446,7 @@ describe("the role", () => {
       "acl modify /storage/pbs01 --users automation@pve --roles DockerNodeBackupStorage --propagate 0",
       "acl modify /storage/pbs01 --tokens automation@pve!pulumi --roles DockerNodeBackupStorage --propagate 0",
     ]);
-    expect(commands.filter((line) => line.startsWith("acl"))).toHaveLength(16);
+    expect(commands.filter((line) => line.startsWith("acl"))).toHaveLength(18);
   });
 
   test("script: again, nothing is made twice; --rotate makes a new token", () => {

@@ -2,6 +2,7 @@
 import { effective, requirements, type Requirement } from "../privileges";
 import { AnswerError } from "../../../clients/answer";
 import { ask as answerTo, ClusterError } from "../../../clients/proxmox";
+import { filteredNodes, firewallIsOn, TURN_ON } from "../../../clients/proxmox-firewall";
 import { permissions, version as versionAnswer } from "../../../clients/proxmox-answers";
 import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
 import { isAtLeast } from "../versions";
@@ -20,6 +21,7 @@ export const clusterChecks: readonly Check[] = [
   { id: "api", title: "Proxmox VE API", run: withCluster(api) },
   { id: "version", title: "Proxmox VE version", run: withCluster(version) },
   { id: "privileges", title: "Privileges of the token", run: withCluster(privileges) },
+  { id: "firewall", title: "Firewall of the datacenter", run: withCluster(firewall) },
 ];
 
 type Ask = (context: Context, get: (path: string) => Promise<unknown>) => Promise<Finding>;
@@ -96,5 +98,18 @@ async function privileges(
   return fail(
     `${missing.length} of ${needed.length} missing:\n${lines.join("\n")}`,
     `npx docker-node doctor --print-role --stack ${context.stack} | ssh root@<Proxmox node> bash -s`,
+  );
+}
+
+async function firewall(
+  { configuration }: Context,
+  get: (path: string) => Promise<unknown>,
+): Promise<Finding> {
+  const names = filteredNodes(configuration.settings?.nodes ?? {}).join(", ");
+  if (names === "") return skip("no node has network.firewall");
+  if (await firewallIsOn(get)) return pass("on");
+  return fail(
+    `off, so Proxmox enforces no rule of ${names}`,
+    `${TURN_ON}  # keep your own access: docs/how-to/prepare-proxmox.md`,
   );
 }

@@ -61,6 +61,8 @@ class LabNode(RestoreApi, AgentApi, SchedulerApi, DownloadApi, FakePve):  # type
         self.nodes = {settings.node: {'online': True}}
         self.cluster_name = settings.node
         self.storages = storages()
+        # Off in a new Proxmox VE; here somebody has turned it on, as docs/how-to/prepare-proxmox.md says.
+        self.firewall_config('cluster')['options']['enable'] = 1
         # Tasks run beside the request that started them, as PVE's workers do; a lock is still waited for in real time.
         self.time_scale = settings.time_scale or 0.001
         self.lock_wait = 10 / self.time_scale

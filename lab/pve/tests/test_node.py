@@ -122,6 +122,14 @@ async def test_firewall_reads_back(lab: Lab) -> None:
     assert lab.node._fw()['guests'] == {}
 
 
+async def test_firewall_of_the_datacenter(lab: Lab) -> None:
+    """On in the lab. Taken away, `enable` is absent, and that is off (pve-firewall, PVE/API2/Firewall/Cluster.pm)."""
+    options = '/cluster/firewall/options'
+    assert (await lab.call('GET', options))['enable'] == 1
+    await lab.call('PUT', options, delete='enable')
+    assert 'enable' not in await lab.call('GET', options)
+
+
 async def test_writes_without_effect_are_refused(lab: Lab) -> None:
     """fakepve answers OK to what it does not model; nobody should believe a migration that did not happen."""
     with pytest.raises(ApiError) as caught:
