@@ -1,38 +1,38 @@
-/** What others answer is parsed, not believed. */
+/** Checks the answers of other systems against a schema before anything uses them. */
 import type { z } from "zod";
 import { problemsOf } from "../config/issues";
 import { describeProblem, type Problem } from "../config/problems";
 
-/** An answer of another shape than its sender documents. */
+/** An answer that does not have the documented shape. */
 export class AnswerError extends Error {
   override readonly name = "AnswerError";
 }
 
-/** How many differences are told: the first ones say enough. */
+/** How many differences a message names: the first ones say enough. */
 const TOLD = 3;
 
 /**
- * An answer, as its schema describes it; what the schema does not name passes or is left out, as it says.
+ * Checks an answer against its schema. The schema says whether fields that it does not name stay or are left out.
  *
  * @param asked what was asked, such as `GET /version`
  * @throws AnswerError naming what was asked, the field and what was found
  */
-export function parsed<T extends z.ZodType>(
+export function parseAnswer<T extends z.ZodType>(
   schema: T,
   answer: unknown,
   asked: string,
 ): z.output<T> {
   const result = schema.safeParse(answer, { reportInput: true });
   if (result.success) return result.data;
-  const problems = problemsOf(result.error, []).slice(0, TOLD).map(described);
+  const problems = problemsOf(result.error, []).slice(0, TOLD).map(describeFound);
   throw new AnswerError(`the answer to ${asked} is not as expected: ${problems.join("; ")}`);
 }
 
 /**
- * JSON text, parsed likewise.
+ * Parses JSON text and checks it in the same way.
  * @throws AnswerError also when it is no JSON
  */
-export function parsedJson<T extends z.ZodType>(
+export function parseJson<T extends z.ZodType>(
   schema: T,
   text: string,
   asked: string,
@@ -43,11 +43,11 @@ export function parsedJson<T extends z.ZodType>(
   } catch {
     throw new AnswerError(`the answer to ${asked} is not JSON`);
   }
-  return parsed(schema, answer, asked);
+  return parseAnswer(schema, answer, asked);
 }
 
-/** A map or a list is not shown: there may be a secret in it. */
-function described({ path, value, ...problem }: Problem): string {
+/** Describes a problem. A map or a list is not shown, because it may hold a secret. */
+function describeFound({ path, value, ...problem }: Problem): string {
   const found = Array.isArray(value) ? "a list" : "a map";
   const hidden = typeof value === "object" && value !== null ? { found } : {};
   return describeProblem({ ...problem, value, ...hidden, path: path.length > 0 ? path : ["all"] });

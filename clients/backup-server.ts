@@ -1,7 +1,7 @@
 /** The backups of a node in Proxmox Backup Server, read by the official client on the workstation. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { parsedJson } from "./answer";
+import { parseJson } from "./answer";
 import { run, type Command } from "./process";
 import { readPruneJobs, type PruneJob } from "./prune-jobs";
 
@@ -15,7 +15,7 @@ export interface Snapshot {
   readonly takenAt: Date;
 }
 
-/** What recoveries and the coverage map ask of the backups. */
+/** What recoveries and the coverage map read from the backups. */
 export interface Repository {
   /** Every snapshot of a section, the newest first; none where nothing was ever backed up. */
   snapshots(section: Section): Promise<Snapshot[]>;
@@ -27,11 +27,11 @@ export interface Repository {
   extract(section: Section, snapshot: Snapshot, archive: string, directory: string): Promise<void>;
   /** A command as a person would type it. */
   shown(section: Section, snapshot: Snapshot, archive: string, target: string): string;
-  /** The server's prune jobs, of what the token may look at. */
+  /** The server's prune jobs, as far as the token may see them. */
   pruneJobs(): Promise<readonly PruneJob[]>;
 }
 
-/** Where the server is, and by what right it is read. */
+/** Where the server is, and the credentials to read it. */
 export interface Access {
   readonly host: string;
   readonly port: number;
@@ -102,7 +102,7 @@ export function connect(access: Access, node: string): Repository {
 type Arguments = (section: Section, at: Snapshot, archive: string, target: string) => string[];
 
 /**
- * The client takes everything secret from its environment: nothing of it is in the process list. It takes any certificate
+ * The client takes secrets from its environment, so none is in the process list. It takes any certificate
  * that OpenSSL finds valid, whatever its fingerprint; without certificate authorities only the fingerprint counts.
  */
 function environmentOf({ tokenId, token, host, port, datastore, fingerprint }: Access) {
@@ -116,7 +116,7 @@ function environmentOf({ tokenId, token, host, port, datastore, fingerprint }: A
 }
 
 /**
- * A namespace that nobody has made holds nothing. The server says so of a directory that it cannot list (pbs-datastore,
+ * A namespace that does not exist counts as empty. The server says so of a directory that it cannot list (pbs-datastore,
  * hierarchy.rs); a key or token file that is missing here is named in its message.
  */
 function noneYet(error: Error): string {
@@ -130,7 +130,7 @@ function noneYet(error: Error): string {
 }
 
 function newestFirst(json: string): Snapshot[] {
-  return parsedJson(listed, json, "proxmox-backup-client snapshot list")
+  return parseJson(listed, json, "proxmox-backup-client snapshot list")
     .map((one) => ({ id: itemOf(one["backup-id"]), takenAt: new Date(one["backup-time"] * 1000) }))
     .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
 }
@@ -149,10 +149,10 @@ export function pathOf({ id, takenAt }: Snapshot): string {
   return `host/${groupOf(id)}/${timeOf(takenAt)}`;
 }
 
-/** Milliseconds that clocks may differ. */
+/** Milliseconds that two clocks may differ. */
 const SKEW_MS = 10 * 60_000;
 
-/** Whether a snapshot is dated in the future: a client names the time, so whoever has a node can make such ones. */
+/** Whether a snapshot is dated in the future. The client chooses the time, so an attacker on a node can make such a snapshot. */
 export const isAhead = ({ takenAt }: Snapshot, now: Date): boolean =>
   takenAt.getTime() > now.getTime() + SKEW_MS;
 
@@ -182,6 +182,6 @@ export function choose(
   throw new Error(
     group.length === 0
       ? `${id}: never backed up; there are backups of: ${[...new Set(snapshots.map((one) => one.id))].join(", ") || "nothing"}`
-      : `--snapshot ${wanted}: can be latest, ${times}`,
+      : `--snapshot ${wanted}; allowed: latest, ${times}`,
   );
 }

@@ -1,4 +1,4 @@
-/** Looks at nodes over SSH: what differs from what they were given. Reads only. */
+/** Compares nodes, over SSH, with what they were last given. It only reads. */
 import { RunError } from "@pulumi/pulumi/errors";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
@@ -11,7 +11,7 @@ import { asRoot } from "./ssh";
 /** What a look at a node found. */
 export interface Look {
   readonly differences: readonly Difference[];
-  /** Why it, or a step of it, could not be looked at. */
+  /** Why the node, or a step, could not be checked. */
   readonly problems: readonly string[];
 }
 
@@ -29,11 +29,11 @@ export function looksAtNodes(value = process.env[SWITCH] ?? ""): boolean {
   return value === "";
 }
 
-/** Seconds to connect, and for all of it: who is away is told of soon, who is busy may take its time. */
+/** Seconds to connect, and for the whole check: a node that is off is reported soon, a busy one may take its time. */
 const CONNECT_SECONDS = 10;
 const LIMIT_SECONDS = 120;
 
-/** Looks at a node by the host key it was learned with; what it has been given is what the state says. */
+/** Compares a node with what the state says it was given. The host key must be the one of the first connection. */
 export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<Look> {
   const steps = CHECKED_STEPS.flatMap((step) => {
     const given = splitStdin(recorded.stdin[step]);

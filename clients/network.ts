@@ -2,7 +2,7 @@
 import { connect, isIP } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
-/** What answers at an address: nothing at all is `silent`. */
+/** Whether an address answers; `silent` means that nothing came back at all. */
 export type Probe = (host: string, port: number) => Promise<"open" | "refused" | "silent">;
 
 const PROBE_LIMIT_MS = 1_500;
@@ -34,8 +34,11 @@ export interface Pinned {
   readonly fingerprint: string;
 }
 
-/** A connection to the server with the certificate declared, and no other: nothing is sent before. */
-export function pinned({ host, port, fingerprint }: Pinned, patience: number): Promise<TLSSocket> {
+/** Connects to a server and checks its certificate before anything is sent. */
+export function connectPinned(
+  { host, port, fingerprint }: Pinned,
+  patience: number,
+): Promise<TLSSocket> {
   const name = isIP(host) ? {} : { servername: host };
   return new Promise((resolve, reject) => {
     const options = { host, port, ...name, rejectUnauthorized: false, timeout: patience };

@@ -1,19 +1,19 @@
-/** Waiting for something that another machine does. */
+/** Waits for something that another machine does. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** How long to wait. */
 export interface Patience {
   /** Milliseconds between two looks. */
   readonly everyMs: number;
-  /** Milliseconds after which the last look has been taken. */
+  /** Milliseconds after which it stops looking. */
   readonly limitMs: number;
   /** The clock; default: this machine's. */
   readonly now?: () => Date;
 }
 
 /**
- * Looks until there is something to see; undefined when time is up before. There is always one look, and what
- * a look throws ends it.
+ * Looks again and again until a look returns something; undefined when the time is up. It looks at least once. An error
+ * of a look ends it.
  */
 export async function poll<T>(
   { everyMs, limitMs, now = () => new Date() }: Patience,

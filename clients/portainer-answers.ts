@@ -1,4 +1,4 @@
-/** Shapes of what Portainer answers, as far as it is read (https://app.swaggerhub.com/apis/portainer/portainer-ce). */
+/** Shapes of Portainer's answers, as far as the program reads them (https://app.swaggerhub.com/apis/portainer/portainer-ce). */
 import { z } from "zod";
 
 /** `GET /system/status` */

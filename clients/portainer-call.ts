@@ -1,18 +1,18 @@
 /** One request to Portainer. */
 import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
-import { pinned } from "./network";
+import { connectPinned } from "./network";
 import { problem } from "./portainer-answers";
-import { trusted } from "./proxmox";
+import { readTrusted } from "./proxmox";
 
-/** Where Portainer is, how it is known, and by what right it is asked. */
+/** Where Portainer is, how its certificate is checked, and the token to use. */
 export interface Access {
   /** `https://host:port`, and a path where it has one. */
   readonly url: string;
   readonly apiKey: string;
   /** SHA-256 of its certificate: no other is accepted. */
   readonly fingerprint?: string;
-  /** PEM of the one authority that counts. Default: those this machine trusts. */
+  /** PEM of the only accepted authority. Default: the authorities that this machine trusts. */
   readonly caCertificate?: string;
   /** Milliseconds a request may take; default: 60 000, since Portainer asks the agent meanwhile. */
   readonly patience?: number;
@@ -65,12 +65,15 @@ export async function call(access: Access, ...[method, path, body]: Question): P
   }
 }
 
-/** A certificate that is known needs no authority; nothing is sent before it is seen. */
+/** A pinned certificate needs no authority. It is checked before anything is sent. */
 async function trust(access: Access, url: URL, patience: number): Promise<RequestOptions> {
   const { fingerprint, caCertificate } = access;
-  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : trusted() };
+  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : readTrusted() };
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  const socket = await pinned({ host, port: Number(url.port || 443), fingerprint }, patience);
+  const socket = await connectPinned(
+    { host, port: Number(url.port || 443), fingerprint },
+    patience,
+  );
   return { createConnection: () => socket };
 }
 
@@ -95,7 +98,7 @@ async function collect(answer: IncomingMessage): Promise<Answer> {
   );
 }
 
-/** Portainer's errors are JSON (libhttp, error.go); what stands before it may answer in any form. */
+/** Portainer's errors are JSON (libhttp, error.go). A proxy in front of it may answer in any form. */
 function saidBy(code: number, body: string): string {
   if (code === 401) return "the API key is not accepted";
   if (code === 403) return "the API key is not an administrator's";
@@ -107,7 +110,7 @@ function saidBy(code: number, body: string): string {
   }
 }
 
-/** A time limit, or the connection's own reason; that of a refused one may stand in a list (AggregateError). */
+/** The time limit, or the reason that the connection gave; a refused connection may give a list of them (AggregateError). */
 function reasonOf(error: unknown, patience: number): string {
   const { name = "", message = "", code = "" } = error as Partial<NodeJS.ErrnoException>;
   if (/^(Abort|Timeout)Error$/.test(name)) return `no answer within ${patience / 1000} s`;

@@ -2,7 +2,7 @@
 import { coerce, satisfies } from "semver";
 import type { z } from "zod";
 import { isBefore } from "../config/checks/daemon/versions";
-import { parsedJson } from "./answer";
+import { parseJson } from "./answer";
 import {
   environment,
   environments,
@@ -28,13 +28,13 @@ export function unfitFor(docker: string, version: string): string | undefined {
   return `Portainer is ${version}; Docker ${docker} needs 2.33.5 or later of 2.33, or 2.36 or later`;
 }
 
-/** Something that environments are ordered by: a group or a tag. */
+/** A group or a tag of environments. */
 export interface Label {
   readonly id: number;
   readonly name: string;
 }
 
-/** What is told of an environment; what is left out stays as it is. */
+/** What an environment gets; a field that is left out stays as it is. */
 export interface Details {
   readonly name: string;
   /** The agent's, `tcp://host:port`. */
@@ -48,7 +48,7 @@ export const LABELS = { group: "/endpoint_groups", tag: "/tags" } as const;
 export type Kind = keyof typeof LABELS;
 
 export interface Portainer {
-  /** Its release, such as `2.33.5`. Nobody's right is needed. */
+  /** Its release, such as `2.33.5`. It needs no token. */
   version(): Promise<string>;
   /** All environments the token may see: an administrator's sees every one. */
   environments(): Promise<readonly Environment[]>;
@@ -61,16 +61,16 @@ export interface Portainer {
   removeLabel(kind: Kind, id: number): Promise<void>;
 }
 
-/** Environments asked for at once. */
+/** Environments in one page. */
 const PAGE = 100;
 
-/** The certificate of an agent is its own, anew at every start, so Portainer cannot verify it. */
+/** An agent makes a new certificate at every start, so Portainer cannot verify it. */
 const AGENT_TLS = { TLS: true, TLSSkipVerify: true, TLSSkipClientVerify: true };
 
 /** Portainer behind an URL. Every method throws PortainerError, or AnswerError where an answer has another shape. */
 export function connect(access: Access): Portainer {
   const ask = async <T extends z.ZodType>(schema: T, ...what: Question): Promise<z.output<T>> =>
-    parsedJson(schema, (await call(access, ...what)).body, `${what[0]} ${what[1]} of Portainer`);
+    parseJson(schema, (await call(access, ...what)).body, `${what[0]} ${what[1]} of Portainer`);
   const discard = async (path: string): Promise<void> => {
     await call(access, "DELETE", path);
   };
@@ -78,7 +78,7 @@ export function connect(access: Access): Portainer {
     version: async () => (await ask(status, "GET", "/system/status")).Version,
     environments: () => allPages((from) => call(access, "GET", page(from))),
     create: (details) => ask(environment, "POST", "/endpoints", form(details)),
-    update: (id, details) => ask(environment, "PUT", `/endpoints/${id}`, json(changed(details))),
+    update: (id, details) => ask(environment, "PUT", `/endpoints/${id}`, json(changeBody(details))),
     remove: (id) => discard(`/endpoints/${id}`),
     labels: async (kind) =>
       kind === "group"
@@ -96,13 +96,13 @@ export function connect(access: Access): Portainer {
 const page = (from: number): string =>
   `/endpoints?start=${from}&limit=${PAGE}&excludeSnapshots=true`;
 
-/** Portainer counts from 1. An answer that is not full, or brings nothing new, is the last. */
+/** Portainer counts from 1. A page that is not full, or brings nothing new, is the last one. */
 async function allPages(read: (from: number) => Promise<Answer>): Promise<Environment[]> {
   const found = new Map<number, Environment>();
   for (;;) {
     const before = found.size;
     const { body } = await read(before + 1);
-    const some = parsedJson(environments, body, "GET /endpoints of Portainer");
+    const some = parseJson(environments, body, "GET /endpoints of Portainer");
     for (const one of some) found.set(one.Id, one);
     if (some.length < PAGE || found.size === before) return [...found.values()];
   }
@@ -113,7 +113,7 @@ const json = (value: object): Body => ({
   bytes: Buffer.from(JSON.stringify(value)),
 });
 
-function changed({ name, url, groupId, tagIds }: Details): object {
+function changeBody({ name, url, groupId, tagIds }: Details): object {
   return { Name: name, URL: url, GroupID: groupId, TagIDs: tagIds, ...AGENT_TLS };
 }
 

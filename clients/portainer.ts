@@ -1,6 +1,6 @@
-/** Portainer's API, as far as it tells what Portainer sees of a node. */
+/** The part of Portainer's API that says what Portainer sees of a node. */
 import { z } from "zod";
-import { parsed } from "./answer";
+import { parseAnswer } from "./answer";
 
 /** What Portainer sees. */
 export interface Portainer {
@@ -17,7 +17,7 @@ const containers = z.array(z.looseObject({ Id: z.string() }));
 const ANSWER_LIMIT_MS = 60_000;
 
 /**
- * Portainer, by PORTAINER_URL and PORTAINER_API_KEY. A certificate of its own making: NODE_EXTRA_CA_CERTS.
+ * Portainer, by PORTAINER_URL and PORTAINER_API_KEY. NODE_EXTRA_CA_CERTS names a self-signed certificate.
  * @throws Error when one of them is not set
  */
 export function portainerFrom(environment: NodeJS.ProcessEnv): Portainer {
@@ -26,11 +26,11 @@ export function portainerFrom(environment: NodeJS.ProcessEnv): Portainer {
   const get = (path: string): Promise<unknown> => ask(url.replace(/\/$/, ""), path, key);
   return {
     containers: async (agent) => {
-      const found = parsed(environments, await get("/api/endpoints"), "GET /api/endpoints");
+      const found = parseAnswer(environments, await get("/api/endpoints"), "GET /api/endpoints");
       const one = found.find(({ URL: address }) => hostOf(address) === hostOf(agent));
       if (!one) throw new Error(`Portainer has no environment with the agent ${hostOf(agent)}`);
       const path = `/api/endpoints/${one.Id}/docker/containers/json?all=true`;
-      return parsed(containers, await get(path), `GET ${path}`).map(({ Id }) => Id);
+      return parseAnswer(containers, await get(path), `GET ${path}`).map(({ Id }) => Id);
     },
   };
 }

@@ -26,7 +26,7 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs a program; whatever comes of it is in the result. */
+/** Runs a program. The result says how it ended; it never throws. */
 export type Run = (program: string, args: readonly string[]) => Promise<Ran>;
 
 /** A program that ended badly, with what it said last. */
@@ -35,24 +35,24 @@ export class CommandFailed extends Error {
 }
 
 const LINES_KEPT = 12;
-/** Longest a program may take that is only asked something. */
+/** Milliseconds that a program may take to answer a question. */
 const QUESTION_LIMIT_MS = 60_000;
 
-/** Runs programs in a directory that are only asked something: none gets a question across to the user. */
+/** Runs programs in a directory to ask them something. They cannot ask the user anything. */
 export function runner(cwd: string): Run {
   const env = { PULUMI_SKIP_UPDATE_CHECK: "true", PULUMI_NON_INTERACTIVE: "true" };
   return (program, args) => ask({ program, args, cwd, env, limitMs: QUESTION_LIMIT_MS });
 }
 
-/** Runs a program to its end, whatever that is. */
+/** Runs a program to its end. The result says how it ended. */
 export async function ask(command: Command, stdin = ""): Promise<Ran> {
   const child = start(command, ["pipe", "pipe", "pipe"]);
   return collect(child, stdin);
 }
 
 /**
- * Runs a program with a text on its standard input; its standard output. Ctrl-C does not reach it: what it
- * began on the other side would go on there, with nobody waiting for it.
+ * Runs a program with a text on its standard input, and returns its standard output. Ctrl-C does not reach it: what it
+ * began on another machine would run on there, with nobody waiting for it.
  * @throws CommandFailed when it is not there or does not end with status 0
  */
 export async function run(command: Command, stdin = ""): Promise<string> {
@@ -62,7 +62,7 @@ export async function run(command: Command, stdin = ""): Promise<string> {
 }
 
 /**
- * Runs a program that speaks to the reader itself.
+ * Runs a program whose output goes to the terminal.
  * @throws CommandFailed when it is not there or does not end with status 0
  */
 export async function show(command: Command): Promise<void> {
@@ -70,17 +70,17 @@ export async function show(command: Command): Promise<void> {
 }
 
 /**
- * Pipes what one program says into another; the standard output of the second.
+ * Pipes the output of one program into another, and returns the standard output of the second.
  *
- * It is a pipe of the system: what Node calls one is a pair of sockets, and a program that opens `/dev/stdout`
- * by name, as the backup client does, gets ENXIO from a socket (unix(7)).
+ * It uses a pipe of the operating system. Node's own pipes are sockets, and a program that opens `/dev/stdout` by name,
+ * as the backup client does, gets ENXIO from a socket (unix(7)).
  * @throws CommandFailed with what both said, when either does not end with status 0
  */
 export async function pipe(from: Command, to: Command): Promise<string> {
   const ends = systemPipe();
   const source = start(from, ["ignore", ends.write, "pipe"]);
   const target = start(to, [ends.read, "pipe", "pipe"]);
-  // Theirs alone now: when one of them ends, the other sees it.
+  // Only the programs hold the ends now, so each sees when the other ends.
   closeSync(ends.read);
   closeSync(ends.write);
   const done = [succeed(from, source), succeed(to, target)] as const;
@@ -125,13 +125,13 @@ function end(child: ChildProcess): Promise<number | undefined> {
   });
 }
 
-/** Both ends of a pipe without a name: Node has no pipe(2), so it has one for a moment. */
+/** Makes a pipe. Node has no pipe(2), so the pipe has a name in the file system for a moment. */
 function systemPipe(): { read: number; write: number } {
   const folder = mkdtempSync(join(tmpdir(), "docker-node-pipe-"));
   try {
     const name = join(folder, "pipe");
     execFileSync("mkfifo", ["-m", "600", name]);
-    // Whoever opens one end alone would wait for the other.
+    // Opening one end alone would block until the other is opened.
     const first = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
     const write = openSync(name, constants.O_WRONLY);
     const read = openSync(name, constants.O_RDONLY);

@@ -1,4 +1,4 @@
-/** Shapes of what Proxmox VE answers, as far as it is read (https://pve.proxmox.com/pve-docs/api-viewer/). */
+/** Shapes of the answers of Proxmox VE, as far as the program reads them (https://pve.proxmox.com/pve-docs/api-viewer/). */
 import { z } from "zod";
 
 /** 0 or 1, which Proxmox writes as number, text or boolean. */

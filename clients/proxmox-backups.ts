@@ -1,4 +1,4 @@
-/** Virtual machines and their backups in Proxmox VE: what a recovery asks and orders. */
+/** Virtual machines and their backups in Proxmox VE, as recoveries need them. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 import { ask, call, ClusterError, type Access } from "./proxmox";
@@ -23,10 +23,10 @@ export interface Proxmox {
   guest(vmId: number): Promise<Guest | undefined>;
   /** Backs a VM up, and keeps that backup from being pruned. Mode `snapshot` lets it run on. */
   backUp(vmId: number, storage: string, note: string, mode?: "stop" | "snapshot"): Promise<void>;
-  /** Makes the VM from a backup; over an existing one only if told so. */
+  /** Makes the VM from a backup. It overwrites an existing VM only if told to. */
   restore(vmId: number, volume: string, force: boolean): Promise<void>;
   start(vmId: number): Promise<void>;
-  /** Shuts down, and switches off what does not within three minutes. */
+  /** Shuts the VM down, and switches it off if that takes more than three minutes. */
   shutDown(vmId: number): Promise<void>;
   remove(vmId: number): Promise<void>;
 }
@@ -42,7 +42,7 @@ export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxm
   const get = (path: string): Promise<unknown> => call(access, "GET", path);
   const order: Order = async (method, path, parameters = {}) => {
     const upid = await call(access, method, `/nodes/${node}${path}`, parameters);
-    await finished(get, node, String(upid), pollMs);
+    await waitForTask(get, node, String(upid), pollMs);
   };
   return {
     backups: (storage, vmId) => backupsIn(get, node, storage, vmId),
@@ -90,8 +90,8 @@ async function guestOf(
   return { node, running: status === "running", protection, lock };
 }
 
-/** Waits for a task; a short interruption of the API does not end it. */
-async function finished(
+/** Waits for a task. A short interruption of the API does not end the wait. */
+async function waitForTask(
   get: (path: string) => Promise<unknown>,
   node: string,
   upid: string,
@@ -105,7 +105,7 @@ async function finished(
     if (status === "stopped") throw new Error(`Proxmox task ${upid}: ${exitstatus ?? "failed"}`);
     await sleep(pollMs);
   }
-  throw new Error(`Proxmox task ${upid} goes on after ${TASK_LIMIT_MS / 3_600_000} hours`);
+  throw new Error(`Proxmox task ${upid} still runs after ${TASK_LIMIT_MS / 3_600_000} hours`);
 }
 
 function stillUnknown(error: unknown): z.output<typeof task> {

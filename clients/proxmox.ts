@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
 import { rootCertificates } from "node:tls";
 import { z } from "zod";
-import { parsed, parsedJson } from "./answer";
+import { parseAnswer, parseJson } from "./answer";
 
 /** What checks ask the cluster. */
 export interface Cluster {
@@ -39,7 +39,7 @@ const BUNDLES = [
 ];
 
 /** Certificates trusted by this machine, so that the doctor and the provider judge alike. */
-export function trusted(environment: NodeJS.ProcessEnv = process.env): string[] {
+export function readTrusted(environment: NodeJS.ProcessEnv = process.env): string[] {
   const file = [environment["SSL_CERT_FILE"] ?? "", ...BUNDLES].find((name) => existsSync(name));
   return file ? [...rootCertificates, readFileSync(file, "utf8")] : [...rootCertificates];
 }
@@ -65,7 +65,7 @@ export async function ask<T extends z.ZodType>(
   path: string,
   schema: T,
 ): Promise<z.output<T>> {
-  return parsed(schema, await get(path), `GET ${path} of Proxmox VE`);
+  return parseAnswer(schema, await get(path), `GET ${path} of Proxmox VE`);
 }
 
 type Method = "GET" | "POST" | "DELETE";
@@ -117,7 +117,7 @@ function optionsFor(access: Access, method: Method): RequestOptions {
       ...(method === "POST" ? content : {}),
     },
     rejectUnauthorized: !access.insecure,
-    ca: trusted(),
+    ca: readTrusted(),
     timeout: access.timeoutMs ?? 10_000,
   };
 }
@@ -134,7 +134,7 @@ function settle(
     return;
   }
   try {
-    resolve(parsedJson(z.looseObject({ data: z.unknown() }), body, "the request").data);
+    resolve(parseJson(z.looseObject({ data: z.unknown() }), body, "the request").data);
   } catch {
     reject(new ClusterError(status, "the answer is not that of a Proxmox VE API"));
   }

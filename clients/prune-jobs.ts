@@ -2,9 +2,9 @@
 import { request } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { z } from "zod";
-import { parsedJson } from "./answer";
+import { parseJson } from "./answer";
 import type { Access } from "./backup-server";
-import { pinned } from "./network";
+import { connectPinned } from "./network";
 
 const KEEP_RULES = [
   "keep-last",
@@ -54,7 +54,7 @@ const LIMIT_MS = 15_000;
  * @throws Error when the server does not answer, has another certificate, or refuses the token
  */
 export async function readPruneJobs(access: Access): Promise<PruneJob[]> {
-  const socket = await pinned(access, LIMIT_MS);
+  const socket = await connectPinned(access, LIMIT_MS);
   const headers = {
     Authorization: `PBSAPIToken=${access.tokenId}:${encodeURIComponent(access.token)}`,
   };
@@ -72,5 +72,5 @@ async function collect(answer: IncomingMessage): Promise<PruneJob[]> {
   let body = "";
   for await (const part of answer.setEncoding("utf8")) body += part as string;
   if (answer.statusCode !== 200) throw new Error(body.trim() || `status ${answer.statusCode ?? 0}`);
-  return parsedJson(pruneJobs, body, `GET ${PATH} of the backup server`).data;
+  return parseJson(pruneJobs, body, `GET ${PATH} of the backup server`).data;
 }

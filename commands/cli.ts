@@ -1,4 +1,4 @@
-/** The command line, `docker-node`: one command a folder beside this file. */
+/** The command line, `docker-node`. Each command has a folder beside this file. */
 import type { Command } from "commander";
 import { addBackups } from "./backups/command";
 import { addBenchmark } from "./benchmark/command";
@@ -13,7 +13,7 @@ import { addValidate } from "./validate/command";
 
 const COMMANDS = [addDoctor, addPlan, addImport, addBackups, addRestore, addValidate, addBenchmark];
 
-const ABOUT = `Docker host VMs on Proxmox VE, beside what pulumi does with the same stack.
+const ABOUT = `Commands for Docker host VMs on Proxmox VE. Pulumi makes and changes the VMs of a stack; these commands do the rest.
 
 Status: 0 fine, 1 it failed, 2 wrong usage, 3 it found something to act on.`;
 

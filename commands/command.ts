@@ -1,4 +1,4 @@
-/** What all commands share: exit statuses, what they do outside, how they are described, and Ctrl-C. */
+/** What all commands share: exit statuses, input and output, help texts, and Ctrl-C. */
 import type { Command } from "commander";
 import type { Opened } from "./site/open";
 
@@ -7,9 +7,9 @@ export const STATUS = {
   fine: 0,
   /** It could not do what was asked. */
   failed: 1,
-  /** Wrong usage, and nothing else. */
+  /** Wrong usage, and never anything else. */
   usage: 2,
-  /** It did what was asked, and found something that somebody has to act on. */
+  /** It worked, and found something that needs action. */
   finding: 3,
 } as const;
 export type Status = (typeof STATUS)[keyof typeof STATUS];
@@ -17,7 +17,7 @@ export type Status = (typeof STATUS)[keyof typeof STATUS];
 /** Prints one line, or several. */
 export type Print = (text: string) => void;
 
-/** What a command does outside of this process. Tests put their own in its place. */
+/** Input and output of a command. Tests replace them. */
 export interface Outside {
   /** The result, on standard output. */
   readonly print: Print;
@@ -34,7 +34,7 @@ export interface Outside {
 /** One run of the command line. */
 export interface Session {
   readonly outside: Outside;
-  /** Tells the exit status. */
+  /** Sets the exit status. */
   readonly end: (status: Status) => void;
 }
 
@@ -47,7 +47,7 @@ export interface GlobalOptions {
 /** The stack of a command that names none. */
 export const DEFAULT_STACK = "prod";
 
-/** Wrong usage that only shows once the command runs: told in one line, with how to see the help. */
+/** Wrong usage that shows only when the command runs. The message is one line, and one on how to see the help. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
@@ -57,7 +57,7 @@ interface Description {
   readonly use: string;
   /** One line, for the list of commands. */
   readonly summary: string;
-  /** The rest, a paragraph a line. */
+  /** The rest of the description; each text is a paragraph. */
   readonly about: readonly string[];
   /** What to type after `docker-node`. */
   readonly example: string;
@@ -85,13 +85,13 @@ export function seeHelp(command: Command): string {
 }
 
 /**
- * While data is moved, Ctrl-C takes effect at the end of the step under way: what was begun is then taken
- * back, which a process that dies at once could not do.
+ * Holds Ctrl-C back until the running step ends. Then the steps before it are undone, which a process that dies at
+ * once could not do.
  */
 export function holdInterrupts(warn: Print): { signal: AbortSignal; release: () => void } {
   const controller = new AbortController();
   const note = (): void => {
-    warn("interrupted: this step is ended, then what was begun is taken back");
+    warn("interrupted: this step runs to its end, then the steps before it are undone");
     controller.abort(new Error("interrupted"));
   };
   const signals = ["SIGINT", "SIGTERM"] as const;

@@ -1,9 +1,9 @@
-/** A program of commands: its options, how it speaks, and how its exit status comes about. */
+/** Builds a program of commands: its options, its output, and its exit status. */
 import { Command, CommanderError } from "commander";
 import { STATUS, UsageError, seeHelp, type Outside, type Session, type Status } from "./command";
 import { terminal } from "./terminal";
 
-/** An empty program that speaks through `outside`. The commands added to it do the same. */
+/** An empty program that writes through `outside`. The commands added to it do the same. */
 export function newProgram(name: string, about: string, { print, warn }: Outside): Command {
   const program = new Command(name)
     .description(about)
@@ -21,7 +21,7 @@ export function newProgram(name: string, about: string, { print, warn }: Outside
 }
 
 /**
- * Runs one command line to its exit status. Errors are told, not thrown.
+ * Runs one command line and returns its exit status. It prints errors and throws none.
  *
  * @param args without node and script
  * @param given what to use instead of the terminal
@@ -42,7 +42,7 @@ export async function runProgram(
     await program.parseAsync(args, { from: "user" });
     return status;
   } catch (error) {
-    // Commander has told it already.
+    // Commander has printed the message already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? STATUS.fine : STATUS.usage;
     outside.warn(error instanceof Error ? error.message : String(error));
     if (!(error instanceof UsageError)) return STATUS.failed;

@@ -9,7 +9,7 @@ export interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>;
 }
 
-/** The nearest folder above this file with a package.json: what was compiled is one deeper. */
+/** The nearest folder above this file with a package.json; compiled files lie one level deeper. */
 function packageFolder(folder = __dirname): string {
   return existsSync(join(folder, "package.json")) ? folder : packageFolder(dirname(folder));
 }

@@ -1,4 +1,4 @@
-/** The outside of a command that a person or a workflow has started. */
+/** Input and output of a command that a person or a workflow has started. */
 import { createInterface } from "node:readline/promises";
 import { credentialsFrom } from "../clients/backup-server";
 import type { Outside } from "./command";
@@ -14,9 +14,10 @@ export const terminal: Outside = {
   colour: process.stdout.isTTY && !process.env["NO_COLOR"],
 };
 
-/** Without a terminal nobody can answer, and nothing is done. */
+/** Asks on the terminal; throws where there is none. */
 async function ask(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) throw new Error(`${question} Nobody can answer here: --yes`);
+  if (!process.stdin.isTTY)
+    throw new Error(`${question} There is no terminal to answer on; --yes answers yes`);
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   const answer = await lines.question(`${question} [y/N] `);
   lines.close();

@@ -10,7 +10,7 @@ import { CloudImage, imageKey } from "./machine/cloud-image";
  * server as a storage of the cluster.
  */
 
-/** One provider for the cluster: it is one API, whatever the number of nodes. */
+/** One provider for the whole cluster, because the cluster is one API. */
 export function connectProxmox(
   { proxmox: settings }: Settings,
   secrets: Secrets,
@@ -22,7 +22,7 @@ export function connectProxmox(
   });
 }
 
-/** Each cloud image once, however many nodes start from it. */
+/** Downloads each cloud image once, however many nodes start from it. */
 export function createImages(
   settings: Settings,
   cluster: proxmox.Provider,

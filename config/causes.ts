@@ -15,7 +15,7 @@ export interface Found {
 }
 
 /** A problem of a node's merged settings, at the place that was written: the node's own, or `defaults`. */
-export function located(problem: Problem, defaults: unknown, nodes: Tree): Found {
+export function locate(problem: Problem, defaults: unknown, nodes: Tree): Found {
   const [, node, ...rest] = problem.path;
   const name = String(node);
   const inDefaults = !has(nodes[name], rest) && has(defaults, rest);

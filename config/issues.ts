@@ -29,7 +29,7 @@ export function problemsOf(error: z.ZodError, prefix: readonly PropertyKey[]): P
   return error.issues.filter(isOurs).flatMap((issue) => fromIssue(issue, prefix));
 }
 
-/** Every whole number has a limit of its own in the schema; that of JavaScript says nothing to a user. */
+/** Every whole number has a limit of its own in the schema. JavaScript's limit would tell a user nothing. */
 function isOurs(issue: Issue): boolean {
   return !((issue.code === "too_big" || issue.code === "too_small") && issue.origin === "int");
 }
@@ -56,7 +56,7 @@ function fromIssue(issue: Issue, prefix: readonly PropertyKey[]): Problem[] {
   return [{ path, value: issue.input, allowed: allowedBy(issue) }];
 }
 
-/** All alternatives where the value as a whole is none of them, else what is wrong with the likeliest one. */
+/** All alternatives if the value matches none of them at all, else the problems of the likeliest one. */
 function fromUnion(
   branches: readonly (readonly Issue[])[],
   path: readonly PropertyKey[],
@@ -71,7 +71,7 @@ function fromUnion(
   return closest(branches).flatMap((inner) => fromIssue(inner, path));
 }
 
-/** Of the branches of a union, the one the user most likely meant: the fewest complaints. */
+/** The branch of a union that the user most likely meant: the one with the fewest problems. */
 function closest(branches: readonly (readonly Issue[])[]): readonly Issue[] {
   return [...branches].sort((a, b) => weight(a) - weight(b))[0] ?? [];
 }
@@ -87,9 +87,9 @@ function allowedBy(issue: Issue): string {
     case "invalid_type":
       return TYPES[issue.expected] ?? issue.expected;
     case "too_small":
-      return `${issue.inclusive ? "at least" : "more than"} ${counted(issue.minimum, issue.origin)}`;
+      return `${issue.inclusive ? "at least" : "more than"} ${countInWords(issue.minimum, issue.origin)}`;
     case "too_big":
-      return `${issue.inclusive ? "at most" : "less than"} ${counted(issue.maximum, issue.origin)}`;
+      return `${issue.inclusive ? "at most" : "less than"} ${countInWords(issue.maximum, issue.origin)}`;
     case "not_multiple_of":
       return `a multiple of ${issue.divisor}`;
     default:
@@ -97,7 +97,7 @@ function allowedBy(issue: Issue): string {
   }
 }
 
-function counted(count: number | bigint, origin: string): string {
+function countInWords(count: number | bigint, origin: string): string {
   const [one, several] = COUNTED[origin] ?? ["", ""];
   return `${count}${Number(count) === 1 ? one : several}`;
 }

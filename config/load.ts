@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { checkFleet, checkNode } from "./checks";
-import { byCause, located } from "./causes";
+import { byCause, locate } from "./causes";
 import { DEFAULT_DAEMON, withoutDependents } from "./daemon";
 import { addressOfNode } from "./node";
 import { problemsOf } from "./issues";
@@ -29,9 +29,9 @@ export interface RawSettings {
   readonly waivers?: unknown;
 }
 
-/** What is left of a section when another is laid over it, where that is not all of it. */
+/** Says which keys of a section stay when another section is laid over it, where not all of them do. */
 const LEFT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
-  // Replaced whole: its keys exclude one another.
+  // Replaced as a whole, because its keys exclude one another.
   "machine.image": () => ({}),
   "engine.daemon": withoutDependents,
 };
@@ -61,7 +61,7 @@ export function loadSettings(
   const weak = waivers && checkWaivers(waivers, proxmox, nodes, now);
   const found = [...read.flatMap(({ problems: own }) => own), ...checkFleet(nodes)];
   const [ofStack, ofNodes] = apart(weak?.open ?? []);
-  const placed = [...found, ...ofNodes].map((problem) => located(problem, raw.defaults, trees));
+  const placed = [...found, ...ofNodes].map((problem) => locate(problem, raw.defaults, trees));
   problems.push(...byCause(placed), ...ofStack, ...(weak?.wrong ?? []));
   if (problems.length === 0) problems.push(...(weak?.unused ?? []));
   if (problems.length > 0 || !proxmox || !waivers) throw new ConfigError(problems);

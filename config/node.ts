@@ -29,7 +29,10 @@ export function sshEndpoint(node: NodeConfig): Endpoint {
   return node.ssh.endpoint ?? { host: addressOfNode(node), port: 22 };
 }
 
-/** What has to answer for the primary to be reachable; undefined without one, and on the primary itself. */
+/**
+ * Address and port that must answer for the primary to count as reachable; undefined without a primary, and on the
+ * primary itself.
+ */
 export function primaryOf(node: NodeConfig): Endpoint | undefined {
   if (typeof node.primary !== "object") return undefined;
   const { address, port } = node.primary;
@@ -52,7 +55,7 @@ export function environmentUrl(node: NodeConfig): string | undefined {
   return node.portainer && `tcp://${addressOfNode(node)}:${node.portainer.agent.port}`;
 }
 
-/** Size of the machine; another one reboots it. */
+/** Size of the machine. A change of it reboots the machine. */
 export function machineSize({ machine }: NodeConfig): string {
   return `${machine.cpu.cores} cores, ${machine.memoryGiB} GiB`;
 }

@@ -9,20 +9,20 @@ import { has, isTree, type Tree } from "./tree";
 
 type Path = readonly PropertyKey[];
 
-/** Thrown by a field that has no value because what was written for it is wrong. */
+/** Thrown when a field is read whose written value is wrong. */
 export class Unreadable extends Error {}
 
-/** A node with everything optional, which hides nothing for want of something else. */
+/** The schema of a node with every key optional, so that a missing key hides no other mistake. */
 const LOOSE = lenient(nodeSchema);
 
-/** The node as far as its fields are right; a field that is not throws `Unreadable` when it is read. */
+/** The node as far as its fields are right. Reading a wrong field throws `Unreadable`. */
 export function readable(tree: unknown): NodeConfig {
   const { value, lost } = salvage(isTree(tree) ? tree : {});
   for (const path of lost) close(value, path);
   return value as NodeConfig;
 }
 
-/** Does something with a node that may be readable in part. */
+/** Runs a check on a node that may be readable only in part. */
 export function attempt(action: () => void): void {
   try {
     action();
@@ -31,7 +31,7 @@ export function attempt(action: () => void): void {
   }
 }
 
-/** Parses what is left when everything wrong is taken out; what has no value then is `lost`. */
+/** Removes everything wrong and parses the rest. Paths without a value then are `lost`. */
 function salvage(whole: Tree): { value: Tree; lost: Path[] } {
   const lost = placesOf(nodeSchema.safeParse(whole)).map((path) => untilList(whole, path));
   for (let tree: unknown = whole; ;) {
@@ -48,7 +48,7 @@ function salvage(whole: Tree): { value: Tree; lost: Path[] } {
   }
 }
 
-/** The same schema with every key of an object optional: one that is missing hides no other. */
+/** The same schema with every key of an object optional, so that a missing key hides no other mistake. */
 function lenient(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodOptional) return lenient(schema.unwrap() as z.ZodType).optional();
   if (schema instanceof z.ZodDefault)
@@ -72,14 +72,14 @@ function placesOf({ error }: z.ZodSafeParseResult<unknown>): Path[] {
 
 const isWithin = (path: Path, other: Path): boolean => other.every((key, at) => path[at] === key);
 
-/** What has to go for a problem to go: the value itself; for one that is missing, what it is missing from. */
+/** What must be removed to solve a problem: the value itself, or the object that lacks a key. */
 function removable(tree: unknown, path: Path): Path {
   let place = untilList(tree, path);
   while (!has(tree, place)) place = place.slice(0, -1);
   return place;
 }
 
-/** The path, but not into a list: without one of its entries, the others would move up. */
+/** The path, but not into a list, because removing one entry would move the others up. */
 function untilList(tree: unknown, path: Path): Path {
   let at = tree;
   for (const [depth, key] of path.entries()) {
@@ -98,7 +98,7 @@ function without(tree: unknown, [key, ...rest]: Path): unknown {
   );
 }
 
-/** Puts a field in place that throws; not enumerable, so that going over the others passes it by. */
+/** Adds a field that throws when it is read. It is not enumerable, so loops over the fields skip it. */
 function close(tree: Tree, path: Path): void {
   let at: Tree = tree;
   for (const key of path.slice(0, -1)) {

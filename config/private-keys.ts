@@ -1,4 +1,4 @@
-/** The private key a node is reached with: everything that would refuse it later, found before anything is touched. */
+/** Checks the private key of a node: finds everything that would refuse it later, before anything is touched. */
 import { createPrivateKey } from "node:crypto";
 import { readFileSync, statSync, type Stats } from "node:fs";
 import { utils, type ParsedKey } from "ssh2";
@@ -8,11 +8,11 @@ import { ConfigError, type Problem } from "./problems";
 
 /** What is wrong with a private key file. */
 export interface KeyProblem {
-  /** What it has to be. */
+  /** What is allowed. */
   readonly allowed: string;
   /** What it is. */
   readonly found: string;
-  /** A command, or what else mends it. */
+  /** A command or another way to mend it. */
   readonly fix: string;
 }
 
@@ -114,7 +114,7 @@ function formProblem(file: string, text: string): KeyProblem | undefined {
   return undefined;
 }
 
-/** Type and base64 of the public half; none of what is locked, or no private key that OpenSSH reads. */
+/** Type and base64 of the public half; undefined for a locked key, or one that OpenSSH does not read. */
 function publicHalf(text: string): string | undefined {
   // PuTTY's format is only this parser's.
   if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----$/m.test(text)) return undefined;

@@ -7,7 +7,7 @@ export interface Problem {
   /** What was found, in words: instead of a value that may be a secret. */
   readonly found?: string;
   readonly allowed: string;
-  /** Whom it concerns, when it is one mistake in several nodes: "in 100 nodes". */
+  /** The nodes concerned, if one mistake reaches several: "in 100 nodes". */
   readonly scope?: string;
   /** Id of the waiver that would allow it. */
   readonly waiver?: string;
@@ -28,7 +28,7 @@ export class ConfigError extends RunError {
         ...problems.map(describeProblem),
       ].join("\n  "),
     );
-    // The stack would only show this program's insides; the message is the whole answer.
+    // The message says everything; a stack trace would only show this program's internals.
     this.stack = this.message;
   }
 }
@@ -48,7 +48,7 @@ export function keyText(key: PropertyKey): string {
 
 /** Values are shown short: enough to recognise, too little to flood a terminal. One line, all of it visible. */
 function show(value: unknown): string {
-  const text = escaped(toJson(value));
+  const text = escapeText(toJson(value));
   return text.length <= 120 ? text : `${text.slice(0, 117)}...`;
 }
 
@@ -63,7 +63,7 @@ function toJson(value: unknown): string {
 }
 
 /** JSON escapes controls below U+0020 only. */
-function escaped(text: string): string {
+function escapeText(text: string): string {
   const code = (found: string): string => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, code);
 }

@@ -1,7 +1,7 @@
-/** Name of the hook that is asked before something protected is deleted; it stands in states. */
+/** Name of the hook that Pulumi calls before it deletes something protected. It is recorded in states, so it never changes. */
 export const REMOVAL_HOOK = "docker-node-removal";
 
-/** A protected resource that somebody wants deleted. */
+/** A protected resource that is about to be deleted. */
 export interface Removed {
   /** Logical name: the node's, and `-vm` or `-<volume>`. */
   readonly name: string;

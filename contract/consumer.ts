@@ -27,7 +27,7 @@ export function dockerNode(
     .apply(([stack, nodes]) => pickNode(stack, nodes, name));
 }
 
-/** The node of that name, or an error that says which there are. */
+/** Finds the node of that name, or throws an error that lists the nodes. */
 export function pickNode(
   stack: string,
   nodes: Readonly<Record<string, NodeContract>>,

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 
 /*
- * What this stack tells other stacks. The types here, docs/reference/outputs.md and the check a consumer makes at run
+ * What this stack publishes for other stacks. The types here, docs/reference/outputs.md and the check a consumer makes at run
  * time all come from the one schema. Nothing in it is a secret, and nothing secret may be added in the clear.
  */
 

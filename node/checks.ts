@@ -1,4 +1,4 @@
-/* What a node has against what it was given: the steps that change it, in check mode, as one script for one session. */
+/* Compares a node with what it was given: runs the steps that change a node in check mode, as one script in one session. */
 import { z } from "zod";
 import { parts, readPart, type ScriptName } from "./scripts";
 
@@ -14,18 +14,18 @@ const DIFFERENCE = z.object({
   file: z.string(),
   /** What in it, such as `log-opts.max-file`; empty for the file as a whole. */
   key: z.string(),
-  /** Empty: not there. */
+  /** Empty: it is not on the node. */
   found: z.string(),
-  /** Empty: not to be there. */
+  /** Empty: it should not be on the node. */
   declared: z.string(),
-  /** Until when `up` leaves it; undefined when it puts it right. */
+  /** Until when `up` does not mend it; undefined when the next `up` mends it. */
   left: z.string().optional(),
 });
 
 /** Something on a node that is not as it was given; node/check.sh prints it. Holds no secret. */
 export type Difference = Readonly<z.infer<typeof DIFFERENCE>>;
 
-/** A difference for a reader. */
+/** A difference in words. */
 export function sentence({ file, key, found, declared, left }: Difference): string {
   const at = key === "" ? file : `${file} ${key}`;
   const then = left ? `up leaves it ${left}` : "up puts it right";

@@ -1,4 +1,4 @@
-/* What a stack's state has of a node, as far as the next run depends on it. */
+/* What a stack's state says about a node, as far as the next run depends on it. */
 import type { NodeConfig } from "../config/schema";
 import { CHECKED_STEPS, type CheckedStep } from "./checks";
 
@@ -11,7 +11,7 @@ export interface StateResource {
 /** The resources of a state, by URN. */
 export type State = Readonly<Record<string, StateResource>>;
 
-/** How the step `ready` was connected; a private key where the state is not encrypted. */
+/** Connection of the step `ready`; it holds the private key in plain text if the state is not encrypted. */
 export interface RecordedConnection {
   readonly host?: string;
   readonly port?: number;
@@ -61,7 +61,7 @@ export function recordedNode(
   };
 }
 
-/** Its identity is that of the declared machine: another one replaces it. */
+/** Whether the machine has the declared identity. Another identity replaces it. */
 function isSame({ machine }: NodeConfig, recorded: Readonly<Record<string, unknown>>): boolean {
   const disks = (recorded.disks ?? []) as readonly { interface?: string; datastoreId?: string }[];
   const on = (slot: string): string | undefined =>

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The scripts that can be run on a node, without `.sh`: those of the graph, the steps of recoveries, what is measured. */
+/** The scripts that can run on a node, named without `.sh`: those of the graph, of recoveries and of validation. */
 export const SCRIPTS = [
   "access",
   "agent-certificate",
@@ -36,7 +36,7 @@ export type ScriptName = (typeof SCRIPTS)[number];
 /** Values a node script is given. Undefined ones are left out, so that the script's own default holds. */
 export type ShellVariables = Readonly<Record<string, string | number | undefined>>;
 
-/** A word the shell takes literally, whatever it holds. */
+/** Quotes a text so that the shell takes it literally. */
 export function shellQuote(value: string): string {
   return `'${value.replaceAll("'", String.raw`'\''`)}'`;
 }
@@ -56,7 +56,7 @@ export function assignments(variables: ShellVariables): string[] {
     .map(([name, value]) => `${name}=${shellQuote(String(value))}`);
 }
 
-/** Some scripts have functions in a file of their own, or share one; all have the common ones. */
+/** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   storage: ["check", "apt"],
   install: ["check", "apt", "docker-repository", "packages"],

@@ -1,4 +1,4 @@
-/* Standard input of a node script: variables, script, and what it repairs. As rendered, and as a stack's state has it. */
+/* The standard input of a node script: variables, script, and what it repairs. The same form is rendered and read back from the state. */
 import { createHash } from "node:crypto";
 import type { Difference } from "./checks";
 
@@ -8,16 +8,16 @@ const SCRIPT_BEGINS = "# shellcheck shell=bash";
 /** The last line of a standard input that was changed to repair a node. */
 const REPAIRS = /\n# repairs ([0-9a-f]{16})\n$/;
 
-/** Standard input, parted. */
+/** The parts of a standard input. */
 export interface Stdin {
   /** Lines `NAME='value'`. */
   readonly variables: string;
   readonly script: string;
-  /** What it was given last to be run again; see `repairs`. */
+  /** The token that made it run again last; see `repairs`. */
   readonly repairs?: string;
 }
 
-/** Parts standard input; undefined when it is no node script's. */
+/** Splits a standard input into its parts; undefined when it is not that of a node script. */
 export function splitStdin(stdin: unknown): Stdin | undefined {
   if (typeof stdin !== "string") return undefined;
   const token = REPAIRS.exec(stdin)?.[1];
@@ -28,7 +28,7 @@ export function splitStdin(stdin: unknown): Stdin | undefined {
   return { variables: variables ?? "", script: script ?? "", repairs: token };
 }
 
-/** A script's text with the line that makes it another one; without a token the text as it is. */
+/** Adds the line that makes a script differ from the last run. Without a token the text stays as it is. */
 export function withRepairs(text: string, token: string | undefined): string {
   return token ? `${text}\n# repairs ${token}\n` : text;
 }

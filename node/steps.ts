@@ -5,30 +5,30 @@ import { hardeningUnits } from "../config/schema/hardening";
 
 import type { ScriptName, ShellVariables } from "./scripts";
 
-/* The steps that bring Docker to a node: which script, with which values of the node's configuration. */
+/* The steps that set up a node: each is a script with values from the node's configuration. */
 
 /** A script of `node/` with what it is given. */
 export interface Script {
   readonly script: ScriptName;
   /** Its limits are among them. */
   readonly variables: ShellVariables;
-  /** Longest time it may take, connecting and waiting included, such as "1200s". */
+  /** Longest time that it may take, including connecting and waiting, such as "1200s". */
   readonly timeout: string;
 }
 
 /** Seconds a script may take that waits for apt: a first boot's jobs hold its locks for many minutes. */
 const APT_SECONDS = 1800;
 
-/** Seconds to connect, as when a machine boots again. */
+/** Seconds to connect: the machine may be rebooting. */
 const CONNECT_SECONDS = 300;
 
 /** Seconds the first connection may take: the machine boots for the first time. */
 const FIRST_CONNECT_SECONDS = 900;
 
-/** Seconds between two attempts of the command plugin, after some that grow to it. */
+/** Seconds between two attempts of the command plugin, once the pause has grown to its maximum. */
 const DIAL_SECONDS = 5;
 
-/** Attempts to connect. Without a limit the plugin (1.2.1) would not say why an attempt failed, and never give up. */
+/** Attempts to connect. Without a limit the plugin (1.2.1) never gives up, and never says why an attempt failed. */
 export const DIALS = {
   each: CONNECT_SECONDS / DIAL_SECONDS,
   first: FIRST_CONNECT_SECONDS / DIAL_SECONDS,
@@ -38,7 +38,7 @@ export const DIALS = {
  * The one place where limits come from. A script ends itself on the node after `limit` seconds, and waits at most
  * `wait` seconds for another run there; the step that runs it outlasts both, so that the script's message is seen.
  */
-export function bounded(
+export function bound(
   script: ScriptName,
   variables: ShellVariables,
   limit: number,
@@ -48,29 +48,29 @@ export function bounded(
   return { script, timeout: `${connect + wait + limit}s`, variables: { ...variables, ...limits } };
 }
 
-/** A script that changes the node. What it may have to wait for is another one of them, at its longest. */
+/** A script that changes the node. Only one runs at a time, so it may have to wait for the longest of the others. */
 function changing(
   node: NodeConfig,
   script: ScriptName,
   variables: ShellVariables,
   limit: number,
 ): Script {
-  return bounded(script, variables, limit, { wait: Math.max(APT_SECONDS, daemonLimit(node)) });
+  return bound(script, variables, limit, { wait: Math.max(APT_SECONDS, daemonLimit(node)) });
 }
 
-/** A start, a stop and a start with the earlier file, each as long as the daemon may take to answer, and the rest. */
+/** Time for a start, a stop and a start with the earlier file, each as long as the daemon may take to answer, and for the rest. */
 function daemonLimit({ engine }: NodeConfig): number {
   return 600 + 4 * engine.healthTimeoutSeconds;
 }
 
 /** Waits for the first boot: a quarter of an hour of cloud-init. */
 export function readyStep(): Script {
-  return bounded("ready", {}, 1000, { connect: FIRST_CONNECT_SECONDS });
+  return bound("ready", {}, 1000, { connect: FIRST_CONNECT_SECONDS });
 }
 
-/** More CPU or memory reboots the machine: whatever comes after waits until it is back. */
+/** More CPU or memory reboots the machine. The later steps wait until it is back. */
 export function bootStep(node: NodeConfig): Script {
-  return bounded("boot", { MACHINE: machineSize(node) }, 800);
+  return bound("boot", { MACHINE: machineSize(node) }, 800);
 }
 
 /** Proxmox names a SCSI disk after its slot (QemuServer/Drive.pm, device id `drive-scsi1`). */
@@ -109,7 +109,7 @@ export function accessStep(node: NodeConfig): Script {
   return changing(node, "access", variables, 600);
 }
 
-/** Comes last: it watches what the steps before it have made. */
+/** Comes last, because it watches files that the earlier steps make. */
 export function hardeningStep(node: NodeConfig): Script {
   const { ssh, engine, hardening } = node;
   const variables = {

@@ -48,7 +48,7 @@ async function known(
     : { differences: [], problems: [] };
   for (const difference of differences) await warn(`${name}: ${sentence(difference)}`);
   for (const problem of problems)
-    await warn(`${name}: not looked at for changes by hand: ${problem}`);
+    await warn(`${name}: not checked for changes by hand: ${problem}`);
   const tokens = CHECKED_STEPS.map((step) => {
     const own = differences.filter((difference) => difference.step === step);
     return [step, repairs(recorded.stdin[step], own)];

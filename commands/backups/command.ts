@@ -1,4 +1,4 @@
-/** `docker-node backups`: is everything backed up that could be lost? */
+/** `docker-node backups`: says whether everything that could be lost is backed up. */
 import type { Command } from "commander";
 import {
   DEFAULT_STACK,
@@ -15,12 +15,12 @@ import { isFresh, isKnown, json, table, type NodeCoverage } from "./report";
 import { serverCommands } from "./server";
 import { survey } from "./survey";
 
-const SUMMARY = "Lists what could be lost, with its last good backup.";
+const SUMMARY = "Lists everything that could be lost, with its last good backup.";
 
 const ABOUT = [
-  "That is every volume, bind mount and image of every container, the configuration and the VM, each with the age its backup may have (RPO). A bind mount that no backup covers is listed, but has no RPO.",
+  "It lists every volume, bind mount and image of every container, the configuration and the VM. Each has the age that its last backup may reach (RPO). A bind mount that no backup covers is listed without one.",
   "Environment: PBS_RESTORE_TOKEN_ID, PBS_RESTORE_TOKEN or PBS_RESTORE_TOKEN_FILE, PBS_RESTORE_KEYFILE; see docs/how-to/restore.md.",
-  "Status: 0 all is within its RPO, 1 something could not be asked, 3 something is beyond its RPO.",
+  "Status: 0 every backup is within its RPO, 1 a node or server did not answer, 3 a backup is beyond its RPO.",
 ];
 
 interface Options extends GlobalOptions {
@@ -33,7 +33,7 @@ export function addBackups(program: Command, { outside, end }: Session): void {
   addCommand(program, { use: "backups [node...]", summary: SUMMARY, about: ABOUT, example })
     .option(
       "--server",
-      "only print the commands that prepare the backup server for these nodes (docs/how-to/prepare-the-backup-server.md)",
+      "print the commands that prepare the backup server for these nodes, and do nothing else (docs/how-to/prepare-the-backup-server.md)",
     )
     .action(async (names: string[], _, command: Command) => {
       end(await listBackups(names, command.optsWithGlobals<Options>(), outside));
@@ -48,7 +48,7 @@ async function listBackups(
   const opened = await open(stack);
   const all = Object.keys(opened.settings.nodes);
   const unknown = wanted.find((name) => !all.includes(name));
-  if (unknown) throw new UsageError(`node ${unknown}: can be ${all.join(", ")}`);
+  if (unknown) throw new UsageError(`node ${unknown}; allowed: ${all.join(", ")}`);
   const names = wanted.length > 0 ? wanted : all;
   if (server) {
     serverCommands(opened.settings, names).forEach(print);
@@ -60,7 +60,7 @@ async function listBackups(
   return isFresh(nodes) ? STATUS.fine : STATUS.finding;
 }
 
-/** One node that cannot be asked does not hide the others. */
+/** A node that does not answer does not hide the others. */
 async function coverageOf(opened: Opened, node: string): Promise<NodeCoverage> {
   try {
     return { node, rows: await survey(opened.site(node)) };

@@ -1,4 +1,4 @@
-/** What the coverage map of a node is drawn from, and the rows it has. */
+/** The evidence for a node's coverage map, and the rows of the map. */
 import type { Section, Snapshot } from "../../clients/backup-server";
 import type { PruneJob } from "../../clients/prune-jobs";
 import type { BackupsConfig } from "../../config/schema";
@@ -10,19 +10,19 @@ export type State =
   /** The last good backup is older than that. */
   | "late"
   | "never"
-  /** Dated in the future, which no honest clock does. */
+  /** Dated in the future: a clock is wrong, or somebody forged the time. */
   | "ahead"
   /** The server keeps something else than what is declared. */
   | "differs"
-  /** On purpose, by its label. */
+  /** Left out on purpose, by its label. */
   | "excluded"
-  /** No backup looks at it. */
+  /** No backup covers it. */
   | "not covered"
-  /** Nothing that could be lost, such as a socket. */
+  /** It holds nothing that could be lost, such as a socket. */
   | "no data"
-  /** Not on the node any more, but in the backups. */
+  /** It is no longer on the node, but still in the backups. */
   | "gone"
-  /** It could not be asked. */
+  /** The server or node did not answer. */
   | "unknown";
 
 export interface Row {
@@ -33,11 +33,11 @@ export interface Row {
   readonly state: State;
   /** The last good snapshot. */
   readonly snapshot?: string;
-  /** Seconds since it was last known to be backed up as it is. */
+  /** Seconds since the backup was last known to be current. */
   readonly age?: number;
-  /** Seconds allowed. */
+  /** Seconds that the age may reach. */
   readonly rpo?: number;
-  /** Why, or what went wrong last. */
+  /** The reason, or the last error. */
   readonly detail?: string;
 }
 
@@ -59,7 +59,7 @@ export interface Evidence {
   readonly pruneJobs: readonly PruneJob[] | Unasked;
 }
 
-/** Somebody who did not answer, with what was said instead. */
+/** A server that did not answer, with the error. */
 export interface Unasked {
   readonly problem: string;
 }

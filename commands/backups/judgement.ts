@@ -16,10 +16,10 @@ export const RPO = {
 export type Judgement = Pick<Row, "state" | "snapshot" | "age" | "rpo" | "detail">;
 
 /**
- * What PBS has counts; the node's word only says that what is there is still what the node has, since a
- * configuration that did not change is not backed up again.
+ * The backups on the server count. The node's status only confirms that the last one is still current, because an
+ * unchanged configuration is not backed up again.
  */
-export function judged(
+export function judge(
   newest: Snapshot | undefined,
   rpo: number,
   now: Date,

@@ -28,7 +28,7 @@ const MARKS: Readonly<Record<State, string>> = {
 export const isFresh = (nodes: readonly NodeCoverage[]): boolean =>
   nodes.every(({ rows, error }) => error === undefined && !isLate(rows));
 
-/** Whether everything could be asked. */
+/** Whether every node and server answered. */
 export const isKnown = (nodes: readonly NodeCoverage[]): boolean =>
   nodes.every(
     ({ rows, error }) => error === undefined && rows.every(({ state }) => state !== "unknown"),
@@ -52,7 +52,7 @@ function nodeTable({ node, rows, error }: NodeCoverage): string {
   return [`${node}:`, ...tableRows(cells)].join("\n");
 }
 
-/** `3 h old, of 24 h`, or the state in words, with whatever explains it. */
+/** `3 h old, of 24 h`, or the state in words, with an explanation. */
 function said({ state, age, rpo, detail }: Row): string {
   const about = detail ? ` (${detail})` : "";
   if (state === "ahead") return detail ?? state;

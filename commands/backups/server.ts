@@ -1,12 +1,12 @@
-/** How to prepare the backup server for the nodes of a stack, as the configuration has it. */
+/** The commands that prepare the backup server for the nodes of a stack, made from the configuration. */
 import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
 import type { BackupStorageConfig, BackupsConfig, ProxmoxConfig } from "../../config/schema";
 import { word } from "../../clients/ssh";
 
 /**
- * Command lines for a person who administers the server: one for all nodes that share a server, a datastore
- * and what is kept. The secrets they make are shown by the server, and known to nobody before.
+ * Command lines for a person who administers the server: one for all nodes that share a server, a datastore and
+ * what is kept. The server makes the secrets and shows them once.
  */
 export function serverCommands(
   { proxmox, nodes }: Pick<Settings, "proxmox" | "nodes">,
@@ -24,12 +24,12 @@ export function serverCommands(
   );
 }
 
-/** A node, with its token where that is not the one the script would give it. */
+/** A node, with its token if that differs from the script's default. */
 function member(name: string, { server: { tokenId } }: BackupsConfig): string {
   return tokenId === `backup@pbs!${name}` ? name : word(`${name}=${tokenId}`);
 }
 
-/** Up to the names of nodes. */
+/** The command line without the names of the nodes. */
 function commandFor(backups: BackupsConfig, { backupStorage }: ProxmoxConfig): string {
   const { server, volumes, configuration, images, vm } = backups;
   const options = [

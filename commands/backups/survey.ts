@@ -8,7 +8,7 @@ import type { Site } from "../site/site";
 import { coverage } from "./coverage";
 import type { Evidence, Row, Unasked } from "./evidence";
 
-/** What the backup of the configuration takes in any case; the backup container reads the same file. */
+/** Paths that every backup of the configuration has. The backup container reads the same file. */
 export function configurationPaths(): string[] {
   const file = join(__dirname, "../../node/backup/configuration.paths");
   return readFileSync(file, "utf8").trim().split("\n");
@@ -39,7 +39,7 @@ export async function survey(site: Site): Promise<Row[]> {
   return coverage(evidence, site.now());
 }
 
-/** Indexes from the newest snapshot back, no further than every image is found. */
+/** Reads indexes from the newest snapshot backwards, until every image is found. */
 async function contents(
   { repository, now }: Site,
   snapshots: readonly Snapshot[],
@@ -65,7 +65,7 @@ async function newestOfVm({ proxmox, backups, node }: Site): Promise<Evidence["v
   }
 }
 
-/** One that does not answer leaves the rest of the map as it is. */
+/** A source that does not answer leaves the rest of the map complete. */
 const unasked = (error: unknown): Unasked => ({
   problem: error instanceof Error ? error.message : String(error),
 });

@@ -5,11 +5,11 @@ import { DEFAULT_STACK, addCommand, type GlobalOptions, type Session } from "../
 import { ROOT } from "../project";
 import { importVm } from "./import";
 
-const SUMMARY = "Makes a VM that runs Docker already a node of the stack.";
+const SUMMARY = "Adds a VM that already runs Docker to the stack.";
 
 const ABOUT = [
-  "Looks at it through Proxmox and over SSH, and writes it into Pulumi.<stack>.yaml as it is, so that the next up adopts it. Nothing on the VM is changed.",
-  "Status: 0 written, or there already; 1 something is in the way, or it was not wanted.",
+  "It reads the VM through Proxmox and over SSH, and writes what it finds into Pulumi.<stack>.yaml. The next up then adopts the VM. Nothing on the VM is changed.",
+  "Status: 0 written, or already in the stack; 1 something prevents it, or you answered no.",
 ];
 
 interface Options extends GlobalOptions {

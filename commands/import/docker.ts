@@ -1,4 +1,4 @@
-/** From Docker as it is to its configuration. */
+/** Turns the Docker that runs into its configuration. */
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
 
@@ -12,7 +12,7 @@ const OFFICIAL = [
   "docker-compose-plugin",
 ];
 
-/** The section `engine` but for its daemon, which is merged with other defaults. */
+/** The section `engine` without `daemon`, which is merged with other defaults. */
 export function dockerOf(facts: Facts, user: string, findings: Findings): Tree {
   const { change, adopt, refuse } = findings;
   const source = facts.packages["docker-ce"] ? "official" : "distribution";
@@ -56,7 +56,7 @@ export function upstream(version: string): string {
   return version.replace(/^\d+:/, "").replace(/[-+~].*$/, "");
 }
 
-/** daemon.json as it is; no file is an empty one. */
+/** daemon.json as found; a missing file counts as an empty one. */
 export function daemonOf({ daemonJson = "{}" }: Facts, { refuse }: Findings): Tree {
   try {
     return JSON.parse(daemonJson) as Tree;
@@ -68,7 +68,7 @@ export function daemonOf({ daemonJson = "{}" }: Facts, { refuse }: Findings): Tr
 
 const PLAIN_KEY = /^(ssh-ed25519|ecdsa-sha2-nistp\d{3}|ssh-rsa|sk-[\w@.-]+) [A-Za-z0-9+/=]+( .*)?$/;
 
-/** Keys that may be declared; those with options stay in the file, but cannot be. */
+/** Public keys that the configuration can declare. A key with options stays in the file, but cannot be declared. */
 export function publicKeysOf(facts: Facts, user: string, { leave, refuse }: Findings): string[] {
   const lines = facts.authorizedKeys.filter((line) => !line.startsWith("#"));
   const keys = [...new Set(lines.filter((line) => PLAIN_KEY.test(line)))];

@@ -1,4 +1,4 @@
-/** Everything that was found, as one node of the stack. */
+/** Turns everything that was found into one node of the stack. */
 import { addressOf } from "../../config/cidr";
 import { DEFAULT_DAEMON } from "../../config/daemon";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
@@ -36,13 +36,13 @@ export interface Given {
   readonly portainer: Portainer;
 }
 
-/** A node ready to be written, unless a finding refuses it. */
+/** A node that is ready to be written, unless a finding refuses it. */
 export interface Draft {
   readonly node: Tree;
   readonly findings: readonly Finding[];
 }
 
-/** What the configuration's own defaults say, as far as an adopted node may agree with it. */
+/** The configuration's own defaults, as far as they suit an adopted node. */
 const OWN_DEFAULTS = {
   machine: { description: "", tags: [], startup: DEFAULT_STARTUP },
   engine: { groupMembers: [], daemon: DEFAULT_DAEMON },
@@ -55,7 +55,7 @@ const OWN_DEFAULTS = {
 export function draft(given: Given): Draft {
   const findings = new Findings();
   const base = merge(OWN_DEFAULTS, given.stack.defaults ?? {}) as Tree;
-  const parts = { ...fixedParts(given, base, findings), ...named(given, findings) };
+  const parts = { ...fixedParts(given, base, findings), ...namedParts(given, findings) };
   for (;;) {
     const node = minimal(base, treeOf(parts, base));
     const problems = problemsOf(given, node);
@@ -98,7 +98,7 @@ function fixedParts(
   };
 }
 
-function named({ facts }: Given, findings: Findings): Pick<Parts, "networks" | "volumes"> {
+function namedParts({ facts }: Given, findings: Findings): Pick<Parts, "networks" | "volumes"> {
   return { networks: networksOf(facts, findings), volumes: volumesOf(facts, findings) };
 }
 
@@ -119,7 +119,7 @@ function treeOf({ agent, networks, volumes, ...sections }: Parts, base: Tree): T
   };
 }
 
-/** What weakens a node is as it was found; who answers for it is not ours to say. */
+/** Values that weaken the node stay as found. Their waivers need an owner, so the user writes them. */
 function judge(problem: Problem, { refuse, waive }: Findings): void {
   if (problem.waiver) waive(problem.waiver, describeProblem(problem));
   else refuse("configuration", describeProblem(problem));
@@ -152,7 +152,7 @@ function drop(
   return true;
 }
 
-/** The program's default is to protect; that is the one thing an adopted VM is given unasked. */
+/** Protection is the program's default, and the only thing that an adopted VM gets without being asked for. */
 function protection({ config }: Hardware, base: Tree, { change }: Findings): void {
   const declared = (base.machine as Tree).protect !== false;
   if (declared && Number(config.protection ?? 0) === 0)

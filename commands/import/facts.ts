@@ -1,6 +1,6 @@
 /** What `inspect.sh` says of a node, decoded. */
 import { z } from "zod";
-import { parsedJson } from "../../clients/answer";
+import { parseJson } from "../../clients/answer";
 
 const texts = z.record(z.string(), z.string()).nullable();
 
@@ -34,7 +34,7 @@ const binding = z.object({ HostIp: z.string(), HostPort: z.string() });
 const container = z.object({
   id: z.string(),
   name: z.string(),
-  /** As it was given to `docker run`. */
+  /** The image as it was given to `docker run`. */
   image: z.string(),
   imageId: z.string(),
   running: z.boolean(),
@@ -108,7 +108,7 @@ export interface Facts {
 
 /**
  * Decodes the lines of `inspect.sh`.
- * @throws Error when they are not all there: the script did not get through
+ * @throws Error when lines are missing, because the script did not reach its end
  */
 export function parseFacts(output: string): Facts {
   const pairs = lines(output).map((line) => line.split(" ", 2) as [string, string?]);
@@ -189,10 +189,10 @@ function split(line: string, at: string): [string, string] {
 /** The JSON of a fact; undefined where the node has none. */
 function one<T extends z.ZodType>(schema: T, text: Text, name: string): z.output<T> | undefined {
   const json = text(name);
-  return json === "" ? undefined : parsedJson(schema, json, `${name} of inspect.sh`);
+  return json === "" ? undefined : parseJson(schema, json, `${name} of inspect.sh`);
 }
 
-/** JSON a line, of which each is one of a kind. */
+/** Reads one JSON object a line. */
 function each<T extends z.ZodType>(schema: T, text: Text, name: string): z.output<T>[] {
-  return lines(text(name)).map((line) => parsedJson(schema, line, `${name} of inspect.sh`));
+  return lines(text(name)).map((line) => parseJson(schema, line, `${name} of inspect.sh`));
 }

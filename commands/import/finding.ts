@@ -1,9 +1,9 @@
-/** What came of looking at one thing on the node. */
+/** What the import says about one thing on the node. */
 export interface Finding {
   /**
-   * `adopt`: becomes this stack's, as it is. `change`: the next `up` does something about it. `leave`: goes
-   * on as it is, and this program does not touch it. `waive`: weakens the node, and needs a waiver before the next
-   * `up`. `refuse`: keeps the node from being adopted.
+   * `adopt`: becomes this stack's, as it is. `change`: the next `up` changes it. `leave`: it stays as it is, and
+   * this program does not touch it. `waive`: weakens the node, and needs a waiver before the next `up`. `refuse`:
+   * keeps the node from being adopted.
    */
   readonly kind: "adopt" | "change" | "leave" | "waive" | "refuse";
   /** Such as "network development-secondary". */

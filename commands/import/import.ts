@@ -1,4 +1,4 @@
-/** The import of one VM, from the question who it is to what the next up would change. */
+/** Imports one VM: finds it, confirms its host key, reads it, writes the node, and shows the next plan. */
 import { join } from "node:path";
 import { connect } from "../../clients/proxmox";
 import { runner } from "../../clients/process";
@@ -22,7 +22,7 @@ export interface ImportOptions {
   readonly key?: string;
   readonly hostKey?: string;
   readonly portainer?: string;
-  /** Take yes for an answer to every question. */
+  /** Answer every question with yes. */
   readonly yes: boolean;
   readonly plan: boolean;
   readonly json?: boolean;
@@ -30,7 +30,10 @@ export interface ImportOptions {
   readonly cwd: string;
 }
 
-/** Imports a VM; the exit status. With `json` the result is one object, and all else is said aside. */
+/**
+ * Imports a VM; the exit status. With `json` the result is one object on standard output, and all else goes to
+ * standard error.
+ */
 export async function importVm(
   vmId: number,
   options: ImportOptions,

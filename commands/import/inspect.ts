@@ -32,7 +32,7 @@ export async function scanHostKey({ host, port }: Target, run: Run): Promise<str
 }
 
 /**
- * A host key that was given. It becomes `ssh.hostKey`, and inspect.sh compares it with the node's own.
+ * Checks a given host key. It becomes `ssh.hostKey`, and inspect.sh compares it with the node's own.
  * @throws Error when it is of another type
  */
 export function checkedKey(given: string): string {

@@ -1,4 +1,4 @@
-/** From the VM as it is to its configuration. */
+/** Turns the VM as found into its configuration. */
 import { addressOf } from "../../config/cidr";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
@@ -9,7 +9,7 @@ type Tree = Record<string, unknown>;
 /** What upstream reads where Proxmox names no CPU type (vm.go), so that there is no difference. */
 const UNNAMED_CPU = "qemu64";
 
-/** The sections `machine` and `network`. What stays undefined is for the stack's defaults to say. */
+/** The sections `machine` and `network`. The stack's defaults supply what stays undefined. */
 export function machineOf(
   hardware: Hardware,
   facts: Facts,
@@ -36,7 +36,7 @@ export function machineOf(
   return { machine, network: network(hardware, facts, findings) };
 }
 
-/** Drives and NICs the program has no place for: declared without them, the VM would lose them. */
+/** Drives and NICs that the configuration cannot declare. The VM would lose them, so they refuse the import. */
 const PLACES = /^(scsi[01]|net0)$/;
 const DEVICES = /^(scsi|virtio|sata|ide|net)\d+$/;
 

@@ -1,4 +1,4 @@
-/** Configuration as little as possible: what a node says beyond its stack's defaults. */
+/** Makes a node's configuration as small as possible: only what differs from the stack's defaults. */
 import { isDeepStrictEqual } from "node:util";
 
 export type Tree = Record<string, unknown>;

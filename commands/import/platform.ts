@@ -1,11 +1,11 @@
-/** From networks, volumes and the agent as they are to their configuration. */
+/** Turns networks, volumes and the agent as found into their configuration. */
 import { AGENT_CONTAINER, ICC } from "../../config/node";
 import type { Container, Facts, Network, Volume } from "./facts";
 import type { Findings } from "./finding";
 
 type Tree = Record<string, unknown>;
 
-/** Options that say what the configuration can say; any other makes a network its maker's own. */
+/** Options that the configuration can declare. A network with any other option is left alone. */
 const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
   bridge: [ICC],
   macvlan: ["parent", "macvlan_mode"],
@@ -106,7 +106,7 @@ export function agentOf(
 ): { portainer: Tree; id: string } | undefined {
   const container = facts.containers.find(({ name }) => name === `/${AGENT_CONTAINER}`);
   if (!container) return undefined;
-  const image = known.image ?? pinned(container, facts);
+  const image = known.image ?? pinnedImage(container, facts);
   const port = Number(container.ports?.["9001/tcp"]?.[0]?.HostPort ?? NaN);
   const lacking = unadoptable(container, known, image, port);
   if (lacking) {
@@ -138,14 +138,14 @@ function unadoptable(
 }
 
 /** The image it runs, with the digest it was pulled by; undefined for `latest` or one built there. */
-function pinned({ image, imageId }: Container, { images }: Facts): string | undefined {
+function pinnedImage({ image, imageId }: Container, { images }: Facts): string | undefined {
   const [, repository, tag] = /^(.+?)(?::([\w][\w.-]*))?(?:@.*)?$/.exec(image) ?? [];
   const digests = images.find(({ id }) => id === imageId)?.digests ?? [];
   const digest = digests.find((one) => one.startsWith(`${repository ?? ""}@`))?.split("@")[1];
   return tag && tag !== "latest" && digest ? `${repository ?? ""}:${tag}@${digest}` : undefined;
 }
 
-/** In what the container differs from components/portainer-agent.ts. */
+/** How the container differs from the one that components/platform/portainer-agent.ts declares. */
 function differences(container: Container, address: string, image: string): string[] {
   const bound = container.ports?.["9001/tcp"]?.[0]?.HostIp ?? "";
   return [
@@ -157,7 +157,7 @@ function differences(container: Container, address: string, image: string): stri
   ];
 }
 
-/** Containers that nobody declares: they are the operator's, and go on. */
+/** Containers that no program declares. They belong to the operator, and keep running. */
 export function otherContainers({ containers }: Facts, { leave }: Findings): void {
   const names = containers
     .map(({ name }) => name.slice(1))

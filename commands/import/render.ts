@@ -12,7 +12,7 @@ const TITLES: readonly (readonly [Finding["kind"], string])[] = [
   ["waive", "Needs a waiver before the next up (docs/reference/security.md)"],
 ];
 
-/** Findings by kind, what is in the way first. */
+/** Findings by kind, refusals first. */
 export function findingsText(findings: readonly Finding[]): string {
   const rows = tableRows(findings.map(({ what, why }) => [`  ${what}`, why]));
   const blocks = TITLES.flatMap(([kind, title]) => {
@@ -22,7 +22,7 @@ export function findingsText(findings: readonly Finding[]): string {
   return blocks.join("\n\n");
 }
 
-/** The node as it is about to be written. */
+/** The node as it will be written. */
 export function nodeText(name: string, { node }: Draft): string {
   return stringify({ [name]: node }, { lineWidth: 0 });
 }

@@ -1,4 +1,4 @@
-/** Adds a node to a stack's file. Everything that stands there already stays, to the letter. */
+/** Adds a node to a stack's file. All other text of the file stays exactly as it is. */
 import { isDeepStrictEqual } from "node:util";
 import { isMap, isScalar, parse, parseDocument, stringify, type Node, type YAMLMap } from "yaml";
 import { isTree, type Tree } from "./minimal";
@@ -24,10 +24,10 @@ export function addNode(text: string, name: string, node: Tree): string {
       `the stack has another node ${name} already: take it out to have it written as it was found, or give this one a --name`,
     );
   }
-  const result = inserted(text, name, node);
+  const result = insertNode(text, name, node);
   if (!isDeepStrictEqual(nodesOf(result), { ...nodes, [name]: node }))
     throw new Error(
-      `the node does not fit into the file; add it by hand:\n${rendered(name, node, 4)}`,
+      `the node does not fit into the file; add it by hand:\n${renderNode(name, node, 4)}`,
     );
   return result;
 }
@@ -42,20 +42,20 @@ export function nodesOf(text: string): Tree {
   throw new Error(`${NODES} is JSON in a text; write it as a map to have a node added`);
 }
 
-function inserted(text: string, name: string, node: Tree): string {
+function insertNode(text: string, name: string, node: Tree): string {
   const document = parseDocument(text);
   const config = document.get("config", true);
   if (config === undefined)
-    return `${withNewline(text)}config:\n  ${NODES}:\n${rendered(name, node, 4)}`;
+    return `${withNewline(text)}config:\n  ${NODES}:\n${renderNode(name, node, 4)}`;
   if (!isMap(config) || config.flow || config.items.length === 0)
     throw new Error("config is empty or written in one line; write it as a block");
   const nodes = config.get(NODES, true) as Node | undefined;
   if (isMap(nodes) && nodes.items.length > 0 && !nodes.flow)
-    return splice(text, nodes, (column) => rendered(name, node, column));
+    return splice(text, nodes, (column) => renderNode(name, node, column));
   if (nodes !== undefined) throw new Error(`${NODES} is written in one line; write it as a block`);
   return splice(text, config, (column) => {
     const key = `${" ".repeat(column)}${NODES}:\n`;
-    return `${key}${rendered(name, node, column + 2)}`;
+    return `${key}${renderNode(name, node, column + 2)}`;
   });
 }
 
@@ -76,7 +76,7 @@ function endOf(node: Node): number {
   return value ? endOf(value) : (node.range?.[1] ?? 0);
 }
 
-function rendered(name: string, node: Tree, column: number): string {
+function renderNode(name: string, node: Tree, column: number): string {
   const body = `${NOTE}\n${stringify({ [name]: node }, { lineWidth: 0 })}`;
   return body.replace(/^(?=.)/gm, " ".repeat(column));
 }

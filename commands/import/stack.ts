@@ -1,4 +1,4 @@
-/** What the stack says already, and what follows from it for another node. */
+/** Reads what the stack declares so far, and what follows for a new node. */
 import { merge, type RawSettings } from "../../config/load";
 import { proxmoxSchema, type ProxmoxConfig } from "../../config/schema";
 import { problemsOf } from "../../config/issues";
@@ -35,7 +35,7 @@ export async function readStack(run: Run, stack: string, cwd: string): Promise<S
   return { proxmox: proxmox.data, apiToken, raw, hasAgentSecret };
 }
 
-/** A text that the defaults, or all nodes that have one, agree upon; undefined otherwise. */
+/** The text that the defaults have, or that all nodes with one share; undefined otherwise. */
 function common({ defaults, nodes }: RawSettings, ...path: string[]): string | undefined {
   const own = at(defaults, path);
   const all = isTree(nodes)

@@ -12,7 +12,10 @@ interface Drafted {
   readonly yes: boolean;
 }
 
-/** Shows the node, asks, and writes it; false when it was not wanted. The file is never there in part. */
+/**
+ * Shows the node, asks, and writes it; false when the user said no. The file is replaced at once, so it is never
+ * incomplete.
+ */
 export async function writeNode(
   file: string,
   { name, found, yes }: Drafted,

@@ -12,9 +12,11 @@ import { FORMATS, render, type Format } from "./render";
 import { risksOf } from "./risks";
 import { SEVERITIES, type Severity } from "./rules/rule";
 
-const SUMMARY = "Shows what up would do, and what of it is dangerous.";
+const SUMMARY = "Shows what the next up would change, and which changes are dangerous.";
 
-const ABOUT = ["Status: 0 shown, 1 the preview failed, 3 a risk is as grave as --fail-on says."];
+const ABOUT = [
+  "Status: 0 shown, 1 the preview failed, 3 a risk is at least as grave as --fail-on.",
+];
 
 /** What to plan, and how to show it. */
 export interface PlanOptions extends GlobalOptions {
@@ -67,7 +69,7 @@ export async function planFor({ stack, drift = false, events, cwd }: PlanOptions
   const plan = planOf(found.events, stack);
   const failed = plan.failed || found.status !== 0;
   const said = plan.diagnostics.some(({ severity }) => severity === "error");
-  // What keeps the program from starting at all is in no event.
+  // An error that keeps the program from starting is in no event.
   const extra = failed && !said && found.complaint !== "" ? [complaintOf(found)] : [];
   const seen = { ...plan, failed, diagnostics: [...plan.diagnostics, ...extra] };
   return drift ? withLooks({ ...seen, kind: "drift" }, cwd) : seen;

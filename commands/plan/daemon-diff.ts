@@ -1,4 +1,4 @@
-/** What a change of a node script's standard input means: its variables, and the daemon.json among them. */
+/** Says what a change of a node script's standard input means, for its variables and the daemon.json among them. */
 import { HIDING_KEYS, IMAGE_STORE, reloadableKeys } from "../../config/daemon";
 import { splitStdin } from "../../node/stdin";
 import { lineDiff } from "./line-diff";
@@ -27,7 +27,7 @@ export function stdinDiff(before: Value | undefined, after: Value | undefined): 
 export interface DaemonChange {
   /** Keys of daemon.json that differ, sorted. */
   readonly keys: readonly string[];
-  /** Those of them that move Docker to another layout, where existing data is not seen. */
+  /** The differing keys that move Docker to another layout, in which existing data is hidden. */
   readonly hiding: readonly string[];
   readonly effect: "none" | "reload" | "restart";
   /** The operator's word that existing data may be hidden. */
@@ -41,7 +41,7 @@ export function daemonChange(old: Properties, now: Properties): DaemonChange {
   const differs = (key: string): boolean => JSON.stringify(a[key]) !== JSON.stringify(b[key]);
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(differs).sort();
   const reloadable = reloadableKeys(b);
-  // What is taken out stays as it was until dockerd starts again: a reload takes over what the file names.
+  // A removed key keeps its value until dockerd restarts, because a reload only takes over the keys in the file.
   const takenOver = (key: string): boolean => key in b && reloadable.includes(key);
   const effect = keys.every(takenOver) ? "reload" : "restart";
   return {
@@ -54,13 +54,13 @@ export function daemonChange(old: Properties, now: Properties): DaemonChange {
 
 /** As node/daemon/config.sh reads it: the image store is a key of its own. */
 function daemonJson(text = "{}"): Record<string, unknown> {
-  const value = parsed(text);
+  const value = parseObject(text);
   const features = value.features as Record<string, unknown> | undefined;
   const store = features?.["containerd-snapshotter"];
   return store === undefined ? value : { ...value, [IMAGE_STORE]: store };
 }
 
-function parsed(text: string): Record<string, unknown> {
+function parseObject(text: string): Record<string, unknown> {
   try {
     return JSON.parse(text) as Record<string, unknown>;
   } catch {

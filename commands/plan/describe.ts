@@ -65,7 +65,7 @@ export const lookLines = ({ differences, problems }: NodeLook): string[] => [
   ...problems.map((problem) => `not looked at: ${problem}`),
 ];
 
-/** Does it change anything, or is anything not as it was given? */
+/** Whether it changes anything, or anything differs from what was given. */
 export function changesAnything({ counts, looks = [] }: Pick<Plan, "counts" | "looks">): boolean {
   return looks.length > 0 || WORDS.some(([action]) => action !== "same" && counts[action] > 0);
 }
@@ -73,7 +73,7 @@ export function changesAnything({ counts, looks = [] }: Pick<Plan, "counts" | "l
 /** `VmLegacy` of `proxmoxve:index/vmLegacy:VmLegacy`. */
 export const shortType = (type: string): string => type.split(":").at(-1) ?? type;
 
-/** What is behind a change, a line each. */
+/** The details of a change, one line each. */
 export function reasons(change: Change): string[] {
   const { because, uncertain, retained, action } = change;
   const lines = because.map((key) =>

@@ -45,7 +45,7 @@ export function planOf(events: readonly EngineEvent[], stack = ""): Plan {
     nodes,
     counts: count(found.map(({ action }) => action)),
     diagnostics,
-    failed: failed(events) || diagnostics.some(({ severity }) => severity === "error"),
+    failed: hasFailed(events) || diagnostics.some(({ severity }) => severity === "error"),
   };
 }
 
@@ -53,7 +53,7 @@ const isRefresh = (events: readonly EngineEvent[]): boolean =>
   events.some(({ resourcePreEvent }) => resourcePreEvent?.metadata.op === "refresh");
 
 /** Without a successful end the preview did not get through. */
-function failed(events: readonly EngineEvent[]): boolean {
+function hasFailed(events: readonly EngineEvent[]): boolean {
   const summary = events.find((event) => event.summaryEvent)?.summaryEvent;
   return !summary || (summary as { result?: string }).result === "failed";
 }

@@ -1,4 +1,4 @@
-/** What was changed by hand on the nodes themselves, where no provider looks. */
+/** Finds what was changed by hand on the nodes themselves, where no provider looks. */
 import { lookAt, looksAtNodes } from "../../clients/drift";
 import { openPulumi, type Deployed } from "../../clients/pulumi/stack";
 import { recordedNode, type State } from "../../node/recorded";
@@ -6,7 +6,7 @@ import type { NodeLook } from "./model";
 
 /**
  * Looks at the nodes that the stack has brought up, all at once, each in one session; only those with something to
- * say. Undefined where the environment leaves the look out.
+ * say. Undefined where the environment turns the check off.
  * @throws Error when it is not known what the nodes are
  */
 export async function lookAtNodes(

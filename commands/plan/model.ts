@@ -8,9 +8,9 @@ export type Action = "create" | "update" | "replace" | "delete" | "import" | "sa
 export type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
 export type Properties = Readonly<Record<string, Value>>;
 
-/** Stands where a secret was. */
+/** Replaces a secret. */
 export const SECRET = "[secret]";
-/** Stands where a value is only known once something before it has been made. */
+/** Replaces a value that is known only after an earlier resource was made. */
 export const UNKNOWN = "(known after apply)";
 
 /** One property that differs. */
@@ -19,7 +19,7 @@ export interface PropertyChange {
   readonly path: string;
   readonly before?: Value;
   readonly after?: Value;
-  /** The difference is in a secret: there is nothing to show. */
+  /** The difference is in a secret, so it is not shown. */
   readonly secret: boolean;
 }
 
@@ -64,7 +64,7 @@ export interface NodePlan {
   readonly counts: Counts;
 }
 
-/** What a node has that it was not given. */
+/** What was changed by hand on a node. */
 export interface NodeLook extends Look {
   readonly name: string;
 }
@@ -80,6 +80,6 @@ export interface Plan {
   readonly diagnostics: readonly Diagnostic[];
   /** Of a drift: the nodes on which something was changed by hand, or that could not be looked at. */
   readonly looks?: readonly NodeLook[];
-  /** The preview itself did not get through, so the rest may be incomplete. */
+  /** The preview failed, so the rest may be incomplete. */
   readonly failed: boolean;
 }

@@ -6,8 +6,8 @@ import { differences, holdsSecret, readableProperties, valueAt } from "./values"
 type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
 
 /**
- * The differing properties, down to the leaves. The provider's word counts on *what* differs; values
- * come from the inputs, or from the recorded state where the inputs agree, as after a change by hand.
+ * The differing properties, down to the leaves. The provider decides *which* properties differ; values come from
+ * the inputs, or from the recorded state where the inputs agree, as after a change by hand.
  */
 export function propertyChanges(step: Step): PropertyChange[] {
   const before = readableProperties(step.old?.inputs);
@@ -30,7 +30,7 @@ function changesAt(
   [state, refreshed]: [Value, Value],
 ): PropertyChange[] {
   const root = path.split(/[.[]/, 1)[0] ?? path;
-  // A property that is secret as a whole has no parts to show: it is the property that changes.
+  // A property that is secret as a whole is shown as one change, without its parts.
   if ([before, after].every((side) => isSecret(valueAt(side, root))))
     return [{ path: root, secret: true }];
   const [old, now] = [valueAt(before, path), valueAt(after, path)];

@@ -1,4 +1,4 @@
-/** Refusals to delete what is protected, in words that say what to do. */
+/** Turns refusals to delete protected resources into words that say what to do. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { refusal, REMOVAL_HOOK } from "../../config/removal";
 import { nameOf, NODE_TYPE, typeOf } from "./nodes";

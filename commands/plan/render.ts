@@ -22,7 +22,7 @@ export interface PlanJson extends Pick<
   "kind" | "stack" | "failed" | "counts" | "diagnostics" | "looks"
 > {
   readonly version: 1;
-  /** Is there anything to do? */
+  /** Whether there is anything to do. */
   readonly changes: boolean;
   readonly risks: readonly Risk[];
   readonly nodes: readonly {
@@ -40,7 +40,7 @@ export interface ChangeJson extends Pick<
   readonly properties: readonly { readonly path: string; readonly lines: readonly string[] }[];
 }
 
-/** The plan without inputs: what is not shown to people is not given to programs either. */
+/** The plan without inputs, because programs get no more than people see. */
 export function planJson(plan: Plan, risks: readonly Risk[] = risksOf(plan)): PlanJson {
   const { kind, stack, failed, counts, diagnostics, looks } = plan;
   const nodes = plan.nodes.map((node) => ({ ...node, changes: node.changes.map(changeJson) }));

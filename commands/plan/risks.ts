@@ -1,4 +1,4 @@
-/** What a person should know before saying yes: labels, derived from the plan by a table of pure rules. */
+/** What a person should know before approving: labels, derived from the plan by a table of pure rules. */
 import type { Change, Plan } from "./model";
 import { DOCKER_RULES } from "./rules/docker";
 import { MACHINE_RULES } from "./rules/machine";

@@ -16,8 +16,8 @@ const UNKNOWNS = new Set([
 ]);
 
 /**
- * A value fit to be looked at. Whatever carries a signature becomes `[secret]`, its contents are not
- * looked at; the bridge's bookkeeping (`__defaults`, `__meta`) is left out.
+ * A value that is safe to show. Everything with a signature becomes `[secret]` without being read; the bridge's
+ * bookkeeping (`__defaults`, `__meta`) is left out.
  */
 export function readable(value: unknown): Value {
   if (typeof value === "string") return UNKNOWNS.has(value) ? UNKNOWN : value;
@@ -48,7 +48,7 @@ function segments(path: string): string[] {
   return [...found].map(([, quoted, index, plain]) => quoted ?? index ?? plain ?? "");
 }
 
-/** Does a secret lie anywhere in it? */
+/** Whether it contains a secret. */
 export function holdsSecret(value: Value | undefined): boolean {
   if (typeof value === "string") return value.includes(SECRET);
   if (typeof value !== "object" || value === null) return false;

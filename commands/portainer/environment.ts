@@ -1,4 +1,4 @@
-/** A node's environment in Portainer: made, taken over, changed and removed, each so that it can be done again. */
+/** Makes, takes over, changes and removes a node's environment in Portainer. Each operation can run again. */
 import {
   unfitFor,
   type Kind,
@@ -29,10 +29,12 @@ const sameUrl = (one: string, other: string): boolean => bare(one) === bare(othe
 const bare = (url: string): string => url.replace(/^\w+:\/\//, "").replace(/\/+$/, "");
 
 /**
- * Has the environment in Portainer as it is wanted. The one under `id` is it, else the one with the same URL; else it is made.
+ * Brings the environment in Portainer to the wanted state. It takes the one with `id`, else the one with the same
+ * URL, else it makes one.
  *
  * @param id as of the last time
- * @throws Error before anything is made, where Portainer is too old for Docker or another environment is in the way
+ * @throws Error before anything is made, where Portainer is too old for Docker or another environment is in the
+ * way
  */
 export async function ensure(
   portainer: Portainer,
@@ -75,7 +77,7 @@ interface Ids {
   readonly tagIds?: readonly number[];
 }
 
-/** Makes groups and tags that are missing; those go again when what they were made for fails. */
+/** Makes missing groups and tags, and removes them again if the operation fails. */
 async function withLabels<T>(
   portainer: Portainer,
   { group, tags }: Wanted,
@@ -83,7 +85,7 @@ async function withLabels<T>(
 ): Promise<T> {
   const made: [Kind, number][] = [];
   const idOf = async (kind: Kind, name: string): Promise<number> => {
-    const found = await labelled(portainer, kind, name);
+    const found = await ensureLabel(portainer, kind, name);
     if (found.made) made.push([kind, found.id]);
     return found.id;
   };
@@ -92,7 +94,7 @@ async function withLabels<T>(
     const tagIds = tags && (await inTurn(tags, (name) => idOf("tag", name)));
     return await use({ groupId, tagIds });
   } catch (error) {
-    // What cannot be removed any more is in use by another node, or Portainer is gone.
+    // A group or tag that cannot be removed is in use by another node, or Portainer is gone.
     for (const [kind, id] of made) await portainer.removeLabel(kind, id).catch(() => undefined);
     throw error;
   }
@@ -108,7 +110,7 @@ async function inTurn<T, R>(items: readonly T[], act: (item: T) => Promise<R>): 
  * The group or tag of a name. Nodes are brought up side by side, and Portainer takes two groups of one name: the
  * first one counts, and who made another removes it.
  */
-async function labelled(
+async function ensureLabel(
   portainer: Portainer,
   kind: Kind,
   name: string,

@@ -1,6 +1,9 @@
-/** What the graph runs on the workstation for a node's environment in Portainer; everything comes from the environment. */
+/**
+ * The program that the graph runs on the workstation for a node's environment in Portainer. Its input comes from
+ * environment variables.
+ */
 import { z } from "zod";
-import { AnswerError, parsedJson } from "../../clients/answer";
+import { AnswerError, parseJson } from "../../clients/answer";
 import { connect } from "../../clients/portainer-environments";
 import { PortainerError, type Access } from "../../clients/portainer-call";
 import { ensure, remove } from "./environment";
@@ -19,7 +22,7 @@ const printed = z.object({ id: z.int(), name: z.string(), url: z.string() });
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-/** What is said, where, and how it ended. */
+/** Output, errors and exit status. */
 export interface Outcome {
   readonly code: 0 | 1;
   readonly stdout?: string;
@@ -35,11 +38,11 @@ export async function runOperation(operation: string, variables: Variables): Pro
   try {
     const portainer = connect(accessFrom(variables));
     const last = variables["PULUMI_COMMAND_STDOUT"];
-    const known = last ? parsedJson(printed, last, "the operation before") : undefined;
+    const known = last ? parseJson(printed, last, "the operation before") : undefined;
     if (operation === "remove")
       return { code: 0, stderr: known && (await remove(portainer, known)) };
     const text = variables["PORTAINER_ENVIRONMENT"] ?? "";
-    const environment = parsedJson(wanted, text, "PORTAINER_ENVIRONMENT");
+    const environment = parseJson(wanted, text, "PORTAINER_ENVIRONMENT");
     const { Id: id } = await ensure(portainer, environment, known?.id);
     const { name, url } = environment;
     return { code: 0, stdout: JSON.stringify({ id, name, url }) };
@@ -54,7 +57,7 @@ function accessFrom(variables: Variables): Access {
   return { url, apiKey, fingerprint, caCertificate };
 }
 
-/** A fault of ours shows where it is; what is wrong with Portainer does not. */
+/** An error of this program shows its stack; an error of Portainer shows only its message. */
 function failure(operation: string, error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const known = error instanceof PortainerError || error instanceof AnswerError;

@@ -25,9 +25,9 @@ import { planVolume } from "./volume";
 const SUMMARY = "Brings back what was lost: a container, a volume, a platform, a VM.";
 
 const ABOUT = [
-  "Without --yes what would be done is shown, and nothing is touched.",
+  "Without --yes it shows the steps and touches nothing.",
   "Environment: PBS_RESTORE_TOKEN_ID, PBS_RESTORE_TOKEN or PBS_RESTORE_TOKEN_FILE, PBS_RESTORE_KEYFILE, and optionally PROXMOX_RESTORE_TOKEN; see docs/how-to/restore.md.",
-  "Status: 0 done, or shown; 1 it failed, and the last lines say what state things are in.",
+  "Status: 0 done, or shown; 1 a step failed, and the last lines say in which state it left the node.",
 ];
 
 interface Options extends GlobalOptions {
@@ -48,28 +48,28 @@ interface Request {
   readonly fromDefinition: boolean;
 }
 
-/** Adds the command with one below it for each kind of thing that can be lost. */
+/** Adds the command, with a subcommand for each kind of thing that can be lost. */
 export function addRestore(program: Command, session: Session): void {
   const example = "restore volume proj-docker02 research-data";
   const restore = addCommand(program, { use: "restore", summary: SUMMARY, about: ABOUT, example })
     .usage("[options] <container|volume|platform|vm> <node> [name]")
     .argument("[kind]")
     .action((kind = "") => {
-      throw new UsageError(`"${String(kind)}": can be ${Object.keys(OBJECTIVES).join(", ")}`);
+      throw new UsageError(`"${String(kind)}"; allowed: ${Object.keys(OBJECTIVES).join(", ")}`);
     });
-  addKind(restore, session, "container", "Starts a container again, with its volumes as they are.")
-    .option("--force", "replace the one that exists, which is kept under another name")
-    .option("--from-definition", "from its backed-up definition even if the program declares it");
+  addKind(restore, session, "container", "Starts a container again. Its volumes stay as they are.")
+    .option("--force", "replace the existing container, and keep it under another name")
+    .option("--from-definition", "use its backed-up definition even if the program declares it");
   addKind(
     restore,
     session,
     "volume",
-    "Puts a volume's content back; what is there is kept beside.",
+    "Puts the content of a volume back. The present content is kept in another volume.",
   );
-  addKind(restore, session, "platform", "Docker and its configuration, onto an empty machine.");
-  addKind(restore, session, "vm", "The whole VM from its backup in Proxmox VE.").option(
+  addKind(restore, session, "platform", "Puts Docker and its configuration onto an empty machine.");
+  addKind(restore, session, "vm", "Restores the whole VM from its backup in Proxmox VE.").option(
     "--force",
-    "replace the VM that exists, which is backed up once more before",
+    "back up the existing VM once more, then replace it",
   );
   // What follows a kind that is none; set last, since the commands above would inherit it.
   restore.allowExcessArguments();

@@ -1,4 +1,4 @@
-/** Steps that make one container again, from its definition. */
+/** Steps that recreate one container from its definition. */
 import { poll } from "../../clients/poll";
 import { ensureImage } from "../site/image";
 import { nameOf, takeInventory, type Container, type ContainerState } from "../site/inventory";
@@ -7,7 +7,7 @@ import { creationOf, networkBody, networksOf, sourceOf, type Creation } from "./
 import { named, type Definitions } from "./definitions";
 import { done, type Step } from "./steps";
 
-/** Networks that are neither there nor planned; `planned` is told of those that are from now on. */
+/** Steps for networks that neither exist nor are planned. Adds them to `planned`. */
 export function networkSteps(
   site: Site,
   container: Container,
@@ -30,7 +30,7 @@ export function networkSteps(
   });
 }
 
-/** @param saved what the container that exists is called from then on, if there is one */
+/** @param saved new name of the existing container, if there is one */
 export function createSteps(
   site: Site,
   container: Container,
@@ -69,7 +69,7 @@ async function removeIfThere(site: Site, name: string): Promise<void> {
   if (containers.some(named(name))) await docker(site, "DELETE", `/containers/${name}?force=1`);
 }
 
-/** Not to be started by the daemon either, or two would want the same ports. */
+/** The daemon must not start the old container, or two would want the same ports. */
 function setAside(site: Site, { HostConfig }: Container, name: string, saved: string): Step {
   const post = (path: string, body?: unknown): Promise<unknown> =>
     docker(site, "POST", `/containers/${path}`, body);

@@ -1,4 +1,4 @@
-/** A container that is gone: a declared one by pulumi, any other from its backed-up definition. */
+/** Restores a container: pulumi makes a declared one, any other comes from its backed-up definition. */
 import { pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import { targetsOf, type Deployed } from "../../clients/pulumi/stack";
 import { nameOf, takeInventory, type Container, type Inventory } from "../site/inventory";
@@ -13,15 +13,15 @@ import { planVolume } from "./volume";
 export interface ContainerOptions {
   /** `latest`, or the configuration snapshot's time. */
   readonly wanted?: string;
-  /** From its definition even if the program declares it, as when its registry is gone. */
+  /** Use its definition even if the program declares it, for instance when its registry is gone. */
   readonly fromDefinition?: boolean;
-  /** Replace the container that exists; it is kept under another name. */
+  /** Replace the existing container, and keep it under another name. */
   readonly force?: boolean;
-  /** Seconds until it has to run, and be healthy where it has a health check (180). */
+  /** Seconds within which it has to run, and be healthy if it has a health check. Default: 180. */
   readonly healthSeconds?: number;
 }
 
-/** What a plan knows of the node, and what it has planned already. */
+/** What a plan knows about the node, and what it has planned so far. */
 interface Plan {
   readonly site: Site;
   readonly options: ContainerOptions;
@@ -33,7 +33,7 @@ interface Plan {
   readonly volumes: Set<string>;
 }
 
-/** Plans it; nothing is touched. */
+/** Plans the recovery, and touches nothing. */
 export async function planContainer(
   site: Site,
   name: string,
@@ -49,13 +49,15 @@ export async function planContainer(
     networks: new Set(inventory.networks.map(({ Name }) => Name)),
     volumes: new Set(inventory.volumes.map(({ Name }) => Name)),
   };
-  return targetsFor(plan, name).length > 0 ? declared(plan, name) : undeclared(plan, name);
+  return targetsFor(plan, name).length > 0
+    ? planDeclared(plan, name)
+    : planFromDefinition(plan, name);
 }
 
 const targetsFor = ({ site, options, deployed }: Plan, name: string): readonly string[] =>
   options.fromDefinition ? [] : targetsOf(name, site.name, deployed);
 
-async function declared(plan: Plan, name: string): Promise<Recovery> {
+async function planDeclared(plan: Plan, name: string): Promise<Recovery> {
   const { steps, unread } = await volumesOfDeclared(plan, name);
   return {
     title: `container ${name} on ${plan.site.name}, declared`,
@@ -79,7 +81,7 @@ function declaredSteps(plan: Plan, name: string): Step[] {
   return [make, healthOf(plan, name)];
 }
 
-/** A declared container comes back without any backup; whether its volumes do has to be asked. */
+/** Steps for the missing volumes of a declared container. The container itself needs no backup. */
 async function volumesOfDeclared(
   plan: Plan,
   name: string,
@@ -93,7 +95,7 @@ async function volumesOfDeclared(
   }
 }
 
-async function undeclared(plan: Plan, name: string): Promise<Recovery> {
+async function planFromDefinition(plan: Plan, name: string): Promise<Recovery> {
   const { site, options, inventory } = plan;
   const definitions = await readDefinitions(site, options.wanted ?? "latest");
   const container = find(definitions, name);
@@ -105,7 +107,9 @@ async function undeclared(plan: Plan, name: string): Promise<Recovery> {
     objectives: OBJECTIVES.container,
     steps: await stepsFor(plan, container, definitions, saved),
     afterwards: [
-      ...(saved ? [`the container before is ${saved}: docker rm ${saved}`] : []),
+      ...(saved
+        ? [`the replaced container is kept as ${saved}; when all is well: docker rm ${saved}`]
+        : []),
       ...(there ? dependents(plan, there) : []),
     ],
   };
@@ -116,7 +120,7 @@ const from = (snapshot: Snapshot): Pick<Recovery, "snapshot" | "takenAt"> => ({
   takenAt: snapshot.takenAt,
 });
 
-/** One container with what it needs, what it refers to first. */
+/** Steps for one container and what it needs; containers that it refers to come first. */
 async function stepsFor(
   plan: Plan,
   container: Container,
@@ -154,24 +158,24 @@ async function referredSteps(
   throw new Error(`${user} refers to the container ${name}, which neither node nor backup has`);
 }
 
-/** Containers that refer to one by its id, which is another one from then on. */
+/** Containers that refer to the replaced one by its id, which is gone then. */
 function dependents({ site, inventory }: Plan, replaced: Container): string[] {
   const others = inventory.containers.filter((one) =>
     referencesOf(one, [replaced]).includes(nameOf(replaced)),
   );
   return others.map(
     (one) =>
-      `${nameOf(one)} refers to the container before: npm run restore -- container ${site.name} ${nameOf(one)} --force`,
+      `${nameOf(one)} refers to the replaced container by its id; recreate it: npm run restore -- container ${site.name} ${nameOf(one)} --force`,
   );
 }
 
-/** Where a container that exists is kept. */
+/** The name under which the existing container is kept. */
 function savedName(site: Site, name: string, force: boolean): string {
   if (force) return `${name}.before-${timeOf(site.now()).replaceAll(":", "")}`;
   throw new Error(`container ${name} exists; --force replaces it and keeps it by another name`);
 }
 
-/** Started on an empty volume, a container would take the loss for a first start. */
+/** Restores volumes first: on an empty volume, a container would believe that this is its first start. */
 async function missingVolumes(plan: Plan, container: Container): Promise<Step[]> {
   const { site, inventory, volumes } = plan;
   const missing = [...new Set(volumesOf(container))].filter((volume) => !volumes.has(volume));

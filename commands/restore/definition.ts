@@ -1,10 +1,10 @@
-/** From what `docker inspect` showed to what the Docker API is asked for to have the same again. */
+/** Turns the output of `docker inspect` into the requests that make the same container again. */
 import type { Attachment, Container, Image, Mount, Network } from "../site/inventory";
 import { byName, sharesNetwork } from "./references";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What makes a container again: a body for `POST /containers/create`, and the networks joined afterwards. */
+/** Requests that make a container again: a body for `POST /containers/create`, and the networks joined afterwards. */
 export interface Creation {
   readonly body: Fields;
   /** Further networks; older daemons take only one at creation. */

@@ -1,4 +1,4 @@
-/** A recovery for its reader: what it would do before, and how it went against what is required after. */
+/** Describes a recovery: its steps beforehand, and afterwards the result beside what is required. */
 import { duration } from "../duration";
 import { secondsBetween, type Outcome, type Recovery } from "./steps";
 

@@ -10,7 +10,7 @@ import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
 export interface VmOptions {
   /** `latest`, or the backup's time. */
   readonly wanted?: string;
-  /** Restore over the VM that exists, after it was backed up once more. */
+  /** Back up the existing VM once more, then restore over it. */
   readonly force?: boolean;
   /** Seconds the restored machine may take until its Docker answers. */
   readonly bootSeconds?: number;
@@ -26,7 +26,7 @@ export async function planVm(site: Site, options: VmOptions = {}): Promise<Recov
   const { vmId } = site.node.machine;
   const storage = storageOf(site);
   const backups = await site.proxmox.backups(storage, vmId);
-  const backup = chosen(backups, storage, options.wanted);
+  const backup = chooseBackup(backups, storage, options.wanted);
   const guest = await site.proxmox.guest(vmId);
   if (guest) {
     mayReplace(site, guest, options.force ?? false);
@@ -53,14 +53,14 @@ function storageOf({ name, backups }: Site): string {
   throw new Error(`nodes.${name}.backups.vm: missing, so it is not known where its backups are`);
 }
 
-function chosen(backups: readonly VmBackup[], storage: string, wanted = "latest"): VmBackup {
+function chooseBackup(backups: readonly VmBackup[], storage: string, wanted = "latest"): VmBackup {
   const found = backups.find(({ takenAt }) => wanted === "latest" || timeOf(takenAt) === wanted);
   if (found) return found;
   const times = backups.map(({ takenAt }) => timeOf(takenAt)).join(", ");
   throw new Error(
     times === ""
       ? `storage ${storage} has no backup of this VM`
-      : `--snapshot ${wanted}: can be latest, ${times}`,
+      : `--snapshot ${wanted}; allowed: latest, ${times}`,
   );
 }
 
@@ -86,7 +86,7 @@ function mayReplace({ name, node }: Site, guest: Guest, force: boolean): void {
     );
 }
 
-/** The backup that is made before has to be protected; Proxmox VE would refuse that only once the VM is off. */
+/** Checks that one more backup can be protected. Proxmox VE would refuse that only after the VM is off. */
 async function roomForOneMore(
   { proxmox, node }: Site,
   backups: readonly VmBackup[],
@@ -103,7 +103,7 @@ async function roomForOneMore(
   );
 }
 
-/** What is there is worth a backup of its own before it goes, and nothing may be written after it. */
+/** Backs up the existing VM before it is overwritten. It is shut down first, so nothing is written after the backup. */
 function replaceSteps(site: Site, guest: Guest, storage: string, backup: VmBackup): Step[] {
   const { vmId } = site.node.machine;
   const { proxmox, name } = site;
@@ -153,7 +153,7 @@ function startStep({ node, proxmox }: Site): Step {
   };
 }
 
-/** Its host key came back with it, so the pinned one still holds. */
+/** The host key came back with the VM, so the pinned key still holds. */
 function waitStep({ name, shell, now }: Site, seconds: number): Step {
   return {
     title: `wait until ${name} answers by ssh and its Docker runs, ${duration(seconds)} at most`,

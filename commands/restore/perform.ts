@@ -1,4 +1,4 @@
-/** Does a recovery, step by step, and takes back what was begun when one fails. */
+/** Runs a recovery step by step, and undoes the finished steps when one fails. */
 import type { Print } from "../command";
 import { duration } from "../duration";
 import { secondsBetween, type Outcome, type Recovery, type Step } from "./steps";
@@ -7,11 +7,14 @@ interface Circumstances {
   readonly now?: () => Date;
   /** Stops it between two steps, as a failure would. */
   readonly signal?: AbortSignal;
-  /** When somebody began to wait; default: now. */
+  /** Start of the measured time. Default: now. */
   readonly since?: Date;
 }
 
-/** Does it; on failure takes back what was begun, the last first, and says what state things are in. */
+/**
+ * Runs the steps. After a failure it undoes the finished steps, the last first, and says in which state that
+ * leaves the node.
+ */
 export async function perform(
   recovery: Recovery,
   print: Print,
@@ -63,7 +66,7 @@ async function performStep(
   print(`          ${found ?? "done"} (${took})`);
 }
 
-/** Stops at the first thing that cannot be taken back: what is kept for it must not be removed. */
+/** Stops at the first step that cannot be undone, because the earlier steps keep what is needed for it. */
 async function takeBack(begun: readonly Step[], recovery: Recovery, print: Print): Promise<string> {
   const committed = isPastCommit(begun, recovery);
   const pending = begun.flatMap(({ undo }) => (undo ? [undo] : [])).reverse();
@@ -74,14 +77,14 @@ async function takeBack(begun: readonly Step[], recovery: Recovery, print: Print
     } catch (error) {
       const left = pending.slice(index).map((undo) => undo.title);
       const reason = error instanceof Error ? error.message : String(error);
-      return `state: NOT as before. This could not be taken back: ${left.join("; ")} (${reason})`;
+      return `state: NOT as before. These steps could not be undone: ${left.join("; ")} (${reason})`;
     }
   }
   if (committed) return `state: restored, but "${begun.at(-1)?.title ?? ""}" is still to be done`;
   return "state: as it was before, nothing is lost";
 }
 
-/** Whether a step that commits came before the first one that could be taken back. */
+/** Whether a committing step came before the first step that could be undone. */
 function isPastCommit(begun: readonly Step[], { steps }: Recovery): boolean {
   const first = begun[0];
   return first !== undefined && steps.slice(0, steps.indexOf(first)).some(({ commits }) => commits);

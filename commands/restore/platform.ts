@@ -1,4 +1,4 @@
-/** Docker and configuration of a node, onto an empty machine or one whose /etc/docker is gone. */
+/** Restores Docker and the configuration of a node, on an empty machine or one whose /etc/docker is gone. */
 import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ interface Plan {
 }
 
 /**
- * Plans it; nothing on the node is touched.
+ * Plans the recovery, and touches nothing on the node.
  * @param scratch an empty directory of this user alone: the configuration is laid out there
  */
 export async function planPlatform(
@@ -153,7 +153,7 @@ async function upStep({ name, pulumi }: Site): Promise<Step> {
   };
 }
 
-/** Containers the program does not know come back one by one, since each may need a volume first. */
+/** Lists containers that the program does not declare. Each has its own restore, because it may need a volume first. */
 function leftStep({ site, folder }: Plan): Step {
   return {
     title: "look for containers that are still missing",

@@ -1,4 +1,4 @@
-/** Containers that a container's definition names: by an id, which is another one once they were made again. */
+/** Containers that a definition refers to by id. A recreated container has another id, so names replace the ids. */
 import { nameOf, type Container } from "../site/inventory";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -15,7 +15,7 @@ export function referencesOf(
 ): string[] {
   const shared = SHARED.flatMap((field) => sharedWith(HostConfig, field));
   const networks = Object.values(NetworkSettings?.Networks ?? {});
-  const links = [HostConfig["Links"], ...networks.map(({ Links }) => Links)].flatMap(linked);
+  const links = [HostConfig["Links"], ...networks.map(({ Links }) => Links)].flatMap(linkTargets);
   return [...new Set([...shared, ...links].map((reference) => nameFor(reference, known)))];
 }
 
@@ -51,7 +51,7 @@ function sharedWith(HostConfig: Fields, field: (typeof SHARED)[number]): string[
 }
 
 /** `/db:/web/db` as `docker inspect` shows it, or `db:alias` as it was asked for. */
-function linked(links: unknown): string[] {
+function linkTargets(links: unknown): string[] {
   return ((links ?? []) as string[]).map((link) => (link.split(":")[0] ?? "").replace(/^\//, ""));
 }
 

@@ -1,4 +1,4 @@
-/** A recovery as a list of steps: shown, or done one after the other and taken back when one fails. */
+/** A recovery as a list of steps. They are shown, or run one after the other and undone when one fails. */
 import { HOUR, MINUTE } from "../duration";
 
 export interface Step {
@@ -9,11 +9,11 @@ export interface Step {
   readonly run: () => Promise<string | undefined>;
   /** Brings back what was before; run after a later step, or this one, failed. */
   readonly undo?: { readonly title: string; readonly run: () => Promise<unknown> };
-  /** From its success on nothing is taken back: what comes after can be repeated. */
+  /** After it succeeds nothing is undone, because the later steps can be repeated. */
   readonly commits?: boolean;
 }
 
-/** What is lost when, in seconds: the required figures of the specification. */
+/** The required figures of the specification, in seconds. */
 export interface Objectives {
   readonly rto: number;
   readonly rpo: number;
@@ -28,7 +28,7 @@ export interface Recovery {
   readonly takenAt?: Date;
   readonly objectives: Objectives;
   readonly steps: readonly Step[];
-  /** What is left for the reader to do or to know, once all went well. */
+  /** What is left for the reader to do or to know after success. */
   readonly afterwards: readonly string[];
 }
 
@@ -42,7 +42,7 @@ export interface Outcome {
   readonly error?: string;
 }
 
-/** A step that finds nothing worth telling. */
+/** Turns the result of a step into no message. */
 export const done = async (work: Promise<unknown>): Promise<undefined> => {
   await work;
   return undefined;

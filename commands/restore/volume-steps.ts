@@ -32,7 +32,7 @@ export interface Plan {
   digest: string;
 }
 
-/** Containers stand still only while the checked content is put in its place. */
+/** Containers are stopped only while the checked content is put in its place. */
 export const stepsOf = (plan: Plan): Step[] => [
   imageStep(plan),
   extractStep(plan),

@@ -1,4 +1,4 @@
-/** A volume from its snapshot: extracted beside it and checked, and only then put in its place. */
+/** Restores a volume: the snapshot is extracted beside it and checked, and only then put in its place. */
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import { BACKUP_CONTAINER } from "../../config/backups";
 import { nameOf, ownersOf, takeInventory, type Inventory } from "../site/inventory";

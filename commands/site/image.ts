@@ -1,4 +1,4 @@
-/** Images on the node: there, pulled from their registry, or loaded from the backup. */
+/** Gets images onto the node: from their registry, or from the backup. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,8 +16,8 @@ export interface Wanted {
 }
 
 /**
- * What to call the image once it is on the node: its name, or its id where only the backup had it, since
- * `docker load` brings no digests along. The same image, not just the same name, if its id is known.
+ * Makes sure that the image is on the node, and returns how to call it: its name, or its id if it came from the
+ * backup, because `docker load` restores no digests. If the id is known, the image has that id.
  * @throws Error when neither registry nor backup has it
  */
 export async function ensureImage(site: Site, { name, source, id }: Wanted): Promise<string> {
@@ -28,10 +28,13 @@ export async function ensureImage(site: Site, { name, source, id }: Wanted): Pro
   if (pulled !== "" && (id === undefined || pulled === id)) return name;
   const loaded = await loadBackup(site, { name, source, id });
   if ((await has(loaded)) !== "") return (await has(name)) === loaded ? name : loaded;
-  throw new Error(`${name}: neither to be pulled nor in the images' backup`);
+  throw new Error(`${name}: cannot be pulled, and is not in the backup of images`);
 }
 
-/** Puts every image of the newest images backup on the node, what is there already costs little; the wanted one's id. */
+/**
+ * Loads every image of the newest backup of images onto the node, and returns the id of the wanted one. Images
+ * that are there already cost little.
+ */
 async function loadBackup({ repository, shell, now }: Site, { name, id }: Wanted): Promise<string> {
   const newest = (await repository.snapshots("images")).find((one) => !isAhead(one, now()));
   if (!newest) throw new Error(`${name}: cannot be pulled, and images were never backed up`);

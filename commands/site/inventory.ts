@@ -1,11 +1,11 @@
 /** What is on a node: containers, volumes, images, and what its backup container says. */
 import { z } from "zod";
-import { parsedJson } from "../../clients/answer";
+import { parseJson } from "../../clients/answer";
 import type { NodeShell } from "../../clients/ssh";
 
 const texts = z.record(z.string(), z.string()).nullish();
 
-/** How a container hangs on a network. */
+/** How a container is connected to a network. */
 const attachment = z.looseObject({
   IPAMConfig: z.unknown().optional(),
   Links: z.unknown().optional(),
@@ -88,7 +88,7 @@ export type Inventory = z.output<typeof inventory>;
 /** Asks a node once for everything. */
 export async function takeInventory(shell: NodeShell): Promise<Inventory> {
   const said = await shell.script("recovery/inventory", {});
-  return parsedJson(inventory, said, "recovery/inventory.sh");
+  return parseJson(inventory, said, "recovery/inventory.sh");
 }
 
 /** Name without Docker's leading slash. */

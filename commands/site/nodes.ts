@@ -6,6 +6,6 @@ import type { Opened } from "./open";
 export function chosenNodes(wanted: readonly string[], { settings }: Opened): readonly string[] {
   const all = Object.keys(settings.nodes);
   const unknown = wanted.find((name) => !all.includes(name));
-  if (unknown !== undefined) throw new UsageError(`node ${unknown}: can be ${all.join(", ")}`);
+  if (unknown !== undefined) throw new UsageError(`node ${unknown}; allowed: ${all.join(", ")}`);
   return wanted.length > 0 ? wanted : all;
 }

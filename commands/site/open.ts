@@ -1,4 +1,4 @@
-/** Opens a stack for recoveries: its settings, its nodes, and the way to each. */
+/** Opens a stack for recoveries: its settings, its nodes, and a connection to each. */
 import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
@@ -18,7 +18,7 @@ export interface Opened {
   site(node: string): Site;
   /** @throws Error when there is no such node, or it has no known host key */
   shell(node: string): NodeShell;
-  /** Takes every secret that is known out of a text. */
+  /** Replaces every known secret in a text. */
   redact(text: string): string;
 }
 
@@ -52,7 +52,7 @@ export async function openStack(stack: string, options: Options): Promise<Opened
   };
 }
 
-/** Short texts are in ordinary words, and no secret of this program is short. */
+/** Short texts occur in ordinary words, and no secret of this program is short. */
 const isLong = ({ length }: string): boolean => length >= 6;
 
 interface Known {
@@ -88,7 +88,7 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
 
 function nodeOf(name: string, { nodes }: Settings): NodeConfig {
   const node = nodes[name];
-  if (!node) throw new Error(`node ${name}: can be ${Object.keys(nodes).join(", ")}`);
+  if (!node) throw new Error(`node ${name}; allowed: ${Object.keys(nodes).join(", ")}`);
   return node;
 }
 

@@ -1,4 +1,4 @@
-/** `docker-node validate`: is the running node what the specification says? */
+/** `docker-node validate`: measures whether the running node is what the specification says. */
 import { writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { InvalidArgumentError, type Command } from "commander";
@@ -23,12 +23,12 @@ import { ROWS } from "./rows";
 import { tryRows } from "./run";
 import { once, subjectOf } from "./subject";
 
-const SUMMARY = "Measures whether a running node is what it has to be.";
+const SUMMARY = "Measures whether a running node does what its configuration promises.";
 
 const ABOUT = [
-  "Each row has a figure, a threshold and how it was measured; thresholds are in nodes.<node>.validation. Load and writes are bounded in size and time, and everything that is made for them is taken away again. See docs/how-to/validate-a-node.md.",
-  "Environment: that of backups, for their row; PORTAINER_URL and PORTAINER_API_KEY, for Portainer's view.",
-  "Status: 0 every row holds, 1 the stack cannot be read, 3 a row does not hold or was not measured.",
+  "Each row shows a figure, a threshold and how it was measured. The thresholds are in nodes.<node>.validation. Load and writes are limited in size and time, and everything that they need is removed afterwards. See docs/how-to/validate-a-node.md.",
+  "Environment: the variables of `backups`, for the row Backups; PORTAINER_URL and PORTAINER_API_KEY, for the row Portainer's view.",
+  "Status: 0 every threshold is held, 1 the stack cannot be read, 3 a threshold is not held or a row was not measured.",
 ];
 
 interface Options extends GlobalOptions {
@@ -44,13 +44,13 @@ export function addValidate(program: Command, { outside, end }: Session): void {
   addCommand(program, { use: "validate [node...]", summary: SUMMARY, about: ABOUT, example })
     .option(
       "--only <row>",
-      `only this row; may be repeated: ${ROWS.map(({ id }) => id).join(", ")}`,
+      `measure only this row; may be repeated: ${ROWS.map(({ id }) => id).join(", ")}`,
       (id: string, before: readonly string[]) => [...before, id],
       [],
     )
     .option("--allow-unmeasured", "a row that cannot be measured is no finding")
     .option("--junit <file>", "also write JUnit's XML into a file")
-    .option("--watch <seconds>", "again and again, with a pause between, until Ctrl-C", seconds)
+    .option("--watch <seconds>", "measure again after so many seconds, until Ctrl-C", seconds)
     .action(async (names: string[], _, command: Command) => {
       end(await validate(names, command.optsWithGlobals<Options>(), outside));
     });
@@ -141,6 +141,6 @@ function told(
 function chosenRows(only: readonly string[]): readonly Row[] {
   const ids = ROWS.map(({ id }) => id);
   const unknown = only.find((id) => !ids.includes(id));
-  if (unknown !== undefined) throw new UsageError(`row ${unknown}: can be ${ids.join(", ")}`);
+  if (unknown !== undefined) throw new UsageError(`row ${unknown}; allowed: ${ids.join(", ")}`);
   return only.length > 0 ? ROWS.filter(({ id }) => only.includes(id)) : ROWS;
 }

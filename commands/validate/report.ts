@@ -1,4 +1,4 @@
-/** What was found, for people, for programs, and for what reads JUnit's XML. */
+/** Prints the result for people, for programs, and as JUnit's XML. */
 import { tableRows } from "../table";
 import type { Result, State } from "./row";
 
@@ -9,7 +9,7 @@ const MARKS: Readonly<Record<State, string>> = {
   "not declared": "-",
 };
 
-/** Whether every row holds; one that was not measured does only where that is allowed. */
+/** Whether every row holds. A row that was not measured holds only where that is allowed. */
 export function isValid(results: readonly Result[], allowUnmeasured: boolean): boolean {
   const wrong: readonly State[] = allowUnmeasured ? ["not held"] : ["not held", "not measured"];
   return !results.some(({ state }) => wrong.includes(state));
@@ -35,11 +35,11 @@ function byNode(results: readonly Result[]): [name: string, rows: Result[]][] {
 
 function cells({ state, title, figure, threshold = "", reason, how }: Result): string[] {
   const found = reason === undefined ? (figure ?? state) : `not measured: ${reason}`;
-  return [`  ${MARKS[state]} ${title}`, folded(found), folded(threshold), folded(how)];
+  return [`  ${MARKS[state]} ${title}`, fold(found), fold(threshold), fold(how)];
 }
 
 /** Lines of a cell, so that a table of long words still fits. */
-function folded(text: string, width = 44): string {
+function fold(text: string, width = 44): string {
   const lines = [""];
   for (const word of text.split(/\s+/)) {
     const line = lines.at(-1) ?? "";
@@ -74,7 +74,7 @@ function testCase(result: Result, allowUnmeasured: boolean): string {
   const measured = `${figure ?? ""}; has to be: ${threshold}; measured by: ${how}`;
   const unmeasured = allowUnmeasured ? "skipped" : "error";
   const outcome = {
-    held: element("system-out", {}, [escaped(measured)]),
+    held: element("system-out", {}, [escapeXml(measured)]),
     "not held": element("failure", { message: measured }),
     "not measured": element(unmeasured, { message: `not measured: ${reason}` }),
     "not declared": element("skipped", { message: "not declared" }),
@@ -87,12 +87,12 @@ function element(
   attributes: Readonly<Record<string, string>>,
   inside: readonly string[] = [],
 ): string {
-  const pairs = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(value)}"`);
+  const pairs = Object.entries(attributes).map(([key, value]) => ` ${key}="${escapeXml(value)}"`);
   return `<${name}${pairs.join("")}>${inside.join("")}</${name}>`;
 }
 
 /** Line breaks become spaces; what XML 1.0 has no way to write is left out. */
-const escaped = (text: string): string =>
+const escapeXml = (text: string): string =>
   text
     .replace(/\s+/g, " ")
     // eslint-disable-next-line no-control-regex -- these are what is meant

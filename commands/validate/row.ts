@@ -14,7 +14,7 @@ export interface Row {
   readonly title: string;
   /** How it is measured. */
   readonly how: string;
-  /** What has to be measured; undefined where the node declares nothing that could be. */
+  /** What has to be measured; undefined if the node declares nothing of the kind. */
   readonly threshold: (node: NodeConfig) => string | undefined;
   /** @throws Error with the reason when it cannot be measured */
   readonly measure: (subject: Subject) => Judgement | Promise<Judgement>;
@@ -32,7 +32,7 @@ export interface Result extends Pick<Row, "id" | "title" | "how"> {
   readonly reason?: string;
 }
 
-/** A judgement of things that have to be as they are declared: what is not, or how many there are. */
+/** Judges things that have to be as declared: names those that are not, or says how many there are. */
 export function asDeclared(what: string, count: number, wrong: readonly string[]): Judgement {
   const figure = wrong.length > 0 ? wrong.join("; ") : `${count} ${what} as declared`;
   return { holds: wrong.length === 0, figure };

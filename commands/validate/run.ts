@@ -1,4 +1,4 @@
-/** Tries the rows of a node one after the other: what is measured must not disturb what is measured next. */
+/** Tries the rows of a node one after the other, so that no measurement disturbs another. */
 import type { Print } from "../command";
 import type { Result, Row } from "./row";
 import type { Subject } from "./subject";

@@ -1,6 +1,6 @@
-/** A node that is validated, with the way to everything a row asks. */
+/** A node that is validated, with access to everything that a row needs. */
 import { z } from "zod";
-import { parsedJson } from "../../clients/answer";
+import { parseJson } from "../../clients/answer";
 import { portainerFrom, type Portainer } from "../../clients/portainer";
 import type { NodeShell } from "../../clients/ssh";
 import { agentUrl } from "../../config/node";
@@ -40,7 +40,7 @@ export type Load = z.output<typeof load>;
 export type Latency = z.output<typeof latency>;
 export type Reach = z.output<typeof reach>;
 
-/** What several rows look at is measured once. */
+/** Measurements that several rows share are made once. */
 export interface Subject {
   readonly name: string;
   readonly node: NodeConfig;
@@ -79,7 +79,7 @@ const LIMIT = 300;
 export function subjectOf(name: string, node: NodeConfig, around: Surroundings): Subject {
   const { opened, drift, environment } = around;
   const script: Subject["script"] = async (schema, file, variables = {}, at = name) =>
-    parsedJson(schema, await scriptOn(opened.shell(at), file, variables), `${file}.sh`);
+    parseJson(schema, await scriptOn(opened.shell(at), file, variables), `${file}.sh`);
   const limits = node.validation.load;
   const share = { CPU_PERCENT: limits.cpuPercent, MEMORY_PERCENT: limits.memoryPercent };
   const echo = { ACTION: "within", NETWORK: openBridge(node) };
@@ -96,7 +96,7 @@ export function subjectOf(name: string, node: NodeConfig, around: Surroundings):
   };
 }
 
-/** How latency is told, for the rows about it. */
+/** Words of the rows about latency. */
 export const LATENCY = latency;
 
 /** A measurement that hangs ends on the node, one that has to wait for another only waits as long as one may take. */
@@ -107,7 +107,7 @@ const scriptOn = (shell: NodeShell, name: ScriptName, variables: ShellVariables)
 const openBridge = ({ networks }: NodeConfig): string | undefined =>
   Object.entries(networks).find(([, one]) => one.driver === "bridge" && !one.isolated)?.[0];
 
-/** Asks once, whatever comes of it. */
+/** Asks once, and keeps the answer or the error. */
 export function once<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined;
   return () => (answer ??= ask());

@@ -4,11 +4,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER, repositoryOf, toCron } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
 import type { Tree } from "../../config/tree";
-import { bounded } from "../../node/steps";
+import { bound } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
-import { announce, overridden } from "../shared/override";
+import { announce, applyOverride } from "../shared/override";
 
 export interface BackupsArgs {
   /** Name of the node: its namespace on the backup server. */
@@ -45,7 +45,7 @@ export class Backups extends pulumi.ComponentResource {
     const secrets = writeSecrets(name, args, this);
     this.container = new docker.Container(
       `${name}-container`,
-      overridden(backupContainerArgs(args, image.imageId), args.override),
+      applyOverride(backupContainerArgs(args, image.imageId), args.override),
       { parent: this, dependsOn: [secrets], deleteBeforeReplace: true, ...livesOn(args.machine) },
     );
     announce(this.container, "backup", args.override);
@@ -75,7 +75,7 @@ function writeSecrets(
   { token, key, machine, connection }: BackupsArgs,
   parent: pulumi.Resource,
 ): command.remote.Command {
-  const { script, timeout, variables: limits } = bounded("backup-secrets", {}, 180, { wait: 1800 });
+  const { script, timeout, variables: limits } = bound("backup-secrets", {}, 180, { wait: 1800 });
   const secrets = pulumi.secret(pulumi.all([token, key]));
   const variables = secrets.apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY }));
   const step = { script, variables, timeout, connection, machine };

@@ -2,7 +2,7 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { adoptVm } from "../shared/adoption";
-import { announce, overridden, stillIgnored } from "../shared/override";
+import { announce, applyOverride, stillIgnored } from "../shared/override";
 import { protectedWhile } from "../shared/protection";
 import { createFirewall } from "./vm-firewall";
 import { vmArgs } from "./vm-args";
@@ -75,7 +75,7 @@ function createVm(
   const override = node.override?.machine;
   const vm = new proxmox.VmLegacy(
     `${name}-vm`,
-    overridden(vmArgs(name, node, imageVolumeId), override),
+    applyOverride(vmArgs(name, node, imageVolumeId), override),
     {
       parent,
       ...protectedWhile(node.machine.protect, guard),

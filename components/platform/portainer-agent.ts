@@ -6,8 +6,8 @@ import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { adoptAgent, keptContainer } from "../shared/adoption";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
-import { announce, overridden } from "../shared/override";
-import { bounded } from "../../node/steps";
+import { announce, applyOverride } from "../shared/override";
+import { bound } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
 
 export interface PortainerAgentArgs {
@@ -69,7 +69,7 @@ function createContainer(
   const declared = containerArgs(args, image);
   const container = args.node.adopt.agent ? keptContainer(declared) : declared;
   const override = args.node.override?.agent;
-  const agent = new docker.Container(`${name}-container`, overridden(container, override), {
+  const agent = new docker.Container(`${name}-container`, applyOverride(container, override), {
     parent,
     deleteBeforeReplace: true,
     ...livesOn(args.machine),
@@ -115,7 +115,7 @@ function readFingerprint(
   container: docker.Container,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {
-  const { script, timeout, variables: limits } = bounded("agent-certificate", {}, 180);
+  const { script, timeout, variables: limits } = bound("agent-certificate", {}, 180);
   const variables = container.id.apply((id) => ({
     ...limits,
     ADDRESS: addressOfNode(node),

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { primaryOf } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 import type { DockerHost } from "../docker/docker-host";
-import { bounded } from "../../node/steps";
+import { bound } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
 
 /** The primary node as this one sees it, as of the last time the check ran. */
@@ -36,7 +36,7 @@ export function checkPrimary(
   if (!primary) return undefined;
   const { connection } = dockerHost;
   const variables = { PRIMARY_ADDRESS: primary.host, PRIMARY_PORT: primary.port };
-  const script = { ...bounded("reachability", variables, 120), connection, machine };
+  const script = { ...bound("reachability", variables, 120), connection, machine };
   const { stdout } = runNodeScript(`${name}-primary`, script, { ...opts, dependsOn: [dockerHost] });
   const answer = stdout.apply(
     (text) => JSON.parse(text) as { reachable: boolean; checkedAt: string },

@@ -76,7 +76,7 @@ export const KEPT_OF_NETWORK: readonly string[] = [
 /** Options of the Docker network `name`, which is either the adopted one or made. */
 export function adoptNetwork(node: NodeConfig, name: string): Options {
   const id = node.adopt.networks[name];
-  return id ? { ...guarded(node), import: id, ignoreChanges: [...KEPT_OF_NETWORK] } : {};
+  return id ? { ...guard(node), import: id, ignoreChanges: [...KEPT_OF_NETWORK] } : {};
 }
 
 /** Options of the volume `name`, which is either the adopted one or made. */
@@ -131,10 +131,10 @@ export function keptContainer(args: docker.ContainerArgs): docker.ContainerArgs 
 /** Options of the Portainer agent, which is either the adopted one or made. */
 export function adoptAgent(node: NodeConfig): Options {
   const { agent } = node.adopt;
-  return agent ? { ...guarded(node), import: agent, ignoreChanges: [...KEPT_OF_CONTAINER] } : {};
+  return agent ? { ...guard(node), import: agent, ignoreChanges: [...KEPT_OF_CONTAINER] } : {};
 }
 
 /** Adopted means kept: should anything ask for a replacement after all, Pulumi refuses it. */
-function guarded({ machine }: NodeConfig): Options {
+function guard({ machine }: NodeConfig): Options {
   return { protect: machine.protect };
 }

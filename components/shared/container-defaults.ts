@@ -1,5 +1,5 @@
 /*
- * What a container is given explicitly: the daemon's own defaults come back as a replacement
+ * Set explicitly: otherwise the daemon's defaults come back as a replacement
  * (terraform-provider-docker#473).
  */
 
@@ -8,7 +8,7 @@ export const LOGGING = {
   logOpts: { "max-size": "100m", "max-file": "3" },
 } as const;
 
-/** Memory limit. Docker would set swap to twice as much by itself, and that comes back as a difference. */
+/** Memory limit, with swap set too: otherwise Docker sets swap to twice as much, which comes back as a difference. */
 export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {
   return { memory: mebibytes, memorySwap: mebibytes };
 }

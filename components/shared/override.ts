@@ -8,7 +8,7 @@ import { isTree, type Tree } from "../../config/tree";
  */
 
 /** The arguments with the override on top: maps merge, lists are replaced. */
-export function overridden<T extends object>(args: T, override?: Tree): T {
+export function applyOverride<T extends object>(args: T, override?: Tree): T {
   if (!override) return args;
   const envs = environment(args, override);
   return merge(args, envs ? { ...override, envs } : override) as T;
@@ -22,11 +22,11 @@ function environment(args: object, { envs }: Tree): unknown[] | undefined {
   return [...kept, ...(envs as unknown[])];
 }
 
-/** Name of a variable; of a secret one none, so that it stays. */
+/** Name of a variable. A secret variable has none here, so it stays. */
 const nameOf = (variable: unknown): string | undefined =>
   typeof variable === "string" ? variable.split("=", 1)[0] : undefined;
 
-/** What of a list of ignored properties stays ignored: what is overridden is wanted as it is said. */
+/** The ignored properties without the overridden ones, because an override must take effect. */
 export function stillIgnored(ignored: readonly string[], override: Tree = {}): string[] {
   return ignored.filter((path) => !overrides(override, path.split(".")));
 }
@@ -37,7 +37,7 @@ function overrides(tree: unknown, [key = "", ...rest]: readonly string[]): boole
   return rest.length === 0 || !isTree(tree[name]) || overrides(tree[name], rest);
 }
 
-/** Tells at every preview what is overridden, beside the resource; a plan shows it with its warnings. */
+/** Warns at every preview about what is overridden, beside the resource. A plan shows the warning. */
 export function announce(resource: pulumi.Resource, section: string, override?: Tree): void {
   if (!override) return;
   const keys = Object.keys(override).join(", ");

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { refusal, REMOVAL_HOOK } from "../../config/removal";
 
-/** Options of what is only deleted after its protection was lifted: machines, and the volumes on them. */
+/** Options of resources that are deleted only after their protection was lifted: machines, and the volumes on them. */
 export function protectedWhile(
   protect: boolean,
   guard?: pulumi.ResourceHook,

@@ -25,9 +25,9 @@ type Tree = Readonly<Record<string, unknown>>;
 const UNSET: Tree = { "log-driver": "json-file" };
 
 /**
- * What is left of a daemon.json that another is laid over: keys that mean something only together with a
- * value go when the other gives another value. They come back when it names them itself. `userns-remap`
- * never goes by itself: who takes a protection away says so.
+ * The keys of a daemon.json that stay when another one is laid over it. A key that makes sense only with a certain
+ * value goes when the other file changes that value, and comes back when the other file names it. `userns-remap`
+ * never goes by itself: whoever removes a protection has to say so.
  */
 export function withoutDependents(base: Tree, over: Tree): Tree {
   const changes = (key: string): boolean =>

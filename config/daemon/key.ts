@@ -2,18 +2,18 @@ import type { z } from "zod";
 
 /** What a key of daemon.json is, beside the values it may hold. */
 interface Traits {
-  /** A change moves the daemon to another layout, where what it has is not seen. */
+  /** A change moves the daemon to another layout, in which its existing data is hidden. */
   readonly hides?: true;
   /** Describes docker0, which dockerd leaves as it is while containers run on it. */
   readonly docker0?: true;
-  /** First release of Docker that knows it, such as "28.0"; the ones before would not start. */
+  /** First release of Docker that knows the key, such as "28.0". Earlier releases do not start with it. */
   readonly since?: string;
 }
 
 /** A key of daemon.json. */
 export interface Key<T extends z.ZodType = z.ZodType> extends Traits {
   readonly schema: T;
-  /** What dockerd needs to take over another value. */
+  /** What dockerd needs in order to apply another value. */
   readonly effect: "reload" | "restart";
   readonly doc: string;
 }
@@ -36,12 +36,12 @@ type Shape<K extends Readonly<Record<string, Key>>> = {
 export function shapeOf<K extends Readonly<Record<string, Key>>>(keys: K): Shape<K> {
   const entries = Object.entries(keys).map(([name, key]) => [
     name,
-    key.schema.optional().describe(described(key)),
+    key.schema.optional().describe(describeKey(key)),
   ]);
   return Object.fromEntries(entries) as Shape<K>;
 }
 
-function described({ doc, effect, hides, since }: Key): string {
+function describeKey({ doc, effect, hides, since }: Key): string {
   const notes = [
     effect === "reload" ? "Reload." : "Restart.",
     ...(hides ? ["A change hides existing data."] : []),

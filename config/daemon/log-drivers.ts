@@ -150,7 +150,7 @@ export interface LogProblem {
   readonly allowed: string;
 }
 
-/** What dockerd, or the first container, would fail on. */
+/** Options on which dockerd, or the first container, would fail. */
 export function logProblems(driver: string, options: LogOptions): LogProblem[] {
   const known = LOG_DRIVERS.get(driver);
   // dockerd does not look at options of `none` (ValidateLogOpts).

@@ -1,6 +1,6 @@
 /**
- * Keys dockerd knows and a node does not take, each with the reason. Any other key is one that dockerd
- * would not start on.
+ * Keys that dockerd knows but a node does not accept, each with the reason. dockerd does not start with any other
+ * unknown key.
  */
 export const REFUSED_KEYS: Readonly<Record<string, string>> = {
   hosts: "the unit says where dockerd listens (-H fd://), and a node has no TCP listener",

@@ -14,8 +14,8 @@ const isAnyAddress = (text: string): boolean =>
 
 /** True when a network with prefix length holds the address, with or without a prefix length of its own; both of one family. */
 export function holds(network: string, address: string): boolean {
-  const [family, outer] = parsed(network);
-  const [other, inner] = parsed(address);
+  const [family, outer] = parseNetwork(network);
+  const [other, inner] = parseNetwork(address);
   if (family !== other || inner.prefix < outer.prefix) return false;
   return inner.bytes.match(outer.bytes, outer.prefix);
 }
@@ -28,7 +28,7 @@ interface Prefix {
   readonly prefix: number;
 }
 
-function parsed(text: string): ["IPv4" | "IPv6", Prefix] {
+function parseNetwork(text: string): ["IPv4" | "IPv6", Prefix] {
   const [address = "", length] = text.split("/");
   const family = address.includes(":") ? "IPv6" : "IPv4";
   const bytes = family === "IPv6" ? IPv6.parse(address) : IPv4.parse(address);

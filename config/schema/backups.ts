@@ -75,7 +75,9 @@ const server = z.strictObject({
 });
 
 const vm = z.strictObject({
-  schedule: schedule.default("03:30").describe("Times are the Proxmox node's."),
+  schedule: schedule
+    .default("03:30")
+    .describe("When it runs, in the time zone of the Proxmox node."),
   keepDays: keepDays.default(30).describe("Days of which the last backup is kept."),
   prunedBy: z
     .enum(["job", "server"])
@@ -146,4 +148,6 @@ export const backupStorageSchema = z
     ),
     fingerprint,
   })
-  .describe("The backup server as a storage of the cluster. Without it, it is taken as existing.");
+  .describe(
+    "The backup server as a storage of the cluster. Without this key, the storage has to exist already.",
+  );

@@ -38,7 +38,7 @@ const macvlanNetwork = z.strictObject({
 });
 
 const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork], {
-  // Asked for the driver alone: what is wrong within a branch has its own words.
+  // This message is for a wrong driver only; problems within a branch have their own messages.
   error: '"bridge" or "macvlan"',
 });
 

@@ -13,7 +13,7 @@ export const identifier = z.string().regex(/^[A-Za-z][\w.-]*$/, {
   error: "a Proxmox identifier: a letter, then letters, digits, _ . -",
 });
 
-/** An image that can only ever mean one thing: name, version tag and digest, never `latest`. */
+/** An image that always means the same content: name, version tag and digest, never `latest`. */
 export const pinnedImage = z
   .string()
   .regex(/^[a-z0-9][\w.:/-]*:[\w][\w.-]*@sha256:[0-9a-f]{64}$/, {

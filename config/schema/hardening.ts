@@ -31,7 +31,7 @@ export const hardeningSchema = z.strictObject({
     .array(userName)
     .default([])
     .describe("Users whom sshd lets in beside the ssh user and the members of the group docker."),
-  sshForwarding: z.boolean().default(false).describe("Whether sshd forwards ports and agents."),
+  sshForwarding: z.boolean().default(false).describe("Let sshd forward ports and agents."),
 });
 
 type Unit = keyof typeof units;

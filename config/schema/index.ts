@@ -31,7 +31,9 @@ export const nodeSchema = z.strictObject({
   engine: dockerSchema,
   hardening: hardeningSchema
     .prefault({})
-    .describe("Units that harden the machine; one that is turned off gives back what it replaced."),
+    .describe(
+      "Units that harden the machine. A unit that is turned off puts back what it replaced.",
+    ),
   portainer: portainerSchema.optional(),
   networks: z.record(dockerName, containerNetworkSchema).default({}),
   volumes: z.record(dockerName, volumeSchema).default({}),

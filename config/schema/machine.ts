@@ -82,7 +82,7 @@ export const machineSchema = z.strictObject({
   image: z
     .union([cloudImage, template])
     .optional()
-    .describe("What the VM is made from. Only with `adopt` may it be left out."),
+    .describe("What the VM is made from. Optional only with `adopt`."),
   onBoot: z.boolean().default(true),
   startup: startup.default(DEFAULT_STARTUP),
   agentTimeoutSeconds: z

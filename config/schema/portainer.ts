@@ -16,22 +16,28 @@ const environmentSchema = z
     url: httpUrl("https").describe("Portainer, as the workstation reaches it."),
     fingerprint: fingerprint
       .optional()
-      .describe("SHA-256 of its certificate; no other is accepted. For a self-signed one."),
+      .describe("SHA-256 of its certificate, if that is self-signed; no other is accepted."),
     caCertificate: certificate
       .optional()
-      .describe("The one authority, as PEM, that may have signed its certificate."),
+      .describe(
+        "Certificate (PEM) of the authority that signed its certificate; no other authority is accepted.",
+      ),
     name: words.optional().describe("Its name in Portainer. Default: the node's."),
     group: words
       .optional()
-      .describe("Its group, made when missing. Default: as it is; a new one is in none."),
+      .describe(
+        "Its group, made if it does not exist. Default: an existing environment keeps its group, a new one has none.",
+      ),
     tags: z
       .array(words)
       .optional()
-      .describe("Its tags, made when missing. Default: as they are; a new one has none."),
+      .describe(
+        "Its tags, made if they do not exist. Default: an existing environment keeps its tags, a new one has none.",
+      ),
     retainOnDelete: z
       .boolean()
       .default(false)
-      .describe("Leave it in Portainer when it is taken out here; Portainer is not asked then."),
+      .describe("Keep it in Portainer when it is removed here; Portainer is not asked then."),
   })
   .refine((it) => !(it.fingerprint && it.caCertificate), {
     error: "fingerprint or caCertificate, not both",
@@ -47,5 +53,5 @@ export const portainerSchema = z.strictObject({
   }),
   environment: environmentSchema
     .optional()
-    .describe("Have the node in Portainer's list, through its API."),
+    .describe("Registers the node in Portainer, through its API."),
 });

@@ -26,12 +26,12 @@ const waiverSchema = z.strictObject({
   id: z.enum(WAIVABLE_IDS).describe("What is waived; docs/reference/security.md lists the ids."),
   node: hostLabel
     .or(z.literal("all"))
-    .describe("Node it is for; `all`: every node, or what is the whole stack's."),
+    .describe("Node that it is for; `all`: every node, or the whole stack."),
   container: dockerName
     .optional()
-    .describe("The one container it is for. Default: wherever the node has it."),
+    .describe("Container that it is for. Default: every container of the node."),
   reason: words.describe("Why the node needs it."),
-  control: words.describe("What stands in for what is lost."),
+  control: words.describe("What protects the node instead."),
   owner: words.describe("Who answers for it."),
   expires: day.describe("Last day it holds, a year from now at the latest."),
 });

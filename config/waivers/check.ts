@@ -40,11 +40,11 @@ export function checkWaivers(
     return !waiver;
   });
   return {
-    open: open.map(unwaived),
+    open: open.map(reportUnwaived),
     wrong: waivers.flatMap((waiver, at) => mistakes(waiver, at, Object.keys(nodes), now)),
     // Only `docker-node benchmark` can tell of a check whether something needs its waiver.
     unused: waivers.flatMap((waiver, at) =>
-      used.has(waiver) || isBenchmarkId(waiver.id) ? [] : [unused(waiver, at)],
+      used.has(waiver) || isBenchmarkId(waiver.id) ? [] : [reportUnused(waiver, at)],
     ),
   };
 }
@@ -65,7 +65,7 @@ function waives({ id, node, container }: Waiver, weak: Weak): boolean {
   return id === weak.id && isNode && isContainer;
 }
 
-function unwaived({ id, node, path, value, allowed }: Weak): Problem {
+function reportUnwaived({ id, node, path, value, allowed }: Weak): Problem {
   const base = node === undefined ? ["proxmox"] : ["nodes", node];
   const waiver = `a waiver with id ${id} (docker-node:waivers; docs/reference/security.md)`;
   const place = [...base, ...path.split("/")];
@@ -90,7 +90,7 @@ function mistakes(waiver: Waiver, at: number, nodes: readonly string[], now: Dat
   ].map((one) => ({ ...one, scope: `${id}, ${expires}` }));
 }
 
-function unused({ id, node, container }: Waiver, at: number): Problem {
+function reportUnused({ id, node, container }: Waiver, at: number): Problem {
   const where = `${node === "all" ? "all nodes" : node}${container ? `, container ${container}` : ""}`;
   const allowed = `no waiver that nothing needs (${where}), or that another one stands for already`;
   return { path: ["waivers", at, "id"], value: id, allowed };

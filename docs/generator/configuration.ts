@@ -122,11 +122,11 @@ function rows(schema: Schema, prefix = ""): string[] {
     if (path === "engine.daemon")
       return [`| \`${path}\` | daemon.json | as specified | see below |`];
     const required = (schema.required ?? []).includes(key);
-    return [row(path, value, required), ...nested(path, value)];
+    return [row(path, value, required), ...nestedRows(path, value)];
   });
 }
 
-function nested(path: string, value: Schema): string[] {
+function nestedRows(path: string, value: Schema): string[] {
   const map =
     typeof value.additionalProperties === "object" ? value.additionalProperties : undefined;
   return [

@@ -80,11 +80,11 @@ function fields(schema: Schema, deep: boolean, prefix = ""): Field[] {
     const always = (schema.required ?? []).includes(key);
     const type = value.additionalProperties ? "map" : typeOf(value);
     const own = { path, type, always, description: value.description ?? "" };
-    return deep ? [own, ...nested(path, value)] : [own];
+    return deep ? [own, ...nestedFields(path, value)] : [own];
   });
 }
 
-function nested(path: string, value: Schema): Field[] {
+function nestedFields(path: string, value: Schema): Field[] {
   return [
     ...fields(value, true, `${path}.`),
     ...(value.additionalProperties

@@ -23,7 +23,7 @@ export function labCredentials(lab: Lab): Credentials {
 /** A running lab's stack. */
 export async function openLab(lab: Lab, print: Print): Promise<Opened> {
   const stack = await openLabStack(lab);
-  const pulumi = automated(stack, (text) => {
+  const pulumi = automate(stack, (text) => {
     print(text.trimEnd());
   });
   const ssh = sharedConnection(lab.instance);
@@ -31,7 +31,7 @@ export async function openLab(lab: Lab, print: Print): Promise<Opened> {
 }
 
 /** A stack driven by the Automation API. */
-function automated(stack: Stack, print: Print): Pulumi {
+function automate(stack: Stack, print: Print): Pulumi {
   return {
     configuration: async () => interpret(await stack.getAllConfig()),
     hostKeys: async () => {

@@ -33,7 +33,7 @@ export async function ensureImage(log: Log): Promise<GuestImage> {
     throw new Error(`DOCKER_NODE_LAB_IMAGE is "${choice}": it can be "ubuntu" or "debian"`);
   }
   const checksum = choice === "debian" ? undefined : await ubuntuChecksum();
-  if (checksum) return downloaded(checksum, log);
+  if (checksum) return downloadImage(checksum, log);
   if (choice !== "ubuntu") return built(log);
   throw new Error(`no checksum of ${UBUNTU_FILE} at ${ubuntuUrl()}`);
 }
@@ -54,7 +54,7 @@ async function ubuntuChecksum(): Promise<string | undefined> {
   }
 }
 
-async function downloaded(sha256: string, log: Log): Promise<GuestImage> {
+async function downloadImage(sha256: string, log: Log): Promise<GuestImage> {
   const dir = cacheDir("image", `ubuntu-${sha256.slice(0, 20)}`);
   await buildOnce(dir, async (into) => {
     log("downloading Ubuntu's cloud image (about 600 MB, cached afterwards)");

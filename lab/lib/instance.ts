@@ -61,7 +61,7 @@ export function declare({ stateDir }: Instance, override: Record<string, unknown
 }
 
 /** What `declare` was told; nothing by default. */
-export function declared({ stateDir }: Instance): Record<string, unknown> {
+export function readDeclared({ stateDir }: Instance): Record<string, unknown> {
   const file = path.join(stateDir, "override.json");
   if (!fs.existsSync(file)) return {};
   return JSON.parse(fs.readFileSync(file, "utf8")) as Record<string, unknown>;

@@ -40,7 +40,7 @@ function firstEphemeral(): number {
 }
 
 /** Ports that were given to labs of this folder, whether anybody listens there yet or not. */
-function reserved(stateDir: string): Set<number> {
+function readReserved(stateDir: string): Set<number> {
   const folder = path.dirname(stateDir);
   const labs = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
   const files = labs.flatMap((lab) =>
@@ -72,7 +72,7 @@ function contentOf(file: string): string {
  */
 async function freePort(stateDir: string): Promise<number | undefined> {
   const end = firstEphemeral();
-  const taken = reserved(stateDir);
+  const taken = readReserved(stateDir);
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = randomInt(Math.min(10_000, end - 1), end);
     if (!taken.has(port) && (await tryPort(port)) !== undefined) return port;

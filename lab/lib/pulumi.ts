@@ -99,7 +99,7 @@ function assemble(home: string, cli: string, plugins: Record<PluginName, Source>
 }
 
 /** The plugin as it lies in the assembled home. */
-function placed(home: string, name: PluginName, source: Source): Plugin {
+function placePlugin(home: string, name: PluginName, source: Source): Plugin {
   const { version, origin } = source;
   const file = path.join(home, "plugins", `resource-${name}-v${version}`, program(name));
   return { version, origin, path: file };
@@ -128,9 +128,9 @@ export async function ensurePulumi(log: Log): Promise<PulumiHome> {
     version: official?.version ?? `v${pinnedPulumi()}`,
     origin: official ? "official" : "built",
     plugins: {
-      proxmoxve: placed(home, "proxmoxve", sources.proxmoxve),
-      docker: placed(home, "docker", sources.docker),
-      command: placed(home, "command", sources.command),
+      proxmoxve: placePlugin(home, "proxmoxve", sources.proxmoxve),
+      docker: placePlugin(home, "docker", sources.docker),
+      command: placePlugin(home, "command", sources.command),
     },
   };
 }

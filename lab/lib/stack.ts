@@ -13,7 +13,7 @@ import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import program from "../../index";
 import { pulumiEnv } from "./pulumi";
-import { ROOT, declared } from "./instance";
+import { ROOT, readDeclared } from "./instance";
 import type { SeededImage } from "./registry";
 import { NETWORK, PBS_PORT, type Lab } from "./services";
 
@@ -134,7 +134,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   };
   const fromFile = { nodes: file.config["docker-node:nodes"] };
   const known = { proxmox: proxmox(lab), defaults: defaults(lab) };
-  const layers = [known, fromFile, declared(lab.instance), override];
+  const layers = [known, fromFile, readDeclared(lab.instance), override];
   const config = layers.reduce<unknown>((base, over) => merge(base, over), {}) as {
     nodes: Record<string, Tree>;
   };

@@ -44,7 +44,7 @@ const pluginDir = (home: string, name: string, version: string): string =>
   path.join(home, "plugins", `resource-${name}-v${version}`);
 
 /** The plugin in the user's own Pulumi home. */
-function installed(name: string, version: string): string | undefined {
+function findInstalled(name: string, version: string): string | undefined {
   const home = process.env["PULUMI_HOME"] || path.join(os.homedir(), ".pulumi");
   const dir = pluginDir(home, name, version);
   const program = path.join(dir, `pulumi-resource-${name}`);
@@ -77,7 +77,7 @@ export async function officialPlugin(
   pulumi: string | undefined,
   log: (line: string) => void,
 ): Promise<string | undefined> {
-  const present = installed(name, version);
+  const present = findInstalled(name, version);
   if (present || !pulumi) return present;
   const marker = cacheDir("pulumi", `official-${name}-${version}.unavailable`);
   if (triedInVain(marker)) return undefined;

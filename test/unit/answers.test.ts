@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { AnswerError, parsed, parsedJson } from "../../clients/answer";
+import { AnswerError, parseAnswer, parseJson } from "../../clients/answer";
 import { ask } from "../../clients/proxmox";
 import { backupsIn } from "../../clients/proxmox-storage";
 import { readHardware } from "../../commands/import/hardware";
@@ -18,16 +18,16 @@ test("what is not read passes", async () => {
 
 test("the field is named, the first three differences are told, no map is shown", () => {
   const answer = [{ storage: 1, type: { secret: "x" }, content: null, avail: "1" }];
-  expect(() => parsed(datastores, answer, "GET /x")).toThrow(
+  expect(() => parseAnswer(datastores, answer, "GET /x")).toThrow(
     new AnswerError(
       "the answer to GET /x is not as expected: 0.storage: 1; allowed: string; 0.type: a map; allowed: string; 0.content: null; allowed: string",
     ),
   );
-  expect(() => parsed(datastores, {}, "GET /x")).toThrow(/all: a map; allowed: a list/);
+  expect(() => parseAnswer(datastores, {}, "GET /x")).toThrow(/all: a map; allowed: a list/);
 });
 
 test("text that is no JSON is not shown", () => {
-  expect(() => parsedJson(z.unknown(), "<html>secret", "GET /x")).toThrow(
+  expect(() => parseJson(z.unknown(), "<html>secret", "GET /x")).toThrow(
     new AnswerError("the answer to GET /x is not JSON"),
   );
 });

@@ -551,7 +551,7 @@ describe("npx docker-node benchmark", () => {
   });
 
   test.each([
-    [["nope"], /^node nope: can be proj-docker02$/],
+    [["nope"], /^node nope; allowed: proj-docker02$/],
     [["--script", "/nowhere.sh"], /^--script \/nowhere\.sh: no file; /],
   ])("%j: status 2", async (args, said) => {
     const { status, err, asked } = await run(args);

@@ -59,7 +59,7 @@ test.each([
   [["frobnicate"], /^error: unknown command 'frobnicate'$/],
   [["plan", "--fail-on", "much"], /^error: option .* Allowed choices are info, caution, danger\.$/],
   [["import"], /^error: missing required argument 'vmid'$/],
-  [["restore", "disk"], /^"disk": can be container, volume, platform, vm$/],
+  [["restore", "disk"], /^"disk"; allowed: container, volume, platform, vm$/],
 ])("%j: status 2, one line, and how to see the help", async (args, said) => {
   const { status, out, err } = await run(...args);
   expect([status, out]).toEqual([2, []]);

@@ -193,7 +193,7 @@ describe("a node that was changed by hand", () => {
     says("stderr", "docker-node: access: DOCKER_GROUP_MEMBERS: there is no user eve\n");
     await run({}, stateOf(first));
     expect(warnings).toEqual([
-      `${NODE}: not looked at for changes by hand: access: DOCKER_GROUP_MEMBERS: there is no user eve`,
+      `${NODE}: not checked for changes by hand: access: DOCKER_GROUP_MEMBERS: there is no user eve`,
     ]);
   });
 

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { overridden, stillIgnored } from "../../components/shared/override";
+import { applyOverride, stillIgnored } from "../../components/shared/override";
 import program from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
@@ -76,12 +76,12 @@ test("reaches the VM and both containers, and nothing else of them changes", asy
 
 test("without one the arguments are the very same", () => {
   const args = { a: 1 };
-  expect(overridden(args)).toBe(args);
+  expect(applyOverride(args)).toBe(args);
 });
 
 test("an output is taken over as it is", () => {
   const output = pulumi.output("x");
-  expect(overridden({ a: output, b: { c: output } }, { b: { d: 1 } })).toEqual({
+  expect(applyOverride({ a: output, b: { c: output } }, { b: { d: 1 } })).toEqual({
     a: output,
     b: { c: output, d: 1 },
   });

@@ -233,7 +233,7 @@ describe("an undeclared container", () => {
       const { afterwards } = await planContainer(site, "vpn", { force: true });
       expect(afterwards).toEqual([
         expect.stringContaining("docker rm vpn.before-"),
-        "web refers to the container before: npm run restore -- container proj-docker02 web --force",
+        "web refers to the replaced container by its id; recreate it: npm run restore -- container proj-docker02 web --force",
       ]);
     });
 
@@ -324,7 +324,7 @@ describe("a VM", () => {
   test("an older backup by its time; an unknown one names what there is", async () => {
     expect((await planVm(site, { wanted: older })).snapshot).toBe(volume(older));
     await expect(planVm(site, { wanted: "x" })).rejects.toThrow(
-      `can be latest, ${newest}, ${older}`,
+      `allowed: latest, ${newest}, ${older}`,
     );
     site.vmBackups = [];
     await expect(planVm(site)).rejects.toThrow("storage pbs01 has no backup of this VM");

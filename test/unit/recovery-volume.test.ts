@@ -257,7 +257,7 @@ test("when not even that works, the safety copy stays and is named", async () =>
   put("fail", "source=data,target=/to");
   const outcome = await restore();
   expect(outcome.error).toContain(
-    `state: NOT as before. This could not be taken back: put ${SAFETY} back into data`,
+    `state: NOT as before. These steps could not be undone: put ${SAFETY} back into data`,
   );
   expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
 });
@@ -299,7 +299,7 @@ test("an unknown volume and an unknown time name what there is", async () => {
     "dota: never backed up; there are backups of: data",
   );
   await expect(planVolume(site(), "data", "yesterday")).rejects.toThrow(
-    `--snapshot yesterday: can be latest, ${TAKEN}`,
+    `--snapshot yesterday; allowed: latest, ${TAKEN}`,
   );
   fs.rmSync(join(home, "archives"), { recursive: true });
   await expect(planVolume(site(), "data")).rejects.toThrow("there are backups of: nothing");

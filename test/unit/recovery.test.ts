@@ -373,7 +373,7 @@ describe("npx docker-node backups", () => {
     const show = (line: string): void => void lines.push(line);
     expect(await backups(["nope"], show, opener)).toBe(2);
     const help = "How to use it: npx docker-node backups --help";
-    expect(lines.splice(0)).toEqual(["node nope: can be proj-docker02", help]);
+    expect(lines.splice(0)).toEqual(["node nope; allowed: proj-docker02", help]);
     expect(await backups(["--what"], show, opener)).toBe(2);
     expect(lines.splice(0)).toEqual(["error: unknown option '--what'", help]);
     expect(await backups(["--help"], show, opener)).toBe(0);
@@ -423,8 +423,8 @@ describe("npx docker-node restore", () => {
   });
 
   test.each([
-    [[], '"": can be container, volume, platform, vm'],
-    [["disk", "n"], '"disk": can be'],
+    [[], '""; allowed: container, volume, platform, vm'],
+    [["disk", "n"], '"disk"; allowed:'],
     [["volume"], "missing required argument 'node'"],
     [["volume", "n"], "missing required argument 'name'"],
     [["vm", "n", "x"], "too many arguments for 'vm'. Expected 1 argument but got 2"],
@@ -797,7 +797,7 @@ describe("opening a stack", () => {
       "not sound:\n  nodes: missing",
     );
     const opened = await open({ settings });
-    expect(() => opened.site("nope")).toThrow("node nope: can be proj-docker02");
+    expect(() => opened.site("nope")).toThrow("node nope; allowed: proj-docker02");
     expect(opened.redact("x a-long-secret y")).toBe("x [secret] y");
   });
 

@@ -438,8 +438,8 @@ describe("npx docker-node validate", () => {
   });
 
   test.each([
-    [["--only", "speed"], /^row speed: can be docker, container, /],
-    [["nope"], /^node nope: can be proj-docker02$/],
+    [["--only", "speed"], /^row speed; allowed: docker, container, /],
+    [["nope"], /^node nope; allowed: proj-docker02$/],
     [["--watch", "0"], /whole number of seconds/],
   ])("%j: status 2", async (args, said) => {
     const { status, err, asked } = await run(args);

@@ -1,6 +1,6 @@
 /**
- * Snapshots dated in the future. Whoever has a node can make them, since a client names the time: as many as are kept, and
- * the prune job removes the real ones for them.
+ * Snapshots dated in the future. The client chooses the time, so an attacker on a node can make them: as many as
+ * the server keeps, and the prune job then removes the real ones.
  */
 import {
   SECTIONS,
@@ -11,7 +11,7 @@ import {
 } from "../../../clients/backup-server";
 import type { Evidence, Row } from "../evidence";
 
-/** The evidence without them: they are no backups of anything that was. */
+/** The evidence without those snapshots, because they are no backups. */
 export function withoutAhead(evidence: Evidence, now: Date): Evidence {
   const past = (snapshots: readonly Snapshot[]): Snapshot[] =>
     snapshots.filter((one) => !isAhead(one, now));

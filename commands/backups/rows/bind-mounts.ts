@@ -1,4 +1,4 @@
-/** Bind mounts, which no backup takes unless they are part of something else. */
+/** Bind mounts. No backup covers one unless it lies within something else that is backed up. */
 import { nameOf, type Mount } from "../../site/inventory";
 import type { Evidence, Row } from "../evidence";
 

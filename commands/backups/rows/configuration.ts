@@ -1,9 +1,9 @@
 /** The node's configuration, one item. */
 import type { Evidence, Row } from "../evidence";
-import { RPO, judged } from "../judgement";
+import { RPO, judge } from "../judgement";
 
 export function configurationRow({ inventory, snapshots }: Evidence, now: Date): Row {
   const [newest] = snapshots.configuration;
-  const judgement = judged(newest, RPO.configuration, now, inventory, "configuration");
+  const judgement = judge(newest, RPO.configuration, now, inventory, "configuration");
   return { kind: "configuration", item: "configuration", usedBy: [], ...judgement };
 }

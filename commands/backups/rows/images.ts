@@ -1,7 +1,7 @@
 /** Images that containers were made from. */
 import { nameOf, type Container, type Inventory } from "../../site/inventory";
 import type { Evidence, Row } from "../evidence";
-import { RPO, judged } from "../judgement";
+import { RPO, judge } from "../judgement";
 
 export function imageRows({ inventory, images }: Evidence, now: Date): Row[] {
   const users = new Map<string, Container[]>();
@@ -13,12 +13,12 @@ export function imageRows({ inventory, images }: Evidence, now: Date): Row[] {
       kind: "image",
       item: imageName(id, inventory, containers),
       usedBy: containers.map(nameOf),
-      ...judged(found, RPO.image, now, inventory, "images"),
+      ...judge(found, RPO.image, now, inventory, "images"),
     };
   });
 }
 
-/** A name people know: a tag, else what the container was made from. */
+/** A name that people know: a tag, else the reference that the container was made from. */
 function imageName(id: string, { images }: Inventory, [container]: readonly Container[]): string {
   const image = images.find(({ Id }) => Id === id);
   return image?.RepoTags?.[0] ?? image?.RepoDigests?.[0] ?? container?.Config.Image ?? id;

@@ -2,7 +2,7 @@
 import { pathOf } from "../../../clients/backup-server";
 import { nameOf, ownersOf, type Volume } from "../../site/inventory";
 import type { Evidence, Row } from "../evidence";
-import { RPO, judged } from "../judgement";
+import { RPO, judge } from "../judgement";
 
 export function volumeRows({ inventory, snapshots }: Evidence, now: Date): Row[] {
   return inventory.volumes.map((volume): Row => {
@@ -11,7 +11,7 @@ export function volumeRows({ inventory, snapshots }: Evidence, now: Date): Row[]
     const base = { kind: "volume", item, usedBy } as const;
     if (isExcluded(volume)) return { ...base, state: "excluded", detail: exclusion(volume) };
     const newest = snapshots.volumes.find(({ id }) => id === item);
-    return { ...base, ...judged(newest, RPO.volume, now, inventory, `volume/${item}`) };
+    return { ...base, ...judge(newest, RPO.volume, now, inventory, `volume/${item}`) };
   });
 }
 
@@ -25,7 +25,7 @@ function exclusion({ Labels }: Volume): string {
   return origin ? `made by a recovery of ${origin}` : `label ${EXCLUDED}=false`;
 }
 
-/** What a person might look for after a loss. */
+/** Volumes that a person might look for after a loss. */
 export function goneRows({ inventory, snapshots }: Evidence): Row[] {
   const here = new Set(inventory.volumes.map(({ Name }) => Name));
   const newest = new Map([...snapshots.volumes].reverse().map((one) => [one.id, one]));

@@ -1,4 +1,4 @@
-/** A forge's REST API, as far as the scripts beside need it. */
+/** The REST API of GitHub or GitLab, as far as the scripts beside this file need it. */
 
 export interface Api {
   /** One request; undefined for an answer without content, or for a 404 to a DELETE. */
@@ -32,14 +32,14 @@ export function api(base: string, headers: Record<string, string>): Api {
   return { call, list };
 }
 
-/** A variable the CI system sets. */
-export function required(name: string): string {
+/** Reads a variable that the CI system sets. */
+export function readVariable(name: string): string {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set`);
   return value;
 }
 
-/** Runs a script to its end: what it returns is its exit status. */
+/** Runs a script to its end. Its result becomes the exit status. */
 export function run(main: () => Promise<number>): void {
   main().then(
     (code) => {

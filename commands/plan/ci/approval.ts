@@ -1,12 +1,12 @@
 /** `tsx commands/plan/ci/approval.ts`: labels the pull request by its plans, and fails while a person has to approve. */
-import { required, run } from "./api";
+import { readVariable, run } from "./api";
 import { approve, github } from "./github";
 
 run(async () => {
-  const planned = required("PLAN_RESULT");
+  const planned = readVariable("PLAN_RESULT");
   if (planned !== "success" && planned !== "skipped") throw new Error(`planning: ${planned}`);
-  const stacks = JSON.parse(required("STACKS")) as string[];
-  const reason = await approve(github(), Number(required("PULL_REQUEST")), stacks);
+  const stacks = JSON.parse(readVariable("STACKS")) as string[];
+  const reason = await approve(github(), Number(readVariable("PULL_REQUEST")), stacks);
   process.stdout.write(`${reason ?? "nothing stands against merging"}\n`);
   return reason === undefined ? 0 : 1;
 });

@@ -1,5 +1,5 @@
 /** GitHub: one comment per stack on a pull request, its labels, the approval, one issue for drift. */
-import { api, required, type Api } from "./api";
+import { api, readVariable, type Api } from "./api";
 import { APPROVED, labelsFor, noteOf, readMarker, type Marker, type Written } from "./note";
 
 interface Comment {
@@ -13,20 +13,20 @@ interface LabelEvent {
   readonly actor?: { readonly type: string };
 }
 
-/** Whose comments count: a marker in anybody else's is a forgery. */
+/** The author whose comments count. A marker in a comment of anybody else is a forgery. */
 const BOT = "github-actions[bot]";
 
 /** The repository of the workflow, with the job's own token. */
 export function github(): Api {
   const base = process.env.GITHUB_API_URL ?? "https://api.github.com";
-  return api(`${base}/repos/${required("GITHUB_REPOSITORY")}`, {
+  return api(`${base}/repos/${readVariable("GITHUB_REPOSITORY")}`, {
     accept: "application/vnd.github+json",
-    authorization: `Bearer ${required("GITHUB_TOKEN")}`,
+    authorization: `Bearer ${readVariable("GITHUB_TOKEN")}`,
     "x-github-api-version": "2022-11-28",
   });
 }
 
-/** Puts a stack's plan into its comment. An approval of other dangers than these does not hold any more. */
+/** Puts a stack's plan into its comment. An approval that was given for other dangers no longer holds. */
 export async function comment(forge: Api, pull: number, written: Written): Promise<void> {
   const body = noteOf(written);
   const now = readMarker(body);
@@ -71,7 +71,7 @@ async function planComments(forge: Api, pull: number): Promise<{ id: number; mar
   });
 }
 
-/** Who added the label last? A workflow may not approve itself. */
+/** Whether a person added the label last. A workflow may not approve itself. */
 async function byPerson(forge: Api, pull: number): Promise<boolean> {
   const events = await forge.list<LabelEvent>(`/issues/${pull}/events`);
   const added = events.filter(

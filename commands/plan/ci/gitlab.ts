@@ -3,7 +3,7 @@
  * labels it, and fails while a person has to approve.
  */
 import { join } from "node:path";
-import { api, required, run, type Api } from "./api";
+import { api, readVariable, run, type Api } from "./api";
 import { APPROVED, labelsFor, noteOf, readMarker, readPlan, type Marker } from "./note";
 
 interface Note {
@@ -71,17 +71,17 @@ export async function driftIssue(forge: Api, report: string): Promise<void> {
 
 /** The pipeline's project, below it `path`, with the token of a project bot (scope `api`). */
 export function projectApi(path = ""): Api {
-  const project = encodeURIComponent(required("CI_PROJECT_PATH"));
+  const project = encodeURIComponent(readVariable("CI_PROJECT_PATH"));
   return gitlab(`/projects/${project}${path}`);
 }
 
 const gitlab = (path: string): Api =>
-  api(`${required("CI_API_V4_URL")}${path}`, { "private-token": required("GITLAB_TOKEN") });
+  api(`${readVariable("CI_API_V4_URL")}${path}`, { "private-token": readVariable("GITLAB_TOKEN") });
 
 async function main(): Promise<number> {
-  const request = projectApi(`/merge_requests/${required("CI_MERGE_REQUEST_IID")}`);
+  const request = projectApi(`/merge_requests/${readVariable("CI_MERGE_REQUEST_IID")}`);
   const { id } = await gitlab("").call<{ id: number }>("GET", "/user");
-  const stacks = JSON.parse(required("STACKS")) as string[];
+  const stacks = JSON.parse(readVariable("STACKS")) as string[];
   const folders = stacks.map((stack) => join(process.argv[2] ?? ".", stack));
   const { markers, same } = await notes(request, id, folders);
   if (await label(request, markers, same)) return 0;

@@ -32,7 +32,7 @@ export function readPlan(folder: string): Written {
   return { json: JSON.parse(text("plan.json")) as PlanJson, markdown: text("plan.md") };
 }
 
-/** What there is to remember of a plan. */
+/** What the next run needs to know of a plan. */
 export function markerOf({ stack, risks }: PlanJson): Marker {
   const dangers = risks.filter(({ severity }) => severity === "danger");
   const digest = createHash("sha256").update(JSON.stringify(dangers)).digest("hex").slice(0, 16);

@@ -43,7 +43,7 @@ export const MACHINE_RULES: readonly Rule[] = [
     label: "shrinks-disk",
     severity: "danger",
     explanation: "A disk would get smaller: Proxmox VE refuses it, in the middle of the update.",
-    applies: (change: Change): Details => resized(change, (size, was) => size < was),
+    applies: (change: Change): Details => findResized(change, (size, was) => size < was),
   },
   {
     label: "lifts-protection",
@@ -69,12 +69,12 @@ export const MACHINE_RULES: readonly Rule[] = [
     label: "grows-disk",
     severity: "info",
     explanation: "A disk grows in place, while containers run; it cannot shrink again.",
-    applies: (change: Change): Details => resized(change, (size, was) => size > was),
+    applies: (change: Change): Details => findResized(change, (size, was) => size > was),
   },
 ];
 
 /** Disks that stay and get another size. */
-function resized(
+function findResized(
   { type, action, old, new: inputs }: Change,
   differs: (size: number, was: number) => boolean,
 ): Details {

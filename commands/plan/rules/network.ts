@@ -24,7 +24,7 @@ export const FIREWALL_RULES: readonly Rule[] = [
     ...OPENS,
     applies: (change: Change): Details =>
       change.type === RULES && change.action !== "delete" && change.action !== "import"
-        ? uncovered(openings(change.new), openings(change.old))
+        ? findUncovered(openings(change.new), openings(change.old))
         : undefined,
   },
   {
@@ -33,7 +33,7 @@ export const FIREWALL_RULES: readonly Rule[] = [
     explanation: "The node cannot be reached any more where it could before.",
     applies: (change: Change): Details =>
       change.type === RULES && change.action === "update"
-        ? uncovered(openings(change.old), openings(change.new))
+        ? findUncovered(openings(change.old), openings(change.new))
         : undefined,
   },
   {
@@ -42,7 +42,7 @@ export const FIREWALL_RULES: readonly Rule[] = [
     explanation: "The VM's NIC moves to another network, and is reached only there.",
     applies: ({ type, action, old, new: inputs }: Change): Details =>
       type === VM && action === "update"
-        ? moved(items(old.networkDevices), items(inputs.networkDevices))
+        ? findMoved(items(old.networkDevices), items(inputs.networkDevices))
         : undefined,
   },
   {
@@ -82,7 +82,7 @@ export const PORT_RULES: readonly Rule[] = [
     ...OPENS,
     applies: (change: Change): Details =>
       change.type === CONTAINER
-        ? added(change, (inputs) => items(inputs.ports).map(published))
+        ? findAdded(change, (inputs) => items(inputs.ports).map(showPort))
         : undefined,
   },
   {
@@ -97,7 +97,7 @@ export const PORT_RULES: readonly Rule[] = [
 ];
 
 /** What is open afterwards and was not before. */
-function added(change: Change, open: (inputs: Properties) => string[]): string[] | undefined {
+function findAdded(change: Change, open: (inputs: Properties) => string[]): string[] | undefined {
   // What is imported is open already.
   if (change.action === "delete" || change.action === "import") return undefined;
   const before = new Set(open(change.old));
@@ -111,7 +111,7 @@ const openings = ({ rules }: Properties): Item[] =>
   );
 
 /** Openings that none of the others covers, in words. */
-function uncovered(all: readonly Item[], others: readonly Item[]): Details {
+function findUncovered(all: readonly Item[], others: readonly Item[]): Details {
   const found = all.filter((one) => !others.some((other) => covers(other, one)));
   return found.length > 0 ? found.map(opening) : undefined;
 }
@@ -131,7 +131,7 @@ function covers(outer: Item, inner: Item): boolean {
 /** The provider's default; the state of an imported VM does not have it. */
 const DEFAULT_BRIDGE = "vmbr0";
 
-function moved(before: readonly Item[], after: readonly Item[]): Details {
+function findMoved(before: readonly Item[], after: readonly Item[]): Details {
   const place = ({ bridge, vlanId }: Item): string =>
     `${word(bridge, DEFAULT_BRIDGE)}, ${vlanId ? `VLAN ${word(vlanId, "")}` : "no VLAN"}`;
   const found = after.flatMap((nic, index) => {
@@ -150,7 +150,7 @@ const sshKeys = (stdin: Value | undefined): string[] =>
 
 const shortKey = (key: string): string => `${key.split(" ")[0] ?? ""} …${key.slice(-12)}`;
 
-function published({ external, internal, ip, protocol }: Item): string {
+function showPort({ external, internal, ip, protocol }: Item): string {
   return `${word(protocol, "tcp")} ${word(external ?? internal, "a free port")} on ${word(ip, "0.0.0.0")}`;
 }
 

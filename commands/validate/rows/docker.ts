@@ -1,6 +1,6 @@
 /** Rows about Docker itself: the daemon, a test container, and what is declared in it. */
 import { z } from "zod";
-import { parsed } from "../../../clients/answer";
+import { parseAnswer } from "../../../clients/answer";
 import { BACKUP_CONTAINER } from "../../../config/backups";
 import { AGENT_CONTAINER, ICC } from "../../../config/node";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
@@ -164,7 +164,7 @@ function differences(name: string, declared: NetworkConfig, found?: Network): st
 }
 
 export function judgeNetworks({ networks: declared }: NodeConfig, found: Inventory): Judgement {
-  const there = parsed(z.array(network), found.networks, "docker network inspect");
+  const there = parseAnswer(z.array(network), found.networks, "docker network inspect");
   const all = Object.entries(declared);
   const wrong = all.flatMap(([name, one]) =>
     differences(

@@ -75,7 +75,7 @@ const served = z.object({ address: z.string() });
 async function latencyAcross(subject: Subject): Promise<Latency> {
   const shared = sharedNetwork(subject);
   if (!shared)
-    throw new Error("no macvlan network is on this node and another one of the stack alike");
+    throw new Error("this node shares no macvlan network with another node of the stack");
   const { network, peer, peerNetwork } = shared;
   const file = "validation/latency";
   const { address } = await subject.script(

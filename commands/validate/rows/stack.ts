@@ -21,7 +21,7 @@ export const benchmark: Row = {
   measure: async (subject) => judgeBenchmark(await subject.benchmark()),
 };
 
-/** @throws Error when one of them could not be asked for */
+/** @throws Error when one of them did not answer */
 export function judgeBackups(rows: readonly BackupRow[]): Judgement {
   const unknown = rows.find(({ state }) => state === "unknown");
   if (unknown) throw new Error(`${unknown.kind} ${unknown.item}: ${unknown.detail ?? "unknown"}`);
@@ -39,7 +39,7 @@ export const backups: Row = {
   measure: async (subject) => judgeBackups(await subject.backups()),
 };
 
-/** @throws Error when pulumi did not get through */
+/** @throws Error when pulumi failed */
 export function judgeDrift(node: string, plan: Plan): Judgement {
   if (plan.failed) {
     const error = plan.diagnostics.find(({ severity }) => severity === "error");

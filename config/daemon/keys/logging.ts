@@ -25,7 +25,7 @@ const listenAddress = z.string().refine(
   { error: "address:port, such as 127.0.0.1:9323" },
 );
 
-/** What is told: logs of containers, dockerd's own, metrics, labels. */
+/** Keys about logs of containers, dockerd's own log, metrics and labels. */
 export const LOGGING_KEYS = {
   debug: reloads(z.boolean(), "dockerd logs more."),
   experimental: restarts(z.boolean(), "Experimental features."),

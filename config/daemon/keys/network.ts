@@ -21,7 +21,7 @@ const mark = z.string().regex(/^(0x[\da-fA-F]{1,8}|\d{1,10})(\/(0x[\da-fA-F]{1,8
 
 const docker0 = { docker0: true } as const;
 
-/** Networks of containers, and how they get out. */
+/** Keys about networks of containers, and the way out of them. */
 export const NETWORK_KEYS = {
   "allow-direct-routing": restarts(
     z.boolean(),

@@ -35,7 +35,7 @@ const builder = z.strictObject({
 
 const positive = z.int().min(1);
 
-/** Images: where they come from, how they are built. */
+/** Keys about images: where they come from, how they are built. */
 export const REGISTRY_KEYS = {
   builder: restarts(builder, "Cache of BuildKit and what builds are allowed to do."),
   "insecure-registries": reloads(

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { reloads, restarts } from "../key";
 import { absolutePath } from "../values";
 
-/** Where and how images, containers and volumes are kept. */
+/** Keys about where and how images, containers and volumes are stored. */
 export const STORAGE_KEYS = {
   "data-root": restarts(absolutePath, "Where dockerd keeps everything.", { hides: true }),
   features: reloads(

@@ -47,7 +47,7 @@ export function createPortainer(settings: Settings): { server: Server; store: St
   const { key, cert } = settings;
   const server = createServer({ key, cert }, (request, response) => {
     void answer(settings, store, request)
-      .catch(refused)
+      .catch(refuse)
       .then((it) => {
         write(response, it);
       });
@@ -55,8 +55,8 @@ export function createPortainer(settings: Settings): { server: Server; store: St
   return { server, store };
 }
 
-function refused(error: unknown): Answer {
-  if (!(error instanceof Refusal)) return refused(new Refusal(500, String(error)));
+function refuse(error: unknown): Answer {
+  if (!(error instanceof Refusal)) return refuse(new Refusal(500, String(error)));
   return { status: error.status, json: { message: error.message, details: error.details } };
 }
 
@@ -95,9 +95,9 @@ const nameIn = ({ body }: Asked): string =>
   String((JSON.parse(body.toString()) as { Name?: string }).Name);
 
 const ROUTES: Readonly<Record<string, Route>> = {
-  "POST /endpoints": (asked, _, store, agents) => created(store, agents, formOf(asked)),
+  "POST /endpoints": (asked, _, store, agents) => createEnvironment(store, agents, formOf(asked)),
   "PUT /endpoints/:id": ({ body }, id, store) =>
-    updated(store, id, JSON.parse(body.toString()) as Changes),
+    updateEnvironment(store, id, JSON.parse(body.toString()) as Changes),
   "DELETE /endpoints/:id": (_, id, store) => {
     store.removeEnvironment(id);
   },
@@ -115,11 +115,11 @@ const ROUTES: Readonly<Record<string, Route>> = {
 
 async function route({ agents }: Settings, store: Store, asked: Asked): Promise<Answer> {
   const { method, path, query } = asked;
-  if (`${method} ${path}` === "GET /endpoints") return listed(store, query);
+  if (`${method} ${path}` === "GET /endpoints") return listEnvironments(store, query);
   const [, number = "", rest] = /^\/\w+\/(\d+)(?:\/docker(\/.*))?$/.exec(path) ?? [];
   const id = Number(number);
   if (method === "GET" && rest)
-    return { text: await proxied(store.environment(id), agents, rest, query) };
+    return { text: await proxy(store.environment(id), agents, rest, query) };
   const answers = ROUTES[`${method} ${path.replace(/\/\d+$/, "/:id")}`];
   if (!answers) throw new Refusal(404, "the stand-in has no such path", `${method} ${path}`);
   const json = await answers(asked, id, store, agents);
@@ -127,7 +127,7 @@ async function route({ agents }: Settings, store: Store, asked: Asked): Promise<
 }
 
 /** `start` counts from 1, and 0 is 1 too; no `limit` is all (endpoint_list.go). */
-function listed({ environments }: Store, query: URLSearchParams): Answer {
+function listEnvironments({ environments }: Store, query: URLSearchParams): Answer {
   const from = Math.max(Number(query.get("start") ?? 0) - 1, 0);
   const limit = Number(query.get("limit") ?? 0) || environments.length;
   const total = String(environments.length);
@@ -149,7 +149,7 @@ function formOf({ type, body }: Asked): Map<string, string> {
 const invalid = (details: string): Refusal => new Refusal(400, "Invalid request payload", details);
 
 /** As endpoint_create.go: without TLS an agent is stored as a plain Docker, and TLS that verifies wants files. */
-async function created(
+async function createEnvironment(
   store: Store,
   agents: Agents,
   form: ReadonlyMap<string, string>,
@@ -186,7 +186,11 @@ interface Changes {
   readonly TagIDs?: number[] | null;
 }
 
-function updated(store: Store, id: number, { Name, URL, GroupID, TagIDs }: Changes): Environment {
+function updateEnvironment(
+  store: Store,
+  id: number,
+  { Name, URL, GroupID, TagIDs }: Changes,
+): Environment {
   const found = store.environment(id);
   if (Name) store.refuseName(Name, id);
   store.requireLabels(GroupID ?? found.GroupId, TagIDs ?? found.TagIds);
@@ -199,7 +203,7 @@ function updated(store: Store, id: number, { Name, URL, GroupID, TagIDs }: Chang
 }
 
 /** `/endpoints/<id>/docker/…` is Docker's API, through the agent. */
-function proxied(
+function proxy(
   { URL: url }: Environment,
   agents: Agents,
   path: string,
