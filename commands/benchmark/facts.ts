@@ -1,6 +1,6 @@
 /** What a node says of itself, for the benchmark's checks: node/benchmark/facts.sh. */
 import { z } from "zod";
-import { parsedJson } from "../../clients/answer";
+import { parseJson } from "../../clients/answer";
 import type { NodeShell } from "../../clients/ssh";
 
 const texts = z.array(z.string());
@@ -99,7 +99,7 @@ export type BenchContainer = Facts["containers"][number];
 /** Asks a node. @throws CommandFailed or AnswerError with the reason */
 export async function readFacts(shell: NodeShell): Promise<Facts> {
   const answer = await shell.script("benchmark/facts", { LIMIT: 120 });
-  return parsedJson(facts, answer, "benchmark/facts.sh");
+  return parseJson(facts, answer, "benchmark/facts.sh");
 }
 
 /** A setting of dockerd, from its command line or daemon.json; dockerd refuses to have one in both. */

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from "node:path";
 import { statSync } from "node:fs";
 import { z } from "zod";
-import { parsedJson } from "../../clients/answer";
+import { parseJson } from "../../clients/answer";
 import type { NodeShell } from "../../clients/ssh";
 import { UsageError } from "../command";
 import type { Judged } from "./judge";
@@ -43,7 +43,7 @@ export async function runOfficial(shell: NodeShell, script: string): Promise<Jud
 
 /** What the script wrote. Its INFO and NOTE are for a person. */
 export function judgedBy(text: string): Judged[] {
-  const { tests } = parsedJson(report, text, "docker-bench-security");
+  const { tests } = parseJson(report, text, "docker-bench-security");
   return tests.flatMap(({ results }) => results).map(judgedResult);
 }
 
