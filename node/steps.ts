@@ -94,6 +94,7 @@ export function installStep(node: NodeConfig): Script {
     PACKAGE_SOURCE: engine.source,
     VERSION: engine.version,
     DOCKER_MIRROR: engine.mirror,
+    REPOSITORY_KEY_FINGERPRINT: engine.mirrorKey,
     DISTRIBUTION_MIRROR: engine.distributionMirror,
   };
   return changing(node, "install", variables, APT_SECONDS);

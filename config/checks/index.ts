@@ -9,6 +9,7 @@ import { checkLanNetworks } from "./lan";
 import { checkDisks, checkImage } from "./machine";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
+import { checkMirrorKey } from "./packages";
 import type { Check, Report } from "./report";
 import { checkContainerNetworks } from "./subnets";
 
@@ -23,6 +24,7 @@ const CHECKS: readonly Check[] = [
   checkAddresses,
   checkDisks,
   checkImage,
+  checkMirrorKey,
   checkFirewall,
   ...DAEMON_CHECKS,
   checkContainerNetworks,

@@ -16,6 +16,13 @@ export const dockerSchema = z.strictObject({
     })
     .describe('Release, or its leading numbers: "29.10.0", "29.10". Packages are held at it.'),
   mirror: httpUrl().optional().describe("Base URL of a mirror of Docker's repository."),
+  mirrorKey: z
+    .string()
+    .regex(/^[0-9A-F]{40}$/, {
+      error: "the 40 digits, 0-9 and A-F, of a fingerprint, as `gpg --show-keys` prints them",
+    })
+    .optional()
+    .describe("Fingerprint of the key of a mirror that signs by itself. Docker's unless said."),
   distributionMirror: httpUrl()
     .optional()
     .describe("Base URL of a mirror of the distribution's archive."),

@@ -350,6 +350,8 @@ describe("texts for other syntaxes", () => {
     ["network.address", { network: { address: "10.25.20.24/024" } }, "an IPv4 address"],
     ["engine.mirror", { engine: { mirror: `${url}\nTrusted: yes` } }, "an http URL"],
     ["engine.mirror", { engine: { mirror: `${url} ${url}` } }, "an http URL"],
+    ["engine.mirrorKey", { engine: { mirror: url, mirrorKey: "9DC8 5822" } }, "the 40 digits"],
+    ["engine.mirrorKey", { engine: { mirrorKey: "A".repeat(40) } }, "nothing without engine.mir"],
     ["engine.daemon.data-root", { engine: { daemon: { "data-root": "/var/../etc" } } }, "an absol"],
     ["machine.cpu.type", { machine: { cpu: { type: "host,flags=+x" } } }, "a QEMU CPU model"],
     ["machine.tags", { machine: { tags: ["a", "a"] } }, "each tag once"],

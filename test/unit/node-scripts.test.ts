@@ -358,6 +358,15 @@ describe("install.sh", () => {
     expect(readdirSync(join(home, node("apt/sources.list.d")))).toEqual(["docker.sources"]);
   });
 
+  test("a mirror that signs by itself has a key of its own, and Docker's is not enough then", () => {
+    const DOCKER_MIRROR = "http://192.0.2.9/docker/";
+    const own = { ...official, DOCKER_MIRROR, REPOSITORY_KEY_FINGERPRINT: "B".repeat(40) };
+    refused(script("install", own), `is not exactly the key ${"B".repeat(40)}`);
+    fake("key", `pub:\nfpr:::::::::${"B".repeat(40)}:\n`);
+    done(script("install", own));
+    expect(has(node("apt/keyrings/docker.asc"))).toBe(true);
+  });
+
   test.each([
     ["a wrong key", "pub:\nfpr:::::::::AAAA:\n"],
     [
