@@ -17,7 +17,7 @@ each() { # KIND FORMAT
   local ids
   case $1 in
     container) ids=$(docker_cli ps --all --quiet --no-trunc) ;;
-    image) ids=$(docker_cli images --quiet --no-trunc | sort -u) ;;
+    image) ids=$(docker_cli image ls --all --quiet --no-trunc | sort -u) ;;
     *) ids=$(docker_cli "$1" ls --quiet) ;;
   esac
   # shellcheck disable=SC2086 # a list of ids

@@ -42,7 +42,7 @@ write_definitions() { # FOLDER
   local containers networks volumes images
   mkdir "$1"
   containers=$(docker_cli ps --all --quiet --no-trunc) && networks=$(docker_cli network ls --quiet --no-trunc) &&
-    volumes=$(docker_cli volume ls --quiet) && images=$(docker_cli image ls --quiet --no-trunc | sort -u) ||
+    volumes=$(docker_cli volume ls --quiet) && images=$(docker_cli image ls --all --quiet --no-trunc | sort -u) ||
     error "docker does not answer" || return 1
   # shellcheck disable=SC2086 # lists of ids and of names, which hold no space
   {

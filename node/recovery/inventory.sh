@@ -26,7 +26,7 @@ main() {
   root=$(docker_cli info --format '{{.DockerRootDir}}') || fail "Docker does not answer"
   containers=$(docker_cli ps --all --quiet --no-trunc)
   volumes=$(docker_cli volume ls --quiet)
-  images=$(docker_cli image ls --quiet --no-trunc | sort -u)
+  images=$(docker_cli image ls --all --quiet --no-trunc | sort -u)
   networks=$(docker_cli network ls --quiet --no-trunc)
   # By the shell's own printf: a program's argument may have 128 KiB at most (execve(2)).
   # shellcheck disable=SC2086 # lists of ids and of names, which hold no space

@@ -10,7 +10,7 @@ ours() {
   docker_cli ps --all --filter "$owned" --format 'container {{.ID}}' &&
     docker_cli volume ls --filter "$owned" --format 'volume {{.Name}}' &&
     docker_cli network ls --filter "$owned" --format 'network {{.ID}}' &&
-    docker_cli image ls --filter "$owned" --format 'image {{.ID}}'
+    docker_cli image ls --all --filter "$owned" --format 'image {{.ID}}'
 }
 
 remove_ours() {

@@ -683,6 +683,8 @@ describe("configuration", () => {
       ].sort(),
     );
     expect(json(`${tree}/definitions/containers.json`)).toHaveLength(1);
+    // One of them has no tag.
+    expect(json(`${tree}/definitions/images.json`)).toHaveLength(2);
     expect(has("state/spool/configuration")).toBe(false);
   });
 
