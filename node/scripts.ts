@@ -65,6 +65,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
     "daemon/config",
     "daemon/validate",
     "daemon/service",
+    "daemon/forwarding",
     "daemon/checks",
     "daemon/differences",
   ],

@@ -9,6 +9,7 @@ report_differences() {
     return
   fi
   if [[ -e $APPLYING ]]; then differs "$APPLYING" "" present absent; fi
+  forwarding
   rows=$(config differences "$CURRENT" <(printf %s "$DAEMON_JSON"))
   rows_differ "$CURRENT" <<<"$rows"
   if healthy; then

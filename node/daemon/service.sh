@@ -11,6 +11,7 @@ journal() { journalctl --unit docker.service --lines 20 --no-pager --output cat 
 # systemd gives docker.service three starts a minute; failed ones must not use up the start of the good file.
 restart() {
   local begun=$SECONDS left
+  forwarding
   systemctl reset-failed docker.service docker.socket 2>/dev/null || true
   timeout "$HEALTH_TIMEOUT" systemctl restart docker.service 2>/dev/null || return 1
   left=$((HEALTH_TIMEOUT - (SECONDS - begun)))

@@ -159,11 +159,6 @@ const REFUSED: [string, unknown, RegExp][] = [
     /firewall-backend: "nftables"; allowed: only with Docker 29\.0 or later/,
   ],
   [
-    "nftables without DOCKER-USER",
-    { engine: { daemon: { "firewall-backend": "nftables" } } },
-    /firewall-backend: "nftables"; allowed: iptables/,
-  ],
-  [
     "an ulimit under another name",
     { engine: { daemon: { "default-ulimits": { nofile: { Name: "nproc" } } } } },
     /nofile.Name: "nproc"; allowed: "nofile"/,
@@ -417,6 +412,11 @@ describe("accepted", () => {
       features: { "containerd-snapshotter": true },
     };
     expect(problems(waived(prodWith({ engine: { daemon } })))).toEqual([]);
+  });
+
+  test("nftables, with containers that outlive dockerd", () => {
+    const daemon = { "live-restore": true, "firewall-backend": "nftables" };
+    expect(prodProblems({ engine: { daemon } })).toEqual([]);
   });
 
   test("one disk for everything, without overlay2.size", () => {

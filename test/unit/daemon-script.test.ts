@@ -282,3 +282,58 @@ test("docker0 that stays as it was is told for every key that describes it", () 
   done(result);
   expect(result.stderr).toMatch("docker0 changes when no container runs at a start");
 });
+
+describe("nftables: what dockerd leaves to the node", () => {
+  const dropIn = node("systemd/system/docker.service.d/20-docker-node-forwarding.conf");
+  const nftables = { ...base, "firewall-backend": "nftables" };
+  const forward = "root/proc/sys/net/ipv4/ip_forward";
+
+  test("forwarding, and that nothing but Docker's is forwarded, before each start", () => {
+    running();
+    done(daemon(nftables));
+    expect(read(dropIn)).toBe(`[Service]
+ExecStartPre=/usr/sbin/sysctl --quiet net.ipv4.ip_forward=1
+ExecStartPre=-/usr/sbin/iptables --policy FORWARD ACCEPT
+ExecStartPre=-/usr/sbin/ip6tables --policy FORWARD ACCEPT
+ExecStartPre=/usr/sbin/nft 'add table inet docker-node-forward; flush table inet docker-node-forward'
+ExecStartPre=/usr/sbin/nft 'add chain inet docker-node-forward forward { type filter hook forward priority filter; policy drop; }'
+ExecStartPre=/usr/sbin/nft 'add rule inet docker-node-forward forward ct state established,related accept'
+ExecStartPre=/usr/sbin/nft 'add rule inet docker-node-forward forward meta iifkind "bridge" accept'
+ExecStartPre=/usr/sbin/nft 'add rule inet docker-node-forward forward meta oifkind "bridge" accept'
+`);
+    expect(changes()).toEqual(["systemctl daemon-reload", "systemctl restart docker"]);
+    forget();
+    done(daemon(nftables));
+    expect(changes()).toEqual([]);
+  });
+
+  test("IPv6 too where docker0 has it; all is forwarded where that is declared; nothing where forwarding is not dockerd's", () => {
+    running();
+    done(daemon({ ...nftables, ipv6: true, "ip-forward-no-drop": true }));
+    expect(read(dropIn).split("\n").slice(2, 4)).toEqual([
+      "ExecStartPre=/usr/sbin/sysctl --quiet net.ipv6.conf.default.forwarding=1",
+      "ExecStartPre=/usr/sbin/sysctl --quiet net.ipv6.conf.all.forwarding=1",
+    ]);
+    expect(read(dropIn)).not.toContain("nft");
+    done(daemon({ ...nftables, "ip-forward": false }));
+    expect(has(dropIn)).toBe(false);
+  });
+
+  test("back to iptables: dockerd turns forwarding on itself, and drops the rest", () => {
+    running(nftables);
+    write(dropIn, "[Service]\n");
+    write(forward, "1\n");
+    done(daemon(base));
+    expect(has(dropIn)).toBe(false);
+    expect(read(forward)).toBe("0\n");
+    expect(changes().at(-1)).toBe("systemctl restart docker");
+  });
+
+  test("a drop-in that is gone is a difference, and comes back without a restart", () => {
+    running(nftables);
+    expect(daemon(nftables, { MODE: "check" }).stdout).toContain("20-docker-node-forwarding.conf");
+    done(daemon(nftables));
+    expect(has(dropIn)).toBe(true);
+    expect(changes()).toEqual(["systemctl daemon-reload"]);
+  });
+});

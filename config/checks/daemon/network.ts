@@ -10,8 +10,6 @@ const prefixOf = (network: string): number => Number(network.split("/")[1]);
 
 /** What needs rules in the firewall needs dockerd to make them (verifyDaemonSettings in moby). */
 export function checkFirewall({ engine: { daemon } }: NodeConfig, report: Report): void {
-  if (daemon["live-restore"] && daemon["firewall-backend"] === "nftables")
-    report(`${PATH}/firewall-backend`, "nftables", "iptables: nftables knows no DOCKER-USER chain");
   if (daemon.icc !== false) return;
   if (daemon.iptables === false)
     report(`${PATH}/iptables`, false, "true or unset with icc false, which is made of its rules");

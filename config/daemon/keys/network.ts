@@ -49,9 +49,13 @@ export const NETWORK_KEYS = {
   dns: restarts(z.array(anyAddress), "Name servers of containers."),
   "dns-opts": restarts(z.array(resolverOption), "Options of their resolver."),
   "dns-search": restarts(z.array(domain), "Domains they search."),
-  "firewall-backend": restarts(z.enum(["iptables", "nftables"]), "Who filters.", {
-    since: "29.0",
-  }),
+  "firewall-backend": restarts(
+    z.enum(["iptables", "nftables"]),
+    "Who filters. With nftables there is no chain DOCKER-USER, and rules of your own go into tables of your own.",
+    {
+      since: "29.0",
+    },
+  ),
   "fixed-cidr": restarts(cidr("172.18.0.128/25"), "Part of docker0's network.", docker0),
   "fixed-cidr-v6": restarts(cidr6("fd00:18::/64"), "IPv6 network of docker0.", docker0),
   "host-gateway-ips": restarts(

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# What dockerd leaves to the node when it filters by nftables. Goes between service.sh and daemon.sh; CURRENT is the daemon.json in
+# force. By iptables dockerd turns forwarding on and drops what is none of its own. By nftables it does neither: with forwarding
+# off it makes no docker0 and does not start, with it on the node is a router, and what iptables was told to drop stays dropped
+# (moby, libnetwork/drivers/bridge/setup_ip_forwarding.go and internal/iptabler/cleaner.go).
+
+readonly FORWARDING="$ROOT_DIR/etc/systemd/system/docker.service.d/20-docker-node-forwarding.conf"
+
+# Before each start of dockerd, that after a boot included.
+forwarding_text() {
+  local table='inet docker-node-forward'
+  printf '[Service]\nExecStartPre=/usr/sbin/sysctl --quiet net.ipv4.ip_forward=1\n'
+  if [[ $(config get "$CURRENT" ipv6) == true ]]; then
+    printf 'ExecStartPre=/usr/sbin/sysctl --quiet net.ipv6.conf.%s.forwarding=1\n' default all
+  fi
+  printf 'ExecStartPre=-/usr/sbin/%s --policy FORWARD ACCEPT\n' iptables ip6tables
+  [[ $(config get "$CURRENT" ip-forward-no-drop) != true ]] || return 0
+  printf "ExecStartPre=/usr/sbin/nft 'add table %s; flush table %s'\n" "$table" "$table"
+  printf "ExecStartPre=/usr/sbin/nft 'add chain %s forward { type filter hook forward priority filter; policy drop; }'\n" "$table"
+  printf "ExecStartPre=/usr/sbin/nft 'add rule %s forward %s accept'\n" \
+    "$table" 'ct state established,related' "$table" 'meta iifkind "bridge"' "$table" 'meta oifkind "bridge"'
+}
+
+by_nftables() {
+  [[ $(config get "$CURRENT" firewall-backend) == nftables && $(config get "$CURRENT" ip-forward) != false ]]
+}
+
+# Goes before every start: the file in force may be the one that is gone back to.
+forwarding() {
+  local text
+  if by_nftables; then
+    text=$(forwarding_text)
+    write_if_changed "$FORWARDING" 0644 <<<"$text"
+    [[ $CHANGED == no ]] || checking || systemctl daemon-reload
+  elif [[ -e $FORWARDING ]]; then
+    put_right "$FORWARDING" "" present absent iptables_forwards
+  fi
+}
+
+# Where forwarding is on already, dockerd does not drop what is forwarded.
+iptables_forwards() {
+  rm -f "$FORWARDING"
+  systemctl daemon-reload
+  nft delete table inet docker-node-forward 2>/dev/null || true
+  printf '0\n' >"$ROOT_DIR/proc/sys/net/ipv4/ip_forward"
+}
