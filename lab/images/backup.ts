@@ -124,7 +124,9 @@ const program = (name: string, file: string): TarEntry => ({
 /** With time zones, so that a schedule is the node's own time. */
 async function buildSupercronic(directory: string): Promise<string> {
   const output = path.join(directory, "supercronic");
-  await goBuild(SUPERCRONIC, "github.com/aptible/supercronic", output, ["timetzdata"]);
+  await goBuild(SUPERCRONIC, "github.com/aptible/supercronic", output, {
+    tags: ["timetzdata"],
+  });
   return output;
 }
 

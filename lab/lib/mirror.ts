@@ -32,9 +32,10 @@ export async function answersHttp(port: number, target = "/"): Promise<boolean> 
  *
  * @param o.stateDir the instance's state: `mirror.log` is the access log
  * @param o.files directory whose files are served below `/files/`
+ * @param o.docker directory that is served below `/docker/`; may not be there
  */
 export async function startMirror(
-  o: { stateDir: string; files: string },
+  o: { stateDir: string; files: string; docker: string },
   log: Log,
 ): Promise<Service> {
   const port = await servicePort(o.stateDir, "mirror");
@@ -44,7 +45,8 @@ export async function startMirror(
   fs.mkdirSync(cache, { recursive: true });
   log(`mirror: packages from ${from.debian} and ${from["debian-security"]}`);
   const args = ["--require", require.resolve("tsx/cjs"), SCRIPT, "--port", String(port)];
-  args.push("--files", path.resolve(o.files), "--cache", cache);
+  args.push("--files", path.resolve(o.files), "--docker", path.resolve(o.docker));
+  args.push("--cache", cache);
   args.push("--debian", from.debian, "--debian-security", from["debian-security"]);
   const ready = (): Promise<boolean> => answersHttp(port);
   const { stateDir } = o;

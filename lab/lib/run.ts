@@ -21,16 +21,32 @@ export async function run(
   });
 }
 
+/** How a program differs from a plain one. */
+export interface GoOptions {
+  tags?: readonly string[];
+  /** For the linker, beside what every program gets. */
+  ldflags?: string;
+  /** With C, for what Go alone cannot do; linked statically all the same. */
+  cgo?: boolean;
+}
+
 /** Builds a static program for linux/amd64 from a Go module, the same bytes wherever it lies. */
 export async function goBuild(
   module: string,
   pkg: string,
   output: string,
-  tags: string[] = [],
+  { tags = [], ldflags = "", cgo = false }: GoOptions = {},
 ): Promise<void> {
   // The user's own Go settings must not change what comes out.
-  const env = { CGO_ENABLED: "0", GOOS: "linux", GOARCH: "amd64", GOFLAGS: "", GOWORK: "off" };
-  const flags = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid="];
+  const env = { CGO_ENABLED: cgo ? "1" : "0", GOOS: "linux", GOARCH: "amd64" };
+  const own = { ...env, GOFLAGS: "", GOWORK: "off" };
+  const linker = ["-s -w -buildid=", cgo ? "-linkmode external -extldflags -static" : "", ldflags];
+  const flags = ["-trimpath", "-buildvcs=false", `-ldflags=${linker.filter(Boolean).join(" ")}`];
   const tagged = tags.length > 0 ? [`-tags=${tags.join(",")}`] : [];
-  await run("go", ["build", ...flags, ...tagged, "-o", output, pkg], { cwd: module, env });
+  const timeoutMs = 40 * 60_000;
+  await run("go", ["build", ...flags, ...tagged, "-o", output, pkg], {
+    cwd: module,
+    env: own,
+    timeoutMs,
+  });
 }

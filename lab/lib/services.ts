@@ -1,6 +1,8 @@
 /** Everything the lab runs beside the program: image, mirror, registry, Proxmox node, pulumi. */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import type { DockerRepository } from "../docker/repository";
+import { publishDocker, publishedDocker } from "./docker";
 import { ensurePulumi, type PulumiHome } from "./pulumi";
 import { ensureImage, type GuestImage } from "./image";
 import { credentials, erase, prepare, type Credentials, type Instance } from "./instance";
@@ -51,6 +53,8 @@ export interface Lab {
   readonly pulumi: PulumiHome;
   readonly image: GuestImage;
   readonly images: SeededImages;
+  /** Docker's repository, as the mirror serves it below `/docker/`; none where no node installs from it. */
+  readonly docker: DockerRepository | undefined;
   /** Proxmox API. */
   readonly endpoint: string;
   readonly apiToken: string;
@@ -84,12 +88,14 @@ export async function buildLab(log: Log): Promise<Pick<Lab, "pulumi" | "image">>
 export async function startLab(instance: Instance, log: Log): Promise<Lab> {
   prepare(instance);
   const { pulumi, image } = await buildLab(log);
+  const docker = await publishDocker(instance, image, log);
   const keys = await credentials(instance);
   return {
     instance,
     credentials: keys,
     pulumi,
     image,
+    docker,
     ...(await startServices(instance, keys, image, log)),
   };
 }
@@ -104,7 +110,8 @@ async function startServices(
 ): Promise<Services> {
   const { stateDir } = instance;
   const files = publish(stateDir, image);
-  const mirror = await startMirror({ stateDir, files: files.directory }, log);
+  const served = { stateDir, files: files.directory, docker: publishedDocker(instance) };
+  const mirror = await startMirror(served, log);
   const registry = await startRegistry({ stateDir }, log);
   const images = await seedRegistry(registry, log);
   const pbs = await startPbs({ stateDir, credentials: keys, address: NETWORK.pbs }, log);

@@ -208,6 +208,7 @@ function defaults(lab: Lab): Tree {
     },
     engine: {
       distributionMirror: `http://${NETWORK.mirror}/debian`,
+      ...dockerMirror(lab),
       // Emulation is some ten times slower than a machine.
       healthTimeoutSeconds: 300,
       daemon: { "insecure-registries": [REGISTRY] },
@@ -216,6 +217,13 @@ function defaults(lab: Lab): Tree {
       agent: { image: pinned(lab.images.agent) },
     },
   };
+}
+
+/** Docker's repository, signed by the lab, where the lab has one. */
+function dockerMirror({ docker }: Lab): Tree {
+  if (!docker) return {};
+  const mirror = `http://${NETWORK.mirror}/docker/${docker.path}`;
+  return { mirror, mirrorKey: docker.fingerprint };
 }
 
 /** Configuration as Pulumi takes it, with the lab's secrets. */

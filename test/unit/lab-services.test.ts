@@ -89,6 +89,7 @@ async function mirrored(handler: http.RequestListener): Promise<{
     upstreams: { debian: base, "debian-security": `${base}-security` },
     cache: path.join(scratch, "cache"),
     files,
+    docker: path.join(scratch, "docker"),
     access: (line) => lines.push(line),
   });
   const port = await listen(mirror);
@@ -106,6 +107,9 @@ describe("mirror rules", () => {
     ["HEAD", `/debian/dists/trixie/main/binary-amd64/by-hash/SHA256/${"a".repeat(64)}`, "archive"],
     ["GET", "/debian/dists/trixie/main/binary-amd64/Packages.xz", "archive"],
     ["GET", "/files/guest.qcow2", "file"],
+    ["GET", "/docker/linux/debian/dists/trixie/InRelease", "docker"],
+    ["GET", "/docker/linux/debian/../../../etc/passwd", 400],
+    ["GET", "/docker/", 400],
     ["POST", DEB, 405],
     ["GET", "http://elsewhere.example/debian/pool/a.deb", 400],
     ["GET", "/debian/pool/../../etc/passwd", 400],
@@ -269,10 +273,16 @@ describe("services", () => {
   it("starts the mirror as a process of its own, finds it again and stops it", async () => {
     process.env["DOCKER_NODE_CACHE"] = path.join(scratch, "cache");
     closers.push(() => delete process.env["DOCKER_NODE_CACHE"]);
-    const o = { stateDir: path.join(scratch, "state"), files: path.join(scratch, "files") };
+    const [files, docker] = [path.join(scratch, "files"), path.join(scratch, "docker")];
+    const o = { stateDir: path.join(scratch, "state"), files, docker };
     const mirror = await startMirror(o, silent);
     fs.writeFileSync(path.join(o.files, "a"), "A");
     expect((await ask(mirror.port, "/files/a")).body).toBe("A");
+    expect((await ask(mirror.port, "/docker/linux/debian/gpg")).status).toBe(404);
+    fs.mkdirSync(path.join(scratch, "repository/linux/debian"), { recursive: true });
+    fs.writeFileSync(path.join(scratch, "repository/linux/debian/gpg"), "key");
+    fs.symlinkSync("repository", docker);
+    expect((await ask(mirror.port, "/docker/linux/debian/gpg")).body).toBe("key");
     expect(await startMirror(o, silent)).toEqual(mirror);
     await stopService(o.stateDir, "mirror");
     expect(alive(mirror.pid)).toBe(false);

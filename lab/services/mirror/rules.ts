@@ -19,13 +19,19 @@ export interface LabFile {
   name: string;
 }
 
+/** A file of the lab's copy of Docker's repository: any path below `/docker/`. */
+export interface DockerFile {
+  kind: "docker";
+  path: string;
+}
+
 export interface Refusal {
   kind: "refused";
   status: number;
   reason: string;
 }
 
-export type Route = ArchiveFile | LabFile | Refusal;
+export type Route = ArchiveFile | LabFile | DockerFile | Refusal;
 
 /** One path segment: what archive paths and file names are made of, and no dot first. */
 const SEGMENT = /^[\w+~:@-][\w.+~:@-]*$/;
@@ -57,6 +63,7 @@ export function route(method: string, target: string): Route {
   if (top === "files" && rest.length === 1) return { kind: "file", name: rest[0] as string };
   const archive = ARCHIVES.find((name) => name === top);
   const path = rest.join("/");
+  if (top === "docker" && path) return { kind: "docker", path };
   if (!archive) return refuse(404, "not in this mirror");
   if (rest[0] === "pool" && PACKAGE.test(path)) {
     return { kind: "archive", archive, path, immutable: true };

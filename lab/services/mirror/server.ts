@@ -14,6 +14,8 @@ export interface MirrorOptions {
   cache: string;
   /** The lab's own files, served below `/files/`. */
   files: string;
+  /** The lab's copy of Docker's repository, served below `/docker/`; may not be there. */
+  docker: string;
   /** Takes one line for each request. */
   access: (line: string) => void;
 }
@@ -44,7 +46,7 @@ async function serveArchive(
   }
 }
 
-/** A file of the lab: a regular one, directly in its directory. */
+/** A file of the lab: a regular one below its directory. */
 async function serveLabFile(
   directory: string,
   name: string,
@@ -85,6 +87,8 @@ export function createMirror(options: MirrorOptions): http.Server {
     if (wanted.kind === "refused") sendText(response, wanted.status, wanted.reason);
     else if (wanted.kind === "file") {
       answer = serveLabFile(options.files, wanted.name, request, response);
+    } else if (wanted.kind === "docker") {
+      answer = serveLabFile(options.docker, wanted.path, request, response);
     } else answer = serveArchive(store, wanted, request, response, note);
     answer.catch((error: unknown) => {
       fail(response, error);

@@ -1,0 +1,42 @@
+/** Docker's repository in the lab: there when a node of the lab is declared to install from it. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { parse } from "yaml";
+import { merge } from "../../config/load";
+import {
+  ensureDockerRepository,
+  repositoryPrerequisites,
+  type DockerRepository,
+} from "../docker/repository";
+import type { GuestImage } from "./image";
+import { ROOT, declared, type Instance } from "./instance";
+import { ensurePrerequisites } from "./prerequisites";
+import type { Log } from "./service";
+
+/** Where the mirror serves it from: a link, so that a mirror that runs serves what is new. */
+export const publishedDocker = ({ stateDir }: Instance): string => path.join(stateDir, "docker");
+
+/** Builds the repository if Pulumi.lab.yaml or the instance declares a node with `source: official`, and publishes it. */
+export async function publishDocker(
+  instance: Instance,
+  image: GuestImage,
+  log: Log,
+): Promise<DockerRepository | undefined> {
+  if (!wantsOfficial(instance)) return undefined;
+  await ensurePrerequisites(repositoryPrerequisites, log);
+  const repository = await ensureDockerRepository(image.os, log);
+  const link = publishedDocker(instance);
+  fs.rmSync(link, { force: true });
+  fs.symlinkSync(repository.directory, link);
+  return repository;
+}
+
+function wantsOfficial(instance: Instance): boolean {
+  const { config } = parse(fs.readFileSync(path.join(ROOT, "Pulumi.lab.yaml"), "utf8")) as {
+    config: Record<string, unknown>;
+  };
+  const layers = merge({ nodes: config["docker-node:nodes"] }, declared(instance)) as {
+    nodes: Record<string, { engine?: { source?: string } } | null>;
+  };
+  return Object.values(layers.nodes).some((node) => node?.engine?.source === "official");
+}

@@ -1,0 +1,272 @@
+/*
+ * A node with Docker 29 out of Docker's own repository, as production has it: the lab's copy of that repository holds upstream's
+ * programs. Brought up, upgraded and downgraded by one change of the configuration, its containers running on.
+ */
+import { existsSync } from "node:fs";
+import type { Stack } from "@pulumi/pulumi/automation";
+import { declare, erase, instance, prepare } from "../../lab/lib/instance";
+import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { openStack } from "../../lab/lib/stack";
+import type { NodeFacts } from "../../lab/lib/summary";
+import { Life } from "./life";
+import { Shell, Steps, log, processesWith, waitFor } from "./support";
+
+jest.setTimeout(30 * 60_000);
+
+const NODE = "proj-docker02";
+const [OLD, NEW] = ["29.8.0", "29.8.1"];
+const OFFICIAL =
+  "containerd.io docker-buildx-plugin docker-ce docker-ce-cli docker-compose-plugin".split(" ");
+const here = instance("official");
+const quiet = { onOutput: (): void => undefined };
+
+let lab: Lab;
+let stack: Stack;
+let shell: Shell;
+const life = new Life();
+const { step } = life;
+
+type Tree = Record<string, unknown>;
+
+/** The node with a release of Docker and these keys of daemon.json. */
+const docker = (version: string, daemon: Tree = {}): Tree => ({
+  nodes: { [NODE]: { engine: { source: "official", version, daemon } } },
+});
+
+async function up(override: Tree): Promise<Steps> {
+  stack = await openStack(lab, override);
+  const steps = new Steps();
+  await stack.up({ ...quiet, onEvent: steps.onEvent });
+  return steps;
+}
+
+/** Client, daemon, and each package with its version. */
+const installed = async (): Promise<string[]> => {
+  const versions = "docker version -f '{{.Client.Version}} {{.Server.Version}}'";
+  const packages = `dpkg-query -W -f '\${db:Status-Want} \${Package} \${Version}\\n' ${OFFICIAL.join(" ")}`;
+  return (await shell.root(`${versions}; ${packages}`)).split("\n");
+};
+
+const expected = (release: string): string[] => [
+  `${release} ${release}`,
+  "hold containerd.io 2.3.5-1~debian.13~trixie",
+  "hold docker-buildx-plugin 0.37.0-1~debian.13~trixie",
+  `hold docker-ce 5:${release}-1~debian.13~trixie`,
+  `hold docker-ce-cli 5:${release}-1~debian.13~trixie`,
+  "hold docker-compose-plugin 5.5.1-1~debian.13~trixie",
+];
+
+/** A container's process, and since when. */
+const identity = (name = "survivor"): Promise<string> =>
+  shell.root(`docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' ${name}`);
+
+/** Serves "hello" on a port of the node. */
+const serve = (name: string, port: number): Promise<string> =>
+  shell.root(
+    `docker run -d --init --name ${name} --restart unless-stopped -p 127.0.0.1:${port}:80 busybox:lab sh -c 'mkdir /www; echo hello >/www/index.html; exec httpd -f -h /www' >/dev/null`,
+  );
+
+const hello = (port: number): Promise<string> =>
+  shell.root(`curl -fsS --retry 5 --retry-all-errors http://127.0.0.1:${port}/`);
+
+const warnings = (): Promise<string[]> => shell.dockerInfo<string[]>(".Warnings");
+
+beforeAll(async () => {
+  await removeLab(here);
+  prepare(here);
+  declare(here, docker(OLD));
+  lab = await startLab(here, log);
+});
+
+afterAll(async () => {
+  await stopLab(here);
+  if (!life.broken) erase(here);
+  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+});
+
+describe("brought up", () => {
+  step("has Docker's own packages, at the declared release and held", async () => {
+    await up(docker(OLD));
+    const { [NODE]: node } = (await stack.outputs()).nodes?.value as NodeFacts;
+    expect(node?.engineVersion).toBe(OLD);
+    shell = new Shell(lab, NODE, node?.hostKey ?? "");
+    expect(await installed()).toEqual(expected(OLD));
+    expect(
+      await shell.root("dpkg -l docker.io containerd runc 2>/dev/null | grep ^ii || true"),
+    ).toBe("");
+  });
+
+  step("runs what daemon.json declares, and finds nothing to warn of", async () => {
+    const info = await shell.dockerInfo<Tree>();
+    expect(info).toMatchObject({
+      Driver: "overlay2",
+      DriverStatus: expect.arrayContaining([["Backing Filesystem", "xfs"]]) as unknown,
+      CgroupDriver: "systemd",
+      LiveRestoreEnabled: true,
+      FirewallBackend: { Driver: "iptables" },
+      DockerRootDir: expect.stringMatching(/^\/var\/lib\/docker\/\d+\.\d+$/) as unknown,
+      ContainerdCommit: { ID: expect.stringMatching(/./) as unknown },
+      InitBinary: "docker-init",
+      SecurityOptions: expect.arrayContaining([
+        "name=apparmor",
+        "name=userns",
+        "name=no-new-privileges",
+        "name=seccomp,profile=builtin",
+      ]) as unknown,
+    });
+    expect(await warnings()).toBeNull();
+    expect(await shell.root("dockerd --validate --config-file /etc/docker/daemon.json 2>&1")).toBe(
+      "configuration OK",
+    );
+    expect(
+      await shell.root(
+        "systemctl is-enabled docker containerd; systemctl is-active docker containerd",
+      ),
+    ).toBe("enabled\nenabled\nactive\nactive");
+    expect(await shell.root("docker buildx version; docker compose version --short")).toMatch(
+      /^github\.com\/docker\/buildx v0\.37\.0.*\n5\.5\.1$/,
+    );
+  });
+
+  step("runs the agent, the backups and a workload, with its init and its limits", async () => {
+    expect(await shell.root("docker ps --format '{{.Names}} {{.Status}}' | sort")).toMatch(
+      /^docker_node_backup Up .*\nportainer_agent Up /,
+    );
+    const { busybox } = lab.images;
+    const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
+    await shell.root(`docker pull -q ${image} >/dev/null; docker tag ${image} busybox:lab`);
+    await serve("survivor", 8080);
+    expect(await hello(8080)).toBe("hello");
+    const inside = await shell.root(
+      "docker run --rm busybox:lab sh -c 'ulimit -n; grep -E \"^(NoNewPrivs|Seccomp):\" /proc/self/status; cat /proc/self/attr/current'",
+    );
+    expect(inside).toMatch(/^65536\nNoNewPrivs:\s+1\nSeccomp:\s+2\ndocker-default \(enforce\)/);
+  });
+
+  step("a second up and a refresh change nothing", async () => {
+    const steps = new Steps();
+    await stack.up({ ...quiet, onEvent: steps.onEvent });
+    expect(steps.diffs).toEqual([]);
+    await stack.refresh({ ...quiet, expectNoChanges: true });
+  });
+});
+
+describe("another release, by one change of the configuration", () => {
+  step("is installed while containers run on", async () => {
+    const before = await identity();
+    const steps = await up(docker(NEW));
+    expect(steps.with("update")).toEqual([`${NODE}-install`]);
+    expect(await installed()).toEqual(expected(NEW));
+    expect(await identity()).toBe(before);
+    expect(await shell.root("docker exec survivor echo alive")).toBe("alive");
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+
+  step("and so is the one before, the way back", async () => {
+    const before = await identity();
+    await up(docker(OLD));
+    expect(await installed()).toEqual(expected(OLD));
+    expect(await identity()).toBe(before);
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+
+  step("one that is not to be had is refused, with what there is", async () => {
+    await expect(up(docker("29.9"))).rejects.toThrow(
+      /no version of docker-ce satisfies '29\.9'[^]*available: 5:29\.8\.1-1~debian\.13~trixie, 5:29\.8\.0/,
+    );
+    expect(await installed()).toEqual(expected(OLD));
+  });
+});
+
+describe("what came with Docker 29", () => {
+  step("the oldest API a client may speak", async () => {
+    const steps = await up(docker(NEW, { "min-api-version": "1.50" }));
+    expect(steps.with("update")).toEqual([`${NODE}-daemon`, `${NODE}-install`]);
+    const asked = (version: string): Promise<string> =>
+      shell.root(
+        `curl -s -o /dev/null -w '%{http_code}' --unix-socket /run/docker.sock http://docker/v${version}/info`,
+      );
+    expect([await asked("1.49"), await asked("1.50")]).toEqual(["400", "200"]);
+  });
+
+  step("nftables filters, and ports are reached as before", async () => {
+    const before = await identity();
+    await up(docker(NEW, { "firewall-backend": "nftables" }));
+    expect(await shell.dockerInfo(".FirewallBackend.Driver")).toBe("nftables");
+    expect(await shell.root("nft list tables | grep -c docker-bridges")).not.toBe("0");
+    expect(await identity()).toBe(before);
+    await serve("fresh", 8081);
+    expect(await hello(8081)).toBe("hello");
+    await shell.root("docker rm -f fresh >/dev/null");
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+
+  step("and after a boot, with nothing but Docker's forwarded", async () => {
+    const boot = await shell.root("cat /proc/sys/kernel/random/boot_id");
+    await shell.root("systemd-run --on-active=1 systemctl reboot 2>/dev/null");
+    await waitFor(
+      async () =>
+        (await shell.root("cat /proc/sys/kernel/random/boot_id")) !== boot &&
+        (await shell.root("docker inspect -f '{{.State.Running}}' survivor portainer_agent")) ===
+          "true\ntrue",
+    );
+    expect(await shell.root("cat /proc/sys/net/ipv4/ip_forward")).toBe("1");
+    expect(await shell.root("nft list chain inet docker-node-forward forward")).toMatch(
+      /policy drop;[^]*iifkind "bridge" accept/,
+    );
+    expect(await hello(8080)).toBe("hello");
+  });
+
+  step("back to iptables, which drops by itself", async () => {
+    await up(docker(NEW));
+    expect(await shell.dockerInfo(".FirewallBackend.Driver")).toBe("iptables");
+    expect(
+      await shell.root("iptables -S FORWARD | head -1; cat /proc/sys/net/ipv4/ip_forward"),
+    ).toBe("-P FORWARD DROP\n1");
+    expect(await shell.root("nft list tables")).not.toContain("docker-node-forward");
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+});
+
+describe("the containerd image store, Docker 29's own default", () => {
+  const store = {
+    nodes: {
+      [NODE]: {
+        engine: {
+          source: "official",
+          version: NEW,
+          daemon: { "userns-remap": null, "storage-driver": null, "storage-opts": null },
+        },
+      },
+    },
+  };
+
+  step("hides what there is, and is refused for it", async () => {
+    await expect(up(store)).rejects.toThrow(/this would hide \d+ containers/);
+    expect(await shell.dockerInfo(".Driver")).toBe("overlay2");
+    await up(docker(NEW));
+  });
+
+  step("is there when that is confirmed, and all that is declared is made anew", async () => {
+    const { engine } = store.nodes[NODE] ?? {};
+    const confirmed = { nodes: { [NODE]: { engine: { ...engine, confirm: "hide-existing" } } } };
+    await up(confirmed);
+    await stack.up({ ...quiet, refresh: true });
+    expect(await shell.dockerInfo(".Driver")).toBe("overlayfs");
+    expect(await shell.dockerInfo(".DriverStatus")).toContainEqual([
+      "driver-type",
+      "io.containerd.snapshotter.v1",
+    ]);
+    expect(await shell.root("docker ps --format '{{.Names}}' | sort")).toBe(
+      "docker_node_backup\nportainer_agent",
+    );
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+});
+
+step("destroy leaves no machine and no process", async () => {
+  await stack.destroy(quiet);
+  await removeLab(here);
+  expect(existsSync(here.stateDir)).toBe(false);
+  expect(processesWith(here.stateDir)).toEqual([]);
+});
