@@ -73,6 +73,11 @@ describe("what dockerd would die on is refused (K5)", () => {
   const path = "/etc/docker/seccomp.json";
   test.each<[string, Tree, string, string?]>([
     [
+      "an API that no dockerd speaks any more",
+      { "min-api-version": "1.23" },
+      'min-api-version: "1.23"; allowed: a version of the API from 1.24 on',
+    ],
+    [
       "an unknown runtime",
       { "default-runtime": "nvidia" },
       'default-runtime: "nvidia"; allowed: runc, as runtimes has them',

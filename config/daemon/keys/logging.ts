@@ -42,8 +42,10 @@ export const LOGGING_KEYS = {
   "log-opts": restarts(stringMap, "Options of the log driver; values are text, numbers too."),
   "metrics-addr": restarts(listenAddress, "Where Prometheus reads dockerd's metrics."),
   "min-api-version": restarts(
-    z.string().regex(/^1\.\d{2}$/, { error: "a version of the API, such as 1.41" }),
-    "Oldest version of the API that a client may speak.",
+    z.string().regex(/^1\.(2[4-9]|[3-9]\d)$/, {
+      error: "a version of the API from 1.24 on, such as 1.41",
+    }),
+    "Oldest version of the API that a client may speak; what the Portainer agent and the backup container speak has to be as new.",
     { since: "29.0" },
   ),
   "raw-logs": restarts(z.boolean(), "dockerd's own log without colours."),
