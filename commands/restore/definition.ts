@@ -33,25 +33,34 @@ export function creationOf(
     .filter(([name]) => !isBuiltIn(name))
     .map(([network, attachment]) => ({ network, endpoint: endpointOf(attachment, short) }));
   const first = endpoints.find(({ network }) => network === host["NetworkMode"]);
+  const endpoint = { ...first?.endpoint, ...macAddressOf(container) };
+  const mode = String(host["NetworkMode"]);
   return {
     body: {
       ...configOf(container, short),
       Image: image,
       HostConfig: host,
-      ...(first
-        ? { NetworkingConfig: { EndpointsConfig: { [first.network]: first.endpoint } } }
+      ...(Object.keys(endpoint).length > 0 || first
+        ? { NetworkingConfig: { EndpointsConfig: { [mode]: endpoint } } }
         : {}),
     },
     joins: endpoints.filter((one) => one !== first),
   };
 }
 
+/** An address that was chosen: Docker 29 takes it as its network's alone (API 1.52), older ones since 25 too. */
+function macAddressOf({ Config, HostConfig }: Container): Fields {
+  const { MacAddress } = Config as { MacAddress?: string };
+  return MacAddress && !isShared(HostConfig) ? { MacAddress } : {};
+}
+
 /** Ports and an address of its own are the network's, which may be another container's (moby, runconfig: they conflict). */
 function configOf({ Config, HostConfig }: Container, short: string): Fields {
-  const { Hostname, ...config } = Config as Fields & { Hostname?: string };
+  const { Hostname, ...all } = Config as Fields & { Hostname?: string };
+  const config = without(all, ["MacAddress"]);
   const own = Hostname !== undefined && Hostname !== "" && Hostname !== short;
   const kept = { ...config, ...(own && !isShared(HostConfig) ? { Hostname } : {}) };
-  return sharesNetwork(HostConfig) ? without(kept, ["ExposedPorts", "MacAddress"]) : kept;
+  return sharesNetwork(HostConfig) ? without(kept, ["ExposedPorts"]) : kept;
 }
 
 /** `VolumesFrom` is in `Mounts` already, whether that container still exists or not. */

@@ -95,7 +95,7 @@ halt() { # NAMES
   # shellcheck disable=SC2086 # lists of names
   write_if_changed "$journal" 0600 <<<"$(printf '%s\n' $all $1 | sort -u | xargs)"
   # shellcheck disable=SC2086
-  DOCKER_TIMEOUT=600 docker_cli stop --time 120 $1 >/dev/null
+  DOCKER_TIMEOUT=600 docker_cli stop -t 120 $1 >/dev/null
 }
 
 start() {

@@ -116,7 +116,7 @@ test("over live data: what was there is kept, and who uses it is stopped and sta
   expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
   expect(volumes()).toEqual(["data", SAFETY]);
   const stops = calls().filter((line) => line.startsWith("stop"));
-  expect(stops).toEqual(["stop --time 120 docker_node_backup", "stop --time 120 web"]);
+  expect(stops).toEqual(["stop -t 120 docker_node_backup", "stop -t 120 web"]);
   expect(["web", "other", "docker_node_backup"].map(state)).toEqual([
     "running data",
     "running elsewhere",

@@ -553,6 +553,24 @@ describe("definitions", () => {
     });
   });
 
+  test("a MAC address that was chosen goes with the network: Docker 29 refuses it elsewhere", () => {
+    const MacAddress = "02:42:ac:11:00:02";
+    const Config = { Image: "i", MacAddress };
+    const own = { Config, HostConfig: { NetworkMode: "front" } };
+    const NetworkSettings = { Networks: { front: { IPAMConfig: { IPv4Address: "172.19.0.9" } } } };
+    const { body } = creationOf(container("web", { ...own, NetworkSettings }));
+    expect(body).not.toHaveProperty("MacAddress");
+    expect(body["NetworkingConfig"]).toEqual({
+      EndpointsConfig: { front: { IPAMConfig: { IPv4Address: "172.19.0.9" }, MacAddress } },
+    });
+    const stock = { Config, HostConfig: { NetworkMode: "bridge" } };
+    expect(creationOf(container("web", stock)).body["NetworkingConfig"]).toEqual({
+      EndpointsConfig: { bridge: { MacAddress } },
+    });
+    const host = { Config, HostConfig: { NetworkMode: "host" } };
+    expect(creationOf(container("web", host)).body).not.toHaveProperty("NetworkingConfig");
+  });
+
   test("other containers and networks are meant by name: their ids are others by then", () => {
     const id = `container:${vpn.Id}`;
     expect(hostOf({ IpcMode: id, PidMode: id, Cgroup: id })).toMatchObject({
