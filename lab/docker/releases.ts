@@ -48,6 +48,9 @@ const COMPOSE = "github.com/docker/compose/v5";
 /** As Docker's own programs say of themselves; the module's version stands for the commit. */
 const PLATFORM = { PlatformName: "Docker Engine - Community" };
 
+/** What containerd and buildx say of themselves. */
+const told = (Version: string): Record<string, string> => ({ Version, Revision: Version });
+
 function dockerd(release: Release): Programs {
   const module = `dockerd-${release}`;
   const GitCommit = `v${pinned(module, MOBY)}`;
@@ -81,7 +84,7 @@ const containerd = (): Programs => ({
   ),
   options: {
     tags: ["urfave_cli_no_docs", "osusergo", "netgo", "static_build"],
-    ldflags: set(`${CONTAINERD}/version`, { Version: `v${pinned("containerd", CONTAINERD)}` }),
+    ldflags: set(`${CONTAINERD}/version`, told(`v${pinned("containerd", CONTAINERD)}`)),
   },
 });
 
@@ -89,14 +92,18 @@ const containerd = (): Programs => ({
 const runc = (): Programs => ({
   module: "runc",
   programs: { runc: RUNC },
-  options: { cgo: true, tags: ["seccomp", "urfave_cli_no_docs", "netgo", "osusergo"] },
+  options: {
+    cgo: true,
+    tags: ["seccomp", "urfave_cli_no_docs", "netgo", "osusergo"],
+    ldflags: set("main", { gitCommit: `v${pinned("runc", RUNC)}` }),
+  },
 });
 
 const buildx = (): Programs => ({
   module: "buildx",
   programs: { "docker-buildx": `${BUILDX}/cmd/buildx` },
   options: {
-    ldflags: set(`${BUILDX}/version`, { Version: `v${pinned("buildx", BUILDX)}`, Package: BUILDX }),
+    ldflags: set(`${BUILDX}/version`, told(`v${pinned("buildx", BUILDX)}`)),
   },
 });
 
