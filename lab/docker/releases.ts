@@ -70,7 +70,12 @@ function cli(release: Release): Programs {
   return {
     module,
     programs: { docker: `${CLI}/cmd/docker` },
-    options: { tags: ["grpcnotrace"], ldflags: set(`${CLI}/cli/version`, values) },
+    options: {
+      tags: ["grpcnotrace"],
+      // It has no go.mod, for which Go takes the language of 2021 and stumbles over its own files.
+      gcflags: `${CLI}/cmd/docker=-lang=go1.26`,
+      ldflags: set(`${CLI}/cli/version`, values),
+    },
   };
 }
 

@@ -26,6 +26,8 @@ export interface GoOptions {
   tags?: readonly string[];
   /** For the linker, beside what every program gets. */
   ldflags?: string;
+  /** For the compiler, as `go build -gcflags` has them. */
+  gcflags?: string;
   /** With C, for what Go alone cannot do; linked statically all the same. */
   cgo?: boolean;
 }
@@ -35,13 +37,14 @@ export async function goBuild(
   module: string,
   pkg: string,
   output: string,
-  { tags = [], ldflags = "", cgo = false }: GoOptions = {},
+  { tags = [], ldflags = "", gcflags = "", cgo = false }: GoOptions = {},
 ): Promise<void> {
   // The user's own Go settings must not change what comes out.
   const env = { CGO_ENABLED: cgo ? "1" : "0", GOOS: "linux", GOARCH: "amd64" };
   const own = { ...env, GOFLAGS: "", GOWORK: "off" };
   const linker = ["-s -w -buildid=", cgo ? "-linkmode external -extldflags -static" : "", ldflags];
   const flags = ["-trimpath", "-buildvcs=false", `-ldflags=${linker.filter(Boolean).join(" ")}`];
+  if (gcflags) flags.push(`-gcflags=${gcflags}`);
   const tagged = tags.length > 0 ? [`-tags=${tags.join(",")}`] : [];
   const timeoutMs = 40 * 60_000;
   await run("go", ["build", ...flags, ...tagged, "-o", output, pkg], {
