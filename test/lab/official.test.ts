@@ -229,26 +229,18 @@ describe("what came with Docker 29", () => {
 });
 
 describe("the containerd image store, Docker 29's own default", () => {
-  const store = {
-    nodes: {
-      [NODE]: {
-        engine: {
-          source: "official",
-          version: NEW,
-          daemon: { "userns-remap": null, "storage-driver": null, "storage-opts": null },
-        },
-      },
-    },
-  };
+  const daemon = { "userns-remap": null, "storage-driver": null, "storage-opts": null };
+  const engine = { source: "official", version: NEW, daemon };
 
   step("hides what there is, and is refused for it", async () => {
-    await expect(up(store)).rejects.toThrow(/this would hide \d+ containers/);
+    await expect(up({ nodes: { [NODE]: { engine } } })).rejects.toThrow(
+      /this would hide \d+ containers/,
+    );
     expect(await shell.dockerInfo(".Driver")).toBe("overlay2");
     await up(docker(NEW));
   });
 
   step("is there when that is confirmed, and all that is declared is made anew", async () => {
-    const { engine } = store.nodes[NODE] ?? {};
     const confirmed = { nodes: { [NODE]: { engine: { ...engine, confirm: "hide-existing" } } } };
     await up(confirmed);
     await stack.up({ ...quiet, refresh: true });
