@@ -9,7 +9,7 @@ import {
   type DockerRepository,
 } from "../docker/repository";
 import type { GuestImage } from "./image";
-import { ROOT, declared, type Instance } from "./instance";
+import { ROOT, readDeclared, type Instance } from "./instance";
 import { ensurePrerequisites } from "./prerequisites";
 import type { Log } from "./service";
 
@@ -35,7 +35,7 @@ function wantsOfficial(instance: Instance): boolean {
   const { config } = parse(fs.readFileSync(path.join(ROOT, "Pulumi.lab.yaml"), "utf8")) as {
     config: Record<string, unknown>;
   };
-  const layers = merge({ nodes: config["docker-node:nodes"] }, declared(instance)) as {
+  const layers = merge({ nodes: config["docker-node:nodes"] }, readDeclared(instance)) as {
     nodes: Record<string, { engine?: { source?: string } } | null>;
   };
   return Object.values(layers.nodes).some((node) => node?.engine?.source === "official");
