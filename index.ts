@@ -21,8 +21,7 @@ async function program(): Promise<Outputs> {
   const settings = readSettings(config);
   const keys = readPrivateKeys(settings);
   const secrets = readSecrets(config, settings);
-  await lookAround(settings, secrets);
-  const known = await knownNodes(settings);
+  const known = await lookAround(settings, secrets);
 
   const proxmoxve = connectProxmox(settings, secrets);
   const images = createImages(settings, proxmoxve);
@@ -56,12 +55,15 @@ function readSettings(config: pulumi.Config): Settings {
   return settings;
 }
 
-/** What would stop every script, or lets nothing protect a node. */
-async function lookAround(settings: Settings, secrets: Secrets): Promise<void> {
+/** What is known of the nodes; warnings of what changed on them, and of a cluster that does not protect them. */
+async function lookAround(settings: Settings, secrets: Secrets): ReturnType<typeof knownNodes> {
   await refuseStaleAgent();
-  await warnOfCluster(settings, secrets.proxmoxApiToken);
+  const known = await knownNodes(settings);
+  await warnOfCluster(settings, secrets.proxmoxApiToken, known);
+  return known;
 }
 
+/** A socket that nobody answers at would stop every script. */
 async function refuseStaleAgent(): Promise<void> {
   const complaint = await staleAgent();
   if (complaint === undefined) return;

@@ -61,7 +61,8 @@ export class DockerNode extends pulumi.ComponentResource {
   constructor(name: string, args: DockerNodeArgs, opts: pulumi.ComponentResourceOptions) {
     super("docker-node:components:DockerNode", name, {}, opts);
     const { node, privateKey, imageVolumeId, guard, recorded, repairs } = args;
-    const machine = new VirtualMachine(name, { node, imageVolumeId, guard }, { parent: this });
+    const machineArgs = { node, imageVolumeId, recorded, guard };
+    const machine = new VirtualMachine(name, machineArgs, { parent: this });
     const hostArgs = { node, privateKey, machine: machine.vm, recorded, repairs };
     const dockerHost = new DockerHost(name, hostArgs, { parent: this, dependsOn: [machine] });
     this.dockerProvider = createProvider(name, node, dockerHost, this);

@@ -24,6 +24,8 @@ export interface RecordedConnection {
 
 /** A node that was brought up before, and whose machine stays. */
 export interface RecordedNode {
+  /** Proxmox node that runs the VM, as of the last `up` or `refresh`. */
+  readonly proxmoxNode: string;
   /** The host key that `ready` has learned. */
   readonly hostKey: string;
   readonly connection: RecordedConnection;
@@ -48,27 +50,25 @@ export function recordedNode(
     return found?.[1].outputs ?? {};
   };
   const ready = outputs(COMMAND, `${name}-ready`);
+  const machine = outputs(MACHINE, `${name}-vm`);
   const hostKey = text(ready.stdout)?.trim();
-  if (!hostKey || !isSame(node, outputs(MACHINE, `${name}-vm`))) return undefined;
-  const stdin = CHECKED_STEPS.map((step) => [
-    step,
-    text(outputs(COMMAND, `${name}-${step}`).stdin),
-  ]);
+  if (!hostKey || !isSame(node, machine)) return undefined;
+  const stdin = (step: CheckedStep) => text(outputs(COMMAND, `${name}-${step}`).stdin);
   return {
+    proxmoxNode: text(machine.nodeName) ?? node.machine.proxmoxNode,
     hostKey,
     connection: ready.connection ?? {},
-    stdin: Object.fromEntries(stdin) as RecordedNode["stdin"],
+    stdin: Object.fromEntries(CHECKED_STEPS.map((step) => [step, stdin(step)])),
   };
 }
 
-/** Whether the machine has the declared identity. Another identity replaces it. */
+/** Whether the machine has the declared identity. Another identity replaces it; the Proxmox node is no part of it. */
 function isSame({ machine }: NodeConfig, recorded: Readonly<Record<string, unknown>>): boolean {
   const disks = (recorded.disks ?? []) as readonly { interface?: string; datastoreId?: string }[];
   const on = (slot: string): string | undefined =>
     disks.find((disk) => disk.interface === slot)?.datastoreId;
   return (
     recorded.vmId === machine.vmId &&
-    recorded.nodeName === machine.proxmoxNode &&
     on("scsi0") === machine.disk.datastore &&
     (on("scsi1") ?? machine.dockerDisk?.datastore) === machine.dockerDisk?.datastore
   );

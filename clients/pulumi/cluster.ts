@@ -2,17 +2,24 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import { AnswerError } from "../answer";
-import { ClusterError, connect, type Cluster } from "../proxmox";
+import { ask, ClusterError, connect, type Cluster } from "../proxmox";
+import { guests } from "../proxmox-answers";
 import { filteredNodes, firewallIsOn, TURN_ON } from "../proxmox-firewall";
+import type { Known } from "./known";
 
-/** Warns of rules that Proxmox does not enforce. */
+/** Warns of rules that Proxmox does not enforce, and of VMs that are elsewhere than the program takes them to be. */
 export async function warnOfCluster(
   settings: Settings,
   token: pulumi.Output<string>,
+  known: Readonly<Record<string, Known>>,
 ): Promise<void> {
   const apiToken = await new Promise<string>((resolve) => void token.apply(resolve));
   const cluster = connect({ ...settings.proxmox, apiToken });
-  for (const line of await idleFirewall(settings, cluster)) await pulumi.log.warn(line);
+  const lines = [
+    ...(await idleFirewall(settings, cluster)),
+    ...(await movedMachines(settings, cluster, known)),
+  ];
+  for (const line of lines) await pulumi.log.warn(line);
 }
 
 async function idleFirewall({ nodes }: Settings, cluster: Cluster): Promise<string[]> {
@@ -28,6 +35,28 @@ async function idleFirewall({ nodes }: Settings, cluster: Cluster): Promise<stri
     if (!(error instanceof ClusterError || error instanceof AnswerError)) throw error;
     return [`whether Proxmox enforces the rules of ${names} cannot be seen: ${reason(error)}`];
   }
+}
+
+const GUESTS = "/cluster/resources?type=vm";
+
+/** A cluster that does not answer has said so above, and says it again to the provider. */
+async function movedMachines(
+  { nodes }: Settings,
+  cluster: Cluster,
+  known: Readonly<Record<string, Known>>,
+): Promise<string[]> {
+  if (Object.keys(known).length === 0) return [];
+  const all = await ask((path) => cluster.get(path), GUESTS, guests).catch(() => []);
+  return Object.entries(known).flatMap(([name, { recorded }]) => {
+    const { vmId, proxmoxNode } = nodes[name]?.machine ?? {};
+    const actual = all.find(({ vmid }) => vmid === vmId)?.node;
+    const where = `${name}: VM ${vmId ?? 0} is on ${actual ?? ""}`;
+    if (actual === undefined) return [];
+    if (actual !== recorded.proxmoxNode)
+      return `${where}, and the stack's state says ${recorded.proxmoxNode}: run pulumi refresh before pulumi up`;
+    if (actual === proxmoxNode) return [];
+    return `${where}, and machine.proxmoxNode is ${proxmoxNode ?? ""}: nothing moves it but Proxmox; set ${actual} there`;
+  });
 }
 
 function reason(error: Error): string {

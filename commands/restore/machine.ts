@@ -72,7 +72,7 @@ function mayReplace({ name, node }: Site, guest: Guest, force: boolean): void {
     );
   if (guest.node !== proxmoxNode)
     throw new Error(
-      `VM ${vmId} is on ${guest.node}, not on ${proxmoxNode}: remove or migrate it first`,
+      `VM ${vmId} is on ${guest.node}, and machine.proxmoxNode is ${proxmoxNode}: set ${guest.node} there, or remove or migrate the VM`,
     );
   if (!force)
     throw new Error(

@@ -1,6 +1,7 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
+import type { RecordedNode } from "../../node/recorded";
 import { adoptVm } from "../shared/adoption";
 import { announce, applyOverride, stillIgnored } from "../shared/override";
 import { protectedWhile } from "../shared/protection";
@@ -12,15 +13,20 @@ export interface VirtualMachineArgs {
   node: NodeConfig;
   /** Volume id of the cloud image, when the machine is made from one. */
   imageVolumeId?: pulumi.Input<string>;
+  /** What the state has of it; undefined for a new one. */
+  recorded?: RecordedNode;
   /** Refuses to delete the machine while it is protected; see `guardRemoval`. */
   guard?: pulumi.ResourceHook;
 }
 
 /**
  * Properties that must never reach an existing machine, one reason each. With them, only a change of
- * identity (VM id, Proxmox node, datastore) replaces a VM.
+ * identity (VM id, datastore) replaces a VM.
  */
 export const IGNORED_CHANGES: readonly string[] = [
+  // Where a VM runs is Proxmox's matter: high availability or a person moves it, `pulumi refresh` reads where to, and
+  // upstream would make it anew for another node (terraform-provider-proxmox, vm.go, ForceNewIf of node_name).
+  "nodeName",
   // The image is where the disk came from, not what it is: a new one is for new machines.
   "disks[0].importFrom",
   // A clone's source, for the same reason.
@@ -68,10 +74,10 @@ export class VirtualMachine extends pulumi.ComponentResource {
 
 function createVm(
   name: string,
-  { node, imageVolumeId, guard }: VirtualMachineArgs,
+  { node, imageVolumeId, recorded, guard }: VirtualMachineArgs,
   parent: pulumi.Resource,
 ): proxmox.VmLegacy {
-  const { ignoreChanges = [], ...adopted } = adoptVm(node);
+  const { ignoreChanges = [], ...adopted } = adoptVm(node, recorded !== undefined);
   const override = node.override?.machine;
   const vm = new proxmox.VmLegacy(
     `${name}-vm`,

@@ -30,7 +30,7 @@ export function createFirewall(
 ): void {
   if (!node.network.firewall) return;
   const opts = { parent, dependsOn: [vm], deletedWith: vm };
-  const target = { nodeName: node.machine.proxmoxNode, vmId: vm.vmId };
+  const target = { nodeName: vm.nodeName, vmId: vm.vmId };
   const rules = new proxmox.firewall.RulesLegacy(
     `${name}-firewall-rules`,
     { ...target, rules: firewallRules(node).map(toRule) },

@@ -51,14 +51,17 @@ export const KEPT_OF_VM: readonly string[] = [
   "initialization",
 ];
 
-/** Options of an adopted VM; without a firewall in the configuration, whatever Proxmox has goes on. */
-export function adoptVm({ machine, network }: NodeConfig): Options {
+/**
+ * Options of an adopted VM; without a firewall in the configuration, whatever Proxmox has goes on. One that is `known` is in the
+ * state: another Proxmox node in its id would make Pulumi import it in place of itself (step_generator.go, isImport).
+ */
+export function adoptVm({ machine, network }: NodeConfig, known = false): Options {
   if (!machine.adopt) return {};
   const disks = machine.dockerDisk ? ["disks[0]", "disks[1]"] : ["disks[0]"];
   const kept = disks.flatMap((disk) => each(disk, [...DISK, "serial", "ssd"]));
   const firewall = network.firewall ? [] : ["networkDevices[0].firewall"];
   return {
-    import: `${machine.proxmoxNode}/${machine.vmId}`,
+    ...(known ? {} : { import: `${machine.proxmoxNode}/${machine.vmId}` }),
     ignoreChanges: [...KEPT_OF_VM, ...kept, ...firewall],
   };
 }

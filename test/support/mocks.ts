@@ -104,7 +104,7 @@ export interface RunOptions {
 }
 
 /** A cluster that is as it should be. */
-const CLUSTER = { "/cluster/firewall/options": { enable: 1 } };
+const CLUSTER = { "/cluster/firewall/options": { enable: 1 }, "/cluster/resources?type=vm": [] };
 
 /** No test asks a real cluster. */
 function answer(answers: Readonly<Record<string, unknown>>): void {

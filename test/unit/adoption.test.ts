@@ -45,6 +45,7 @@ describe("an adopted node", () => {
     for (const path of ["cpu.cores", "cpu.type", "memory.dedicated", "disks[0].size", "onBoot"])
       expect(ignored).not.toContain(path);
     expect(adoptVm(prodNode())).toEqual({});
+    expect(adoptVm(prodNode(ADOPTED), true)).toEqual({ ignoreChanges: ignored });
   });
 
   test("leaves a firewall alone that is not declared, and takes its disks as they are", () => {

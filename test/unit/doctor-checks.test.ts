@@ -552,6 +552,22 @@ describe("a machine", () => {
     expect(await find(gone, "vm-id")).toMatchObject({ status: "warn", fix: "pulumi refresh" });
   });
 
+  test("that was moved to another Proxmox node, which is asked for its bridge", async () => {
+    const elsewhere = {
+      "/cluster/resources?type=vm": [{ vmid: 2019, name: "proj-docker02", node: "pve02" }],
+      "/nodes/pve02/network": [],
+    };
+    const context = healthy({ answers: elsewhere });
+    const own = { ...context, managed: new Set([2019]) };
+    expect(await find(own, "host")).toMatchObject({
+      status: "warn",
+      detail: "VM 2019 is on pve02, and machine.proxmoxNode is pve01: nothing moves it but Proxmox",
+      fix: "pulumi refresh --stack prod  # then set machine.proxmoxNode to pve02",
+    });
+    expect((await find(own, "bridge")).detail).toMatch(/^no vmbr0 on pve02/);
+    expect(await find(context, "host")).toMatchObject({ status: "pass" });
+  });
+
   test("whose name another guest has", async () => {
     const known = {
       "/cluster/resources?type=vm": [{ vmid: 7, name: "proj-docker02", node: "pve03" }],

@@ -49,11 +49,17 @@ const finds = (...differences: object[]): void => {
 };
 const called = (): boolean => existsSync(join(folder, "called"));
 
-async function run(override: object = {}, state?: State, preview = false): Promise<Recorder> {
+async function run(
+  override: object = {},
+  state?: State,
+  preview = false,
+  cluster: Readonly<Record<string, unknown>> = {},
+): Promise<Recorder> {
   const raw = prodWith(merge({ ssh: key.ssh }, override));
   const recorder = await startPulumi({
     preview,
     state,
+    cluster,
     config: {
       "docker-node:proxmox": JSON.stringify(raw.proxmox),
       "docker-node:defaults": JSON.stringify(raw.defaults),
@@ -207,6 +213,47 @@ describe("a node that was changed by hand", () => {
     await expect(run({}, state)).rejects.toThrow(
       'DOCKER_NODE_DRIFT: "no"; allowed: off, or not set',
     );
+  });
+});
+
+describe("a machine that was moved to another Proxmox node (H3)", () => {
+  const MOVED = { "/cluster/resources?type=vm": [{ vmid: 2019, node: "pve02" }] };
+
+  /** As after a refresh. */
+  function refreshed(state: State): State {
+    const urn = Object.keys(state).find((one) => one.endsWith(`::${NODE}-vm`)) ?? "";
+    const { type = "", outputs } = state[urn] ?? {};
+    return { ...state, [urn]: { type, outputs: { ...outputs, nodeName: "pve02" } } };
+  }
+
+  test("is refreshed first", async () => {
+    await run({}, stateOf(await run()), true, MOVED);
+    expect(warnings).toEqual([
+      `${NODE}: VM 2019 is on pve02, and the stack's state says pve01: run pulumi refresh before pulumi up`,
+    ]);
+  });
+
+  test("goes on as the same one, and the key of the configuration follows", async () => {
+    const state = refreshed(stateOf(await run()));
+    await run({}, state, true, MOVED);
+    expect(called()).toBe(true);
+    expect(warnings.splice(0)).toEqual([
+      `${NODE}: VM 2019 is on pve02, and machine.proxmoxNode is pve01: nothing moves it but Proxmox; set pve02 there`,
+    ]);
+    await run({ machine: { proxmoxNode: "pve02" } }, state, true, MOVED);
+    expect(warnings).toEqual([]);
+  });
+
+  test("has its firewall where it is itself", async () => {
+    const recorder = await run({ machine: { proxmoxNode: "pve02" } });
+    for (const type of ["rulesLegacy:RulesLegacy", "optionsLegacy:OptionsLegacy"])
+      expect(recorder.find(`proxmoxve:firewall/${type}`).inputs.nodeName).toBe("pve02");
+  });
+
+  test("is not asked for where the cluster does not answer, or nothing is known", async () => {
+    const silent = { "/cluster/resources?type=vm": new Error("no answer") };
+    await run({}, stateOf(await run({}, undefined, true, MOVED)), true, silent);
+    expect(warnings).toEqual([]);
   });
 });
 

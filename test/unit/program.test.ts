@@ -184,6 +184,7 @@ describe("the machine", () => {
 
   test("ignores what an operator or a new image may change, and only that", () => {
     expect(IGNORED_CHANGES).toEqual([
+      "nodeName",
       "disks[0].importFrom",
       "clone",
       "disks[0].speed",

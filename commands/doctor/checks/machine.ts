@@ -4,6 +4,7 @@ import { ask } from "../../../clients/proxmox";
 import { guests as guestsAnswer, interfaces, members } from "../../../clients/proxmox-answers";
 import { trunksOf } from "../../../config/lan";
 import { addressOfNode } from "../../../config/node";
+import type { MachineConfig } from "../../../config/schema";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
 import { withCluster } from "./cluster";
@@ -37,7 +38,19 @@ export async function guests(get: Get): Promise<Guest[]> {
   return ask(get, "/cluster/resources?type=vm", guestsAnswer);
 }
 
-async function host([, { machine }]: NamedNode, _: Context, get: Get): Promise<Finding> {
+/** Where a VM of the stack runs, or where a new one will. */
+async function hostOf(vm: MachineConfig, { managed }: Context, get: Get): Promise<string> {
+  const own = managed.has(vm.vmId) ? await guests(get) : [];
+  return own.find(({ vmid }) => vmid === vm.vmId)?.node ?? vm.proxmoxNode;
+}
+
+async function host([, { machine }]: NamedNode, context: Context, get: Get): Promise<Finding> {
+  const actual = await hostOf(machine, context, get);
+  if (actual !== machine.proxmoxNode)
+    return warn(
+      `VM ${machine.vmId} is on ${actual}, and machine.proxmoxNode is ${machine.proxmoxNode}: nothing moves it but Proxmox`,
+      `pulumi refresh --stack ${context.stack}  # then set machine.proxmoxNode to ${actual}`,
+    );
   const all = await ask(get, "/nodes", members);
   const found = all.find(({ node }) => node === machine.proxmoxNode);
   if (!found) {
@@ -103,13 +116,14 @@ async function address([, node]: NamedNode, context: Context, get: Get): Promise
   return fail(`something answers at ${own} already`, `arping -c 3 ${own}  # whose is it?`);
 }
 
-async function bridge([, node]: NamedNode, _: Context, get: Get): Promise<Finding> {
-  const { machine, network } = node;
-  const path = `/nodes/${machine.proxmoxNode}/network`;
+async function bridge([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
+  const { network } = node;
+  const host = await hostOf(node.machine, context, get);
+  const path = `/nodes/${host}/network`;
   const found = (await ask(get, path, interfaces)).find(({ iface }) => iface === network.bridge);
   if (found) return vlans(found, node, path);
   const make = `pvesh create ${path} --iface ${network.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
-  return fail(`no ${network.bridge} on ${machine.proxmoxNode}, or the token may not use it`, make);
+  return fail(`no ${network.bridge} on ${host}, or the token may not use it`, make);
 }
 
 /** Whether a bridge carries the NIC's own VLAN and its trunks; with trunks it has to be VLAN-aware. */
