@@ -103,6 +103,16 @@ const NOT_RUN: readonly NotRun[] = [
     why: "it asks the Go proxy for every module anew and rewrites go.sum",
     source: "lab/plugins/build.ts builds the same packages with the go.sum that is there",
   },
+  {
+    call: /^go build -mod=mod -o \/dev\/null github\.com\/moby\/moby\/v2\/cmd\/dockerd github\.com\/moby\/moby\/v2\/cmd\/docker-proxy$/,
+    why: "it asks the Go proxy for every module anew and writes go.sum",
+    source: "lab/docker/repository.ts builds the same packages with the go.sum that is there",
+  },
+  {
+    call: /^rm \/etc\/pve\/nodes\/\w+\/qemu-server\/\w+\.conf$/,
+    why: "the lab's cluster has one Proxmox node, which cannot be gone",
+    source: "Proxmox VE Administration Guide, pmxcfs: Recovering/Moving Guests from Failed Nodes",
+  },
 ];
 
 const reader = new Reader(scriptFor([["proj-docker02", prodNode()]]));
