@@ -1,14 +1,18 @@
 /** What a hardened node does and says when it is tried; node/hardening.sh. */
 import type { Shell } from "./support";
 
-/** What the units have made of the node, as its own programs tell it; the same text while nothing has changed. */
+/**
+ * What the units have made of the node, as its own programs tell it; the same text while nothing has changed. Of rp_filter the
+ * kernel takes the greater of an interface's own and that of `all` (ip-sysctl), and an interface has another one after a boot.
+ */
 export const hardenedState = (shell: Shell): Promise<string> =>
   shell.root(`
     sshd -T -C user=ubuntu,host=localhost,addr=127.0.0.1 | sort
     auditctl -l | sort
     auditctl -s | grep -E '^enabled'
     sysctl -n kernel.kptr_restrict kernel.dmesg_restrict kernel.core_pattern net.ipv4.ip_forward fs.suid_dumpable
-    cat /proc/sys/net/ipv4/conf/{all,default,eth0,docker0}/{send_redirects,secure_redirects,log_martians,rp_filter}
+    cat /proc/sys/net/ipv4/conf/{all,default,eth0,docker0}/{send_redirects,secure_redirects,log_martians}
+    cat /proc/sys/net/ipv4/conf/{all,default}/rp_filter
     cat /proc/sys/net/ipv6/conf/{all,default,eth0}/accept_redirects
     modprobe --showconfig | grep /bin/false | sort
     for unit in auditd systemd-resolved apt-daily.timer apt-daily-upgrade.timer; do
