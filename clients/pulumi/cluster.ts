@@ -53,7 +53,7 @@ async function movedMachines(
     const where = `${name}: VM ${vmId ?? 0} is on ${actual ?? ""}`;
     if (actual === undefined) return [];
     if (actual !== recorded.proxmoxNode)
-      return `${where}, and the stack's state says ${recorded.proxmoxNode}: run pulumi refresh before pulumi up`;
+      return `${where}, and the stack's state says ${recorded.proxmoxNode}: first run pulumi refresh --target '**::${name}-vm'`;
     if (actual === proxmoxNode) return [];
     return `${where}, and machine.proxmoxNode is ${proxmoxNode ?? ""}: nothing moves it but Proxmox; set ${actual} there`;
   });

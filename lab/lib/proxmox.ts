@@ -50,6 +50,8 @@ export interface ProxmoxSettings {
   /** For UNIX sockets, whose paths must be short. */
   runDir: string;
   node?: string;
+  /** Other nodes of the cluster, for a guest to be moved to. */
+  peers?: string[];
   host?: string;
   /** 0 or absent: any free port. */
   port?: number;

@@ -182,6 +182,7 @@ function proxmoxSettings(
   return {
     stateDir,
     runDir,
+    peers: ["pve02"],
     host: "127.0.0.1",
     port: 0,
     user: "root@pam",

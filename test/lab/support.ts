@@ -112,7 +112,7 @@ export class Proxmox {
     const form = new URLSearchParams();
     for (const [key, value] of Object.entries(parameters)) form.set(key, String(value));
     const upid = await this.request<string>(method, path, form.toString());
-    const status = `/nodes/pve01/tasks/${encodeURIComponent(upid)}/status`;
+    const status = `/nodes/${upid.split(":")[1] ?? ""}/tasks/${encodeURIComponent(upid)}/status`;
     for (;;) {
       const task = await this.get<{ status: string; exitstatus?: string }>(status);
       if (task.status === "stopped" && task.exitstatus === "OK") return;

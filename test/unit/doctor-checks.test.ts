@@ -562,7 +562,7 @@ describe("a machine", () => {
     expect(await find(own, "host")).toMatchObject({
       status: "warn",
       detail: "VM 2019 is on pve02, and machine.proxmoxNode is pve01: nothing moves it but Proxmox",
-      fix: "pulumi refresh --stack prod  # then set machine.proxmoxNode to pve02",
+      fix: "pulumi refresh --stack prod --target '**::proj-docker02-vm'  # then set machine.proxmoxNode to pve02",
     });
     expect((await find(own, "bridge")).detail).toMatch(/^no vmbr0 on pve02/);
     expect(await find(context, "host")).toMatchObject({ status: "pass" });

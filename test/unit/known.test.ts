@@ -229,7 +229,7 @@ describe("a machine that was moved to another Proxmox node (H3)", () => {
   test("is refreshed first", async () => {
     await run({}, stateOf(await run()), true, MOVED);
     expect(warnings).toEqual([
-      `${NODE}: VM 2019 is on pve02, and the stack's state says pve01: run pulumi refresh before pulumi up`,
+      `${NODE}: VM 2019 is on pve02, and the stack's state says pve01: first run pulumi refresh --target '**::${NODE}-vm'`,
     ]);
   });
 

@@ -44,12 +44,12 @@ async function hostOf(vm: MachineConfig, { managed }: Context, get: Get): Promis
   return own.find(({ vmid }) => vmid === vm.vmId)?.node ?? vm.proxmoxNode;
 }
 
-async function host([, { machine }]: NamedNode, context: Context, get: Get): Promise<Finding> {
+async function host([name, { machine }]: NamedNode, context: Context, get: Get): Promise<Finding> {
   const actual = await hostOf(machine, context, get);
   if (actual !== machine.proxmoxNode)
     return warn(
       `VM ${machine.vmId} is on ${actual}, and machine.proxmoxNode is ${machine.proxmoxNode}: nothing moves it but Proxmox`,
-      `pulumi refresh --stack ${context.stack}  # then set machine.proxmoxNode to ${actual}`,
+      `pulumi refresh --stack ${context.stack} --target '**::${name}-vm'  # then set machine.proxmoxNode to ${actual}`,
     );
   const all = await ask(get, "/nodes", members);
   const found = all.find(({ node }) => node === machine.proxmoxNode);

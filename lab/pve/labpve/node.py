@@ -12,6 +12,7 @@ from .client import BackupClient
 from .clock import Clock
 from .downloads import DownloadApi
 from .images import Images
+from .migration import MigrationApi
 from .restore import RestoreApi
 from .scheduler import SchedulerApi
 from .seed import files
@@ -47,8 +48,8 @@ class SlashTolerant:
         self._router.add_route(method, path + '/', handler)
 
 
-class LabNode(RestoreApi, AgentApi, SchedulerApi, DownloadApi, FakePve):  # type: ignore[misc]
-    """A single PVE node whose guests run."""
+class LabNode(RestoreApi, AgentApi, MigrationApi, SchedulerApi, DownloadApi, FakePve):  # type: ignore[misc]
+    """A PVE node whose guests run, and the other nodes of its cluster by name: they have the same storages."""
 
     def __init__(self, settings: Settings, kvm: bool = False) -> None:
         super().__init__(settings.user, settings.password, host=settings.host, port=settings.port)
@@ -58,7 +59,7 @@ class LabNode(RestoreApi, AgentApi, SchedulerApi, DownloadApi, FakePve):  # type
         self.clock = Clock(settings.state_dir / 'clock')
         self.client = BackupClient(settings)
         self.images = Images(settings.state_dir / 'storage')
-        self.nodes = {settings.node: {'online': True}}
+        self.nodes = {name: {'online': True} for name in (settings.node, *settings.peers)}
         self.cluster_name = settings.node
         self.storages = storages()
         # Off in a new Proxmox VE; here somebody has turned it on, as docs/how-to/prepare-proxmox.md says.

@@ -60,6 +60,8 @@ class Settings:
     password: str = ''
     token: Optional[Token] = None
     node: str = 'pve01'
+    # Other nodes of the cluster, for a guest to be moved to.
+    peers: tuple[str, ...] = ()
     host: str = '127.0.0.1'
     port: int = 0
     cpu_factor: float = 1.0
@@ -92,7 +94,8 @@ def parse(data: dict[str, Any]) -> Settings:
                 'accelerator': 'accelerator', 'backupClient': 'backup_client'}
     rest = {name: data[key] for key, name in optional.items() if data.get(key) is not None}
     return Settings(state_dir=Path(data['stateDir']).resolve(), run_dir=Path(data['runDir']).resolve(),
-                    network=_network(data['network']), token=_token(data.get('token')), **rest)
+                    network=_network(data['network']), token=_token(data.get('token')),
+                    peers=tuple(data.get('peers', ())), **rest)
 
 
 def load(path: str) -> Settings:

@@ -11,6 +11,26 @@ from conftest import ApiError, Lab, settings_for
 from labpve.node import LabNode
 from labpve.state import dump, load
 
+async def test_a_guest_is_moved(tmp_path: Path, certificates: tuple[str, str]) -> None:
+    """PVE::API2::Qemu migrate_vm: afterwards the guest is at its new node only, its firewall anywhere."""
+    async with Lab(settings_for(tmp_path, peers=['pve02']), certificates) as lab:
+        assert [node['node'] for node in await lab.call('GET', '/nodes')] == ['pve01', 'pve02']
+        lab.node.add_vm(2019, 'docker02', node='pve01')
+        order = {'target': 'pve02', 'with-local-disks': 1}
+        for wrong, message in (({'target': 'pve03'}, "no such cluster node 'pve03'"), ({'target': 'pve01'}, 'target is local node.'),
+                               ({'target': 'pve02'}, 'with-local-disks')):
+            with pytest.raises(ApiError) as refused:
+                await lab.call('POST', '~/qemu/2019/migrate', **wrong)
+            assert message in refused.value.message
+        assert await lab.task('POST', '~/qemu/2019/migrate', **order) == 'OK'
+        with pytest.raises(ApiError) as gone:
+            await lab.call('GET', '~/qemu/2019/config')
+        assert gone.value.message == "Configuration file 'nodes/pve01/qemu-server/2019.conf' does not exist"
+        assert (await lab.call('GET', '/nodes/pve02/qemu/2019/config'))['name'] == 'docker02'
+        assert await lab.call('GET', '~/qemu/2019/firewall/options') == await lab.call(
+            'GET', '/nodes/pve02/qemu/2019/firewall/options')
+
+
 JOB = {'id': 'docker02', 'schedule': '03:30', 'storage': 'pbs01', 'vmid': '2019', 'mode': 'snapshot',
        'prune-backups': 'keep-daily=30'}
 
