@@ -52,7 +52,8 @@ audit_watch() { # KEY <<<PATHS
 }
 
 audit_text() {
-  printf -- '-c\n'
+  # Not -c, which fails at the end: a folder that was not mounted would leave the node without auditd (auditctl(8)).
+  printf -- '-i\n'
   audit_excluded | sed 's/^/-a never,exit -F dir=/'
   audit_paths | audit_watch docker
   printf '%s\n' /etc/passwd /etc/group /etc/shadow /etc/gshadow | audit_watch identity

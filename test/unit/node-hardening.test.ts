@@ -219,6 +219,7 @@ describe("audit", () => {
   test("watches Docker's paths where they are, and not what containers write", () => {
     done(harden("audit"));
     const rules = read(node("audit/rules.d/50-docker-node.rules"));
+    expect(rules).toMatch(/^-i\n/);
     for (const rule of [
       "-a never,exit -F dir=/var/lib/docker/231072.231072/overlay2",
       "-a always,exit -F path=/usr/sbin/dockerd -F perm=wa -F key=docker",
