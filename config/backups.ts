@@ -1,14 +1,14 @@
 import type { BackupsConfig } from "./schema";
 import { SCHEDULE } from "./schema/backups";
 
-/* What follows from the backups a node declares. */
+/* Values that are computed from a node's declared backups. */
 
 /** Name of the container that makes the backups. */
 export const BACKUP_CONTAINER = "docker_node_backup";
 
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/** A schedule's parts; the day is that of cron, 0 for Sunday. */
+/** The parts of a schedule. The day counts as in cron: 0 is Sunday. */
 interface Schedule {
   readonly day?: number;
   readonly hour: number;
@@ -25,18 +25,18 @@ function parse(text: string): Schedule {
   };
 }
 
-/** A schedule as cron has it: `sun 03:00` gives `0 3 * * 0`. */
+/** Turns a schedule into cron's form: `sun 03:00` gives `0 3 * * 0`. */
 export function toCron(schedule: string): string {
   const { day, hour, minute } = parse(schedule);
   return `${minute} ${hour} * * ${day ?? "*"}`;
 }
 
-/** Whether it comes round every day; otherwise it is once a week. */
+/** Whether a schedule runs every day. Otherwise it runs once a week. */
 export function isDaily(schedule: string): boolean {
   return parse(schedule).day === undefined;
 }
 
-/** Where the workstation reaches the server. */
+/** Address and port at which the workstation reaches the backup server. */
 export function serverEndpoint({ endpoint, address, port }: BackupsConfig["server"]): {
   readonly host: string;
   readonly port: number;
@@ -44,7 +44,7 @@ export function serverEndpoint({ endpoint, address, port }: BackupsConfig["serve
   return endpoint ?? { host: address, port };
 }
 
-/** The client's name for where a node's backups go. */
+/** The repository of a node's backups, as proxmox-backup-client writes it. */
 export function repositoryOf({ server }: BackupsConfig): string {
   return `${server.tokenId}@${server.address}:${server.port}:${server.datastore}`;
 }

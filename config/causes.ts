@@ -2,10 +2,10 @@ import { describeProblem, keyText, type Problem } from "./problems";
 import { has, type Tree } from "./tree";
 
 /*
- * A mistake is told once, however many nodes it reaches: where it was written, and whom it concerns.
+ * A mistake is reported once, even if it reaches many nodes: where it was written, and which nodes have it.
  */
 
-/** How many nodes are named one by one. */
+/** How many nodes a message names. */
 const NAMED = 4;
 
 /** A problem, and the node whose settings have it. */
@@ -14,7 +14,7 @@ export interface Found {
   readonly problem: Problem;
 }
 
-/** A problem of a node's merged settings, at the place that was written: the node's own, or `defaults`. */
+/** Moves a problem of a node's merged settings to the place where the value was written: the node, or `defaults`. */
 export function locate(problem: Problem, defaults: unknown, nodes: Tree): Found {
   const [, node, ...rest] = problem.path;
   const name = String(node);
@@ -25,23 +25,25 @@ export function locate(problem: Problem, defaults: unknown, nodes: Tree): Found 
   };
 }
 
-/** Every problem once: what several nodes have in common is one, with a word on whom it concerns. */
+/** Returns every problem once. A problem that several nodes share becomes one, which names them. */
 export function byCause(found: readonly Found[]): Problem[] {
   const causes = new Map<string, Found[]>();
   const seen = new Map<string, number>();
   for (const one of found) {
     const cause = causeOf(one.problem);
-    // Two of a kind in one node are two.
+    // The same problem twice in one node stays two problems.
     const own = `${one.node} ${cause}`;
     const nth = seen.get(own) ?? 0;
     seen.set(own, nth + 1);
     const key = `${nth} ${cause}`;
     causes.set(key, [...(causes.get(key) ?? []), one]);
   }
-  return [...causes.values()].flatMap(([first, ...others]) => (first ? [told(first, others)] : []));
+  return [...causes.values()].flatMap(([first, ...others]) =>
+    first ? [withScope(first, others)] : [],
+  );
 }
 
-/** Two problems with this in common have one cause: numbers in what is allowed are those of the node. */
+/** Two problems with this text have one cause. Numbers in `allowed` are left out, because they differ by node. */
 function causeOf(problem: Problem): string {
   const [section, , ...rest] = problem.path;
   const path = section === "nodes" ? ["nodes", "*", ...rest] : problem.path;
@@ -49,7 +51,8 @@ function causeOf(problem: Problem): string {
   return describeProblem({ ...problem, path, allowed });
 }
 
-function told({ problem }: Found, others: readonly Found[]): Problem {
+/** Adds the other nodes that have the problem. */
+function withScope({ problem }: Found, others: readonly Found[]): Problem {
   if (others.length === 0) return problem;
   if (problem.path[0] === "defaults") return { ...problem, scope: `in ${others.length + 1} nodes` };
   const names = others.map(({ node }) => keyText(node));

@@ -3,13 +3,13 @@ import type { Problem } from "./problems";
 import { reasonFor } from "./unknown-keys";
 
 /*
- * What zod finds, in words. A field whose rule zod cannot put into words (a pattern, a refinement) carries
- * its own in `error`; a test walks the schema and sees to it.
+ * Turns zod's issues into plain words. A rule that zod cannot describe (a pattern, a refinement) has its own text in
+ * `error`; a test walks the schema and checks that.
  */
 
 type Issue = z.core.$ZodIssue;
 
-/** Types by zod's names. */
+/** Words for zod's names of types. */
 const TYPES: Readonly<Record<string, string>> = {
   array: "a list",
   boolean: "true or false",
@@ -24,7 +24,7 @@ const COUNTED: Readonly<Record<string, readonly [string, string]>> = {
   string: [" character", " characters"],
 };
 
-/** Problems of a zod result, below `prefix`. */
+/** Turns a zod error into problems. `prefix` is the path of the parsed value. */
 export function problemsOf(error: z.ZodError, prefix: readonly PropertyKey[]): Problem[] {
   return error.issues.filter(isOurs).flatMap((issue) => fromIssue(issue, prefix));
 }
@@ -51,7 +51,7 @@ function fromIssue(issue: Issue, prefix: readonly PropertyKey[]): Problem[] {
   }
   if (issue.code === "invalid_key") {
     const allowed = issue.issues.map(allowedBy).join(", and ");
-    return [{ path, value: issue.input, allowed: `as the name: ${allowed}` }];
+    return [{ path, value: issue.input, allowed: `as the key: ${allowed}` }];
   }
   return [{ path, value: issue.input, allowed: allowedBy(issue) }];
 }

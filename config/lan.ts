@@ -1,11 +1,11 @@
 import type { NetworkConfig, NodeConfig } from "./schema";
 
-/* Docker networks that hang on the VM's NIC, and what the NIC has to let through for them. */
+/* Docker networks on the VM's NIC, and what the NIC has to let through for them. */
 
-/** A network whose containers are on the wire beside the node. */
+/** A network whose containers have their own addresses on the node's LAN. */
 export type LanNetwork = Extract<NetworkConfig, { driver: "macvlan" }>;
 
-/** The declared ones, by name. */
+/** The declared LAN networks, by name. */
 export function lanNetworks({ networks }: NodeConfig): [string, LanNetwork][] {
   return Object.entries(networks).filter(
     (entry): entry is [string, LanNetwork] => entry[1].driver !== "bridge",
@@ -13,15 +13,15 @@ export function lanNetworks({ networks }: NodeConfig): [string, LanNetwork][] {
 }
 
 /**
- * VLANs the NIC carries beside its own. A NIC with a tag is an access port: Proxmox drops what the guest tags
- * itself unless the VLAN is among the trunks (pve-common, Network.pm, tap_plug).
+ * VLANs that the NIC carries in addition to its own. A NIC with a tag is an access port: Proxmox drops frames that the
+ * guest tags itself, unless their VLAN is among the trunks (pve-common, Network.pm, tap_plug).
  */
 export function trunksOf(node: NodeConfig): number[] {
   const vlans = lanNetworks(node).flatMap(([, { vlan }]) => (vlan === undefined ? [] : [vlan]));
   return [...new Set(vlans)].sort((a, b) => a - b);
 }
 
-/** Whether containers send with MAC addresses of their own, which Proxmox's MAC filter drops. */
+/** Whether containers have their own MAC addresses. Proxmox's MAC filter would drop their frames. */
 export function hasOwnMacs(node: NodeConfig): boolean {
   return lanNetworks(node).length > 0;
 }

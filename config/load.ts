@@ -9,18 +9,18 @@ import { ConfigError, type Problem } from "./problems";
 import { SETTINGS, checkKeys, checkVersion } from "./stack-keys";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
 import { waiversSchema, type Waiver } from "./schema/waivers";
-import { unfit } from "./text";
+import { findHostile } from "./text";
 import { isTree, type Tree } from "./tree";
 import { checkWaivers } from "./waivers/check";
 
-/** What a stack declares, parsed. */
+/** The parsed and checked configuration of a stack. */
 export interface Settings {
   readonly proxmox: ProxmoxConfig;
   readonly nodes: Readonly<Record<string, NodeConfig>>;
   readonly waivers: readonly Waiver[];
 }
 
-/** What a stack declares, as Pulumi hands it over. */
+/** The configuration of a stack as Pulumi passes it, not yet checked. */
 export interface RawSettings {
   readonly configVersion?: unknown;
   readonly proxmox: unknown;
@@ -29,19 +29,19 @@ export interface RawSettings {
   readonly waivers?: unknown;
 }
 
-/** Says which keys of a section stay when another section is laid over it, where not all of them do. */
-const LEFT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
+/** Which keys of a section stay when another section is merged over it. Only sections that do not keep all keys. */
+const KEPT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
   // Replaced as a whole, because its keys exclude one another.
   "machine.image": () => ({}),
   "engine.daemon": withoutDependents,
 };
 
 /**
- * Parse and check everything a stack declares.
+ * Parses and checks everything that a stack declares.
  *
- * @param names of everything set in the program's namespace, secrets too
- * @param now by which waivers hold
- * @throws ConfigError listing every problem at once, each with field, value and what is allowed.
+ * @param names names of all keys in the program's namespace, secrets included
+ * @param now the time that decides whether a waiver still holds
+ * @throws ConfigError that lists every problem, each with field, value and what is allowed
  */
 export function loadSettings(
   raw: RawSettings,
@@ -49,7 +49,7 @@ export function loadSettings(
   now = new Date(),
 ): Settings {
   refuse(checkVersion(raw.configVersion));
-  const hostile = SETTINGS.flatMap((section) => unfit(raw[section], [section]));
+  const hostile = SETTINGS.flatMap((section) => findHostile(raw[section], [section]));
   refuse(hostile);
   const problems = checkKeys(names);
   const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
@@ -57,10 +57,10 @@ export function loadSettings(
   const read = Object.entries(trees).map(([name, own]) => readNode(name, raw.defaults, own));
   const nodes = Object.fromEntries(read.map(({ name, node }) => [name, node]));
   const waivers = parse(waiversSchema, raw.waivers ?? [], ["waivers"], problems);
-  // Without knowing what is waived, nothing can be said of what is not.
+  // Without valid waivers it is unknown which weak values are waived, so those are not checked.
   const weak = waivers && checkWaivers(waivers, proxmox, nodes, now);
   const found = [...read.flatMap(({ problems: own }) => own), ...checkFleet(nodes)];
-  const [ofStack, ofNodes] = apart(weak?.open ?? []);
+  const [ofStack, ofNodes] = splitByOwner(weak?.open ?? []);
   const placed = [...found, ...ofNodes].map((problem) => locate(problem, raw.defaults, trees));
   problems.push(...byCause(placed), ...ofStack, ...(weak?.wrong ?? []));
   if (problems.length === 0) problems.push(...(weak?.unused ?? []));
@@ -68,8 +68,8 @@ export function loadSettings(
   return { proxmox, nodes: withPrimaries(nodes), waivers };
 }
 
-/** Problems of the stack, and of its nodes. */
-function apart(problems: readonly Problem[]): [Problem[], Problem[]] {
+/** Splits problems into those of the stack and those of its nodes. */
+function splitByOwner(problems: readonly Problem[]): [Problem[], Problem[]] {
   const ofNode = ({ path }: Problem): boolean => path[0] === "nodes";
   return [problems.filter((problem) => !ofNode(problem)), problems.filter(ofNode)];
 }
@@ -78,7 +78,7 @@ function refuse(problems: readonly Problem[]): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-/** A primary that is named becomes its address: whoever reads a node needs no other. */
+/** Replaces a primary's name by its address, so that a node can be read without the others. */
 function withPrimaries(nodes: Readonly<Record<string, NodeConfig>>): Record<string, NodeConfig> {
   const resolved = ([name, node]: [string, NodeConfig]): [string, NodeConfig] => {
     const named = typeof node.primary === "string" ? nodes[node.primary] : undefined;
@@ -97,7 +97,7 @@ function nodeTrees(nodes: unknown, problems: Problem[]): Tree {
   return {};
 }
 
-/** A node as far as it can be read, and what is wrong with it. */
+/** A node as far as it can be read, and its problems. */
 interface Read {
   readonly name: string;
   readonly node: NodeConfig;
@@ -125,19 +125,20 @@ function parse<T extends z.ZodType>(
   return undefined;
 }
 
-/** `over` on top of `base`: maps merge, everything else replaces, null removes. */
+/** Merges `over` into `base`: maps are merged, null removes a key, any other value replaces. */
 export function merge(base: unknown, over: unknown, section = ""): unknown {
   if (!isTree(over)) return over;
   const result = new Map(isTree(base) ? Object.entries(base) : []);
   for (const [key, value] of Object.entries(over)) {
     if (value === null) result.delete(key);
-    else result.set(key, merge(left(`${section}.${key}`, result.get(key), value), value, key));
+    else result.set(key, merge(keep(`${section}.${key}`, result.get(key), value), value, key));
   }
-  // Makes own properties whatever their names are, `__proto__` included.
+  // fromEntries makes own properties, even of a key named `__proto__`.
   return Object.fromEntries(result);
 }
 
-function left(path: string, base: unknown, over: unknown): unknown {
-  const rule = LEFT[path];
+/** The part of `base` that stays under `over`. */
+function keep(path: string, base: unknown, over: unknown): unknown {
+  const rule = KEPT[path];
   return rule && isTree(base) && isTree(over) ? rule(base, over) : base;
 }

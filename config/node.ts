@@ -3,17 +3,17 @@ import { addressOf, firstHost } from "./cidr";
 import type { NetworkConfig, NodeConfig } from "./schema";
 
 /*
- * What follows from a node's configuration. Nothing here is read back from a machine, so all of it is
- * known in the preview of an empty stack.
+ * Values that are computed from a node's configuration. None is read from a machine, so the preview of an empty stack
+ * knows them all.
  */
 
 /** Name of the Portainer agent's container. */
 export const AGENT_CONTAINER = "portainer_agent";
 
-/** Docker's option of a bridge network whose containers reach one another; it says "inter-container communication". */
+/** Docker's option that lets containers of a bridge network reach each other ("inter-container communication"). */
 export const ICC = "com.docker.network.bridge.enable_icc";
 
-/** Where SSH answers. */
+/** A host and a port. */
 export interface Endpoint {
   readonly host: string;
   readonly port: number;
@@ -39,7 +39,7 @@ export function primaryOf(node: NodeConfig): Endpoint | undefined {
   return address === addressOfNode(node) ? undefined : { host: address, port };
 }
 
-/** URL a Docker client reaches the node's daemon by, through SSH. */
+/** URL by which a Docker client reaches the node's daemon through SSH. */
 export function dockerHostUrl(node: NodeConfig): string {
   const { host, port } = sshEndpoint(node);
   return `ssh://${node.ssh.user}@${host}:${port}`;
@@ -61,21 +61,21 @@ export function machineSize({ machine }: NodeConfig): string {
 }
 
 /**
- * Gateway of a network: the declared one, else the first address, which Docker takes for it (moby
- * libnetwork/network.go, ipamAllocateVersion). Containers of an internal network have none.
+ * Gateway of a network: the declared one, else the subnet's first address, as Docker chooses it (moby
+ * libnetwork/network.go, ipamAllocateVersion). An internal network has none.
  */
 export function gatewayOf(network: NetworkConfig): string | undefined {
   if (network.driver === "bridge" && network.internal) return undefined;
   return network.gateway ?? firstHost(network.subnet);
 }
 
-/** Something on the node that Prometheus can read from another machine. */
+/** Metrics on the node that Prometheus can read from another machine. */
 export interface MonitoringTarget {
   readonly name: string;
   readonly url: string;
 }
 
-/** What a node exposes to other machines: the daemon's metrics, where `metrics-addr` is more than loopback. */
+/** Metrics that other machines can read: the daemon's, if `metrics-addr` is not loopback. */
 export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
   const [, host = "", port] = /^(.*):(\d+)$/.exec(node.engine.daemon["metrics-addr"] ?? "") ?? [];
   if (!port || /^(127\.|localhost$|\[::1\]$)/.test(host)) return [];
@@ -84,24 +84,24 @@ export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
   return [{ name: "docker", url: `http://${address}:${port}/metrics` }];
 }
 
-/** A path, with a leading `~` as the home directory. */
+/** Replaces a leading `~` by the home directory. */
 export function homePath(path: string): string {
   return path.replace(/^~(?=\/)/, homedir());
 }
 
-/** Two-field form of an OpenSSH public key, without comment. */
+/** Returns the type and base64 of an OpenSSH public key, without its comment. */
 export function bareKey(publicKey: string): string {
   return publicKey.trim().split(/\s+/).slice(0, 2).join(" ");
 }
 
-/** A node as far as SSH's options need it. */
+/** The part of a node that SSH's options need. */
 interface WithPrivateKey {
   readonly ssh: Pick<NodeConfig["ssh"], "privateKeyFile">;
 }
 
 /**
- * Options of the `ssh` that the Docker provider starts. The host key travels in the options themselves
- * (KnownHostsCommand, ssh_config(5)): no file on the workstation has to hold it, and nothing is skipped.
+ * Options of the `ssh` that the Docker provider starts. The options carry the host key (KnownHostsCommand,
+ * ssh_config(5)), so ssh checks it without a known_hosts file on the workstation.
  */
 export function sshOptions({ ssh }: WithPrivateKey, hostKey: string): string[] {
   const options = [

@@ -3,19 +3,19 @@ import { nodeSchema, type NodeConfig } from "./schema";
 import { has, isTree, type Tree } from "./tree";
 
 /*
- * What can be read of a node with mistakes in it, so that a mistake in one field does not hide what is
- * wrong with the others. Whatever is wrong is taken out and parsed again without; to read it throws.
+ * Reads a node that has mistakes, so that a mistake in one field does not hide those in others. Wrong fields are removed
+ * and the rest is parsed again. Reading a removed field throws.
  */
 
 type Path = readonly PropertyKey[];
 
-/** Thrown when a field is read whose written value is wrong. */
+/** Thrown when a check reads a field whose value is wrong. */
 export class Unreadable extends Error {}
 
 /** The schema of a node with every key optional, so that a missing key hides no other mistake. */
 const LOOSE = lenient(nodeSchema);
 
-/** The node as far as its fields are right. Reading a wrong field throws `Unreadable`. */
+/** Returns a node with its correct fields. Reading a wrong field throws `Unreadable`. */
 export function readable(tree: unknown): NodeConfig {
   const { value, lost } = salvage(isTree(tree) ? tree : {});
   for (const path of lost) close(value, path);

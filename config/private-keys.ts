@@ -10,9 +10,9 @@ import { ConfigError, type Problem } from "./problems";
 export interface KeyProblem {
   /** What is allowed. */
   readonly allowed: string;
-  /** What it is. */
+  /** What was found. */
   readonly found: string;
-  /** A command or another way to mend it. */
+  /** A command or another way to fix it. */
   readonly fix: string;
 }
 
@@ -30,11 +30,11 @@ const problem = (allowed: string, found: string, fix: string): KeyProblem => ({
 });
 
 /**
- * Reads a private key file the way all who use it would: the command plugin (golang.org/x/crypto/ssh), OpenSSH, which
- * the Docker provider starts, and no person to ask for a passphrase.
+ * Reads a private key file as strictly as its users do: the command plugin (golang.org/x/crypto/ssh), and OpenSSH, which
+ * the Docker provider starts. Nobody can be asked for a passphrase.
  *
  * @param file as configured; `~` is the home directory
- * @param publicKeys if given, its public half has to be among them: the node accepts no other
+ * @param publicKeys if given, the public half has to be among them, because the node accepts no other key
  */
 export function readPrivateKey(
   file: string,
@@ -81,14 +81,14 @@ function readText(file: string): string | KeyProblem {
   }
 }
 
-/** OpenSSH asks this of the user's own files only (authfile.c, sshkey_perm_ok). */
+/** OpenSSH checks the mode only of files that the user owns (authfile.c, sshkey_perm_ok). */
 function modeProblem(file: string, { mode, uid }: Stats): KeyProblem | undefined {
   if ((mode & 0o077) === 0 || uid !== process.getuid?.()) return undefined;
   const found = `others may read it (mode ${(mode & 0o777).toString(8)}); ssh refuses it`;
   return problem("a file nobody else may read", found, `chmod 600 ${file}`);
 }
 
-/** What a parser would only call an error in libcrypto. */
+/** Finds mistakes in the form of the file. A parser would only report "error in libcrypto". */
 function formProblem(file: string, text: string): KeyProblem | undefined {
   const isPrivate = text.includes("PRIVATE KEY");
   if (text.trim() === "")
@@ -96,7 +96,7 @@ function formProblem(file: string, text: string): KeyProblem | undefined {
   if (!isPrivate && !(utils.parseKey(text) instanceof Error))
     return problem(
       "the private key",
-      "it holds the public half",
+      "the file holds the public half",
       `name the other file: ${file.replace(/\.pub$/, "")}`,
     );
   if (isPrivate && text.includes("\r"))
@@ -108,24 +108,24 @@ function formProblem(file: string, text: string): KeyProblem | undefined {
   if (isPrivate && !text.endsWith("\n"))
     return problem(
       "a private key whose last line ends in a newline",
-      "its last line does not end, which ssh refuses",
+      "its last line has no newline at its end, which ssh refuses",
       `echo >> ${file}`,
     );
   return undefined;
 }
 
-/** Type and base64 of the public half; undefined for a locked key, or one that OpenSSH does not read. */
+/** Type and base64 of the public half. Undefined for a key with a passphrase, or one that OpenSSH cannot read. */
 function publicHalf(text: string): string | undefined {
-  // PuTTY's format is only this parser's.
+  // This parser reads PuTTY's format, but OpenSSH does not.
   if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----$/m.test(text)) return undefined;
-  // The types promise one key; the parser answers with a list for formats that hold several.
+  // By its types the parser returns one key. For formats that hold several it returns a list.
   const parsed = utils.parseKey(traditional(text)) as ParsedKey | ParsedKey[] | Error;
   if (parsed instanceof Error) return undefined;
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   return key?.isPrivateKey() ? `${key.type} ${key.getPublicSSH().toString("base64")}` : undefined;
 }
 
-/** PKCS #8, which ssh2 does not read, in the older form of its algorithm, which it does. */
+/** Converts PKCS #8, which ssh2 cannot read, to the older form of the key's algorithm, which it can. */
 function traditional(text: string): string {
   if (!text.includes("BEGIN PRIVATE KEY")) return text;
   try {
@@ -138,8 +138,8 @@ function traditional(text: string): string {
 }
 
 /**
- * The private keys of all nodes, by node.
- * @throws ConfigError naming every node whose key cannot be used, and how to mend it
+ * Reads the private keys of all nodes, by node.
+ * @throws ConfigError that names every node whose key cannot be used, and how to fix it
  */
 export function readPrivateKeys({
   nodes,

@@ -14,8 +14,8 @@ export interface Problem {
 }
 
 /**
- * Everything wrong with the configuration, in one error that a user can act on. A `RunError`: Pulumi prints
- * the message of one, and of any other error all there is in it (@pulumi/pulumi, cmd/run/run.ts).
+ * All problems of the configuration in one error. It is a `RunError`, because Pulumi prints only the message of such an
+ * error; of any other it prints the whole object (@pulumi/pulumi, cmd/run/run.ts).
  */
 export class ConfigError extends RunError {
   override readonly name = "ConfigError";
@@ -33,7 +33,7 @@ export class ConfigError extends RunError {
   }
 }
 
-/** A problem in a line: where, what was found, what is allowed. */
+/** Describes a problem in one line: where, what was found, what is allowed. */
 export function describeProblem(problem: Problem): string {
   const { value } = problem;
   const found = problem.found ?? (value === undefined ? "missing" : show(value));
@@ -41,28 +41,28 @@ export function describeProblem(problem: Problem): string {
   return `${problem.path.map(keyText).join(".")}: ${found}${scope}; allowed: ${problem.allowed}`;
 }
 
-/** A key or a name; one that could be mistaken for anything else is shown quoted. */
+/** Returns a key or name, in quotes if it could be mistaken for something else. */
 export function keyText(key: PropertyKey): string {
   return /^[\w./-]+$/.test(String(key)) ? String(key) : show(String(key));
 }
 
-/** Values are shown short: enough to recognise, too little to flood a terminal. One line, all of it visible. */
+/** Shows a value on one line, shortened, and with control characters visible. */
 function show(value: unknown): string {
   const text = escapeText(toJson(value));
   return text.length <= 120 ? text : `${text.slice(0, 117)}...`;
 }
 
-/** What only a program could put into a configuration, such as a function, has no JSON. */
+/** Only a program can put a value without JSON into a configuration, such as a function. */
 function toJson(value: unknown): string {
   try {
     const text = JSON.stringify(value) as string | undefined;
     return text ?? typeof value;
   } catch {
-    return `${typeof value} without a form in JSON`;
+    return `a ${typeof value}, which JSON cannot hold`;
   }
 }
 
-/** JSON escapes controls below U+0020 only. */
+/** JSON itself escapes only control characters below U+0020. */
 function escapeText(text: string): string {
   const code = (found: string): string => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, code);

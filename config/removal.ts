@@ -10,7 +10,7 @@ export interface Removed {
   readonly oldInputs?: Readonly<Record<string, unknown>>;
 }
 
-/** What a resource is to its node: the last part of its logical name, its place in the configuration, its words. */
+/** A resource of a node: the end of its logical name, its place in the configuration, and its description. */
 interface Part {
   readonly suffix: string;
   readonly key?: string;
@@ -29,11 +29,14 @@ function partOf(type: string, inputs: Readonly<Record<string, unknown>>): Part {
 }
 
 /**
- * Why something protected is not deleted, and the two steps that delete it.
+ * Explains why a protected resource is not deleted, and the two steps that delete it.
  *
  * @param nodes names of the nodes that are still declared
  */
-export function refusal({ name, type, oldInputs = {} }: Removed, nodes: readonly string[]): string {
+export function explainRefusal(
+  { name, type, oldInputs = {} }: Removed,
+  nodes: readonly string[],
+): string {
   const { suffix, key: part, what } = partOf(type, oldInputs);
   const node = name.slice(0, -`-${suffix}`.length);
   const onlyPart = part !== undefined && nodes.includes(node);
@@ -41,14 +44,14 @@ export function refusal({ name, type, oldInputs = {} }: Removed, nodes: readonly
   return [
     `${part ? `${what} of ${node}` : `${node} ${what}`.trim()} is protected and was not deleted. To remove it, in two steps:`,
     `1. with ${key} in the configuration, set nodes.${node}.machine.protect to false and run pulumi up:`,
-    "   this lifts the protection in Pulumi and in Proxmox, and takes a waiver of machine-unprotected for as long;",
-    `2. take ${key} out of the configuration and run pulumi up.`,
-    lost(type, onlyPart),
+    "   this lifts the protection in Pulumi and in Proxmox, and needs a waiver of machine-unprotected meanwhile;",
+    `2. remove ${key} from the configuration and run pulumi up.`,
+    describeLoss(type, onlyPart),
   ].join("\n");
 }
 
-function lost(type: string, onlyPart: boolean): string {
+function describeLoss(type: string, onlyPart: boolean): string {
   if (!onlyPart) return "The VM's disks go with it, and so does the data of its volumes.";
   const data = type.includes("/volume:") ? "The data of the volume goes with it. " : "";
-  return `${data}Afterwards set machine.protect back to true, and take the waiver out.`;
+  return `${data}Afterwards set machine.protect back to true, and remove the waiver.`;
 }

@@ -1,21 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./load";
 
-/** A secret of the stack's configuration: the one place that says what it is. */
+/** A secret of the stack's configuration. Messages and documents read its description from here. */
 export interface Secret {
   /** Its key, below `docker-node:`. */
   readonly name: string;
-  /** What it is; Markdown. */
+  /** Its meaning, as Markdown. */
   readonly meaning: string;
   /** When the program needs it, in words. */
   readonly when: string;
-  /** What follows `pulumi config set --secret <name>`. */
+  /** Example value after `pulumi config set --secret <name>`. */
   readonly example: string;
-  /** Where it goes. */
+  /** Who uses it. */
   readonly usedBy: string;
-  /** Fewest characters. */
+  /** Minimum length in characters. */
   readonly minLength: number;
-  /** What these settings need: names of which any one will do, once for each that needs it. */
+  /** Needs of these settings. Each is a list of names, and one of them has to be set. */
   readonly needed: (settings?: Settings) => readonly (readonly string[])[];
 }
 
@@ -27,7 +27,7 @@ const registered = (settings?: Settings): boolean =>
 
 const once = (name: string, needed: boolean): string[][] => (needed ? [[name]] : []);
 
-/** Every secret there is, in the order in which they are asked for. */
+/** Every secret, in the order in which messages and documents list them. */
 export const SECRETS = [
   {
     name: "proxmoxApiToken",
@@ -96,15 +96,15 @@ export const SECRETS = [
   },
 ] as const satisfies readonly Secret[];
 
-/** Name of a secret that is the whole stack's. */
+/** Name of a secret of the whole stack. */
 type SecretName = (typeof SECRETS)[number]["name"];
 
-/** The row of a secret. */
+/** Returns the entry of a secret. */
 export function secretOf(name: SecretName): Secret {
   return SECRETS.find((secret) => secret.name === name) as Secret;
 }
 
-/** The secrets these settings need and do not have, each by its name for the whole stack. */
+/** Returns the secrets that these settings need but do not have, each by its name for the whole stack. */
 export function missingSecrets(
   has: (name: string) => boolean,
   settings?: Settings,
@@ -112,22 +112,22 @@ export function missingSecrets(
   return SECRETS.filter(({ needed }: Secret) => needed(settings).some((names) => !names.some(has)));
 }
 
-/** Secrets of the stack's configuration, encrypted wherever they go. */
+/** Secrets of the stack's configuration. As outputs they stay encrypted in the state. */
 export interface Secrets {
   proxmoxApiToken: pulumi.Output<string>;
-  /** AGENT_SECRET of Portainer; only where a node has an agent. */
+  /** AGENT_SECRET of Portainer; only if a node has an agent. */
   agentSecret?: pulumi.Output<string>;
-  /** Of Portainer's API; only where a node has an environment there. */
+  /** Access token of Portainer; only if a node has an environment there. */
   portainerApiKey?: pulumi.Output<string>;
-  /** By node; only of nodes with backups. A node may have a token of its own, the encryption key is the stack's. */
+  /** By node, for nodes with backups. A node may have its own token; all share one encryption key. */
   backups: Readonly<Record<string, { token: pulumi.Output<string>; key: pulumi.Output<string> }>>;
-  /** For the storage of the cluster; only where the stack declares it. */
+  /** For the backup storage of the cluster; only if the stack declares it. */
   storage?: { token: pulumi.Output<string>; key?: pulumi.Output<string> };
 }
 
 /**
- * Reads every secret the settings call for, before anything is touched.
- * @throws RunError that names all that are missing, and how each is set
+ * Reads every secret that the settings need, before anything is changed.
+ * @throws RunError that names every missing secret and the command that sets it
  */
 export function readSecrets(config: pulumi.Config, settings: Settings): Secrets {
   requireSecrets(config, settings);

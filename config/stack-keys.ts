@@ -5,16 +5,16 @@ import { SECRETS } from "./secrets";
 /** Versions of the stack file's format that this program reads; the last one is what it writes. */
 export const VERSIONS: readonly unknown[] = [1];
 
-/** The keys of a stack file beside secrets, without `docker-node:`. */
+/** The keys of a stack file that are not secrets, without `docker-node:`. */
 export const SETTINGS = ["configVersion", "proxmox", "defaults", "nodes", "waivers"] as const;
 
-/** A node's own token of the backup server, of a node that is declared or was. */
+/** A node's own token for the backup server. The node may be declared or already removed. */
 const OWN_TOKEN = "backupToken-<node>";
 
 /**
- * A version this program does not read: no other message would be of use then.
+ * Reports a version that this program does not read. It is checked first, because other messages would mislead then.
  *
- * @param version as it stands in the stack file; without one, it is 1
+ * @param version as written in the stack file; default 1
  */
 export function checkVersion(version: unknown = 1): Problem[] {
   if (VERSIONS.includes(version)) return [];
@@ -23,7 +23,7 @@ export function checkVersion(version: unknown = 1): Problem[] {
   return [{ path: ["configVersion"], value: version, allowed }];
 }
 
-/** Keys of the program's own namespace that it does not read. Their values may be secrets and are not shown. */
+/** Reports unknown keys in the program's namespace. Their values may be secrets, so messages do not show them. */
 export function checkKeys(names: readonly string[]): Problem[] {
   const secrets = SECRETS.map(({ name }) => name);
   const known = new Set<string>([...SETTINGS, ...secrets]);
@@ -38,12 +38,12 @@ export function checkKeys(names: readonly string[]): Problem[] {
     }));
 }
 
-/** What a stack declares, each key asked for. */
+/** Reads every key of a stack. */
 export function rawSettings(get: (key: string) => unknown): RawSettings {
   return Object.fromEntries(SETTINGS.map((key) => [key, get(key)])) as unknown as RawSettings;
 }
 
-/** Names in a namespace, out of the keys of a whole configuration such as `docker-node:nodes`. */
+/** Returns the names in a namespace, from full keys such as `docker-node:nodes`. */
 export function namesIn(namespace: string, keys: readonly string[]): string[] {
   const prefix = `${namespace}:`;
   return keys.filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));

@@ -2,9 +2,8 @@ import { z } from "zod";
 import type { Problem } from "./problems";
 
 /*
- * Texts that end up in somebody else's syntax: a URL in apt's sources, a host in an ssh command line, a
- * domain in a property string of Proxmox. Each type allows what its field needs and nothing that could
- * end it.
+ * Texts that other programs parse: a URL in apt's sources, a host in an ssh command line, a domain in a property string
+ * of Proxmox. Each type allows what its field needs, and no character with a meaning there.
  */
 
 /** An http(s) URL without white space, quotes or control characters: `new URL` alone would drop those. */
@@ -35,14 +34,14 @@ export const oneLine = z
   .regex(/^[^\n]*$/, { error: "one line of text" });
 
 const DEEPEST = 32;
-/** Controls but for tab and line feed, and halves of a surrogate pair, which UTF-8 has no form for. */
+/** Control characters other than tab and line feed, and single surrogates, which UTF-8 cannot encode. */
 const UNPRINTABLE = /(?![\n\t])[\p{Cc}\p{Cs}]/u;
 
 /**
- * What no field allows, wherever it is: characters that a shell or a terminal drops or acts upon, a key
- * that would be taken for an object's prototype, and nesting without end.
+ * Finds what no field allows: characters that a shell or a terminal drops or obeys, the key `__proto__`, and nesting
+ * deeper than 32 levels.
  */
-export function unfit(value: unknown, path: readonly PropertyKey[]): Problem[] {
+export function findHostile(value: unknown, path: readonly PropertyKey[]): Problem[] {
   if (typeof value === "string" && UNPRINTABLE.test(value))
     return [{ path, value, allowed: "text without control characters, in valid Unicode" }];
   if (typeof value !== "object" || value === null) return [];
@@ -52,6 +51,6 @@ export function unfit(value: unknown, path: readonly PropertyKey[]): Problem[] {
     const inner = [...path, key];
     if (key === "__proto__" || UNPRINTABLE.test(key))
       return [{ path: inner, value: item, allowed: "another name for the key" }];
-    return unfit(item, inner);
+    return findHostile(item, inner);
   });
 }

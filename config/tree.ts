@@ -1,4 +1,4 @@
-/** A map, as YAML has them. */
+/** A map, as in YAML. */
 export type Tree = Record<string, unknown>;
 
 /** Whether a value is a map. */
@@ -6,7 +6,7 @@ export function isTree(value: unknown): value is Tree {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether there is something at a path, be it null. */
+/** Whether a path exists. Its value may be null. */
 export function has(tree: unknown, path: readonly PropertyKey[]): boolean {
   let at: unknown = tree;
   for (const key of path) {

@@ -1,6 +1,6 @@
 /**
- * Keys that people look for and a node does not have: why, and the way around. Paths are those below a node; `*` stands for a name
- * or a place in a list. What the provider has beside is reached by `override`.
+ * Keys that users may try but a node does not have, with the reason and a way around. Paths are below a node; `*` stands
+ * for a name or a place in a list. Other arguments of the providers are set by `override`.
  */
 const REASONS: Readonly<Record<string, string>> = {
   "network.mtu":
@@ -43,10 +43,10 @@ const REASONS: Readonly<Record<string, string>> = {
   "engine.containerdVersion": "containerd comes with the release of Docker, and is held with it",
 };
 
-/** Maps by name and lists, whose keys are not words of the configuration. */
+/** Maps whose keys are names that the user chooses. */
 const NAMED = /^(networks|volumes)\.[^.]+\./;
 
-/** Why a node has no such key; undefined for one that nobody is known to look for. */
+/** Returns why a node has no such key. Undefined if the key is not in the table. */
 export function reasonFor(path: readonly PropertyKey[]): string | undefined {
   const [top, ...rest] = path;
   const own = top === "nodes" ? rest.slice(1) : rest;

@@ -1,6 +1,6 @@
 /** Turns refusals to delete protected resources into words that say what to do. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { refusal, REMOVAL_HOOK } from "../../config/removal";
+import { explainRefusal, REMOVAL_HOOK } from "../../config/removal";
 import { nameOf, NODE_TYPE, typeOf } from "./nodes";
 
 /** Pulumi's own words (pkg/resource/deploy/step.go), for a state from before the program had a hook. */
@@ -16,6 +16,6 @@ export function explainer(events: readonly EngineEvent[]): (message: string) => 
     const urn = PROTECTED.exec(message)?.[1];
     if (!urn) return message.replace(HOOK, "");
     const oldInputs = steps.find((step) => step.urn === urn)?.old?.inputs;
-    return refusal({ name: nameOf(urn), type: typeOf(urn), oldInputs }, names);
+    return explainRefusal({ name: nameOf(urn), type: typeOf(urn), oldInputs }, names);
   };
 }

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import { refusal, REMOVAL_HOOK } from "../../config/removal";
+import { explainRefusal, REMOVAL_HOOK } from "../../config/removal";
 
-/** Options of resources that are deleted only after their protection was lifted: machines, and the volumes on them. */
+/** Options of machines and volumes, which can be deleted only after their protection is lifted. */
 export function protectedWhile(
   protect: boolean,
   guard?: pulumi.ResourceHook,
@@ -10,16 +10,15 @@ export function protectedWhile(
 }
 
 /**
- * Says why a protected machine or volume is not deleted, and how it can be. Pulumi refuses by itself, in
- * the preview already, but advises `pulumi state unprotect`, after which Proxmox still refuses. A hook is asked
- * before that. One for a whole stack, and always: Pulumi looks for it by name, also on behalf of a node
- * that the program does not declare any more.
+ * Registers a hook that explains why a protected machine or volume is not deleted, and how to delete it. Pulumi itself
+ * refuses too, but advises `pulumi state unprotect`, after which Proxmox still refuses. The hook runs before that. There is
+ * one hook for the whole stack, always: Pulumi finds it by name, even for a node that the program no longer declares.
  *
  * @param nodes names of the nodes that are declared
  */
 export function guardRemoval(nodes: readonly string[]): pulumi.ResourceHook {
   const refuse = (removed: pulumi.ResourceHookArgs): never => {
-    throw new Error(refusal(removed, nodes));
+    throw new Error(explainRefusal(removed, nodes));
   };
   return new pulumi.ResourceHook(REMOVAL_HOOK, refuse, { onDryRun: true });
 }

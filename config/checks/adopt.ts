@@ -1,7 +1,7 @@
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
-/** What is adopted is declared too: its declaration says what it is, `adopt` only that it exists. */
+/** Whatever is adopted must be declared too: `adopt` only says that it exists; the declaration says what it is. */
 export function checkAdopted(node: NodeConfig, report: Report): void {
   const { adopt, machine } = node;
   const names = { networks: Object.keys(adopt.networks), volumes: adopt.volumes };

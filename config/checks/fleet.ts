@@ -7,25 +7,25 @@ import { checkPeers } from "./peers";
 
 type Nodes = Readonly<Record<string, NodeConfig>>;
 
-/** Says that a value of a node, at a path below it, is not what is allowed. */
+/** Reports a value that is not allowed: the node, the path below it, the value, and what is allowed. */
 type Report = (node: string, path: string, value: unknown, allowed: string) => void;
 
-/** Looks at one node beside all of them. */
+/** Checks one node against all others. */
 type Check = (name: string, node: NodeConfig, report: Report) => void;
 
-/** Problems between nodes, each with the node that comes later. */
+/** Returns problems between nodes. Each is reported for the later node. */
 export function checkFleet(nodes: Nodes): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (node, path, value, allowed) => {
     problems.push({ path: ["nodes", node, ...path.split("/")], value, allowed });
   };
   const checks = [
-    primaries(nodes),
-    own("machine/vmId", vmId),
-    own("network/address", address),
-    own("portainer/environment/name", environment),
-    peers(nodes),
-    images(),
+    checkPrimaries(nodes),
+    checkUnique("machine/vmId", vmId),
+    checkUnique("network/address", address),
+    checkUnique("portainer/environment/name", environment),
+    checkReach(nodes),
+    checkImages(),
   ];
   for (const [name, node] of Object.entries(nodes)) {
     for (const check of checks) {
@@ -37,7 +37,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
   return problems;
 }
 
-/** What a node has to have for itself, and as what it is compared. */
+/** A value that no other node may have, and the form in which it is compared. */
 type Claim = (node: NodeConfig) => readonly [value: unknown, as: unknown];
 
 const vmId: Claim = ({ machine }) => [machine.vmId, machine.vmId];
@@ -47,18 +47,19 @@ const environment: Claim = (node) => {
 };
 const address: Claim = ({ network }) => [network.address, addressOf(network.address)];
 
-function own(path: string, claim: Claim): Check {
+function checkUnique(path: string, claim: Claim): Check {
   const owners = new Map<unknown, string>();
   return (name, node, report) => {
     const [value, as] = claim(node);
     if (as === undefined) return;
     const owner = owners.get(as);
     if (owner === undefined) owners.set(as, name);
-    else report(name, path, value, `a value of its own; ${keyText(owner)} has this one`);
+    else
+      report(name, path, value, `a value that no other node has; ${keyText(owner)} has this one`);
   };
 }
 
-function primaries(nodes: Nodes): Check {
+function checkPrimaries(nodes: Nodes): Check {
   const names = Object.keys(nodes);
   const allowed = `a node of this stack (${names.map(keyText).join(", ")}), or { address, port } of one elsewhere`;
   return (name, { primary }, report) => {
@@ -67,8 +68,8 @@ function primaries(nodes: Nodes): Check {
   };
 }
 
-/** A primary that is named is reached at its address. */
-function peers(nodes: Nodes): Check {
+/** Docker's subnets must leave the node's peers reachable. A primary that is given by name has its node's address. */
+function checkReach(nodes: Nodes): Check {
   const addressOfPrimary = ({ primary }: NodeConfig): string | undefined => {
     if (typeof primary === "object") return primary.address;
     const named = primary === undefined ? undefined : nodes[primary];
@@ -82,10 +83,10 @@ function peers(nodes: Nodes): Check {
 }
 
 /**
- * An image is known by its file name, also to Proxmox: under one name there is one content. Whether Proxmox nodes
- * share a datastore is not known here, so that its name counts, not where it is.
+ * Proxmox knows an image by its file name, so one name must mean one content. The configuration does not say whether
+ * Proxmox nodes share a datastore, so datastores with the same name count as one.
  */
-function images(): Check {
+function checkImages(): Check {
   const first = new Map<string, readonly [name: string, url: string, sha256: string]>();
   return (name, { machine: { image, adopt } }, report) => {
     if (adopt || !image || !("url" in image)) return;

@@ -16,8 +16,8 @@ import { checkContainerNetworks } from "./subnets";
 export { checkFleet } from "./fleet";
 
 /*
- * What no single field can tell: membership, overlap, versions. Each check is a pure function that
- * returns the problems it sees; paths are those of the merged node.
+ * Checks that look at several fields of a node: membership, overlaps, versions. Each check reports the problems that it
+ * finds and changes nothing. Paths are those of the merged node.
  */
 
 const CHECKS: readonly Check[] = [
@@ -35,7 +35,7 @@ const CHECKS: readonly Check[] = [
   checkLogin,
 ];
 
-/** Problems of one node; of one that is readable in part, those that can be seen. */
+/** Returns the problems of one node. If parts of the node cannot be read, the checks that need them are skipped. */
 export function checkNode(name: string, node: NodeConfig): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (path, value, allowed) => {

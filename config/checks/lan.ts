@@ -2,10 +2,10 @@ import { lanNetworks } from "../lan";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
-/** A frame of the NIC's own VLAN reaches the guest without tag, so that `parent.vlan` would never see one. */
+/** Frames of the NIC's own VLAN reach the guest untagged, so the sub-interface `parent.vlan` would never get one. */
 export function checkLanNetworks(node: NodeConfig, report: Report): void {
   const own = node.network.vlan;
-  const allowed = `another VLAN than the NIC's own (network.vlan), or nothing: the network is then on VLAN ${own}`;
+  const allowed = `a VLAN other than the NIC's own (network.vlan); without this key the network is on VLAN ${own}`;
   for (const [name, { vlan }] of lanNetworks(node))
     if (vlan === own) report(`networks/${name}/vlan`, vlan, allowed);
 }

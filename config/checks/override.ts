@@ -1,7 +1,7 @@
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
-/** An override of what is not there, or is left as it was found, would do nothing. */
+/** Refuses an override without effect: its resource is not declared, or is adopted and stays as it is. */
 export function checkOverride(
   { override, portainer, backups, adopt }: NodeConfig,
   report: Report,

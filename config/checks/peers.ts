@@ -5,23 +5,23 @@ import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
 /*
- * Docker routes its subnets to bridges of the node: whatever else lies in one is out of reach, and answers to it
- * go to the bridge. So none may hold what the node talks to or answers.
+ * The node routes Docker's subnets to its bridges. It cannot reach another machine whose address lies in such a subnet,
+ * because packets for it go to the bridge. So no subnet may hold an address that the node talks to or answers.
  *
- * What containers talk to is left out (daemon.json's dns and proxies): it may be a container itself. So is
- * Proxmox VE, which the node never talks to, and the gateway, which lies in the node's own network.
+ * Three things are not checked: servers that containers talk to (dns and proxies of daemon.json), because they may be
+ * containers themselves; Proxmox VE, which the node never talks to; and the gateway, which lies in the node's network.
  */
 
 type Texts = readonly (string | undefined)[];
 type Places = Readonly<Record<string, (node: NodeConfig) => Texts>>;
 
-/** What a node talks to or answers, by where it is declared; its primary apart. */
+/** Addresses that a node talks to or answers, by the path that declares them. The primary is added later. */
 const PEERS: Places = {
   "network.dnsServers": ({ network }) => network.dnsServers,
   "network.firewall.managementNetworks": ({ network }) =>
-    somewhere(network.firewall?.managementNetworks ?? []),
+    withoutBlocks(network.firewall?.managementNetworks ?? []),
   "network.firewall.rules": ({ network }) =>
-    somewhere((network.firewall?.rules ?? []).map(({ source }) => source)),
+    withoutBlocks((network.firewall?.rules ?? []).map(({ source }) => source)),
   "ssh.endpoint": ({ ssh }) => [ssh.endpoint?.host],
   "engine.mirror": ({ engine }) => [hostOf(engine.mirror)],
   "engine.distributionMirror": ({ engine }) => [hostOf(engine.distributionMirror)],
@@ -34,10 +34,10 @@ const PEERS: Places = {
 const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 
 /**
- * Sources that say where somebody is. A whole private block (RFC 1918) or more says who may come: every
- * Docker subnet lies in such a block, and whoever comes from it has an address elsewhere in it.
+ * Drops sources that cover a whole private block (RFC 1918). Such a rule says who may connect, not where a machine is:
+ * every Docker subnet lies in one of the blocks.
  */
-function somewhere(sources: Texts): Texts {
+function withoutBlocks(sources: Texts): Texts {
   const isBlock = (source: string): boolean =>
     isCidr(source) && PRIVATE.some((block) => contains(source, block));
   return sources.filter((source) => source !== undefined && !isBlock(source));
@@ -51,7 +51,7 @@ const isNetwork = (text: string | undefined): text is string =>
   text !== undefined &&
   (isCidr(text) || isAddress(text) || isCidr6(text) || isCidr6(`${text}/128`));
 
-/** Docker's subnets that the node has a route to, by path. Of a macvlan or an ipvlan it has none. */
+/** Docker's subnets that the node has a route to, by path. It has no route to a macvlan or an ipvlan network. */
 function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [string, string])[] {
   const keys = [daemon.bip ? "bip" : "fixed-cidr", daemon.bip6 ? "bip6" : "fixed-cidr-v6"] as const;
   const docker0 = keys.flatMap((key) => (daemon[key] ? [[key, daemon[key]] as const] : []));
@@ -62,7 +62,7 @@ function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [str
     ([key, subnet]) => [`engine/daemon/${key}`, subnet] as const,
   );
   const bridges = Object.entries(networks).flatMap(([name, { driver, subnet }]) =>
-    // One that lies in another is told of by itself (subnets.ts).
+    // subnets.ts reports a subnet that overlaps another one.
     driver === "bridge" && !ofDaemon.some(([, other]) => meet(subnet, other))
       ? [[`networks/${name}/subnet`, subnet] as const]
       : [],
@@ -70,7 +70,7 @@ function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [str
   return [...ofDaemon, ...bridges];
 }
 
-/** What the node has to reach, and where that is declared. A mistake in one hides none of the others. */
+/** Addresses that the node has to reach, and the paths that declare them. A mistake in one does not hide the others. */
 function peersOf(node: NodeConfig, places: Places): { network: string; path: string }[] {
   const found: { network: string; path: string }[] = [];
   for (const [path, read] of Object.entries(places))
@@ -80,7 +80,7 @@ function peersOf(node: NodeConfig, places: Places): { network: string; path: str
   return found;
 }
 
-/** Docker's subnets against everything the node has to reach outside its own network. */
+/** Checks that Docker's subnets hold no address that the node has to reach outside its own network. */
 export function checkPeers(
   node: NodeConfig,
   primary: (node: NodeConfig) => string | undefined,
@@ -88,10 +88,11 @@ export function checkPeers(
 ): void {
   const peers = peersOf(node, { ...PEERS, primary: () => [primary(node)] });
   for (const [path, subnet] of subnetsOf(node)) {
-    // What meets the node's own network is told of by other checks.
+    // Other checks report a subnet that overlaps the node's own network.
     if (meet(subnet, node.network.address)) continue;
     const inside = peers.filter(({ network }) => meet(subnet, network));
     const list = inside.map((peer) => `${peer.network} (${peer.path})`).join(", ");
-    if (list) report(path, subnet, `addresses apart from what the node has to reach: ${list}`);
+    if (list)
+      report(path, subnet, `a subnet without the addresses that the node has to reach: ${list}`);
   }
 }

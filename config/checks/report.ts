@@ -1,7 +1,7 @@
 import type { NodeConfig } from "../schema";
 
-/** Reports a value that is not right: its path below the node, the value, and what is allowed. */
+/** Reports a wrong value: its path below the node, the value, and what is allowed. */
 export type Report = (path: string, value: unknown, allowed: string) => void;
 
-/** Looks at one node whose shape is right. */
+/** Checks one node that fits the schema. */
 export type Check = (node: NodeConfig, report: Report) => void;

@@ -14,7 +14,11 @@ export function checkContainerNetworks(node: NodeConfig, report: Report): void {
     const clash = others.find(([, other]) => overlaps(network.subnet, other));
     const path = `networks/${name}`;
     if (clash)
-      report(`${path}/subnet`, network.subnet, `a subnet apart from ${clash[0]} (${clash[1]})`);
+      report(
+        `${path}/subnet`,
+        network.subnet,
+        `a subnet that does not overlap ${clash[0]} (${clash[1]})`,
+      );
     else taken.set(`networks.${name}`, network.subnet);
     checkMembers(network, path, report);
   }

@@ -21,7 +21,7 @@ export const DEFAULT_DAEMON: DaemonConfig = {
 
 type Tree = Readonly<Record<string, unknown>>;
 
-/** What dockerd does without the key. */
+/** The value that dockerd takes if the key is missing. */
 const UNSET: Tree = { "log-driver": "json-file" };
 
 /**
@@ -41,7 +41,7 @@ export function withoutDependents(base: Tree, over: Tree): Tree {
   return Object.fromEntries(Object.entries(base).filter(([key]) => !gone.includes(key)));
 }
 
-/** docker0 fills one slot of a pool, or is apart from it (checks/daemon/network.ts). */
+/** Whether docker0 fills exactly one subnet of each pool, or lies outside it (checks/daemon/network.ts). */
 function fitsPools(bip: unknown, over: Tree): boolean {
   const pools = over["default-address-pools"];
   if (!Array.isArray(pools) || typeof bip !== "string") return true;

@@ -9,7 +9,7 @@ export { REFUSED_KEYS } from "./refused";
 
 const known = z.strictObject(shapeOf(DAEMON_KEYS));
 
-/** Refused with the reason; strictObject refuses whatever is left. */
+/** Keys that are refused with a reason. The strict object refuses all other unknown keys. */
 const refused = Object.fromEntries(
   Object.entries(REFUSED_KEYS).map(([key, reason]) => [
     key,
@@ -20,10 +20,10 @@ const refused = Object.fromEntries(
   ]),
 );
 
-/** `engine.daemon`: strict, since dockerd does not start on a key it does not know. */
+/** `engine.daemon`. It is strict, because dockerd does not start with an unknown key. */
 export const daemonSchema = known.extend(refused) as unknown as typeof known;
 
-/** The keys there are, for the documentation. */
+/** The accepted keys only, for the documentation. */
 export const documentedDaemonSchema = known;
 
 /** A daemon.json, keys as dockerd spells them. */
@@ -31,20 +31,19 @@ export type DaemonConfig = z.infer<typeof known>;
 
 const keys = Object.entries(DAEMON_KEYS) as [string, (typeof DAEMON_KEYS)["debug"]][];
 
-/** The image store, a key of its own inside `features` (node/daemon/config.sh, `flat`). */
+/** The key inside `features` that chooses the image store. It counts as a key of its own (node/daemon/config.sh, `flat`). */
 export const IMAGE_STORE = "features.containerd-snapshotter";
 
 /**
- * Keys whose values a running dockerd takes over from this file. With `userland-proxy: true` in it none:
- * dockerd checks the file alone at a reload, and misses the path of the proxy that it finds at a start
- * (moby daemon/config/config.go, Reload).
+ * Keys that a running dockerd takes over from this file. With `userland-proxy: true` there are none: at a reload dockerd
+ * checks the file alone, and refuses it because the path of the proxy is missing (moby daemon/config/config.go, Reload).
  */
 export function reloadableKeys(daemon: DaemonConfig): string[] {
   if (daemon["userland-proxy"] === true) return [];
   return keys.filter(([, key]) => key.effect === "reload").map(([name]) => name);
 }
 
-/** Keys a change of which hides existing data. */
+/** Keys that hide existing data when they change. */
 export const HIDING_KEYS: readonly string[] = [
   ...keys.filter(([, key]) => "hides" in key).map(([name]) => name),
   IMAGE_STORE,
@@ -55,7 +54,7 @@ export const DOCKER0_KEYS: readonly string[] = keys
   .filter(([, key]) => "docker0" in key)
   .map(([name]) => name);
 
-/** Text of daemon.json: sorted keys, so that the order of the configuration never makes a diff. */
+/** Text of daemon.json. Keys are sorted, so their order in the configuration never makes a difference. */
 export function renderDaemonJson(daemon: DaemonConfig): string {
   return `${JSON.stringify(sortKeys(daemon), null, 2)}\n`;
 }

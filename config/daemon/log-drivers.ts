@@ -21,7 +21,7 @@ interface LogDriver {
 
 type Rules = Readonly<Record<string, Rule>>;
 
-/** What each driver has: moby daemon/logger/factory.go and loggerutils/cache. */
+/** Options of every driver (moby daemon/logger/factory.go and loggerutils/cache). */
 const EVERY: Rules = {
   mode: oneOf("blocking", "non-blocking"),
   "max-buffer-size": onlyWith("mode", /^non-blocking$/, "mode is non-blocking", bytes),
@@ -33,7 +33,7 @@ const EVERY: Rules = {
 
 const TAG: Rules = { tag: anything };
 
-/** What of a container a line carries (logger.Info.ExtraAttributes). */
+/** Options that add attributes of the container to each line (logger.Info.ExtraAttributes). */
 const ATTRIBUTES: Rules = {
   labels: anything,
   "labels-regex": anything,
@@ -131,29 +131,29 @@ export const LOG_DRIVERS: ReadonlyMap<string, LogDriver> = new Map([
 ]);
 
 const REFUSED: Readonly<Record<string, string>> = {
-  splunk: "it needs its token in daemon.json, which everyone on the node can read",
-  loki: "a plugin, and nothing installs it; Loki's collectors take gelf, fluentd, syslog and journald",
+  splunk: "its token would stand in daemon.json, which everyone on the node can read",
+  loki: "the program does not install this plugin; Loki's collectors accept gelf, fluentd, syslog and journald",
   etwlogs: "only on Windows",
-  logentries: "gone since Docker 25",
+  logentries: "removed in Docker 25",
 };
 
-/** What is allowed instead of a driver. */
+/** Says which drivers are allowed, and why this one is not if the reason is known. */
 export function whyNoDriver(name: string): string {
   const driver = name.replace(/^grafana\/loki-docker-driver.*$/, "loki").replace(/:[\w.-]+$/, "");
   const reason = REFUSED[driver];
   return `${[...LOG_DRIVERS.keys()].join(", ")}${reason ? `; not ${driver}: ${reason}` : ""}`;
 }
 
-/** An option that is not right: its name, and what is allowed. */
+/** A wrong option: its name, and what is allowed. */
 export interface LogProblem {
   readonly option: string;
   readonly allowed: string;
 }
 
-/** Options on which dockerd, or the first container, would fail. */
+/** Finds options with which dockerd, or the first container, would not start. */
 export function logProblems(driver: string, options: LogOptions): LogProblem[] {
   const known = LOG_DRIVERS.get(driver);
-  // dockerd does not look at options of `none` (ValidateLogOpts).
+  // dockerd does not check the options of `none` (ValidateLogOpts).
   if (!known || driver === "none") return [];
   const missing = (known.required ?? []).filter((option) => !options[option]);
   const wrong = Object.entries(options).flatMap(([option, value]) => {
@@ -167,7 +167,7 @@ export function logProblems(driver: string, options: LogOptions): LogProblem[] {
   return [...needed, ...wrong, ...rotation(driver, options)];
 }
 
-/** Only files that are turned over can be compressed; `local` compresses unless told otherwise. */
+/** Compression needs rotated files. The driver `local` compresses by default. */
 function rotation(driver: string, options: LogOptions): LogProblem[] {
   const compresses =
     driver === "local"

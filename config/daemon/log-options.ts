@@ -1,11 +1,11 @@
 import { isSize } from "./values";
 
-/* What the options of log drivers may be (moby daemon/logger). */
+/* Rules for the options of log drivers (moby daemon/logger). */
 
 /** Values of log-opts by name. */
 export type LogOptions = Readonly<Record<string, string>>;
 
-/** What is allowed instead of a value; undefined when it is right. */
+/** Checks a value. Returns what is allowed instead, or undefined if the value is right. */
 export type Rule = (value: string, options: LogOptions) => string | undefined;
 
 const unless = (right: boolean, allowed: string): string | undefined =>
@@ -56,7 +56,7 @@ export const socketOr =
     return allowed && `${allowed}, or ${schemes.join(" or ")}:///path`;
   };
 
-/** Only where another option is `value`. */
+/** Allows an option only if the option `name` matches `wanted`. */
 export const onlyWith =
   (name: string, wanted: RegExp, where: string, rule: Rule): Rule =>
   (value, options) =>

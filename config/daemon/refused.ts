@@ -10,8 +10,9 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = {
   tlscert: "a node has no TCP listener",
   tlskey: "a node has no TCP listener",
   "authorization-plugins":
-    "nothing installs the plugin, and dockerd ends at a reload whose plugin does not answer",
-  containerd: "the unit says which containerd dockerd uses; both keep it from starting",
+    "the program installs no plugin, and dockerd ends at a reload if the plugin does not answer",
+  containerd:
+    "the unit says which containerd dockerd uses; dockerd does not start if this key says so too",
   "containerd-namespace": "containers of another namespace would not be found again",
   "containerd-plugin-namespace": "plugins of another namespace would not be found again",
   "cri-containerd": "only for a containerd that dockerd starts; the unit names the system's own",
@@ -21,7 +22,8 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = {
   "userland-proxy-path": "the packages know where docker-proxy is",
   "init-path": "the packages know where docker-init is",
   "default-init": "the packages know where docker-init is",
-  "resolv-conf": "dns, dns-search and dns-opts say it, or the node's own",
+  "resolv-conf":
+    "dns, dns-search and dns-opts set it; without them containers use the node's resolver",
   "default-gateway": "docker0 is the gateway of its containers; bip sets its address",
   "default-gateway-v6": "docker0 is the gateway of its containers; bip6 sets its address",
   "host-gateway-ip": "host-gateway-ips is its name since Docker 28",
@@ -35,12 +37,13 @@ export const REFUSED_KEYS: Readonly<Record<string, string>> = {
   "cpu-rt-period": "cgroup v2 has no real-time limits",
   "cpu-rt-runtime": "cgroup v2 has no real-time limits",
   "nri-opts":
-    "plugins of the node resource interface change every container, and nothing installs one",
-  graph: "data-root is its name; dockerd does not start on this one since Docker 23",
-  "cluster-store": "dockerd does not start on it since Docker 23",
-  "oom-score-adjust": "dockerd does not start on it since Docker 25; the unit sets OOMScoreAdjust",
-  "api-cors-header": "dockerd does not start on it since Docker 28",
-  "allow-nondistributable-artifacts": "dockerd has no use for it since Docker 27",
-  "apparmor-profile": "docker-default is what every container gets",
-  apparmor: "not a key of dockerd: docker-default is what every container gets",
+    "plugins of the node resource interface change every container, and the program installs none",
+  graph: "data-root is its name; since Docker 23, dockerd does not start with this one",
+  "cluster-store": "since Docker 23, dockerd does not start with it",
+  "oom-score-adjust":
+    "since Docker 25, dockerd does not start with it; the unit sets OOMScoreAdjust",
+  "api-cors-header": "since Docker 28, dockerd does not start with it",
+  "allow-nondistributable-artifacts": "since Docker 27, dockerd does nothing with it",
+  "apparmor-profile": "every container gets docker-default",
+  apparmor: "not a key of dockerd: every container gets docker-default",
 };

@@ -2,12 +2,12 @@ import { z } from "zod";
 import { isCidr } from "../cidr";
 import { isCidr6 } from "./values";
 
-/* Registries, as moby's daemon/pkg/registry/config.go takes them. */
+/* Names of registries, as moby's daemon/pkg/registry/config.go accepts them. */
 
 const LABEL = "(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])";
 const DOMAIN = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9a-fA-F:]+\\])(?::\\d{1,5})?$`);
 
-/** dockerd decides only at the reload: `--validate` does not look at these (loadInsecureRegistries). */
+/** dockerd checks these only when it loads them: `--validate` does not (loadInsecureRegistries). */
 function isRegistry(text: string): boolean {
   if (isCidr(text) || isCidr6(text)) return true;
   const port = /:(\d+)$/.exec(text)?.[1] ?? "443";

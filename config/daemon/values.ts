@@ -4,7 +4,7 @@ import { isAddress, isCidr } from "../cidr";
 
 /* Values of daemon.json as dockerd parses them. */
 
-/** True for an IPv6 address with prefix length; host bits may be set. */
+/** Whether a text is an IPv6 address with a prefix length. Host bits may be set. */
 export function isCidr6(text: string): boolean {
   return text.includes(":") && IPv6.isValidCIDR(text);
 }
@@ -12,7 +12,7 @@ export function isCidr6(text: string): boolean {
 const isAnyAddress = (text: string): boolean =>
   isAddress(text) || (text.includes(":") && IPv6.isValid(text) && !text.includes("%"));
 
-/** True when a network with prefix length holds the address, with or without a prefix length of its own; both of one family. */
+/** Whether a network holds an address (with or without a prefix length) of the same family. */
 export function holds(network: string, address: string): boolean {
   const [family, outer] = parseNetwork(network);
   const [other, inner] = parseNetwork(address);
@@ -20,7 +20,7 @@ export function holds(network: string, address: string): boolean {
   return inner.bytes.match(outer.bytes, outer.prefix);
 }
 
-/** True when both networks share an address. */
+/** Whether two networks share an address. */
 export const meet = (a: string, b: string): boolean => holds(a, b) || holds(b, a);
 
 interface Prefix {
@@ -35,7 +35,7 @@ function parseNetwork(text: string): ["IPv4" | "IPv6", Prefix] {
   return [family, { bytes, prefix: Number(length ?? (family === "IPv6" ? 128 : 32)) }];
 }
 
-/** True when an address with prefix length is the network itself. */
+/** Whether an address with a prefix length is the network itself. */
 export function isBase(cidr: string): boolean {
   const [address = ""] = cidr.split("/");
   const base = address.includes(":")
@@ -65,7 +65,7 @@ export const absolutePath = z.string().regex(/^(\/(?!\.{1,2}(\/|$))[\w.@-]+)+$/,
   error: "an absolute path without . and .., such as /var/lib/docker",
 });
 
-/** A size as go-units reads it (RAMInBytes): a number, then a unit. */
+/** Whether a text is a size as go-units reads it (RAMInBytes): a number, then a unit. */
 export const isSize = (text: string): boolean =>
   /^\d+(\.\d+)? ?([kmgtp]?b?|[kmgtp]ib)$/i.test(text) && Number.parseFloat(text) > 0;
 
@@ -76,5 +76,5 @@ export const size = z.string({ error: SIZE }).refine(isSize, { error: SIZE });
 /** dockerd decodes these into map[string]string: `"max-file": 3` does not decode. */
 export const stringMap = z.record(z.string(), z.string());
 
-/** `key=value` with a key. */
+/** Whether a text is `key=value` with a key. */
 export const isPair = (text: string): boolean => /^[^=\s]+=/.test(text);

@@ -5,7 +5,7 @@ const dockerId = z.string().regex(/^[0-9a-f]{64}$/, {
   error: "a full Docker id, 64 hex digits: `docker inspect --format '{{.Id}}' NAME`",
 });
 
-/** `adopt` of a node: what exists before the program does. */
+/** `adopt` of a node: what exists already and is taken over. */
 export const adoptSchema = z.strictObject({
   networks: z
     .record(dockerName, dockerId)
@@ -15,6 +15,6 @@ export const adoptSchema = z.strictObject({
   agent: dockerId
     .optional()
     .describe(
-      "Id of the `portainer_agent` that runs already. It is kept as it was started; without this key the declared one takes its place.",
+      "Id of the `portainer_agent` that runs already. It is kept as it was started. Without this key, the declared agent replaces it.",
     ),
 });

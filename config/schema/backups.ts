@@ -3,8 +3,8 @@ import { isAddress } from "../cidr";
 import { fingerprint, identifier, pinnedImage, port } from "./fields";
 
 /*
- * Backups of a node to a Proxmox Backup Server (docs/reference/specification.md, section 4). Times are the node's own; what is kept
- * is the server's business, since a node may add backups and not remove them.
+ * Backups of a node to a Proxmox Backup Server (docs/reference/specification.md, section 4). Times are in the node's time
+ * zone. The server decides what is kept, because a node may add backups but not remove them.
  */
 
 /** A time of day, or of a week. */
@@ -14,7 +14,7 @@ const schedule = z.string().regex(SCHEDULE, {
   error: 'a time of day, such as "02:30", or of a week, such as "sun 03:00"',
 });
 
-/** A host as a URL or a repository of the client names it, without brackets. */
+/** A host, as it stands in a URL or in the client's repository: without brackets. */
 const host = z
   .string()
   .refine((text) => isAddress(text) || (isHostName(text) && !/^[\d.]+$/.test(text)), {
@@ -49,7 +49,7 @@ const keepDays = z
   .min(1)
   .max(3650)
   .describe(
-    "Days of which the last backup is kept; by the server's prune job (docs/how-to/prepare-the-backup-server.md).",
+    "Days to keep: the last backup of each day stays. The server's prune job removes the others (docs/how-to/prepare-the-backup-server.md).",
   );
 
 const ABSOLUTE_PATH = /^(\/[\w@%+=.-]+)+$/;
@@ -66,24 +66,24 @@ const server = z.strictObject({
   datastore: safeId.describe("Datastore with the namespace `<node name>`."),
   fingerprint: fingerprint.describe("SHA-256 of the server's certificate; no other is accepted."),
   tokenId: tokenId.describe(
-    "API token of the node: role DatastoreBackup on its own namespace, so that it can add and not remove.",
+    "API token of the node. It has the role DatastoreBackup on its own namespace, so it can add backups but not remove them.",
   ),
   endpoint: z
     .strictObject({ host: z.string().min(1), port })
     .optional()
-    .describe("The server as the workstation reaches it, where that differs."),
+    .describe("The server as the workstation reaches it, if that differs."),
 });
 
 const vm = z.strictObject({
   schedule: schedule
     .default("03:30")
     .describe("When it runs, in the time zone of the Proxmox node."),
-  keepDays: keepDays.default(30).describe("Days of which the last backup is kept."),
+  keepDays: keepDays.default(30).describe("Days to keep: the last backup of each day stays."),
   prunedBy: z
     .enum(["job", "server"])
     .default("job")
     .describe(
-      "Who removes older backups: the job, with a token that may, or a prune job of the backup server (docs/how-to/prepare-the-backup-server.md).",
+      "Who removes older backups: the job itself, whose token then needs that right, or a prune job of the backup server (docs/how-to/prepare-the-backup-server.md).",
     ),
   storage: identifier.describe("Proxmox storage of type `pbs`."),
   mode: z.enum(["snapshot", "suspend", "stop"]).default("snapshot"),
@@ -95,11 +95,16 @@ const vm = z.strictObject({
     .describe(
       "Notes of each backup; {{cluster}}, {{guestname}}, {{node}}, {{vmid}} are filled in.",
     ),
-  repeatMissed: z.boolean().default(true).describe("Make up for a backup the host was down for."),
+  repeatMissed: z
+    .boolean()
+    .default(true)
+    .describe("Run a backup later if the host was down at its time."),
   fleecing: z
     .strictObject({ storage: identifier })
     .optional()
-    .describe("Fast storage that takes what the guest overwrites while a slow backup reads it."),
+    .describe(
+      "Fast storage for blocks that the guest overwrites before a slow backup has read them.",
+    ),
 });
 
 /** `backups` of a node. */
@@ -109,7 +114,7 @@ export const backupsSchema = z.strictObject({
   volumes: z
     .strictObject({ schedule: schedule.default("02:30"), keepDays: keepDays.default(30) })
     .default({ schedule: "02:30", keepDays: 30 })
-    .describe("Every Docker volume, each by itself."),
+    .describe("Every Docker volume, each in a backup of its own."),
   configuration: z
     .strictObject({
       schedule: schedule.default("02:45"),
@@ -120,7 +125,9 @@ export const backupsSchema = z.strictObject({
         .describe("Further files and directories, such as /opt/compose. They have to exist."),
     })
     .default({ schedule: "02:45", keepDays: 90, paths: [] })
-    .describe("daemon.json, units, keyrings, definitions. Every three hours too, if it changed."),
+    .describe(
+      "daemon.json, units, keyrings, definitions. If they changed, also every three hours.",
+    ),
   images: z
     .strictObject({
       schedule: schedule.default("sun 03:00"),
@@ -129,14 +136,14 @@ export const backupsSchema = z.strictObject({
         .min(1)
         .max(520)
         .default(4)
-        .describe("Weeks of which the last backup is kept; likewise."),
+        .describe("Weeks to keep: the last backup of each week stays, as for `keepDays`."),
     })
     .default({ schedule: "sun 03:00", keepWeeks: 4 })
     .describe("Every image a container uses."),
   vm: vm.optional().describe("The whole VM, by a backup job of the Proxmox cluster."),
 });
 
-/** `backupStorage` of the cluster. Its port is 8007: the provider has no word for another. */
+/** `backupStorage` of the cluster. Its port is 8007, because the provider cannot set another. */
 export const backupStorageSchema = z
   .strictObject({
     id: identifier.describe("Name of the storage in Proxmox VE."),

@@ -19,7 +19,7 @@ const macvlanNetwork = z.strictObject({
     .regex(/^[a-z][a-z0-9]{0,14}$/, {
       error: "a network interface, such as eth0: lower-case letters and digits, 15 at most",
     })
-    .describe("NIC of the node the network hangs on."),
+    .describe("NIC of the node that the network uses."),
   vlan: z
     .int()
     .min(1)
@@ -42,7 +42,7 @@ const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanN
   error: '"bridge" or "macvlan"',
 });
 
-/** One of `networks`. `driver` may be left out for a bridge; a discriminated union needs it spelt. */
+/** One of `networks`. `driver` is optional for a bridge; it is added here because a discriminated union needs it. */
 export const containerNetworkSchema = z.preprocess(
   (value) => (typeof value === "object" && value !== null ? { driver: "bridge", ...value } : value),
   containerNetwork,

@@ -22,7 +22,7 @@ export const dockerSchema = z.strictObject({
       error: "the 40 digits, 0-9 and A-F, of a fingerprint, as `gpg --show-keys` prints them",
     })
     .optional()
-    .describe("Fingerprint of the key of a mirror that signs by itself. Docker's unless said."),
+    .describe("Fingerprint of the key that signs the mirror. Default: Docker's own key."),
   distributionMirror: httpUrl()
     .optional()
     .describe("Base URL of a mirror of the distribution's archive."),
@@ -30,7 +30,7 @@ export const dockerSchema = z.strictObject({
     .array(userName)
     .default([])
     .describe(
-      "Members of the group docker beside the ssh user. Root-equivalent (CIS Docker 1.1.2).",
+      "Members of the group docker in addition to the ssh user. Membership equals root (CIS Docker 1.1.2).",
     ),
   healthTimeoutSeconds: z
     .int()
@@ -41,6 +41,6 @@ export const dockerSchema = z.strictObject({
   confirm: z
     .literal("hide-existing")
     .optional()
-    .describe("Go through with a change that hides existing images, containers or volumes."),
+    .describe("Allow a change that hides existing images, containers or volumes."),
   daemon: daemonSchema.default(DEFAULT_DAEMON),
 });

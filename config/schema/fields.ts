@@ -29,7 +29,7 @@ export const cidr = z
   .string()
   .refine(isCidr, { error: "an IPv4 address with prefix length, such as 10.25.20.24/24" });
 
-/** A name that is also a host's. */
+/** A name that is also a host name. */
 export const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
   error:
     "a host name: lower-case letters, digits and inner hyphens, 63 characters at most (RFC 1123)",
@@ -54,20 +54,23 @@ export const publicKey = z
   });
 
 /**
- * A host key that all who connect can insist on. The command plugin takes a key's type for the algorithm of its
- * signature, and `ssh-rsa` as an algorithm means SHA-1, which sshd refuses since OpenSSH 8.8 (pulumi-command
- * 1.2.1, provider/pkg/provider/remote/connection.go).
+ * A host key that every client can check. RSA keys are refused: the command plugin uses the key's type as the name of
+ * the signature algorithm, and `ssh-rsa` means SHA-1, which sshd refuses since OpenSSH 8.8 (pulumi-command 1.2.1,
+ * provider/pkg/provider/remote/connection.go).
  */
 export const hostKey = z
   .string()
   .regex(/^(ssh-ed25519|ecdsa-sha2-nistp\d{3}) [A-Za-z0-9+/=]+( [^\n]*)?$/, {
     error: ({ input }) =>
       /^ssh-rsa /.test(String(input))
-        ? "the node's ed25519 or ecdsa host key: of an RSA key the connection takes SHA-1 signatures only, which sshd refuses; see /etc/ssh/ssh_host_ed25519_key.pub there"
+        ? "the node's ed25519 or ecdsa host key, such as /etc/ssh/ssh_host_ed25519_key.pub: with an RSA key the connection asks for SHA-1 signatures, which sshd refuses"
         : "an ed25519 or ecdsa host key on one line, such as `ssh-ed25519 AAAA… name`",
   });
 
-/** As `proxmox-backup-manager cert info` and OpenSSL print it; PVE takes no other form (pve-common, JSONSchema.pm). */
+/**
+ * A fingerprint as `proxmox-backup-manager cert info` and OpenSSL print it. PVE accepts no other form (pve-common,
+ * JSONSchema.pm).
+ */
 export const fingerprint = z.string().regex(/^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$/, {
   error: "a SHA-256 fingerprint: 32 pairs of hex digits with colons between them",
 });

@@ -5,23 +5,27 @@ const unit = (what: string) => z.boolean().default(true).describe(what);
 
 /** The units of `node/hardening.sh`, in its order; each can be turned off. */
 const units = {
-  ssh: unit("sshd: keys of named users only, no root, nothing forwarded, modern algorithms."),
-  sudo: unit("sudo gives each command a terminal of its own, and writes down what it ran."),
+  ssh: unit(
+    "sshd accepts only keys, of named users, never root, with modern algorithms. It forwards nothing.",
+  ),
+  sudo: unit("sudo gives each command a terminal of its own, and logs every command."),
   sysctl: unit("Kernel settings that containers do not notice."),
   modules: unit("Filesystems, protocols and buses that no node needs are never loaded."),
-  coredumps: unit("No process leaves its memory on the disk, of a container neither."),
-  journal: unit("The journal outlives a boot, and has 1 GB at most."),
-  updates: unit("Security updates by themselves; held packages stay; no reboot by itself."),
+  coredumps: unit("No process writes its memory to disk when it crashes, in containers neither."),
+  journal: unit("The journal survives reboots, and takes 1 GB at most."),
+  updates: unit(
+    "Installs security updates automatically. Held packages stay, and the node never reboots by itself.",
+  ),
   time: unit(
-    "The clock follows a time server: chrony or ntpsec if it is there, else systemd-timesyncd.",
+    "The clock follows a time server, by chrony or ntpsec if installed, else by systemd-timesyncd.",
   ),
-  resolved: unit("systemd-resolved neither asks nor answers the segment (LLMNR, mDNS)."),
+  resolved: unit("systemd-resolved uses neither LLMNR nor mDNS on the local network."),
   services: unit("Services that no node needs (avahi, cups, rpcbind and the like) do not run."),
-  modes: unit("Modes of the files that say who gets in, what runs by itself, and what Docker is."),
+  modes: unit("Safe modes of the files that control logins, scheduled jobs and Docker."),
   apparmor: unit(
-    "Docker's AppArmor profile is enforced, on a kernel that has AppArmor; only checked.",
+    "Checks that Docker's AppArmor profile is enforced, on a kernel with AppArmor. It changes nothing.",
   ),
-  audit: unit("auditd watches what belongs to Docker, accounts, sudo and sshd."),
+  audit: unit("auditd watches the files of Docker, accounts, sudo and sshd."),
 };
 
 /** `hardening` of a node. */
@@ -30,7 +34,9 @@ export const hardeningSchema = z.strictObject({
   sshUsers: z
     .array(userName)
     .default([])
-    .describe("Users whom sshd lets in beside the ssh user and the members of the group docker."),
+    .describe(
+      "Users that sshd lets in, in addition to the ssh user and the members of the group docker.",
+    ),
   sshForwarding: z.boolean().default(false).describe("Let sshd forward ports and agents."),
 });
 
@@ -39,6 +45,6 @@ type Unit = keyof typeof units;
 /** Every unit, in the order they run. */
 export const UNITS = Object.keys(units) as Unit[];
 
-/** Units that are on, in the order they run. */
+/** Returns the units that are on, in the order they run. */
 export const hardeningUnits = (hardening: z.infer<typeof hardeningSchema>): Unit[] =>
   UNITS.filter((name) => hardening[name]);

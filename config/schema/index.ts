@@ -19,11 +19,11 @@ export { DEFAULT_STARTUP } from "./machine";
 export { proxmoxSchema } from "./proxmox";
 
 /*
- * The shape of the configuration, one file a section. Every object is strict: a misspelt key is an error,
- * never ignored. What one field cannot say about itself (overlaps, membership, versions) is in ../checks.
+ * The schema of the configuration, one file for each section. Every object is strict: a misspelt key is an error, never
+ * ignored. Checks that need several fields (overlaps, membership, versions) are in ../checks.
  */
 
-/** One node, defaults applied. */
+/** One node, with defaults applied. */
 export const nodeSchema = z.strictObject({
   machine: machineSchema,
   network: networkSchema,
@@ -32,7 +32,7 @@ export const nodeSchema = z.strictObject({
   hardening: hardeningSchema
     .prefault({})
     .describe(
-      "Units that harden the machine. A unit that is turned off puts back what it replaced.",
+      "Units that harden the machine. A unit that is turned off restores what it replaced.",
     ),
   portainer: portainerSchema.optional(),
   networks: z.record(dockerName, containerNetworkSchema).default({}),
@@ -41,22 +41,24 @@ export const nodeSchema = z.strictObject({
   adopt: adoptSchema
     .default({ networks: {}, volumes: [] })
     .describe(
-      "What exists already and is taken over as it is; `npx docker-node import` writes it.",
+      "What exists already and is taken over as it is. `npx docker-node import` writes this section.",
     ),
   primary: primarySchema
     .optional()
-    .describe("The primary node, by its name in this stack or its address; asked from this node."),
+    .describe(
+      "The primary node, by its name in this stack or by its address. This node checks that it answers.",
+    ),
   validation: validationSchema
     .default(DEFAULT_VALIDATION)
-    .describe("What `npx docker-node validate` measures the node against."),
+    .describe("Limits that `npx docker-node validate` checks."),
   override: overrideSchema
     .optional()
     .describe(
-      "What the configuration has no word for: arguments of resources as their providers have them. Maps merge, lists are replaced; `envs` are added by name. No secrets: it stands in the state as it is.",
+      "Arguments of resources that the configuration has no key for, as their providers name them. Maps are merged, lists are replaced, `envs` are added by name. Put no secrets here: the state holds the values in clear text.",
     ),
 });
 
-/** Name of a node: also the VM's and the host's name. */
+/** Name of a node. It is also the name of the VM and the host. */
 export const nodeName = hostLabel;
 
 export type NodeConfig = z.infer<typeof nodeSchema>;

@@ -23,7 +23,7 @@ const cloudImage = z.strictObject({
   node: identifier
     .optional()
     .describe(
-      "Proxmox node that downloads it. Default: the node's own. On a datastore that Proxmox nodes share, name one for all.",
+      "Proxmox node that downloads it. Default: the one that runs the VM. If Proxmox nodes share the datastore, set the same one for all.",
     ),
 });
 
@@ -31,7 +31,7 @@ const template = z.strictObject({
   template: z.int().min(100).max(999_999_999).describe("VM id of the template."),
   node: identifier
     .optional()
-    .describe("Proxmox node the template lives on. Default: the node's own."),
+    .describe("Proxmox node that has the template. Default: the one that runs the VM."),
 });
 
 const disk = z.strictObject({
@@ -58,7 +58,7 @@ const tag = z.string().regex(/^[a-z0-9_][a-z0-9_+.-]*$/, {
 export const machineSchema = z.strictObject({
   vmId: z.int().min(100).max(999_999_999),
   proxmoxNode: identifier.describe("Proxmox node that runs the VM."),
-  // Proxmox strips the white space around it.
+  // Proxmox strips white space around the description.
   description: z.string().trim().max(8192).default(""),
   tags: z
     .array(tag)
@@ -78,11 +78,13 @@ export const machineSchema = z.strictObject({
   disk,
   dockerDisk: disk
     .optional()
-    .describe("Its own disk for /var/lib/docker, formatted XFS and mounted with project quota."),
+    .describe(
+      "A disk of its own for /var/lib/docker, formatted as XFS and mounted with project quotas.",
+    ),
   image: z
     .union([cloudImage, template])
     .optional()
-    .describe("What the VM is made from. Optional only with `adopt`."),
+    .describe("Source of the VM's disk. Optional only with `adopt`."),
   onBoot: z.boolean().default(true),
   startup: startup.default(DEFAULT_STARTUP),
   agentTimeoutSeconds: z
@@ -90,16 +92,18 @@ export const machineSchema = z.strictObject({
     .min(1)
     .max(900)
     .default(10)
-    .describe("Seconds the provider waits for the guest agent before it goes on without."),
+    .describe(
+      "Seconds that the provider waits for the guest agent. After that it goes on without it.",
+    ),
   rebootAfterUpdate: z
     .boolean()
     .default(true)
-    .describe("Let the provider reboot the VM when a change (CPU, memory) needs it."),
-  protect: z.boolean().default(true).describe("Refuse deletion, in Pulumi and in Proxmox."),
+    .describe("Let the provider reboot the VM if a change (CPU, memory) needs it."),
+  protect: z.boolean().default(true).describe("Refuse to delete the VM, in Pulumi and in Proxmox."),
   adopt: z
     .boolean()
     .default(false)
     .describe(
-      "Adopt the VM that already exists under this id instead of creating one, and leave hardware this configuration has no word for as it is.",
+      "Adopt the existing VM with this id instead of creating one. Hardware that this configuration has no key for stays as it is.",
     ),
 });

@@ -7,7 +7,7 @@ const firewallRule = z.strictObject({
   source: z
     .union([cidr, address])
     .optional()
-    .describe("Address or network traffic comes from. Default: anywhere."),
+    .describe("Address or network that the traffic comes from. Default: anywhere."),
   proto: z.enum(["tcp", "udp", "icmp"]).default("tcp"),
   port: z
     .string()
@@ -27,8 +27,11 @@ export const networkSchema = z.strictObject({
   firewall: z
     .strictObject({
       enabled: z.boolean().default(true),
-      managementNetworks: z.array(cidr).min(1).describe("Networks SSH is accepted from."),
-      rules: z.array(firewallRule).default([]).describe("Ports beside SSH and the agent's."),
+      managementNetworks: z.array(cidr).min(1).describe("Networks from which SSH is accepted."),
+      rules: z
+        .array(firewallRule)
+        .default([])
+        .describe("Open ports in addition to SSH and the agent."),
     })
     .optional(),
 });

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { has } from "../tree";
 
 /*
- * Arguments of a resource that the configuration has no word for. docker-node does not know them: the provider
- * checks them. What something else says, or what would make it another resource, is refused with who says it.
+ * Arguments of a resource that the configuration has no key for. docker-node does not check them; the provider does. An
+ * argument that another key sets, or that would make it another resource, is refused. The message names that key.
  */
 
 type Said = Readonly<Record<string, string>>;
@@ -18,7 +18,10 @@ const VM: Said = {
   "memory.dedicated": "machine.memoryGiB",
 };
 
-const container = (more: Said): Said => ({ name: "the program: other parts look for it", ...more });
+const container = (more: Said): Said => ({
+  name: "the program, because other parts look for it",
+  ...more,
+});
 
 const AGENT = container({ image: "portainer.agent.image", ports: "portainer.agent.port" });
 
@@ -29,7 +32,7 @@ const argumentsOf = (said: Said): z.ZodType<Record<string, unknown>> =>
     for (const [key, by] of Object.entries(said)) {
       const path = key.split(".");
       if (!has(args, path)) continue;
-      const message = `nothing here; it is said by ${by}`;
+      const message = `not here; it is set by ${by}`;
       const input = path.reduce<unknown>((tree, at) => (tree as Record<string, unknown>)[at], args);
       context.addIssue({ code: "custom", path, input, message });
     }

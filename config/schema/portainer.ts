@@ -16,7 +16,9 @@ const environmentSchema = z
     url: httpUrl("https").describe("Portainer, as the workstation reaches it."),
     fingerprint: fingerprint
       .optional()
-      .describe("SHA-256 of its certificate, if that is self-signed; no other is accepted."),
+      .describe(
+        "SHA-256 of its certificate, if that is self-signed. No other certificate is accepted.",
+      ),
     caCertificate: certificate
       .optional()
       .describe(
@@ -37,7 +39,9 @@ const environmentSchema = z
     retainOnDelete: z
       .boolean()
       .default(false)
-      .describe("Keep it in Portainer when it is removed here; Portainer is not asked then."),
+      .describe(
+        "Keep the environment in Portainer when it is removed here. Portainer is not contacted then.",
+      ),
   })
   .refine((it) => !(it.fingerprint && it.caCertificate), {
     error: "fingerprint or caCertificate, not both",

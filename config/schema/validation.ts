@@ -2,7 +2,7 @@ import { z } from "zod";
 
 const percent = z.number().min(1).max(99);
 
-/** What the specification asks for (section 6), and the load it is asked for under. */
+/** The limits of the specification (section 6), and the load under which they hold. */
 export const DEFAULT_VALIDATION = {
   maxCpuPercent: 80,
   maxMemoryPercent: 80,
@@ -17,25 +17,25 @@ const usual = DEFAULT_VALIDATION;
 export const validationSchema = z.strictObject({
   maxCpuPercent: percent
     .default(usual.maxCpuPercent)
-    .describe("Processors in use under the load, at most."),
+    .describe("Highest processor use under the load."),
   maxMemoryPercent: percent
     .default(usual.maxMemoryPercent)
-    .describe("Memory in use under the load, at most."),
+    .describe("Highest memory use under the load."),
   maxLatencyMs: z
     .number()
     .positive()
     .default(usual.maxLatencyMs)
-    .describe("Milliseconds that 99 of 100 round trips between two containers take at most."),
+    .describe("Longest time in milliseconds for 99 of 100 round trips between two containers."),
   minIops: z
     .number()
     .positive()
     .default(usual.minIops)
-    .describe("Writes of 4 KiB a second that a volume has to sustain."),
+    .describe("Writes of 4 KiB per second that a volume has to sustain."),
   load: z
     .strictObject({
-      cpuPercent: percent.default(usual.load.cpuPercent).describe("Of all processors."),
-      memoryPercent: percent.default(usual.load.memoryPercent).describe("Of all memory."),
+      cpuPercent: percent.default(usual.load.cpuPercent).describe("Percent of all processors."),
+      memoryPercent: percent.default(usual.load.memoryPercent).describe("Percent of all memory."),
     })
     .default(usual.load)
-    .describe("The load that is put on the node, on top of what runs there."),
+    .describe("The load that is put on the node, in addition to what runs there."),
 });

@@ -5,5 +5,7 @@ export const volumeSchema = z.strictObject({
   labels: z
     .record(z.string(), z.string())
     .default({})
-    .describe("Given at creation. Docker cannot change them afterwards, so a change does nothing."),
+    .describe(
+      "Labels, set at creation. Docker cannot change them later, so a change does nothing.",
+    ),
 });

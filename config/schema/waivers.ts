@@ -5,7 +5,7 @@ import { dockerName, hostLabel } from "./fields";
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
-/** A day as people write it. Without quotes, YAML makes a time of it, and Pulumi hands on Go's text of that time. */
+/** A day. Without quotes, YAML reads it as a time, and Pulumi passes that time as Go prints it. */
 const day = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}(T00:00:00Z| 00:00:00 \+0000 UTC)?$/, {
@@ -26,10 +26,10 @@ const waiverSchema = z.strictObject({
   id: z.enum(WAIVABLE_IDS).describe("What is waived; docs/reference/security.md lists the ids."),
   node: hostLabel
     .or(z.literal("all"))
-    .describe("Node that it is for; `all`: every node, or the whole stack."),
+    .describe("Node that the waiver is for. `all` means every node, or the whole stack."),
   container: dockerName
     .optional()
-    .describe("Container that it is for. Default: every container of the node."),
+    .describe("Container that the waiver is for. Default: every container of the node."),
   reason: words.describe("Why the node needs it."),
   control: words.describe("What protects the node instead."),
   owner: words.describe("Who answers for it."),
@@ -39,5 +39,5 @@ const waiverSchema = z.strictObject({
 /** `waivers` of a stack. */
 export const waiversSchema = z.array(waiverSchema);
 
-/** A value or a finding that somebody answers for, for a time. */
+/** A weak value or a finding that an owner accepts until a date. */
 export type Waiver = z.infer<typeof waiverSchema>;

@@ -313,7 +313,7 @@ describe("a second node in the same stack", () => {
     const preview = stack.preview({ ...quiet, onEvent: (event) => void events.push(event) });
     await expect(preview).rejects.toThrow();
     const said = render(planOf(events, "fleet"), "terminal");
-    expect(said).toMatch(/machine\.protect to false[^]*2\. take nodes\.proj-docker01 out/);
+    expect(said).toMatch(/machine\.protect to false[^]*2\. remove nodes\.proj-docker01 from/);
     expect(said).toContain("network development-secondary of proj-docker01 is protected");
     expect(said).not.toMatch(/^proj-docker01-agent:/m);
     expect((await proxmox.vmIds()).sort()).toEqual([2014, 2019]);

@@ -55,7 +55,7 @@ async function refused(program: PulumiFn): Promise<{ message: string; events: En
 const TWO_STEPS = [
   "proj-docker01 is protected and was not deleted. To remove it, in two steps:",
   "1. with nodes.proj-docker01 in the configuration, set nodes.proj-docker01.machine.protect to false",
-  "2. take nodes.proj-docker01 out of the configuration and run pulumi up.",
+  "2. remove nodes.proj-docker01 from the configuration and run pulumi up.",
 ];
 const both = { "proj-docker01": true, "proj-docker02": true };
 const one = { "proj-docker02": true };

@@ -127,7 +127,7 @@ const REFUSED: [string, unknown, RegExp][] = [
   [
     "two kinds at once",
     { configuration: { schedule: "02:30" } },
-    /configuration.schedule: "02:30"; allowed: a time of its own; volumes begins at 02:30/,
+    /configuration.schedule: "02:30"; allowed: a time of its own; volumes starts at 02:30/,
   ],
   [
     "the VM at the time of the images",
@@ -196,7 +196,7 @@ const secrets = (recorder: Recorder): Recorded =>
   recorder.find("command:remote:Command", `${NODE}-backups-secrets`);
 
 describe("the backup container", () => {
-  test("is told everything that would otherwise come back as a difference", async () => {
+  test("sets everything that would otherwise come back as a difference", async () => {
     const { inputs } = container(await run());
     expect(inputs).toMatchObject({
       name: "docker_node_backup",
@@ -215,7 +215,7 @@ describe("the backup container", () => {
     );
   });
 
-  test("knows where, and when", async () => {
+  test("gets the server and the schedules", async () => {
     expect(container(await run()).inputs.envs).toEqual([
       "NODE_NAME=proj-docker02",
       "PBS_REPOSITORY=backup@pbs!proj-docker02@10.25.10.12:8007:docker",
@@ -281,7 +281,7 @@ describe("the backup container", () => {
     expect(provider).toContain(`${NODE}-docker`);
   });
 
-  test("goes to another port and by name", () => {
+  test("accepts another port, and a server by name", () => {
     const { backups } = prodNode({
       backups: { server: { address: "pbs01.example.org", port: 8008 } },
     });
@@ -307,7 +307,7 @@ describe("backup-secrets.sh", () => {
     rmSync(root, { recursive: true });
   });
 
-  test("writes both for root alone, says nothing of them, and takes a new one over", () => {
+  test("writes both secrets for root alone, prints neither, and replaces a changed one", () => {
     for (const token of ["the-first-token", "the-second-token"]) {
       const { status, stdout, stderr } = write({ TOKEN: token, KEY: '{"kdf":null}' });
       expect([status, stderr]).toEqual([0, ""]);
@@ -319,13 +319,13 @@ describe("backup-secrets.sh", () => {
     expect(["token", "key.json"].map((name) => modeOf(join(folder, name)))).toEqual([0o400, 0o400]);
   });
 
-  test("closes folders that were open", () => {
+  test("closes folders that others could read", () => {
     chmodSync(folder, 0o755);
     expect(write({ TOKEN: "a", KEY: "b" }).status).toBe(0);
     expect(modeOf(folder)).toBe(0o700);
   });
 
-  test("needs both", () => {
+  test("fails without either of the two secrets", () => {
     const { status, stderr } = write({ TOKEN: "a" });
     expect([status, stderr]).toEqual([1, "docker-node: backup-secrets: KEY is not set\n"]);
   });
@@ -355,7 +355,7 @@ describe("the VM's backup job", () => {
     expect(inputs).toMatchObject({ pruneBackups: { "keep-all": "1" }, remove: false });
   });
 
-  test("may fleece", async () => {
+  test("can use fast storage for overwritten blocks (fleecing)", async () => {
     const fleecing = { storage: "nvme-pool" };
     const { inputs } = (await run({ backups: { vm: { fleecing } } })).find(JOB);
     expect(inputs.fleecing).toEqual({ enabled: true, storage: "nvme-pool" });
@@ -403,7 +403,7 @@ describe("the backup storage", () => {
     expect(JSON.stringify(inputs.encryptionKey)).toContain("vm-key");
   });
 
-  test("is taken as existing where it is not declared", async () => {
+  test("has to exist already if it is not declared", async () => {
     const recorder = await run({}, { proxmox: { backupStorage: null } });
     expect(recorder.all(STORAGE)).toEqual([]);
     expect(recorder.find(JOB).inputs.storage).toBe("pbs01");

@@ -20,7 +20,7 @@ function fleet(size: number, all: unknown = {}, own: (index: number) => unknown 
   return { proxmox, defaults: merge(defaults, all), nodes };
 }
 
-test("a fleet is right as it is", () => {
+test("a correct fleet has no problems", () => {
   expect(problems(fleet(100))).toEqual([]);
 });
 
@@ -37,7 +37,7 @@ describe("one mistake is one line", () => {
     ]);
   });
 
-  test("of meaning, though each node is told of its own network", () => {
+  test("an overlap in the defaults, although each node has its own network", () => {
     const found = problems(
       fleet(100, { engine: { daemon: { bip: "10.25.0.1/16" } } }, (index) => ({
         network: { address: `10.25.${index}.24/24`, gateway: `10.25.${index}.1` },
@@ -67,7 +67,7 @@ describe("one mistake is one line", () => {
   test("one VM id for all", () => {
     const found = problems(fleet(4, { machine: { vmId: 9 } }, () => ({ machine: { vmId: 2019 } })));
     expect(found).toEqual([
-      "nodes.node-1.machine.vmId: 2019 (also in node-2 and node-3); allowed: a value of its own; node-0 has this one",
+      "nodes.node-1.machine.vmId: 2019 (also in node-2 and node-3); allowed: a value that no other node has; node-0 has this one",
     ]);
   });
 
@@ -84,7 +84,7 @@ describe("one mistake is one line", () => {
   });
 });
 
-describe("a mistake of shape hides none of meaning", () => {
+describe("a value of the wrong type does not hide other mistakes", () => {
   const wrong = {
     machine: { cpu: { cores: 0 }, vmid: 7, dockerDisk: null },
     network: { gateway: "10.25.99.1", firewall: { rules: [{ proto: "tcp" }] } },
@@ -104,7 +104,7 @@ describe("a mistake of shape hides none of meaning", () => {
     ]);
   });
 
-  test("nor those between nodes", () => {
+  test("and does not hide mistakes between nodes", () => {
     const nodes = {
       a: { ...wrong, primary: "c" },
       b: { network: { address: "10.25.20.300/24" }, primary: "a" },
@@ -117,7 +117,7 @@ describe("a mistake of shape hides none of meaning", () => {
     expect(found).not.toMatch(/primary/);
   });
 
-  test("and what is wrong is not made up from what could not be read", () => {
+  test("and causes no false reports about values that could not be read", () => {
     const found = problems(
       prodWith({ machine: { dockerDisk: { sizeGiB: "big" } }, volumes: { "a b": {} }, ssh: 5 }),
     );

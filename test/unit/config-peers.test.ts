@@ -5,7 +5,7 @@ import { prodWith, problems, waived } from "../support/settings";
 
 const found = (override: unknown): string[] => problems(prodWith(override));
 const swallows = (path: string, value: string, peers: string): string =>
-  `nodes.proj-docker02.${path}: "${value}"; allowed: addresses apart from what the node has to reach: ${peers}`;
+  `nodes.proj-docker02.${path}: "${value}"; allowed: a subnet without the addresses that the node has to reach: ${peers}`;
 
 const MANAGEMENT = "10.25.10.0/24 (network.firewall.managementNetworks)";
 const BASE = "engine.daemon.default-address-pools.0.base";
@@ -13,7 +13,7 @@ const pool = (base: string, size = 24) => ({
   engine: { daemon: { bip: null, "default-address-pools": [{ base, size }] } },
 });
 
-describe("a subnet of Docker that swallows", () => {
+describe("a subnet of Docker that contains", () => {
   test("the management network and servers in it: one problem that names them all", () => {
     const peers = `${MANAGEMENT}, 10.25.10.11 (portainer.server), 10.25.10.12 (backups.server)`;
     expect(found({ networks: { lab: { subnet: "10.25.10.0/24" } } })).toEqual([
@@ -111,16 +111,16 @@ describe("accepted", () => {
     },
   );
 
-  test("a macvlan where others are: the node has no route to it", () => {
+  test("a macvlan that contains a peer, because the node has no route to it", () => {
     const lan = { driver: "macvlan", parent: "eth0", vlan: 10, subnet: "10.25.10.0/24" };
     expect(found({ networks: { lan: { ...lan, gateway: "10.25.10.1" } } })).toEqual([]);
   });
 
-  test("a name server of containers that is one itself", () => {
+  test("a name server for containers that is a container itself", () => {
     expect(found({ engine: { daemon: { dns: ["172.18.0.1"] } } })).toEqual([]);
   });
 
-  test("a pool on the node's own network is told of once", () => {
+  test("a pool on the node's own network is reported once", () => {
     expect(found(pool("10.25.0.0/16"))).toEqual([expect.stringMatching(/the node's network$/)]);
   });
 });

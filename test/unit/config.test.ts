@@ -16,7 +16,7 @@ describe("production", () => {
     expect(renderDaemonJson(engine.daemon)).toMatchSnapshot();
   });
 
-  test("a node that says nothing of the daemon gets the specified one", () => {
+  test("a node without daemon settings gets the specified daemon", () => {
     const node = prodNode({ engine: { daemon: null } });
     const specified = { ...prodNode().engine.daemon };
     delete specified["storage-opts"];
@@ -49,7 +49,7 @@ describe("every problem is reported at once", () => {
     );
   });
 
-  test("a missing field says so", () => {
+  test("a missing field is reported as missing", () => {
     expect(prodProblems({ machine: { vmId: null } })).toEqual([
       "nodes.proj-docker02.machine.vmId: missing; allowed: number",
     ]);
@@ -156,7 +156,7 @@ const REFUSED: [string, unknown, RegExp][] = [
         daemon: { "live-restore": false, "firewall-backend": "nftables" },
       },
     },
-    /firewall-backend: "nftables"; allowed: only with Docker 29\.0 or later/,
+    /firewall-backend: "nftables"; allowed: needs Docker 29\.0 or later/,
   ],
   [
     "an ulimit under another name",
@@ -285,7 +285,7 @@ const REFUSED: [string, unknown, RegExp][] = [
   [
     "an RSA host key",
     { ssh: { hostKey: "ssh-rsa AAAAB3NzaC1yc2E node" } },
-    /ssh.hostKey: .*allowed: the node's ed25519 or ecdsa host key: .*SHA-1/,
+    /ssh.hostKey: .*allowed: the node's ed25519 or ecdsa host key, .*SHA-1/,
   ],
   [
     "a host key that is none",
@@ -375,13 +375,13 @@ describe("texts for other syntaxes", () => {
     ]);
   });
 
-  test("a name that no network or volume can have says what one can be", () => {
+  test("an impossible name of a network or volume is reported with the allowed names", () => {
     expect(prodProblems({ volumes: { "a b": {} } })).toEqual([
-      expect.stringMatching(/volumes\."a b": "a b"; allowed: as the name: a Docker name/),
+      expect.stringMatching(/volumes\."a b": "a b"; allowed: as the key: a Docker name/),
     ]);
   });
 
-  test("white space around a description goes, as it does in Proxmox", () => {
+  test("white space around a description is removed, as in Proxmox", () => {
     expect(prodNode({ machine: { description: "two\nlines\n" } }).machine.description).toBe(
       "two\nlines",
     );

@@ -60,7 +60,7 @@ describe("a default that belongs to another key goes with that key's default (K4
     ]);
   });
 
-  test("protection never goes by itself", () => {
+  test("userns-remap is never removed without being told to", () => {
     expect(rendered({ "log-driver": "journald", "storage-driver": "vfs" })).toMatchObject({
       "userns-remap": "default",
       "no-new-privileges": true,
@@ -69,7 +69,7 @@ describe("a default that belongs to another key goes with that key's default (K4
   });
 });
 
-describe("what dockerd would die on is refused (K5)", () => {
+describe("values that keep dockerd from starting are refused (K5)", () => {
   const path = "/etc/docker/seccomp.json";
   test.each<[string, Tree, string, string?]>([
     [
@@ -80,7 +80,7 @@ describe("what dockerd would die on is refused (K5)", () => {
     [
       "an unknown runtime",
       { "default-runtime": "nvidia" },
-      'default-runtime: "nvidia"; allowed: runc, as runtimes has them',
+      'default-runtime: "nvidia"; allowed: runc; others have to be declared in runtimes',
     ],
     [
       "bip is a network",
@@ -95,13 +95,13 @@ describe("what dockerd would die on is refused (K5)", () => {
     [
       "IPv6 alone before 28",
       { ipv6: true },
-      "ipv6: true; allowed: a fixed-cidr-v6 beside it before Docker 28",
+      "ipv6: true; allowed: needs fixed-cidr-v6 before Docker 28",
       "27.5",
     ],
     [
       "IPv6 rules before 27",
       { ip6tables: true },
-      "ip6tables: true; allowed: experimental beside it before Docker 27",
+      "ip6tables: true; allowed: needs experimental before Docker 27",
       "26.1",
     ],
     [
@@ -160,7 +160,7 @@ describe("what dockerd would die on is refused (K5)", () => {
       'metrics-addr: "9323"; allowed: address:port, such as 127.0.0.1:9323',
     ],
     [
-      "a profile nobody ships",
+      "a profile file that no template brings",
       { "seccomp-profile": path },
       `seccomp-profile: "${path}"; allowed: unset or "builtin"; a file only with a template`,
     ],
@@ -194,7 +194,7 @@ describe("what dockerd would die on is refused (K5)", () => {
     [
       "conflicting labels",
       { labels: ["a=1", "a=2"] },
-      'labels.1: "a=2"; allowed: one value for a; 1 is the other',
+      'labels.1: "a=2"; allowed: one value for a; another label sets it to 1',
     ],
     [
       "cgroup-parent is no slice",
@@ -218,7 +218,7 @@ describe("what dockerd would die on is refused (K5)", () => {
       'storage-driver: "btrfs"; allowed: overlay2 with machine.dockerDisk',
     ],
     [
-      "no rules for icc",
+      "icc false without firewall rules",
       { icc: false, iptables: false },
       "iptables: false; allowed: true or unset with icc false",
     ],
@@ -230,7 +230,7 @@ describe("what dockerd would die on is refused (K5)", () => {
     [
       "a key that came later",
       { bip6: "fd00:18::1/64", ipv6: true, "fixed-cidr-v6": "fd00:18::/64" },
-      'bip6: "fd00:18::1/64"; allowed: only with Docker 28.0 or later',
+      'bip6: "fd00:18::1/64"; allowed: needs Docker 28.0 or later',
       "27",
     ],
     [
@@ -246,7 +246,7 @@ describe("what dockerd would die on is refused (K5)", () => {
     [
       "an unknown limit",
       { "default-ulimits": { files: { Name: "files", Soft: 1, Hard: 1 } } },
-      'default-ulimits.files: "files"; allowed: as the name: one of core',
+      'default-ulimits.files: "files"; allowed: as the key: one of core',
     ],
     [
       "Soft above Hard",
@@ -254,7 +254,7 @@ describe("what dockerd would die on is refused (K5)", () => {
       "default-ulimits.core.Soft: -1; allowed: at most Hard, 5",
     ],
     [
-      "no end of files",
+      "an unlimited number of open files",
       { "default-ulimits": { nofile: { Hard: -1 } } },
       "default-ulimits.nofile.Hard: -1; allowed: a number",
     ],
@@ -262,7 +262,7 @@ describe("what dockerd would die on is refused (K5)", () => {
     [
       "a driver that is a plugin",
       { "log-driver": "loki" },
-      "not loki: a plugin, and nothing installs it",
+      "not loki: the program does not install this plugin",
     ],
     [
       "gelf without address",
@@ -287,7 +287,7 @@ describe("what dockerd would die on is refused (K5)", () => {
     [
       "options of an unknown driver",
       { "default-network-opts": { bridges: {} } },
-      "default-network-opts.bridges: {}; allowed: as the name: a network driver",
+      "default-network-opts.bridges: {}; allowed: a network driver as the key",
     ],
     [
       "two gateways of one family",
@@ -418,7 +418,9 @@ describe("options of log drivers", () => {
   });
 
   test("a plugin is named with the reason, whatever its tag", () => {
-    expect(whyNoDriver("grafana/loki-docker-driver:3.3.2-amd64")).toMatch(/; not loki: a plugin/);
+    expect(whyNoDriver("grafana/loki-docker-driver:3.3.2-amd64")).toMatch(
+      /; not loki: the program does not install/,
+    );
     expect(whyNoDriver("mine")).toBe([...LOG_DRIVERS.keys()].join(", "));
   });
 });
@@ -433,7 +435,7 @@ describe("the table of keys", () => {
       ]);
   });
 
-  test("what a reload takes over is what dockerd documents", () => {
+  test("the reloadable keys are those that dockerd documents", () => {
     expect(reloadableKeys({}).sort()).toEqual([
       "debug",
       "default-runtime",

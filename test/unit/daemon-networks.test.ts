@@ -26,7 +26,7 @@ describe("daemon-wide options of networks (K12)", () => {
     excluded: {},
   } as const;
 
-  test("are named by every declared network, or Docker's answer would ask for another one", () => {
+  test("are set on every declared network, or their absence would replace the network", () => {
     expect(networkArgs("n", bridge, daemon).options).toEqual({ [MTU]: "1400", [ICC]: "false" });
     expect(networkArgs("n", macvlan, daemon).options).toEqual({
       [MTU]: "1450",
@@ -35,7 +35,7 @@ describe("daemon-wide options of networks (K12)", () => {
     });
   });
 
-  test("give way to what the network says", () => {
+  test("yield to options of the network itself", () => {
     const open = { "default-network-opts": { bridge: { [ICC]: "true" } } };
     expect(networkArgs("n", { ...bridge, isolated: true }, open).options).toEqual({
       [ICC]: "false",
@@ -55,10 +55,10 @@ describe("daemon-wide options of networks (K12)", () => {
     expect(made.map(({ inputs }) => inputs.options)).toEqual([defaults.bridge, defaults.bridge]);
   });
 
-  test("cannot be what only one network has", () => {
+  test("cannot be options that only one network can have", () => {
     const names = { bridge: { "com.docker.network.bridge.name": "br0" } };
     expect(problems({ "default-network-opts": names })).toEqual([
-      'default-network-opts.bridge.com.docker.network.bridge.name: "br0"; allowed: nothing: networks cannot share it',
+      'default-network-opts.bridge.com.docker.network.bridge.name: "br0"; allowed: no default: only one network can have it',
     ]);
   });
 });

@@ -65,7 +65,7 @@ const SHAPES: [name: string, file: Tree, refused?: string[]][] = [
     [
       'log-driver: "db"; allowed: json-file, local, journald',
       'data-root: "/volume1/@docker"; allowed: /var/lib/docker, where machine.dockerDisk is mounted',
-      'storage-driver: "btrfs"; allowed: overlay2 with machine.dockerDisk, which is XFS',
+      'storage-driver: "btrfs"; allowed: overlay2 with machine.dockerDisk: the disk is XFS',
     ],
   ],
   [
@@ -207,7 +207,7 @@ const REFUSED = SHAPES.flatMap(([name, file, refused]) =>
   refused ? [{ name, file, refused }] : [],
 );
 
-test.each(ACCEPTED)("$name is rendered as its author meant it", ({ file }) => {
+test.each(ACCEPTED)("$name is rendered as intended", ({ file }) => {
   expect(daemonProblems(file)).toEqual([]);
   const daemon = rendered(file);
   expect(daemon).toMatchObject(file);

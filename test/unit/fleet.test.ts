@@ -11,7 +11,7 @@ import { primaryOf } from "../../config/node";
 import { declare } from "../../lab/lib/instance";
 import type { Lab } from "../../lab/lib/services";
 import { labConfig } from "../../lab/lib/stack";
-import { refusal } from "../../config/removal";
+import { explainRefusal } from "../../config/removal";
 import program from "../../index";
 import { secondNode } from "../lab/second-node";
 import { privateKey } from "../support/key";
@@ -35,14 +35,14 @@ describe("the primary node", () => {
   const primaries = (raw: RawSettings): unknown =>
     Object.values(loadSettings(raw).nodes).map(primaryOf);
 
-  test("is named in the defaults of a stack that has both, and is none to itself", () => {
+  test("can be named in the defaults, and has no primary itself", () => {
     expect(primaries(fleet({ primary: "proj-docker01" }))).toEqual([
       undefined,
       { host: "10.25.20.23", port: 22 },
     ]);
   });
 
-  test("is an address where the nodes have a stack each", () => {
+  test("is an address if each node has a stack of its own", () => {
     const primary = { address: "10.25.20.23", port: 9001 };
     expect(primaries(fleet({ primary }, null))).toEqual([{ host: "10.25.20.23", port: 9001 }]);
     expect(primaries(fleet({}))).toEqual([undefined, undefined]);
@@ -120,30 +120,32 @@ describe("what is said when a protected resource would be deleted", () => {
 
   test("for an adopted network, and an adopted agent", () => {
     const network = { name: "a-b-dev-net", type: "docker:index/network:Network" };
-    expect(refusal({ ...network, oldInputs: { name: "dev-net" } }, [])).toMatch(
-      /^network dev-net of a-b is protected[^]*\n2. take nodes.a-b out of/,
+    expect(explainRefusal({ ...network, oldInputs: { name: "dev-net" } }, [])).toMatch(
+      /^network dev-net of a-b is protected[^]*\n2. remove nodes.a-b from/,
     );
     const agent = { name: "a-b-agent-container", type: "docker:index/container:Container" };
-    expect(refusal({ ...agent, oldInputs: { name: "portainer_agent" } }, ["a-b"])).toMatch(
-      /^container portainer_agent of a-b is[^]*\n2. take nodes.a-b.portainer out of/,
+    expect(explainRefusal({ ...agent, oldInputs: { name: "portainer_agent" } }, ["a-b"])).toMatch(
+      /^container portainer_agent of a-b is[^]*\n2. remove nodes.a-b.portainer from/,
     );
   });
 
   test("for a node that is gone from the configuration", () => {
-    expect(refusal(vm, ["a"])).toBe(
+    expect(explainRefusal(vm, ["a"])).toBe(
       `a-b (VM 2014) is protected and was not deleted. To remove it, in two steps:
 1. with nodes.a-b in the configuration, set nodes.a-b.machine.protect to false and run pulumi up:
-   this lifts the protection in Pulumi and in Proxmox, and takes a waiver of machine-unprotected for as long;
-2. take nodes.a-b out of the configuration and run pulumi up.
+   this lifts the protection in Pulumi and in Proxmox, and needs a waiver of machine-unprotected meanwhile;
+2. remove nodes.a-b from the configuration and run pulumi up.
 The VM's disks go with it, and so does the data of its volumes.`,
     );
   });
 
   test("for one of its volumes, and for a volume alone", () => {
-    expect(refusal(volume, ["a"])).toMatch(
+    expect(explainRefusal(volume, ["a"])).toMatch(
       /^volume my-data of a-b is .*\n1. with nodes.a-b in the/,
     );
-    expect(refusal(volume, ["a", "a-b"])).toMatch(/\n2. take nodes.a-b.volumes.my-data out of/);
+    expect(explainRefusal(volume, ["a", "a-b"])).toMatch(
+      /\n2. remove nodes.a-b.volumes.my-data from/,
+    );
   });
 });
 
@@ -186,7 +188,7 @@ describe("the lab's second node", () => {
     expect(one?.ssh.endpoint).toEqual({ host: "127.0.0.1", port: 20022 });
   });
 
-  test("an instance's own declarations stay, beneath those of a command", () => {
+  test("a lab instance keeps its own settings, and a command's settings override them", () => {
     const cores = (override: Record<string, unknown>): number | undefined =>
       load(override).nodes["proj-docker02"]?.machine.cpu.cores;
     const having = (count: number): Record<string, unknown> => ({
@@ -224,7 +226,7 @@ describe("cloud images", () => {
     );
   });
 
-  test("two under two names, or one for both, are right", () => {
+  test("two images with two names, or one image for both nodes, are accepted", () => {
     expect(found(fleet({}, ONE, {}))).toBe("");
     const image = { ...other, fileName: "other.qcow2" };
     expect(found(fleet({}, ONE, { machine: { image } }))).toBe("");

@@ -164,7 +164,7 @@ describe("the draft of a node made by hand", () => {
     [
       "whose id is another node's",
       { stack: { ...STACK, nodes: { other: { ...draft(given()).node } } } },
-      /vmId: 2014; allowed: a value of its own; other/,
+      /vmId: 2014; allowed: a value that no other node has; other/,
     ],
   ])("%s is refused", (_, changes, reason) => {
     expect(told(draft(given(changes)), "refuse").join("\n")).toMatch(reason);
@@ -218,7 +218,7 @@ describe("the draft of a node made by hand", () => {
     ]);
   });
 
-  test("keeps a complete start order, and one that is the default out of the file", () => {
+  test("writes a complete start order, but not the default one", () => {
     const startup = (text: string): unknown =>
       (draft(given({ hardware: hardware({ startup: text }) })).node.machine as Tree).startup;
     expect(startup("order=5,up=10,down=60")).toEqual({
@@ -325,7 +325,7 @@ describe("the agent", () => {
     );
   });
 
-  test("without another image in the stack is pinned to the one it runs", () => {
+  test("is pinned to the image it runs, unless the stack has another", () => {
     const bare = { ...STACK, defaults: { ssh: { privateKeyFile: "~/.ssh/key" } } };
     const { node } = draft(given({ stack: bare, portainer: { server: "10.25.10.11" } }));
     expect(node.portainer).toMatchObject({
@@ -379,7 +379,7 @@ describe("as little configuration as possible", () => {
     );
   });
 
-  test("and nothing at all where they agree", () => {
+  test("and is empty if they agree", () => {
     fc.assert(fc.property(tree, (base) => Object.keys(minimal(base, base)).length === 0));
   });
 
@@ -394,7 +394,7 @@ describe("the stack's file", () => {
   const nodes = (text: string): unknown =>
     (parse(text) as { config: Tree }).config["docker-node:nodes"];
 
-  test("gets the node behind the others; everything else stays to the letter", () => {
+  test("gets the node after the others; everything else stays exactly as it is", () => {
     const after = addNode(prod, "proj-docker01", node);
     expect(after.startsWith(prod)).toBe(true);
     expect(nodes(after)).toEqual({ ...(nodes(prod) as Tree), "proj-docker01": node });
@@ -570,7 +570,7 @@ describe("the command line", () => {
     expect(await run("--help")).toEqual([0, expect.stringContaining("--portainer <address>")]);
   });
 
-  test("a host key that the configuration refuses is none to write", () => {
+  test("a host key that the configuration refuses is not written", () => {
     expect(() => checkedKey("ssh-rsa AAAAB3 node")).toThrow(
       "--host-key ssh-rsa AAAAB3 node: allowed is the node's ed25519 host key",
     );

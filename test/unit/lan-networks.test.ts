@@ -63,7 +63,7 @@ describe("the NIC", () => {
 
   test("cannot hand on its own VLAN as a trunk", () => {
     expect(problems(prodWith({ networks: { lan: lan(20, "10.25.20.0/24") } }))).toEqual([
-      `nodes.${NODE}.networks.lan.vlan: 20; allowed: another VLAN than the NIC's own (network.vlan), or nothing: the network is then on VLAN 20`,
+      `nodes.${NODE}.networks.lan.vlan: 20; allowed: a VLAN other than the NIC's own (network.vlan); without this key the network is on VLAN 20`,
     ]);
   });
 });
@@ -81,7 +81,7 @@ describe("the node's own address", () => {
     expect(await kept(range)).toEqual({ "docker-node-host": "10.25.20.24" });
   });
 
-  test("is not named where it is not handed out: another name would be another network", async () => {
+  test("is not reserved if Docker would not give it out, because that would replace the network", async () => {
     const range = lan(undefined, "10.25.20.0/24", { range: "10.25.20.128/25" });
     expect(await kept(range)).toEqual({});
     expect(await kept(instruments)).toEqual({});
@@ -95,7 +95,7 @@ describe("the node's own address", () => {
     expect(await kept(beside, { adopt, machine: { adopt: true } })).toEqual({});
   });
 
-  test("is nothing to a bridge", () => {
+  test("does not matter for a bridge", () => {
     const bridge = { driver: "bridge", subnet: "10.25.20.0/24", isolated: false, internal: false };
     const { ipamConfigs } = networkArgs("n", bridge as never, {}, "10.25.20.24");
     expect(ipamConfigs).toEqual([{ subnet: "10.25.20.0/24", gateway: undefined }]);

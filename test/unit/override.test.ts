@@ -74,12 +74,12 @@ test("reaches the VM and both containers, and nothing else of them changes", asy
   said.mockRestore();
 });
 
-test("without one the arguments are the very same", () => {
+test("without an override the arguments are the same object", () => {
   const args = { a: 1 };
   expect(applyOverride(args)).toBe(args);
 });
 
-test("an output is taken over as it is", () => {
+test("a Pulumi output is passed on unchanged", () => {
   const output = pulumi.output("x");
   expect(applyOverride({ a: output, b: { c: output } }, { b: { d: 1 } })).toEqual({
     a: output,
@@ -102,27 +102,27 @@ const REFUSED: [string, object, string][] = [
   [
     "the VM's id",
     { override: { machine: { vmId: 7 } } },
-    `${AT}.machine.vmId: 7; allowed: nothing here; it is said by machine.vmId`,
+    `${AT}.machine.vmId: 7; allowed: not here; it is set by machine.vmId`,
   ],
   [
     "its node",
     { override: { machine: { nodeName: "pve02" } } },
-    `${AT}.machine.nodeName: "pve02"; allowed: nothing here; it is said by machine.proxmoxNode`,
+    `${AT}.machine.nodeName: "pve02"; allowed: not here; it is set by machine.proxmoxNode`,
   ],
   [
     "its size",
     { override: { machine: { cpu: { cores: 8, flags: [] } } } },
-    `${AT}.machine.cpu.cores: 8; allowed: nothing here; it is said by machine.cpu.cores`,
+    `${AT}.machine.cpu.cores: 8; allowed: not here; it is set by machine.cpu.cores`,
   ],
   [
     "a container's name",
     { override: { agent: { name: "x" } } },
-    `${AT}.agent.name: "x"; allowed: nothing here; it is said by the program: other parts look for it`,
+    `${AT}.agent.name: "x"; allowed: not here; it is set by the program, because other parts look for it`,
   ],
   [
     "an image",
     { override: { backup: { image: "x" } } },
-    `${AT}.backup.image: "x"; allowed: nothing here; it is said by backups.image`,
+    `${AT}.backup.image: "x"; allowed: not here; it is set by backups.image`,
   ],
   [
     "another resource",

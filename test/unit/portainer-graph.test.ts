@@ -111,6 +111,6 @@ test("two nodes with one name in Portainer are refused", () => {
   };
   const all = merge(defaults, { portainer: { environment } });
   expect(problems({ proxmox, defaults: all, nodes }).join("\n")).toMatch(
-    /portainer\.environment\.name: "same".*a value of its own/,
+    /portainer\.environment\.name: "same".*a value that no other node has/,
   );
 });

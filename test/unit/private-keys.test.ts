@@ -97,7 +97,7 @@ describe("a key that does not", () => {
         chmodSync(file, 0o600);
         return file;
       },
-      "it holds the public half",
+      "the file holds the public half",
       /pair$/,
     ],
     [

@@ -2,7 +2,7 @@ import type { DaemonConfig } from "../../daemon";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
 
-/** A file on the node comes with the template or the adopted machine; nothing else puts one there. */
+/** A profile may only be a file if the template or the adopted machine brings it. The program copies none to the node. */
 export function checkSeccomp({ machine, engine }: NodeConfig, report: Report): void {
   const profile = engine.daemon["seccomp-profile"];
   if (!profile || profile === "builtin" || profile === "unconfined") return;
@@ -18,16 +18,16 @@ export function checkSeccomp({ machine, engine }: NodeConfig, report: Report): v
     );
 }
 
-/** -1 is no limit, the greatest of all. */
+/** A limit as a number to compare; -1 means unlimited. */
 const height = (limit: number): number => (limit === -1 ? Infinity : limit);
 
 export function checkUlimits({ engine }: NodeConfig, report: Report): void {
   for (const [key, limit] of Object.entries(engine.daemon["default-ulimits"] ?? {})) {
     const path = `engine/daemon/default-ulimits/${key}`;
-    if (limit.Name !== key) report(`${path}/Name`, limit.Name, `"${key}", the key it stands under`);
+    if (limit.Name !== key) report(`${path}/Name`, limit.Name, `"${key}", the same as its key`);
     if (height(limit.Soft) > height(limit.Hard))
       report(`${path}/Soft`, limit.Soft, `at most Hard, ${limit.Hard}`);
-    // setrlimit(2): above fs.nr_open is refused even to root, and without limit is above it.
+    // setrlimit(2): even root cannot set nofile above fs.nr_open, and unlimited is above it.
     if (key === "nofile" && limit.Hard === -1)
       report(`${path}/Hard`, -1, "a number: the kernel has no unlimited nofile");
   }
@@ -35,7 +35,7 @@ export function checkUlimits({ engine }: NodeConfig, report: Report): void {
 
 type Runtime = NonNullable<DaemonConfig["runtimes"]>[string];
 
-/** setupRuntimes in moby daemon/runtime_unix.go. */
+/** Says what is allowed instead of a runtime (setupRuntimes in moby daemon/runtime_unix.go). */
 function wrongRuntime({ path, runtimeType, runtimeArgs, options }: Runtime): string | undefined {
   if (Boolean(path) === Boolean(runtimeType)) return "either a path or a runtimeType";
   if (path && options) return "no options with a path";
@@ -52,13 +52,17 @@ export function checkRuntimes({ engine: { daemon } }: NodeConfig, report: Report
     if (allowed) report(`engine/daemon/runtimes/${name}`, runtime, allowed);
   }
   const names = ["runc", ...Object.keys(runtimes)];
-  // A shim of containerd's has a name with a dot (isPermissibleC8dRuntimeName).
+  // The name of a containerd shim has a dot (isPermissibleC8dRuntimeName).
   const known = !chosen || STOCK.includes(chosen) || names.includes(chosen);
   if (!known && !/^[^./][^/]*\.[^/]+$/.test(chosen))
-    report("engine/daemon/default-runtime", chosen, `${names.join(", ")}, as runtimes has them`);
+    report(
+      "engine/daemon/default-runtime",
+      chosen,
+      `${names.join(", ")}; others have to be declared in runtimes`,
+    );
 }
 
-/** verifyDaemonSettings in moby daemon/daemon_unix.go. */
+/** With systemd as the driver, the parent has to be a slice (verifyDaemonSettings in moby daemon/daemon_unix.go). */
 export function checkCgroups({ engine: { daemon } }: NodeConfig, report: Report): void {
   const { "cgroup-parent": parent, "exec-opts": options = [] } = daemon;
   const systemd = !options.includes("native.cgroupdriver=cgroupfs");

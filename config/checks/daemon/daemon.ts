@@ -9,7 +9,7 @@ export function checkLogOptions({ engine: { daemon } }: NodeConfig, report: Repo
     report(`engine/daemon/log-opts/${option}`, options[option], allowed);
 }
 
-/** GetConflictFreeLabels in moby daemon/config/config.go. */
+/** A label may have only one value (GetConflictFreeLabels in moby daemon/config/config.go). */
 export function checkLabels({ engine }: NodeConfig, report: Report): void {
   const values = new Map<string, string>();
   for (const [index, label] of (engine.daemon.labels ?? []).entries()) {
@@ -17,12 +17,16 @@ export function checkLabels({ engine }: NodeConfig, report: Report): void {
     const value = rest.join("=");
     const other = values.get(key);
     if (other !== undefined && other !== value)
-      report(`engine/daemon/labels/${index}`, label, `one value for ${key}; ${other} is the other`);
+      report(
+        `engine/daemon/labels/${index}`,
+        label,
+        `one value for ${key}; another label sets it to ${other}`,
+      );
     values.set(key, value);
   }
 }
 
-/** Names that came with Docker 28; before, dockerd passes over them in silence. */
+/** Names that Docker 28 introduced. Earlier releases ignore them without a message. */
 const SPACES = ["reservedSpace", "maxUsedSpace", "minFreeSpace"] as const;
 const DEFAULTS = ["defaultReservedSpace", "defaultMaxUsedSpace", "defaultMinFreeSpace"] as const;
 
@@ -43,6 +47,6 @@ export function checkBuilder({ engine }: NodeConfig, report: Report): void {
       report(
         `${path}/${name}`,
         value,
-        `keepStorage or defaultKeepStorage before Docker 28; version is ${engine.version}`,
+        `needs Docker 28 or later; for ${engine.version} use keepStorage or defaultKeepStorage`,
       );
 }

@@ -5,7 +5,7 @@ import { checkDefaultOptions, checkDocker0, checkFirewall, checkIpv6, checkPools
 import { checkImageStore, checkStorageDriver, checkStorageOptions } from "./storage";
 import { checkKeyVersions } from "./versions";
 
-/** What no single key of daemon.json can tell: keys that exclude or need one another, versions, overlap. */
+/** Checks that look at several keys of daemon.json: keys that exclude or need each other, versions, overlaps. */
 export const DAEMON_CHECKS: readonly Check[] = [
   checkImageStore,
   checkStorageDriver,

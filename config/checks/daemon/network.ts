@@ -8,18 +8,22 @@ const PATH = "engine/daemon";
 const isV6 = (network: string): boolean => network.includes(":");
 const prefixOf = (network: string): number => Number(network.split("/")[1]);
 
-/** What needs rules in the firewall needs dockerd to make them (verifyDaemonSettings in moby). */
+/** `icc: false` needs dockerd's firewall rules (verifyDaemonSettings in moby). */
 export function checkFirewall({ engine: { daemon } }: NodeConfig, report: Report): void {
   if (daemon.icc !== false) return;
   if (daemon.iptables === false)
-    report(`${PATH}/iptables`, false, "true or unset with icc false, which is made of its rules");
+    report(
+      `${PATH}/iptables`,
+      false,
+      "true or unset with icc false, which needs the rules that dockerd makes",
+    );
   if (daemon.ipv6 && daemon.ip6tables === false)
     report(`${PATH}/ip6tables`, false, "true or unset with ipv6 and icc false");
 }
 
 const DRIVERS = ["bridge", "macvlan", "ipvlan", "overlay"];
 
-/** What only one network of a node can have. */
+/** Options that only one network of a node can have. */
 const OF_ONE = ["com.docker.network.bridge.name", "parent"];
 
 export function checkDefaultOptions({ engine: { daemon } }: NodeConfig, report: Report): void {
@@ -27,18 +31,19 @@ export function checkDefaultOptions({ engine: { daemon } }: NodeConfig, report: 
     const path = `${PATH}/default-network-opts/${driver}`;
     for (const name of OF_ONE)
       if (name in options)
-        report(`${path}/${name}`, options[name], "nothing: networks cannot share it");
+        report(`${path}/${name}`, options[name], "no default: only one network can have it");
     if (!DRIVERS.includes(driver))
-      report(path, options, `as the name: a network driver, ${DRIVERS.join(", ")}`);
+      report(path, options, `a network driver as the key: ${DRIVERS.join(", ")}`);
   }
 }
 
-/** Addresses of docker0: with none it has none, with one they belong together. */
+/** Checks the addresses of docker0. Without docker0 there are none; otherwise they have to fit together. */
 export function checkDocker0({ engine: { daemon } }: NodeConfig, report: Report): void {
   const { bip, bip6, bridge, "fixed-cidr": fixed } = daemon;
   if (bridge)
     for (const key of ["bip", "bip6", "fixed-cidr", "fixed-cidr-v6"] as const)
-      if (daemon[key]) report(`${PATH}/${key}`, daemon[key], "nothing with bridge none");
+      if (daemon[key])
+        report(`${PATH}/${key}`, daemon[key], `no ${key} with bridge none: there is no docker0`);
   for (const [key, value] of [
     ["bip", bip],
     ["bip6", bip6],
@@ -67,24 +72,16 @@ function isBroadcast(value: string): boolean {
   return number % 2 ** bits === 2 ** bits - 1;
 }
 
-/** IPv6 on docker0 came of age with Docker 27 and 28. */
+/** Before Docker 27 and 28, IPv6 on docker0 needs further keys. */
 export function checkIpv6({ engine: { daemon, version } }: NodeConfig, report: Report): void {
   const { ipv6, ip6tables, experimental, bip6, "fixed-cidr-v6": fixed } = daemon;
   const before = (release: string): boolean => isBefore(version, release);
   if (ipv6 && !fixed && before("28.0"))
-    report(
-      `${PATH}/ipv6`,
-      true,
-      `a fixed-cidr-v6 beside it before Docker 28; version is ${version}`,
-    );
+    report(`${PATH}/ipv6`, true, `needs fixed-cidr-v6 before Docker 28; version is ${version}`);
   if (ip6tables && !experimental && before("27.0"))
-    report(
-      `${PATH}/ip6tables`,
-      true,
-      `experimental beside it before Docker 27; version is ${version}`,
-    );
+    report(`${PATH}/ip6tables`, true, `needs experimental before Docker 27; version is ${version}`);
   if (bip6 && !ipv6)
-    report(`${PATH}/bip6`, bip6, "ipv6 true beside it: docker0 has no IPv6 otherwise");
+    report(`${PATH}/bip6`, bip6, "needs ipv6 true: without it docker0 has no IPv6");
   if (fixed && /^(ff|fe80)/i.test(fixed))
     report(`${PATH}/fixed-cidr-v6`, fixed, "a network for hosts, neither multicast nor link-local");
   const gateways = daemon["host-gateway-ips"] ?? [];
@@ -93,8 +90,8 @@ export function checkIpv6({ engine: { daemon, version } }: NodeConfig, report: R
 }
 
 /**
- * dockerd skips a pool's slot that is in use, so docker0 may sit inside a pool, but only when it fills
- * exactly one slot; anything else would let a later network claim addresses around it.
+ * Checks the address pools. docker0 may lie inside a pool, because dockerd skips subnets that are in use. But it has to
+ * fill exactly one subnet of the pool: otherwise a later network could get addresses around it.
  */
 export function checkPools({ network, engine }: NodeConfig, report: Report): void {
   const { bip, "default-address-pools": pools = [] } = engine.daemon;
@@ -108,7 +105,7 @@ export function checkPools({ network, engine }: NodeConfig, report: Report): voi
       report(
         `${path}/size`,
         pool.size,
-        `${prefixOf(pool.base)} to ${longest}: a subnet fits into ${pool.base}`,
+        `${prefixOf(pool.base)} to ${longest}: each subnet has to fit into ${pool.base}`,
       );
     if (meet(pool.base, host))
       report(`${path}/base`, pool.base, `addresses outside ${host}, the node's network`);

@@ -2,7 +2,7 @@ import type { NodeConfig } from "../../schema";
 import { isSize } from "../../daemon/values";
 import type { Report } from "../report";
 
-/** The three coherent sets are overlay2 with or without remap, and the containerd store without either. */
+/** Three sets work: overlay2 with or without userns-remap, and the containerd store with neither of the two keys. */
 export function checkImageStore({ engine: { daemon } }: NodeConfig, report: Report): void {
   if (daemon.features?.["containerd-snapshotter"] !== true) return;
   const path = "engine/daemon/features/containerd-snapshotter";
@@ -10,7 +10,7 @@ export function checkImageStore({ engine: { daemon } }: NodeConfig, report: Repo
     report(
       path,
       true,
-      "false or unset with userns-remap: the containerd store cannot remap (moby#47377)",
+      "false or unset with userns-remap: the containerd store does not support it (moby#47377)",
     );
   } else if (daemon["storage-driver"]) {
     report(
@@ -21,18 +21,18 @@ export function checkImageStore({ engine: { daemon } }: NodeConfig, report: Repo
   }
 }
 
-/** btrfs and zfs work on a filesystem of their own kind only; node/storage.sh makes the disk XFS. */
+/** The drivers btrfs and zfs need a filesystem of the same name, and node/storage.sh formats the disk as XFS. */
 export function checkStorageDriver({ machine, engine }: NodeConfig, report: Report): void {
   const driver = engine.daemon["storage-driver"];
   if (machine.dockerDisk && (driver === "btrfs" || driver === "zfs"))
     report(
       "engine/daemon/storage-driver",
       driver,
-      "overlay2 with machine.dockerDisk, which is XFS: dockerd does not start otherwise",
+      "overlay2 with machine.dockerDisk: the disk is XFS, and dockerd would not start",
     );
 }
 
-/** Options each driver knows (moby daemon/graphdriver); dockerd does not start on another. */
+/** Options of each driver (moby daemon/graphdriver). dockerd does not start with any other. */
 const OPTIONS: Readonly<Record<string, readonly string[]>> = {
   overlay2: ["overlay2.size"],
   btrfs: ["btrfs.min_space"],

@@ -2,7 +2,10 @@ import { DAEMON_KEYS, type DaemonConfig } from "../../daemon";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
 
-/** True when a release, or the newest one that begins so, is older than another: "28" is not before "28.2". */
+/**
+ * Whether a release is older than another. A short version means the newest release that begins with it, so "28" is
+ * not before "28.2".
+ */
 export function isBefore(version: string, other: string): boolean {
   const [own, limit] = [version, other].map((text) => text.split(".").map(Number));
   for (const [index, part] of (limit ?? []).entries()) {
@@ -19,7 +22,7 @@ export function checkKeyVersions({ engine }: NodeConfig, report: Report): void {
       report(
         `engine/daemon/${key}`,
         engine.daemon[key],
-        `only with Docker ${since} or later; version is ${engine.version}`,
+        `needs Docker ${since} or later; version is ${engine.version}`,
       );
     }
   }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { reloads, restarts } from "../key";
 import { absolutePath, size } from "../values";
 
-/** Limits that runc knows; another name keeps every container from starting. */
+/** Limits that runc knows. With any other name no container starts. */
 const LIMITS = [
   "core",
   "cpu",
@@ -35,18 +35,18 @@ const runtime = z.strictObject({
     })
     .optional(),
   runtimeArgs: z.array(z.string()).optional(),
-  // nvidia-ctk writes it, always empty.
+  // nvidia-ctk writes this key, always as an empty list.
   args: z
     .array(z.string())
     .refine((items) => items.length === 0, {
-      error: "an empty list: dockerd passes over args, runtimeArgs is its name",
+      error: "an empty list: dockerd ignores args and reads runtimeArgs",
     })
     .optional(),
   runtimeType: z.string().optional(),
   options: z.record(z.string(), z.unknown()).optional(),
 });
 
-/** What every container gets unless it says otherwise. */
+/** Keys that set defaults for every container. */
 export const CONTAINER_KEYS = {
   "cdi-spec-dirs": restarts(z.array(absolutePath), "Where CDI devices are described.", {
     since: "25.0",
@@ -56,22 +56,22 @@ export const CONTAINER_KEYS = {
   "default-ipc-mode": restarts(z.enum(["private", "shareable"]), "IPC namespace."),
   "default-runtime": reloads(z.string(), "Runtime; one of `runtimes` or runc."),
   "default-shm-size": restarts(size, "Size of /dev/shm."),
-  "default-ulimits": restarts(z.record(limitName, ulimit), "Limits by name; -1 is none."),
+  "default-ulimits": restarts(z.record(limitName, ulimit), "Limits by name; -1 means unlimited."),
   "exec-opts": restarts(
     z.array(z.enum(["native.cgroupdriver=systemd", "native.cgroupdriver=cgroupfs"])),
     "Driver of cgroups.",
   ),
   init: restarts(z.boolean(), "An init in every container."),
-  "live-restore": reloads(z.boolean(), "Containers go on while dockerd restarts."),
+  "live-restore": reloads(z.boolean(), "Containers keep running while dockerd restarts."),
   "no-new-privileges": restarts(z.boolean(), "No process gains privileges by setuid."),
   runtimes: reloads(
     z.record(z.string().regex(/^[\w.-]+$/, { error: "letters, digits, _ . -" }), runtime),
-    "Runtimes beside runc. Each `path` has to be there on the node.",
+    "Runtimes in addition to runc. Each `path` has to exist on the node.",
   ),
   "seccomp-profile": restarts(z.string(), "builtin, unconfined, or a file that is on the node."),
   "selinux-enabled": restarts(z.boolean(), "SELinux labels."),
   "shutdown-timeout": reloads(
     z.int().min(-1),
-    "Seconds containers have to stop when dockerd does; -1 is for ever.",
+    "Seconds that containers have to stop when dockerd stops; -1 means no limit.",
   ),
 } as const;

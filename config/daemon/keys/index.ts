@@ -5,12 +5,11 @@ import { REGISTRY_KEYS } from "./registries";
 import { STORAGE_KEYS } from "./storage";
 
 /**
- * The keys of daemon.json this program knows, by their own names: what they may hold (moby
- * daemon/config/config.go at v29) and what a change of them does. The values, the plan and
- * `node/daemon.sh` all go by this table.
+ * The keys of daemon.json that this program accepts, by name: their values (moby daemon/config/config.go at v29) and
+ * the effect of a change. The schema, the plan and `node/daemon.sh` all read this table.
  *
- * A reload takes over what docs.docker.com/reference/cli/dockerd names under "Configuration reload
- * behavior". `authorization-plugins` is missing on purpose, see `refused.ts`.
+ * A reload applies the keys that docs.docker.com/reference/cli/dockerd lists under "Configuration reload behavior".
+ * `authorization-plugins` is left out on purpose, see `refused.ts`.
  */
 export const DAEMON_KEYS = {
   ...CONTAINER_KEYS,

@@ -16,7 +16,7 @@ const logDriver = z.string().refine((name) => LOG_DRIVERS.has(name), {
   error: ({ input }) => whyNoDriver(String(input)),
 });
 
-/** host:port, as Go's net.Listen takes it. */
+/** host:port, as Go's net.Listen accepts it. */
 const listenAddress = z.string().refine(
   (text) => {
     const port = /^(?:[\w.-]*|\[[\da-fA-F:]+\]):(\d{1,5})$/.exec(text)?.[1];
@@ -45,7 +45,7 @@ export const LOGGING_KEYS = {
     z.string().regex(/^1\.(2[4-9]|[3-9]\d)$/, {
       error: "a version of the API from 1.24 on, such as 1.41",
     }),
-    "Oldest version of the API that a client may speak; what the Portainer agent and the backup container speak has to be as new.",
+    "Oldest version of the API that a client may use. The Portainer agent and the backup container have to use this one or a newer one.",
     { since: "29.0" },
   ),
   "raw-logs": restarts(z.boolean(), "dockerd's own log without colours."),

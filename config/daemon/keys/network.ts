@@ -21,7 +21,7 @@ const mark = z.string().regex(/^(0x[\da-fA-F]{1,8}|\d{1,10})(\/(0x[\da-fA-F]{1,8
 
 const docker0 = { docker0: true } as const;
 
-/** Keys about networks of containers, and the way out of them. */
+/** Keys about networks of containers, and their routes to other networks. */
 export const NETWORK_KEYS = {
   "allow-direct-routing": restarts(
     z.boolean(),
@@ -39,11 +39,11 @@ export const NETWORK_KEYS = {
   }),
   "default-address-pools": restarts(
     z.array(addressPool).min(1),
-    "Where networks without a subnet of their own get one.",
+    "Address ranges from which networks without a declared subnet get one.",
   ),
   "default-network-opts": restarts(
     z.record(z.string(), stringMap),
-    "Driver options of new networks, by driver. Declared networks get them explicitly: a change replaces these.",
+    "Driver options of new networks, by driver. Declared networks get them explicitly, so a change replaces those networks.",
     { since: "24.0" },
   ),
   dns: restarts(z.array(anyAddress), "Name servers of containers."),
@@ -51,7 +51,7 @@ export const NETWORK_KEYS = {
   "dns-search": restarts(z.array(domain), "Domains they search."),
   "firewall-backend": restarts(
     z.enum(["iptables", "nftables"]),
-    "Who filters. With nftables there is no chain DOCKER-USER, and rules of your own go into tables of your own.",
+    "The firewall that dockerd uses. With nftables there is no chain DOCKER-USER; put your own rules into your own tables.",
     {
       since: "29.0",
     },
@@ -60,13 +60,13 @@ export const NETWORK_KEYS = {
   "fixed-cidr-v6": restarts(cidr6("fd00:18::/64"), "IPv6 network of docker0.", docker0),
   "host-gateway-ips": restarts(
     z.array(anyAddress).min(1).max(2),
-    "What host-gateway stands for: one address a family.",
+    "Addresses that the name host-gateway stands for: one for IPv4, one for IPv6.",
     { since: "28.0" },
   ),
   icc: restarts(z.boolean(), "Containers on docker0 reach one another.", docker0),
   ip: restarts(ipv4, "Address that ports of docker0 are published on.", docker0),
   "ip-forward": restarts(z.boolean(), "dockerd turns forwarding on."),
-  "ip-forward-no-drop": restarts(z.boolean(), "The policy of FORWARD stays as it is.", {
+  "ip-forward-no-drop": restarts(z.boolean(), "dockerd does not change the policy of FORWARD.", {
     since: "28.0",
   }),
   "ip-masq": restarts(z.boolean(), "Masquerading on docker0.", docker0),
@@ -76,7 +76,7 @@ export const NETWORK_KEYS = {
   mtu: restarts(z.int().min(576).max(65535), "MTU of docker0.", docker0),
   "network-control-plane-mtu": restarts(
     z.int().min(500).max(65535),
-    "MTU between managers of networks.",
+    "MTU of the network between Swarm managers.",
   ),
-  "userland-proxy": restarts(z.boolean(), "A process for every published port."),
+  "userland-proxy": restarts(z.boolean(), "Runs a proxy process for every published port."),
 } as const;

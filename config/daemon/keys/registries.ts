@@ -12,7 +12,7 @@ const rule = z.strictObject({
   minFreeSpace: size.optional(),
 });
 
-/** moby daemon/config/builder.go. */
+/** Values of `builder` (moby daemon/config/builder.go). */
 const builder = z.strictObject({
   gc: z
     .strictObject({
@@ -35,12 +35,12 @@ const builder = z.strictObject({
 
 const positive = z.int().min(1);
 
-/** Keys about images: where they come from, how they are built. */
+/** Keys about images: their sources and how they are built. */
 export const REGISTRY_KEYS = {
   builder: restarts(builder, "Cache of BuildKit and what builds are allowed to do."),
   "insecure-registries": reloads(
     z.array(registry),
-    "Registries that may speak HTTP or show a certificate nobody vouches for.",
+    "Registries that may use plain HTTP or a certificate that does not verify.",
   ),
   "max-concurrent-downloads": reloads(positive, "Layers of a pull at a time."),
   "max-concurrent-uploads": reloads(positive, "Layers of a push at a time."),

@@ -22,7 +22,7 @@ export const STORAGE_KEYS = {
     z.string().regex(/^[\w.-]+(:[\w.-]+)?$/, {
       error: 'a user, or user:group; "default" lets dockerd make one',
     }),
-    "Maps root of containers to a user without rights.",
+    "Maps root in containers to an unprivileged user of the node.",
     { hides: true },
   ),
 } as const;
