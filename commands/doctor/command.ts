@@ -1,18 +1,18 @@
-/** `docker-node doctor`: is everything there that the first `pulumi up` needs? */
+/** `docker-node doctor`: checks everything that the first `pulumi up` needs. */
 import type { Command } from "commander";
 import { DEFAULT_STACK, STATUS, addCommand, type GlobalOptions, type Session } from "../command";
 import type { Print, Status } from "../command";
 import { examine } from "./checks";
 import { gather } from "./context";
-import { scriptFor, update } from "./render";
+import { scriptFor, updateFiles } from "./render";
 import { isReady, json, redact, table } from "./report";
 import { nodesOf } from "./types";
 
 const SUMMARY = "Checks everything that the first up needs.";
 
 const ABOUT = [
-  "That is this workstation, the configuration, Proxmox VE, and the servers that nodes talk to. What is missing is told with the command that mends it. Nothing is changed.",
-  "Status: 0 ready, 1 it could not be checked, 3 a check failed.",
+  "It checks this workstation, the configuration, Proxmox VE, and the servers that nodes talk to. For everything that is missing, it shows the command that fixes it. It changes nothing.",
+  "Status: 0 ready, 1 the checks could not run, 3 a check failed.",
 ];
 
 interface Options extends GlobalOptions {
@@ -28,11 +28,11 @@ export function addDoctor(program: Command, { outside, end }: Session): void {
     .option("--cwd <dir>", "directory of the Pulumi project; default: this one")
     .option(
       "--print-role",
-      "print the script that makes Proxmox role, user and token for the stack",
+      "print the script that creates role, user and token in Proxmox for the stack",
     )
     .option(
       "--render",
-      "write commands/doctor/privileges.json into that script and into docs/reference/proxmox-privileges.md",
+      "update that script and docs/reference/proxmox-privileges.md from commands/doctor/privileges.json",
     )
     .action(async (_, command: Command) => {
       end(await diagnose(command.optsWithGlobals<Options>(), outside.print));
@@ -41,7 +41,7 @@ export function addDoctor(program: Command, { outside, end }: Session): void {
 
 async function diagnose(options: Options, print: Print): Promise<Status> {
   if (options.render) {
-    update();
+    updateFiles();
     return STATUS.fine;
   }
   const { stack = DEFAULT_STACK, cwd } = options;
@@ -49,7 +49,7 @@ async function diagnose(options: Options, print: Print): Promise<Status> {
   const { problems, secrets } = context.configuration;
   if (options.printRole) {
     if (problems.length > 0)
-      throw new Error(["the configuration is not sound:", ...problems].join("\n"));
+      throw new Error(["the configuration is not valid:", ...problems].join("\n"));
     print(scriptFor(nodesOf(context)));
     return STATUS.fine;
   }

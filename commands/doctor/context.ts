@@ -1,4 +1,4 @@
-/** Gathers what the checks look at. */
+/** Gathers the context of the checks. */
 import { readConfiguration, type Configuration } from "../../clients/pulumi/configuration";
 import { connect } from "../../clients/proxmox";
 import { probe } from "../../clients/network";
@@ -10,11 +10,11 @@ const REGISTRY_LIMIT_MS = 5_000;
 
 export interface Options {
   readonly stack: string;
-  /** Directory of the project; the repository unless told. */
+  /** Directory of the Pulumi project. Default: the repository. */
   readonly cwd?: string;
 }
 
-/** Everything there is to know before the first check. */
+/** Reads the configuration and the state, before the first check. */
 export async function gather({ stack, cwd = ROOT }: Options): Promise<Context> {
   const run = runner(cwd);
   const configuration = await readConfiguration(run, stack, cwd);
@@ -43,7 +43,7 @@ interface Exported {
   };
 }
 
-/** VM ids in the stack's state; none of a stack that was never brought up. */
+/** Returns the VM ids in the stack's state; none for a stack that was never brought up. */
 export async function managedVms(run: Run, stack: string): Promise<Set<number>> {
   const { code, stdout } = await run("pulumi", ["stack", "export", "--stack", stack]);
   if (code !== 0) return new Set();

@@ -1,4 +1,4 @@
-/** Which privileges the program needs, and where: all of it from privileges.json. */
+/** The privileges that the program needs and their paths, as listed in privileges.json. */
 import { trunksOf } from "../../config/lan";
 import type { NamedNode } from "./types";
 import list from "./privileges.json";
@@ -8,13 +8,13 @@ export interface Privilege {
   readonly reason: string;
 }
 
-/** A role, and the kind of path it is given on; `{…}` stands for what a node's configuration names. */
+/** A role and the path on which it is granted. `{…}` in the path stands for a value of a node's configuration. */
 export interface Role {
   readonly role: string;
   readonly path: string;
-  /** Whether it holds below the path too. */
+  /** Whether it also applies below the path. */
   readonly propagate: boolean;
-  /** Section of a node's configuration without which the node does not need it. */
+  /** Only nodes with this section of the configuration need the role. Default: every node. */
   readonly when?: string;
   readonly privileges: readonly Privilege[];
 }
@@ -28,7 +28,7 @@ export interface Requirement {
   readonly reason: string;
 }
 
-/** What a node's configuration puts in place of `{…}` and of `/vms`; nothing: the role is not needed. */
+/** Returns the paths of a role for a node: `{…}` and `/vms` filled in. Empty if the node does not need the role. */
 export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
   const { machine, network } = node;
   const job = node.backups?.vm;
@@ -55,13 +55,13 @@ export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
   return [...new Set(values[path])];
 }
 
-/** Whether a node has the section that a role is for. */
+/** Whether a node has the section that a role needs. */
 function has({ backups, network }: NamedNode[1], when?: string): boolean {
   if (when === "backups.vm") return Boolean(backups?.vm);
   return when !== "network.firewall" || network.firewall?.enabled === true;
 }
 
-/** Everything the token needs for these nodes, each once. */
+/** Returns every privilege that the token needs for these nodes, each once. */
 export function requirements(nodes: readonly NamedNode[]): Requirement[] {
   const found = new Map<string, Requirement>();
   for (const role of ROLES) {
@@ -74,10 +74,10 @@ export function requirements(nodes: readonly NamedNode[]): Requirement[] {
   return [...found.values()];
 }
 
-/** `GET /access/permissions?path=…`: path → privilege → whether it is handed down. */
+/** `GET /access/permissions?path=…`: path → privilege → whether it propagates. */
 type Permissions = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** Privileges in effect on a path. */
+/** Returns the privileges that are in effect on a path. */
 export function effective(permissions: Permissions, path: string): Set<string> {
   const above = ([at]: [string, unknown]): boolean =>
     at === path || at === "/" || path.startsWith(`${at}/`);

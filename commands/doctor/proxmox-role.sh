@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes what the program needs on Proxmox VE: roles, a user, an API token, and their access to exactly
-# the paths named. Run by an administrator on a Proxmox node; may be run again. docs/how-to/prepare-proxmox.md
-# tells what each privilege is for.
+# Creates what the program needs on Proxmox VE: roles, a user, an API token, and access to exactly the named
+# paths. An administrator runs it on a Proxmox node; it may be run again. docs/reference/proxmox-privileges.md says
+# what each privilege is for.
 #
 #   npx docker-node doctor --print-role --stack prod | ssh root@<node> bash -s -- --dry-run
 #
@@ -20,7 +20,7 @@ usage: proxmox-role.sh [--grant ROLE PATH]... [--user USER@REALM] [--token NAME]
 
   --grant ROLE PATH  give ROLE on PATH, such as: --grant DockerNodeImages /storage/local
   --user, --token    default: automation@pve, pulumi
-  --rotate           make a new secret; the old one stops to work at once
+  --rotate           make a new secret; the old one stops working at once
   --dry-run          only print the commands
 END
 }
@@ -60,7 +60,7 @@ done
   usage >&2
   exit 2
 }
-command -v pveum >/dev/null || fail "there is no pveum: run this on a Proxmox VE node"
+command -v pveum >/dev/null || fail "pveum is not installed here: run this on a Proxmox VE node"
 
 declare -A PRIVS BELOW
 # privileges: begin
@@ -95,7 +95,7 @@ run() {
   fi
 }
 
-# Is there an entry in a list of pveum? Takes field, value, and the command that lists.
+# Whether a list of pveum has an entry. Takes the field, its value, and the command that lists.
 listed() {
   local field="$1" value="$2"
   shift 2
@@ -119,7 +119,7 @@ has_token() {
   listed userid "$USER_ID" pveum user list && listed tokenid "$TOKEN" pveum user token list "$USER_ID"
 }
 
-# The secret is shown by Proxmox once, now, and never again.
+# Proxmox shows the secret now, and never again.
 make_token() {
   if has_token; then
     [ "$ROTATE" = 1 ] || return 0
@@ -128,7 +128,7 @@ make_token() {
   run pveum user token add "$USER_ID" "$TOKEN" --privsep 1 --comment "docker-node"
 }
 
-# A token with separated privileges has what both it and its user have, so both are given the role.
+# A token with separated privileges may do only what its user may do too, so both get the role.
 grant() {
   local role="$1" path="$2"
   run pveum acl modify "$path" --users "$USER_ID" --roles "$role" --propagate "${BELOW[$role]}"
@@ -138,7 +138,7 @@ grant() {
 declare -A MADE
 for entry in "${GRANTS[@]}"; do
   role="${entry%% *}"
-  [ -n "${PRIVS[$role]:-}" ] || fail "unknown role: $role; there are ${!PRIVS[*]}"
+  [ -n "${PRIVS[$role]:-}" ] || fail "unknown role: $role; allowed: ${!PRIVS[*]}"
   [ -n "${MADE[$role]:-}" ] || make_role "$role"
   MADE[$role]=1
 done

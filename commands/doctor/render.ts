@@ -1,4 +1,4 @@
-/** Writes what follows from privileges.json into the script and the page about it. */
+/** Writes the roles of privileges.json into the script and the document about them. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROLES, pathsOf, type Role } from "./privileges";
@@ -7,7 +7,7 @@ import type { NamedNode } from "./types";
 export const SCRIPT = join(__dirname, "proxmox-role.sh");
 export const PAGE = join(__dirname, "..", "..", "docs", "reference", "proxmox-privileges.md");
 
-/** The roles as entries of shell arrays: privileges, and whether they hold below the path too. */
+/** Renders the roles as shell arrays: their privileges, and whether they propagate. */
 function shellRoles(): string {
   const line = ({ role, privileges, propagate }: Role): string[] => [
     `PRIVS[${role}]="${privileges.map(({ name }) => name).join(" ")}"`,
@@ -23,21 +23,22 @@ function pageTable(): string {
   return ["| role | on | privilege | why |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }
 
-/** The text with the part between `begin` and `end` replaced. */
-function between(text: string, begin: string, end: string, content: string): string {
+/** Replaces the part of a text between `begin` and `end`. */
+function replaceBetween(text: string, begin: string, end: string, content: string): string {
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`no "${begin}" … "${end}" to write between`);
+  if (from < 0 || to < from)
+    throw new Error(`the file has no part between "${begin}" and "${end}"`);
   return text.slice(0, from + begin.length) + content + text.slice(to);
 }
 
-/** The script as it should be. */
+/** Returns the script with the current roles. */
 export function renderScript(text = readFileSync(SCRIPT, "utf8")): string {
-  return between(text, "# privileges: begin\n", "# privileges: end", `${shellRoles()}\n`);
+  return replaceBetween(text, "# privileges: begin\n", "# privileges: end", `${shellRoles()}\n`);
 }
 
-/** The page as it should be. */
+/** Returns the document with the current roles. */
 export function renderPage(text = readFileSync(PAGE, "utf8")): string {
-  return between(
+  return replaceBetween(
     text,
     "<!-- privileges: begin -->\n",
     "<!-- privileges: end -->",
@@ -45,18 +46,18 @@ export function renderPage(text = readFileSync(PAGE, "utf8")): string {
   );
 }
 
-/** Brings both files up to date; prettier then aligns the page's table. */
-export function update(): void {
+/** Writes both files. Prettier then aligns the table of the document. */
+export function updateFiles(): void {
   writeFileSync(SCRIPT, renderScript());
   writeFileSync(PAGE, renderPage());
 }
 
-/** The script for a stack: the paths its configuration names are its arguments. */
+/** Returns the script for a stack, with the paths of its configuration as default arguments. */
 export function scriptFor(nodes: readonly NamedNode[]): string {
   return renderScript().replace("# arguments\n", `set -- ${grants(nodes).join(" ")} "$@"\n`);
 }
 
-/** `--grant ROLE PATH` for every path of the nodes, each once; VMs stay `/vms`, which outlives a VM. */
+/** `--grant ROLE PATH` for every path of the nodes, each once. For VMs it is `/vms`: a grant on one VM goes with the VM. */
 export function grants(nodes: readonly NamedNode[]): string[] {
   const all = ROLES.flatMap((role) => {
     const paths = role.path === "/vms" ? ["/vms"] : nodes.flatMap((node) => pathsOf(role, node));

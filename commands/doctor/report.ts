@@ -1,10 +1,10 @@
-/** What people and programs are told. Secrets are taken out of everything, whoever put them in. */
+/** Reports results, for people and for programs. Secrets are removed from every text. */
 import { tableRows } from "../table";
 import type { Result, Status } from "./types";
 
 const MARKS: Readonly<Record<Status, string>> = { pass: "✓", warn: "!", fail: "✗", skip: "-" };
 
-/** Replaces every secret. Short ones are left: they are in ordinary words, and no secret of this program is short. */
+/** Replaces every secret of six characters or more. Shorter texts occur in ordinary words, and no secret is that short. */
 export function redact(results: readonly Result[], secrets: readonly string[]): Result[] {
   const known = secrets.filter(({ length }) => length >= 6).sort((a, b) => b.length - a.length);
   const clean = (text: string): string =>
@@ -18,7 +18,7 @@ export function redact(results: readonly Result[], secrets: readonly string[]): 
   }));
 }
 
-/** A table for a terminal; what mends a failure stands below it. */
+/** Renders a table for a terminal. The fix stands below its failure. */
 export function table(results: readonly Result[]): string {
   const rows = results.flatMap(({ status, title, detail, fix }) => [
     [`${MARKS[status]} ${title}`, detail],
@@ -39,7 +39,7 @@ function summary(results: readonly Result[]): string {
   return `${parts.join(", ")}: ${verdict}`;
 }
 
-/** The same for programs. */
+/** Renders the results as JSON for programs. */
 export function json(stack: string, results: readonly Result[]): string {
   return JSON.stringify({ stack, ready: isReady(results), checks: results }, null, 2);
 }

@@ -5,45 +5,45 @@ import type { Cluster } from "../../clients/proxmox";
 import type { Configuration } from "../../clients/pulumi/configuration";
 import type { Manifest } from "../project";
 
-/** How a check ended. `skip`: it does not apply, or what it builds on is missing. */
+/** How a check ended. `skip`: it does not apply, or something that it needs is missing. */
 export type Status = "pass" | "warn" | "fail" | "skip";
 
-/** What a check found. */
+/** The result of a check. */
 export interface Finding {
   readonly status: Status;
   readonly detail: string;
-  /** The command, or the edit, that mends it. */
+  /** The command or edit that fixes the problem. */
   readonly fix?: string;
 }
 
-/** A finding with the check it comes from. */
+/** A finding and its check. */
 export interface Result extends Finding {
   readonly id: string;
   readonly title: string;
 }
 
-/** One question, answered from the context alone. */
+/** A check. It reads everything it needs from the context. */
 export interface Check {
   readonly id: string;
   readonly title: string;
   run(context: Context): Finding | Promise<Finding>;
 }
 
-/** Everything checks look at. */
+/** The input of all checks. */
 export interface Context {
   readonly stack: string;
   readonly nodeVersion: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly manifest: Omit<Manifest, "version">;
   readonly configuration: Configuration;
-  /** VM ids that the stack's state has. */
+  /** VM ids in the stack's state. */
   readonly managed: ReadonlySet<number>;
   readonly cluster?: Cluster;
   readonly run: Run;
   readonly probe: Probe;
-  /** By which waivers hold. */
+  /** The time that decides whether a waiver still holds. */
   readonly now: Date;
-  /** Milliseconds a registry may take. */
+  /** Milliseconds that a registry or Portainer may take to answer. */
   readonly patience: number;
 }
 
@@ -55,7 +55,7 @@ export const skip = (detail: string): Finding => ({ status: "skip", detail });
 export const fail = (detail: string, fix: string): Finding => ({ status: "fail", detail, fix });
 export const warn = (detail: string, fix: string): Finding => ({ status: "warn", detail, fix });
 
-/** Nodes of a stack whose configuration is sound; none otherwise. */
+/** Returns the nodes of a stack; none if its configuration is not valid. */
 export function nodesOf({ configuration }: Context): NamedNode[] {
   return Object.entries(configuration.settings?.nodes ?? {});
 }

@@ -38,7 +38,7 @@ export async function openStack(stack: string, options: Options): Promise<Opened
   const configuration = await pulumi.configuration();
   const { settings, problems, sealed, secrets } = configuration;
   if (!settings)
-    throw new Error([`stack ${stack}: the configuration is not sound:`, ...problems].join("\n  "));
+    throw new Error([`stack ${stack}: the configuration is not valid:`, ...problems].join("\n  "));
   const keys = sealed ? {} : await pulumi.hostKeys();
   const proxmoxToken = options.proxmoxToken ?? configuration.apiToken;
   const known = { pulumi, settings, keys, configuration, proxmoxToken, ssh: options.ssh };

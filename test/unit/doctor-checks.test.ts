@@ -161,7 +161,7 @@ async function find(context: Context, id: string): Promise<Finding> {
   return result;
 }
 
-test("a waiver that ends within thirty days warns; what is not sound is told elsewhere", async () => {
+test("a waiver that ends within thirty days is a warning; an invalid configuration skips the check", async () => {
   const engine = { daemon: { icc: true } };
   const NOW = new Date("2026-11-27T12:00:00Z");
   const ending = async (expires: string): Promise<Finding> => {
@@ -274,7 +274,7 @@ describe("the workstation", () => {
     expect(found).toEqual(
       expect.objectContaining({
         status: "warn",
-        detail: "8.6.0 is not installed (there is 8.3.0); the first up would download it",
+        detail: "8.6.0 is not installed (installed: 8.3.0); the first up downloads it",
         fix: "pulumi plugin install resource proxmoxve 8.6.0 --server github://api.github.com/muhlba91/pulumi-proxmoxve",
       }),
     );
@@ -313,9 +313,12 @@ describe("the configuration", () => {
 
   test.each([
     [{ apiToken: undefined }, "proxmoxApiToken is not set"],
-    [{ apiToken: "root@pam:hunter2" }, "proxmoxApiToken has not the form user@realm!token=uuid"],
+    [
+      { apiToken: "root@pam:hunter2" },
+      "proxmoxApiToken does not have the form user@realm!token=uuid",
+    ],
     [{ agentSecret: undefined }, "agentSecret is not set"],
-    [{ agentSecret: "short" }, "agentSecret is shorter than 16"],
+    [{ agentSecret: "short" }, "agentSecret is shorter than 16 characters"],
     [{ keys: ["backupKey", "pbsStorageToken"] }, "backupToken is not set"],
     [{ keys: ["backupToken-proj-docker02", "pbsStorageToken"] }, "backupKey is not set"],
     [{ keys: ["backupToken", "backupKey"] }, "pbsStorageToken is not set"],
@@ -406,19 +409,19 @@ describe("the cluster", () => {
     expect(await release("8.4.0")).toMatchObject({ status: "pass" });
   });
 
-  test("rules that Proxmox does not enforce are a failure; off is what it says by saying nothing", async () => {
+  test("firewall rules that Proxmox does not enforce are a failure; without an option the firewall is off", async () => {
     const firewall = (options: unknown, settings?: Settings): Promise<Finding> =>
       find(healthy({ settings, answers: { "/cluster/firewall/options": options } }), "firewall");
     expect(await firewall({ enable: 1 })).toMatchObject({ status: "pass", detail: "on" });
     for (const options of [{}, { enable: 0 }, { enable: "0", policy_in: "DROP" }])
       expect(await firewall(options)).toMatchObject({
         status: "fail",
-        detail: "off, so Proxmox enforces no rule of proj-docker02",
+        detail: "off, so Proxmox enforces no firewall rule of proj-docker02",
         fix: expect.stringContaining("pvesh set /cluster/firewall/options --enable 1") as unknown,
       });
     expect(await firewall(new ClusterError(403, "Permission check failed"))).toMatchObject({
       status: "skip",
-      detail: "the API does not say: Permission check failed",
+      detail: "the API gives no answer: Permission check failed",
     });
     const ssh = { publicKeys: [publicKey], privateKeyFile: keyFile };
     const open = loadSettings(waived(prodWith({ ssh, network: { firewall: { enabled: false } } })));
@@ -453,7 +456,7 @@ describe("a datastore", () => {
     stores((store) => (store.storage === "nvme-pool" ? { ...store, ...change } : store));
   const id = "datastore:pve01/nvme-pool";
 
-  test("not there, not active, without the content type", async () => {
+  test("missing, not active, or without the content type", async () => {
     expect(await find(nvme({ storage: "other" }), id)).toMatchObject({ status: "fail" });
     expect(await find(nvme({ active: 0 }), id)).toMatchObject({
       status: "fail",
@@ -477,11 +480,11 @@ describe("a datastore", () => {
     expect(await find(nvme({ avail }), id)).toMatchObject({ status: "warn" });
     expect(await find(nvme({ avail, type: "lvm" }), id)).toMatchObject({
       status: "fail",
-      detail: "131 GiB free, 132 GiB wanted",
+      detail: "131 GiB free, 132 GiB needed",
     });
   });
 
-  test("of no consequence when the VM is there", async () => {
+  test("too small does not matter if the VM exists already", async () => {
     const context = nvme({ avail: GIB });
     const cluster = clusterOf({
       ...answers(settingsWith()),
@@ -532,7 +535,9 @@ describe("a machine", () => {
 
   test("whose id is taken by what the token may not see", async () => {
     const known = { ...TAKEN, "/cluster/resources?type=vm": [] };
-    expect((await find(healthy({ answers: known }), "vm-id")).detail).toContain("not to be seen");
+    expect((await find(healthy({ answers: known }), "vm-id")).detail).toContain(
+      "the token may not see it",
+    );
   });
 
   test("that is the stack's own, is adopted, or is gone", async () => {
@@ -542,7 +547,7 @@ describe("a machine", () => {
     const adopted = healthy({ settings: adopting(), answers: TAKEN });
     expect(await find(adopted, "vm-id")).toMatchObject({
       status: "pass",
-      detail: "2019 (something) is there and will be adopted",
+      detail: "2019 (something) exists and will be adopted",
     });
     expect(await find(healthy({ settings: adopting() }), "vm-id")).toMatchObject({
       status: "fail",
@@ -561,7 +566,7 @@ describe("a machine", () => {
     const own = { ...context, managed: new Set([2019]) };
     expect(await find(own, "host")).toMatchObject({
       status: "warn",
-      detail: "VM 2019 is on pve02, and machine.proxmoxNode is pve01: nothing moves it but Proxmox",
+      detail: "VM 2019 is on pve02, and machine.proxmoxNode is pve01: only Proxmox can move it",
       fix: "pulumi refresh --stack prod --target '**::proj-docker02-vm'  # then set machine.proxmoxNode to pve02",
     });
     expect((await find(own, "bridge")).detail).toMatch(/^no vmbr0 on pve02/);
@@ -629,7 +634,7 @@ describe("a machine", () => {
   });
 
   test.each([
-    [{ bridge_vlan_aware: 0 }, "fail", "does not start a VM with trunks there (VLAN 30)"],
+    [{ bridge_vlan_aware: 0 }, "fail", "cannot start a VM that has trunks on it (VLAN 30)"],
     [{ bridge_vlan_aware: 1, bridge_vids: "20" }, "fail", "does not carry VLAN 30"],
     [{ bridge_vlan_aware: 1, bridge_vids: "20 30" }, "pass", "carries VLAN 20, 30"],
   ])("with a macvlan on VLAN 30, on bridge %j: %s", async (more, status, detail) => {
@@ -679,7 +684,7 @@ describe("services", () => {
       const docker = prodNode().engine.version;
       expect(await asked("2.39.1")).toMatchObject({
         status: "pass",
-        detail: "Portainer 2.39.1 takes the key, 0 environments",
+        detail: "Portainer 2.39.1 accepts the key, 0 environments",
       });
       expect(await asked("2.33.4")).toMatchObject({
         status: "fail",
@@ -701,7 +706,7 @@ describe("services", () => {
     });
   });
 
-  test("a node without portainer is asked neither", () => {
+  test("for a node without portainer neither is asked", () => {
     const context = healthy({ settings: settingsWith({ portainer: null }) });
     const ids = checksFor(context).map(({ id }) => id);
     expect(ids.filter((id) => /^(image|portainer):/.test(id))).toEqual([]);

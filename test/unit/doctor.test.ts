@@ -88,7 +88,7 @@ describe("report", () => {
     expect(table([])).toContain("ready for pulumi up");
   });
 
-  test("secrets are taken out, the longest first; short texts are none", () => {
+  test("secrets are removed, the longest first; short texts stay", () => {
     const leaky = [
       { id: "x", title: UUID, status: "fail", detail: `a ${TOKEN} b`, fix: `c ${UUID} is` },
     ] as const;
@@ -227,12 +227,12 @@ describe("the API client", () => {
       message: "Permission check failed",
     });
     await expect(api.get("/page")).rejects.toMatchObject({
-      message: "the answer is not that of a Proxmox VE API",
+      message: "the answer does not come from a Proxmox VE API",
     });
     await expect(api.get("/silence")).rejects.toMatchObject({ code: "ETIMEDOUT" });
   });
 
-  test("a certificate nobody vouches for, and one this machine trusts", async () => {
+  test("a certificate that does not verify, and one that this machine trusts", async () => {
     const ok: http.RequestListener = (_, response) => response.end('{"data":1}');
     const strict = await cluster(ok, { insecure: false });
     await expect(strict.get("/version")).rejects.toMatchObject({
@@ -244,7 +244,7 @@ describe("the API client", () => {
     expect(await trusting.get("/version")).toBe(1);
   });
 
-  test("privileges from above count, those beside do not", () => {
+  test("inherited privileges count, those on other paths do not", () => {
     const held = {
       "/": { "Sys.Audit": 1 },
       "/vms": { "VM.Audit": 1 },
@@ -369,7 +369,7 @@ describe("the role", () => {
     expect(plain(renderPage())).toBe(plain(fs.readFileSync(PAGE, "utf8")));
   });
 
-  test("no privilege is broader than its path: nothing of VMs elsewhere, nothing handed down from /", () => {
+  test("no privilege is broader than its path, and none propagates from /", () => {
     for (const { path: at, propagate, privileges } of ROLES) {
       const prefix = at.startsWith("/vms")
         ? "VM."
@@ -518,7 +518,7 @@ describe("the command", () => {
     expect(shown.text).not.toContain(UUID);
   });
 
-  test("prints the role of a sound configuration only", async () => {
+  test("prints the role only if the configuration is valid", async () => {
     pulumi(config("https://127.0.0.1:1/"));
     const { code, text } = await run("--print-role");
     expect(code).toBe(0);
@@ -527,7 +527,7 @@ describe("the command", () => {
     pulumi({});
     const unsound = await run("--print-role");
     expect([unsound.code, unsound.text]).toEqual([1, ""]);
-    expect(unsound.said).toMatch(/not sound:\nproxmox: missing/);
+    expect(unsound.said).toMatch(/not valid:\nproxmox: missing/);
   });
 
   test("explains itself, and refuses what it does not know", async () => {

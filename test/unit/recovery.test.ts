@@ -144,7 +144,7 @@ describe("coverage", () => {
     `);
   });
 
-  test("a configuration that did not change is as good as backed up when the node last looked", () => {
+  test("an unchanged configuration counts as backed up at the node's last check", () => {
     expect(row("configuration")).toMatchObject({ state: "ok", age: 3600 });
     const status = { ...INVENTORY.status, items: {} } as Inventory["status"];
     const silent = { ...EVIDENCE, inventory: { ...INVENTORY, status } };
@@ -153,7 +153,7 @@ describe("coverage", () => {
     );
   });
 
-  test("what the node claims without a snapshot on the server counts for nothing", () => {
+  test("a node's claim without a snapshot on the server does not count", () => {
     const items = {
       "volume/new": {
         kind: "volumes",
@@ -571,7 +571,7 @@ describe("definitions", () => {
     expect(creationOf(container("web", host)).body).not.toHaveProperty("NetworkingConfig");
   });
 
-  test("other containers and networks are meant by name: their ids are others by then", () => {
+  test("other containers and networks are found by name, because their ids change", () => {
     const id = `container:${vpn.Id}`;
     expect(hostOf({ IpcMode: id, PidMode: id, Cgroup: id })).toMatchObject({
       IpcMode: "container:vpn",
@@ -604,7 +604,7 @@ describe("definitions", () => {
     });
   });
 
-  test("those that others refer to come first, also in a circle", () => {
+  test("definitions that others refer to come first, also in a cycle", () => {
     const app = container("app", {
       HostConfig: { NetworkMode: `container:${vpn.Id}`, Links: ["/db:/app/db"] },
     });
@@ -812,7 +812,7 @@ describe("opening a stack", () => {
 
   test("tells what is wrong with the configuration, and which nodes there are", async () => {
     await expect(open({ problems: ["nodes: missing"] })).rejects.toThrow(
-      "not sound:\n  nodes: missing",
+      "not valid:\n  nodes: missing",
     );
     const opened = await open({ settings });
     expect(() => opened.site("nope")).toThrow("node nope; allowed: proj-docker02");

@@ -1,4 +1,4 @@
-/** The Proxmox VE API: reachable, trusted, recent enough, and open to the token. */
+/** Checks of the Proxmox VE API: it answers, its certificate verifies, its version is new enough, the token has its rights. */
 import { effective, requirements, type Requirement } from "../privileges";
 import { AnswerError } from "../../../clients/answer";
 import { ask as answerTo, ClusterError } from "../../../clients/proxmox";
@@ -9,51 +9,55 @@ import { isAtLeast } from "../versions";
 
 /**
  * The first release whose API downloads a disk image as content type `import`: libpve-storage-perl 8.3.6,
- * "import: allow upload of guest images files into import storage". 8.2 and 8.3 have the content type,
- * for ESXi and OVA only.
+ * "import: allow upload of guest images files into import storage". 8.2 and 8.3 know the content type, but only for ESXi
+ * and OVA.
  */
 const OLDEST = "8.4";
 
-/** Errors of TLS, as Node names them, that mean a certificate is not accepted. */
+/** Node's codes for TLS errors that mean: the certificate is not accepted. */
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/;
 
 export const clusterChecks: readonly Check[] = [
-  { id: "api", title: "Proxmox VE API", run: withCluster(api) },
-  { id: "version", title: "Proxmox VE version", run: withCluster(version) },
-  { id: "privileges", title: "Privileges of the token", run: withCluster(privileges) },
-  { id: "firewall", title: "Firewall of the datacenter", run: withCluster(firewall) },
+  { id: "api", title: "Proxmox VE API", run: withCluster(checkApi) },
+  { id: "version", title: "Proxmox VE version", run: withCluster(checkVersion) },
+  { id: "privileges", title: "Privileges of the token", run: withCluster(checkPrivileges) },
+  { id: "firewall", title: "Firewall of the datacenter", run: withCluster(checkFirewall) },
 ];
 
 type Ask = (context: Context, get: (path: string) => Promise<unknown>) => Promise<Finding>;
 
-/** Wraps a check that asks the cluster: without one, or without an answer, it has nothing to say. */
+/** Wraps a check that asks the cluster. It is skipped if there is no cluster to ask, or no answer. */
 export function withCluster(ask: Ask): Check["run"] {
   return async (context) => {
     const { cluster } = context;
-    if (!cluster) return skip("needs a sound configuration and its API token");
+    if (!cluster) return skip("needs a valid configuration and its API token");
     try {
       return await ask(context, (path) => cluster.get(path));
     } catch (error) {
       if (error instanceof ClusterError || error instanceof AnswerError)
-        return skip(`the API does not say: ${error.message}`);
+        return skip(`the API gives no answer: ${error.message}`);
       throw error;
     }
   };
 }
 
-async function api(context: Context, get: (path: string) => Promise<unknown>): Promise<Finding> {
+async function checkApi(
+  context: Context,
+  get: (path: string) => Promise<unknown>,
+): Promise<Finding> {
   const { endpoint = "", insecure } = context.configuration.settings?.proxmox ?? {};
   try {
     await get("/version");
     const trust = insecure ? "certificate not verified (insecure)" : "certificate verified";
     return pass(`${endpoint} answers, ${trust}`);
   } catch (error) {
-    if (error instanceof ClusterError) return unreachable(error, endpoint, context.stack);
+    if (error instanceof ClusterError) return explainFailure(error, endpoint, context.stack);
     throw error;
   }
 }
 
-function unreachable(error: ClusterError, endpoint: string, stack: string): Finding {
+/** Says why the API cannot be used, and how to fix it. */
+function explainFailure(error: ClusterError, endpoint: string, stack: string): Finding {
   const { hostname } = new URL(endpoint);
   if (error.status === 401) {
     const renew = "automation@pve!pulumi=<uuid>";
@@ -73,7 +77,7 @@ function unreachable(error: ClusterError, endpoint: string, stack: string): Find
   return fail(detail, `curl -kI ${new URL("/api2/json/version", endpoint).href}`);
 }
 
-async function version(_: Context, get: (path: string) => Promise<unknown>): Promise<Finding> {
+async function checkVersion(_: Context, get: (path: string) => Promise<unknown>): Promise<Finding> {
   const { version: found } = await answerTo(get, "/version", versionAnswer);
   if (isAtLeast(found, OLDEST)) return pass(found);
   return fail(
@@ -82,7 +86,7 @@ async function version(_: Context, get: (path: string) => Promise<unknown>): Pro
   );
 }
 
-async function privileges(
+async function checkPrivileges(
   context: Context,
   get: (path: string) => Promise<unknown>,
 ): Promise<Finding> {
@@ -93,7 +97,8 @@ async function privileges(
     const held = effective(await answerTo(get, question, permissions), path);
     missing.push(...needed.filter((one) => one.path === path && !held.has(one.privilege)));
   }
-  if (missing.length === 0) return pass(`all ${needed.length} that the program needs`);
+  if (missing.length === 0)
+    return pass(`the token has all ${needed.length} privileges that the program needs`);
   const lines = missing.map(({ path, privilege, reason }) => `${path} ${privilege}: ${reason}`);
   return fail(
     `${missing.length} of ${needed.length} missing:\n${lines.join("\n")}`,
@@ -101,7 +106,7 @@ async function privileges(
   );
 }
 
-async function firewall(
+async function checkFirewall(
   { configuration }: Context,
   get: (path: string) => Promise<unknown>,
 ): Promise<Finding> {
@@ -109,7 +114,7 @@ async function firewall(
   if (names === "") return skip("no node has network.firewall");
   if (await firewallIsOn(get)) return pass("on");
   return fail(
-    `off, so Proxmox enforces no rule of ${names}`,
+    `off, so Proxmox enforces no firewall rule of ${names}`,
     `${TURN_ON}  # keep your own access: docs/how-to/prepare-proxmox.md`,
   );
 }

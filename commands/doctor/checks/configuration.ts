@@ -1,4 +1,4 @@
-/** The stack's configuration, its secrets, and the keys it names. */
+/** Checks of the stack's configuration, its secrets and its private keys. */
 import { bareKey, homePath } from "../../../config/node";
 import { readPrivateKey } from "../../../config/private-keys";
 import { missingSecrets, secretOf, type Secret } from "../../../config/secrets";
@@ -9,12 +9,12 @@ import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding
 const TOKEN = /^[^\s@!=]+@[\w.-]+![A-Za-z][\w.-]*=[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export const configurationChecks: readonly Check[] = [
-  { id: "configuration", title: "Configuration", run: configuration },
-  { id: "waivers", title: "Waivers", run: waivers },
-  { id: "secrets", title: "Secrets", run: secrets },
+  { id: "configuration", title: "Configuration", run: checkConfiguration },
+  { id: "waivers", title: "Waivers", run: checkWaivers },
+  { id: "secrets", title: "Secrets", run: checkSecrets },
 ];
 
-/** One check for each private key the nodes name. */
+/** One check for each private key file of the nodes. */
 export function keyChecks(context: Context): Check[] {
   const files = new Map<string, string[][]>();
   for (const [, { ssh }] of nodesOf(context)) {
@@ -23,25 +23,25 @@ export function keyChecks(context: Context): Check[] {
   return [...files].map(([file, keys]) => ({
     id: `ssh-key:${file}`,
     title: `SSH key ${file}`,
-    run: ({ run }) => sshKey(run, file, keys),
+    run: ({ run }) => checkKey(run, file, keys),
   }));
 }
 
-function configuration({ configuration: { settings, problems }, stack }: Context): Finding {
+function checkConfiguration({ configuration: { settings, problems }, stack }: Context): Finding {
   if (!settings) {
     const several = `${problems.length} ${problems.length === 1 ? "problem" : "problems"}`;
     return fail(
       `${several}:\n${problems.join("\n")}`,
-      `edit Pulumi.${stack}.yaml; its keys are described in docs/reference/configuration.md`,
+      `edit Pulumi.${stack}.yaml; docs/reference/configuration.md describes its keys`,
     );
   }
   const names = Object.keys(settings.nodes);
   return pass(`${names.length} ${names.length === 1 ? "node" : "nodes"}: ${names.join(", ")}`);
 }
 
-/** The configuration's own check tells of those that are not right. */
-function waivers({ configuration: { settings }, stack, now }: Context): Finding {
-  if (!settings) return skip("needs a sound configuration");
+/** Warns of waivers that end soon. The check of the configuration reports invalid ones. */
+function checkWaivers({ configuration: { settings }, stack, now }: Context): Finding {
+  if (!settings) return skip("needs a valid configuration");
   const soon = endingSoon(settings.waivers, now);
   if (soon.length > 0)
     return warn(soon.join("\n"), `edit docker-node:waivers in Pulumi.${stack}.yaml`);
@@ -49,8 +49,12 @@ function waivers({ configuration: { settings }, stack, now }: Context): Finding 
   return pass(count === 0 ? "none" : `${count}, none ends soon`);
 }
 
-function secrets({ configuration: { sealed, ...found }, stack, environment }: Context): Finding {
-  if (sealed !== undefined) return fail(`cannot be read: ${sealed}`, unseal(sealed, stack));
+function checkSecrets({
+  configuration: { sealed, ...found },
+  stack,
+  environment,
+}: Context): Finding {
+  if (sealed !== undefined) return fail(`cannot be read: ${sealed}`, fixReading(sealed, stack));
   const wrong = (secret: Secret, what: string): Finding =>
     fail(
       `${secret.name} ${what}`,
@@ -64,15 +68,17 @@ function secrets({ configuration: { sealed, ...found }, stack, environment }: Co
   const [missing] = missingSecrets((name) => known[name] ?? keys.includes(name), settings);
   if (missing) return wrong(missing, "is not set");
   if (!TOKEN.test(apiToken ?? ""))
-    return wrong(secretOf("proxmoxApiToken"), "has not the form user@realm!token=uuid");
+    return wrong(secretOf("proxmoxApiToken"), "does not have the form user@realm!token=uuid");
   const agent = secretOf("agentSecret");
   if (agent.needed(settings).length > 0 && (agentSecret ?? "").length < agent.minLength)
-    return wrong(agent, `is shorter than ${agent.minLength}`);
-  return environment["PULUMI_CONFIG_PASSPHRASE"] === "" ? weak() : pass("set and readable");
+    return wrong(agent, `is shorter than ${agent.minLength} characters`);
+  return environment["PULUMI_CONFIG_PASSPHRASE"] === ""
+    ? warnOfPassphrase()
+    : pass("set and readable");
 }
 
-/** An empty passphrase is legal, and no protection. */
-function weak(): Finding {
+/** Pulumi accepts an empty passphrase, but it protects nothing. */
+function warnOfPassphrase(): Finding {
   return {
     status: "warn",
     detail: "readable, but the stack's passphrase is empty",
@@ -80,7 +86,8 @@ function weak(): Finding {
   };
 }
 
-function unseal(reason: string, stack: string): string {
+/** The command that makes the secrets readable, by Pulumi's reason why they are not. */
+function fixReading(reason: string, stack: string): string {
   if (/no stack named/.test(reason)) return `pulumi stack init ${stack}`;
   if (/passphrase/.test(reason))
     return "export PULUMI_CONFIG_PASSPHRASE_FILE=<file with the passphrase>";
@@ -88,8 +95,8 @@ function unseal(reason: string, stack: string): string {
   return "pulumi login";
 }
 
-/** What the program refuses, and then what only OpenSSH itself can tell. */
-async function sshKey(
+/** Checks a key as the program does, then asks OpenSSH whether it can read the key. */
+async function checkKey(
   run: Context["run"],
   file: string,
   wanted: readonly (readonly string[])[],

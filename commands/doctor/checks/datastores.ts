@@ -1,47 +1,47 @@
-/** Datastores: there, switched on, with the right content types, with room. */
+/** Checks of datastores: they exist, are active, accept the content types, and have enough space. */
 import type { z } from "zod";
 import { ask } from "../../../clients/proxmox";
 import { datastores } from "../../../clients/proxmox-answers";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
 import { withCluster } from "./cluster";
-import { guests } from "./machine";
+import { listGuests } from "./machine";
 
 type Datastore = z.output<typeof datastores>[number];
 
-/** What the nodes of a stack want of a datastore on a Proxmox node. */
+/** What the nodes of a stack need of a datastore on a Proxmox node. */
 interface Wanted {
   readonly host: string;
   readonly name: string;
   readonly content: Set<string>;
-  /** GiB by VM id. */
+  /** Size of the disks in GiB, by VM id. */
   readonly disks: Map<number, number>;
 }
 
 type Get = (path: string) => Promise<unknown>;
 
 const GIB = 1024 ** 3;
-/** Plugins whose volumes take all their space at once (pve-storage, LVMPlugin.pm). */
+/** Storage types whose volumes take their whole size at once (pve-storage, LVMPlugin.pm). */
 const THICK = new Set(["lvm", "iscsidirect"]);
 
-/** One check for each datastore, and one for the backup server's. */
+/** One check for each datastore, and one for the backup storage on each Proxmox node. */
 export function datastoreChecks(context: Context): Check[] {
   const hosts = [...new Set(nodesOf(context).map(([, { machine }]) => machine.proxmoxNode))];
-  const twice = downloadedTwice(nodesOf(context));
-  const own = [...wanted(nodesOf(context)).values()].map((one) => ({
+  const twice = findDoubleDownloads(nodesOf(context));
+  const own = [...collectWanted(nodesOf(context)).values()].map((one) => ({
     id: `datastore:${one.host}/${one.name}`,
     title: `Datastore ${one.name} on ${one.host}`,
-    run: withCluster((_, get) => datastore(one, twice.get(one.name), get)),
+    run: withCluster((_, get) => checkDatastore(one, twice.get(one.name), get)),
   }));
   const backup = hosts.map((host) => ({
     id: `backup:${host}`,
     title: `Backup storage on ${host}`,
-    run: withCluster((_, get) => backupStorage(host, get)),
+    run: withCluster((_, get) => checkBackupStorage(host, get)),
   }));
   return [...own, ...backup];
 }
 
-function wanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
+function collectWanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
   const all = new Map<string, Wanted>();
   const of = (host: string, name: string): Wanted => {
     const key = `${host}/${name}`;
@@ -67,8 +67,8 @@ function wanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
   return all;
 }
 
-/** Names of images that more than one Proxmox node downloads, by datastore. */
-function downloadedTwice(nodes: readonly NamedNode[]): Map<string, string> {
+/** Finds images that more than one Proxmox node downloads: their names, by datastore. */
+function findDoubleDownloads(nodes: readonly NamedNode[]): Map<string, string> {
   const first = new Map<string, string>();
   const twice = new Map<string, string>();
   for (const [, { machine }] of nodes) {
@@ -82,11 +82,14 @@ function downloadedTwice(nodes: readonly NamedNode[]): Map<string, string> {
   return twice;
 }
 
-async function datastore(one: Wanted, twice: string | undefined, get: Get): Promise<Finding> {
+async function checkDatastore(one: Wanted, twice: string | undefined, get: Get): Promise<Finding> {
   const stores = await ask(get, `/nodes/${one.host}/storage`, datastores);
   const found = stores.find(({ storage }) => storage === one.name);
   if (!found)
-    return fail("not there, or not to be seen by the token", `pvesm status --storage ${one.name}`);
+    return fail(
+      "does not exist, or the token may not see it",
+      `pvesm status --storage ${one.name}`,
+    );
   if (!found.active) return fail("not active", `pvesm set ${one.name} --disable 0`);
   const content = found.content.split(",");
   const missing = [...one.content].filter((type) => !content.includes(type));
@@ -102,11 +105,11 @@ async function datastore(one: Wanted, twice: string | undefined, get: Get): Prom
       `several Proxmox nodes share it, and more than one downloads ${twice}: the second is refused`,
       "set machine.image.node to the same Proxmox node for all of them",
     );
-  return room(one, found, await guests(get));
+  return checkSpace(one, found, await listGuests(get));
 }
 
-/** Room for the disks that are still to be made. */
-function room(
+/** Checks the free space for the disks that do not exist yet. */
+function checkSpace(
   { name, disks, content }: Wanted,
   { type, avail }: Datastore,
   existing: readonly { vmid?: number }[],
@@ -117,12 +120,12 @@ function room(
   if (avail === undefined || needed === 0) return pass(has);
   const free = Math.floor(avail / GIB);
   if (free >= needed) return pass(`${has}; ${free} GiB free, ${needed} GiB needed`);
-  const short = `${free} GiB free, ${needed} GiB wanted`;
-  const fix = `pvesm list ${name}  # what takes the room?`;
+  const short = `${free} GiB free, ${needed} GiB needed`;
+  const fix = `pvesm list ${name}  # what takes the space?`;
   return THICK.has(type) ? fail(short, fix) : warn(`${short}; its volumes grow as they fill`, fix);
 }
 
-async function backupStorage(host: string, get: Get): Promise<Finding> {
+async function checkBackupStorage(host: string, get: Get): Promise<Finding> {
   const stores = await ask(get, `/nodes/${host}/storage`, datastores);
   const found = stores.filter(({ type }) => type === "pbs");
   if (found.length === 0) return skip("the token sees no storage of type pbs");

@@ -6,7 +6,7 @@ import { machineChecks } from "./machine";
 import { serviceChecks } from "./services";
 import { workstationChecks } from "./workstation";
 
-/** Every check there is for a stack, in the order it is shown. */
+/** Every check for a stack, in the order of the report. */
 export function checksFor(context: Context): Check[] {
   return [
     ...workstationChecks,
@@ -19,19 +19,19 @@ export function checksFor(context: Context): Check[] {
   ];
 }
 
-/** Runs checks side by side; one that breaks has failed, and the others go on. */
+/** Runs all checks at the same time. A check that throws counts as failed; the others continue. */
 export async function examine(context: Context, checks = checksFor(context)): Promise<Result[]> {
   return Promise.all(
     checks.map(async (check) => {
       const finding = await Promise.resolve()
         .then(() => check.run(context))
-        .catch(broken);
+        .catch(reportBroken);
       return { id: check.id, title: check.title, ...finding };
     }),
   );
 }
 
-function broken(error: unknown): Finding {
+function reportBroken(error: unknown): Finding {
   const detail = `the check itself failed: ${error instanceof Error ? error.message : String(error)}`;
   return {
     status: "fail",

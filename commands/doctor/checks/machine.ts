@@ -1,4 +1,4 @@
-/** Each node's place in the cluster: Proxmox node, id, name, address, bridge. */
+/** Checks of each node's place in the cluster: Proxmox node, VM id, name, address, bridge. */
 import type { z } from "zod";
 import { ask } from "../../../clients/proxmox";
 import { guests as guestsAnswer, interfaces, members } from "../../../clients/proxmox-answers";
@@ -13,14 +13,14 @@ type Get = (path: string) => Promise<unknown>;
 type Question = (node: NamedNode, context: Context, get: Get) => Promise<Finding>;
 
 const QUESTIONS: readonly (readonly [id: string, title: string, question: Question])[] = [
-  ["host", "Proxmox node", host],
-  ["vm-id", "VM id", vmId],
-  ["vm-name", "VM name", vmName],
-  ["address", "address", address],
-  ["bridge", "bridge and VLAN", bridge],
+  ["host", "Proxmox node", checkHost],
+  ["vm-id", "VM id", checkVmId],
+  ["vm-name", "VM name", checkVmName],
+  ["address", "address", checkAddress],
+  ["bridge", "bridge and VLAN", checkBridge],
 ];
 
-/** The questions, for every node. */
+/** All these checks, for every node. */
 export function machineChecks(context: Context): Check[] {
   return nodesOf(context).flatMap((node) =>
     QUESTIONS.map(([id, title, question]) => ({
@@ -33,22 +33,22 @@ export function machineChecks(context: Context): Check[] {
 
 type Guest = z.output<typeof guestsAnswer>[number];
 
-/** Guests the token may see, whatever node they are on. */
-export async function guests(get: Get): Promise<Guest[]> {
+/** Lists the guests that the token may see, on every Proxmox node. */
+export async function listGuests(get: Get): Promise<Guest[]> {
   return ask(get, "/cluster/resources?type=vm", guestsAnswer);
 }
 
-/** Where a VM of the stack runs, or where a new one will. */
+/** The Proxmox node on which a VM of the stack runs, or on which it will be created. */
 async function hostOf(vm: MachineConfig, { managed }: Context, get: Get): Promise<string> {
-  const own = managed.has(vm.vmId) ? await guests(get) : [];
+  const own = managed.has(vm.vmId) ? await listGuests(get) : [];
   return own.find(({ vmid }) => vmid === vm.vmId)?.node ?? vm.proxmoxNode;
 }
 
-async function host([name, { machine }]: NamedNode, context: Context, get: Get): Promise<Finding> {
+async function checkHost([name, { machine }]: NamedNode, context: Context, get: Get): Promise<Finding> {
   const actual = await hostOf(machine, context, get);
   if (actual !== machine.proxmoxNode)
     return warn(
-      `VM ${machine.vmId} is on ${actual}, and machine.proxmoxNode is ${machine.proxmoxNode}: nothing moves it but Proxmox`,
+      `VM ${machine.vmId} is on ${actual}, and machine.proxmoxNode is ${machine.proxmoxNode}: only Proxmox can move it`,
       `pulumi refresh --stack ${context.stack} --target '**::${name}-vm'  # then set machine.proxmoxNode to ${actual}`,
     );
   const all = await ask(get, "/nodes", members);
@@ -69,65 +69,75 @@ async function host([name, { machine }]: NamedNode, context: Context, get: Get):
 
 const setting = (key: string): string => `set machine.${key} in the stack's configuration`;
 
-/** What became of the id: `own` is in the state, `other` is not. */
-async function holder(vm: number, { managed }: Context, get: Get): Promise<Holder> {
+/** Finds who has a VM id: nobody (`free`), this stack by its state (`own`), or somebody else (`other`). */
+async function findHolder(vm: number, { managed }: Context, get: Get): Promise<Holder> {
   const taken = await get(`/cluster/nextid?vmid=${vm}`).then(
     () => false,
     () => true,
   );
-  const guest = (await guests(get)).find(({ vmid }) => vmid === vm);
+  const guest = (await listGuests(get)).find(({ vmid }) => vmid === vm);
   if (!taken && !guest) return { kind: "free" };
-  return { kind: managed.has(vm) ? "own" : "other", name: guest?.name ?? "not to be seen" };
+  return {
+    kind: managed.has(vm) ? "own" : "other",
+    name: guest?.name ?? "the token may not see it",
+  };
 }
 
 type Holder = { kind: "free" } | { kind: "own" | "other"; name: string };
 
-async function vmId([name, { machine }]: NamedNode, context: Context, get: Get): Promise<Finding> {
+async function checkVmId(
+  [name, { machine }]: NamedNode,
+  context: Context,
+  get: Get,
+): Promise<Finding> {
   const { vmId: id, adopt } = machine;
-  const held = await holder(id, context, get);
+  const held = await findHolder(id, context, get);
   const set = (value: boolean): string =>
     `pulumi config set --path 'docker-node:nodes["${name}"].machine.adopt' ${value} --stack ${context.stack}`;
-  if (held.kind === "own") return pass(`${id} is this stack's own`);
+  if (held.kind === "own") return pass(`${id} belongs to this stack`);
   if (held.kind === "free") {
-    if (context.managed.has(id)) return warn(`${id} is in the state, but gone`, "pulumi refresh");
+    if (context.managed.has(id))
+      return warn(`${id} is in the stack's state, but no longer exists`, "pulumi refresh");
     return adopt ? fail(`there is no VM ${id} to adopt`, set(false)) : pass(`${id} is free`);
   }
-  if (adopt) return pass(`${id} (${held.name}) is there and will be adopted`);
+  if (adopt) return pass(`${id} (${held.name}) exists and will be adopted`);
   return fail(
     `${id} is taken by another VM (${held.name})`,
     `${set(true)}  # or another machine.vmId`,
   );
 }
 
-async function vmName([name, { machine }]: NamedNode, _: Context, get: Get): Promise<Finding> {
-  const same = (await guests(get)).find((guest) => guest.name === name);
-  if (!same || same.vmid === machine.vmId) return pass("no other guest has it");
-  const what = `guest ${same.vmid ?? 0} on ${same.node ?? "?"} is called so too`;
+async function checkVmName([name, { machine }]: NamedNode, _: Context, get: Get): Promise<Finding> {
+  const same = (await listGuests(get)).find((guest) => guest.name === name);
+  if (!same || same.vmid === machine.vmId) return pass("no other guest has this name");
+  const what = `guest ${same.vmid ?? 0} on ${same.node ?? "?"} has this name too`;
   return warn(what, `qm set ${same.vmid ?? 0} --name <another name>  # or rename the node`);
 }
 
-async function address([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
-  const held = await holder(node.machine.vmId, context, get);
-  if (held.kind !== "free") return skip("the VM is there already");
+async function checkAddress([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
+  const held = await findHolder(node.machine.vmId, context, get);
+  if (held.kind !== "free") return skip("the VM exists already");
   if (node.ssh.endpoint)
-    return skip("reached through ssh.endpoint, so it cannot be asked from here");
+    return skip(
+      "the node is reached through ssh.endpoint, so its address cannot be checked from here",
+    );
   const own = addressOfNode(node);
   if ((await context.probe(own, 22)) === "silent") return pass(`nothing answers at ${own}`);
   return fail(`something answers at ${own} already`, `arping -c 3 ${own}  # whose is it?`);
 }
 
-async function bridge([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
+async function checkBridge([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
   const { network } = node;
   const host = await hostOf(node.machine, context, get);
   const path = `/nodes/${host}/network`;
   const found = (await ask(get, path, interfaces)).find(({ iface }) => iface === network.bridge);
-  if (found) return vlans(found, node, path);
+  if (found) return checkVlans(found, node, path);
   const make = `pvesh create ${path} --iface ${network.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
   return fail(`no ${network.bridge} on ${host}, or the token may not use it`, make);
 }
 
-/** Whether a bridge carries the NIC's own VLAN and its trunks; with trunks it has to be VLAN-aware. */
-function vlans(
+/** Checks that a bridge carries the NIC's VLAN and its trunks. With trunks it has to be VLAN-aware. */
+function checkVlans(
   found: z.output<typeof interfaces>[number],
   node: NamedNode[1],
   path: string,
@@ -140,7 +150,7 @@ function vlans(
     const what = `${name} is not VLAN-aware; Proxmox `;
     const fix = define("--bridge_ports <NIC>");
     return trunks.length > 0
-      ? fail(`${what}does not start a VM with trunks there (VLAN ${trunks.join(", ")})`, fix)
+      ? fail(`${what}cannot start a VM that has trunks on it (VLAN ${trunks.join(", ")})`, fix)
       : warn(`${what}makes a bridge of its own for VLAN ${vlan}`, fix);
   }
   const all = [vlan, ...trunks];
@@ -149,7 +159,7 @@ function vlans(
   return fail(`${name} does not carry VLAN ${absent.join(", ")}`, define("--bridge_vids 2-4094"));
 }
 
-/** Is a VLAN in a list such as `2-4094` or `10 20 30-39`? No list means all. */
+/** Whether a VLAN is in a list such as `2-4094` or `10 20 30-39`. No list means all VLANs. */
 export function carries(list: string | undefined, vlan: number): boolean {
   if (!list) return true;
   return list.split(/[\s,;]+/).some((part) => {

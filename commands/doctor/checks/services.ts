@@ -1,4 +1,7 @@
-/** What nodes talk to: asked from here, so a silence is only a warning. */
+/**
+ * Checks of the servers that nodes talk to. The checks ask from the workstation, not from the node, so no answer is only a
+ * warning.
+ */
 import { AnswerError } from "../../../clients/answer";
 import { connect, unfitFor } from "../../../clients/portainer-environments";
 import { PortainerError } from "../../../clients/portainer-call";
@@ -15,10 +18,10 @@ import {
   type NamedNode,
 } from "../types";
 
-/** The port of Portainer's own interface (Portainer docs, "Install Portainer BE with Docker on Linux"). */
+/** Default port of Portainer's web interface (Portainer docs, "Install Portainer BE with Docker on Linux"). */
 const PORTAINER_PORT = 9443;
 
-/** Agent image, Portainer server and its API, each once. */
+/** Checks of the agent image, the Portainer server and its API, each once. */
 export function serviceChecks(context: Context): Check[] {
   const checks = nodesOf(context).flatMap((node) => [
     ...imageCheck(node),
@@ -34,10 +37,10 @@ function imageCheck([, { portainer, engine }]: NamedNode): Check[] {
   const { host } = parseImage(image);
   const plain = engine.daemon["insecure-registries"]?.includes(host) ?? false;
   const id = `image:${image.split("@")[0] ?? image}`;
-  return [{ id, title: "Agent image", run: ({ patience }) => agentImage(image, plain, patience) }];
+  return [{ id, title: "Agent image", run: ({ patience }) => checkImage(image, plain, patience) }];
 }
 
-async function agentImage(image: string, plain: boolean, patience: number): Promise<Finding> {
+async function checkImage(image: string, plain: boolean, patience: number): Promise<Finding> {
   const parsed = parseImage(image);
   const name = image.split("@")[0] ?? image;
   const fix = `docker buildx imagetools inspect ${image}`;
@@ -48,7 +51,7 @@ async function agentImage(image: string, plain: boolean, patience: number): Prom
   } catch (error) {
     const { message, cause } = error as Error & { cause?: { message?: string } };
     const reason = cause?.message ?? message;
-    return warn(`${parsed.host} cannot be asked from here: ${reason}`, fix);
+    return warn(`${parsed.host} cannot be reached from here: ${reason}`, fix);
   }
 }
 
@@ -62,7 +65,7 @@ function serverCheck([, { portainer }]: NamedNode): Check[] {
       run: async ({ probe }) => {
         const outcome = await probe(server, PORTAINER_PORT);
         if (outcome === "open") return pass(`${server} answers on port ${PORTAINER_PORT}`);
-        const what = outcome === "refused" ? "refuses" : "does not answer";
+        const what = outcome === "refused" ? "refuses connections" : "does not answer";
         const fix = `curl -kI https://${server}:${PORTAINER_PORT}/api/system/status`;
         return warn(`${server} ${what} on port ${PORTAINER_PORT}`, fix);
       },
@@ -70,7 +73,7 @@ function serverCheck([, { portainer }]: NamedNode): Check[] {
   ];
 }
 
-/** Here a silence is a failure: `up` cannot register the node then. */
+/** No answer is a failure here, because `up` registers the node from the workstation. */
 function apiCheck([, node]: NamedNode): Check[] {
   const environment = node.portainer?.environment;
   if (!environment) return [];
@@ -84,16 +87,16 @@ function apiCheck([, node]: NamedNode): Check[] {
       const { length } = await portainer.environments();
       const unfit = unfitFor(docker, version);
       if (unfit) return fail(unfit, "update Portainer, then its agents");
-      return pass(`Portainer ${version} takes the key, ${length} environments`);
+      return pass(`Portainer ${version} accepts the key, ${length} environments`);
     } catch (error) {
-      return unreachable(error, environment.url, stack);
+      return explainFailure(error, environment.url, stack);
     }
   };
   const id = `portainer-api:${environment.url} for Docker ${docker}`;
   return [{ id, title: "Portainer API", run }];
 }
 
-function unreachable(error: unknown, url: string, stack: string): Finding {
+function explainFailure(error: unknown, url: string, stack: string): Finding {
   if (error instanceof PortainerError && [401, 403].includes(error.status)) {
     const key = "'<see docs/how-to/register-in-portainer.md>'";
     return fail(

@@ -1,12 +1,12 @@
-/** What has to be on the machine that runs the program. */
+/** Checks of the machine that runs the program. */
 import { staleAgent, UNSET_AGENT } from "../../../clients/ssh-agent";
 import { fail, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import { isAtLeast, isInRange } from "../versions";
 
-/** The Automation API of the pinned SDK and the outputs' `deletedWith` work from here on. */
+/** The oldest release with which the pinned SDK's Automation API and `deletedWith` with outputs work. */
 const OLDEST_PULUMI = "3.200.0";
 
-/** Plugins of the program: npm package, and the server of those Pulumi does not publish itself. */
+/** Plugins of the program: npm package, and the download server if Pulumi does not publish the plugin itself. */
 const PLUGINS: Readonly<Record<string, { package: string; server?: string }>> = {
   proxmoxve: {
     package: "@muhlba91/pulumi-proxmoxve",
@@ -17,50 +17,50 @@ const PLUGINS: Readonly<Record<string, { package: string; server?: string }>> = 
 };
 
 export const workstationChecks: readonly Check[] = [
-  { id: "node", title: "Node.js", run: nodeVersion },
-  { id: "pulumi", title: "Pulumi CLI", run: pulumiVersion },
+  { id: "node", title: "Node.js", run: checkNode },
+  { id: "pulumi", title: "Pulumi CLI", run: checkPulumi },
   ...Object.keys(PLUGINS).map((name) => ({
     id: `plugin-${name}`,
     title: `Pulumi plugin ${name}`,
-    run: (context: Context) => plugin(context, name),
+    run: (context: Context) => checkPlugin(context, name),
   })),
-  { id: "ssh", title: "OpenSSH", run: sshVersion },
-  { id: "ssh-agent", title: "ssh-agent", run: agent },
+  { id: "ssh", title: "OpenSSH", run: checkSsh },
+  { id: "ssh-agent", title: "ssh-agent", run: checkAgent },
 ];
 
-/** `KnownHostsCommand`, by which the host key is pinned, came with 8.5 (its release notes, 2021-03-03). */
+/** Release that introduced `KnownHostsCommand`, which pins the host key (release notes of 8.5, 2021-03-03). */
 const OLDEST_SSH = "8.5";
 
-async function sshVersion({ run }: Context): Promise<Finding> {
+async function checkSsh({ run }: Context): Promise<Finding> {
   const { code, stdout, stderr } = await run("ssh", ["-V"]);
   const version = /OpenSSH_(?:for_Windows_)?(\d+\.\d+)/.exec(`${stdout}${stderr}`)?.[1];
   if (code !== 0 || !version)
-    return fail("there is no OpenSSH on the PATH", "apt install openssh-client");
+    return fail("OpenSSH is not on the PATH", "apt install openssh-client");
   if (isAtLeast(version, OLDEST_SSH)) return pass(version);
   return fail(
-    `${version} is older than ${OLDEST_SSH}, and has no KnownHostsCommand: no Docker resource could be reached`,
+    `${version} is older than ${OLDEST_SSH}, and has no KnownHostsCommand, so the Docker provider could not connect`,
     "use a system with OpenSSH 8.5 or later, such as Ubuntu 22.04 or RHEL 9",
   );
 }
 
-async function agent({ environment }: Context): Promise<Finding> {
+async function checkAgent({ environment }: Context): Promise<Finding> {
   const socket = environment["SSH_AUTH_SOCK"];
-  if (!socket) return pass("none: keys are files");
+  if (!socket) return pass("none; the program reads keys from files");
   const complaint = await staleAgent(socket);
   if (complaint === undefined) return pass(socket);
   return fail(`SSH_AUTH_SOCK names ${socket}, which does not answer: ${complaint}`, UNSET_AGENT);
 }
 
-function nodeVersion({ nodeVersion: version, manifest }: Context): Finding {
+function checkNode({ nodeVersion: version, manifest }: Context): Finding {
   const range = manifest.engines.node;
   if (isInRange(version, range)) return pass(version);
   return fail(`${version} is not in the supported range ${range}`, "nvm install 22 && nvm use 22");
 }
 
-async function pulumiVersion({ run }: Context): Promise<Finding> {
+async function checkPulumi({ run }: Context): Promise<Finding> {
   const { code, stdout } = await run("pulumi", ["version"]);
   const install = "curl -fsSL https://get.pulumi.com | sh";
-  if (code !== 0) return fail("there is no pulumi on the PATH", install);
+  if (code !== 0) return fail("pulumi is not on the PATH", install);
   const version = stdout.trim();
   if (isAtLeast(version, OLDEST_PULUMI)) return pass(version);
   return fail(`${version} is older than ${OLDEST_PULUMI}`, install);
@@ -72,7 +72,10 @@ interface Installed {
   readonly version?: string;
 }
 
-async function plugin({ run, manifest, environment }: Context, name: string): Promise<Finding> {
+async function checkPlugin(
+  { run, manifest, environment }: Context,
+  name: string,
+): Promise<Finding> {
   const { package: sdk = "", server } = PLUGINS[name] ?? {};
   const wanted = manifest.dependencies[sdk] ?? "";
   const { code, stdout } = await run("pulumi", ["plugin", "ls", "--json"]);
@@ -82,8 +85,8 @@ async function plugin({ run, manifest, environment }: Context, name: string): Pr
     .map(({ version = "" }) => version.replace(/^v/, ""));
   if (installed.includes(wanted)) return pass(wanted);
   const fix = `pulumi plugin install resource ${name} ${wanted}${server ? ` --server ${server}` : ""}`;
-  const others = installed.length > 0 ? ` (there is ${installed.join(", ")})` : "";
+  const others = installed.length > 0 ? ` (installed: ${installed.join(", ")})` : "";
   if (environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] === "true")
     return fail(`${wanted} is not installed${others}`, fix);
-  return warn(`${wanted} is not installed${others}; the first up would download it`, fix);
+  return warn(`${wanted} is not installed${others}; the first up downloads it`, fix);
 }
