@@ -69,7 +69,7 @@ export function credentialsFrom(environment: NodeJS.ProcessEnv): Credentials {
   return { tokenId, token, keyfile, client: environment["PBS_CLIENT"] };
 }
 
-/** As the client's JSON has it (`proxmox-backup-client snapshot list --output-format json`). */
+/** Output of `proxmox-backup-client snapshot list --output-format json`. */
 const listed = z.array(z.object({ "backup-id": z.string(), "backup-time": z.number() }));
 
 /** The repository of one node. */
@@ -144,7 +144,7 @@ const RESERVED = { item: "benchmark", group: "_benchmark" } as const;
 const itemOf = (group: string): string => (group === RESERVED.group ? RESERVED.item : group);
 const groupOf = (item: string): string => (item === RESERVED.item ? RESERVED.group : item);
 
-/** `host/<id>/<time>`, as the client names a snapshot. */
+/** The client's name of a snapshot: `host/<id>/<time>`. */
 export function pathOf({ id, takenAt }: Snapshot): string {
   return `host/${groupOf(id)}/${timeOf(takenAt)}`;
 }
@@ -162,9 +162,9 @@ export function timeOf(at: Date): string {
 }
 
 /**
- * The snapshot meant by `latest`, or by a time as the client shows it. One that is dated in the future is taken by its
- * time only.
- * @throws Error listing what there is
+ * Chooses a snapshot by `latest`, or by a time as the client shows it. `latest` never chooses a snapshot that is dated in
+ * the future.
+ * @throws Error that lists the snapshots
  */
 export function choose(
   snapshots: readonly Snapshot[],

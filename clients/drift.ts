@@ -8,7 +8,7 @@ import { splitStdin } from "../node/stdin";
 import { ask } from "./process";
 import { asRoot } from "./ssh";
 
-/** What a look at a node found. */
+/** The result of checking a node. */
 export interface Look {
   readonly differences: readonly Difference[];
   /** Why the node, or a step, could not be checked. */
@@ -20,8 +20,8 @@ const NOTHING: Look = { differences: [], problems: [] };
 const SWITCH = "DOCKER_NODE_DRIFT";
 
 /**
- * Whether nodes are looked at: yes, unless the environment says `off`.
- * @throws RunError when it says something else
+ * Whether nodes are checked: yes, unless the variable is `off`.
+ * @throws RunError if it has another value
  */
 export function looksAtNodes(value = process.env[SWITCH] ?? ""): boolean {
   if (value !== "" && value !== "off")
@@ -29,11 +29,11 @@ export function looksAtNodes(value = process.env[SWITCH] ?? ""): boolean {
   return value === "";
 }
 
-/** Seconds to connect, and for the whole check: a node that is off is reported soon, a busy one may take its time. */
+/** Seconds to connect, and for the whole check. A node that is off is reported soon; a busy one gets more time. */
 const CONNECT_SECONDS = 10;
 const LIMIT_SECONDS = 120;
 
-/** Compares a node with what the state says it was given. The host key must be the one of the first connection. */
+/** Compares a node with what the state recorded for it. The host key must be that of the first connection. */
 export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<Look> {
   const steps = CHECKED_STEPS.flatMap((step) => {
     const given = splitStdin(recorded.stdin[step]);

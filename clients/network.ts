@@ -2,7 +2,7 @@
 import { connect, isIP } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
-/** Whether an address answers; `silent` means that nothing came back at all. */
+/** Whether an address answers. `silent` means that no reply came at all. */
 export type Probe = (host: string, port: number) => Promise<"open" | "refused" | "silent">;
 
 const PROBE_LIMIT_MS = 1_500;
@@ -26,7 +26,7 @@ export const probe: Probe = (host, port) =>
     });
   });
 
-/** A server that is known by its certificate. */
+/** A server, identified by its certificate. */
 export interface Pinned {
   readonly host: string;
   readonly port: number;
@@ -44,7 +44,7 @@ export function connectPinned(
     const options = { host, port, ...name, rejectUnauthorized: false, timeout: patience };
     const socket = connectTls(options, () => {
       if (socket.getPeerCertificate().fingerprint256 === fingerprint.toUpperCase()) resolve(socket);
-      else socket.destroy(new Error("its certificate does not have the fingerprint declared"));
+      else socket.destroy(new Error("its certificate does not have the declared fingerprint"));
     });
     socket.on("timeout", () => socket.destroy(new Error("no answer in time")));
     socket.on("error", reject);

@@ -3,17 +3,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** How long to wait. */
 export interface Patience {
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two calls. */
   readonly everyMs: number;
-  /** Milliseconds after which it stops looking. */
+  /** Milliseconds after which it gives up. */
   readonly limitMs: number;
   /** The clock; default: this machine's. */
   readonly now?: () => Date;
 }
 
 /**
- * Looks again and again until a look returns something; undefined when the time is up. It looks at least once. An error
- * of a look ends it.
+ * Calls a function until it returns something. Undefined when the time is up. It calls at least once, and an error of a
+ * call ends it.
  */
 export async function poll<T>(
   { everyMs, limitMs, now = () => new Date() }: Patience,

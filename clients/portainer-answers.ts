@@ -23,7 +23,7 @@ export const groups = z.array(group);
 export const tag = z.looseObject({ ID: z.int(), Name: z.string() });
 export const tags = z.array(tag);
 
-/** What an error says. */
+/** The body of an error. */
 export const problem = z.looseObject({
   message: z.string().default(""),
   details: z.string().default(""),

@@ -35,7 +35,7 @@ export interface Body {
   readonly bytes: Buffer;
 }
 
-/** What is asked: the path is that below `/api`. */
+/** A request. Its path is below `/api`. */
 export type Question = [
   method: "GET" | "POST" | "PUT" | "DELETE",
   path: string,
@@ -61,7 +61,7 @@ export async function call(access: Access, ...[method, path, body]: Question): P
     return await send(url, options, content?.bytes);
   } catch (error) {
     if (error instanceof PortainerError) throw error;
-    throw new PortainerError(0, `${access.url} cannot be asked: ${reasonOf(error, patience)}`);
+    throw new PortainerError(0, `${access.url} cannot be reached: ${reasonOf(error, patience)}`);
   }
 }
 

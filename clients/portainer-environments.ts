@@ -16,12 +16,12 @@ import {
 import { call, type Access, type Answer, type Body, type Question } from "./portainer-call";
 
 /**
- * Releases that speak with Docker 29, which refuses API versions below 1.44 (portainer#12934): the long-term one from
- * 2.33.5 on, and all from 2.36 on.
+ * Releases that can talk to Docker 29, which refuses API versions below 1.44 (portainer#12934): the long-term release from
+ * 2.33.5 on, and all others from 2.36 on.
  */
 const FOR_DOCKER_29 = ">=2.33.5 <2.34 || >=2.36";
 
-/** Why a release of Portainer cannot manage a release of Docker; undefined where it can. */
+/** Says why a release of Portainer cannot manage a release of Docker. Undefined if it can. */
 export function unfitFor(docker: string, version: string): string | undefined {
   if (isBefore(docker, "29") || satisfies(coerce(version) ?? version, FOR_DOCKER_29))
     return undefined;
@@ -34,7 +34,7 @@ export interface Label {
   readonly name: string;
 }
 
-/** What an environment gets; a field that is left out stays as it is. */
+/** Values to set on an environment. A missing field stays as it is. */
 export interface Details {
   readonly name: string;
   /** The agent's, `tcp://host:port`. */

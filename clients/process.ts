@@ -12,13 +12,13 @@ export interface Command {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the current directory. */
   readonly cwd?: string;
-  /** How to get the program when it is not there. */
+  /** How to get the program if it is not installed. */
   readonly hint?: string;
-  /** Milliseconds after which it is ended; default: none. */
+  /** Milliseconds after which the program is ended; default: no limit. */
   readonly limitMs?: number;
 }
 
-/** What a program run to its end said. */
+/** The result of a program that has ended. */
 export interface Ran {
   /** Undefined when the program is not there. */
   readonly code: number | undefined;
@@ -29,7 +29,7 @@ export interface Ran {
 /** Runs a program. The result says how it ended; it never throws. */
 export type Run = (program: string, args: readonly string[]) => Promise<Ran>;
 
-/** A program that ended badly, with what it said last. */
+/** A program failed. The message has the last line of its output. */
 export class CommandFailed extends Error {
   override readonly name = "CommandFailed";
 }

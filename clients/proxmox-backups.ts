@@ -5,12 +5,12 @@ import { ask, call, ClusterError, type Access } from "./proxmox";
 import { guestConfig, guests, task } from "./proxmox-answers";
 import { backupsIn, protectedLimit, type VmBackup } from "./proxmox-storage";
 
-/** A VM as the cluster has it. */
+/** A VM in the cluster. */
 export interface Guest {
   readonly node: string;
   readonly running: boolean;
   readonly protection: boolean;
-  /** What PVE is doing with it, such as `create`. */
+  /** The task that locks it, such as `create`. */
   readonly lock?: string;
 }
 

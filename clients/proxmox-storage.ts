@@ -9,7 +9,7 @@ export interface VmBackup {
   /** Volume id, such as `pbs01:backup/vm/2019/2026-01-31T03:30:00Z`. */
   readonly volume: string;
   readonly takenAt: Date;
-  /** Present where it is kept from being pruned. */
+  /** Set if the backup is protected from pruning. */
   readonly protected?: true;
 }
 
@@ -18,8 +18,8 @@ type Content = z.output<typeof content>[number];
 type Get = (path: string) => Promise<unknown>;
 
 /**
- * Backups of a VM, the newest first.
- * @throws Error when there are none to be seen, and the token could see none (pve-storage, check_volume_access)
+ * Lists the backups of a VM, the newest first.
+ * @throws Error if the list is empty because the token may not see backups (pve-storage, check_volume_access)
  */
 export async function backupsIn(
   get: Get,
@@ -42,7 +42,7 @@ const backupOf = ({ volid, ctime, protected: kept }: Content): VmBackup => ({
   ...(Number(kept ?? 0) === 1 ? { protected: true } : {}),
 });
 
-/** A list leaves out, without a word, what the token may not look at. */
+/** Proxmox silently leaves out of a list what the token may not see, so an empty list needs this check. */
 async function maySee(get: Get, storage: string, vmId: number): Promise<void> {
   const at = await privilegesOn(get, `/storage/${storage}`);
   if (at.has("Datastore.Allocate")) return;
@@ -59,7 +59,7 @@ async function privilegesOn(get: Get, path: string): Promise<Set<string>> {
   return new Set(Object.keys(held[path] ?? {}));
 }
 
-/** Protected backups a VM may have, for whoever may not allocate in the storage (pve-storage, Storage.pm). */
+/** Default limit of protected backups for a token without Datastore.Allocate (pve-storage, Storage.pm). */
 const DEFAULT_LIMIT = 5;
 
 /** How many protected backups a VM may have in a storage; Infinity for any number. */

@@ -6,7 +6,7 @@ import { rootCertificates } from "node:tls";
 import { z } from "zod";
 import { parseAnswer, parseJson } from "./answer";
 
-/** What checks ask the cluster. */
+/** The cluster, as checks read it. */
 export interface Cluster {
   get(path: string): Promise<unknown>;
 }
@@ -38,7 +38,7 @@ const BUNDLES = [
   "/etc/ssl/cert.pem",
 ];
 
-/** Certificates trusted by this machine, so that the doctor and the provider judge alike. */
+/** Reads the certificates that this machine trusts, so that the doctor and the provider agree. */
 export function readTrusted(environment: NodeJS.ProcessEnv = process.env): string[] {
   const file = [environment["SSL_CERT_FILE"] ?? "", ...BUNDLES].find((name) => existsSync(name));
   return file ? [...rootCertificates, readFileSync(file, "utf8")] : [...rootCertificates];
@@ -57,8 +57,8 @@ export function connect(access: Access): Cluster {
 }
 
 /**
- * What the API says at a path, parsed.
- * @throws AnswerError where it has another shape
+ * Reads a path of the API and parses the answer.
+ * @throws AnswerError if the answer has another shape
  */
 export async function ask<T extends z.ZodType>(
   get: (path: string) => Promise<unknown>,
@@ -136,6 +136,6 @@ function settle(
   try {
     resolve(parseJson(z.looseObject({ data: z.unknown() }), body, "the request").data);
   } catch {
-    reject(new ClusterError(status, "the answer is not that of a Proxmox VE API"));
+    reject(new ClusterError(status, "the answer does not come from a Proxmox VE API"));
   }
 }

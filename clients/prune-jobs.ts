@@ -1,4 +1,4 @@
-/** The prune jobs of a Proxmox Backup Server, by its API: its client has no word for them. */
+/** The prune jobs of a Proxmox Backup Server, read by its API, because its client cannot list them. */
 import { request } from "node:https";
 import type { IncomingMessage } from "node:http";
 import { z } from "zod";
@@ -17,16 +17,16 @@ const KEEP_RULES = [
 
 type KeepRule = (typeof KEEP_RULES)[number];
 
-/** Of how many periods the last backup is kept, by rule. */
+/** For each rule, the number of periods whose last backup is kept. */
 export type Keeps = Partial<Record<KeepRule, number>>;
 
-/** A prune job as far as it matters here (`GET /config/prune`; pbs-api-types, jobs.rs). */
+/** The fields of a prune job that are used here (`GET /config/prune`; pbs-api-types, jobs.rs). */
 const pruneJob = z.object({
   id: z.string(),
   store: z.string(),
-  /** Namespace it begins at; default: the datastore's root. */
+  /** Namespace at which it starts; default: the root of the datastore. */
   ns: z.string().optional(),
-  /** Levels below that it goes down; default: all. */
+  /** How many levels below that it covers; default: all. */
   "max-depth": z.number().optional(),
   disable: z.boolean().optional(),
   ...(Object.fromEntries(KEEP_RULES.map((rule) => [rule, z.number().optional()])) as Record<
@@ -39,7 +39,7 @@ export type PruneJob = Readonly<z.output<typeof pruneJob>>;
 
 const pruneJobs = z.looseObject({ data: z.array(pruneJob) });
 
-/** What a job keeps; nothing: it removes nothing. */
+/** Returns what a job keeps. If that is empty, the job removes nothing. */
 export const keepsOf = (job: PruneJob): Keeps =>
   Object.fromEntries(
     KEEP_RULES.flatMap((rule) => (job[rule] === undefined ? [] : [[rule, job[rule]]])),
@@ -50,7 +50,7 @@ const PATH = "/api2/json/config/prune";
 const LIMIT_MS = 15_000;
 
 /**
- * Prune jobs of the namespaces that the token may look at: it takes `Datastore.Audit`, which `DatastoreReader` has.
+ * Reads the prune jobs of the namespaces that the token may see. It needs `Datastore.Audit`, which `DatastoreReader` has.
  * @throws Error when the server does not answer, has another certificate, or refuses the token
  */
 export async function readPruneJobs(access: Access): Promise<PruneJob[]> {

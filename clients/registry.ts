@@ -1,6 +1,6 @@
 /** Asks a registry whether it has an image (OCI distribution specification, "Checking if content exists"). */
 
-/** A pinned image, taken apart. */
+/** The parts of a pinned image. */
 export interface ImageName {
   readonly host: string;
   readonly repository: string;
@@ -47,7 +47,7 @@ export async function headImage(
   return (await head({ Authorization: `Bearer ${token}` })).status;
 }
 
-/** Where a challenge such as `Bearer realm="…",service="…"` says tokens are had. */
+/** Returns the URL for a token, from a challenge such as `Bearer realm="…",service="…"`. */
 export function tokenUrl(challenge: string, repository: string): string | undefined {
   if (!/^bearer /i.test(challenge)) return undefined;
   const fields = Object.fromEntries(

@@ -1,4 +1,4 @@
-/** The ssh-agent of the environment, which the command plugin asks even when it is given a key. */
+/** The ssh-agent of the environment. The command plugin connects to it even if it has a key. */
 import { connect } from "node:net";
 
 /**
@@ -25,5 +25,5 @@ export function staleAgent(socket = process.env.SSH_AUTH_SOCK): Promise<string |
   });
 }
 
-/** What to do about it. */
+/** The command that fixes it. */
 export const UNSET_AGENT = "unset SSH_AUTH_SOCK";

@@ -1,4 +1,4 @@
-/** The node, as root, by ssh with the host key pinned. */
+/** Runs commands as root on a node, by ssh with the host key pinned. */
 import { renderScript, shellQuote, type ScriptName, type ShellVariables } from "../node/scripts";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
@@ -6,15 +6,15 @@ import { CommandFailed, pipe, run, type Command } from "./process";
 
 /** What recoveries do on a node. */
 export interface NodeShell {
-  /** Runs a script of `node/` with variables; its standard output, trimmed. */
+  /** Runs a script of `node/` with variables. Returns its standard output, trimmed. */
   readonly script: (name: ScriptName, variables: ShellVariables) => Promise<string>;
-  /** Runs one command with what a program on the workstation says on its standard input. */
+  /** Runs one command. Its standard input is the output of a program on the workstation. */
   readonly feed: (command: readonly string[], from: Command) => Promise<string>;
   /** A command as a person would type it on the workstation. */
   readonly shown: (command: readonly string[]) => string;
 }
 
-/** Where a machine is reached. */
+/** Address and user of a machine. */
 export interface Target {
   readonly user: string;
   readonly host: string;
@@ -33,8 +33,8 @@ export function asRoot(
 }
 
 /**
- * Runs a script as root on a machine; its standard output.
- * @throws CommandFailed naming the machine, with what ssh, sudo or the script said
+ * Runs a script as root on a machine. Returns its standard output.
+ * @throws CommandFailed that names the machine, with the message of ssh, sudo or the script
  */
 export function runScript(
   target: Target,
@@ -61,12 +61,12 @@ export function sshShell(
   };
 }
 
-/** Quoted only where the shell would see more than one plain word. */
+/** Quotes a word, but only if the shell would not read it as one plain word. */
 export function word(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : shellQuote(text);
 }
 
-/** ssh says only "255" of itself: name the node, and what a changed host key means. */
+/** ssh itself only reports status 255. The message names the node, and explains a changed host key. */
 const explained =
   (host: string) =>
   (error: unknown): never => {

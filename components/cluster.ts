@@ -38,7 +38,7 @@ export function createImages(
   return images;
 }
 
-/** The backup server as a storage of the cluster; undefined where the stack declares none. */
+/** Adds the backup server to the cluster as a storage. Undefined if the stack declares none. */
 export function createStorage(
   { proxmox: { backupStorage: storage } }: Settings,
   secrets: Secrets,

@@ -15,7 +15,7 @@ import type { EnvironmentOutputs } from "./platform/portainer-environment";
 import type { PrimaryOutputs } from "./platform/primary";
 import type { VirtualMachine } from "./machine/virtual-machine";
 
-/** What a node is made of. */
+/** The parts of a node that its outputs come from. */
 export interface NodeParts {
   machine: VirtualMachine;
   dockerHost: DockerHost;
@@ -25,7 +25,7 @@ export interface NodeParts {
   primary?: PrimaryOutputs;
 }
 
-/** Puts a node's outputs together. Everything but ids and facts is known before the node exists. */
+/** Builds a node's outputs. All but ids and facts of the daemon are known before the node exists. */
 export function describe(
   name: string,
   node: NodeConfig,

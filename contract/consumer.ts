@@ -1,4 +1,4 @@
-/** For stacks that build on this one's nodes. In use: examples/consumer. */
+/** Functions for stacks that build on this stack's nodes. Example: examples/consumer. */
 import { accessSync, constants } from "node:fs";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
@@ -7,7 +7,7 @@ import { parseContract, type NodeContract } from "./schema";
 
 export type { NodeContract } from "./schema";
 
-/** All nodes of a stack, by name. Fails when the stack's contract is not the one this release reads. */
+/** Returns all nodes of a stack, by name. Fails if this release does not read the stack's contract. */
 export function dockerNodes(
   reference: pulumi.StackReference,
 ): pulumi.Output<Record<string, NodeContract>> {
@@ -17,7 +17,7 @@ export function dockerNodes(
     .apply(([stack, contract, nodes]) => parseContract(stack, { contract, nodes }).nodes);
 }
 
-/** One node of a stack. Fails when the stack has none of this name. */
+/** Returns one node of a stack. Fails if the stack has no node of this name. */
 export function dockerNode(
   reference: pulumi.StackReference,
   name: string,
@@ -41,13 +41,13 @@ export function pickNode(
 }
 
 export interface DockerProviderArgs {
-  /** File with a private key the node accepts; `~` is the home directory. */
+  /** File with a private key that the node accepts; `~` is the home directory. */
   privateKeyFile: string;
 }
 
 /**
- * A provider for resources on a node's Docker, through SSH with the node's host key pinned.
- * @throws RunError when the private key cannot be read
+ * Creates a provider for resources on a node's Docker. It connects through SSH, with the node's host key pinned.
+ * @throws RunError if the private key cannot be read
  */
 export function dockerProvider(
   name: string,

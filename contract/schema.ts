@@ -2,13 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 
 /*
- * What this stack publishes for other stacks. The types here, docs/reference/outputs.md and the check a consumer makes at run
- * time all come from the one schema. Nothing in it is a secret, and nothing secret may be added in the clear.
+ * The outputs that this stack publishes for other stacks. The types here, docs/reference/outputs.md and the check that a
+ * consumer makes at run time all come from this schema. It holds no secret, and a secret may only be added encrypted.
  */
 
 /**
- * Version of the contract. Raised when an output is removed, renamed, or means something else; a new output
- * leaves it. `npm run docs` refuses a change that needed a new version and has none.
+ * Version of the contract. Raise it when an output is removed, renamed, or changes its meaning; a new output does not need
+ * a new version. `npm run docs` refuses a change that needs a new version and has none.
  */
 export const CONTRACT = 1;
 
@@ -22,7 +22,7 @@ const network = z.object({
   gateway: z
     .string()
     .optional()
-    .describe("Where containers send what is not for the subnet; none in an internal network."),
+    .describe("Gateway of its containers; an internal network has none."),
 });
 
 const monitoringTarget = z.object({
@@ -41,7 +41,7 @@ const primary = z.object({
   reachable: z.boolean().describe("Whether it accepted a connection from this node."),
   checkedAt: z
     .string()
-    .describe("When it was asked, ISO 8601; an unchanged `up` does not ask again."),
+    .describe("Time of the check, ISO 8601. An unchanged `up` does not check again."),
 });
 
 const environment = z.object({
@@ -58,9 +58,7 @@ export const nodeContract = z.object({
   sshUser: z.string(),
   dockerHost: z
     .string()
-    .describe(
-      "URL for `DOCKER_HOST` or a Docker provider; its host may be another than `address`.",
-    ),
+    .describe("URL for `DOCKER_HOST` or a Docker provider. Its host may differ from `address`."),
   hostKey: z.string().describe("SSH host key to pin: type and base64, without comment."),
   agentUrl: z.string().optional().describe("URL of the Portainer agent."),
   agentFingerprint: fingerprint
@@ -68,19 +66,17 @@ export const nodeContract = z.object({
     .describe("SHA-256 of the agent's self-signed certificate, `AA:BB:…`; see below."),
   portainerEnvironment: environment
     .optional()
-    .describe("The node in Portainer, where `portainer.environment` is declared."),
+    .describe("The node in Portainer, if `portainer.environment` is declared."),
   networks: z.record(z.string(), network).describe("Docker networks by name."),
   volumes: z.array(z.string()).describe("Names of the declared volumes."),
-  monitoring: z.array(monitoringTarget).describe("What other machines can scrape."),
+  monitoring: z.array(monitoringTarget).describe("Metrics that other machines can read."),
   backups: z
     .record(z.string(), backup)
     .optional()
     .describe("What is backed up, and when: `volumes`, `configuration`, `images`, `vm`."),
-  primary: primary
-    .optional()
-    .describe("The primary node as this one saw it, where one is declared."),
-  engineVersion: z.string().describe("Docker release that runs."),
-  apiVersion: z.string().describe("Newest API version the daemon speaks."),
+  primary: primary.optional().describe("The primary node as this one saw it, if one is declared."),
+  engineVersion: z.string().describe("Release of the running Docker."),
+  apiVersion: z.string().describe("Newest version of the Docker API that the daemon offers."),
 });
 
 /** All stack outputs. */
@@ -94,32 +90,32 @@ export type Contract = z.infer<typeof contract>;
 /** One node's outputs as another stack reads them. */
 export type NodeContract = Contract["nodes"][string];
 
-/** The same, while the program runs: any value may still be an output. */
+/** The same type while the program runs: any value may still be an output. */
 type Producing<T> = T extends boolean
   ? pulumi.Input<boolean>
   : T extends string | number | undefined
     ? pulumi.Input<T>
     : { [Key in keyof T]: Producing<T[Key]> };
 
-/** Stack outputs as the program gives them. */
+/** Stack outputs as the program returns them. */
 export type Outputs = Producing<Contract>;
-/** One node's outputs as the program gives them. */
+/** One node's outputs as the program returns them. */
 export type NodeOutputs = Outputs["nodes"][string];
 
 /**
- * Checks what was read from a stack.
- * @throws RunError naming the stack, and what is wrong: no contract, another version, or the output that does not fit
+ * Checks the outputs that were read from a stack.
+ * @throws RunError that names the stack and the problem: no contract, another version, or an output that does not fit
  */
 export function parseContract(stack: string, outputs: Record<keyof Contract, unknown>): Contract {
   const { contract: version } = outputs;
   if (version === undefined) {
     throw new pulumi.RunError(
-      `${stack}: has no output "contract"; allowed: a stack of docker-node, brought up with a release that has it`,
+      `${stack}: has no output "contract"; allowed: a stack of docker-node, brought up with a release that has this output`,
     );
   }
   if (version !== CONTRACT) {
     throw new pulumi.RunError(
-      `${stack}: its outputs are contract ${JSON.stringify(version)}; allowed: ${CONTRACT}, what this release of docker-node reads`,
+      `${stack}: its outputs are contract ${JSON.stringify(version)}; allowed: ${CONTRACT}, which this release of docker-node reads`,
     );
   }
   const result = contract.safeParse(outputs);

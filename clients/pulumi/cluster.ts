@@ -1,4 +1,4 @@
-/** What the cluster says before anything is declared: warnings, never a failure. */
+/** Checks of the cluster before anything is declared. They warn and never fail. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import { AnswerError } from "../answer";
@@ -7,7 +7,7 @@ import { guests } from "../proxmox-answers";
 import { filteredNodes, firewallIsOn, TURN_ON } from "../proxmox-firewall";
 import type { Known } from "./known";
 
-/** Warns of rules that Proxmox does not enforce, and of VMs that are elsewhere than the program takes them to be. */
+/** Warns of firewall rules that Proxmox does not enforce, and of VMs that run on another node than expected. */
 export async function warnOfCluster(
   settings: Settings,
   token: pulumi.Output<string>,
@@ -28,18 +28,20 @@ async function idleFirewall({ nodes }: Settings, cluster: Cluster): Promise<stri
   try {
     if (await firewallIsOn((path) => cluster.get(path))) return [];
     return [
-      `the firewall of the datacenter is off, so Proxmox enforces no rule of ${names}; ` +
+      `the firewall of the datacenter is off, so Proxmox enforces no firewall rule of ${names}; ` +
         `turn it on once you keep your own access: ${TURN_ON}`,
     ];
   } catch (error) {
     if (!(error instanceof ClusterError || error instanceof AnswerError)) throw error;
-    return [`whether Proxmox enforces the rules of ${names} cannot be seen: ${reason(error)}`];
+    return [
+      `it is unknown whether Proxmox enforces the firewall rules of ${names}: ${reason(error)}`,
+    ];
   }
 }
 
 const GUESTS = "/cluster/resources?type=vm";
 
-/** A cluster that does not answer has said so above, and says it again to the provider. */
+/** Says nothing if the cluster does not answer: the check above and the provider report that. */
 async function movedMachines(
   { nodes }: Settings,
   cluster: Cluster,
@@ -55,7 +57,7 @@ async function movedMachines(
     if (actual !== recorded.proxmoxNode)
       return `${where}, and the stack's state says ${recorded.proxmoxNode}: first run pulumi refresh --target '**::${name}-vm'`;
     if (actual === proxmoxNode) return [];
-    return `${where}, and machine.proxmoxNode is ${proxmoxNode ?? ""}: nothing moves it but Proxmox; set ${actual} there`;
+    return `${where}, and machine.proxmoxNode is ${proxmoxNode ?? ""}: only Proxmox can move it; set ${actual} there`;
   });
 }
 

@@ -1,4 +1,4 @@
-/** Reads a stack's configuration by the Pulumi CLI, or from its file when that cannot be had. */
+/** Reads a stack's configuration with the Pulumi CLI, or from the stack file if the CLI cannot read it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -10,14 +10,14 @@ import type { Run } from "../process";
 /** The stack's configuration, or why it could not be read. */
 export interface Configuration {
   readonly settings?: Settings;
-  /** Everything wrong with it, a line each. */
+  /** Its problems, one line each. */
   readonly problems: readonly string[];
   readonly apiToken?: string;
   readonly agentSecret?: string;
   readonly portainerApiKey?: string;
-  /** Names of everything that is set. */
+  /** Names of all keys that are set. */
   readonly keys?: readonly string[];
-  /** Why the secrets are not known. */
+  /** Why the secrets could not be read. */
   readonly sealed?: string;
   /** Texts that must never be shown. */
   readonly secrets: readonly string[];
@@ -35,7 +35,7 @@ export type Values = Readonly<Record<string, Shown>>;
 
 const PROJECT = "docker-node";
 
-/** The configuration of a stack; whatever is wrong with it is in the result. */
+/** Reads the configuration of a stack. The result holds its problems. */
 export async function readConfiguration(
   run: Run,
   stack: string,
@@ -46,7 +46,7 @@ export async function readConfiguration(
   return { problems: [`Pulumi.${stack}.yaml cannot be read`], secrets: [], sealed };
 }
 
-/** The values of a stack; none when its file cannot be read, and no secrets when they are `sealed`. */
+/** Reads the values of a stack: none if its file cannot be read, and no secrets if they are `sealed`. */
 export async function readValues(
   run: Run,
   stack: string,
@@ -63,12 +63,12 @@ export async function readValues(
   }
 }
 
-/** What the values declare, not yet parsed. */
+/** Returns the settings in the values, not yet parsed. */
 export function declaredBy(values: Values): RawSettings {
   return rawSettings((key) => tree(values[`${PROJECT}:${key}`]));
 }
 
-/** The file's plain values; secrets in it are ciphertext and left out. */
+/** Reads the plain values of the file. Its secrets are ciphertext and left out. */
 function fromFile(stack: string, cwd: string): Values {
   const text = readFileSync(join(cwd, `Pulumi.${stack}.yaml`), "utf8");
   const { config } = parse(text) as { config: Record<string, unknown> };
@@ -82,7 +82,7 @@ const isSealed = (value: unknown): boolean =>
 const shownAs = (value: unknown): Shown =>
   typeof value === "string" ? { value } : { objectValue: value };
 
-/** Values, parsed and checked as the program does it. */
+/** Parses and checks the values as the program does. */
 export function interpret(values: Values): Configuration {
   const at = (key: string): Shown | undefined => values[`${PROJECT}:${key}`];
   const secrets = Object.values(values).flatMap((shown) => (shown.secret ? textsOf(shown) : []));

@@ -1,4 +1,4 @@
-/** What is known of the nodes before anything is declared: what the state has of them, and what they have themselves. */
+/** Reads the state of the nodes, and the nodes themselves, before anything is declared. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
@@ -11,14 +11,14 @@ import { ownState } from "./running";
 /** A node that an earlier run has brought up. */
 export interface Known {
   readonly recorded: RecordedNode;
-  /** What makes a step run again; as recorded for one that has nothing to put right. */
+  /** Text that makes a step run again. It is the recorded text if there is nothing to repair. */
   readonly repairs: Readonly<Partial<Record<CheckedStep, string>>>;
 }
 
 /**
- * The nodes that are known, by name. Each is looked at over SSH, all at once, and what was changed on it by hand is a warning; so is a
- * node that cannot be looked at.
- * @throws RunError when the switch has another value than `off`
+ * Returns the known nodes, by name. It checks all of them over SSH at the same time, and warns of changes by hand and of
+ * nodes that cannot be checked.
+ * @throws RunError if DOCKER_NODE_DRIFT has a value other than `off`
  */
 export async function knownNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
   const looks = looksAtNodes();
@@ -31,7 +31,7 @@ export async function knownNodes(settings: Settings): Promise<Readonly<Record<st
   return Object.fromEntries((await Promise.all(nodes)).flat());
 }
 
-/** Nothing of it is needed to bring a node up. */
+/** Warns and goes on: a node can be brought up without it. */
 async function unread(error: unknown): Promise<State> {
   await warn(`the stack's state cannot be read, so nodes count as new: ${String(error)}`);
   return {};

@@ -3,11 +3,11 @@ import * as pulumi from "@pulumi/pulumi";
 import type { State } from "../../node/recorded";
 
 /**
- * The resources of the last deployment by URN, secrets in clear; empty for a stack that was never brought up.
- * They are asked of Pulumi itself (pkg/resource/deploy/builtins.go).
+ * Reads the resources of the last deployment from Pulumi itself, by URN, with secrets in clear text. Empty for a stack that
+ * was never brought up (pkg/resource/deploy/builtins.go).
  */
 export async function ownState(): Promise<State> {
-  // The organisation of a backend without any (a file, a bucket), which takes the bare name.
+  // A backend without organisations (a file, a bucket) reports this name, and needs the bare name of the stack.
   const organization = pulumi.getOrganization();
   const own = pulumi.getStack();
   const name =

@@ -1,4 +1,4 @@
-/** The Pulumi CLI: what a stack is configured with, has made, and makes again. */
+/** The Pulumi CLI, as recoveries use it on one stack. */
 import { runner, show } from "../process";
 import { readConfiguration, type Configuration } from "./configuration";
 
@@ -8,7 +8,7 @@ export interface Deployed {
   readonly type: string;
   readonly provider?: string;
   readonly dependencies?: readonly string[];
-  /** Left over of a replacement, until the next `up` deletes it. */
+  /** Left over from a replacement, until the next `up` deletes it. */
   readonly delete?: boolean;
   readonly outputs?: Readonly<Record<string, unknown>>;
 }
@@ -16,21 +16,21 @@ export interface Deployed {
 /** One stack, as recoveries use it. */
 export interface Pulumi {
   configuration(): Promise<Configuration>;
-  /** Host keys by node, from the stack's outputs; of a stack that was never brought up, none. */
+  /** Host keys by node, from the stack's outputs. Empty for a stack that was never brought up. */
   hostKeys(): Promise<Readonly<Record<string, string>>>;
   resources(): Promise<readonly Deployed[]>;
   /** `pulumi up --refresh` of these resources alone. */
   up(targets: readonly string[]): Promise<void>;
-  /** The same, for a person to type. */
+  /** The same command as text, for a person to type. */
   shown(targets: readonly string[]): string;
 }
 
-/** Outputs of the program, as far as they matter here. */
+/** The outputs of the program that are used here. */
 export interface NodeOutputs {
   readonly nodes?: Readonly<Record<string, { readonly hostKey?: string }>>;
 }
 
-/** What `pulumi stack export` writes. */
+/** Output of `pulumi stack export`. */
 export interface Deployment {
   readonly deployment?: { readonly resources?: readonly Deployed[] };
 }
@@ -69,13 +69,13 @@ export const keysOf = ({ nodes = {} }: NodeOutputs = {}): Record<string, string>
 export const resourcesOf = ({ deployment }: Deployment = {}): readonly Deployed[] =>
   deployment?.resources ?? [];
 
-/** What this node's Docker has by the program: everything its provider made. */
+/** Returns the resources on a node's Docker that the program made with its provider. */
 export function onDockerOf(node: string, resources: readonly Deployed[]): Deployed[] {
   const provider = `::pulumi:providers:docker::${node}-docker::`;
   return resources.filter((one) => one.provider?.includes(provider));
 }
 
-/** A declared container with the images, networks and volumes it needs; nothing of one that is not declared. */
+/** Returns a declared container and the images, networks and volumes that it needs. Empty if it is not declared. */
 export function targetsOf(
   container: string,
   node: string,

@@ -23,13 +23,13 @@ export interface DockerHostArgs {
   privateKey: pulumi.Input<string>;
   /** The machine Docker runs on. */
   machine: pulumi.Resource;
-  /** What the state has of it; undefined for a new one. */
+  /** What the stack's state has of the node; undefined for a new one. */
   recorded?: RecordedNode;
-  /** What makes a step run again to repair the node; see node/stdin.ts. */
+  /** Text that makes a step run again, to repair the node; see node/stdin.ts. */
   repairs?: Readonly<Partial<Record<CheckedStep, string>>>;
 }
 
-/** What the running daemon says of itself; `node/daemon.sh` prints it. */
+/** Facts of the running daemon; `node/daemon.sh` prints them. */
 export interface DaemonFacts {
   readonly serverVersion: string;
   readonly apiVersion: string;
@@ -38,19 +38,19 @@ export interface DaemonFacts {
 }
 
 /**
- * Docker on a machine, over SSH: wait for the boot, prepare storage, install and hold the packages,
- * write daemon.json and start, set up access, harden. Each step is idempotent and waits for the one before.
+ * Sets up Docker on a machine, over SSH: waits for the boot, prepares the storage, installs and holds the packages, writes
+ * daemon.json and starts dockerd, sets up access, hardens. Each step is idempotent and waits for the one before.
  */
 export class DockerHost extends pulumi.ComponentResource {
   /** The node's SSH host key, pinned from the first connection on. */
   readonly hostKey: pulumi.Output<string>;
   /** SSH to the node, host key pinned. */
   readonly connection: Connection;
-  /** What the daemon says of itself. */
+  /** Facts of the running daemon. */
   readonly facts: pulumi.Output<DaemonFacts>;
 
   constructor(name: string, args: DockerHostArgs, opts?: pulumi.ComponentResourceOptions) {
-    // The type has its old name: it is part of every URN below it, which stacks that exist have in their state.
+    // The type keeps its old name. It is part of the URN of every child, and existing stacks have those in their state.
     super("docker-node:components:DockerEngine", name, {}, opts);
     const ready = waitUntilReady(name, args, this);
     this.hostKey = pinnedKey(args.node, ready);
@@ -78,8 +78,8 @@ export class DockerHost extends pulumi.ComponentResource {
 }
 
 /**
- * The one gate in front of everything on the node. It dials for as long as a first boot may take (pulumi-command#234), then waits
- * for cloud-init and prints the host key. Learned once: a newer program does not run it again.
+ * Runs before every other step on the node. It keeps dialling for as long as a first boot may take (pulumi-command#234),
+ * then waits for cloud-init and prints the host key. It runs once: a newer program does not run it again.
  */
 function waitUntilReady(
   name: string,

@@ -7,7 +7,7 @@ import { DIALS } from "../../node/steps";
 
 export type Connection = command.types.input.remote.ConnectionArgs;
 
-/** One shape for every command: a connection that differs runs its command again (pulumi-command#447). */
+/** The connection of every command. It never varies, because a changed connection runs its command again (pulumi-command#447). */
 export function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Connection {
   const { host, port } = sshEndpoint(node);
   return {
@@ -21,9 +21,9 @@ export function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Con
 }
 
 /**
- * How the first command connects. A machine that is new has the host key it is found with, unless one is declared. One that is
- * known keeps its recorded connection, to the letter; a connection that has to change carries the host key learned before, so that
- * nothing else than that machine is taken for it.
+ * The connection of the first command. It accepts any host key of a new machine, unless the configuration declares one. A
+ * known machine keeps its recorded connection exactly. If the connection has to change, it insists on the host key that was
+ * learned before, so no other machine can take its place.
  */
 export function firstConnection(
   node: NodeConfig,
@@ -49,7 +49,7 @@ function isSame(node: NodeConfig, privateKey: string, recorded: RecordedConnecti
   );
 }
 
-/** The host key that everything after the first command insists on. */
+/** The host key that every later connection insists on. */
 export function pinnedKey(
   { ssh }: NodeConfig,
   ready: command.remote.Command,

@@ -11,11 +11,11 @@ import { livesOn } from "../shared/lifetime";
 export interface ContainerNetworksArgs {
   /** The node, as configured. */
   node: NodeConfig;
-  /** The machine whose Docker holds them. */
+  /** The machine whose Docker has the networks. */
   machine: pulumi.Resource;
 }
 
-/** The Docker networks declared for a node: bridges and macvlans, each with an explicit subnet. */
+/** The Docker networks of a node: bridges and macvlans, each with an explicit subnet. */
 export class ContainerNetworks extends pulumi.ComponentResource {
   /** Docker network ids by network name. */
   readonly ids: Readonly<Record<string, pulumi.Output<string>>>;
@@ -37,11 +37,11 @@ function createNetwork(
   parent: pulumi.Resource,
 ): docker.Network {
   const config = node.networks[name] as NetworkConfig;
-  // An adopted one stays as it is found.
+  // An adopted network stays as it is.
   const host = name in node.adopt.networks ? undefined : addressOfNode(node);
   return new docker.Network(resourceName, networkArgs(name, config, node.engine.daemon, host), {
     parent,
-    // Two networks can share neither name nor subnet, so a replacement has to make room first.
+    // Two networks can share neither name nor subnet, so the old one is deleted before its replacement is created.
     deleteBeforeReplace: true,
     ...livesOn(machine),
     ...adoptNetwork(node, name),
@@ -51,10 +51,10 @@ function createNetwork(
 type Defaults = Readonly<Record<string, string>>;
 
 /**
- * What Docker is told of a network. The daemon's `default-network-opts` are among it: it puts them into every
- * network that does not name them, and what was not declared then reads as a reason for another network.
+ * Arguments of a Docker network. They include the daemon's `default-network-opts`: the daemon adds those to every network,
+ * and an option that is not declared would show as a difference that replaces the network.
  *
- * @param host address of the node, which Docker does not hand out on a network beside it
+ * @param host address of the node, which Docker must not give to a container on the node's LAN
  */
 export function networkArgs(
   name: string,
@@ -91,12 +91,12 @@ function macvlanArgs(
   host?: string,
 ): docker.NetworkArgs {
   const { parent, vlan, subnet, gateway, range } = config;
-  const auxAddress = keptOut(config, host);
+  const auxAddress = reserveAddresses(config, host);
   return {
     name,
     driver: "macvlan",
     ipamConfigs: [{ subnet, gateway, ipRange: range, auxAddress }],
-    // Docker makes the VLAN sub-interface `parent.tag` itself (802.1Q trunk bridge mode).
+    // Docker itself creates the VLAN sub-interface `parent.tag` (802.1Q trunk bridge mode).
     options: {
       ...defaults,
       parent: vlan ? `${parent}.${vlan}` : parent,
@@ -105,8 +105,11 @@ function macvlanArgs(
   };
 }
 
-/** Docker knows nothing of the node's address on the same wire. */
-function keptOut({ subnet, range, excluded }: LanNetwork, host = ""): Record<string, string> {
+/** Addresses that Docker must not give to containers. It does not know the node's own address on this LAN. */
+function reserveAddresses(
+  { subnet, range, excluded }: LanNetwork,
+  host = "",
+): Record<string, string> {
   const own = host && contains(range ?? subnet, host) && !Object.values(excluded).includes(host);
   return own ? { ...excluded, "docker-node-host": host } : excluded;
 }

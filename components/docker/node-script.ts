@@ -7,20 +7,20 @@ import { renderScript, type ScriptName, type ShellVariables } from "../../node/s
 export interface NodeScriptArgs {
   /** Name of the script in `node/`, without `.sh`. */
   script: ScriptName;
-  /** Values the script is given. */
+  /** Environment variables of the script. */
   variables: pulumi.Input<ShellVariables>;
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
   /** The machine it runs on. */
   machine: pulumi.Resource;
-  /** Longest time it may take, such as "20m". */
+  /** Time limit, such as "20m". */
   timeout: string;
-  /** What makes it run again to repair the node; see node/stdin.ts. */
+  /** Text that makes it run again, to repair the node; see node/stdin.ts. */
   repairs?: string;
 }
 
 /**
- * Runs a script of `node/` as root on the machine, at creation and whenever its text or a variable
- * changes. Scripts are idempotent, so there is no separate update and nothing to delete.
+ * Runs a script of `node/` as root on the machine: at creation, and when its text or a variable changes. Scripts are
+ * idempotent, so an update runs the same script, and a deletion runs nothing.
  */
 export function runNodeScript(
   name: string,
@@ -35,7 +35,7 @@ export function runNodeScript(
       stdin: pulumi
         .output(variables)
         .apply((values) => withRepairs(renderScript(script, values), repairs)),
-      // Off: sshd's AcceptEnv refuses the variables, with a warning on every update (pulumi-command#430).
+      // Without this, Pulumi also sends the variables to sshd, whose AcceptEnv refuses them with a warning (pulumi-command#430).
       addPreviousOutputInEnv: false,
       logging: command.remote.Logging.Stderr,
     },

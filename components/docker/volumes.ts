@@ -6,10 +6,9 @@ import { livesOn } from "../shared/lifetime";
 import { protectedWhile } from "../shared/protection";
 
 /**
- * The named volumes declared for a node. Protected where the node is: they hold data.
+ * Creates the declared volumes of a node. They hold data, so they are protected if the node is.
  *
- * Docker cannot change labels of a volume that exists, and the provider would delete it for them: they are those
- * of its creation.
+ * Labels are set at creation only. Docker cannot change them later, and the provider would delete the volume for it.
  */
 export function createVolumes(
   name: string,

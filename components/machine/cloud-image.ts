@@ -2,9 +2,9 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import type { MachineConfig } from "../../config/schema";
 
-/** A cloud image on a Proxmox datastore, and the node that downloads it. */
+/** A cloud image for a Proxmox datastore, and the Proxmox node that downloads it. */
 export interface CloudImageArgs {
-  /** Proxmox node that does the download. */
+  /** Proxmox node that downloads it. */
   proxmoxNode: string;
   /** Source, checksum and destination. */
   image: CloudImageConfig;
@@ -13,11 +13,11 @@ export interface CloudImageArgs {
 type CloudImageConfig = Extract<NonNullable<MachineConfig["image"]>, { url: string }>;
 
 /**
- * Downloads a cloud image to a Proxmox datastore, checksum verified by Proxmox itself. Machines on the
- * same Proxmox node share it.
+ * Downloads a cloud image to a Proxmox datastore. Proxmox verifies the checksum. Machines with the same image share the
+ * download.
  */
 export class CloudImage extends pulumi.ComponentResource {
-  /** Volume id, such as `local:import/noble.qcow2`: what a disk imports from. */
+  /** Volume id that a disk imports from, such as `local:import/noble.qcow2`. */
   readonly volumeId: pulumi.Output<string>;
 
   constructor(name: string, args: CloudImageArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -28,7 +28,7 @@ export class CloudImage extends pulumi.ComponentResource {
   }
 }
 
-/** Key under which machines share an image; an adopted machine needs none. */
+/** Key of a machine's image; machines with the same key share it. Undefined if the machine needs no image. */
 export function imageKey(machine: MachineConfig): string | undefined {
   const { image, proxmoxNode, adopt } = machine;
   return image && "url" in image && !adopt
@@ -51,7 +51,7 @@ function createDownload(
       url: image.url,
       checksum: image.sha256,
       checksumAlgorithm: "sha256",
-      // The checksum names the content; comparing sizes with the server on every refresh adds nothing.
+      // The checksum identifies the content, so no refresh has to compare its size with the server's.
       overwrite: false,
       overwriteUnmanaged: false,
     },

@@ -11,38 +11,38 @@ import { vmArgs } from "./vm-args";
 export interface VirtualMachineArgs {
   /** The node, as configured. */
   node: NodeConfig;
-  /** Volume id of the cloud image, when the machine is made from one. */
+  /** Volume id of the cloud image, if the machine is made from one. */
   imageVolumeId?: pulumi.Input<string>;
-  /** What the state has of it; undefined for a new one. */
+  /** What the stack's state has of the machine; undefined for a new one. */
   recorded?: RecordedNode;
   /** Refuses to delete the machine while it is protected; see `guardRemoval`. */
   guard?: pulumi.ResourceHook;
 }
 
 /**
- * Properties that must never reach an existing machine, one reason each. With them, only a change of
- * identity (VM id, datastore) replaces a VM.
+ * Properties whose changes must never reach an existing machine, each with its reason. With these ignored, only a change
+ * of identity (VM id, datastore) replaces a VM.
  */
 export const IGNORED_CHANGES: readonly string[] = [
-  // Where a VM runs is Proxmox's matter: high availability or a person moves it, `pulumi refresh` reads where to, and
-  // upstream would make it anew for another node (terraform-provider-proxmox, vm.go, ForceNewIf of node_name).
+  // Proxmox decides where a VM runs: high availability or a person moves it, and `pulumi refresh` reads its new node.
+  // The provider would replace the VM instead (terraform-provider-proxmox, vm.go, ForceNewIf of node_name).
   "nodeName",
-  // The image is where the disk came from, not what it is: a new one is for new machines.
+  // The image is only the source of the disk. A new image is for new machines.
   "disks[0].importFrom",
-  // A clone's source, for the same reason.
+  // The source of a clone, for the same reason.
   "clone",
-  // Upstream fills an unset block with zeros, and does not take zeros for it either.
+  // The provider fills an unset block with zeros, but does not accept zeros as input.
   "disks[0].speed",
   "disks[1].speed",
-  // Keys and user are cloud-init's on the first boot only; afterwards access.sh keeps them
+  // cloud-init sets user and keys on the first boot only. After that, access.sh maintains them
   // (pulumi-proxmoxve#513, terraform-provider-proxmox#1622).
   "initialization.userAccount",
 ];
 
 /**
- * Properties of a node's VM that never reach an existing one. A search domain that is no longer declared is among
- * them: the provider sends no empty one and takes none away (terraform-provider-proxmox, vm.go,
- * vmGetCloudInitConfig), so that every preview would want it gone, and every `up` could reboot the VM.
+ * Properties of a node's VM whose changes are ignored. A search domain that is no longer declared is one of them: the
+ * provider cannot remove it (terraform-provider-proxmox, vm.go, vmGetCloudInitConfig), so every preview would show the
+ * change again, and every `up` could reboot the VM.
  */
 export function ignoredChanges({ network }: NodeConfig): string[] {
   const undeclared = network.searchDomain === undefined ? ["initialization.dns.domain"] : [];
@@ -52,10 +52,10 @@ export function ignoredChanges({ network }: NodeConfig): string[] {
 /**
  * A QEMU virtual machine on Proxmox VE with its disks, cloud-init and NIC firewall.
  *
- * First boot needs nothing but user, keys and address, which Proxmox itself hands to cloud-init: no
- * snippet, so the API token needs no SSH access to the Proxmox host.
+ * The first boot needs only user, keys and address. Proxmox itself passes them to cloud-init, so no snippet has to be
+ * uploaded, and the program needs no SSH access to the Proxmox host.
  *
- * `VmLegacy` is the mature resource; the plain `Vm` is marked experimental upstream.
+ * `VmLegacy` is the mature resource; the provider marks the plain `Vm` as experimental.
  */
 export class VirtualMachine extends pulumi.ComponentResource {
   /** The Proxmox VM itself. */
@@ -85,7 +85,7 @@ function createVm(
     {
       parent,
       ...protectedWhile(node.machine.protect, guard),
-      // Two VMs cannot share an id, so a replacement has to make room first.
+      // Two VMs cannot share an id, so the old one is deleted before its replacement is created.
       deleteBeforeReplace: true,
       ignoreChanges: [...ignoredChanges(node), ...stillIgnored(ignoreChanges, override)],
       ...adopted,

@@ -6,7 +6,7 @@ import type { NodeConfig } from "../../config/schema";
 type Disk = proxmox.types.input.VmLegacyDisk;
 type Initialization = proxmox.types.input.VmLegacyInitialization;
 
-/** Everything Proxmox is told of a machine: pure, so that it can be read and tested as data. */
+/** Computes all arguments of a VM. It touches nothing, so tests can check the result as data. */
 export function vmArgs(
   name: string,
   node: NodeConfig,
@@ -28,7 +28,7 @@ export function vmArgs(
   };
 }
 
-/** Defaults are written out: a block left unset comes back from Proxmox as a difference (pulumi-proxmoxve#35). */
+/** Defaults are set explicitly, because Proxmox returns an unset block as a difference (pulumi-proxmoxve#35). */
 function hardware({
   cpu,
   memoryGiB,
@@ -41,10 +41,10 @@ function hardware({
     operatingSystem: { type: "l26" },
     machine: "q35",
     bios: "seabios",
-    // Ubuntu's cloud images log to the first serial port, and Proxmox shows it as the console.
+    // Ubuntu's cloud images log to the first serial port, which Proxmox shows as the console.
     serialDevices: [{ device: "socket" }],
     vga: { type: "serial0" },
-    // A short wait: the address is known from configuration, the agent only serves backups and shutdown.
+    // The wait is short, because the agent serves only backups and shutdown. The configuration has the address.
     agent: { enabled: true, timeout: `${agentTimeoutSeconds}s`, trim: true, type: "virtio" },
     bootOrders: ["scsi0"],
   };
@@ -74,7 +74,7 @@ function disks(machine: NodeConfig["machine"], importFrom?: pulumi.Input<string>
   return machine.dockerDisk ? [system, disk("scsi1", machine.dockerDisk)] : [system];
 }
 
-/** NVMe-backed: announced to the guest as SSD, trimmed, one I/O thread per disk. */
+/** Arguments of a disk on NVMe: it is an SSD to the guest, it is trimmed, and it has its own I/O thread. */
 function disk(slot: string, { sizeGiB, datastore }: { sizeGiB: number; datastore: string }): Disk {
   return {
     interface: slot,

@@ -4,7 +4,7 @@ import { hasOwnMacs } from "../../config/lan";
 import { firewallRules } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 
-/** Drop what no rule accepts. */
+/** Drops inbound traffic that no rule accepts. */
 const POLICY = {
   inputPolicy: "DROP",
   outputPolicy: "ACCEPT",
@@ -17,10 +17,10 @@ const POLICY = {
 };
 
 /**
- * The PVE firewall of the node's NIC: inbound traffic is dropped but for SSH from management, the
- * Portainer agent from the Portainer server, and declared ports. It also governs macvlan containers on the
- * NIC's own VLAN, which no rule on the node can (Docker docs, "Packet filtering and firewalls"); what the
- * guest tags itself passes it (pve-firewall, sysctl net.bridge.bridge-nf-filter-vlan-tagged = 0).
+ * Creates the PVE firewall of the node's NIC. It drops inbound traffic other than SSH from management, the Portainer agent
+ * from the Portainer server, and declared ports. It also covers macvlan containers on the NIC's own VLAN, which no rule on
+ * the node can (Docker docs, "Packet filtering and firewalls"). Frames that the guest tags itself are not filtered
+ * (pve-firewall, sysctl net.bridge.bridge-nf-filter-vlan-tagged = 0).
  */
 export function createFirewall(
   name: string,
@@ -42,10 +42,10 @@ export function createFirewall(
       ...target,
       enabled: node.network.firewall.enabled,
       ...POLICY,
-      // Containers of a macvlan send with MAC addresses of their own.
+      // Containers of a macvlan have their own MAC addresses.
       macfilter: !hasOwnMacs(node),
     },
-    // Rules first: switched on without them, the policy would cut SSH off.
+    // The rules come first: without them, the policy would cut SSH off.
     { ...opts, dependsOn: [vm, rules] },
   );
 }

@@ -8,7 +8,7 @@ export interface EnvironmentArgs {
   node: NodeConfig;
   /** Access token of Portainer's API; required when the node has an environment there. */
   portainerApiKey?: pulumi.Input<string>;
-  /** The agent, where there is one: Portainer asks it when the environment is made. */
+  /** The agent, if there is one. Portainer contacts it when the environment is created. */
   agent?: pulumi.Resource;
 }
 
@@ -21,15 +21,16 @@ export interface EnvironmentOutputs {
 }
 
 /**
- * Found by the package's name from the project's directory, where the plugin runs: the same text in a clone, in an
- * installed package and on every workstation, so no machine's path gets into the state.
+ * The command that the plugin runs in the project's directory. It finds the module by the package's name. So the text is
+ * the same in a clone, in an installed package and on every workstation, and the state holds no path of a machine.
  */
 const run = (operation: "apply" | "remove"): string =>
   `node -e "import('docker-node/portainer-environment')" ${operation}`;
 
 /**
- * The node's environment in Portainer, by its API from the workstation (`commands/portainer`). A change updates it; it is
- * removed before the agent is. Without one declared, there is none. It is not `deletedWith` the machine, since Portainer would keep it.
+ * Registers the node in Portainer, through its API from the workstation (`commands/portainer`). A change updates the
+ * environment; it is removed before the agent. Undefined if none is declared. It is not `deletedWith` the machine, because
+ * Portainer would keep it then.
  */
 export function registerEnvironment(
   name: string,
@@ -55,7 +56,7 @@ export function registerEnvironment(
   return { id, name: shown, server };
 }
 
-/** Portainer has a minute for each of a few requests. */
+/** Time limits. The command makes a few requests, and Portainer may take a minute for each. */
 const LIMITS = { create: "5m", update: "5m", delete: "5m" };
 
 function variables(

@@ -5,13 +5,13 @@ import type { DockerHost } from "../docker/docker-host";
 import { bound } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
 
-/** The primary node as this one sees it, as of the last time the check ran. */
+/** The primary node as this one saw it when the check last ran. */
 export interface PrimaryOutputs {
   address: string;
   port: number;
   /** Whether the primary accepted a connection. */
   reachable: pulumi.Output<boolean>;
-  /** When it was asked, ISO 8601. */
+  /** Time of the check, ISO 8601. */
   checkedAt: pulumi.Output<string>;
 }
 
@@ -19,13 +19,13 @@ export interface PrimaryCheckArgs {
   /** The node, as configured. */
   node: NodeConfig;
   dockerHost: DockerHost;
-  /** The machine it is asked from. */
+  /** The machine that runs the check. */
   machine: pulumi.Resource;
 }
 
 /**
- * Asks from the node whether its primary answers: at creation and when the primary, the script or the machine
- * changes, since an unchanged `up` changes nothing. A primary that is down fails nothing.
+ * Checks from the node whether its primary answers. It runs at creation, and when the primary, the script or the machine
+ * changes; an unchanged `up` does not run it again. A primary that does not answer is not an error.
  */
 export function checkPrimary(
   name: string,

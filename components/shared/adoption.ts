@@ -3,9 +3,9 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 
 /*
- * Resources that exist before the program does. Each is imported under its id, then compared; what the
- * configuration has no word for is ignored, so that it stays as it is found. Taking the entry out of the
- * configuration ends that, and the next plan shows what the declared shape costs.
+ * Options of resources that exist already. Each is imported by its id, then compared with the configuration. Properties
+ * that the configuration has no key for are ignored, so they stay as they are. Without the entry in the configuration they
+ * are no longer ignored, and the next plan shows the changes.
  */
 
 type Options = pulumi.CustomResourceOptions;
@@ -28,9 +28,9 @@ const NIC = ["disconnected", "macAddress", "model", "mtu", "queues", "rateLimit"
 
 /** Properties of an adopted VM that are left as they are. */
 export const KEPT_OF_VM: readonly string[] = [
-  // Upstream's import does not read them, and applying agent or watchdog restarts the machine.
+  // The provider's import does not read these, and applying agent or watchdog restarts the machine.
   ...["agent", "cdrom", "watchdog"],
-  // Hardware that is not in the configuration: a change needs a reboot, or gives the guest's NIC another name.
+  // Hardware that the configuration has no key for. A change needs a reboot, or renames the guest's NIC.
   ...[
     "acpi",
     "amdSev",
@@ -47,13 +47,14 @@ export const KEPT_OF_VM: readonly string[] = [
   ...each("cpu", CPU),
   ...each("memory", ["floating", "hugepages", "keepHugepages", "shared"]),
   ...each("networkDevices[0]", NIC),
-  // The guest has its address; other data make another instance to cloud-init, which then starts anew.
+  // The guest has its address already. Other data look like a new instance to cloud-init, which would run again.
   "initialization",
 ];
 
 /**
- * Options of an adopted VM; without a firewall in the configuration, whatever Proxmox has goes on. One that is `known` is in the
- * state: another Proxmox node in its id would make Pulumi import it in place of itself (step_generator.go, isImport).
+ * Options of an adopted VM. Without a firewall in the configuration, the VM keeps the one that it has. A VM that is `known`
+ * is in the state and not imported again: with another Proxmox node in the id, Pulumi would replace it by an import
+ * (step_generator.go, isImport).
  */
 export function adoptVm({ machine, network }: NodeConfig, known = false): Options {
   if (!machine.adopt) return {};
@@ -66,7 +67,7 @@ export function adoptVm({ machine, network }: NodeConfig, known = false): Option
   };
 }
 
-/** Properties of an adopted network that say the same in other words, such as options that are defaults. */
+/** Properties of an adopted network that may differ without effect, such as options set to their defaults. */
 export const KEPT_OF_NETWORK: readonly string[] = [
   "attachable",
   "ipamDriver",
@@ -76,21 +77,21 @@ export const KEPT_OF_NETWORK: readonly string[] = [
   "options",
 ];
 
-/** Options of the Docker network `name`, which is either the adopted one or made. */
+/** Options of the Docker network `name`; empty if it is not adopted. */
 export function adoptNetwork(node: NodeConfig, name: string): Options {
   const id = node.adopt.networks[name];
   return id ? { ...guard(node), import: id, ignoreChanges: [...KEPT_OF_NETWORK] } : {};
 }
 
-/** Options of the volume `name`, which is either the adopted one or made. */
+/** Options of the volume `name`; empty if it is not adopted. */
 export function adoptVolume(node: NodeConfig, name: string): Options {
   return node.adopt.volumes.includes(name) ? { import: name } : {};
 }
 
 /**
- * Properties of an adopted container that are left as they are: everything that upstream reads of one
- * (resource_docker_container_funcs.go, resourceDockerContainerRead) and everything declared. Most of it
- * could only be changed by a new container.
+ * Properties of an adopted container that stay as they are: everything that the provider reads
+ * (resource_docker_container_funcs.go, resourceDockerContainerRead), and everything declared. A change of most of them
+ * would need a new container.
  */
 export const KEPT_OF_CONTAINER: readonly (keyof docker.ContainerArgs)[] = [
   ...(["capabilities", "command", "cpuSet", "cpuShares", "cpus", "deviceCgroupRules"] as const),
@@ -118,26 +119,26 @@ export const KEPT_OF_CONTAINER: readonly (keyof docker.ContainerArgs)[] = [
     "tty",
   ] as const),
   ...(["user", "usernsMode", "volumes", "workingDir"] as const),
-  // The provider's own, to which nothing in Docker answers.
+  // Settings of the provider that Docker does not know.
   ...(["containerReadRefreshTimeoutMilliseconds", "mustRun", "removeVolumes", "start"] as const),
   "waitTimeout",
 ];
 
 /**
- * Arguments of an adopted container. Its environment is not read by upstream, and it may hold a secret, so
- * it has to be declared as none: left out, or ignored, it would be "computed" and ask for a replacement.
+ * Arguments of an adopted container. The provider does not read its environment, which may hold a secret, so it is
+ * declared as empty. If it were left out or ignored, it would count as "computed" and force a replacement.
  */
 export function keptContainer(args: docker.ContainerArgs): docker.ContainerArgs {
   return { ...args, envs: [] };
 }
 
-/** Options of the Portainer agent, which is either the adopted one or made. */
+/** Options of the Portainer agent; empty if it is not adopted. */
 export function adoptAgent(node: NodeConfig): Options {
   const { agent } = node.adopt;
   return agent ? { ...guard(node), import: agent, ignoreChanges: [...KEPT_OF_CONTAINER] } : {};
 }
 
-/** Adopted means kept: should anything ask for a replacement after all, Pulumi refuses it. */
+/** Protects what is adopted, so that Pulumi refuses to replace it. */
 function guard({ machine }: NodeConfig): Options {
   return { protect: machine.protect };
 }

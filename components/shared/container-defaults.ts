@@ -1,5 +1,5 @@
 /*
- * Set explicitly: otherwise the daemon's defaults come back as a replacement
+ * Set explicitly, because otherwise the daemon's defaults come back as differences that replace the container
  * (terraform-provider-docker#473).
  */
 
@@ -8,7 +8,7 @@ export const LOGGING = {
   logOpts: { "max-size": "100m", "max-file": "3" },
 } as const;
 
-/** Memory limit, with swap set too: otherwise Docker sets swap to twice as much, which comes back as a difference. */
+/** Limits memory and swap. Without a swap limit, Docker sets one of twice the memory, which comes back as a difference. */
 export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {
   return { memory: mebibytes, memorySwap: mebibytes };
 }

@@ -3,18 +3,18 @@ import { merge } from "../../config/load";
 import { isTree, type Tree } from "../../config/tree";
 
 /*
- * The way out where the configuration has no word for something: arguments of a resource, as its provider has
- * them. A transform would do the same in code, which no plan shows and no check of the configuration sees.
+ * Arguments of a resource that the configuration has no key for, as the provider names them. A transform in code could do
+ * the same, but no plan would show it, and no check of the configuration would see it.
  */
 
-/** The arguments with the override on top: maps merge, lists are replaced. */
+/** Merges the override into the arguments: maps are merged, lists are replaced. */
 export function applyOverride<T extends object>(args: T, override?: Tree): T {
   if (!override) return args;
   const envs = environment(args, override);
   return merge(args, envs ? { ...override, envs } : override) as T;
 }
 
-/** Variables are a map, though Docker has them as a list: those of another name stay. */
+/** Merges environment variables by name, although Docker has them as a list. */
 function environment(args: object, { envs }: Tree): unknown[] | undefined {
   if (!Array.isArray(envs) || !("envs" in args)) return undefined;
   const names = envs.map(nameOf);
@@ -22,7 +22,7 @@ function environment(args: object, { envs }: Tree): unknown[] | undefined {
   return [...kept, ...(envs as unknown[])];
 }
 
-/** Name of a variable. A secret variable has none here, so it stays. */
+/** Name of a variable. Undefined for a secret one, which therefore stays. */
 const nameOf = (variable: unknown): string | undefined =>
   typeof variable === "string" ? variable.split("=", 1)[0] : undefined;
 

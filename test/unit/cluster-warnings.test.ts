@@ -60,7 +60,7 @@ describe("the firewall of the datacenter", () => {
       };
       const { warnings, resources } = await run({ [OPTIONS]: options }, both);
       expect(warnings).toEqual([
-        "the firewall of the datacenter is off, so Proxmox enforces no rule of proj-docker02, proj-docker01; " +
+        "the firewall of the datacenter is off, so Proxmox enforces no firewall rule of proj-docker02, proj-docker01; " +
           "turn it on once you keep your own access: pvesh set /cluster/firewall/options --enable 1",
       ]);
       expect(resources).toBeGreaterThan(50);
@@ -77,13 +77,13 @@ describe("the firewall of the datacenter", () => {
       { enable: "yes" },
       "the answer to GET /cluster/firewall/options of Proxmox VE is not as expected: enable: null; allowed: number",
     ],
-  ])("is not to be seen: %s", async (answer, why) => {
+  ])("cannot be read: %s", async (answer, why) => {
     expect((await run({ [OPTIONS]: answer })).warnings).toEqual([
-      `whether Proxmox enforces the rules of ${NODE} cannot be seen: ${why}`,
+      `it is unknown whether Proxmox enforces the firewall rules of ${NODE}: ${why}`,
     ]);
   });
 
-  test("is nothing to a stack whose nodes have none", async () => {
+  test("is not checked for a stack whose nodes have none", async () => {
     const raw = waived(prodWith({ ssh: key.ssh, network: { firewall: { enabled: false } } }));
     expect((await run({ [OPTIONS]: {} }, raw)).warnings).toEqual([]);
   });

@@ -127,7 +127,7 @@ describe("a node that was changed by hand", () => {
     expect(called()).toBe(false);
   });
 
-  test("as it was given, nothing changes and nothing is said", async () => {
+  test("an unchanged node causes no change and no message", async () => {
     const first = await run();
     const second = await run({}, stateOf(first));
     expect(called()).toBe(true);
@@ -165,7 +165,7 @@ describe("a node that was changed by hand", () => {
     expect(token(await run({}, stateOf(after)))).not.toBe(token(up));
   });
 
-  test("what up leaves is said, and nothing runs for it", async () => {
+  test("a difference that up does not repair is reported, and no step runs for it", async () => {
     const first = await run();
     finds({ ...MAX_FILE, file: "dockerd", left: "until dockerd starts again" });
     const second = await run({}, stateOf(first));
@@ -238,13 +238,13 @@ describe("a machine that was moved to another Proxmox node (H3)", () => {
     await run({}, state, true, MOVED);
     expect(called()).toBe(true);
     expect(warnings.splice(0)).toEqual([
-      `${NODE}: VM 2019 is on pve02, and machine.proxmoxNode is pve01: nothing moves it but Proxmox; set pve02 there`,
+      `${NODE}: VM 2019 is on pve02, and machine.proxmoxNode is pve01: only Proxmox can move it; set pve02 there`,
     ]);
     await run({ machine: { proxmoxNode: "pve02" } }, state, true, MOVED);
     expect(warnings).toEqual([]);
   });
 
-  test("has its firewall where it is itself", async () => {
+  test("has its firewall on the Proxmox node where it runs", async () => {
     const recorder = await run({ machine: { proxmoxNode: "pve02" } });
     for (const type of ["rulesLegacy:RulesLegacy", "optionsLegacy:OptionsLegacy"])
       expect(recorder.find(`proxmoxve:firewall/${type}`).inputs.nodeName).toBe("pve02");
@@ -275,7 +275,7 @@ describe("the host key that was learned", () => {
     expect(commands(await run(override, stateOf(changed))).ready).toEqual(commands(changed).ready);
   });
 
-  test("another private key connects by it, too", async () => {
+  test("another private key uses it too", async () => {
     const state = withConnection(stateOf(await run()), { privateKey: "the one before" });
     expect(connection(await run({}, state))).toMatchObject({
       hostKey: HOST_KEY,
@@ -283,7 +283,7 @@ describe("the host key that was learned", () => {
     });
   });
 
-  test("a declared one takes its place, and another machine is met without", async () => {
+  test("a declared key replaces it, and another machine starts without one", async () => {
     const state = stateOf(await run());
     const hostKey =
       "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDeclaredKeyOfSomebody0000000000000000000000";

@@ -228,7 +228,7 @@ describe("an answer", () => {
     await expect(connect(await answers(status, body)).environments()).rejects.toThrow(message);
   });
 
-  test("that does not come is waited for so long and no longer", async () => {
+  test("is waited for only until the time limit", async () => {
     const silent = answering(identity, (request) => request.resume());
     open.push(silent);
     const patient = { ...access, url: await listen(silent), patience: 200 };
@@ -243,7 +243,7 @@ describe("an answer", () => {
     await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
     const { port } = tcp.address() as { port: number };
     const plain = { ...access, url: `https://127.0.0.1:${port}` };
-    await expect(connect(plain).version()).rejects.toThrow(/cannot be asked/);
+    await expect(connect(plain).version()).rejects.toThrow(/cannot be reached/);
     tcp.close();
     await expect(connect(plain).version()).rejects.toThrow(/ECONNREFUSED/);
   });
@@ -259,7 +259,7 @@ describe("Portainer is known", () => {
   });
 
   test.each<[string, Partial<Access>, RegExp]>([
-    ["with another fingerprint", { fingerprint: other.fingerprint }, /fingerprint declared/],
+    ["with another fingerprint", { fingerprint: other.fingerprint }, /declared fingerprint/],
     ["of another authority", { caCertificate: other.cert }, /self-signed certificate/],
     ["that nobody here trusts", {}, /self-signed certificate/],
   ])("and one %s is sent no key", async (_, trust, message) => {

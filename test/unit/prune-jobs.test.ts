@@ -65,7 +65,7 @@ test("a refusal says why", async () => {
 test("another certificate is told, and the token is not sent", async () => {
   const other = Array(32).fill("ab").join(":");
   await expect(read({ fingerprint: other })).rejects.toThrow(
-    "its certificate does not have the fingerprint declared",
+    "its certificate does not have the declared fingerprint",
   );
   expect(asked).toEqual([]);
 });
