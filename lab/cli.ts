@@ -1,4 +1,4 @@
-/** `npm run lab`: the whole thing on one machine. */
+/** `npm run lab`: runs everything on one machine. */
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -123,7 +123,7 @@ async function status({ name, stateDir }: Instance): Promise<number> {
   return Promise.resolve(0);
 }
 
-/** ssh arguments up to the command, host key pinned as everywhere. */
+/** ssh arguments before the command. The host key is pinned. */
 function sshTarget(lab: Lab, nodes: NodeFacts): string[] {
   const [[name, outputs] = []] = Object.entries(nodes);
   const { nodes: settings } = loadSettings(labConfig(lab) as never);
@@ -133,7 +133,7 @@ function sshTarget(lab: Lab, nodes: NodeFacts): string[] {
   return [...sshOptions(node, outputs.hostKey), "-p", String(port), `${node.ssh.user}@${host}`];
 }
 
-/** The node's Docker on a local socket, so that any client can use it without an ssh configuration. */
+/** Forwards the node's Docker to a local socket, so that any client can use it without an ssh configuration. */
 async function openDockerSocket(lab: Lab, nodes: NodeFacts): Promise<string> {
   const { stateDir, runDir } = lab.instance;
   const socketPath = path.join(runDir, "docker.sock");
@@ -181,7 +181,7 @@ function colour(): "always" | "never" {
 main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
-    // What pulumi said was shown as it came.
+    // The output of pulumi was shown already.
     if (!(error instanceof CommandError))
       log(error instanceof Error ? error.message : String(error));
     process.exit(1);

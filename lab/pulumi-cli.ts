@@ -1,7 +1,7 @@
 /**
- * `pulumi` in a lab: Pulumi's own CLI. This process gives it the program if a command runs
- * one. The CLI by itself would start Pulumi's Node.js language host, which is in no package registry. Serving
- * the program is what the Automation API does for inline programs.
+ * `pulumi` in a lab. It runs Pulumi's own CLI, and serves the program to it if the command runs one. The CLI by itself would
+ * start Pulumi's Node.js language host, which is in no package registry. The Automation API serves inline programs in the
+ * same way.
  *
  * Started by the `pulumi` that `cliEnv` puts on the PATH.
  */
@@ -12,7 +12,7 @@ import * as server from "@pulumi/pulumi/automation/server";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
 import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE } from "./lib/stack";
 
-/** What `@pulumi/pulumi/automation/server` has, though its types leave it out. */
+/** A part of `@pulumi/pulumi/automation/server` that its types leave out. */
 const { LanguageServer } = server as unknown as {
   LanguageServer: new (main: () => Promise<object>) => grpc.UntypedServiceImplementation;
 };
@@ -53,7 +53,7 @@ function listen(host: grpc.Server): Promise<number> {
   });
 }
 
-/** Ctrl-C reaches the CLI by itself. This process only has to outlive it. */
+/** Runs the CLI. Ctrl-C reaches the CLI directly; this process only has to wait for its end. */
 function run(cli: string, args: string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     process.on("SIGINT", () => undefined);

@@ -12,7 +12,7 @@ import { imageOf, openLab } from "./open";
 import { KINDS, rehearse, summary, type Rehearsal, type Stage } from "./rehearse";
 import type { Kind } from "../../commands/restore/steps";
 
-/** Name of the lab it makes. */
+/** Name of its lab instance. */
 export const DRILL = "drill";
 
 const ABOUT = `Brings up a lab of its own, and there loses and recovers a volume, a container, the platform and the VM,
@@ -55,10 +55,10 @@ async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]
   });
 }
 
-/** Emulated processors beyond those of the workstation only get in each other's way. */
+/** More emulated processors than the workstation has would only slow each other down. */
 const SMALL = { machine: { cpu: { cores: 2 } } };
 
-/** Brings the node up, with fewer processors; from then on it is a node like any other. */
+/** Brings the node up with fewer processors. After that it is an ordinary node. */
 async function setStage(lab: Lab): Promise<Stage> {
   const { nodes } = labConfig(lab) as { nodes: Record<string, object> };
   const smaller = Object.keys(nodes).map((name) => [name, SMALL] as const);
@@ -68,7 +68,7 @@ async function setStage(lab: Lab): Promise<Stage> {
   return stageOf(lab);
 }
 
-/** The first node of a lab that is up. */
+/** Returns the first node of a running lab. */
 export async function stageOf(lab: Lab): Promise<Stage> {
   const opened = await openLab(lab, terminal.warn);
   const [name = ""] = Object.keys(opened.settings.nodes);

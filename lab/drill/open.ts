@@ -1,4 +1,4 @@
-/** Recoveries in a lab: the same, with the lab's pulumi, client and tokens. */
+/** Opens recoveries in a lab: the product's code, with the lab's pulumi, client and tokens. */
 import { sharedConnection } from "../lib/ssh";
 import { NETWORK, type Lab } from "../lib/services";
 import { openStack as openLabStack } from "../lib/stack";
@@ -9,7 +9,7 @@ import { openStack, type Opened } from "../../commands/site/open";
 import type { Credentials } from "../../clients/backup-server";
 import type { Print } from "../../commands/command";
 
-/** The lab's restore token and client; the key is the one its nodes encrypt with. */
+/** The lab's restore token and client, and the encryption key of its nodes. */
 export function labCredentials(lab: Lab): Credentials {
   const { restoreToken, keyFile, clientDir } = lab.pbs;
   return {

@@ -1,4 +1,4 @@
-/** A recovery from beginning to end in a lab: data made, backed up, destroyed, restored and compared. */
+/** Rehearses a recovery in a lab: makes data, backs it up, destroys it, restores it and compares it. */
 import type { Print } from "../../commands/command";
 import { duration } from "../../commands/duration";
 import { planContainer } from "../../commands/restore/container";
@@ -20,10 +20,10 @@ export interface Stage {
   readonly print: Print;
 }
 
-/** How it went: measured beside required, in seconds. */
+/** The result of a rehearsal: measured and required times, in seconds. */
 export interface Rehearsal {
   readonly kind: Kind;
-  /** Everything came back as it was, in time, and no more was lost than may be. */
+  /** Whether the content is the same, in time, and the loss within its limit. */
   readonly ok: boolean;
   readonly rto: { readonly measured: number; readonly required: number };
   readonly rpo: { readonly measured: number; readonly required: number };
@@ -32,14 +32,14 @@ export interface Rehearsal {
   readonly error?: string;
 }
 
-/** From what loses least to what loses all. */
+/** The kinds, from the smallest loss to the greatest. */
 export const KINDS: readonly Kind[] = ["volume", "container", "platform", "vm"];
 
-/** Names the rehearsed things have on the node, see node/recovery/rehearsal.sh. */
+/** Names of the volume and the container on the node, see node/recovery/rehearsal.sh. */
 const VOLUME = "drill-data";
 const CONTAINER = "drill-web";
 
-/** Rehearses one kind of recovery; what goes wrong is in the result. */
+/** Rehearses one kind of recovery. The result holds any error. */
 export async function rehearse(kind: Kind, stage: Stage): Promise<Rehearsal> {
   const act = (action: string): Promise<string> => onNode(stage, action, kind);
   stage.print(`--- ${kind}: making and backing up what will be lost`);
@@ -71,7 +71,7 @@ const onNode = ({ site, image }: Stage, action: string, kind: Kind): Promise<str
     IMAGE: image,
   });
 
-/** The node's own backups, as its schedule would start them, or the cluster's of the VM. */
+/** Runs the node's own backups as its schedule does, or the cluster's backup of the VM. */
 export async function backUp(kind: Kind, { site }: Pick<Stage, "site">): Promise<void> {
   if (kind === "vm") {
     const storage = site.backups.vm?.storage ?? "";
@@ -85,7 +85,7 @@ export async function backUp(kind: Kind, { site }: Pick<Stage, "site">): Promise
   for (const section of sections) await runBackup(site, section);
 }
 
-/** One run of the backup container, whatever its schedule says; `settings` of it, such as `ATTEMPTS=2`. */
+/** Runs the backup container once, regardless of its schedule. `settings` are its variables, such as `ATTEMPTS=2`. */
 export async function runBackup(
   { shell }: Pick<Site, "shell">,
   section: string,
@@ -102,7 +102,7 @@ async function destroyVm({ proxmox, node }: Site): Promise<void> {
   await proxmox.remove(node.machine.vmId);
 }
 
-/** Plans and performs; planning counts as well, since a person waits for it. */
+/** Plans and performs a recovery. The time includes the planning, because a person waits for it. */
 async function recover(
   kind: Kind,
   { site, print }: Stage,
@@ -121,7 +121,7 @@ async function recover(
   });
 }
 
-/** Of containers one of each sort: declared in the program, and made by hand. */
+/** Plans of a kind. For containers there are two: one is declared in the program, one was made by hand. */
 function plansFor(kind: Kind, site: Site, scratch: string): (() => Promise<Recovery>)[] {
   const agent = site.node.portainer ? [() => planContainer(site, AGENT_CONTAINER)] : [];
   return {
@@ -132,7 +132,7 @@ function plansFor(kind: Kind, site: Site, scratch: string): (() => Promise<Recov
   }[kind];
 }
 
-/** Measured beside required, a line each. */
+/** Lists the measured and required times, one line for each kind. */
 export function summary(rehearsals: readonly Rehearsal[]): string {
   const against = ({ measured, required }: Rehearsal["rto"]): string =>
     `${duration(measured).padEnd(12)} of ${duration(required).padEnd(8)}`;

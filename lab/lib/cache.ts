@@ -1,6 +1,6 @@
 /**
- * The cache: what takes long to make and is the same every time (programs, images, downloads) is kept in one
- * directory outside the repository, under names that change with their sources.
+ * The cache. It keeps results that take long to make and are the same every time (programs, images, downloads) in one
+ * directory outside the repository. Their names change with their sources.
  */
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
@@ -11,7 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** How old a lock may be before waiters stop trusting its holder. */
 const LOCK_LIMIT_MS = 60 * 60 * 1000;
 
-/** A path in the cache: below `DOCKER_NODE_CACHE`, or the user's cache directory. Makes nothing. */
+/** Returns a path in the cache: below `DOCKER_NODE_CACHE`, or the user's cache directory. It creates nothing. */
 export function cacheDir(...parts: string[]): string {
   const user = process.env["XDG_CACHE_HOME"] || path.join(os.homedir(), ".cache");
   const root = process.env["DOCKER_NODE_CACHE"] || path.join(user, "docker-node");
@@ -29,8 +29,8 @@ function filesBelow(root: string, relative = ""): string[] {
 }
 
 /**
- * A short hash of files and directories: names, contents and executable bits count, neither where
- * they lie nor when they changed. `extra` adds anything else the result depends on.
+ * A short hash of files and directories. It covers names, contents and executable bits, but not their location or time.
+ * `extra` adds anything else that the result depends on.
  */
 export function contentHash(paths: string[], ...extra: string[]): string {
   const hash = createHash("sha256").update(JSON.stringify(extra));
@@ -46,7 +46,7 @@ export function contentHash(paths: string[], ...extra: string[]): string {
   return hash.digest("hex").slice(0, 20);
 }
 
-/** Is the holder of a lock file gone, or is the lock too old to be believed? */
+/** Whether the holder of a lock file is gone, or the lock is too old. */
 function isStale(lock: string): boolean {
   try {
     if (Date.now() - fs.statSync(lock).mtimeMs > LOCK_LIMIT_MS) return true;
@@ -57,7 +57,7 @@ function isStale(lock: string): boolean {
   }
 }
 
-/** Takes the lock unless `done` comes true first; says whether it was taken. */
+/** Takes the lock, unless `done` becomes true first. Returns whether it took the lock. */
 async function takeLock(lock: string, done: () => boolean): Promise<boolean> {
   while (!done()) {
     try {
@@ -72,7 +72,7 @@ async function takeLock(lock: string, done: () => boolean): Promise<boolean> {
   return false;
 }
 
-/** Removes what builds that never ended left beside `dir`. */
+/** Removes files of interrupted builds next to `dir`. */
 function removeLeftovers(dir: string): void {
   const prefix = `${path.basename(dir)}.`;
   for (const name of fs.readdirSync(path.dirname(dir))) {
@@ -83,9 +83,9 @@ function removeLeftovers(dir: string): void {
 }
 
 /**
- * Runs `build` in a fresh directory and moves the result to `dir`, once: later calls return at once,
- * concurrent ones wait for the first. A failed build leaves nothing. The lock only saves work. The rename
- * makes sure that `dir` is complete or absent.
+ * Runs `build` in an empty directory and moves the result to `dir`, once. Later calls return at once, and concurrent ones
+ * wait for the first. A failed build leaves nothing. The lock only saves work; the rename makes sure that `dir` is complete
+ * or absent.
  */
 export async function buildOnce(
   dir: string,

@@ -1,4 +1,4 @@
-/** Docker's repository in the lab: there when a node of the lab is declared to install from it. */
+/** Docker's repository in the lab. It exists only if a node of the lab is declared to install from it. */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
@@ -13,7 +13,7 @@ import { ROOT, readDeclared, type Instance } from "./instance";
 import { ensurePrerequisites } from "./prerequisites";
 import type { Log } from "./service";
 
-/** Where the mirror serves it from: a link, so that a mirror that runs serves what is new. */
+/** The directory that the mirror serves. It is a link, so a running mirror serves a new repository at once. */
 export const publishedDocker = ({ stateDir }: Instance): string => path.join(stateDir, "docker");
 
 /** Builds the repository if Pulumi.lab.yaml or the instance declares a node with `source: official`, and publishes it. */

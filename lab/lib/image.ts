@@ -22,10 +22,10 @@ const UBUNTU = "https://cloud-images.ubuntu.com/noble/current";
 const UBUNTU_FILE = "noble-server-cloudimg-amd64.img";
 
 /**
- * The guest image, from the cache when it is there.
+ * Returns the guest image, from the cache if it is there.
  *
- * `DOCKER_NODE_LAB_IMAGE` chooses: `ubuntu` downloads, `debian` builds. Otherwise Ubuntu's is taken
- * where it can be had at once, except in CI, whose result must not depend on that.
+ * `DOCKER_NODE_LAB_IMAGE` chooses: `ubuntu` downloads, `debian` builds. By default it is Ubuntu's image if Ubuntu's site
+ * answers, else Debian's. In CI it is always Debian's, so that the result does not depend on the site.
  */
 export async function ensureImage(log: Log): Promise<GuestImage> {
   const choice = process.env["DOCKER_NODE_LAB_IMAGE"] || (process.env["CI"] ? "debian" : "any");
@@ -41,7 +41,7 @@ export async function ensureImage(log: Log): Promise<GuestImage> {
 /** `DOCKER_NODE_LAB_UBUNTU` names a mirror of the directory with the image and its `SHA256SUMS`. */
 const ubuntuUrl = (): string => process.env["DOCKER_NODE_LAB_UBUNTU"] || UBUNTU;
 
-/** What Ubuntu's current image must hash to; nothing when the site does not answer within 5 s. */
+/** Reads the checksum of Ubuntu's current image. Undefined if the site does not answer within 5 s. */
 async function ubuntuChecksum(): Promise<string | undefined> {
   try {
     const signal = AbortSignal.timeout(5000);

@@ -1,4 +1,4 @@
-/** A lab instance: where it keeps things, and what it has decided once. */
+/** A lab instance: its directories, credentials and settings. */
 import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -16,7 +16,7 @@ export interface Instance {
   readonly runDir: string;
 }
 
-/** Secrets and keys of an instance, made at its first start. */
+/** Secrets and keys of an instance, created at its first start. */
 export interface Credentials {
   readonly privateKeyFile: string;
   readonly publicKey: string;
@@ -36,8 +36,8 @@ export interface Credentials {
 }
 
 /**
- * The instance named by `DOCKER_NODE_LAB`, "default" unless told. Instances share nothing but the cache.
- * @throws Error when the name is not one of letters, digits and hyphens
+ * Returns the instance that `DOCKER_NODE_LAB` names; default: "default". Instances share only the cache.
+ * @throws Error if the name has characters other than letters, digits and hyphens
  */
 export function instance(name = process.env.DOCKER_NODE_LAB ?? "default"): Instance {
   if (!/^[a-z0-9-]{1,32}$/.test(name)) {
@@ -60,7 +60,7 @@ export function declare({ stateDir }: Instance, override: Record<string, unknown
   fs.writeFileSync(path.join(stateDir, "override.json"), JSON.stringify(override));
 }
 
-/** What `declare` was told; nothing by default. */
+/** Returns the configuration that `declare` stored; empty by default. */
 export function readDeclared({ stateDir }: Instance): Record<string, unknown> {
   const file = path.join(stateDir, "override.json");
   if (!fs.existsSync(file)) return {};
@@ -74,7 +74,7 @@ export function erase({ stateDir, runDir }: Instance): void {
   if (fs.existsSync(parent) && fs.readdirSync(parent).length === 0) fs.rmdirSync(parent);
 }
 
-/** The instance's credentials, made if it has none; what an older lab has not made yet is added. */
+/** Returns the instance's credentials. Missing ones are created, also in an instance of an older lab. */
 export async function credentials({ stateDir }: Instance): Promise<Credentials> {
   const file = path.join(stateDir, "credentials.json");
   const kept = fs.existsSync(file)

@@ -6,9 +6,9 @@ import type { Log } from "./service";
 import { removeLab } from "./services";
 
 /**
- * Runs what may bring up a lab. The terminal sends Ctrl-C to pulumi and to builds too, which end by
- * themselves; after half a minute nobody waits for them. A lab that was started here is then taken
- * down. A lab that was there before stays. The process ends with status 130.
+ * Runs work that may bring up a lab. The terminal sends Ctrl-C also to pulumi and to builds, which then end by themselves;
+ * this waits for them half a minute at most. Then it takes down a lab that was started here. A lab that existed before
+ * stays. The process ends with status 130.
  */
 export function interruptible<T>(
   here: Instance,
@@ -27,7 +27,7 @@ export function interruptible<T>(
   };
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
-  // Once interrupted, the process ends as said above, whatever became of the work.
+  // After an interruption the process ends as said above, whether or not the work succeeded.
   const never = new Promise<never>(() => undefined);
   return running.finally(() => (interrupted ? never : undefined));
 }

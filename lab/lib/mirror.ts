@@ -10,7 +10,7 @@ import { startService, type Log, type Service } from "./service";
 
 const SCRIPT = path.join(__dirname, "../services/mirror.ts");
 
-/** Does an HTTP server on this loopback port answer at all? */
+/** Whether an HTTP server answers on this loopback port. */
 export async function answersHttp(port: number, target = "/"): Promise<boolean> {
   return new Promise((resolve) => {
     const request = http.get(

@@ -17,10 +17,10 @@ const NAME = "pbs";
 /** Nodes that have namespaces and a token in the lab. */
 export const PBS_NODES = ["proj-docker01", "proj-docker02"] as const;
 
-/** What is backed up in namespaces of its own, since prune jobs apply by namespace. */
+/** Kinds of backups. Each has its own namespace, because a prune job applies to a namespace. */
 export const PBS_KINDS = ["volumes", "configuration", "images"] as const;
 
-/** Datastores: `docker` for what nodes send, `pbs01` for the VMs Proxmox VE sends. */
+/** Datastores: `docker` for the nodes' backups, `pbs01` for VM backups from Proxmox VE. */
 export const PBS_STORES = ["docker", "pbs01"] as const;
 
 /** An API token, or a user with a password. */
@@ -39,7 +39,7 @@ export interface PbsSettings {
   users: PbsAccount[];
   tokens: PbsAccount[];
   acl: { path: string; auth: string; role: string; propagate?: boolean }[];
-  /** Shown by the API, and not run. */
+  /** The API shows them, but nothing runs them. */
   pruneJobs?: object[];
 }
 
@@ -64,7 +64,7 @@ export interface PbsServer {
   readonly settingsFile: string;
 }
 
-/** A server with who may use it. */
+/** A server and its access tokens. */
 export interface PbsAccess extends PbsServer {
   /** In the guests' network. */
   readonly address: string;
@@ -72,7 +72,7 @@ export interface PbsAccess extends PbsServer {
   readonly backupTokens: Readonly<Record<string, PbsLogin>>;
   /** May read everything in `docker`. */
   readonly restoreToken: PbsLogin;
-  /** What Proxmox VE reaches `pbs01` with; may also prune there. */
+  /** Token with which Proxmox VE uses `pbs01`. It may also prune there. */
   readonly storageToken: PbsLogin;
   /** May do everything; for tests. */
   readonly admin: PbsLogin;
@@ -89,7 +89,7 @@ export async function pbsPrograms(log: Log): Promise<string> {
   });
 }
 
-/** Settings of the lab's server: both datastores, and access as `commands/backups/pbs-server.sh` gives it. */
+/** Settings of the lab's server: both datastores, and the same access that `commands/backups/pbs-server.sh` grants. */
 export function pbsSettings(root: string, port: number, logins: PbsLogins): PbsSettings {
   const { backupTokens, restoreToken, storageToken, admin } = logins;
   const tokens = [...Object.values(backupTokens), restoreToken, storageToken];
@@ -134,7 +134,7 @@ const userOf = (id: string): string => id.split("!")[0] ?? id;
 const namespaces = (): string[] =>
   PBS_NODES.flatMap((node) => PBS_KINDS.map((kind) => `${node}/${kind}`));
 
-/** A token has what both it and its user have. */
+/** Grants a role to a token and to its user, because a token may do only what its user may do too. */
 function grant(at: string, id: string, role: string): PbsSettings["acl"] {
   return [userOf(id), id].map((auth) => ({ path: at, auth, role }));
 }
@@ -161,14 +161,14 @@ function writePrivate(file: string, text: string): void {
   fs.renameSync(`${file}.new`, file);
 }
 
-/** Rewrites a server's settings; they hold from its next request on. */
+/** Rewrites a server's settings. They apply from its next request on. */
 export function changePbs(settingsFile: string, change: (settings: PbsSettings) => void): void {
   const settings = JSON.parse(fs.readFileSync(settingsFile, "utf8")) as PbsSettings;
   change(settings);
   writePrivate(settingsFile, JSON.stringify(settings, null, 1));
 }
 
-/** Starts a server with these settings, or finds it running; the settings are the new ones either way. */
+/** Starts a server with these settings, or finds it running and gives it these settings. */
 export async function startPbsServer(
   o: { stateDir: string; settings: (root: string, port: number) => PbsSettings },
   log: Log,
@@ -202,7 +202,7 @@ export async function startPbs(
   return { ...server, ...logins, address: o.address, keyFile };
 }
 
-/** Stops the server of a state directory; what it keeps stays. */
+/** Stops the server of a state directory. Its data stays. */
 export async function stopPbs(stateDir: string): Promise<void> {
   await stopService(stateDir, NAME);
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { runningService } from "./service";
 
-/** Can a listener be had on this loopback port? 0 asks for any; the answer is the port, or nothing. */
+/** Tries to listen on a loopback port; 0 means any. Returns the port, or undefined if it is taken. */
 async function tryPort(port: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     const server = net.createServer();
@@ -23,7 +23,7 @@ async function tryPort(port: number): Promise<number | undefined> {
   });
 }
 
-/** A process that has just ended can hold its sockets a moment longer, while its last threads go. */
+/** Tries twice, because a process that has just ended may hold its sockets a moment longer. */
 async function tryAgain(port: number): Promise<number | undefined> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const free = await tryPort(port);
@@ -33,13 +33,13 @@ async function tryAgain(port: number): Promise<number | undefined> {
   return undefined;
 }
 
-/** First of the ports that the kernel gives to whoever asks for any (ip(7), ip_local_port_range). */
+/** The first port that the kernel gives to programs that ask for any (ip(7), ip_local_port_range). */
 function firstEphemeral(): number {
   const [first] = fs.readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8").split(/\s/);
   return Number(first);
 }
 
-/** Ports that were given to labs of this folder, whether anybody listens there yet or not. */
+/** Ports that labs of this folder have been given, even if nobody listens there yet. */
 function readReserved(stateDir: string): Set<number> {
   const folder = path.dirname(stateDir);
   const labs = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
@@ -67,8 +67,8 @@ function contentOf(file: string): string {
 }
 
 /**
- * A port that stays free until its service starts. A VM's service starts minutes later. So it is no port that the
- * kernel could give to another program meanwhile (pulumi's plugins ask for some), and none of another lab.
+ * Finds a port that stays free until its service starts, which for a VM's service may take minutes. So it is outside the
+ * range that the kernel gives to other programs (such as pulumi's plugins), and no other lab has it.
  */
 async function freePort(stateDir: string): Promise<number | undefined> {
   const end = firstEphemeral();
@@ -81,8 +81,8 @@ async function freePort(stateDir: string): Promise<number | undefined> {
 }
 
 /**
- * The port a service listens on or will listen on: a free one on loopback, the same as last time if it can be
- * had again, so that whoever was told it need not be told anew.
+ * Returns the loopback port of a service. It is the same as last time if that one is free, so that addresses which were
+ * given out stay valid.
  */
 export async function servicePort(stateDir: string, name: string): Promise<number> {
   const running = runningService(stateDir, name);

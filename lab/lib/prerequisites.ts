@@ -12,8 +12,8 @@ export interface Prerequisite {
 }
 
 /**
- * Makes sure every program is there: installs what is missing as root, otherwise says how.
- * @throws Error with the exact command when this user may not install
+ * Makes sure that every program is installed. As root it installs missing ones.
+ * @throws Error with the exact command if this user may not install them
  */
 export async function ensurePrerequisites(
   wanted: readonly Prerequisite[],

@@ -1,4 +1,4 @@
-/** Process identity on Linux: numbers are reused, so a process is known by more than its number. */
+/** Identity of a process on Linux. Process numbers are reused, so the number alone does not identify one. */
 import * as fs from "node:fs";
 
 /** Start time and boot tell two users of one process number apart; the command line is for people. */
@@ -15,7 +15,7 @@ interface Stat {
   startTime: string;
 }
 
-/** The fields of `/proc/<pid>/stat` needed here; nothing when there is no such process. */
+/** Reads the fields of `/proc/<pid>/stat` that are used here. Undefined if there is no such process. */
 function readStat(pid: number): Stat | undefined {
   try {
     const text = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -27,10 +27,10 @@ function readStat(pid: number): Stat | undefined {
   }
 }
 
-/** A zombie has ended; only its parent has not asked how. */
+/** A zombie has ended too; only its parent has not read its status. */
 const hasEnded = (stat: Stat): boolean => stat.state === "Z" || stat.state === "X";
 
-/** Who the process with this number is now; nothing when none runs. */
+/** Identity of the process that has this number now. Undefined if none runs. */
 export function processIdentity(pid: number): ProcessIdentity | undefined {
   const stat = readStat(pid);
   if (!stat || hasEnded(stat)) return undefined;
@@ -46,7 +46,7 @@ export function processIdentity(pid: number): ProcessIdentity | undefined {
   }
 }
 
-/** Is the recorded process the one that runs under its number now, with the command line it had? */
+/** Whether the process with this number is still the recorded one, with the same command line. */
 export function isOurs(recorded: ProcessIdentity): boolean {
   const now = processIdentity(recorded.pid);
   return (
@@ -66,7 +66,7 @@ export function groupMembers(group: number): number[] {
   });
 }
 
-/** Signals every member of a process group; that it has just gone is no error. */
+/** Signals every member of a process group. It is no error if the group has just ended. */
 export function signalGroup(group: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-group, signal);

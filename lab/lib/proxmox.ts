@@ -1,6 +1,6 @@
 /**
- * The lab's Proxmox VE node (`lab/pve/`): a Python program with QEMU behind it, AGPL-licensed and
- * therefore only ever run as a process of its own.
+ * The lab's Proxmox VE node (`lab/pve/`): a Python program that runs QEMU. Its licence is the AGPL, so it always runs as
+ * a process of its own.
  */
 import { execFile } from "node:child_process";
 import * as fs from "node:fs";
@@ -31,8 +31,8 @@ export interface PortForward {
 }
 
 /**
- * The guests' network: NICs on the same bridge and VLAN reach one another. It exists only between QEMU
- * processes and lets nothing else out.
+ * The guests' network. NICs on the same bridge and VLAN reach each other. It connects only QEMU processes, and no packet
+ * leaves it.
  */
 export interface ProxmoxNetwork {
   cidr: string;
@@ -64,7 +64,7 @@ export interface ProxmoxSettings {
   /** Share of the declared memory a guest gets, but never less than `memoryFloor` MiB (512). */
   memoryFactor?: number;
   memoryFloor?: number;
-  /** Real seconds per second of tasks nothing waits for. */
+  /** Real seconds for each second of a simulated task. */
   timeScale?: number;
   /** `auto`: KVM when QEMU can really use it. */
   accelerator?: "auto" | "kvm" | "tcg";
@@ -142,7 +142,7 @@ export async function ensurePython(log: Log): Promise<string> {
 
 const readyFile = (stateDir: string): string => path.join(stateDir, "pve.json");
 
-/** What the node wrote when it became ready; nothing before. */
+/** Reads what the node wrote when it became ready. Undefined before that. */
 function readReady(stateDir: string): Ready | undefined {
   try {
     return JSON.parse(fs.readFileSync(readyFile(stateDir), "utf8")) as Ready;
@@ -161,8 +161,8 @@ function writeSettings(settings: ProxmoxSettings): string {
 }
 
 /**
- * Starts the node, or finds it running, and waits until it answers. It outlives this process; its
- * output is in `<stateDir>/pve.log`. VMs it knew before are there again, stopped.
+ * Starts the node, or finds it running, and waits until it answers. It keeps running after this process ends. Its output is
+ * in `<stateDir>/pve.log`. VMs that it had before exist again, stopped.
  */
 export async function startProxmox(settings: ProxmoxSettings, log: Log): Promise<ProxmoxNode> {
   const python = await ensurePython(log);

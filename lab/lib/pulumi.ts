@@ -1,6 +1,6 @@
 /**
- * Pulumi and its plugins for the lab: as released when they are installed or can be
- * fetched, otherwise built from Go modules, with a stand-in for the one that is no Go module.
+ * Pulumi and its plugins for the lab. Released ones are used if they are installed or can be downloaded. Otherwise they are
+ * built from Go modules; the one plugin that is no Go module has a stand-in.
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -43,7 +43,7 @@ const PACKAGES: Record<PluginName, string> = {
   command: "@pulumi/command",
 };
 
-/** A plugin before it is put in place: the files of its directory, and where each lies. */
+/** A plugin before it is put in place: the names of its files, and their sources. */
 interface Source extends Omit<Plugin, "path"> {
   files: Record<string, string>;
 }
@@ -60,7 +60,7 @@ function pluginVersion(name: PluginName): string {
 
 const program = (name: PluginName): string => `pulumi-resource-${name}`;
 
-/** Where a plugin is taken from: upstream's release, else the build, else the stand-in. */
+/** Chooses the source of a plugin: the release, else the build, else the stand-in. */
 async function pluginSource(
   name: PluginName,
   pulumi: string | undefined,
@@ -79,7 +79,7 @@ async function pluginSource(
   return { version, origin: "built", files: { [program(name)]: await builtProvider(name, log) } };
 }
 
-/** Links a file, or has a script start it where its own place matters to it. */
+/** Links a file, or writes a script that starts it if the program depends on its own path. */
 function place(target: string, file: string): void {
   if (target !== STAND_IN) fs.symlinkSync(target, file);
   else fs.writeFileSync(file, `#!/bin/sh\nexec '${target}' "$@"\n`, { mode: 0o755 });
@@ -106,8 +106,8 @@ function placePlugin(home: string, name: PluginName, source: Source): Plugin {
 }
 
 /**
- * Returns a ready pulumi with its plugins. The first call on a machine may take some minutes to
- * build them; what it makes lies in the lab's cache, and every later call takes no time.
+ * Returns a ready pulumi with its plugins. The first call on a machine may build them, which takes some minutes. The
+ * results are in the lab's cache, so later calls return at once.
  */
 export async function ensurePulumi(log: Log): Promise<PulumiHome> {
   const official = await officialPulumi();
@@ -135,12 +135,12 @@ export async function ensurePulumi(log: Log): Promise<PulumiHome> {
   };
 }
 
-/** Variables by which a workstation's own Docker and Proxmox settings would reach the providers. */
+/** Variables of the workstation's own Docker and Proxmox settings. The providers must not see them. */
 const FOREIGN = /^(DOCKER_(HOST|CONTEXT|CERT_PATH|SSH_OPTS|.*_MATERIAL)|(PROXMOX|PM)_VE_.*)$/;
 
 /**
- * What to add to pulumi's environment: its home, no downloads or update checks, and blanks
- * for settings of other targets than the lab. The caller adds PULUMI_BACKEND_URL.
+ * Variables to add to pulumi's environment: its home, no downloads or update checks, and empty values for settings that
+ * do not belong to the lab. The caller adds PULUMI_BACKEND_URL.
  */
 export function pulumiEnv(pulumi: PulumiHome): Record<string, string> {
   const foreign = Object.keys(process.env).filter((name) => FOREIGN.test(name));

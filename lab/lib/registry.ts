@@ -18,7 +18,7 @@ export type SeededImages = Record<"agent" | "busybox" | "backup", SeededImage>;
 const MODULE = path.join(__dirname, "../services/registry");
 const IMAGES = path.join(__dirname, "../images");
 
-/** `crane`, built once from the module that pins it; half a minute the first time. */
+/** Returns `crane`, built once from the module that pins it. The first build takes half a minute. */
 async function crane(log: Log): Promise<string> {
   const directory = cacheDir("registry", contentHash([MODULE]));
   await buildOnce(directory, async (into) => {
@@ -30,8 +30,8 @@ async function crane(log: Log): Promise<string> {
 }
 
 /**
- * Starts the registry for a lab instance, or finds it running. It keeps blobs on disk but manifests in
- * memory: seed it after every start.
+ * Starts the registry for a lab instance, or finds it running. It keeps blobs on disk but manifests in memory, so it has to
+ * be seeded after every start.
  */
 export async function startRegistry(o: { stateDir: string }, log: Log): Promise<Service> {
   const command = await crane(log);
@@ -43,7 +43,7 @@ export async function startRegistry(o: { stateDir: string }, log: Log): Promise<
   return startService({ name: "registry", command, args, stateDir: o.stateDir, port, ready }, log);
 }
 
-/** An image's layout in the cache, built if its sources are new. */
+/** Returns the layout of an image in the cache. It is built if its sources have changed. */
 async function imageLayout(
   name: string,
   sources: string[],
@@ -58,7 +58,7 @@ async function imageLayout(
   });
 }
 
-/** Pushes a layout under its tag and makes sure that it arrived as the image it is. */
+/** Pushes a layout under its tag, and checks the digest that the registry reports. */
 async function push(registry: Service, layout: string, log: Log): Promise<SeededImage> {
   const image = readLayout(layout);
   const target = `127.0.0.1:${registry.port}/${image.repository}`;
@@ -70,7 +70,7 @@ async function push(registry: Service, layout: string, log: Log): Promise<Seeded
   return image;
 }
 
-/** Puts the lab's images into a registry; what is there already is left alone. */
+/** Puts the lab's images into a registry. Images that are there already stay. */
 export async function seedRegistry(registry: Service, log: Log): Promise<SeededImages> {
   const source = (name: string): string => path.join(IMAGES, name);
   const [agent, busybox, backup] = await Promise.all([

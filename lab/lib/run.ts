@@ -1,7 +1,7 @@
-/** Running programs to their end. */
+/** Runs programs to their end. */
 import { execFile } from "node:child_process";
 
-/** Runs a program without a shell; returns its standard output, or throws with what it complained of. */
+/** Runs a program without a shell. Returns its standard output; throws an error with its message if it fails. */
 export async function run(
   command: string,
   args: string[],
@@ -21,25 +21,25 @@ export async function run(
   });
 }
 
-/** How a program differs from a plain one. */
+/** Options of a build. */
 export interface GoOptions {
   tags?: readonly string[];
-  /** For the linker, beside what every program gets. */
+  /** Further flags for the linker. */
   ldflags?: string;
-  /** For the compiler, as `go build -gcflags` has them. */
+  /** Flags for the compiler, as in `go build -gcflags`. */
   gcflags?: string;
-  /** With C, for what Go alone cannot do; linked statically all the same. */
+  /** Builds with C, for programs that need it. They are linked statically, too. */
   cgo?: boolean;
 }
 
-/** Builds a static program for linux/amd64 from a Go module, the same bytes wherever it lies. */
+/** Builds a static program for linux/amd64 from a Go module. The result does not depend on the module's location. */
 export async function goBuild(
   module: string,
   pkg: string,
   output: string,
   { tags = [], ldflags = "", gcflags = "", cgo = false }: GoOptions = {},
 ): Promise<void> {
-  // The user's own Go settings must not change what comes out.
+  // The user's own Go settings must not change the result.
   const env = { CGO_ENABLED: cgo ? "1" : "0", GOOS: "linux", GOARCH: "amd64" };
   const own = { ...env, GOFLAGS: "", GOWORK: "off" };
   const linker = ["-s -w -buildid=", cgo ? "-linkmode external -extldflags -static" : "", ldflags];

@@ -1,6 +1,6 @@
 /**
- * The lab's long-running helpers: started detached, found again by a record in the state directory
- * and stopped only after proof that the process is still the one that was started.
+ * The lab's long-running services. They are started detached and found again by a record in the state directory. One is
+ * stopped only if its process is still the one that was started.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
@@ -32,15 +32,15 @@ export interface ServiceSpec {
   env?: NodeJS.ProcessEnv;
   cwd?: string;
   stateDir: string;
-  /** Where the service listens; kept in the record, not checked. */
+  /** Port of the service. The record keeps it; nothing checks it. */
   port?: number;
-  /** Asked until it says true; an exception counts as "not yet". */
+  /** Called until it returns true. An exception counts as "not yet". */
   ready: () => Promise<boolean>;
-  /** How long `ready` may take; 30 seconds unless told. */
+  /** Milliseconds that `ready` may take; default: 30 000. */
   timeoutMs?: number;
 }
 
-/** What the `.pid` file holds. */
+/** Content of the `.pid` file. */
 type ServiceRecord = ProcessIdentity & { port: number };
 
 const recordFile = (stateDir: string, name: string): string => path.join(stateDir, `${name}.pid`);
@@ -66,7 +66,7 @@ function writeRecord(spec: ServiceSpec, pid: number): void {
   fs.renameSync(`${file}.new`, file);
 }
 
-/** The service as it runs now, or nothing; a record of a process that is gone counts as nothing. */
+/** Returns the running service. Undefined if its process has ended. */
 export function runningService(stateDir: string, name: string): Service | undefined {
   const record = readRecord(stateDir, name);
   return record && isOurs(record) ? { pid: record.pid, port: record.port } : undefined;
@@ -117,8 +117,8 @@ async function becomeReady(spec: ServiceSpec, child: ChildProcess): Promise<void
 }
 
 /**
- * Starts a service and waits until it answers, or returns the one that runs already. The process
- * outlives this one; `stopService` ends it. If it does not come up, nothing is left behind but its log.
+ * Starts a service and waits until it answers, or returns the one that runs already. The service keeps running after this
+ * process ends; `stopService` ends it. If it does not start, only its log stays.
  */
 export async function startService(spec: ServiceSpec, log: Log): Promise<Service> {
   const running = runningService(spec.stateDir, spec.name);
@@ -142,7 +142,7 @@ export async function startService(spec: ServiceSpec, log: Log): Promise<Service
   }
 }
 
-/** Waits until no process of the group is left; says whether that came true in time. */
+/** Waits until no process of the group is left. Returns whether that happened in time. */
 async function groupGone(pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   while (groupMembers(pid).length > 0) {
@@ -153,8 +153,8 @@ async function groupGone(pid: number, timeoutMs: number): Promise<boolean> {
 }
 
 /**
- * Stops a service and its process group: first by SIGTERM, then by force. It
- * only removes the record when the process is gone or its number belongs to another one now.
+ * Stops a service and its process group, first by SIGTERM, then by force. It removes the record only if the process is gone
+ * or its number belongs to another one now.
  */
 export async function stopService(stateDir: string, name: string, graceMs = 10_000): Promise<void> {
   const record = readRecord(stateDir, name);

@@ -1,4 +1,4 @@
-/** Everything the lab runs beside the program: image, mirror, registry, Proxmox node, pulumi. */
+/** Everything that the lab runs for the program: image, mirror, registry, Proxmox node, pulumi. */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import type { DockerRepository } from "../docker/repository";
@@ -26,7 +26,7 @@ export const NETWORK = {
   cidr: "10.25.20.0/24",
   /** The machine the lab runs on: gateway, management workstation and port01. */
   host: "10.25.20.1",
-  /** Named to guests as their DNS server; nothing answers there. */
+  /** The guests' DNS server. Nothing answers there. */
   dns: "10.25.20.2",
   mirror: "10.25.20.3",
   registry: "10.25.20.5",
@@ -34,26 +34,26 @@ export const NETWORK = {
   pbs: "10.25.20.6",
 } as const;
 
-/** Where guests and Proxmox VE expect a backup server to listen. */
+/** Port on which guests and Proxmox VE expect the backup server. */
 export const PBS_PORT = 8007;
 
 /** Nodes of the lab by VM id: ssh and the agent are forwarded to loopback. */
 export const VM_IDS = [2019, 2014] as const;
 
-/** The lab's cores are the declared ones by this factor, 2 for 6 and 3 for 8. */
+/** A VM's cores are the declared ones times this factor: 2 for 6, 3 for 8. */
 const CPU_FACTOR = 1 / 3;
 
-/** The lab's memory is the declared one by this factor, 2 GiB for 32. */
+/** A VM's memory is the declared one times this factor: 2 GiB for 32. */
 const MEMORY_FACTOR = 1 / 16;
 
-/** What runs, and how to reach it. */
+/** The running services and their addresses. */
 export interface Lab {
   readonly instance: Instance;
   readonly credentials: Credentials;
   readonly pulumi: PulumiHome;
   readonly image: GuestImage;
   readonly images: SeededImages;
-  /** Docker's repository, as the mirror serves it below `/docker/`; none where no node installs from it. */
+  /** Docker's repository, which the mirror serves below `/docker/`. Undefined if no node installs from it. */
   readonly docker: DockerRepository | undefined;
   /** Proxmox API. */
   readonly endpoint: string;
@@ -72,10 +72,10 @@ const PREREQUISITES = [
   { command: "ssh-keygen", package: "openssh-client" },
 ];
 
-/** What takes minutes to make on a new machine, and lies in the cache afterwards. */
+/** Builds what takes minutes on a new machine. The results stay in the cache. */
 export async function buildLab(log: Log): Promise<Pick<Lab, "pulumi" | "image">> {
   await ensurePrerequisites(PREREQUISITES, log);
-  // All at once: compiling needs the processor, installing packages needs the network.
+  // At the same time: compiling needs the processor, and installing packages needs the network.
   const [pulumi, image] = await Promise.all([
     ensurePulumi(log),
     ensureImage(log),
@@ -84,7 +84,7 @@ export async function buildLab(log: Log): Promise<Pick<Lab, "pulumi" | "image">>
   return { pulumi, image };
 }
 
-/** Brings everything up, or finds it running. Long steps say what they do and how long it takes. */
+/** Starts everything, or finds it running. Long steps log what they do and how long it takes. */
 export async function startLab(instance: Instance, log: Log): Promise<Lab> {
   prepare(instance);
   const { pulumi, image } = await buildLab(log);
@@ -133,13 +133,13 @@ export async function stopLab({ stateDir }: Instance): Promise<void> {
   await stopService(stateDir, "mirror");
 }
 
-/** Stops everything and erases its files: nothing of the instance is left. */
+/** Stops everything and erases all files of the instance. */
 export async function removeLab(instance: Instance): Promise<void> {
   await stopLab(instance);
   erase(instance);
 }
 
-/** Puts the image where the mirror serves it, by a link: it is some hundred megabytes. */
+/** Links the image into the directory that the mirror serves. A copy would take some hundred megabytes. */
 function publish(stateDir: string, image: GuestImage): { directory: string; name: string } {
   const directory = path.join(stateDir, "files");
   const name = `${image.os}-${image.sha256.slice(0, 12)}.qcow2`;
@@ -157,7 +157,7 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-/** A running node keeps the ports it was started with. */
+/** Returns the forwarded ports. A running node keeps the ports that it was started with. */
 async function forwardPorts({ stateDir }: Instance): Promise<Lab["forwards"]> {
   const file = path.join(stateDir, "forwards.json");
   if (runningService(stateDir, "pve"))

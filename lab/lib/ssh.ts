@@ -3,8 +3,8 @@ import type { Instance } from "./instance";
 
 /**
  * Options that make all commands to a node share one connection (ControlMaster, ssh_config(5)): the first
- * costs an emulated CPU two seconds, another one a quarter of one. It ends with the machine, or a minute
- * after its last command.
+ * takes an emulated CPU two seconds, each further one a quarter of a second. The connection ends with the machine, or a
+ * minute after its last command.
  */
 export function sharedConnection({ runDir }: Instance): string[] {
   const socket = path.join(runDir, "ssh-%p");

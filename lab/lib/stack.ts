@@ -1,4 +1,4 @@
-/** The program under the real Pulumi, driven by Pulumi's Automation API. */
+/** Runs the program with the real Pulumi, through Pulumi's Automation API. */
 import * as fs from "node:fs";
 import * as path from "node:path";
 import {
@@ -20,14 +20,14 @@ import { NETWORK, PBS_PORT, type Lab } from "./services";
 type Tree = Record<string, unknown>;
 
 /**
- * The stack `lab`: Pulumi.lab.yaml, completed by what is only known at run time. Its workspace and state
- * are the instance's, so the repository's own files are never written to.
+ * Opens the stack `lab`: Pulumi.lab.yaml, completed by values that are known only at run time. Its workspace and state
+ * belong to the instance, so the repository's own files never change.
  *
  * @param override merged into the configuration, as `{ nodes: { … } }`
  * @param stackName another stack of the same workspace
  */
 export async function openStack(lab: Lab, override: Tree = {}, stackName = "lab"): Promise<Stack> {
-  // Here already, since an inline program's error also ends the process that drives it as an unhandled rejection.
+  // Checked here already, because an error in an inline program also ends this process as an unhandled rejection.
   const config = labConfig(lab, override);
   loadSettings(config as unknown as RawSettings);
   const stack = await selectStack(lab, stackName);
@@ -35,7 +35,7 @@ export async function openStack(lab: Lab, override: Tree = {}, stackName = "lab"
   return stack;
 }
 
-/** A stack of the lab's workspace with the configuration its file has, or none. */
+/** Selects a stack of the lab's workspace, with the configuration in its file, if any. */
 export function selectStack(lab: Lab, stackName: string): Promise<Stack> {
   return openProject(lab, {
     folder: ROOT,
@@ -54,7 +54,7 @@ export interface LabProject extends Omit<InlineProgramArgs, "workDir"> {
   workspace: string;
 }
 
-/** A stack of any project, its workspace and state in the lab's instance. */
+/** Opens a stack of any project. Its workspace and state are in the lab's instance. */
 export async function openProject(
   lab: Lab,
   { folder, workspace, ...inline }: LabProject,
@@ -72,7 +72,7 @@ export async function openProject(
   });
 }
 
-/** A folder's Pulumi.yaml without `main`: the program is inline, and its file is not in the workspace. */
+/** Reads a folder's Pulumi.yaml without `main`, because the program is inline and its file is not in the workspace. */
 function inlineProject(folder: string): string {
   const project = parse(fs.readFileSync(path.join(folder, "Pulumi.yaml"), "utf8")) as Tree;
   return stringify({ ...project, main: undefined });
@@ -86,15 +86,15 @@ function stackEnv(lab: Lab): Record<string, string> {
   };
 }
 
-/** Where `lab/pulumi-cli.ts` finds Pulumi's CLI, and the directory with the project. */
+/** Variables that tell `lab/pulumi-cli.ts` the path of Pulumi's CLI and the project's directory. */
 export const CLI_VARIABLE = "DOCKER_NODE_LAB_PULUMI";
 export const PROJECT_VARIABLE = "DOCKER_NODE_LAB_PROJECT";
-/** A module that is another program than this project's. */
+/** Variable that names a module with another program. */
 export const PROGRAM_VARIABLE = "DOCKER_NODE_LAB_PROGRAM";
 
 /**
- * Environment in which `pulumi` is the lab's and works on its stack, and in which the lab's backups can be read: for
- * the project's own commands and for anything else that calls it. The stack is as the last `openStack` left its configuration.
+ * Environment for commands in the lab: `pulumi` is the lab's and works on its stack, and the lab's backups can be read. The
+ * stack has the configuration of the last `openStack`.
  */
 export function cliEnv(lab: Lab): Record<string, string> {
   const { stateDir } = lab.instance;
@@ -118,7 +118,7 @@ export function putPulumi(bin: string): void {
   fs.writeFileSync(path.join(bin, "pulumi"), script, { mode: 0o755 });
 }
 
-/** What clients/backup-server.ts reads; the key is the one the lab's nodes encrypt with. */
+/** Variables that clients/backup-server.ts reads. The key is the encryption key of the lab's nodes. */
 function restoreEnv({ pbs: { restoreToken, keyFile } }: Lab): Record<string, string> {
   return {
     PBS_RESTORE_TOKEN_ID: restoreToken.id,
@@ -127,7 +127,7 @@ function restoreEnv({ pbs: { restoreToken, keyFile } }: Lab): Record<string, str
   };
 }
 
-/** The stack's configuration: the file, what this lab knows, what its instance declares, then the override. */
+/** The stack's configuration. Later parts win: the file, values of this lab, values of its instance, the override. */
 export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const file = parse(fs.readFileSync(path.join(ROOT, "Pulumi.lab.yaml"), "utf8")) as {
     config: Tree;
@@ -145,7 +145,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   return { ...config, waivers: labWaivers(config as unknown as RawSettings) };
 }
 
-/** Waivers for all that a configuration of the lab weakens: nothing of it lasts, and nobody reaches it. */
+/** Waivers for everything that a lab's configuration weakens. A lab is short-lived, and nobody can reach it. */
 export function labWaivers(config: RawSettings, now = new Date()): Tree[] {
   const year = 365 * 24 * 60 * 60 * 1000;
   const terms = {
@@ -179,7 +179,7 @@ function proxmox({ endpoint, pbs }: Lab): Tree {
   return { endpoint, insecure: true, backupStorage };
 }
 
-/** What a node that declares backups has to know of the lab. */
+/** Values of the lab for a node that declares backups. */
 function backups({ images, pbs }: Lab, node: string): Tree {
   return {
     image: pinned(images.backup),
@@ -219,14 +219,14 @@ function defaults(lab: Lab): Tree {
   };
 }
 
-/** Docker's repository, signed by the lab, where the lab has one. */
+/** Docker's repository, signed by the lab, if the lab has one. */
 function dockerMirror({ docker }: Lab): Tree {
   if (!docker) return {};
   const mirror = `http://${NETWORK.mirror}/docker/${docker.path}`;
   return { mirror, mirrorKey: docker.fingerprint };
 }
 
-/** Configuration as Pulumi takes it, with the lab's secrets. */
+/** The configuration in Pulumi's form, with the lab's secrets. */
 export function configMap(lab: Lab, config: Tree): ConfigMap {
   const values = Object.entries(config).map(([key, value]) => [
     `docker-node:${key}`,

@@ -1,11 +1,11 @@
-/** What the lab tells a person. */
+/** Texts that the lab shows to a person. */
 import type { Lab } from "./services";
 import type { Contract } from "../../contract/schema";
 
-/** Outputs as they are after an update. */
+/** Outputs after an update. */
 export type NodeFacts = Contract["nodes"];
 
-/** How to reach a node that is up. */
+/** Says how to reach a running node. */
 export function reachable(lab: Lab, nodes: NodeFacts, dockerSocket: string): string {
   const lines = Object.entries(nodes).flatMap(([name, node]) => {
     const forward = lab.forwards[String(node.vmId)];

@@ -22,7 +22,7 @@ const STRIP = "-s -w";
 
 const BUILD_LIMIT_MS = 40 * 60 * 1000;
 
-/** Runs a program to its end and returns its output; a failure carries the end of what it said. */
+/** Runs a program to its end and returns its output. An error has the end of its output. */
 export async function run(
   command: string,
   args: string[],
@@ -49,7 +49,7 @@ export function parseVersion(text: string): [number, number, number] | undefined
   return found ? [Number(found[1]), Number(found[2]), Number(found[3] ?? 0)] : undefined;
 }
 
-/** Is version `a` the same as `b` or newer? Text without a version is older than anything. */
+/** Whether version `a` is `b` or newer. A text without a version counts as older than any version. */
 export function atLeast(a: string, b: string): boolean {
   const [left, right] = [parseVersion(a), parseVersion(b)];
   if (!left || !right) return false;

@@ -1,4 +1,4 @@
-/** Finds what Pulumi itself released: the installed program, and plugins it has or can fetch. */
+/** Finds released programs: the installed pulumi, and plugins that it has or can download. */
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { buildOnce, cacheDir } from "../lib/cache";
 import { atLeast, run } from "./build";
 
-/** The oldest installed Pulumi the lab makes do with. */
+/** The oldest installed Pulumi that the lab accepts. */
 const OLDEST = "3.200.0";
 
 /** Without network an attempt ends at once, or after this, and is not repeated for a day. */
@@ -31,7 +31,7 @@ export async function officialPulumi(): Promise<{ path: string; version: string 
   }
 }
 
-/** Does a file lie in, or lead to, the lab's own cache, or is it the `pulumi` of a running lab (`cliEnv`)? */
+/** Whether a file is in the lab's own cache, links there, or is the `pulumi` of a running lab (`cliEnv`). */
 function isOurs(file: string): boolean {
   if (file.startsWith(path.join(__dirname, "../../.lab") + path.sep)) return true;
   const cache = cacheDir();
@@ -51,7 +51,7 @@ function findInstalled(name: string, version: string): string | undefined {
   return fs.existsSync(program) && !isOurs(dir) ? dir : undefined;
 }
 
-/** Was fetching this tried in vain lately? */
+/** Whether a download of this failed within the last day. */
 function triedInVain(marker: string): boolean {
   return fs.existsSync(marker) && Date.now() - fs.statSync(marker).mtimeMs < RETRY_MS;
 }
@@ -68,8 +68,8 @@ async function fetchPlugin(pulumi: string, name: string, version: string): Promi
 }
 
 /**
- * The directory of a plugin as it was released: installed, or fetched when an installed `pulumi` is
- * given to do so. Nothing when it cannot be had.
+ * Returns the directory of a released plugin: an installed one, or one that the given `pulumi` downloads. Undefined if
+ * there is none.
  */
 export async function officialPlugin(
   name: string,

@@ -14,7 +14,7 @@ import { scrub } from "./scrub";
 
 const FOLDER = join(__dirname, "..", "..", "test", "fixtures", "plan");
 
-/** First line of a fixture: how it came about. No event, so readers pass over it. */
+/** First line of a fixture: its origin. It is no event, so readers ignore it. */
 export function header(scenario: string, origin: string): string {
   return JSON.stringify({ fixture: { scenario, origin } });
 }
@@ -33,7 +33,7 @@ export async function record(lab: Lab, name: string, scenario: Scenario): Promis
   }
 }
 
-/** The same lab, its state in another place, where there is none yet. */
+/** The same lab with another, empty state directory. */
 const elsewhere = (lab: Lab, stateDir: string): Lab => ({
   ...lab,
   instance: { ...lab.instance, stateDir },

@@ -1,4 +1,4 @@
-/** Makes an event log fit to be kept: what the plan is read from, and nothing that belongs to a machine. */
+/** Reduces an event log to what a plan reads, without values of a machine, so that it can be committed. */
 import { createHash } from "node:crypto";
 import { homedir, tmpdir } from "node:os";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
@@ -9,14 +9,14 @@ type State = NonNullable<Step["old"]>;
 
 const ROOT = process.cwd();
 
-/** What is replaced in every string. A key in a fixture is an alarm in every scanner. */
+/** Replacements in every string. A key in a fixture would alarm every secret scanner. */
 const REPLACED: readonly (readonly [RegExp, string])[] = [
   [/(ssh-ed25519|ssh-rsa|ecdsa-[\w-]+) [A-Za-z0-9+/=]{20,}( [\w@.-]+)?/g, "$1 AAAAPUBLICKEY"],
   [/PVEAPIToken=\S+|[\w.-]+@\w+![\w.-]+=[0-9a-f-]{36}/g, "TOKEN"],
   [/127\.0\.0\.1:\d+/g, "127.0.0.1:8006"],
 ];
 
-/** The lines to keep of a log, each an event in JSON. Debug messages hold secrets and are dropped whole. */
+/** Returns the lines of a log to keep, each an event in JSON. Debug messages hold secrets, so they are dropped. */
 export function scrub(events: readonly EngineEvent[], secrets: readonly string[] = []): string[] {
   const refresh = events.some(({ resourcePreEvent: pre }) => pre?.metadata.op === "refresh");
   const kept = events.flatMap((event) => essential(event, refresh));

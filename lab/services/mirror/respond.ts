@@ -1,4 +1,4 @@
-/** Answers: whole files, parts of them, downloads under way, and refusals in plain words. */
+/** Sends answers: whole files, parts of files, running downloads, and refusals in plain words. */
 import * as fs from "node:fs";
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
@@ -21,7 +21,7 @@ export function sendText(response: ServerResponse, status: number, text: string)
   response.end(body);
 }
 
-/** The one span a Range header asks for; "whole" when it is to be ignored, "none" when it cannot be met. */
+/** The span that a Range header asks for; "whole" if the header is ignored, "none" if the file has no such part. */
 export function parseRange(header: string | undefined, size: number): Span | "whole" | "none" {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? "");
   if (!match || (!match[1] && !match[2])) return "whole";
@@ -36,7 +36,7 @@ export function parseRange(header: string | undefined, size: number): Span | "wh
   return start <= last ? { start, end } : "none";
 }
 
-/** Does the client have this version already? */
+/** Whether the client has this version already. */
 function isUnchanged(request: IncomingMessage, etag: string, modified: Date): boolean {
   const match = request.headers["if-none-match"];
   if (match !== undefined) return match.split(/\s*,\s*/).includes(etag);
@@ -51,7 +51,7 @@ function wantedRange(request: IncomingMessage, etag: string, date: string): stri
   return same ? request.headers.range : undefined;
 }
 
-/** What tells one version of a file from another. */
+/** Identifies a version of a file. */
 function version({ size, mtimeMs }: fs.Stats): {
   size: number;
   modified: Date;

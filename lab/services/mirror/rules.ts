@@ -1,4 +1,4 @@
-/** Which requests the mirror answers at all. Everything not listed here is refused. */
+/** The requests that the mirror answers. It refuses all others. */
 
 export const ARCHIVES = ["debian", "debian-security"] as const;
 export type Archive = (typeof ARCHIVES)[number];
@@ -9,7 +9,7 @@ export interface ArchiveFile {
   archive: Archive;
   /** Below the archive's root: `pool/…` or `dists/…`, decoded. */
   path: string;
-  /** The path names one content for ever: packages, and indices named by their hash. */
+  /** The content of this path never changes: packages, and indices that are named by their hash. */
   immutable: boolean;
 }
 

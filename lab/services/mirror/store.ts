@@ -7,13 +7,13 @@ import { Download } from "./download";
 import { promisedHash, type Archive, type ArchiveFile } from "./rules";
 import { get, UpstreamError } from "./upstream";
 
-/** The result of a lookup: a file on disk, one that is still coming in, or upstream's refusal. */
+/** The result of a lookup: a file on disk, a running download, or a refusal of the upstream server. */
 export type Found =
   | { kind: "file"; file: string; from: "hit" | "miss" | "revalidated" | "stale" }
   | { kind: "download"; download: Download }
   | { kind: "refused"; status: number };
 
-/** What upstream said to compare by; kept beside mutable files only. */
+/** Upstream's validators (ETag, date). Only mutable files have them. */
 interface Validators {
   lastModified?: string | undefined;
   etag?: string | undefined;
@@ -35,7 +35,7 @@ export class Store {
     }
   }
 
-  /** Finds a file; requests for one that is under way share it. */
+  /** Finds a file. Requests for the same file share one download. */
   async find(wanted: ArchiveFile): Promise<Found> {
     const file = this.place("data", wanted);
     if (wanted.immutable && fs.existsSync(file)) return { kind: "file", file, from: "hit" };
@@ -108,7 +108,7 @@ export class Store {
     return new Download(response, temporary, commit, promisedHash(wanted.path));
   }
 
-  /** Puts a new version in place. Validators go first and come last: they never describe another file. */
+  /** Puts a new version in place. The validators are removed first and written last, so they never describe another file. */
   private replace(
     wanted: ArchiveFile,
     file: string,
@@ -127,7 +127,7 @@ export class Store {
   }
 }
 
-/** Do both files exist with the same bytes? For indices: some megabytes at most. */
+/** Whether both files exist with the same bytes. Only for indices, which have some megabytes at most. */
 function sameContent(one: string, other: string): boolean {
   if (!fs.existsSync(one) || fs.statSync(one).size !== fs.statSync(other).size) return false;
   return fs.readFileSync(one).equals(fs.readFileSync(other));

@@ -9,7 +9,7 @@ import { Refusal, Store, type Environment } from "./store";
 
 /** The agents, as this server reaches them. */
 export interface Agents {
-  /** Whether an agent answers there, and takes the server's secret; else why not. */
+  /** Checks that an agent answers there and accepts the server's secret. Returns why not. */
   check(url: string): Promise<"no answer" | "wrong secret" | undefined>;
   /** Docker's own answer to a path such as `/containers/json?all=1`. */
   docker(url: string, path: string): Promise<string>;
@@ -33,7 +33,7 @@ interface Asked {
   readonly body: Buffer;
 }
 
-/** What is answered: a status and JSON, or text that is JSON already. */
+/** An answer: a status with a value, or with text that is JSON already. */
 interface Answer {
   readonly status?: number;
   readonly json?: unknown;
@@ -169,7 +169,7 @@ async function createEnvironment(
   return store.add({ Name, URL, Type: tls ? 2 : 1, GroupId, TagIds, TLSConfig });
 }
 
-/** The platform is asked for first, then a snapshot is made, which takes the signature. */
+/** Portainer first asks for the platform, then makes a snapshot, which needs the signature. */
 async function contact(agents: Agents, url: string): Promise<void> {
   const failed = await agents.check(url);
   if (failed === "no answer") throw new Refusal(500, "Unable to get environment type", failed);
@@ -178,7 +178,7 @@ async function contact(agents: Agents, url: string): Promise<void> {
   throw new Refusal(500, "Unable to initiate communications with environment", paired);
 }
 
-/** What endpoint_update.go takes; null and what is left out stay as they are. */
+/** Fields that endpoint_update.go accepts. A missing or null field stays as it is. */
 interface Changes {
   readonly Name?: string | null;
   readonly URL?: string | null;
