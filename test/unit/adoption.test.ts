@@ -48,7 +48,7 @@ describe("an adopted node", () => {
     expect(adoptVm(prodNode(ADOPTED), true)).toEqual({ ignoreChanges: ignored });
   });
 
-  test("leaves a firewall alone that is not declared, and takes its disks as they are", () => {
+  test("keeps a firewall that is not declared, and its disks as they are", () => {
     const firewall = "networkDevices[0].firewall";
     expect(adoptVm(prodNode(ADOPTED)).ignoreChanges).not.toContain(firewall);
     const engine = { daemon: { "storage-opts": null } };
@@ -59,7 +59,7 @@ describe("an adopted node", () => {
     expect((ignoreChanges as string[]).filter((path) => path.startsWith("disks[1]"))).toEqual([]);
   });
 
-  test("imports what is named, protected, and makes the rest", () => {
+  test("imports and protects what adopt names, and creates the rest", () => {
     const node = prodNode(ADOPTED);
     expect(adoptNetwork(node, "development-secondary")).toMatchObject({
       import: ID,
@@ -81,7 +81,7 @@ describe("an adopted node", () => {
     expect(JSON.stringify(inputs)).not.toContain("a-secret");
   });
 
-  test("is read by its preview when its host key is declared", async () => {
+  test("is read in the preview if its host key is declared", async () => {
     const host = await run({ ...ADOPTED, ssh: { hostKey: HOST_KEY } }, true);
     expect(host.find("pulumi:providers:docker").inputs.sshOpts).toContain(HOST_KEY);
   });
@@ -117,7 +117,7 @@ describe("configuration of what is adopted", () => {
     expect(problems({ ...ADOPTED, ...override })).toContain(message);
   });
 
-  test("adopted, the node needs no image", () => {
+  test("an adopted node needs no image", () => {
     expect(problems(ADOPTED)).toBe("");
     expect(prodNode(ADOPTED).machine.image).toBeUndefined();
   });

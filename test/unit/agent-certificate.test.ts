@@ -57,7 +57,7 @@ test("prints the fingerprint of the certificate that is served, the same each ti
   }
 });
 
-test("waits for an agent that is not there yet, then says what is wrong", async () => {
+test("waits for an agent that does not answer yet, then says what is wrong", async () => {
   const { status, stdout, stderr } = await run(1, 1);
   expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   expect(stderr).toMatch(

@@ -11,12 +11,12 @@ import { datastores, guests } from "../../clients/proxmox-answers";
 
 const answering = (answer: unknown) => (): Promise<unknown> => Promise.resolve(answer);
 
-test("what is not read passes", async () => {
+test("fields that are not read may have any value", async () => {
   const guest = { vmid: 2019, node: "pve01", status: "running", uptime: 7, tags: "a;b" };
   expect(await ask(answering([guest]), "/cluster/resources?type=vm", guests)).toEqual([guest]);
 });
 
-test("the field is named, the first three differences are told, no map is shown", () => {
+test("the message names the field and the first three differences, and shows no map", () => {
   const answer = [{ storage: 1, type: { secret: "x" }, content: null, avail: "1" }];
   expect(() => parseAnswer(datastores, answer, "GET /x")).toThrow(
     new AnswerError(

@@ -188,7 +188,7 @@ async function hanging(): Promise<{ pid: number; ended: Promise<number | null> }
 }
 
 describe("volumes", () => {
-  test("each by itself, with what it is", () => {
+  test("each has a backup of its own, with its description", () => {
     containers(container("web", { volumes: ["data"] }));
     volumes({ data: { labels: { purpose: "lab" } }, "0a1b2c": {} });
     expect(backup("volumes")).toMatchObject({ status: 0 });
@@ -206,7 +206,7 @@ describe("volumes", () => {
     expect(json("fake/store/node1/volumes/0a1b2c/meta.conf")).toMatchObject({ owners: [] });
   });
 
-  test("are uploaded encrypted, to the node's namespace, as of a time that names the snapshot", () => {
+  test("are uploaded encrypted to the node's namespace, and the time names the snapshot", () => {
     expect(backup("volumes").status).toBe(0);
     const call =
       read("fake/calls")
@@ -219,7 +219,7 @@ describe("volumes", () => {
     expect(status()["volume/data"]?.snapshot).toBe(`host/data/${stamp}`);
   });
 
-  test("the digest is that of the restore", () => {
+  test("the digest is the one that a restore computes", () => {
     backup("volumes");
     const volume = readFileSync(join(SCRIPTS, "digest.sh"), "utf8");
     const [, text = ""] = /(tree_digest\(\) \{[\s\S]*?\n\})/.exec(volume) ?? [];
@@ -230,7 +230,7 @@ describe("volumes", () => {
     });
   });
 
-  test("no digest of a tree that is not all in the archive: .pxarexclude counts", () => {
+  test("no digest if .pxarexclude keeps files out of the archive", () => {
     write("volumes/data/_data/deep/.pxarexclude", "*.tmp\n");
     expect(backup("volumes").status).toBe(0);
     expect(json("fake/store/node1/volumes/data/meta.conf")).toMatchObject({ digest: null });
@@ -245,7 +245,7 @@ describe("volumes", () => {
     expect(Object.keys(status())).toEqual(["volume/data"]);
   });
 
-  test("that are removed after they were listed, or under way, are no failure", () => {
+  test("that are removed after the listing or during the backup are no failure", () => {
     volumes({ data: {}, temporary: {} });
     fake("vanished", "restoring\n");
     fake("taken-away", "temporary");
@@ -268,7 +268,7 @@ describe("volumes", () => {
     expect(read("fake/calls")).toContain(`--include-dev ${below} --ns`);
   });
 
-  test("of a driver or a place that is not seen here fail by name; the others are backed up", () => {
+  test("with another driver, or a place that the container cannot see, fail by name; the others are backed up", () => {
     volumes({ cloud: { driver: "rexray" }, data: {} });
     rmSync(join(home, "volumes/data"), { recursive: true });
     write("volumes/good/_data/file", "x");
@@ -283,7 +283,7 @@ describe("volumes", () => {
     expect(status()["volume/good"]).toMatchObject({ result: "ok", error: null });
   });
 
-  test("with options of a mount are mounted for as long as it takes", () => {
+  test("with mount options are mounted until the backup ends", () => {
     volumes({ nfs: { options: { type: "nfs", device: ":/export", o: "addr=10.25.20.9" } } });
     expect(backup("volumes").status).toBe(0);
     expect(changes()).toEqual(["run", "backup nfs", "rm holder"]);
@@ -292,14 +292,14 @@ describe("volumes", () => {
     );
   });
 
-  test("mounted by a container that uses them need no other", () => {
+  test("that a running container mounts need no helper container", () => {
     volumes({ nfs: { options: { type: "nfs", device: ":/export" } } });
     fake("mounted");
     expect(backup("volumes").status).toBe(0);
     expect(changes()).toEqual(["backup nfs"]);
   });
 
-  test("a quota is no mount", () => {
+  test("a volume with a quota needs no mount", () => {
     volumes({ data: { options: { o: "size=10G" } } });
     expect(backup("volumes").status).toBe(0);
     expect(changes()).toEqual(["backup data"]);
@@ -357,7 +357,7 @@ describe("consistency", () => {
     expect(status()["volume/data"]?.error).toMatch(/job-name would be removed when it stops/);
   });
 
-  test("a pre command that fails: no backup, but its other half, and no second attempt", () => {
+  test("if a pre command fails, there is no backup and no second attempt, but the post command runs", () => {
     const own = labels({ consistency: "stop", pre: "flush fails", post: "resume" });
     containers(container("db", { volumes: ["data"], labels: own }));
     expect(backup("volumes").status).toBe(1);
@@ -367,7 +367,7 @@ describe("consistency", () => {
     );
   });
 
-  test("a backup that fails lets go at once, and stops nothing again before its schedule", () => {
+  test("a failed backup starts the container at once, and does not stop it again before its schedule", () => {
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
     // Something that passes, and a server that is well again at once.
     fake("server", "ok\nconnection reset\n");
@@ -383,7 +383,7 @@ describe("consistency", () => {
     expect(status()["volume/data"]).not.toHaveProperty("waits");
   });
 
-  test("the same after a pause; without either it is tried again", () => {
+  test("after a failed backup with pause neither; without stop or pause it is tried again", () => {
     volumes({ data: { labels: labels({ consistency: "pause" }) }, free: {} });
     containers(container("db", { volumes: ["data"] }));
     fake("server", "ok\nconnection reset\nok\nconnection reset\n");
@@ -410,7 +410,7 @@ describe("consistency", () => {
     expect(status()["volume/data"]?.error).toBe(`Error: ${complaint}`);
   });
 
-  test("a volume that waits is due again when its schedule should have come round", () => {
+  test("a volume that waits is due again at its next scheduled time", () => {
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
     fake("server", "ok\nread-only maintenance mode: \n");
     backup("volumes");
@@ -424,7 +424,7 @@ describe("consistency", () => {
     expect(changes()).toContain("stop db");
   });
 
-  test("a container with two volumes is not stopped twice for a server that takes nothing", () => {
+  test("a container with two volumes is stopped only once if the server accepts nothing", () => {
     volumes({ a: {}, b: {}, free: {} });
     containers(container("db", { volumes: ["a", "b"], labels: labels({ consistency: "stop" }) }));
     const refused = "read-only maintenance mode: moving disks\n";
@@ -446,7 +446,7 @@ describe("consistency", () => {
     ]);
   });
 
-  test("a fault of one group alone is none of the container's other volumes", () => {
+  test("a fault of one backup group does not affect the container's other volumes", () => {
     volumes({ a: {}, b: {} });
     containers(container("db", { volumes: ["a", "b"], labels: labels({ consistency: "stop" }) }));
     fake("server", "ok\nbackup timestamp is older than last backup.\nok\nok\n");
@@ -457,14 +457,14 @@ describe("consistency", () => {
     ]);
   });
 
-  test("nothing is stopped for a volume whose data is elsewhere", () => {
+  test("no container is stopped for a volume whose data is elsewhere", () => {
     volumes({ data: { driver: "rexray" } });
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
     expect(backup("volumes").status).toBe(1);
     expect(changes()).toEqual([]);
   });
 
-  test("nor for a key that has a passphrase", () => {
+  test("no container is stopped if the key has a passphrase", () => {
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
     write("secrets/key.json", { kdf: { Scrypt: {} }, data: "" });
     expect(backup("volumes").status).toBe(1);
@@ -472,14 +472,14 @@ describe("consistency", () => {
     expect(status()["volume/data"]?.error).toMatch(/^the key needs a passphrase/);
   });
 
-  test("a server that is away stops nothing", () => {
+  test("no container is stopped while the server is unreachable", () => {
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
     fake("server", `${REFUSED}\n`.repeat(9));
     expect(backup("volumes").status).toBe(1);
     expect(changes()).toEqual([]);
   });
 
-  test("what cannot be started again stays owed, is told, and comes back with the next run", () => {
+  test("a container that cannot be started again is reported, and the next run starts it", () => {
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
     fake("no-start-db");
     expect(backup("volumes").status).toBe(1);
@@ -518,7 +518,7 @@ describe("interrupted", () => {
     ]);
   });
 
-  test("so does a start of the container", async () => {
+  test("kill -9 in the middle: a start of the backup container starts the stopped one, too", async () => {
     containers(container("db", { volumes: ["data"], labels: labels({ consistency: "pause" }) }));
     const { pid, ended } = await hanging();
     process.kill(pid, "SIGKILL");
@@ -530,7 +530,7 @@ describe("interrupted", () => {
     expect(changes()).toEqual(["unpause db"]);
   });
 
-  test("a container that is gone meanwhile is owed nothing", async () => {
+  test("a container that was removed meanwhile is not started again", async () => {
     containers(db());
     const { pid, ended } = await hanging();
     process.kill(pid, "SIGKILL");
@@ -540,7 +540,7 @@ describe("interrupted", () => {
     expect(readdirSync(join(home, "state/held"))).toEqual([]);
   });
 
-  test("SIGTERM: lets go at once, and the item has failed", async () => {
+  test("SIGTERM: the container starts at once, and the item has failed", async () => {
     containers(db());
     const { pid, ended } = await hanging();
     process.kill(pid, "SIGTERM");
@@ -549,7 +549,7 @@ describe("interrupted", () => {
     expect(status()["volume/data"]).toMatchObject({ result: "failed", error: "interrupted" });
   });
 
-  test("two runs: the second waits, then says that it is not alone", async () => {
+  test("two runs: the second waits, then says that another one is running", async () => {
     const { pid, ended } = await hanging();
     forget();
     const second = script("backup", ["configuration"], { LOCK_WAIT: "0" });
@@ -576,7 +576,7 @@ describe("the server", () => {
     expect(result.stderr).toContain(`${complaint}; again in 0 s`);
   });
 
-  test("pauses double", () => {
+  test("each pause is twice as long as the one before", () => {
     fake("server", `${REFUSED}\n`.repeat(9));
     rmSync(join(home, "bin/sleep"));
     symlinkSync(which("true"), join(home, "bin/sleep"));
@@ -608,7 +608,7 @@ describe("the server", () => {
     expect(read("fake/calls").match(/client snapshot/g)).toHaveLength(1);
   });
 
-  test("that stays away costs the further items one attempt each", () => {
+  test("that stays unreachable gets one attempt for each further item", () => {
     volumes({ a: {}, b: {}, c: {} });
     fake("server", `${REFUSED}\n`.repeat(20));
     expect(script("backup", ["volumes"], { ATTEMPTS: "3" }).status).toBe(1);
@@ -618,7 +618,7 @@ describe("the server", () => {
     );
   });
 
-  test("a namespace that is missing is named, with what makes it", () => {
+  test("a missing namespace is named, with the command that creates it", () => {
     fake("server", "ENOENT: No such file or directory\n");
     expect(backup("volumes").status).toBe(1);
     expect(status()["volume/data"]?.error).toBe(
@@ -627,7 +627,7 @@ describe("the server", () => {
     expect(read("fake/calls").match(/client snapshot/g)).toHaveLength(1);
   });
 
-  test("another certificate is told by its fingerprint, though the last line is not", () => {
+  test("a certificate mismatch is reported with the fingerprint, which the client's last line lacks", () => {
     fake("warning", "WARNING: certificate fingerprint does not match expected fingerprint!");
     fake("server", "error trying to connect: certificate verify failed\n");
     expect(backup("volumes").status).toBe(1);
@@ -664,7 +664,7 @@ describe("the server", () => {
 });
 
 describe("configuration", () => {
-  test("is files as they lie on the node, and definitions", () => {
+  test("has files as they are on the node, and definitions", () => {
     write("host/etc/apt/sources.list.d/docker.sources", "x");
     write("host/opt/compose/web.yaml", "y");
     containers(container("web"));
@@ -688,7 +688,7 @@ describe("configuration", () => {
     expect(has("state/spool/configuration")).toBe(false);
   });
 
-  test("--if-changed: not for states and addresses, but for files and definitions", () => {
+  test("--if-changed: a change of files or definitions counts, one of states or addresses does not", () => {
     const changed = (): boolean => {
       forget();
       expect(backup("configuration", "--if-changed").status).toBe(0);
@@ -705,7 +705,7 @@ describe("configuration", () => {
     expect(changed()).toBe(false);
   });
 
-  test("unchanged still counts as good, with the snapshot it has", async () => {
+  test("an unchanged configuration counts as backed up, with its last snapshot", async () => {
     backup("configuration");
     const before = status()["configuration"];
     await sleep(1100);
@@ -715,7 +715,7 @@ describe("configuration", () => {
     expect(Date.parse(after?.lastGood ?? "")).toBeGreaterThan(Date.parse(before?.lastGood ?? ""));
   });
 
-  test("a wiped /etc/docker fails instead of following the good ones", () => {
+  test("an empty /etc/docker fails instead of becoming the newest backup", () => {
     rmSync(join(home, "host/etc/docker"), { recursive: true });
     expect(backup("configuration").status).toBe(1);
     expect(status()["configuration"]?.error).toBe("/etc/docker/daemon.json is missing");
@@ -724,7 +724,7 @@ describe("configuration", () => {
 });
 
 describe("images", () => {
-  test("every one a container uses, once, and an index by the names containers have", () => {
+  test("every image that a container uses is saved once, with an index by the containers' names for it", () => {
     containers(container("a"), container("b"));
     expect(backup("images").status).toBe(0);
     expect(changes()).toEqual(["save registry/one:1", "backup images"]);
@@ -745,7 +745,7 @@ describe("images", () => {
     expect(changes()).toEqual(["save sha256:two", "backup images"]);
   });
 
-  test("no room on the node is said before the disk is full", () => {
+  test("a lack of space on the node is reported before the disk is full", () => {
     containers(container("a"));
     fake("images.json", [{ Id: "sha256:one", RepoTags: ["registry/one:1"], Size: 1e15 }]);
     expect(backup("images").status).toBe(1);
@@ -755,7 +755,7 @@ describe("images", () => {
 });
 
 describe("catch-up", () => {
-  test("takes what was never good, what failed and what was missed, and nothing else", () => {
+  test("backs up what never succeeded, what failed and what was missed, and nothing else", () => {
     volumes({ fresh: {}, stale: {}, failed: {}, unknown: {} });
     const ago = (hours: number): string =>
       new Date(Date.now() - hours * 3_600_000).toISOString().replace(/\.\d+Z$/, "Z");
@@ -793,7 +793,7 @@ describe("catch-up", () => {
   });
 });
 
-describe("what is seen", () => {
+describe("status and health", () => {
   test("status and metrics of every item, readable by programs", () => {
     volumes({ data: {}, "odd.name": {} });
     containers(container("web"));
@@ -847,7 +847,7 @@ describe("what is seen", () => {
     for (const text of texts) expect(text).not.toContain(SECRET);
   });
 
-  test("health: never, failed and late are told; a good one is silent", () => {
+  test("health: never, failed and late are reported; success is silent", () => {
     expect(script("healthcheck")).toMatchObject({
       status: 1,
       stdout: "configuration: never backed up\nimages: never backed up\n",
@@ -870,7 +870,7 @@ describe("what is seen", () => {
     expect(script("healthcheck").stdout).toMatch(/^volume\/data: last good \d{4}/);
   });
 
-  test("a docker that is down ends the run, and the status is as before", () => {
+  test("a run ends if docker is down, and keeps the status as it was", () => {
     backup("volumes");
     const before = status();
     fake("docker-down");
@@ -888,7 +888,7 @@ describe("what is seen", () => {
   );
 });
 
-test("the container recovers, catches up, keeps the node's schedule, and lets go when it is stopped", async () => {
+test("the container recovers, catches up, keeps the node's schedule, and starts what it stopped when it ends", async () => {
   symlinkSync("/usr/share/zoneinfo/Europe/Zurich", join(home, "host/etc/localtime"));
   containers(container("db", { volumes: ["data"], labels: labels({ consistency: "stop" }) }));
   write("state/held/db.stop", "");

@@ -103,7 +103,7 @@ describe("facts", () => {
     expect(files[0]).toMatchObject({ type: "directory", owner, real: "/etc/docker" });
   });
 
-  test("nothing runs, nothing is configured", () => {
+  test("are complete on a node without containers and configuration", () => {
     docker("");
     fs.rmSync(join(root, "etc"), { recursive: true });
     const facts = JSON.parse(run("benchmark/facts").stdout) as object;
@@ -143,7 +143,7 @@ describe("the official script", () => {
     expect(fs.existsSync(join(root, folder))).toBe(false);
   });
 
-  test("that fails or says nothing is told, and gone as well", () => {
+  test("is reported if it fails or prints nothing, and is removed as well", () => {
     const folder = prepare("echo no such thing; exit 3");
     const { status, stderr } = run("benchmark/official", { ACTION: "run", FOLDER: folder, FILE });
     expect([status, stderr]).toEqual([

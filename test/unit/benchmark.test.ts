@@ -338,12 +338,12 @@ describe("checks", () => {
     expect(lines).toEqual([found]);
   });
 
-  test("each that a program judges is among these", () => {
+  test("each check that a program judges is tested here", () => {
     const judged = BENCHMARK.filter(([, , of]) => of !== "person").map(([id]) => id);
     expect([...new Set(BAD.map(([id]) => id))]).toEqual(judged);
   });
 
-  test("what is not there meets its check", () => {
+  test("a missing file or section passes its check", () => {
     const bare = { files: [], audited: [], containers: [], images: [], bridge: [] };
     const warned = judge(factsWith(bare)).filter(({ state }) => state === "warn");
     expect(warned.map(({ id }) => id)).toEqual(["1.1.5"]);
@@ -369,7 +369,7 @@ describe("waivers", () => {
     });
   });
 
-  test("one that nothing needs is told, if all it could be for was judged", () => {
+  test("a waiver that nothing needs is reported, if everything it could cover was judged", () => {
     const [mine, all] = [of("5.5", { node: NODE }), of("5.4")];
     const results = [waive(NODE, { ...two, id: "5.5", findings: [], state: "pass" }, [mine, all])];
     expect(unusedWaivers(results, [mine, all], [NODE])).toEqual([mine, all]);
@@ -423,7 +423,7 @@ const OFFICIAL = JSON.stringify({
 });
 
 describe("the official script", () => {
-  test("its results in the form of ours", () => {
+  test("its results are read into our own form", () => {
     expect(judgedBy(OFFICIAL)).toEqual([
       { id: "2.2", title: "Network traffic (Scored)", state: "pass", findings: [] },
       {

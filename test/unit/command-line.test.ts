@@ -98,7 +98,7 @@ describe("npx docker-node", () => {
     expect(start(["plan", "--events", "no/such/file"]).status).toBe(1);
   });
 
-  test("takes what was compiled where it is there", () => {
+  test("uses the compiled program if there is one", () => {
     const folder = mkdtempSync(join(tmpdir(), "compiled-"));
     try {
       const bin = join(folder, "docker-node.mjs");

@@ -161,7 +161,7 @@ describe("what is allowed", () => {
     expect(said(override)).toMatch(expected);
   });
 
-  test("every text in the configuration can be looked for in the message", () => {
+  test("every message shows the text that is in the configuration", () => {
     const nodes = { one: merge(defaults, { machine: { cpu: { cores: 4096 } } }) };
     expect(problems({ proxmox, nodes })).toEqual([
       "nodes.one.machine.cpu.cores: 4096; allowed: at most 128",
@@ -169,7 +169,7 @@ describe("what is allowed", () => {
   });
 });
 
-describe("a key that people look for", () => {
+describe("a key that users may try", () => {
   const refused = (override: object): string => problems(prodWith(override)).join("\n");
 
   test.each([
@@ -207,7 +207,7 @@ describe("a key that people look for", () => {
     expect(problems({ ...raw, defaults }).join("\n")).toMatch(/ssh\.proxyJump.*ssh\.endpoint/);
   });
 
-  test("another one leads to the reference", () => {
+  test("any other unknown key refers to the reference", () => {
     expect(refused({ machine: { colour: "red" } })).toContain(
       "not a key of this section; see docs/reference/configuration.md",
     );

@@ -445,7 +445,7 @@ describe("addresses", () => {
     return [numberOf(base), numberOf(base) + 2 ** (32 - Number(prefix)) - 1];
   };
 
-  test("are only ever accepted as they are written", () => {
+  test("are accepted only in their canonical form", () => {
     const number = fc.oneof(
       octet.map(String),
       fc.constantFrom("00", "010", "0x1", "256", "-1", ""),
@@ -468,7 +468,7 @@ describe("addresses", () => {
     });
   });
 
-  test("overlap and containment are those of the ranges", () => {
+  test("overlap and containment agree with the ranges of numbers", () => {
     always((a, b) => {
       const [[aLow, aHigh], [bLow, bHigh]] = [range(a), range(b)];
       expect(overlaps(a, b)).toBe(aLow <= bHigh && bLow <= aHigh);
@@ -512,7 +512,7 @@ describe("merging", () => {
     });
   });
 
-  test("nothing on top changes nothing, the same on top neither, and null removes", () => {
+  test("an empty or equal override changes nothing, and null removes", () => {
     always((a) => {
       expect(merge(a, {})).toEqual(a);
       expect(merge({}, a)).toEqual(a);

@@ -67,7 +67,7 @@ describe("its parts", () => {
 });
 
 describe("success of a reload is what dockerd says (K2)", () => {
-  test("a file that dockerd refuses at the reload is taken back, with dockerd's reason", () => {
+  test("a file that dockerd refuses at the reload is rolled back, with dockerd's reason", () => {
     running();
     const result = daemon(refusing);
     refused(
@@ -93,7 +93,7 @@ describe("success of a reload is what dockerd says (K2)", () => {
     expect(changes()).toEqual(["systemctl reload docker", "systemctl reload docker"]);
   });
 
-  test("a daemon that says nothing has not taken it over", () => {
+  test("without a message from dockerd the reload counts as failed", () => {
     running();
     fake("silent");
     refused(
@@ -103,20 +103,20 @@ describe("success of a reload is what dockerd says (K2)", () => {
     expect(JSON.parse(read(file))).toEqual(base);
   });
 
-  test("a complaint from before the signal is not its answer", () => {
+  test("a message from before the signal does not count as the answer", () => {
     running();
     fake("journal", '1700000000.000001 level=error msg="Error reconfiguring the daemon"\n');
     done(daemon({ ...base, debug: true }));
   });
 
-  test("nor is an event from before", () => {
+  test("an event from before the signal does not count either", () => {
     running();
     fake("silent");
     fake("events", "1700000000.000001 reload\n");
     refused(daemon({ ...base, debug: true }), "rolled back: ");
   });
 
-  test("a restart after which dockerd does something else is taken back as well", () => {
+  test("a restart is rolled back too if dockerd then runs with other values", () => {
     running();
     fake("reads-another-file");
     const result = daemon({ ...base, "log-driver": "local" });
@@ -124,7 +124,7 @@ describe("success of a reload is what dockerd says (K2)", () => {
     expect(JSON.parse(read(file))).toEqual(base);
   });
 
-  test("the values that dockerd tells are compared as it writes them", () => {
+  test("values are compared in the form in which dockerd reports them", () => {
     running();
     const json = {
       ...base,
@@ -141,7 +141,7 @@ describe("success of a reload is what dockerd says (K2)", () => {
     done(daemon({ ...json, "no-new-privileges": true }));
   });
 
-  test("an unchanged file that is not in force is named, and left to a quiet time", () => {
+  test("an unchanged file that is not in effect is reported, and nothing restarts", () => {
     running();
     write(file, JSON.stringify({ ...base, debug: true, "log-driver": "local" }));
     const result = daemon({ ...base, debug: true, "log-driver": "local" });
@@ -153,7 +153,7 @@ describe("success of a reload is what dockerd says (K2)", () => {
   });
 });
 
-test("an attempt takes its limit, however its time is spent (K21)", () => {
+test("an attempt never takes longer than its limit (K21)", () => {
   // systemd needs a second for the start, and the daemon never answers.
   const slow = "timeout() { sleep 1; }; settled() { false; }; POLL_SECONDS=0.1 SECONDS=0";
   const text = ["lib", "daemon/config", "daemon/service"].map((name) =>
@@ -229,7 +229,7 @@ describe("what has to be on the node", () => {
     expect(changes()).toEqual([]);
   });
 
-  test("what is there is taken", () => {
+  test("files, commands and sockets that exist are accepted", () => {
     running();
     write("root/etc/docker/s.json", '{"defaultAction":"SCMP_ACT_ERRNO"}');
     write("root/dev/log", "");

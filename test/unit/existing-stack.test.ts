@@ -127,7 +127,7 @@ test("keeps the URN of each, so that nothing is made anew under another parent",
   expect(BEFORE.resources.filter(({ urn }) => !urns.includes(urn))).toEqual([]);
 });
 
-test("gives each of them what it was given", () => {
+test("gives each resource the same inputs as before", () => {
   expect(BEFORE.resources.length).toBeGreaterThan(20);
   for (const before of BEFORE.resources) {
     const today = now.find((resource) => nameOf(resource) === nameOf(before));
@@ -138,7 +138,7 @@ test("gives each of them what it was given", () => {
   }
 });
 
-test("a change that is named is one", () => {
+test("every listed change is a real one", () => {
   for (const change of Object.keys(CHANGED)) {
     const [name = "", input = ""] = change.split(".");
     const found = (all: readonly Resource[]): unknown =>

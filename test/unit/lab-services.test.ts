@@ -335,7 +335,7 @@ describe("services", () => {
     expect(alive(pid)).toBe(false);
   });
 
-  it("says what a service that does not come up complained of", async () => {
+  it("reports the log of a service that does not start", async () => {
     const spec = { stateDir: scratch, ready: () => Promise.resolve(false), timeoutMs: 3000 };
     const failing = script('console.error("no luck"); process.exit(3)');
     await expect(startService({ ...spec, name: "x", ...failing }, silent)).rejects.toThrow(

@@ -7,7 +7,7 @@ import { OUTPUTS } from "../support/outputs";
 const STACK = "organization/docker-node/prod";
 
 describe("the contract", () => {
-  test("takes what fits, and leaves out what a newer release has added", () => {
+  test("accepts valid outputs, and leaves out those that a newer release has added", () => {
     const [[name, node] = []] = Object.entries(OUTPUTS.nodes);
     const newer = { ...OUTPUTS, nodes: { [name ?? ""]: { ...node, reachability: [] } } };
     expect(parseContract(STACK, newer)).toEqual(OUTPUTS);

@@ -120,7 +120,7 @@ test("what was changed on a node is shown by file, key and value; a node that is
   expect(readFileSync(join(folder, "called"), "utf8").trim().split("\n")).toHaveLength(2);
 });
 
-test("nodes that are as given are no news", async () => {
+test("unchanged nodes are not mentioned", async () => {
   program("ssh", "cat >/dev/null");
   const { out, json, note } = await drift();
   expect(out).toContain("on the nodes: all as given");

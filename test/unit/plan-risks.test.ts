@@ -67,13 +67,13 @@ describe("machine", () => {
     });
   });
 
-  test("deleting a VM leaves no port worth a word", () => {
+  test("ports of a deleted VM are not mentioned", () => {
     const firewall = change("proxmoxve:firewall/optionsLegacy:OptionsLegacy", { action: "delete" });
     const vm = change(VM, { action: "delete", old: disks(32) });
     expect(Object.keys(labels(vm, firewall)).sort()).toEqual(["data-loss", "deletes-vm"]);
   });
 
-  test("a VM or volume that is only forgotten loses nothing", () => {
+  test("a VM or volume that is only removed from the state loses no data", () => {
     const retained = { action: "delete", retained: true, old: disks(32) } as const;
     expect(labels(change(VM, retained), change("docker:index/volume:Volume", retained))).toEqual(
       {},
@@ -85,7 +85,7 @@ describe("machine", () => {
     expect(labels(volume)).toEqual({ "data-loss": ["volume research"] });
   });
 
-  test("a disk that is no longer declared is data lost", () => {
+  test("a disk that is no longer declared loses its data", () => {
     const gone = change(VM, { old: disks(32, 100), new: disks(32) });
     expect(labels(gone)).toEqual({ "data-loss": ["scsi1 (100 GiB)"] });
   });
@@ -184,7 +184,7 @@ describe("docker", () => {
     });
   });
 
-  test("a confirmed one is data lost", () => {
+  test("a confirmed change loses data", () => {
     const confirmed = daemon({ "data-root": "/srv" }, "\nDATA_LOSS_CONFIRMED='hide-existing'");
     expect(labels(update(daemon({}), confirmed))).toHaveProperty("data-loss");
     expect(labels(update(confirmed, confirmed))).toEqual({});
@@ -312,7 +312,7 @@ describe("network, secrets, backups", () => {
   );
 });
 
-test("the gravest comes first, and every label has a sentence", () => {
+test("the most severe risk comes first, and every label has a description", () => {
   expect(gravest([])).toBeUndefined();
   for (const { explanation, label } of RULES) {
     expect(explanation).toMatch(/^[A-Zd].*\.$/);

@@ -97,7 +97,7 @@ describe("secrets", () => {
   const shown = (...all: EngineEvent[]): string =>
     FORMATS.map((format) => render(planOf(all), format)).join("\n");
 
-  test("are a marker, wherever they are, also in plain text beside the signature", () => {
+  test("are shown as a marker everywhere, also in plain text next to the signature", () => {
     const old = state({
       token: { ...secret, plaintext: '"old"' },
       list: [1, secret],
@@ -111,7 +111,7 @@ describe("secrets", () => {
     expect(text).toContain('deep.b: added "[secret]"');
   });
 
-  test("are no whole script that has the marker in it", () => {
+  test("do not hide a whole script that contains the marker", () => {
     const script = (disk: string): object =>
       state({ stdin: `DISK='${disk}'\n# shellcheck shell=bash\necho '[secret]'` });
     const text = shown(step({ old: script("1"), new: script("2"), diffs: ["stdin"] }));
@@ -124,7 +124,7 @@ describe("secrets", () => {
     expect(scrub([debug])).toEqual([]);
   });
 
-  test("keep a log from being recorded when they are in it", () => {
+  test("in a log keep it from being recorded", () => {
     const leaking = { diagnosticEvent: { severity: "error", message: canary } } as EngineEvent;
     expect(() => scrub([leaking], [canary])).toThrow("secret");
   });
@@ -153,7 +153,7 @@ describe("events", () => {
     ] as unknown as EngineEvent[];
   };
 
-  test("of what Pulumi keeps for itself are no change", () => {
+  test("about Pulumi's own resources are no change", () => {
     const own = ["pulumi:pulumi:Stack", "pulumi:providers:pulumi"].map((type) => {
       const urn = `urn:pulumi:prod::p::${type}::default`;
       return { resourcePreEvent: { metadata: { op: "create", type, urn } } };
@@ -294,7 +294,7 @@ describe("command line", () => {
     }
   });
 
-  test("a drift is a refresh that only previews", () => {
+  test("drift is read from a refresh in preview mode", () => {
     expect(commandLine({ drift: true, stack: "prod" }).slice(0, 2)).toEqual([
       "refresh",
       "--preview-only",

@@ -72,7 +72,7 @@ describe("a list without backups", () => {
     may("/vms/2019");
   });
 
-  test("of a token that would see them is none", async () => {
+  test("counts as no backups if the token may see them", async () => {
     may("/storage/pbs01", "Datastore.Allocate", "Datastore.Audit");
     expect(await proxmox.backups("pbs01", 2019)).toEqual([]);
     may("/storage/pbs01", "Datastore.AllocateSpace");
@@ -80,7 +80,7 @@ describe("a list without backups", () => {
     expect(await proxmox.backups("pbs01", 2019)).toEqual([]);
   });
 
-  test("of another is not believed, and what is missing is named", async () => {
+  test("is an error for a token that may not see them, and names the missing privileges", async () => {
     may("/storage/pbs01", "Datastore.Audit");
     await expect(proxmox.backups("pbs01", 2019)).rejects.toThrow(
       "the token sees no backups in pbs01: it lacks Datastore.Allocate on /storage/pbs01, or Datastore.AllocateSpace there and VM.Backup on /vms/2019",
@@ -116,7 +116,7 @@ test("a VM on whichever node it is, or none", async () => {
   expect(await proxmox.guest(2014)).toBeUndefined();
 });
 
-test("a restore is over when its task is", async () => {
+test("a restore ends when its task ends", async () => {
   answers["POST /nodes/pve01/qemu"] = [UPID];
   answers[TASK] = [{ status: "running" }, { status: "stopped", exitstatus: "OK" }];
   await proxmox.restore(2019, "pbs01:backup/vm/2019/b", true);

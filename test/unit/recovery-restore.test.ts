@@ -101,7 +101,7 @@ describe("an undeclared container", () => {
     expect(site.log.find((line) => line.includes("/create?name"))).toContain(`"Image":"${ID}"`);
   });
 
-  test("whose image is nowhere leaves nothing behind", async () => {
+  test("leaves nothing behind if its image cannot be found", async () => {
     delete site.answers["image registry/web:1 from registry/web@sha256:d"];
     const { error } = await restore();
     expect(error).toMatch(/registry\/web:1: cannot be pulled, and images were never backed up/);
@@ -140,7 +140,7 @@ describe("an undeclared container", () => {
     ]);
   });
 
-  test("that cannot be made gives the one before its name back", async () => {
+  test("that cannot be created gives its name back to the earlier container", async () => {
     site.inventory = { ...site.inventory, containers: [WEB] };
     site.failing = "api POST /containers/create";
     const plan = await planContainer(site, "web", { force: true });
@@ -156,7 +156,7 @@ describe("an undeclared container", () => {
     ]);
   });
 
-  test("that does not become healthy is told, and stays", async () => {
+  test("that does not become healthy is reported, and stays", async () => {
     site.answers["api GET /containers/web/json"] =
       '{"State":{"Running":true,"Health":{"Status":"unhealthy"}}}';
     const { error } = await restore({ healthSeconds: -1 });
@@ -207,7 +207,7 @@ describe("an undeclared container", () => {
       expect(site.log.filter((line) => line.includes("/networks/create"))).toHaveLength(1);
     });
 
-    test("that is there by another id is meant, and started if it does not run", async () => {
+    test("finds the other container under a new id, and starts it if it does not run", async () => {
       const there = { ...VPN, Id: "1".repeat(64), State: { Running: false } };
       site.inventory = { ...site.inventory, containers: [there] };
       expect(await restore()).toMatchObject({ ok: true });
@@ -217,7 +217,7 @@ describe("an undeclared container", () => {
       );
     });
 
-    test("which nobody has any more is named", async () => {
+    test("names the other container if it no longer exists", async () => {
       delete site.archives.configuration;
       site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z", {
         ...definitions,
@@ -228,7 +228,7 @@ describe("an undeclared container", () => {
       );
     });
 
-    test("has to be made anew too when that one is replaced", async () => {
+    test("is created again too when the other container is replaced", async () => {
       site.inventory = { ...site.inventory, containers: [VPN, APP] };
       const { afterwards } = await planContainer(site, "vpn", { force: true });
       expect(afterwards).toEqual([
@@ -339,7 +339,7 @@ describe("a VM", () => {
       await expect(planVm(site)).rejects.toThrow(/VM 2019 exists.*--force/);
     });
 
-    test("is off and backed up before its disks are overwritten", async () => {
+    test("is shut down and backed up before its disks are overwritten", async () => {
       expect(await act(await planVm(site, { force: true }))).toMatchObject({ ok: true });
       expect(site.log).toEqual([
         "qm shutdown 2019",
@@ -350,7 +350,7 @@ describe("a VM", () => {
       ]);
     });
 
-    test("with as many protected backups as it may have is refused before it is shut down", async () => {
+    test("is refused before it is shut down if it has reached its limit of protected backups", async () => {
       const kept = [1, 2, 3, 4, 5].map((day) => ({
         volume: `pbs01:backup/vm/2019/2025-12-0${6 - day}T03:30:00Z`,
         takenAt: new Date(`2025-12-0${6 - day}T03:30:00Z`),
@@ -439,7 +439,7 @@ describe("the platform", () => {
     expect(site.log.at(-1)).toBe("recovery/platform back");
   });
 
-  test("a step after the files leaves them, and says what is to be done", async () => {
+  test("a step that fails after the files keeps them, and says what to do", async () => {
     site.failing = "access";
     expect((await act(await planPlatform(site, scratch))).error).toMatch(
       /state: restored, but "run node\/access.sh as ubuntu/,

@@ -167,7 +167,7 @@ describe("the recorded digest", () => {
     expect(await restore()).toMatchObject({ ok: true });
   });
 
-  test("of a volume that was held still, another one is refused before anything is touched", async () => {
+  test("of a stopped volume must match, or the restore is refused before anything is changed", async () => {
     lost();
     backedUp({ file: "precious" }, { digest: "0".repeat(64), consistency: "stop" });
     expect((await restore()).error).toMatch(
@@ -178,7 +178,7 @@ describe("the recorded digest", () => {
     expect(calls().filter((line) => line.startsWith("stop"))).toEqual([]);
   });
 
-  test("of a volume that was in use may differ, and that is said", async () => {
+  test("of a volume in use may differ, with a warning", async () => {
     backedUp({ file: "precious" }, { digest: "0".repeat(64), consistency: "none" });
     expect(await restore()).toMatchObject({ ok: true });
     expect(printed.join("\n")).toContain("was in use during its backup");
@@ -262,7 +262,7 @@ test("when not even that works, the safety copy stays and is named", async () =>
   expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
 });
 
-test("a container that does not start again is no reason to throw the restored data away", async () => {
+test("the restored data stays even if a container does not start again", async () => {
   lost();
   backedUp({ file: "precious" });
   put("fail", "^start web");

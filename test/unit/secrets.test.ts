@@ -21,7 +21,7 @@ function read(values: Record<string, string>, from = production()): ReturnType<t
 
 const ALL = { proxmoxApiToken: "t", agentSecret: "sixteen-characters", backupKey: "{}" };
 
-test("all that are missing are named at once, with the command that sets each", () => {
+test("all missing secrets are named at once, each with its command", () => {
   expect(() => read({}, production({}, true))).toThrow(
     [
       "secrets are missing; nothing was changed:",
@@ -45,7 +45,7 @@ test("an agent's secret has a length", () => {
   expect(() => read({ ...ALL, backupToken: "stack", agentSecret: "short" })).toThrow(/agentSecret/);
 });
 
-test("what no node needs is not asked for", () => {
+test("a secret that no node needs may be missing", () => {
   const bare = production({ portainer: null, backups: null });
   expect(read({ proxmoxApiToken: "t" }, bare)).toMatchObject({ backups: {} });
 });

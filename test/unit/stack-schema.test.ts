@@ -63,7 +63,7 @@ test.each(RIGHT)("right: %s", (_what, file) => {
   expect(mistakes(file)).toEqual([]);
 });
 
-test("null takes away what the defaults say", () => {
+test("null removes a value of the defaults", () => {
   const machine = { protect: null, image: null };
   const own = { machine, portainer: null, networks: { lan: null }, network: { firewall: null } };
   expect(mistakes({ config: { "docker-node:nodes": { "n-1": own } } })).toEqual([]);

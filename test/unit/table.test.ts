@@ -19,7 +19,7 @@ test("a cell of several lines goes on below itself", () => {
   ).toEqual(["a   one         x\n    the second", "bb  c"]);
 });
 
-test("nothing is nothing", () => {
+test("no rows give no lines, and an empty cell an empty line", () => {
   expect(tableRows([])).toEqual([]);
   expect(tableRows([[""]])).toEqual([""]);
 });

@@ -153,7 +153,7 @@ describe("judgements", () => {
     fails(judge(bridge("aa", "172.20.0.0/24", { Options })), "isolated is true");
   });
 
-  test("load, latency and writes: the limit itself does not hold", () => {
+  test("load, latency and writes: a value at the limit fails", () => {
     const load = { cpu: 79.9, memory: 80, processors: 6, memoryMiB: 8192, seconds: 20 };
     holds(judgeLoad("cpu", 80, load), "^79.9 % \\(6 processors\\)$");
     fails(judgeLoad("memory", 80, load), "^80 % \\(a load of 8192 MiB\\)$");
@@ -200,7 +200,7 @@ describe("judgements", () => {
     fails(judgePortainer(["a", "c"], ["a"]), "1 that are not there");
   });
 
-  test("backups: within their RPO, or named; what cannot be asked is no judgement", () => {
+  test("backups: those beyond their RPO are named; without an answer there is no judgement", () => {
     const row = (item: string, state: BackupState): BackupRow => ({
       kind: "volume",
       item,
@@ -353,7 +353,7 @@ describe("what cannot be measured", () => {
   });
 });
 
-describe("what is told", () => {
+describe("reports", () => {
   const base = { node: NODE, id: "iops", title: "Writes", how: "fio", threshold: "> 1000 IOPS" };
   const held: Result = { ...base, state: "held", figure: "1200 IOPS" };
   const low: Result = { ...base, state: "not held", figure: "12 IOPS" };

@@ -68,7 +68,7 @@ describe("load", () => {
     expect(left()).toEqual([]);
   });
 
-  test("that the kernel ended, or that never started, gives no figure", () => {
+  test("gives no figure if the kernel ended it, or if it never started", () => {
     put("says", "ready\n");
     expect(run("validation/load", LOAD)).toMatchObject({
       ...{ status: 1, stdout: "" },
@@ -99,7 +99,7 @@ describe("latency", () => {
     expect(left()).toEqual([]);
   });
 
-  test("a declared network is used and left", () => {
+  test("a declared network is used and kept", () => {
     measured("validation/latency", { ...WITHIN, NETWORK: "declared", ROUNDS: 5 });
     expect(calls()).toContain("--network declared");
     expect(calls()).not.toContain("network create");
@@ -132,7 +132,7 @@ describe("writes", () => {
     expect(left()).toEqual([]);
   });
 
-  test("fio does, where the node has it", () => {
+  test("fio says how many, if the node has it", () => {
     put("root/usr/bin/fio");
     fs.chmodSync(join(home, "root/usr/bin/fio"), 0o755);
     put("says", JSON.stringify({ "fio version": "fio-3.36", jobs: [{ write: { iops: 812.4 } }] }));
@@ -199,7 +199,7 @@ describe("leftovers", () => {
     expect(stderr).toMatch(/an earlier run left over what cannot be removed\ncontainer old/);
   });
 
-  test("of this run take its result away", () => {
+  test("of this run make its result invalid", () => {
     put("says", '{"uid":0}');
     const stuckLater = `docker() { [[ $* != *' run '* ]] || touch "$FAKE/stuck"; command docker "$@"; }\nexport -f docker\n`;
     const text = renderScript("validation/container", { POLL_SECONDS: 0.01 });

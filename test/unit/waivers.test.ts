@@ -215,7 +215,7 @@ const WEAK: [id: string, override: object, place: string, right: object][] = [
 ];
 
 describe("what weakens a node", () => {
-  test("every id of the table is here, once", () => {
+  test("every id of the table is tested here, once", () => {
     expect(WEAK.map(([id]) => id)).toEqual(DOWNGRADES.map(({ id }) => id));
     expect(WAIVABLE_IDS).toHaveLength(new Set(WAIVABLE_IDS).size);
   });
@@ -229,7 +229,7 @@ describe("what weakens a node", () => {
     expect(told(right)).toEqual([]);
   });
 
-  test("of the stack takes one for all", () => {
+  test("of the whole stack needs a waiver for all", () => {
     const { proxmox, ...rest } = prodWith({});
     const insecure = { ...rest, proxmox: merge(proxmox, { insecure: true }) };
     expect(toldOf(insecure)).toEqual([
@@ -241,7 +241,7 @@ describe("what weakens a node", () => {
     expect(having(NODE)).toHaveLength(1);
   });
 
-  test("is told once where the defaults have it, beside every other problem", () => {
+  test("is reported once in the defaults, together with all other problems", () => {
     const [defaults] = Object.values(stackFile("prod").nodes as Record<string, unknown>);
     const nodes = {
       one: { machine: { vmId: 101 }, network: { address: "10.25.20.31/24" } },
@@ -321,7 +321,7 @@ describe("a waiver", () => {
     },
   );
 
-  test("is told of from thirty days before its end on, the first to end first", () => {
+  test("is reported from thirty days before its end, the earliest first", () => {
     const waivers = [until(ID, "2026-12-27"), until("daemon-icc", "2026-11-27")];
     const raw = { ...prodWith(daemon({ experimental: true, icc: true })), waivers };
     const settings = loadSettings(raw, undefined, NOW);
