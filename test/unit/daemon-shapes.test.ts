@@ -197,7 +197,7 @@ const SHAPES: [name: string, file: Tree, refused?: string[]][] = [
       "log-opts": { "loki-url": "http://loki.example.org:3100/loki/api/v1/push" },
     },
     [
-      'log-driver: "loki"; allowed: json-file, local, journald, syslog, gelf, fluentd, awslogs, gcplogs, none; not loki: a plugin',
+      'log-driver: "loki"; allowed: json-file, local, journald, syslog, gelf, fluentd, awslogs, gcplogs, none; not loki: the program does not install this plugin',
     ],
   ],
 ];

@@ -236,7 +236,7 @@ describe("the workstation", () => {
 
   test.each([
     ["OpenSSH_8.0p1, OpenSSL 1.1.1k", /^8\.0 is older than 8\.5/],
-    ["Sun_SSH_1.5", /^there is no OpenSSH/],
+    ["Sun_SSH_1.5", /^OpenSSH is not/],
   ])("%s does not do", async (stderr, detail) => {
     const run: Run = (command, args) =>
       command === "ssh" ? Promise.resolve({ ...said(""), stderr }) : programs()(command, args);
