@@ -69,7 +69,7 @@ describe("a key that does not", () => {
     [
       "no end of the last line",
       () => changed("cut", (text) => text.trimEnd()),
-      "does not end",
+      "has no newline at its end",
       /^echo >>/,
     ],
     [
