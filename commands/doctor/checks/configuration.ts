@@ -49,18 +49,14 @@ function checkWaivers({ configuration: { settings }, stack, now }: Context): Fin
   return pass(count === 0 ? "none" : `${count}, none ends soon`);
 }
 
-function checkSecrets({
-  configuration: { sealed, ...found },
-  stack,
-  environment,
-}: Context): Finding {
+function checkSecrets({ configuration, stack, environment }: Context): Finding {
+  const { sealed, apiToken, agentSecret, keys = [], settings } = configuration;
   if (sealed !== undefined) return fail(`cannot be read: ${sealed}`, fixReading(sealed, stack));
   const wrong = (secret: Secret, what: string): Finding =>
     fail(
       `${secret.name} ${what}`,
       `pulumi config set --secret ${secret.name} ${secret.example} --stack ${stack}`,
     );
-  const { apiToken, agentSecret, keys = [], settings } = found;
   const known: Partial<Record<string, boolean>> = {
     proxmoxApiToken: apiToken !== undefined,
     agentSecret: agentSecret !== undefined,
