@@ -86,11 +86,12 @@ claim_disk() {
 
 # `nofail`: a missing data disk must leave a machine that boots and answers ssh. The price, dockerd starting on the bare
 # directory, is taken away by the drop-in: RequiresMountsFor orders and requires the mount, the assertion catches an fstab
-# without it. `prjquota` has to be there at mount time, XFS cannot turn it on by remounting.
+# without it. The boot goes on while Docker waits for a disk that comes late, as on a host where many machines start at once.
+# `prjquota` has to be there at mount time, XFS cannot turn it on by remounting.
 declare_mount() {
   local uuid line text found reload=no
   uuid=$(blkid -p -o value -s UUID "$1")
-  line="UUID=$uuid $DATA_ROOT xfs defaults,prjquota,nofail,x-systemd.device-timeout=30s 0 0"
+  line="UUID=$uuid $DATA_ROOT xfs defaults,prjquota,nofail,x-systemd.device-timeout=5min 0 0"
   text=$(awk -v at="$DATA_ROOT" '$1 ~ /^#/ || $2 != at' "$FSTAB")
   if ! grep -qxF "$line" "$FSTAB"; then
     found=$(awk -v at="$DATA_ROOT" '$1 !~ /^#/ && $2 == at' "$FSTAB")

@@ -146,7 +146,7 @@ test("as applied there is nothing to say", () => {
 });
 
 const FSTAB =
-  "UUID=11111111-2222-3333-4444-555555555555 /var/lib/docker xfs defaults,prjquota,nofail,x-systemd.device-timeout=30s 0 0";
+  "UUID=11111111-2222-3333-4444-555555555555 /var/lib/docker xfs defaults,prjquota,nofail,x-systemd.device-timeout=5min 0 0";
 const SSHD = "/etc/ssh/sshd_config.d/10-docker-node.conf";
 const PIN = "/etc/apt/preferences.d/docker-node";
 const DROP_IN = "/etc/systemd/system/docker.service.d/10-docker-node-data-root.conf";

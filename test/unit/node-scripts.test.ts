@@ -201,7 +201,7 @@ describe("storage.sh", () => {
     ]);
     const fstab = read(node("fstab"));
     expect(fstab).toBe(
-      "# static\nLABEL=root / ext4 defaults 0 1\nUUID=11111111-2222-3333-4444-555555555555 /var/lib/docker xfs defaults,prjquota,nofail,x-systemd.device-timeout=30s 0 0\n",
+      "# static\nLABEL=root / ext4 defaults 0 1\nUUID=11111111-2222-3333-4444-555555555555 /var/lib/docker xfs defaults,prjquota,nofail,x-systemd.device-timeout=5min 0 0\n",
     );
     expect(read(node("systemd/system/docker.service.d/10-docker-node-data-root.conf"))).toBe(
       "[Unit]\nRequiresMountsFor=/var/lib/docker\nAssertPathIsMountPoint=/var/lib/docker\n",

@@ -382,7 +382,7 @@ describe("a VM", () => {
 
     test.each([
       [{ protection: true }, /protected.*machine\.protect to false.*qm set 2019 --protection 0/],
-      [{ node: "pve02" }, /is on pve02, not on pve01/],
+      [{ node: "pve02" }, /is on pve02, and machine.proxmoxNode is pve01: set pve02 there/],
       [{ lock: "backup" }, /locked \(backup\)/],
     ])("%j is explained", async (difference, message) => {
       site.vm = { node: "pve01", running: true, protection: false, ...difference };
