@@ -44,7 +44,11 @@ async function hostOf(vm: MachineConfig, { managed }: Context, get: Get): Promis
   return own.find(({ vmid }) => vmid === vm.vmId)?.node ?? vm.proxmoxNode;
 }
 
-async function checkHost([name, { machine }]: NamedNode, context: Context, get: Get): Promise<Finding> {
+async function checkHost(
+  [name, { machine }]: NamedNode,
+  context: Context,
+  get: Get,
+): Promise<Finding> {
   const actual = await hostOf(machine, context, get);
   if (actual !== machine.proxmoxNode)
     return warn(
