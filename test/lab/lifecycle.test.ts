@@ -673,28 +673,6 @@ describe("change in place", () => {
   );
 });
 
-step("a machine that Proxmox has moved goes on as the same one, and back", async () => {
-  const running =
-    "cat /proc/sys/kernel/random/boot_id; docker inspect -f '{{.State.StartedAt}}' survivor";
-  const before = await shell.root(running);
-  for (const [from, to] of [
-    ["pve01", "pve02"],
-    ["pve02", "pve01"],
-  ] as const) {
-    const target = { target: to, online: 1, "with-local-disks": 1 };
-    await proxmox.run(`/nodes/${from}/qemu/2019/migrate`, target);
-    // As docs/how-to/change-a-node.md says.
-    await stack.refresh({ ...quiet, target: [`**::${NODE}-vm`] });
-    const steps = new Steps();
-    await stack.up({ ...quiet, onEvent: steps.onEvent });
-    expect(steps.with("update")).toEqual([`${NODE}-firewall`, `${NODE}-firewall-rules`]);
-    expect(steps.diffs).toHaveLength(2);
-    await stack.refresh({ ...quiet, expectNoChanges: true });
-    await stack.up({ ...quiet, expectNoChanges: true });
-  }
-  expect(await shell.root(running)).toBe(before);
-});
-
 step("a machine that exists already is adopted by another stack, and goes on", async () => {
   // As if made by hand: no rules of ours at its NIC, and no state that knows it.
   for (let rule = 0; rule < 2; rule++)

@@ -21,7 +21,7 @@ import { clusterChecks } from "../../commands/doctor/checks/cluster";
 import { datastoreChecks } from "../../commands/doctor/checks/datastores";
 import { machineChecks } from "../../commands/doctor/checks/machine";
 import { ROLES, pathsOf, type Privilege } from "../../commands/doctor/privileges";
-import { connect } from "../../clients/proxmox";
+import { call, connect } from "../../clients/proxmox";
 import type { Context, Result } from "../../commands/doctor/types";
 import { pulumiEnv, ensurePulumi } from "../../lab/lib/pulumi";
 import { erase, instance, prepare } from "../../lab/lib/instance";
@@ -179,7 +179,11 @@ function entry(): [string, Settings["nodes"][string]] {
 }
 
 function give(...missing: Missing[]): void {
-  fs.writeFileSync(`${accessFile}.new`, JSON.stringify(access(...missing)));
+  write(access(...missing));
+}
+
+function write(given: Access): void {
+  fs.writeFileSync(`${accessFile}.new`, JSON.stringify(given));
   fs.renameSync(`${accessFile}.new`, accessFile);
 }
 
@@ -218,7 +222,8 @@ async function startNode(): Promise<void> {
   const file = path.join(stateDir, "pve-settings.json");
   const network = { cidr: "10.25.20.0/24", host: "10.25.20.1" };
   const memory = { memoryFactor: 0.001, memoryFloor: 64, accelerator: "tcg" };
-  const node = { stateDir, runDir, password: "unused", token: TOKEN, network, ...memory };
+  const peers = ["pve02"];
+  const node = { stateDir, runDir, peers, password: "unused", token: TOKEN, network, ...memory };
   fs.writeFileSync(file, JSON.stringify(node), { mode: 0o600 });
   const ready = path.join(stateDir, "pve.json");
   await startService(
@@ -304,6 +309,36 @@ test("with exactly these privileges a machine is created, refreshed and changed"
   await stack.up(quiet);
   declare(CHANGED);
   await stack.up(quiet);
+});
+
+/** As a person, or high availability, moves a machine: the program's token may not. */
+async function move(from: string, to: string): Promise<void> {
+  const given = access();
+  write({ ...given, "/": { propagate: true, privileges: ["VM.Migrate"] } });
+  const cluster = { endpoint, insecure: true, apiToken: `${TOKEN.id}=${TOKEN.secret}` };
+  const order = { target: to, online: 1, "with-local-disks": 1 };
+  await call(cluster, "POST", `/nodes/${from}/qemu/2019/migrate`, order);
+  give();
+}
+
+/** The firewall of the NIC follows, and nothing is made anew; docs/how-to/change-a-node.md. */
+test.each([
+  ["pve01", "pve02"],
+  ["pve02", "pve01"],
+])("a machine that Proxmox moves from %s to %s goes on as the same one", async (from, to) => {
+  await move(from, to);
+  await stack.refresh({ ...quiet, target: [`**::${NAME}-vm`] });
+  const changes: string[] = [];
+  await stack.up({
+    ...quiet,
+    onEvent: ({ resourcePreEvent }) => {
+      const { op, urn } = resourcePreEvent?.metadata ?? { op: "same", urn: "" };
+      if (op !== "same") changes.push(`${op} ${urn.split("::").at(-1) ?? ""}`);
+    },
+  });
+  expect(changes.sort()).toEqual([`update ${NAME}-firewall`, `update ${NAME}-firewall-rules`]);
+  await stack.refresh({ ...quiet, expectNoChanges: true });
+  await stack.preview({ ...quiet, expectNoChanges: true });
 });
 
 /** Of the refusals, these two name no privilege, as in Proxmox itself. */
