@@ -151,9 +151,9 @@ async def test_firewall_of_the_datacenter(lab: Lab) -> None:
 
 
 async def test_writes_without_effect_are_refused(lab: Lab) -> None:
-    """fakepve answers OK to what it does not model; nobody should believe a migration that did not happen."""
+    """fakepve answers OK to what it does not model; nobody should believe a disk that was not moved."""
     with pytest.raises(ApiError) as caught:
-        await lab.call('POST', '~/qemu/2019/migrate', target='pve02')
+        await lab.call('POST', '~/qemu/2019/move_disk', disk='scsi0', storage='local')
     assert caught.value.status == 501
 
 
