@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 import { ask, call, ClusterError, type Access } from "./proxmox";
-import { guestConfig, guests, task } from "./proxmox-answers";
+import { guestConfig, task } from "./proxmox-answers";
+import { listGuests } from "./proxmox-guests";
 import { backupsIn, protectedLimit, type VmBackup } from "./proxmox-storage";
 
 /** A VM in the cluster. */
@@ -80,7 +81,7 @@ async function guestOf(
   get: (path: string) => Promise<unknown>,
   vmId: number,
 ): Promise<Guest | undefined> {
-  const all = await ask(get, "/cluster/resources?type=vm", guests);
+  const all = await listGuests(get);
   const found = all.find(({ vmid }) => vmid === vmId);
   if (!found?.node) return undefined;
   const { node, status } = found;

@@ -2,9 +2,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import { AnswerError } from "../answer";
-import { ask, ClusterError, connect, type Cluster } from "../proxmox";
-import { guests } from "../proxmox-answers";
+import { ClusterError, connect, type Cluster } from "../proxmox";
 import { filteredNodes, firewallIsOn, TURN_ON } from "../proxmox-firewall";
+import { listGuests } from "../proxmox-guests";
 import type { Known } from "./known";
 
 /** Warns of firewall rules that Proxmox does not enforce, and of VMs that run on another node than expected. */
@@ -15,11 +15,8 @@ export async function warnOfCluster(
 ): Promise<void> {
   const apiToken = await new Promise<string>((resolve) => void token.apply(resolve));
   const cluster = connect({ ...settings.proxmox, apiToken });
-  const lines = [
-    ...(await idleFirewall(settings, cluster)),
-    ...(await movedMachines(settings, cluster, known)),
-  ];
-  for (const line of lines) await pulumi.log.warn(line);
+  const checks = [idleFirewall(settings, cluster), movedMachines(settings, cluster, known)];
+  for (const line of (await Promise.all(checks)).flat()) await pulumi.log.warn(line);
 }
 
 async function idleFirewall({ nodes }: Settings, cluster: Cluster): Promise<string[]> {
@@ -39,8 +36,6 @@ async function idleFirewall({ nodes }: Settings, cluster: Cluster): Promise<stri
   }
 }
 
-const GUESTS = "/cluster/resources?type=vm";
-
 /** Says nothing if the cluster does not answer: the check above and the provider report that. */
 async function movedMachines(
   { nodes }: Settings,
@@ -48,7 +43,7 @@ async function movedMachines(
   known: Readonly<Record<string, Known>>,
 ): Promise<string[]> {
   if (Object.keys(known).length === 0) return [];
-  const all = await ask((path) => cluster.get(path), GUESTS, guests).catch(() => []);
+  const all = await listGuests((path) => cluster.get(path)).catch(() => []);
   return Object.entries(known).flatMap(([name, { recorded }]) => {
     const { vmId, proxmoxNode } = nodes[name]?.machine ?? {};
     const actual = all.find(({ vmid }) => vmid === vmId)?.node;

@@ -2,10 +2,10 @@
 import type { z } from "zod";
 import { ask } from "../../../clients/proxmox";
 import { datastores } from "../../../clients/proxmox-answers";
+import { listGuests } from "../../../clients/proxmox-guests";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
 import { withCluster } from "./cluster";
-import { listGuests } from "./machine";
 
 type Datastore = z.output<typeof datastores>[number];
 

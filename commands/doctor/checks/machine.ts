@@ -1,7 +1,8 @@
 /** Checks of each node's place in the cluster: Proxmox node, VM id, name, address, bridge. */
 import type { z } from "zod";
 import { ask } from "../../../clients/proxmox";
-import { guests as guestsAnswer, interfaces, members } from "../../../clients/proxmox-answers";
+import { interfaces, members } from "../../../clients/proxmox-answers";
+import { listGuests } from "../../../clients/proxmox-guests";
 import { trunksOf } from "../../../config/lan";
 import { addressOfNode } from "../../../config/node";
 import type { MachineConfig } from "../../../config/schema";
@@ -31,13 +32,6 @@ export function machineChecks(context: Context): Check[] {
   );
 }
 
-type Guest = z.output<typeof guestsAnswer>[number];
-
-/** Lists the guests that the token may see, on every Proxmox node. */
-export async function listGuests(get: Get): Promise<Guest[]> {
-  return ask(get, "/cluster/resources?type=vm", guestsAnswer);
-}
-
 /** The Proxmox node on which a VM of the stack runs, or on which it will be created. */
 async function hostOf(vm: MachineConfig, { managed }: Context, get: Get): Promise<string> {
   const own = managed.has(vm.vmId) ? await listGuests(get) : [];
@@ -55,20 +49,18 @@ async function checkHost(
       `VM ${machine.vmId} is on ${actual}, and machine.proxmoxNode is ${machine.proxmoxNode}: only Proxmox can move it`,
       `pulumi refresh --stack ${context.stack} --target '**::${name}-vm'  # then set machine.proxmoxNode to ${actual}`,
     );
+  return checkMember(machine.proxmoxNode, get);
+}
+
+async function checkMember(host: string, get: Get): Promise<Finding> {
   const all = await ask(get, "/nodes", members);
-  const found = all.find(({ node }) => node === machine.proxmoxNode);
+  const found = all.find(({ node }) => node === host);
   if (!found) {
     const names = all.map(({ node }) => node).join(", ");
-    return fail(
-      `no ${machine.proxmoxNode} in the cluster; it has ${names}`,
-      setting("proxmoxNode"),
-    );
+    return fail(`no ${host} in the cluster; it has ${names}`, setting("proxmoxNode"));
   }
-  if (found.status === "online") return pass(machine.proxmoxNode);
-  return fail(
-    `${machine.proxmoxNode} is ${found.status ?? "unknown"}`,
-    "pvecm status  # on any node",
-  );
+  if (found.status === "online") return pass(host);
+  return fail(`${host} is ${found.status ?? "unknown"}`, "pvecm status  # on any node");
 }
 
 const setting = (key: string): string => `set machine.${key} in the stack's configuration`;

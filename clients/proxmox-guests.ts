@@ -1,0 +1,15 @@
+/** The guests of a Proxmox cluster. */
+import type { z } from "zod";
+import { ask } from "./proxmox";
+import { guests } from "./proxmox-answers";
+
+/** A VM or a container, on whatever Proxmox node it runs. */
+export type ListedGuest = z.output<typeof guests>[number];
+
+/**
+ * Lists the guests that the token may see, on every Proxmox node.
+ * @throws ClusterError or AnswerError
+ */
+export function listGuests(get: (path: string) => Promise<unknown>): Promise<ListedGuest[]> {
+  return ask(get, "/cluster/resources?type=vm", guests);
+}
