@@ -64,6 +64,15 @@ export function problems(raw: RawSettings): string[] {
   return [];
 }
 
+/** The configuration of a program under Pulumi's mocks, with the secrets that every production node needs. */
+export const mockConfig = (raw: RawSettings): Record<string, string> => ({
+  "docker-node:proxmox": JSON.stringify(raw.proxmox),
+  "docker-node:defaults": JSON.stringify(raw.defaults),
+  "docker-node:nodes": JSON.stringify(raw.nodes),
+  "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
+  "docker-node:agentSecret": "a-secret-of-some-length",
+});
+
 /** A configuration as Pulumi takes it, with a value for every secret that production calls for. */
 export function stackConfig(raw: RawSettings): Record<string, { value: string; secret?: boolean }> {
   const values = Object.entries(raw).map(([name, value]) => [

@@ -3,7 +3,7 @@ import { loadSettings } from "../../config/load";
 import program from "../../index";
 import { privateKey } from "../support/key";
 import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
-import { prodNode, prodWith } from "../support/settings";
+import { mockConfig, prodNode, prodWith } from "../support/settings";
 
 /* What exists already and is declared as it is. */
 
@@ -22,13 +22,7 @@ async function run({ ssh, ...override }: Override, preview = false): Promise<Rec
   const raw = prodWith({ ...override, ssh: { ...key.ssh, ...ssh } });
   const recorder = await startPulumi({
     preview,
-    config: {
-      "docker-node:proxmox": JSON.stringify(raw.proxmox),
-      "docker-node:defaults": JSON.stringify(raw.defaults),
-      "docker-node:nodes": JSON.stringify(raw.nodes),
-      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
-      "docker-node:agentSecret": "a-secret-of-some-length",
-    },
+    config: mockConfig(raw),
   });
   await program();
   await settle(recorder);

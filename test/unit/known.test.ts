@@ -7,7 +7,7 @@ import program from "../../index";
 import type { State } from "../../node/recorded";
 import { privateKey } from "../support/key";
 import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
-import { prodWith } from "../support/settings";
+import { mockConfig, prodWith } from "../support/settings";
 
 /** What the program knows of a node from the state, and what it sees on it (H1, K1). `ssh` is a script that says what a test wants. */
 
@@ -60,13 +60,7 @@ async function run(
     preview,
     state,
     cluster,
-    config: {
-      "docker-node:proxmox": JSON.stringify(raw.proxmox),
-      "docker-node:defaults": JSON.stringify(raw.defaults),
-      "docker-node:nodes": JSON.stringify(raw.nodes),
-      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
-      "docker-node:agentSecret": "a-secret-of-some-length",
-    },
+    config: mockConfig(raw),
   });
   await program();
   await settle(recorder);

@@ -3,7 +3,7 @@ import { applyOverride, stillIgnored } from "../../components/shared/override";
 import program from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
-import { problems, prodWith } from "../support/settings";
+import { mockConfig, problems, prodWith } from "../support/settings";
 
 /** What the configuration has no word for. */
 
@@ -14,13 +14,7 @@ const CONTAINER = "docker:index/container:Container";
 async function run(override: unknown): Promise<Recorder> {
   const raw = prodWith({ ssh: key.ssh, override });
   const recorder = await startPulumi({
-    config: {
-      "docker-node:proxmox": JSON.stringify(raw.proxmox),
-      "docker-node:defaults": JSON.stringify(raw.defaults),
-      "docker-node:nodes": JSON.stringify(raw.nodes),
-      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
-      "docker-node:agentSecret": "a-secret-of-some-length",
-    },
+    config: mockConfig(raw),
   });
   await program();
   await settle(recorder);

@@ -5,7 +5,7 @@ import program from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, unwrap, type Recorded, type Recorder } from "../support/mocks";
 import { selfSigned } from "../support/portainer";
-import { problems, prodWith } from "../support/settings";
+import { mockConfig, problems, prodWith } from "../support/settings";
 
 /** `portainer.environment` in the configuration, and what it is in the graph. */
 
@@ -18,11 +18,7 @@ async function run(environment: unknown, secrets: Record<string, string>): Promi
   const raw = prodWith(merge({ ssh: key.ssh }, environment ? { portainer: { environment } } : {}));
   const recorder = await startPulumi({
     config: {
-      "docker-node:proxmox": JSON.stringify(raw.proxmox),
-      "docker-node:defaults": JSON.stringify(raw.defaults),
-      "docker-node:nodes": JSON.stringify(raw.nodes),
-      "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
-      "docker-node:agentSecret": "a-secret-of-some-length",
+      ...mockConfig(raw),
       ...secrets,
     },
   });

@@ -17,7 +17,7 @@ import {
   unwrap,
   type Recorder,
 } from "../support/mocks";
-import { prodNode, prodWith, waiver } from "../support/settings";
+import { mockConfig, prodNode, prodWith, waiver } from "../support/settings";
 
 /** The rules of the graph, each with its test, on production's configuration. */
 
@@ -31,13 +31,7 @@ async function run(
   preview = false,
 ): Promise<{ recorder: Recorder; outputs: Outputs }> {
   const raw = prodWith(merge({ ssh: key.ssh }, override));
-  const config = {
-    "docker-node:proxmox": JSON.stringify(raw.proxmox),
-    "docker-node:defaults": JSON.stringify(raw.defaults),
-    "docker-node:nodes": JSON.stringify(raw.nodes),
-    "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
-    "docker-node:agentSecret": SECRET,
-  };
+  const config = { ...mockConfig(raw), "docker-node:agentSecret": SECRET };
   const recorder = await startPulumi({ preview, config });
   const outputs = await program();
   await settle(recorder);
