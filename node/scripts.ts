@@ -7,6 +7,7 @@ export const SCRIPTS = [
   "agent-certificate",
   "backup-secrets",
   "boot",
+  "container-limits",
   "daemon",
   "hardening",
   "install",

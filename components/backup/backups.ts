@@ -5,6 +5,7 @@ import { BACKUP_CONTAINER, repositoryOf, toCron } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
 import type { Tree } from "../../config/tree";
 import { bound } from "../../node/steps";
+import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
@@ -30,9 +31,7 @@ export interface BackupsArgs {
 }
 
 /**
- * The container `docker_node_backup`, which backs up a node's volumes, configuration and images; see
- * `node/backup/`.
- *
+ * The container `docker_node_backup`, which backs up a node's volumes, configuration and images; see `node/backup/`.
  * It runs outside the user namespace: remapped, it could read neither docker.sock nor volumes.
  */
 export class Backups extends pulumi.ComponentResource {
@@ -49,6 +48,7 @@ export class Backups extends pulumi.ComponentResource {
       { parent: this, dependsOn: [secrets], deleteBeforeReplace: true, ...livesOn(args.machine) },
     );
     announce(this.container, "backup", args.override);
+    limitProcesses(name, this.container, args, this);
     this.registerOutputs({ containerId: this.container.id });
   }
 }

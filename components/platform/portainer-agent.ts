@@ -8,6 +8,7 @@ import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
 import { bound } from "../../node/steps";
+import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
 
 export interface PortainerAgentArgs {
@@ -42,6 +43,8 @@ export class PortainerAgent extends pulumi.ComponentResource {
     const { image } = args.portainer.agent;
     const imageId = args.node.adopt.agent ? image : createImage(name, args, this).imageId;
     this.container = createContainer(name, args, imageId, this);
+    // What runs already stays as it is.
+    if (!args.node.adopt.agent) limitProcesses(name, this.container, args, this);
     this.fingerprint = readFingerprint(name, args, this.container, this);
     this.registerOutputs({ containerId: this.container.id, fingerprint: this.fingerprint });
   }
@@ -85,6 +88,7 @@ export function containerArgs(
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
   const { port, logLevel } = portainer.agent;
+  const volumes = pulumi.interpolate`${dockerRootDir}/volumes`;
   return {
     name: AGENT_CONTAINER,
     image,
@@ -96,12 +100,11 @@ export function containerArgs(
     volumes: [
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
       // The right side is fixed in the agent, the left one is where this daemon keeps its volumes.
-      {
-        hostPath: pulumi.interpolate`${dockerRootDir}/volumes`,
-        containerPath: "/var/lib/docker/volumes",
-      },
+      { hostPath: volumes, containerPath: "/var/lib/docker/volumes" },
     ],
     envs: [`LOG_LEVEL=${logLevel}`, pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`)],
+    // It passes calls on; half of what a container has by default.
+    cpuShares: 512,
     ...LOGGING,
     ...memoryLimit(256),
     securityOpts: ["no-new-privileges:true"],

@@ -73,6 +73,8 @@ describe("an adopted node", () => {
     const { inputs } = recorder.find("docker:index/container:Container");
     expect(inputs.envs).toEqual([]);
     expect(JSON.stringify(inputs)).not.toContain("a-secret");
+    const limited = recorder.all("command:remote:Command").map(({ name }) => name);
+    expect(limited.filter((name) => name.endsWith("-limits"))).toEqual([]);
   });
 
   test("is read in the preview if its host key is declared", async () => {

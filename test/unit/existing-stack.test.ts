@@ -34,6 +34,10 @@ const BEFORE = JSON.parse(
 
 /** Resources that came since. */
 const ADDED: Readonly<Record<string, string>> = {
+  "command:remote:Command proj-docker02-agent-limits":
+    "the agent's processes are limited, in the container that runs",
+  "command:remote:Command proj-docker02-backups-limits":
+    "the backup container's processes are limited, likewise",
   "command:remote:Command proj-docker02-backups-secrets":
     "secrets of the backup container are files that only root of the node reads",
   "command:remote:Command proj-docker02-hardening":
@@ -42,6 +46,7 @@ const ADDED: Readonly<Record<string, string>> = {
 
 /** Inputs that changed since. */
 const CHANGED: Readonly<Record<string, string>> = {
+  "proj-docker02-agent-container.cpuShares": "its share of the processors, updated in place",
   "proj-docker02-backups-container.uploads": "its secrets are no files of its own layer any more",
   "proj-docker02-backups-container.volumes": "its secrets are mounted",
   "proj-docker02-backups-container.readOnly": "nothing is uploaded to its root",

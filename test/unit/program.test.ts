@@ -24,6 +24,9 @@ import { mockConfig, prodNode, prodWith, waiver } from "../support/settings";
 const NODE = "proj-docker02";
 const SECRET = "a-secret-of-some-length";
 const DOCKER_STEPS = ["ready", "boot", "storage", "install", "daemon", "access", "hardening"];
+const CONTAINER_STEPS = [
+  ...["backups-secrets", "agent-limits", "agent-certificate", "backups-limits"],
+];
 const key = privateKey();
 
 async function run(
@@ -270,7 +273,7 @@ describe("commands on the node", () => {
     const { recorder } = await run();
     const commands = recorder.all("command:remote:Command");
     expect(commands.map((c) => c.name)).toEqual(
-      [...DOCKER_STEPS, "backups-secrets", "agent-certificate"].map((step) => `${NODE}-${step}`),
+      [...DOCKER_STEPS, ...CONTAINER_STEPS].map((step) => `${NODE}-${step}`),
     );
     for (const { inputs } of commands) {
       expect(inputs).toMatchObject({ create: "sudo -n bash -s", addPreviousOutputInEnv: false });
@@ -285,7 +288,7 @@ describe("commands on the node", () => {
       recorder.find("command:remote:Command", `${NODE}-${step}`).inputs.connection;
     expect(JSON.stringify(connection("ready"))).not.toContain(HOST_KEY);
     expect(JSON.stringify(connection("ready"))).toContain('"dialErrorLimit":180');
-    for (const step of [...DOCKER_STEPS.slice(1), "backups-secrets", "agent-certificate"]) {
+    for (const step of [...DOCKER_STEPS.slice(1), ...CONTAINER_STEPS]) {
       expect(JSON.stringify(connection(step))).toContain(`"hostKey":"${HOST_KEY}"`);
     }
   });
@@ -343,6 +346,7 @@ describe("the Portainer agent", () => {
       restart: "always",
       usernsMode: "host",
       networkMode: "bridge",
+      cpuShares: 512,
       logDriver: "json-file",
       ports: [{ internal: 9001, external: 9001, ip: "10.25.20.24" }],
       volumes: [

@@ -1,0 +1,31 @@
+import type * as command from "@pulumi/command";
+import type * as docker from "@pulumi/docker";
+import type * as pulumi from "@pulumi/pulumi";
+import { bound } from "../../node/steps";
+import { runNodeScript } from "./node-script";
+
+/**
+ * Processes, threads among them, that a container of the program may have at once. More than it ever has, and far less than
+ * the node can.
+ */
+const PROCESSES = 1024;
+
+export interface LimitArgs {
+  /** The machine whose Docker runs it. */
+  machine: pulumi.Resource;
+  /** SSH to the node. */
+  connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+}
+
+/** Limits a container's processes, for which the provider has no word; again for each new container. */
+export function limitProcesses(
+  name: string,
+  container: docker.Container,
+  { machine, connection }: LimitArgs,
+  parent: pulumi.Resource,
+): void {
+  const { script, timeout, variables: limits } = bound("container-limits", {}, 180, { wait: 1800 });
+  const variables = container.id.apply((id) => ({ ...limits, CONTAINER: id, PROCESSES }));
+  const step = { script, variables, timeout, connection, machine };
+  runNodeScript(`${name}-limits`, step, { parent });
+}

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# Limits the processes of a container, threads among them. Docker's provider has no word for it, and dockerd no default (moby#43056).
+# docker keeps the limit with the container, through restarts of both and through an update of its other limits.
+# CONTAINER  id of the container
+# PROCESSES  processes it may have at once
+# Result: {"processes":1024}
+SCRIPT=container-limits
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+
+limited_to() { docker_cli inspect --type container --format '{{.HostConfig.PidsLimit}}' "$CONTAINER"; }
+
+main() {
+  local found
+  begin_change
+  require CONTAINER PROCESSES
+  found=$(limited_to)
+  if [[ $found != "$PROCESSES" ]]; then
+    docker_cli update --pids-limit "$PROCESSES" "$CONTAINER" >/dev/null
+    # A kernel without the controller makes docker drop the limit, with a warning and status 0.
+    found=$(limited_to)
+  fi
+  [[ $found == "$PROCESSES" ]] || fail "container $CONTAINER has a limit of $found processes, not of $PROCESSES"
+  json_object "processes:=$PROCESSES"
+}
+
+main "$@" </dev/null
