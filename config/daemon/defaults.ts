@@ -15,6 +15,8 @@ export const DEFAULT_DAEMON: DaemonConfig = {
   "max-concurrent-uploads": 6,
   "userns-remap": "default",
   "no-new-privileges": true,
+  // Nothing of the program's needs a neighbour on docker0.
+  icc: false,
   bip: "172.18.0.1/24",
   "default-address-pools": [{ base: "172.18.0.0/16", size: 24 }],
 };
@@ -35,6 +37,8 @@ export function withoutDependents(base: Tree, over: Tree): Tree {
   const gone = [
     ...(changes("log-driver") ? ["log-opts"] : []),
     ...(changes("storage-driver") ? ["storage-opts"] : []),
+    // Without rules nothing could keep containers apart, and dockerd would refuse the file.
+    ...(over.iptables === false ? ["icc"] : []),
     ...(over.bridge ? ["bip", "bip6", "fixed-cidr", "fixed-cidr-v6"] : []),
     ...(base.bip === DEFAULT_DAEMON.bip && !fitsPools(base.bip, over) ? ["bip"] : []),
   ];

@@ -99,7 +99,7 @@ may come, and every subnet of Docker lies in such a block. Choose Docker's subne
 
 const DAEMON = `The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).
 What belongs to a value goes with it: \`log-opts\` of the defaults when \`log-driver\` is another one, \`storage-opts\` when
-\`storage-driver\` is, \`bip\` with \`bridge: none\` or with pools that it does not fit into.
+\`storage-driver\` is, \`icc\` with \`iptables: false\`, \`bip\` with \`bridge: none\` or with pools that it does not fit into.
 
 - Reload: a running dockerd takes another value over. A key that is taken out needs a restart.
 - Restart: containers go on while \`live-restore\` is true.`;

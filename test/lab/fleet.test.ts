@@ -254,7 +254,7 @@ describe("adoption", () => {
       writeFileSync(file, document.toString({ lineWidth: 0 }));
       const steps = await up();
       expect(steps.with("create-replacement")).toEqual([`${VM.name}-agent-container`]);
-      expect(steps.with("create")).toEqual([`${VM.name}-agent-image`]);
+      expect(steps.with("create")).toEqual([`${VM.name}-agent-image`, `${VM.name}-agent-limits`]);
       const others = (text: string): string[] =>
         text.split("\n").filter((line) => !/^[0-9a-f]{64} \d+ /.test(line));
       const after = await shell.root(UNTOUCHED);

@@ -266,9 +266,20 @@ describe("Docker", () => {
       "max-concurrent-uploads": 6,
       "default-ulimits": { nofile: { Name: "nofile", Soft: 65536, Hard: 65536 } },
       bip: "172.18.0.1/24",
+      icc: false,
     });
     expect(await shell.root("ip -4 -o addr show docker0 | grep -o '172.18.0.1/24'")).toBe(
       "172.18.0.1/24",
+    );
+  });
+
+  step("keeps containers on docker0 apart, and limits those of the program", async () => {
+    const icc = '{{index .Options "com.docker.network.bridge.enable_icc"}}';
+    expect(await shell.root(`docker network inspect --format '${icc}' bridge`)).toBe("false");
+    const limits = "{{.HostConfig.CpuShares}} {{.HostConfig.PidsLimit}}";
+    const both = "portainer_agent docker_node_backup";
+    expect(await shell.root(`docker inspect --format '${limits}' ${both}`)).toBe(
+      "512 1024\n256 1024",
     );
   });
 

@@ -48,6 +48,12 @@ describe("a default that belongs to another key goes with that key's default (K4
     expect(other?.engine.daemon["storage-opts"]).toBeUndefined();
   });
 
+  test("containers on docker0 are kept apart, unless dockerd makes no rules or the node says otherwise", () => {
+    expect(rendered({})).toHaveProperty("icc", false);
+    expect(rendered({ iptables: false })).not.toHaveProperty("icc");
+    expect(rendered({ icc: null })).not.toHaveProperty("icc");
+  });
+
   test("docker0 without an address of its own: no bridge, or pools the default does not fit into", () => {
     expect(rendered({ bridge: "none" })).not.toHaveProperty("bip");
     const pools = [{ base: "172.16.0.0/12", size: 20 }];

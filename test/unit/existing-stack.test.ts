@@ -56,6 +56,9 @@ const CHANGED: Readonly<Record<string, string>> = {
 /** Variables that scripts got since: their limits on the node, and what the daemon takes without a restart. */
 const NEW_VARIABLES = ["LIMIT", "LOCK_TIMEOUT", "RELOADABLE"];
 
+/** Keys of daemon.json that came since: containers on docker0 are kept apart. */
+const NEW_DAEMON_KEYS = ["icc"];
+
 /** The SDK's mocks keep the URNs of what was registered; only their type is not exported. */
 const { getMonitor } = pulumi.runtime as unknown as {
   getMonitor: () => { getRegisteredResources: () => ReadonlyMap<string, unknown> };
@@ -106,9 +109,17 @@ const nameOf = ({ type, name }: Resource): string => `${type} ${name}`;
 function variables(stdin: unknown): Record<string, string> {
   const [given = ""] = String(stdin).split("# shellcheck shell=bash");
   const found = [...given.matchAll(/^([A-Z_]+)='([^']*)'$/gm)];
-  const all = found.map(([, variable = "", value = ""]) => [variable, value] as const);
+  const all = found.map(([, variable = "", value = ""]) => {
+    const shown = variable === "DAEMON_JSON" ? daemonJson(value) : value;
+    return [variable, shown] as const;
+  });
   return Object.fromEntries(all.filter(([variable]) => !NEW_VARIABLES.includes(variable)));
 }
+
+const daemonJson = (text: string): string => {
+  const keys = Object.entries(JSON.parse(text) as Record<string, unknown>);
+  return JSON.stringify(keys.filter(([name]) => !NEW_DAEMON_KEYS.includes(name)));
+};
 
 /** Inputs as they can be compared: no text of a script, no private key, no path of its file. */
 function comparable({ type, name, inputs }: Resource): unknown {

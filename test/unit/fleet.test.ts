@@ -16,7 +16,7 @@ import program from "../../index";
 import { secondNode } from "../lab/second-node";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, unwrap } from "../support/mocks";
-import { prodNode, prodWith, stackConfig } from "../support/settings";
+import { prodNode, prodWith, stackConfig, stackFile } from "../support/settings";
 
 /** Several nodes in one stack. */
 
@@ -186,6 +186,14 @@ describe("the lab's second node", () => {
     expect(one?.machine.vmId).toBe(2014);
     expect(one?.network).toEqual({ ...two?.network, address: "10.25.20.23/24" });
     expect(one?.ssh.endpoint).toEqual({ host: "127.0.0.1", port: 20022 });
+  });
+
+  test("waives of the benchmark what production does, and its own registry", () => {
+    const ofChecks = (waivers: Settings["waivers"]): string[] =>
+      waivers.flatMap(({ id }) => (id.startsWith("cis-docker-") ? id : []));
+    const production = ofChecks(loadSettings(stackFile("prod")).waivers);
+    expect(production).toContain("cis-docker-5.32");
+    expect(ofChecks(load({}).waivers)).toEqual([...production, "cis-docker-2.5"]);
   });
 
   test("a lab instance keeps its own settings, and a command's settings override them", () => {
