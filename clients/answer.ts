@@ -1,6 +1,6 @@
 /** Checks the answers of other systems against a schema before anything uses them. */
 import type { z } from "zod";
-import { problemsOf } from "../config/issues";
+import { problemsOf, valueAt } from "../config/issues";
 import { describeProblem, type Problem } from "../config/problems";
 
 /** An answer that does not have the documented shape. */
@@ -24,7 +24,9 @@ export function parseAnswer<T extends z.ZodType>(
 ): z.output<T> {
   const result = schema.safeParse(answer, { reportInput: true });
   if (result.success) return result.data;
-  const problems = problemsOf(result.error, []).slice(0, TOLD).map(describeFound);
+  const problems = problemsOf(result.error, [])
+    .slice(0, TOLD)
+    .map((problem) => describeFound(asAnswered(problem, answer)));
   throw new AnswerError(`the answer to ${asked} is not as expected: ${problems.join("; ")}`);
 }
 
@@ -44,6 +46,13 @@ export function parseJson<T extends z.ZodType>(
     throw new AnswerError(`the answer to ${asked} is not JSON`);
   }
   return parseAnswer(schema, answer, asked);
+}
+
+/** The problem with the value as it came: a text that is no number is NaN once zod has made a number of it. */
+function asAnswered(problem: Problem, answer: unknown): Problem {
+  if (!Number.isNaN(problem.value)) return problem;
+  const value = problem.path.reduce<unknown>((within, key) => valueAt(within, key), answer);
+  return { ...problem, value };
 }
 
 /** Describes a problem. A map or a list is not shown, because it may hold a secret. */

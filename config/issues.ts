@@ -14,8 +14,10 @@ const TYPES: Readonly<Record<string, string>> = {
   array: "a list",
   boolean: "true or false",
   int: "a whole number",
+  number: "a number",
   object: "a map of keys",
   record: "a map of keys",
+  string: "a text",
 };
 
 /** What a length counts, one and several. */
@@ -102,8 +104,9 @@ function countInWords(count: number | bigint, origin: string): string {
   return `${count}${Number(count) === 1 ? one : several}`;
 }
 
-function valueAt(input: unknown, key: string): unknown {
+/** What a map or a list has under a key; undefined for anything else. */
+export function valueAt(input: unknown, key: PropertyKey): unknown {
   return typeof input === "object" && input !== null
-    ? (input as Record<string, unknown>)[key]
+    ? (input as Record<PropertyKey, unknown>)[key]
     : undefined;
 }

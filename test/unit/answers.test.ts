@@ -20,7 +20,7 @@ test("the message names the field and the first three differences, and shows no 
   const answer = [{ storage: 1, type: { secret: "x" }, content: null, avail: "1" }];
   expect(() => parseAnswer(datastores, answer, "GET /x")).toThrow(
     new AnswerError(
-      "the answer to GET /x is not as expected: 0.storage: 1; allowed: string; 0.type: a map; allowed: string; 0.content: null; allowed: string",
+      "the answer to GET /x is not as expected: 0.storage: 1; allowed: a text; 0.type: a map; allowed: a text; 0.content: null; allowed: a text",
     ),
   );
   expect(() => parseAnswer(datastores, {}, "GET /x")).toThrow(/all: a map; allowed: a list/);
@@ -34,7 +34,7 @@ test("text that is no JSON is not shown", () => {
 
 test("backups and hardware of Proxmox", async () => {
   await expect(backupsIn(answering([{ ctime: 1 }]), "pve01", "pbs01", 2019)).rejects.toThrow(
-    "the answer to GET /nodes/pve01/storage/pbs01/content?content=backup&vmid=2019 of Proxmox VE is not as expected: 0.volid: missing; allowed: string",
+    "the answer to GET /nodes/pve01/storage/pbs01/content?content=backup&vmid=2019 of Proxmox VE is not as expected: 0.volid: missing; allowed: a text",
   );
   await expect(readHardware({ get: answering({ vmid: 7 }) }, 7)).rejects.toThrow(
     "the answer to GET /cluster/resources?type=vm of Proxmox VE is not as expected: all: a map; allowed: a list",
@@ -48,7 +48,7 @@ const wire = (facts: Record<string, string>): string =>
 
 test("facts of a node", () => {
   expect(() => parseFacts(wire({ volumes: '{"Name":"a"}\n{"Name":7}' }))).toThrow(
-    "the answer to volumes of inspect.sh is not as expected: Driver: missing; allowed: string",
+    "the answer to volumes of inspect.sh is not as expected: Driver: missing; allowed: a text",
   );
   expect(() => parseFacts(wire({ addresses: "oops" }))).toThrow(
     "the answer to addresses of inspect.sh is not JSON",

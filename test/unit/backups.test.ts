@@ -88,7 +88,7 @@ const REFUSED: [string, unknown, RegExp][] = [
   [
     "no fingerprint",
     { server: { fingerprint: null } },
-    /server.fingerprint: missing; allowed: string/,
+    /server.fingerprint: missing; allowed: a text/,
   ],
   [
     "a user instead of a token",

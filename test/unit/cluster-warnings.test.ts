@@ -75,7 +75,7 @@ describe("the firewall of the datacenter", () => {
     [new ClusterError(0, "no answer in time"), "no answer in time"],
     [
       { enable: "yes" },
-      "the answer to GET /cluster/firewall/options of Proxmox VE is not as expected: enable: null; allowed: number",
+      'the answer to GET /cluster/firewall/options of Proxmox VE is not as expected: enable: "yes"; allowed: a number',
     ],
   ])("cannot be read: %s", async (answer, why) => {
     expect((await run({ [OPTIONS]: answer })).warnings).toEqual([

@@ -50,7 +50,7 @@ describe("one mistake is one line", () => {
 
   test("something that no node has", () => {
     expect(problems(fleet(7, { network: { gateway: null } }))).toEqual([
-      "nodes.node-0.network.gateway: missing (also in node-1, node-2, node-3, node-4, and 2 more); allowed: string",
+      "nodes.node-0.network.gateway: missing (also in node-1, node-2, node-3, node-4, and 2 more); allowed: a text",
     ]);
   });
 

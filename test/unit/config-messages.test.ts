@@ -155,7 +155,7 @@ describe("what is allowed", () => {
     ["a name too short", { networks: { m: {} } }, /networks.m: .*two characters or more/],
     ["an empty list", { ssh: { publicKeys: [] } }, /publicKeys: \[\]; allowed: at least 1 entry$/],
     ["a source", { network: { firewall: { rules: [{ source: "x" }] } } }, /source: "x"; .*prefix/],
-    ["one of two", { primary: 5 }, /primary: 5; allowed: string, or a map of keys/],
+    ["one of two", { primary: 5 }, /primary: 5; allowed: a text, or a map of keys/],
     ["a huge number", { machine: { vmId: 1e300 } }, /^[^\n]*vmId: .*at most 999999999$/],
   ])("%s", (_what, override, expected) => {
     expect(said(override)).toMatch(expected);

@@ -51,7 +51,7 @@ describe("every problem is reported at once", () => {
 
   test("a missing field is reported as missing", () => {
     expect(prodProblems({ machine: { vmId: null } })).toEqual([
-      "nodes.proj-docker02.machine.vmId: missing; allowed: number",
+      "nodes.proj-docker02.machine.vmId: missing; allowed: a number",
     ]);
   });
 
@@ -146,7 +146,7 @@ const REFUSED: [string, unknown, RegExp][] = [
   [
     "a number in log-opts",
     { engine: { daemon: { "log-opts": { "max-file": 3 } } } },
-    /log-opts.max-file: 3; allowed: string/,
+    /log-opts.max-file: 3; allowed: a text/,
   ],
   [
     "nftables before Docker 29",
