@@ -226,6 +226,7 @@ function defaults(lab: Lab): Tree {
     portainer: {
       agent: { image: pinned(lab.images.agent) },
     },
+    validation: { maxLatencyMs: 100, minIops: 100, maxCpuPercent: 95 },
   };
 }
 

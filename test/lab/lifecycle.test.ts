@@ -443,6 +443,57 @@ describe("hardened", () => {
   });
 });
 
+describe("validation", () => {
+  const folder = mkdtempSync(join(tmpdir(), "docker-node-validate-"));
+  const made = (what: string): string =>
+    `docker ${what} --quiet --filter label=docker-node.validate`;
+
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** `docker-node validate` as a person types it: its status, and what became of every row. */
+  async function validate(...options: string[]): Promise<[number, Record<string, string>]> {
+    const file = join(folder, "rows.json");
+    const line = `npx docker-node validate --stack lab --json ${options.join(" ")} >${file}`;
+    const status = await statusOfCommand("bash", ["-c", line], { ...process.env, ...cliEnv(lab) });
+    const text = readFileSync(file, "utf8");
+    const { rows } = JSON.parse(text) as { rows: { id: string; state: string }[] };
+    log(text);
+    return [status, Object.fromEntries(rows.map(({ id, state }) => [id, state]))];
+  }
+
+  step("measures every row, or says why it cannot, and leaves nothing on the node", async () => {
+    const [, rows] = await validate("--junit", join(folder, "rows.xml"));
+    expect(rows).toEqual({
+      ...{ docker: "held", container: "held", containers: "held" },
+      ...{ networks: "held", volumes: "held" },
+      ...{ cpu: "held", memory: "held", latency: "held", iops: "held" },
+      "latency-across": "not measured",
+      ...{ ports: "held", agent: "held", portainer: "not measured" },
+      ...{ primary: "not declared", discovery: "held", "discovery-across": "not declared" },
+      // Before the first night there may be none yet.
+      backups: expect.stringMatching(/held$/) as unknown,
+      drift: "held",
+    });
+    expect(readFileSync(join(folder, "rows.xml"), "utf8")).toContain(`<testsuite name="${NODE}"`);
+    const left = ["ps --all", "volume ls", "network ls", "image ls"].map(made).join("; ");
+    expect(await shell.root(left)).toBe("");
+  });
+
+  step("holds with every measured row, and ends with status 3 when the agent is down", async () => {
+    const rows = "--only agent --only ports --only portainer --allow-unmeasured";
+    expect((await validate(rows))[0]).toBe(0);
+    await shell.root("docker stop portainer_agent >/dev/null");
+    const found = await validate(rows);
+    await shell.root("docker start portainer_agent >/dev/null");
+    const down = { agent: "not held", ports: "not held", portainer: "not measured" };
+    expect(found).toEqual([3, down]);
+    const answers = async (): Promise<boolean> => (await validate("--only agent"))[0] === 0;
+    await waitFor(answers, 120);
+  });
+});
+
 describe("in a pull request", () => {
   const folder = mkdtempSync(join(tmpdir(), "docker-node-plans-"));
   const forge = new Forge(7);
