@@ -472,6 +472,7 @@ describe("validation", () => {
       "latency-across": "not measured",
       ...{ ports: "held", agent: "held", portainer: "not measured" },
       ...{ primary: "not declared", discovery: "held", "discovery-across": "not declared" },
+      benchmark: "held",
       // Before the first night there may be none yet.
       backups: expect.stringMatching(/held$/) as unknown,
       drift: "held",
