@@ -15,6 +15,9 @@ export const environment = z.looseObject({
 export const environments = z.array(environment);
 export type Environment = Readonly<z.output<typeof environment>>;
 
+/** `GET /endpoints/<id>/docker/containers/json`, which Docker answers. */
+export const containers = z.array(z.looseObject({ Id: z.string() }));
+
 /** `GET /endpoint_groups` */
 export const group = z.looseObject({ Id: z.int(), Name: z.string() });
 export const groups = z.array(group);

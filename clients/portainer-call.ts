@@ -1,5 +1,6 @@
 /** One request to Portainer. */
-import type { IncomingMessage } from "node:http";
+import { readFileSync } from "node:fs";
+import { request as requestPlain, type IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
 import { connectPinned } from "./network";
 import { problem } from "./portainer-answers";
@@ -7,7 +8,7 @@ import { readTrusted } from "./proxmox";
 
 /** Where Portainer is, how its certificate is checked, and the token to use. */
 export interface Access {
-  /** `https://host:port`, and a path where it has one. */
+  /** `https://host:port`, and a path where it has one; `http:` where there is no certificate. */
   readonly url: string;
   readonly apiKey: string;
   /** SHA-256 of its certificate: no other is accepted. */
@@ -16,6 +17,21 @@ export interface Access {
   readonly caCertificate?: string;
   /** Milliseconds a request may take; default: 60 000, since Portainer asks the agent meanwhile. */
   readonly patience?: number;
+}
+
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Access by PORTAINER_URL, PORTAINER_API_KEY, PORTAINER_FINGERPRINT and PORTAINER_CA; the latter two are optional.
+ * @throws Error when one of the former two is not set, or the URL is none
+ */
+export function accessFrom(variables: Variables): Access {
+  const { PORTAINER_URL: url, PORTAINER_API_KEY: apiKey } = variables;
+  if (!url || !apiKey) throw new Error("PORTAINER_URL and PORTAINER_API_KEY are not set");
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new Error(`PORTAINER_URL: ${url}; allowed: a URL, https://host:port`);
+  const { PORTAINER_FINGERPRINT: fingerprint, PORTAINER_CA: caCertificate } = variables;
+  return { url, apiKey, fingerprint, caCertificate };
 }
 
 /** An answer other than 2xx, or none: then `status` is 0. */
@@ -68,7 +84,7 @@ export async function call(access: Access, ...[method, path, body]: Question): P
 /** A pinned certificate needs no authority. It is checked before anything is sent. */
 async function trust(access: Access, url: URL, patience: number): Promise<RequestOptions> {
   const { fingerprint, caCertificate } = access;
-  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : readTrusted() };
+  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : trusted() };
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const socket = await connectPinned(
     { host, port: Number(url.port || 443), fingerprint },
@@ -77,9 +93,16 @@ async function trust(access: Access, url: URL, patience: number): Promise<Reques
   return { createConnection: () => socket };
 }
 
+/** Those that this machine trusts, and of NODE_EXTRA_CA_CERTS, which Node leaves out where authorities are named. */
+function trusted(): string[] {
+  const extra = process.env["NODE_EXTRA_CA_CERTS"];
+  return [...readTrusted(), ...(extra ? [readFileSync(extra, "utf8")] : [])];
+}
+
 function send(url: URL, options: RequestOptions, bytes?: Buffer): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, options, (answer) => {
+    const start = url.protocol === "http:" ? requestPlain : request;
+    const sent = start(url, options, (answer) => {
       collect(answer).then(resolve, reject);
     });
     sent.on("error", reject);

@@ -1,10 +1,5 @@
 /** Makes, takes over, changes and removes a node's environment in Portainer. Each operation can run again. */
-import {
-  unfitFor,
-  type Kind,
-  type Label,
-  type Portainer,
-} from "../../clients/portainer-environments";
+import { sameUrl, unfitFor, type Kind, type Label, type Portainer } from "../../clients/portainer";
 import type { Environment } from "../../clients/portainer-answers";
 import { PortainerError } from "../../clients/portainer-call";
 
@@ -23,10 +18,6 @@ export interface Wanted {
 
 /** `AgentOnDockerEnvironment` (portainer/api, portainer.go). */
 const AGENT_ON_DOCKER = 2;
-
-/** People leave the scheme out, and Portainer keeps what they write. */
-const sameUrl = (one: string, other: string): boolean => bare(one) === bare(other);
-const bare = (url: string): string => url.replace(/^\w+:\/\//, "").replace(/\/+$/, "");
 
 /**
  * Brings the environment in Portainer to the wanted state. It takes the one with `id`, else the one with the same

@@ -4,8 +4,8 @@
  */
 import { z } from "zod";
 import { AnswerError, parseJson } from "../../clients/answer";
-import { connect } from "../../clients/portainer-environments";
-import { PortainerError, type Access } from "../../clients/portainer-call";
+import { connect } from "../../clients/portainer";
+import { PortainerError, accessFrom } from "../../clients/portainer-call";
 import { ensure, remove } from "./environment";
 
 /** `PORTAINER_ENVIRONMENT`, which components/platform/portainer-environment.ts writes. */
@@ -49,12 +49,6 @@ export async function runOperation(operation: string, variables: Variables): Pro
   } catch (error) {
     return { code: 1, stderr: failure(operation, error) };
   }
-}
-
-function accessFrom(variables: Variables): Access {
-  const { PORTAINER_URL: url = "", PORTAINER_API_KEY: apiKey = "" } = variables;
-  const { PORTAINER_FINGERPRINT: fingerprint, PORTAINER_CA: caCertificate } = variables;
-  return { url, apiKey, fingerprint, caCertificate };
 }
 
 /** An error of this program shows its stack; an error of Portainer shows only its message. */

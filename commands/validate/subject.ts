@@ -1,7 +1,8 @@
 /** A node that is validated, with access to everything that a row needs. */
 import { z } from "zod";
 import { parseJson } from "../../clients/answer";
-import { portainerFrom, type Portainer } from "../../clients/portainer";
+import { connect, type Portainer } from "../../clients/portainer";
+import { accessFrom } from "../../clients/portainer-call";
 import type { NodeShell } from "../../clients/ssh";
 import { agentUrl } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
@@ -92,7 +93,7 @@ export function subjectOf(name: string, node: NodeConfig, around: Surroundings):
     reach: once(() => script(reach, "validation/reach", { AGENT_URL: agentUrl(node) })),
     backups: async () => survey(opened.site(name)),
     benchmark: async () => judgeNode(name, opened),
-    portainer: () => portainerFrom(environment),
+    portainer: () => connect(accessFrom(environment)),
   };
 }
 

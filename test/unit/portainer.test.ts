@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:https";
 import { createServer as createTcp } from "node:net";
-import { join } from "node:path";
-import { connect, unfitFor } from "../../clients/portainer-environments";
-import type { Access } from "../../clients/portainer-call";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { connect, unfitFor } from "../../clients/portainer";
+import { accessFrom, type Access } from "../../clients/portainer-call";
 import { ensure, remove, type Wanted } from "../../commands/portainer/environment";
 import { runOperation, type Outcome } from "../../commands/portainer/main";
 import { createPortainer, type Agents } from "../../lab/services/portainer/server";
@@ -30,7 +32,7 @@ const open: Server[] = [];
 async function start(version = "2.39.1"): Promise<void> {
   const agents: Agents = {
     check: () => Promise.resolve(agent),
-    docker: (url, path) => Promise.resolve(JSON.stringify([url, path])),
+    docker: (url, path) => Promise.resolve(JSON.stringify([{ Id: `${url} ${path}` }])),
   };
   ({ server, store } = createPortainer({ ...identity, apiKey: KEY, version, agents }));
   open.push(server);
@@ -249,6 +251,19 @@ describe("an answer", () => {
   });
 });
 
+describe("the containers behind an agent", () => {
+  test("are asked for through the environment with its URL, among all pages", async () => {
+    for (let other = 0; other < 100; other++)
+      existing({ Name: `other${other}`, URL: `tcp://10.1.1.${other}:9001` });
+    existing({ URL: URL_OF_NODE });
+    const seen = await connect(access).containers("https://10.25.20.24:9001");
+    expect(seen).toEqual([`${URL_OF_NODE} /containers/json?all=true`]);
+    await expect(connect(access).containers("https://10.25.20.99:9001")).rejects.toThrow(
+      "no environment with the agent 10.25.20.99:9001",
+    );
+  });
+});
+
 describe("Portainer is known", () => {
   const version = (trust: Partial<Access>) =>
     connect({ ...access, fingerprint: undefined, ...trust }).version();
@@ -256,6 +271,17 @@ describe("Portainer is known", () => {
   test("by its fingerprint, or by the authority declared", async () => {
     expect(await version({ fingerprint: identity.fingerprint.toLowerCase() })).toBe("2.39.1");
     expect(await version({ caCertificate: identity.cert })).toBe("2.39.1");
+  });
+
+  test("by an authority that the environment names", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "portainer-ca-")), "ca.pem");
+    writeFileSync(file, identity.cert);
+    process.env["NODE_EXTRA_CA_CERTS"] = file;
+    const { url } = access;
+    const portainer = connect(accessFrom({ PORTAINER_URL: url, PORTAINER_API_KEY: KEY }));
+    expect(await portainer.version()).toBe("2.39.1");
+    delete process.env["NODE_EXTRA_CA_CERTS"];
+    rmSync(dirname(file), { recursive: true });
   });
 
   test.each<[string, Partial<Access>, RegExp]>([

@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { portainerFrom } from "../../clients/portainer";
+import { connect } from "../../clients/portainer";
+import { accessFrom } from "../../clients/portainer-call";
 import type { Row as BackupRow, State as BackupState } from "../../commands/backups/evidence";
 import type { Result as Check } from "../../commands/benchmark/judge";
 import { runCommandLine } from "../../commands/cli";
@@ -471,11 +472,13 @@ describe("Portainer", () => {
   let url: string;
   const requests: string[] = [];
   beforeAll(async () => {
-    const environments = [{ Id: 7, URL: "tcp://10.25.20.24:9001" }];
+    const environments = [{ Id: 7, Name: NODE, Type: 2, URL: "tcp://10.25.20.24:9001" }];
     server = createServer(({ url: path = "", headers }, answer) => {
       requests.push(path);
       if (headers["x-api-key"] !== "key") answer.statusCode = 401;
-      answer.end(JSON.stringify(path === "/api/endpoints" ? environments : [{ Id: "abc" }]));
+      answer.end(
+        JSON.stringify(path.startsWith("/api/endpoints?") ? environments : [{ Id: "abc" }]),
+      );
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
@@ -484,23 +487,24 @@ describe("Portainer", () => {
     server.close();
   });
   const open = (key: string, at = url) =>
-    portainerFrom({ PORTAINER_URL: at, PORTAINER_API_KEY: key });
+    connect(accessFrom({ PORTAINER_URL: at, PORTAINER_API_KEY: key }));
 
   test("is asked for the containers of the environment with the node's agent", async () => {
     expect(await open("key").containers("https://10.25.20.24:9001")).toEqual(["abc"]);
     expect(requests).toEqual([
-      "/api/endpoints",
+      "/api/endpoints?start=1&limit=100&excludeSnapshots=true",
       "/api/endpoints/7/docker/containers/json?all=true",
     ]);
   });
 
   test("that refuses, does not know the node, or does not answer says so", async () => {
     const agent = "https://10.25.20.24:9001";
-    await expect(open("wrong").containers(agent)).rejects.toThrow("GET /api/endpoints: status 401");
+    await expect(open("wrong").containers(agent)).rejects.toThrow("answers 401: the API key");
     await expect(open("key").containers("https://10.25.20.99:9001")).rejects.toThrow(
       "no environment with the agent 10.25.20.99:9001",
     );
     const silent = open("key", "http://127.0.0.1:1");
-    await expect(silent.containers(agent)).rejects.toThrow("does not answer at http://127.0.0.1:1");
+    expect(() => open("key", "port01:x")).toThrow(/^PORTAINER_URL: port01:x; allowed: a URL,/);
+    await expect(silent.containers(agent)).rejects.toThrow("http://127.0.0.1:1 cannot be reached");
   });
 });

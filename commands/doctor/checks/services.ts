@@ -3,7 +3,7 @@
  * warning.
  */
 import { AnswerError } from "../../../clients/answer";
-import { connect, unfitFor } from "../../../clients/portainer-environments";
+import { connect, unfitFor } from "../../../clients/portainer";
 import { PortainerError } from "../../../clients/portainer-call";
 import { headImage, parseImage } from "../../../clients/registry";
 import {
