@@ -160,6 +160,7 @@ describe("the lab's second node", () => {
     endpoint: "https://127.0.0.1:8006",
     imageUrl: "http://127.0.0.1:8080/files/guest.qcow2",
     image: { sha256: "0".repeat(64) },
+    docker: { path: "linux/debian", fingerprint: "AB".repeat(20) },
     images: {
       agent: { repository: "portainer/agent", tag: "2.39.1", digest },
       backup: { repository: "docker-node/backup", tag: "lab", digest },
