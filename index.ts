@@ -2,6 +2,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { DockerNode, guardRemoval, imageKey } from "./components";
 import { warnOfCluster } from "./clients/pulumi/cluster";
 import { knownNodes } from "./clients/pulumi/known";
+import { findOpenSsh } from "./clients/openssh";
+import { runner } from "./clients/process";
 import { staleAgent, UNSET_AGENT } from "./clients/ssh-agent";
 import { connectProxmox, createImages, createStorage } from "./components/cluster";
 import { loadSettings, type Settings } from "./config/load";
@@ -57,7 +59,7 @@ function readSettings(config: pulumi.Config): Settings {
 
 /** What is known of the nodes; warnings of what changed on them, and of a cluster that does not protect them. */
 async function lookAround(settings: Settings, secrets: Secrets): ReturnType<typeof knownNodes> {
-  await refuseStaleAgent();
+  await Promise.all([refuseStaleAgent(), refuseOldSsh()]);
   const known = await knownNodes(settings);
   await warnOfCluster(settings, secrets.proxmoxApiToken, known);
   return known;
@@ -72,6 +74,12 @@ async function refuseStaleAgent(): Promise<void> {
     `SSH_AUTH_SOCK: ${value} does not answer (${complaint}), and no script would reach a node; ` +
       `allowed: the socket of a running ssh-agent, or not set (${UNSET_AGENT})`,
   );
+}
+
+/** Scripts would still reach a node, and then no Docker resource would. */
+async function refuseOldSsh(): Promise<void> {
+  const ssh = await findOpenSsh(runner("."));
+  if ("fix" in ssh) throw new pulumi.RunError(`ssh: ${ssh.found}; ${ssh.fix}`);
 }
 
 export = program;

@@ -4,7 +4,7 @@ import type { Settings } from "../../config/load";
 import { AnswerError } from "../answer";
 import { ClusterError, connect, type Cluster } from "../proxmox";
 import { filteredNodes, firewallIsOn, TURN_ON } from "../proxmox-firewall";
-import { listGuests } from "../proxmox-guests";
+import { listGuests, type ListedGuest } from "../proxmox-guests";
 import type { Known } from "./known";
 
 /** Warns of firewall rules that Proxmox does not enforce, and of VMs that run on another node than expected. */
@@ -29,21 +29,31 @@ async function idleFirewall({ nodes }: Settings, cluster: Cluster): Promise<stri
         `turn it on once you keep your own access: ${TURN_ON}`,
     ];
   } catch (error) {
-    if (!(error instanceof ClusterError || error instanceof AnswerError)) throw error;
     return [
       `it is unknown whether Proxmox enforces the firewall rules of ${names}: ${reason(error)}`,
     ];
   }
 }
 
-/** Says nothing if the cluster does not answer: the check above and the provider report that. */
 async function movedMachines(
-  { nodes }: Settings,
+  settings: Settings,
   cluster: Cluster,
   known: Readonly<Record<string, Known>>,
 ): Promise<string[]> {
-  if (Object.keys(known).length === 0) return [];
-  const all = await listGuests((path) => cluster.get(path)).catch(() => []);
+  const names = Object.keys(known).join(", ");
+  if (names === "") return [];
+  try {
+    return movesIn(settings, await listGuests((path) => cluster.get(path)), known);
+  } catch (error) {
+    return [`it is unknown on which Proxmox node the VM of ${names} runs: ${reason(error)}`];
+  }
+}
+
+function movesIn(
+  { nodes }: Settings,
+  all: readonly ListedGuest[],
+  known: Readonly<Record<string, Known>>,
+): string[] {
   return Object.entries(known).flatMap(([name, { recorded }]) => {
     const { vmId, proxmoxNode } = nodes[name]?.machine ?? {};
     const actual = all.find(({ vmid }) => vmid === vmId)?.node;
@@ -56,7 +66,9 @@ async function movedMachines(
   });
 }
 
-function reason(error: Error): string {
+/** Why the cluster did not say it. Any other error is a mistake of this program. */
+function reason(error: unknown): string {
+  if (!(error instanceof ClusterError || error instanceof AnswerError)) throw error;
   return error instanceof ClusterError && error.status === 403
     ? "the token needs Sys.Audit on / (npx docker-node doctor --print-role)"
     : error.message;

@@ -24,7 +24,7 @@ import { isReady, json, redact, table } from "../../commands/doctor/report";
 import { probe } from "../../clients/network";
 import { runner, type Ran, type Run } from "../../clients/process";
 import type { Context, Result } from "../../commands/doctor/types";
-import { isAtLeast, isInRange } from "../../commands/doctor/versions";
+import { isAtLeast, isInRange } from "../../clients/versions";
 import { prodNode, stackFile } from "../support/settings";
 
 const TOKEN = "automation@pve!pulumi=11111111-2222-3333-4444-555555555555";

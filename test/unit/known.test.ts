@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { ClusterError } from "../../clients/proxmox";
 import { merge } from "../../config/load";
 import program from "../../index";
 import type { State } from "../../node/recorded";
@@ -24,7 +25,7 @@ beforeEach(() => {
   const ssh = join(folder, "ssh");
   writeFileSync(
     ssh,
-    `#!/bin/bash\necho "$*" >>${folder}/called\ncat >${folder}/stdin\ncat ${folder}/stdout 2>/dev/null\ncat ${folder}/stderr >&2 2>/dev/null\nexit "$(cat ${folder}/status 2>/dev/null || echo 0)"\n`,
+    `#!/bin/bash\nif [[ $1 == -V ]]; then echo OpenSSH_9.6p1 >&2; exit; fi\necho "$*" >>${folder}/called\ncat >${folder}/stdin\ncat ${folder}/stdout 2>/dev/null\ncat ${folder}/stderr >&2 2>/dev/null\nexit "$(cat ${folder}/status 2>/dev/null || echo 0)"\n`,
   );
   chmodSync(ssh, 0o755);
   process.env.PATH = `${folder}:${path ?? ""}`;
@@ -244,10 +245,31 @@ describe("a machine that was moved to another Proxmox node (H3)", () => {
       expect(recorder.find(`proxmoxve:firewall/${type}`).inputs.nodeName).toBe("pve02");
   });
 
-  test("is not asked for where the cluster does not answer, or nothing is known", async () => {
-    const silent = { "/cluster/resources?type=vm": new Error("no answer") };
-    await run({}, stateOf(await run({}, undefined, true, MOVED)), true, silent);
+  test("is not asked for where nothing is known", async () => {
+    await run({}, undefined, true, MOVED);
     expect(warnings).toEqual([]);
+  });
+
+  test.each([
+    ["no answer", new ClusterError(0, "no answer in time"), "no answer in time"],
+    [
+      "another shape",
+      "nothing",
+      /^the answer to GET \/cluster\/resources\?type=vm of Proxmox VE is not/,
+    ],
+  ])("is unknown where the cluster does not say: %s", async (_, answer, why) => {
+    const silent = { "/cluster/resources?type=vm": answer };
+    await run({}, stateOf(await run()), true, silent);
+    expect(warnings).toHaveLength(1);
+    const [before, after] = (warnings[0] ?? "").split(" runs: ");
+    expect(before).toBe(`it is unknown on which Proxmox node the VM of ${NODE}`);
+    expect(after).toMatch(why);
+  });
+
+  test("is no excuse for a mistake of the program", async () => {
+    const state = stateOf(await run());
+    const broken = { "/cluster/resources?type=vm": new TypeError("not a function") };
+    await expect(run({}, state, true, broken)).rejects.toThrow("not a function");
   });
 });
 

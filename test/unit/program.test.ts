@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { IGNORED_CHANGES } from "../../components";
 import { ignoredChanges } from "../../components/machine/virtual-machine";
@@ -266,6 +269,42 @@ test("an ssh-agent that does not answer is refused before anything is touched: t
     if (before === undefined) delete process.env.SSH_AUTH_SOCK;
     else process.env.SSH_AUTH_SOCK = before;
   }
+});
+
+describe("an OpenSSH with which no Docker resource would be reached is refused before anything is touched (K23)", () => {
+  const PATH = process.env.PATH;
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "docker-node-ssh-"));
+    process.env.PATH = folder;
+  });
+  afterEach(() => {
+    process.env.PATH = PATH;
+    rmSync(folder, { recursive: true });
+  });
+
+  async function refusal(): Promise<string> {
+    const recorder = await startPulumi({ config: mockConfig(prodWith({ ssh: key.ssh })) });
+    const message = await program().then(() => "none", String);
+    await settle(recorder);
+    expect(recorder.resources).toEqual([]);
+    return message;
+  }
+
+  test("RHEL 8 has 8.0, which cannot pin the host key", async () => {
+    const ssh = join(folder, "ssh");
+    writeFileSync(ssh, "#!/bin/sh\necho OpenSSH_8.0p1, OpenSSL 1.1.1k >&2\n", { mode: 0o755 });
+    expect(await refusal()).toBe(
+      "Error: ssh: 8.0 is older than 8.5, and has no KnownHostsCommand, so the Docker provider could not connect; " +
+        "use a system with OpenSSH 8.5 or later, such as Ubuntu 22.04 or RHEL 9",
+    );
+  });
+
+  test("none at all", async () => {
+    expect(await refusal()).toBe(
+      "Error: ssh: OpenSSH is not on the PATH; apt install openssh-client",
+    );
+  });
 });
 
 describe("commands on the node", () => {

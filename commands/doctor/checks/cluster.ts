@@ -5,7 +5,7 @@ import { ask as answerTo, ClusterError } from "../../../clients/proxmox";
 import { filteredNodes, firewallIsOn, TURN_ON } from "../../../clients/proxmox-firewall";
 import { permissions, version as versionAnswer } from "../../../clients/proxmox-answers";
 import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
-import { isAtLeast } from "../versions";
+import { isAtLeast } from "../../../clients/versions";
 
 /**
  * The first release whose API downloads a disk image as content type `import`: libpve-storage-perl 8.3.6,

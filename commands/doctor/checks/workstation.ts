@@ -1,7 +1,8 @@
 /** Checks of the machine that runs the program. */
+import { findOpenSsh } from "../../../clients/openssh";
 import { staleAgent, UNSET_AGENT } from "../../../clients/ssh-agent";
+import { isAtLeast, isInRange } from "../../../clients/versions";
 import { fail, pass, skip, warn, type Check, type Context, type Finding } from "../types";
-import { isAtLeast, isInRange } from "../versions";
 
 /** The oldest release with which the pinned SDK's Automation API and `deletedWith` with outputs work. */
 const OLDEST_PULUMI = "3.200.0";
@@ -28,19 +29,9 @@ export const workstationChecks: readonly Check[] = [
   { id: "ssh-agent", title: "ssh-agent", run: checkAgent },
 ];
 
-/** Release that introduced `KnownHostsCommand`, which pins the host key (release notes of 8.5, 2021-03-03). */
-const OLDEST_SSH = "8.5";
-
 async function checkSsh({ run }: Context): Promise<Finding> {
-  const { code, stdout, stderr } = await run("ssh", ["-V"]);
-  const version = /OpenSSH_(?:for_Windows_)?(\d+\.\d+)/.exec(`${stdout}${stderr}`)?.[1];
-  if (code !== 0 || !version)
-    return fail("OpenSSH is not on the PATH", "apt install openssh-client");
-  if (isAtLeast(version, OLDEST_SSH)) return pass(version);
-  return fail(
-    `${version} is older than ${OLDEST_SSH}, and has no KnownHostsCommand, so the Docker provider could not connect`,
-    "use a system with OpenSSH 8.5 or later, such as Ubuntu 22.04 or RHEL 9",
-  );
+  const ssh = await findOpenSsh(run);
+  return "version" in ssh ? pass(ssh.version) : fail(ssh.found, ssh.fix);
 }
 
 async function checkAgent({ environment }: Context): Promise<Finding> {
