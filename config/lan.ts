@@ -12,6 +12,12 @@ export function lanNetworks({ networks }: NodeConfig): [string, LanNetwork][] {
   );
 }
 
+/** VLANs of the NIC: its own, if it has one, and its trunks. */
+export function vlansOf(node: NodeConfig): number[] {
+  const { vlan } = node.network;
+  return [...(vlan === undefined ? [] : [vlan]), ...trunksOf(node)];
+}
+
 /**
  * VLANs that the NIC carries in addition to its own. A NIC with a tag is an access port: Proxmox drops frames that the
  * guest tags itself, unless their VLAN is among the trunks (pve-common, Network.pm, tap_plug).

@@ -1,3 +1,6 @@
+const FIRST_BOOT =
+  "cloud-init upgrades the packages of a new VM; override.machine.initialization with upgrade: false has it not do so";
+
 /**
  * Keys that users may try but a node does not have, with the reason and a way around. Paths are below a node; `*` stands
  * for a name or a place in a list. Other arguments of the providers are set by `override`.
@@ -35,6 +38,8 @@ const REASONS: Readonly<Record<string, string>> = {
   "machine.cpu.sockets": "cores are those of one socket; override.machine.cpu sets more",
   "machine.cpu.numa": "override.machine.cpu sets it",
   "machine.numa": "override.machine.numas sets it",
+  "machine.upgrade": FIRST_BOOT,
+  "machine.ciupgrade": FIRST_BOOT,
   "machine.hostpci": "override.machine.hostpcis passes a device through, a GPU too",
   "machine.gpu": "override.machine.hostpcis passes a device through, a GPU too",
   "machine.image.sha512":

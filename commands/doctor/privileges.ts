@@ -1,5 +1,5 @@
 /** The privileges that the program needs and their paths, as listed in privileges.json. */
-import { trunksOf } from "../../config/lan";
+import { vlansOf } from "../../config/lan";
 import type { NamedNode } from "./types";
 import list from "./privileges.json";
 
@@ -30,7 +30,7 @@ export interface Requirement {
 
 /** Returns the paths of a role for a node: `{…}` and `/vms` filled in. Empty if the node does not need the role. */
 export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
-  const { machine, network } = node;
+  const { machine } = node;
   const job = node.backups?.vm;
   if (!has(node, when)) return [];
   const source = machine.image;
@@ -48,11 +48,16 @@ export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
     ],
     "/storage/{backupStorage}": job ? [`/storage/${job.storage}`] : [],
     "/nodes/{proxmoxNode}": image ? [`/nodes/${image.node ?? machine.proxmoxNode}`] : [],
-    "/sdn/zones/localnetwork/{bridge}/{vlan}": [network.vlan, ...trunksOf(node)].map(
-      (vlan) => `/sdn/zones/localnetwork/${network.bridge}/${vlan}`,
-    ),
+    "/sdn/zones/localnetwork/{bridge}/{vlan}": bridgePaths(node),
   };
   return [...new Set(values[path])];
+}
+
+/** Each VLAN of the NIC; for a NIC without one, the bridge itself. */
+function bridgePaths(node: NamedNode[1]): string[] {
+  const { bridge, vlan } = node.network;
+  const path = `/sdn/zones/localnetwork/${bridge}`;
+  return [...(vlan === undefined ? [path] : []), ...vlansOf(node).map((one) => `${path}/${one}`)];
 }
 
 /** Whether a node has the section that a role needs. */

@@ -124,13 +124,13 @@ function startup(config: Hardware["config"], { change }: Findings): Tree | undef
 function network({ config, firewallRules }: Hardware, facts: Facts, findings: Findings): Tree {
   const { refuse, leave } = findings;
   const nic = options(config.net0);
-  if (!nic.tag) refuse("net0", "has no VLAN tag; a node is on one (network.vlan)");
   if (!facts.gateway) refuse("network", "the guest has no default route");
   if (firewallRules > 0)
     leave("firewall", `${firewallRules} rules of the VM stay; network.firewall would add to them`);
   return {
     bridge: nic.bridge,
-    vlan: Number(nic.tag),
+    // The stack's defaults may have one.
+    vlan: nic.tag ? Number(nic.tag) : null,
     address: address(nic, facts, findings),
     gateway: facts.gateway,
     dnsServers: facts.nameservers.length > 0 ? facts.nameservers.slice(0, 3) : undefined,

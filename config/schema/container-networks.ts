@@ -37,9 +37,21 @@ const macvlanNetwork = z.strictObject({
     .describe("Addresses Docker must not hand out, by name (`--aux-address`)."),
 });
 
+/** Drivers that users may try, with the reason and a way around. */
+const OTHERS: Partial<Record<string, string>> = {
+  ipvlan:
+    "a macvlan gives containers addresses on the LAN too; a stack that builds on the node can make others (docker.Network)",
+  overlay: "it needs Swarm, which live-restore excludes",
+  host: "every container can use the node's network, and nothing is declared for it",
+};
+
 const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork], {
   // This message is for a wrong driver only; problems within a branch have their own messages.
-  error: '"bridge" or "macvlan"',
+  error: ({ input }) => {
+    const driver = (input as { driver?: unknown } | undefined)?.driver;
+    const reason = OTHERS[String(driver)];
+    return `"bridge" or "macvlan"${reason ? `; not ${String(driver)}: ${reason}` : ""}`;
+  },
 });
 
 /** One of `networks`. `driver` is optional for a bridge; it is added here because a discriminated union needs it. */

@@ -19,7 +19,12 @@ const firewallRule = z.strictObject({
 /** `network` of a node: its NIC and that NIC's firewall. */
 export const networkSchema = z.strictObject({
   bridge: identifier.default("vmbr0"),
-  vlan: z.int().min(1).max(4094),
+  vlan: z
+    .int()
+    .min(1)
+    .max(4094)
+    .optional()
+    .describe("VLAN of the NIC. Default: none, and the NIC is on the bridge's own network."),
   address: cidr,
   gateway: address,
   dnsServers: z.array(address).min(1).max(3),

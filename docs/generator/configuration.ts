@@ -77,6 +77,7 @@ export function configurationPage(): string {
     section("docker-node:nodes.<name>", nodeSchema),
     "",
     `${SUBNETS}\n`,
+    `${IPV6}\n`,
     section("engine.daemon", documentedDaemonSchema),
     "",
     DAEMON,
@@ -96,6 +97,16 @@ whoever else is there. Therefore none of them may hold the node's own network, \
 \`dnsServers\`, or one of these where it is an address: \`ssh.endpoint\`, a mirror, the Portainer server, the backup server, the
 primary. A source that is a whole private block or more (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16) does not count: it says who
 may come, and every subnet of Docker lies in such a block. Choose Docker's subnets apart from those whom you let in.`;
+
+const IPV6 = `### IPv6
+
+A node is reached over IPv4, and the addresses declared here are IPv4. What there is for IPv6:
+
+- The VM: \`override.machine.initialization\` gives it an address. Lists are replaced, so repeat the IPv4 one.
+- docker0, and networks that others make on the node: \`ipv6\`, \`fixed-cidr-v6\`, \`bip6\`, \`ip6tables\` and IPv6 pools in
+  \`default-address-pools\`, all in \`engine.daemon\`.
+- A network of a name of its own: a stack that builds on the node makes it (\`docker.Network\`).
+- The firewall: a rule without a \`source\` opens its port for IPv6 too. SSH and the agent are open to the declared IPv4 networks alone.`;
 
 const DAEMON = `The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).
 What belongs to a value goes with it: \`log-opts\` of the defaults when \`log-driver\` is another one, \`storage-opts\` when

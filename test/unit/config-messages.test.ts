@@ -155,6 +155,21 @@ describe("what is allowed", () => {
     ["a name too short", { networks: { m: {} } }, /networks.m: .*two characters or more/],
     ["an empty list", { ssh: { publicKeys: [] } }, /publicKeys: \[\]; allowed: at least 1 entry$/],
     ["a source", { network: { firewall: { rules: [{ source: "x" }] } } }, /source: "x"; .*prefix/],
+    [
+      "a driver that people try (M6)",
+      { networks: { lan: { driver: "ipvlan" } } },
+      /driver: "ipvlan"; allowed: "bridge" or "macvlan"; not ipvlan: .*docker\.Network/,
+    ],
+    [
+      "an IPv6 name server (M4)",
+      { network: { dnsServers: ["fd00:20::53"] } },
+      /dnsServers.0: "fd00:20::53"; allowed: an IPv4 address, such as 10\.25\.20\.1; for IPv6 see docs\/reference\/configuration\.md#ipv6$/,
+    ],
+    [
+      "an IPv6 subnet",
+      { networks: { lan: { subnet: "fd00:30::/64" } } },
+      /lan.subnet: "fd00:30::\/64"; allowed: an IPv4 address with prefix .*#ipv6$/m,
+    ],
     ["one of two", { primary: 5 }, /primary: 5; allowed: a text, or a map of keys/],
     ["a huge number", { machine: { vmId: 1e300 } }, /^[^\n]*vmId: .*at most 999999999$/],
   ])("%s", (_what, override, expected) => {
@@ -193,6 +208,11 @@ describe("a key that users may try", () => {
     [{ ssh: { bastion: "jump" } }, 'ssh.bastion: "jump"', /ssh\.endpoint/],
     [{ machine: { cpu: { sockets: 2 } } }, "machine.cpu.sockets: 2", /override\.machine\.cpu/],
     [{ machine: { image: { sha512: "00" } } }, 'machine.image.sha512: "00"', /give its SHA-256/],
+    [
+      { machine: { upgrade: false } },
+      "machine.upgrade: false",
+      /initialization with upgrade: false/,
+    ],
     [{ machine: { gpu: true } }, "machine.gpu: true", /hostpcis/],
     [{ engine: { containerd: "2.1" } }, 'engine.containerd: "2.1"', /release of Docker/],
   ])("%j is refused with the way around", (override, place, way) => {

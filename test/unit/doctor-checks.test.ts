@@ -648,6 +648,18 @@ describe("a machine", () => {
     });
   });
 
+  test("without a VLAN any bridge does", async () => {
+    const settings = settingsWith({ network: { vlan: null } });
+    const network = [{ iface: "vmbr0", type: "bridge" }];
+    const context = healthy({ settings, answers: { "/nodes/pve01/network": network } });
+    expect(await find(context, "bridge")).toEqual(
+      expect.objectContaining({
+        status: "pass",
+        detail: "vmbr0 is there, and the NIC has no VLAN",
+      }),
+    );
+  });
+
   test("VLAN lists", () => {
     expect(carries("10 20 30-39", 35)).toBe(true);
     expect(carries("10 20 30-39", 21)).toBe(false);

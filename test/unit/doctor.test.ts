@@ -403,6 +403,11 @@ describe("the role", () => {
     expect(grants([["d", prodNode({ networks })]])).toContain(
       "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0/30",
     );
+    const untagged = prodNode({ network: { vlan: null }, networks });
+    expect(grants([["e", untagged]]).filter((grant) => grant.includes("Bridge"))).toEqual([
+      "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0",
+      "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0/30",
+    ]);
     const clone = prodNode({ machine: { image: { template: 9000 } } });
     expect(grants([["c", clone]])).toContain("--grant DockerNodeTemplate /vms/9000");
     expect(grants([["c", clone]]).join()).not.toContain("DockerNodeHost");

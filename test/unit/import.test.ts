@@ -95,6 +95,15 @@ describe("the draft of a node made by hand", () => {
     expect(merged.engine.daemon).not.toHaveProperty("userns-remap");
   });
 
+  test("without a VLAN says so, or the stack's defaults would give it one", () => {
+    const found = hardware({ net0: "virtio=BC:24:11:F8:C1:A3,bridge=vmbr0" });
+    const stack = { ...STACK, defaults: merge(STACK.defaults, { network: { vlan: 20 } }) };
+    expect(draft(given({ hardware: found, stack })).node).toMatchObject({
+      network: { vlan: null },
+    });
+    expect(draft(given({ hardware: found })).node.network).not.toHaveProperty("vlan");
+  });
+
   test.each<[string, Partial<Given>, RegExp]>([
     ["a template", { hardware: hardware({ template: 1 }) }, /VM 2014: is a template/],
     ["stopped", { hardware: hardware({}, { status: "stopped" }) }, /qm start 2014/],
@@ -104,16 +113,15 @@ describe("the draft of a node made by hand", () => {
       { hardware: hardware({ scsi2: "nvme-pool:vm-2014-disk-2,size=8G" }) },
       /scsi2: .*take it away/,
     ],
-    ["on another bus", { hardware: hardware({ virtio0: "a:b,size=8G" }) }, /virtio0: /],
+    [
+      "on another bus",
+      { hardware: hardware({ virtio0: "a:b,size=8G" }) },
+      /virtio0: .*take it away/,
+    ],
     [
       "of more NICs",
       { hardware: hardware({ net1: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1" }) },
       /net1: /,
-    ],
-    [
-      "without VLAN",
-      { hardware: hardware({ net0: "virtio=BC:24:11:F8:C1:A3,bridge=vmbr0" }) },
-      /no VLAN tag/,
     ],
     [
       "with an unknown NIC",

@@ -61,6 +61,13 @@ describe("the NIC", () => {
     expect((await run({ networks })).find(FIREWALL).inputs).toMatchObject({ macfilter });
   });
 
+  test("may have no VLAN of its own, and carries those of macvlans all the same (M6)", () => {
+    const untagged = prodNode({ network: { vlan: null }, networks: { beside, instruments } });
+    expect(vmArgs(NODE, untagged).networkDevices).toEqual([
+      { bridge: "vmbr0", vlanId: undefined, trunks: "30", model: "virtio", firewall: true },
+    ]);
+  });
+
   test("cannot hand on its own VLAN as a trunk", () => {
     expect(problems(prodWith({ networks: { lan: lan(20, "10.25.20.0/24") } }))).toEqual([
       `nodes.${NODE}.networks.lan.vlan: 20; allowed: a VLAN other than the NIC's own (network.vlan); without this key the network is on VLAN 20`,

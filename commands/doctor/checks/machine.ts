@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { ask } from "../../../clients/proxmox";
 import { interfaces, members } from "../../../clients/proxmox-answers";
 import { listGuests } from "../../../clients/proxmox-guests";
-import { trunksOf } from "../../../config/lan";
+import { trunksOf, vlansOf } from "../../../config/lan";
 import { addressOfNode } from "../../../config/node";
 import type { MachineConfig } from "../../../config/schema";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
@@ -139,6 +139,8 @@ function checkVlans(
   path: string,
 ): Finding {
   const { bridge: name, vlan } = node.network;
+  const all = vlansOf(node);
+  if (all.length === 0) return pass(`${name} is there, and the NIC has no VLAN`);
   const trunks = trunksOf(node);
   const define = (options: string): string =>
     `pvesh set ${path}/${name} --type bridge --bridge_vlan_aware 1 ${options} && pvesh set ${path}`;
@@ -147,9 +149,8 @@ function checkVlans(
     const fix = define("--bridge_ports <NIC>");
     return trunks.length > 0
       ? fail(`${what}cannot start a VM that has trunks on it (VLAN ${trunks.join(", ")})`, fix)
-      : warn(`${what}makes a bridge of its own for VLAN ${vlan}`, fix);
+      : warn(`${what}makes a bridge of its own for VLAN ${vlan ?? 0}`, fix);
   }
-  const all = [vlan, ...trunks];
   const absent = all.filter((one) => !carries(found.bridge_vids, one));
   if (absent.length === 0) return pass(`${name} carries VLAN ${all.join(", ")}`);
   return fail(`${name} does not carry VLAN ${absent.join(", ")}`, define("--bridge_vids 2-4094"));
