@@ -277,10 +277,13 @@ describe("network, secrets, backups", () => {
     [OPTIONS, { enabled: true, inputPolicy: "DROP" }, { enabled: true, inputPolicy: "ACCEPT" }],
     [VM, { networkDevices: [{ firewall: true }] }, { networkDevices: [{ firewall: false }] }],
   ] as [string, Properties, Properties][])(
-    "a weaker firewall opens ports: %s %j %j",
+    "a weaker firewall opens ports, a stronger one closes them: %s %j %j",
     (type, old, now) => {
-      expect(labels(change(type, { old, new: now }))).toHaveProperty("opens-port");
-      expect(labels(change(type, { old: now, new: old }))).toEqual({});
+      const found = (before: Properties, after: Properties): string[] =>
+        Object.keys(labels(change(type, { old: before, new: after })));
+      expect(found(old, now)).toEqual(["opens-port"]);
+      expect(found(now, old)).toEqual(["closes-port"]);
+      expect(found(old, old)).toEqual([]);
     },
   );
 

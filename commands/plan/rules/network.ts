@@ -19,6 +19,12 @@ const OPENS = {
   explanation: "The node can be reached where it could not before.",
 } as const;
 
+const CLOSES = {
+  label: "closes-port",
+  severity: "caution",
+  explanation: "The node cannot be reached any more where it could before.",
+} as const;
+
 export const FIREWALL_RULES: readonly Rule[] = [
   {
     ...OPENS,
@@ -28,9 +34,7 @@ export const FIREWALL_RULES: readonly Rule[] = [
         : undefined,
   },
   {
-    label: "closes-port",
-    severity: "caution",
-    explanation: "The node cannot be reached any more where it could before.",
+    ...CLOSES,
     applies: (change: Change): Details =>
       change.type === RULES && change.action === "update"
         ? findUncovered(openings(change.old), openings(change.new))
@@ -70,9 +74,20 @@ export const FIREWALL_RULES: readonly Rule[] = [
     ...OPENS,
     applies: ({ type, action, old, new: inputs }: Change): Details => {
       if (type !== VM || action !== "update") return undefined;
-      const on = items(old.networkDevices).some(({ firewall }) => firewall === true);
-      const off = items(inputs.networkDevices).some(({ firewall }) => firewall === false);
-      return on && off ? ["the firewall of the NIC is switched off"] : undefined;
+      return hasNic(old, true) && hasNic(inputs, false)
+        ? ["the firewall of the NIC is switched off"]
+        : undefined;
+    },
+  },
+  {
+    ...CLOSES,
+    applies: ({ type, action, old, new: inputs }: Change): Details => {
+      if (action !== "update") return undefined;
+      if (type === OPTIONS && isOpen(old) && !isOpen(inputs))
+        return ["inbound traffic is dropped unless a rule accepts it"];
+      return type === VM && hasNic(old, false) && hasNic(inputs, true)
+        ? ["the firewall of the NIC is switched on: what no rule accepts is dropped"]
+        : undefined;
     },
   },
 ];
@@ -95,6 +110,13 @@ export const PORT_RULES: readonly Rule[] = [
         : undefined,
   },
 ];
+
+/** Does a firewall let everything in? */
+const isOpen = ({ enabled, inputPolicy }: Properties): boolean =>
+  enabled !== true || inputPolicy === "ACCEPT";
+
+const hasNic = ({ networkDevices }: Properties, filtered: boolean): boolean =>
+  items(networkDevices).some(({ firewall }) => firewall === filtered);
 
 /** What is open afterwards and was not before. */
 function findAdded(change: Change, open: (inputs: Properties) => string[]): string[] | undefined {
