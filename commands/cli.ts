@@ -8,10 +8,14 @@ import { addImport } from "./import/command";
 import { addPlan } from "./plan/command";
 import { newProgram, runProgram } from "./program";
 import { readManifest } from "./project";
+import { addReport } from "./report/command";
 import { addRestore } from "./restore/command";
 import { addValidate } from "./validate/command";
 
-const COMMANDS = [addDoctor, addPlan, addImport, addBackups, addRestore, addValidate, addBenchmark];
+const COMMANDS = [
+  ...[addDoctor, addPlan, addImport, addBackups, addRestore],
+  ...[addValidate, addBenchmark, addReport],
+];
 
 const ABOUT = `Commands for Docker host VMs on Proxmox VE. Pulumi makes and changes the VMs of a stack; these commands do the rest.
 

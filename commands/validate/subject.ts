@@ -15,6 +15,16 @@ import type { Plan } from "../plan/model";
 import { takeInventory, type Inventory } from "../site/inventory";
 import type { Opened } from "../site/open";
 
+const info = z.looseObject({
+  ServerVersion: z.string(),
+  OperatingSystem: z.string(),
+  KernelVersion: z.string(),
+  NCPU: z.number(),
+  MemTotal: z.number(),
+  Driver: z.string(),
+  LoggingDriver: z.string(),
+  LiveRestoreEnabled: z.boolean(),
+});
 const load = z.object({
   cpu: z.number(),
   memory: z.number(),
@@ -37,6 +47,7 @@ const reach = z.object({
   agent: z.number().nullable(),
 });
 
+export type DockerInfo = z.output<typeof info>;
 export type Load = z.output<typeof load>;
 export type Latency = z.output<typeof latency>;
 export type Reach = z.output<typeof reach>;
@@ -54,6 +65,8 @@ export interface Subject {
     variables?: ShellVariables,
     node?: string,
   ) => Promise<z.output<T>>;
+  /** `docker info`. */
+  readonly info: () => Promise<DockerInfo>;
   readonly inventory: () => Promise<Inventory>;
   readonly load: () => Promise<Load>;
   readonly latency: () => Promise<Latency>;
@@ -87,12 +100,13 @@ export function subjectOf(name: string, node: NodeConfig, around: Surroundings):
   return {
     ...{ name, node, script, drift },
     nodes: opened.settings.nodes,
+    info: once(() => script(info, "recovery/api", { METHOD: "GET", REQUEST_PATH: "/info" })),
     inventory: once(async () => takeInventory(opened.shell(name))),
     load: once(() => script(load, "validation/load", share)),
     latency: once(() => script(latency, "validation/latency", echo)),
     reach: once(() => script(reach, "validation/reach", { AGENT_URL: agentUrl(node) })),
-    backups: async () => survey(opened.site(name)),
-    benchmark: async () => judgeNode(name, opened),
+    backups: once(async () => survey(opened.site(name))),
+    benchmark: once(async () => judgeNode(name, opened)),
     portainer: () => connect(accessFrom(environment)),
   };
 }

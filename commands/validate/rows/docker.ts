@@ -6,14 +6,9 @@ import { AGENT_CONTAINER, ICC } from "../../../config/node";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
 import { nameOf, type Inventory } from "../../site/inventory";
 import { asDeclared, type Judgement, type Row } from "../row";
+import type { DockerInfo } from "../subject";
 
-const info = z.looseObject({
-  ServerVersion: z.string(),
-  Driver: z.string(),
-  LoggingDriver: z.string(),
-  LiveRestoreEnabled: z.boolean(),
-});
-type Info = z.output<typeof info>;
+type Info = Pick<DockerInfo, "ServerVersion" | "Driver" | "LoggingDriver" | "LiveRestoreEnabled">;
 
 /** What the daemon is declared to be, beside what it says it is. */
 function daemonPairs({ engine }: NodeConfig, found?: Info): [string, unknown, unknown][] {
@@ -43,10 +38,7 @@ export const daemon: Row = {
     daemonPairs(node)
       .map(([what, declared]) => `${what} ${String(declared)}`)
       .join(", "),
-  measure: async ({ node, script }) => {
-    const request = { METHOD: "GET", REQUEST_PATH: "/info" };
-    return judgeDaemon(node, await script(info, "recovery/api", request));
-  },
+  measure: async ({ node, info }) => judgeDaemon(node, await info()),
 };
 
 const confined = z.object({
@@ -163,8 +155,12 @@ function differences(name: string, declared: NetworkConfig, found?: Network): st
   ];
 }
 
+/** The networks of a node. @throws AnswerError */
+export const networksIn = ({ networks: found }: Inventory): Network[] =>
+  parseAnswer(z.array(network), found, "docker network inspect");
+
 export function judgeNetworks({ networks: declared }: NodeConfig, found: Inventory): Judgement {
-  const there = parseAnswer(z.array(network), found.networks, "docker network inspect");
+  const there = networksIn(found);
   const all = Object.entries(declared);
   const wrong = all.flatMap(([name, one]) =>
     differences(

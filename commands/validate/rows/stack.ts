@@ -3,7 +3,7 @@ import type { Row as BackupRow } from "../../backups/evidence";
 import { isLate } from "../../backups/coverage";
 import type { Result as Check } from "../../benchmark/judge";
 import { figures } from "../../benchmark/report";
-import type { Plan } from "../../plan/model";
+import type { Change, Plan } from "../../plan/model";
 import type { Judgement, Row } from "../row";
 
 export function judgeBenchmark(checks: readonly Check[]): Judgement {
@@ -39,13 +39,18 @@ export const backups: Row = {
   measure: async (subject) => judgeBackups(await subject.backups()),
 };
 
-/** @throws Error when pulumi failed */
-export function judgeDrift(node: string, plan: Plan): Judgement {
+/** What is not as recorded of a node. @throws Error when pulumi failed */
+export function changesOf(node: string, plan: Plan): readonly Change[] {
   if (plan.failed) {
     const error = plan.diagnostics.find(({ severity }) => severity === "error");
     throw new Error(`pulumi failed: ${error?.message ?? "it does not say why"}`);
   }
-  const changes = plan.nodes.find(({ name }) => name === node)?.changes ?? [];
+  return plan.nodes.find(({ name }) => name === node)?.changes ?? [];
+}
+
+/** @throws Error when pulumi failed */
+export function judgeDrift(node: string, plan: Plan): Judgement {
+  const changes = changesOf(node, plan);
   const figure = changes.map(({ action, name }) => `${action} ${name}`).join(", ");
   return { holds: changes.length === 0, figure: figure || "0 resources differ" };
 }

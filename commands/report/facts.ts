@@ -1,0 +1,111 @@
+/** Picks what a report tells from what was found; the rest of an inventory or a plan may hold secrets. */
+import type { Settings } from "../../config/load";
+import { addressOfNode, machineSize } from "../../config/node";
+import type { NodeConfig } from "../../config/schema";
+import { daysLeft } from "../../config/waivers/days";
+import { sentence } from "../../node/checks";
+import type { Result as Check } from "../benchmark/judge";
+import { figures } from "../benchmark/report";
+import type { Plan } from "../plan/model";
+import { nameOf, type Attachment, type Inventory } from "../site/inventory";
+import { networksIn } from "../validate/rows/docker";
+import { changesOf } from "../validate/rows/stack";
+import type { DockerInfo } from "../validate/subject";
+import type {
+  ContainerFacts,
+  DockerFacts,
+  DriftFacts,
+  MachineFacts,
+  NetworkFacts,
+  SecurityFacts,
+  WaiverFacts,
+} from "./model";
+
+export function machineFacts(node: NodeConfig): MachineFacts {
+  const { vmId, proxmoxNode, disk, dockerDisk } = node.machine;
+  const disks = [disk, ...(dockerDisk ? [dockerDisk] : [])];
+  return {
+    ...{ vmId, proxmoxNode, size: machineSize(node) },
+    disks: disks.map(({ sizeGiB, datastore }) => `${sizeGiB} GiB on ${datastore}`),
+    address: addressOfNode(node),
+    gateway: node.network.gateway,
+  };
+}
+
+export const dockerFacts = (info: DockerInfo): DockerFacts => ({
+  release: info.ServerVersion,
+  system: info.OperatingSystem,
+  kernel: info.KernelVersion,
+  processors: info.NCPU,
+  memoryBytes: info.MemTotal,
+  storage: info.Driver,
+  logging: info.LoggingDriver,
+  liveRestore: info.LiveRestoreEnabled,
+});
+
+const byName = <T extends { readonly name: string }>(all: readonly T[]): T[] =>
+  [...all].sort((a, b) => (a.name < b.name ? -1 : 1));
+
+export const containerFacts = ({ containers }: Inventory): ContainerFacts[] =>
+  byName(
+    containers.map((one) => ({
+      name: nameOf(one),
+      image: one.Config.Image,
+      running: one.State?.Running ?? false,
+      health: one.State?.Health?.Status,
+    })),
+  );
+
+/** Networks in the order of their names, each with its containers. */
+export function networkFacts(inventory: Inventory): NetworkFacts[] {
+  const facts = networksIn(inventory).map(({ Name: name, Driver: driver, Internal, IPAM }) => ({
+    ...{ name, driver, internal: Internal },
+    subnets: (IPAM.Config ?? []).map(({ Subnet }) => Subnet),
+    members: membersOf(name, inventory),
+  }));
+  return byName(facts);
+}
+
+function membersOf(network: string, { containers }: Inventory): NetworkFacts["members"] {
+  const members = containers.flatMap((one) => {
+    const attached = one.NetworkSettings?.Networks?.[network];
+    return attached ? [{ name: nameOf(one), address: addressOf(attached) }] : [];
+  });
+  return byName(members).map(({ name: container, address }) => ({ container, address }));
+}
+
+const addressOf = ({ IPAddress: address }: Attachment): string =>
+  typeof address === "string" ? address : "";
+
+export const securityFacts = (checks: readonly Check[]): SecurityFacts => ({
+  ...figures(checks),
+  open: checks.flatMap(({ id, title, open }) =>
+    open.map(({ what, container }) => ({
+      ...{ id, title },
+      what: container === undefined ? what : `${container}: ${what}`,
+    })),
+  ),
+});
+
+/** Waivers of a node and of all, those that end first before the others. */
+export const waiverFacts = (node: string, { waivers }: Settings, now: Date): WaiverFacts[] =>
+  waivers
+    .filter((one) => one.node === node || one.node === "all")
+    .map(({ id, container, reason, control, owner, expires }) => ({
+      ...{ id, container, reason, control, owner, expires },
+      daysLeft: daysLeft({ expires }, now),
+    }))
+    .sort((a, b) => a.daysLeft - b.daysLeft);
+
+/** @throws Error when pulumi failed */
+export function driftFacts(node: string, plan: Plan): DriftFacts {
+  const look = plan.looks?.find(({ name }) => name === node);
+  return {
+    changes: changesOf(node, plan).map(({ action, type, name, properties }) => ({
+      ...{ action, type, name },
+      properties: properties.map(({ path }) => path),
+    })),
+    looks: (look?.differences ?? []).map(sentence),
+    problems: look?.problems ?? [],
+  };
+}

@@ -1,0 +1,86 @@
+/** Gathers a node's report, by what validate, benchmark, backups and plan do. */
+import type { Print } from "../command";
+import type { Row } from "../validate/row";
+import { ROWS } from "../validate/rows";
+import { tryRows } from "../validate/run";
+import { subjectOf, type Subject, type Surroundings } from "../validate/subject";
+import {
+  containerFacts,
+  dockerFacts,
+  driftFacts,
+  machineFacts,
+  networkFacts,
+  securityFacts,
+  waiverFacts,
+} from "./facts";
+import type { DrillFacts, Known, NodeReport } from "./model";
+import { LEFT_OUT } from "./verdict";
+
+/** How to gather. */
+export interface Gathering {
+  readonly around: Surroundings;
+  /** Whether to measure the rows that load the node. */
+  readonly load: boolean;
+  readonly drill: Known<DrillFacts>;
+  readonly now: Date;
+  readonly signal: AbortSignal;
+  readonly progress: Print;
+}
+
+/** Rows that load a node, or write. */
+const LOADING: readonly string[] = ["cpu", "memory", "iops"];
+
+/** The report of a node. Every part that cannot be gathered says why. */
+export async function gather(name: string, how: Gathering): Promise<NodeReport | undefined> {
+  const { opened } = how.around;
+  const { settings } = opened;
+  const node = settings.nodes[name];
+  if (!node) return undefined;
+  const subject = subjectOf(name, node, how.around);
+  const validation = await tryRows(subject, rows(how), how.signal, how.progress);
+  const report: NodeReport = {
+    ...{ name, machine: machineFacts(node), drill: how.drill, validation },
+    ...(await partsOf(subject)),
+    waivers: waiverFacts(name, settings, how.now),
+    backups: node.backups && (await known(subject.backups)),
+  };
+  return redacted(report, (text) => opened.redact(text)) as NodeReport;
+}
+
+/** Of what every node has; what the rows have asked already is not asked again. */
+async function partsOf(
+  subject: Subject,
+): Promise<Pick<NodeReport, "docker" | "networks" | "containers" | "security" | "drift">> {
+  return {
+    docker: await known(async () => dockerFacts(await subject.info())),
+    networks: await known(async () => networkFacts(await subject.inventory())),
+    containers: await known(async () => containerFacts(await subject.inventory())),
+    security: await known(async () => securityFacts(await subject.benchmark())),
+    drift: await known(async () => driftFacts(subject.name, await subject.drift())),
+  };
+}
+
+/** Those that load the node are left out where this is wanted, and say so. */
+const rows = ({ load }: Gathering): Row[] =>
+  ROWS.map((row) => (load || !LOADING.includes(row.id) ? row : { ...row, measure: leftOut }));
+
+function leftOut(): never {
+  throw new Error(LEFT_OUT);
+}
+
+async function known<T>(ask: () => Promise<T>): Promise<Known<T>> {
+  try {
+    return { value: await ask() };
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The same data without secrets, in every text. */
+function redacted(value: unknown, redact: (text: string) => string): unknown {
+  if (typeof value === "string") return redact(value);
+  if (Array.isArray(value)) return value.map((one: unknown) => redacted(one, redact));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([key, one]) => [key, redacted(one, redact)] as const);
+  return Object.fromEntries(entries);
+}

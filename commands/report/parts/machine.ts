@@ -1,0 +1,37 @@
+/** The machine and its Docker. */
+import type { Html } from "../html";
+import { ifKnown, pairs, section } from "../elements";
+import type { NodeReport } from "../model";
+
+export const machinePart = ({ machine }: NodeReport): Html =>
+  section(
+    "machine",
+    "Machine",
+    pairs([
+      ["VM", `${machine.vmId} on ${machine.proxmoxNode}`],
+      ["Size", machine.size],
+      ["Disks", machine.disks.join("; ")],
+      ["Address", machine.address],
+      ["Gateway", machine.gateway],
+    ]),
+  );
+
+const GIB = 1024 ** 3;
+
+export const dockerPart = ({ docker }: NodeReport): Html =>
+  section(
+    "docker",
+    "Docker",
+    ifKnown(docker, (found) =>
+      pairs([
+        ["Release", found.release],
+        ["System", `${found.system}, kernel ${found.kernel}`],
+        ["Seen by Docker", `${found.processors} processors, ${gib(found.memoryBytes)} GiB`],
+        ["Storage driver", found.storage],
+        ["Log driver", found.logging],
+        ["Live restore", found.liveRestore ? "on" : "off"],
+      ]),
+    ),
+  );
+
+const gib = (bytes: number): string => (bytes / GIB).toFixed(1);

@@ -1,0 +1,77 @@
+/** What runs, whether it does as promised, and what was changed by hand. */
+import { markup, type Html, type Piece } from "../html";
+import { ifKnown, section, sign, table } from "../elements";
+import type { ContainerFacts, DriftFacts, NodeReport } from "../model";
+import type { Result, State } from "../../validate/row";
+import type { Mark } from "../verdict";
+
+export const containersPart = ({ containers }: NodeReport): Html =>
+  section(
+    "containers",
+    "Containers",
+    ifKnown(containers, (all) =>
+      table(
+        "All containers",
+        ["Container", "State", "Image"],
+        all.map((one) => [one.name, stateOf(one), one.image]),
+      ),
+    ),
+  );
+
+function stateOf({ running, health }: ContainerFacts): Html {
+  if (!running) return sign("none", "does not run");
+  const words = health ? `runs, ${health}` : "runs";
+  return sign(health === "unhealthy" ? "bad" : "good", words);
+}
+
+const MARKS: Readonly<Record<State, Mark>> = {
+  held: "good",
+  "not held": "bad",
+  "not measured": "unknown",
+  "not declared": "none",
+};
+
+export const validationPart = ({ validation }: NodeReport): Html =>
+  section(
+    "validation",
+    "Validation",
+    table(
+      "What was measured",
+      ["Row", "State", "Found", "Has to be", "Measured by"],
+      validation.map((row) => [
+        row.title,
+        sign(MARKS[row.state], row.state),
+        foundOf(row),
+        row.threshold ?? "",
+        row.how,
+      ]),
+    ),
+  );
+
+const foundOf = ({ reason, figure = "" }: Result): string =>
+  reason === undefined ? figure : `not known: ${reason}`;
+
+export const driftPart = ({ drift }: NodeReport): Html =>
+  section("drift", "Drift", ifKnown(drift, driftOf));
+
+const driftOf = ({ changes, looks, problems }: DriftFacts): Piece => [
+  table(
+    "Resources that are not as recorded",
+    ["Resource", "Type", "Difference"],
+    changes.map(({ name, type, action, properties }) => [
+      name,
+      type,
+      [action, ...properties].join(", "),
+    ]),
+  ),
+  list("Changed by hand on the node", looks),
+  problems.length > 0 ? list("Not known", problems) : undefined,
+];
+
+const list = (title: string, lines: readonly string[]): Html =>
+  lines.length === 0
+    ? markup`<p>${title}: none.</p>`
+    : markup`<p>${title}:</p>
+        <ul>
+          ${lines.map((line) => markup`<li>${line}</li>`)}
+        </ul>`;

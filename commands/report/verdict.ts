@@ -1,0 +1,80 @@
+/** Whether the parts of a report are in order. */
+import { isLate } from "../backups/coverage";
+import type { State } from "../validate/row";
+import type { ContainerFacts, Known, NodeReport } from "./model";
+
+/** `none`: there is nothing to judge. */
+export type Mark = "good" | "bad" | "unknown" | "none";
+
+export interface Verdict {
+  readonly id: string;
+  readonly title: string;
+  readonly mark: Mark;
+}
+
+/** Why a row was not measured that nobody wanted measured; it is no finding. */
+export const LEFT_OUT = "left out by --without-load";
+
+const judged = <T>(part: Known<T>, isGood: (value: T) => boolean): Mark => {
+  if ("reason" in part) return "unknown";
+  return isGood(part.value) ? "good" : "bad";
+};
+
+const of = (id: string, title: string, mark: Mark): Verdict => ({ id, title, mark });
+
+/** Every part of a node's report, in the order of the page; `id` is its section. */
+export function verdicts(report: NodeReport): Verdict[] {
+  return [
+    of("docker", "Docker", judged(report.docker, always)),
+    of("networks", "Networks", judged(report.networks, always)),
+    of("containers", "Containers", judged(report.containers, areHealthy)),
+    of("security", "Security", securityMark(report)),
+    of("backups", "Backups", backupsMark(report)),
+    of("drill", "Last drill", drillMark(report)),
+    of("validation", "Validation", validationMark(report)),
+    of("drift", "Drift", driftMark(report)),
+  ];
+}
+
+const always = (): boolean => true;
+
+/** A container may be stopped on purpose, but not unhealthy. */
+const areHealthy = (all: readonly ContainerFacts[]): boolean =>
+  !all.some(({ health }) => health === "unhealthy");
+
+/** A drill belongs to the lab: a node without one is no worse. */
+function drillMark({ drill }: NodeReport): Mark {
+  if ("reason" in drill) return "none";
+  return drill.value.rehearsals.every(({ ok }) => ok) ? "good" : "bad";
+}
+
+function securityMark({ security, waivers }: NodeReport): Mark {
+  const expired = waivers.some(({ daysLeft }) => daysLeft < 0);
+  return expired ? "bad" : judged(security, ({ net }) => net === 0);
+}
+
+function backupsMark({ backups }: NodeReport): Mark {
+  if (!backups) return "none";
+  if ("reason" in backups) return "unknown";
+  const known = backups.value.filter(({ state }) => state !== "unknown");
+  if (isLate(known)) return "bad";
+  return known.length < backups.value.length ? "unknown" : "good";
+}
+
+function validationMark({ validation }: NodeReport): Mark {
+  const wanted = validation.filter(({ reason }) => reason !== LEFT_OUT);
+  const has = (state: State): boolean => wanted.some((row) => row.state === state);
+  if (has("not held")) return "bad";
+  return has("not measured") ? "unknown" : "good";
+}
+
+function driftMark({ drift }: NodeReport): Mark {
+  if ("reason" in drift) return "unknown";
+  const { changes, looks, problems } = drift.value;
+  if (changes.length + looks.length > 0) return "bad";
+  return problems.length > 0 ? "unknown" : "good";
+}
+
+/** Whether nothing needs action. */
+export const isSound = (reports: readonly NodeReport[]): boolean =>
+  reports.flatMap(verdicts).every(({ mark }) => mark === "good" || mark === "none");
