@@ -276,11 +276,13 @@ describe("Portainer is known", () => {
   test("by an authority that the environment names", async () => {
     const file = join(mkdtempSync(join(tmpdir(), "portainer-ca-")), "ca.pem");
     writeFileSync(file, identity.cert);
+    const before = process.env["NODE_EXTRA_CA_CERTS"];
     process.env["NODE_EXTRA_CA_CERTS"] = file;
     const { url } = access;
     const portainer = connect(accessFrom({ PORTAINER_URL: url, PORTAINER_API_KEY: KEY }));
     expect(await portainer.version()).toBe("2.39.1");
-    delete process.env["NODE_EXTRA_CA_CERTS"];
+    if (before === undefined) delete process.env["NODE_EXTRA_CA_CERTS"];
+    else process.env["NODE_EXTRA_CA_CERTS"] = before;
     rmSync(dirname(file), { recursive: true });
   });
 
