@@ -75,7 +75,7 @@ function disks(machine: NodeConfig["machine"], importFrom?: pulumi.Input<string>
 }
 
 /** Arguments of a disk on NVMe: it is an SSD to the guest, it is trimmed, and it has its own I/O thread. */
-function disk(slot: string, { sizeGiB, datastore }: { sizeGiB: number; datastore: string }): Disk {
+function disk(slot: string, { sizeGiB, datastore, aio }: NodeConfig["machine"]["disk"]): Disk {
   return {
     interface: slot,
     datastoreId: datastore,
@@ -84,7 +84,7 @@ function disk(slot: string, { sizeGiB, datastore }: { sizeGiB: number; datastore
     discard: "on",
     iothread: true,
     cache: "none",
-    aio: "io_uring",
+    aio,
     backup: true,
     replicate: true,
   };

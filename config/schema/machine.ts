@@ -37,6 +37,12 @@ const template = z.strictObject({
 const disk = z.strictObject({
   sizeGiB: z.int().min(4).max(65536).describe("GiB, as Proxmox counts them."),
   datastore: identifier,
+  aio: z
+    .enum(["io_uring", "native", "threads"])
+    .default("io_uring")
+    .describe(
+      "How QEMU reads and writes. With io_uring a disk may hang on a datastore of type lvm or cifs: take `native` there.",
+    ),
 });
 
 const startup = z.strictObject({

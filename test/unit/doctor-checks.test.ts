@@ -484,6 +484,22 @@ describe("a datastore", () => {
     });
   });
 
+  test.each(["lvm", "cifs"])("of type %s, where io_uring may hang", async (type) => {
+    const found = {
+      "/nodes/pve01/storage": await nvme({ type }).cluster?.get("/nodes/pve01/storage"),
+    };
+    const asked = async (machine: object): Promise<Finding> =>
+      find(healthy({ settings: settingsWith({ machine }), answers: found }), id);
+    const native = { aio: "native" };
+    expect(await asked({ disk: native })).toMatchObject({
+      status: "warn",
+      detail: `with io_uring a disk may hang on a datastore of type ${type}`,
+      fix: "set machine.dockerDisk.aio to native",
+    });
+    expect(await asked({ disk: native, dockerDisk: native })).toMatchObject({ status: "pass" });
+    expect(await asked({ adopt: true, image: null })).toMatchObject({ status: "pass" });
+  });
+
   test("too small does not matter if the VM exists already", async () => {
     const context = nvme({ avail: GIB });
     const cluster = clusterOf({

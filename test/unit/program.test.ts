@@ -168,6 +168,11 @@ describe("the machine", () => {
     expect(vmArgs(NODE, prodNode(), "local:import/x.qcow2")).toMatchSnapshot();
   });
 
+  test("reads and writes its disks as declared", () => {
+    const { disks } = vmArgs(NODE, prodNode({ machine: { disk: { aio: "native" } } }));
+    expect((disks as { aio: string }[]).map(({ aio }) => aio)).toEqual(["native", "io_uring"]);
+  });
+
   test("may be a clone of a template", () => {
     const args = vmArgs(NODE, prodNode({ machine: { image: { template: 9000, node: "pve02" } } }));
     expect(args.clone).toEqual({ vmId: 9000, nodeName: "pve02", full: true });

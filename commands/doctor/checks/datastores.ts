@@ -16,6 +16,8 @@ interface Wanted {
   readonly content: Set<string>;
   /** Size of the disks in GiB, by VM id. */
   readonly disks: Map<number, number>;
+  /** Keys of nodes whose disks use io_uring. */
+  readonly uring: Set<string>;
 }
 
 type Get = (path: string) => Promise<unknown>;
@@ -23,6 +25,9 @@ type Get = (path: string) => Promise<unknown>;
 const GIB = 1024 ** 3;
 /** Storage types whose volumes take their whole size at once (pve-storage, LVMPlugin.pm). */
 const THICK = new Set(["lvm", "iscsidirect"]);
+
+/** Storage types on which io_uring may hang; Proxmox itself does not use it there (qemu-server, storage_allows_io_uring_default). */
+const HANGS = new Set(["lvm", "cifs"]);
 
 /** One check for each datastore, and one for the backup storage on each Proxmox node. */
 export function datastoreChecks(context: Context): Check[] {
@@ -50,21 +55,29 @@ function collectWanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
       name,
       content: new Set(),
       disks: new Map(),
+      uring: new Set(),
     };
     all.set(key, one);
     return one;
   };
   for (const [, { machine }] of nodes) {
-    const { image, proxmoxNode, vmId } = machine;
+    const { image, proxmoxNode } = machine;
     if (image && "url" in image)
       of(image.node ?? proxmoxNode, image.datastore).content.add("import");
-    for (const disk of [machine.disk, ...(machine.dockerDisk ? [machine.dockerDisk] : [])]) {
-      const { content, disks } = of(proxmoxNode, disk.datastore);
-      content.add("images");
-      disks.set(vmId, (disks.get(vmId) ?? 0) + disk.sizeGiB);
-    }
+    addDisks(machine, (datastore) => of(proxmoxNode, datastore));
   }
   return all;
+}
+
+function addDisks(machine: NamedNode[1]["machine"], of: (datastore: string) => Wanted): void {
+  for (const key of ["disk", "dockerDisk"] as const) {
+    const disk = machine[key];
+    if (!disk) continue;
+    const { content, disks, uring } = of(disk.datastore);
+    content.add("images");
+    disks.set(machine.vmId, (disks.get(machine.vmId) ?? 0) + disk.sizeGiB);
+    if (disk.aio === "io_uring" && !machine.adopt) uring.add(`machine.${key}.aio`);
+  }
 }
 
 /** Finds images that more than one Proxmox node downloads: their names, by datastore. */
@@ -105,7 +118,13 @@ async function checkDatastore(one: Wanted, twice: string | undefined, get: Get):
       `several Proxmox nodes share it, and more than one downloads ${twice}: the second is refused`,
       "set machine.image.node to the same Proxmox node for all of them",
     );
-  return checkSpace(one, found, await listGuests(get));
+  return checkAio(one, found, checkSpace(one, found, await listGuests(get)));
+}
+
+function checkAio({ uring }: Wanted, { type }: Datastore, space: Finding): Finding {
+  if (space.status !== "pass" || !HANGS.has(type) || uring.size === 0) return space;
+  const what = `with io_uring a disk may hang on a datastore of type ${type}`;
+  return warn(what, `set ${[...uring].join(" and ")} to native`);
 }
 
 /** Checks the free space for the disks that do not exist yet. */
