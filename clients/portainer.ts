@@ -1,5 +1,4 @@
 /** Portainer's API, by an access token: an administrator's for what changes something. */
-import { coerce, satisfies } from "semver";
 import type { z } from "zod";
 import { isBefore } from "../config/checks/daemon/versions";
 import { parseJson } from "./answer";
@@ -15,6 +14,7 @@ import {
   type Environment,
 } from "./portainer-answers";
 import { call, type Access, type Answer, type Body, type Question } from "./portainer-call";
+import { isInRange } from "./versions";
 
 /** Whether two URLs are of one agent: people leave the scheme out, and Portainer keeps what they write. */
 export const sameUrl = (one: string, other: string): boolean => bare(one) === bare(other);
@@ -28,8 +28,7 @@ const FOR_DOCKER_29 = ">=2.33.5 <2.34 || >=2.36";
 
 /** Says why a release of Portainer cannot manage a release of Docker. Undefined if it can. */
 export function unfitFor(docker: string, version: string): string | undefined {
-  if (isBefore(docker, "29") || satisfies(coerce(version) ?? version, FOR_DOCKER_29))
-    return undefined;
+  if (isBefore(docker, "29") || isInRange(version, FOR_DOCKER_29)) return undefined;
   return `Portainer is ${version}; Docker ${docker} needs 2.33.5 or later of 2.33, or 2.36 or later`;
 }
 

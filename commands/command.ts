@@ -85,10 +85,13 @@ export function seeHelp(command: Command): string {
 }
 
 /**
- * Holds Ctrl-C back until the running step ends. Then the steps before it are undone, which a process that dies at
- * once could not do.
+ * Runs something, and holds Ctrl-C back until its running step ends: the signal tells of it. Then the steps before it are
+ * undone, which a process that dies at once could not do.
  */
-export function holdInterrupts(warn: Print): { signal: AbortSignal; release: () => void } {
+export async function withInterrupts<T>(
+  warn: Print,
+  act: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
   const note = (): void => {
     warn("interrupted: this step runs to its end, then the steps before it are undone");
@@ -96,8 +99,9 @@ export function holdInterrupts(warn: Print): { signal: AbortSignal; release: () 
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) process.on(signal, note);
-  const release = (): void => {
+  try {
+    return await act(controller.signal);
+  } finally {
     for (const signal of signals) process.off(signal, note);
-  };
-  return { signal: controller.signal, release };
+  }
 }

@@ -6,7 +6,7 @@ import {
   DEFAULT_STACK,
   STATUS,
   addCommand,
-  holdInterrupts,
+  withInterrupts,
   type GlobalOptions,
   type Outside,
   type Print,
@@ -36,7 +36,7 @@ const ABOUT = [
 interface Options extends GlobalOptions {
   readonly out: string;
   readonly drill?: string;
-  readonly load: boolean;
+  readonly withoutLoad?: boolean;
 }
 
 /** Adds the command. */
@@ -47,8 +47,7 @@ export function addReport(program: Command, { outside, end }: Session): void {
     .option("--without-load", "measure nothing that loads the node")
     .option("--drill <file>", "the last drill, as npm run drill -- --json wrote it")
     .action(async (names: string[], _, command: Command) => {
-      const given = command.optsWithGlobals<Options & { readonly withoutLoad?: boolean }>();
-      end(await report(names, { ...given, load: !given.withoutLoad }, outside));
+      end(await report(names, command.optsWithGlobals<Options>(), outside));
     });
 }
 
@@ -61,15 +60,13 @@ async function report(
   const opened = await outside.open(options.stack ?? DEFAULT_STACK);
   const names = chosenNodes(wanted, opened);
   const now = new Date();
-  const { signal, release } = holdInterrupts(outside.warn);
-  try {
-    const how = { ...{ drill, now, signal, load: options.load }, progress: outside.warn };
+  return withInterrupts(outside.warn, async (signal) => {
+    const load = !options.withoutLoad;
+    const how = { ...{ drill, now, signal, load }, progress: outside.warn };
     const nodes = await gatherAll(names, { ...how, around: aroundOf(opened) });
     const made = { stack: opened.stack, at: now.toISOString(), nodes };
     return publish(made, options, outside.print);
-  } finally {
-    release();
-  }
+  });
 }
 
 function aroundOf(opened: Opened): Gathering["around"] {

@@ -27,9 +27,6 @@ export interface Gathering {
   readonly progress: Print;
 }
 
-/** Rows that load a node, or write. */
-const LOADING: readonly string[] = ["cpu", "memory", "iops"];
-
 /** The report of a node. Every part that cannot be gathered says why. */
 export async function gather(name: string, how: Gathering): Promise<NodeReport | undefined> {
   const { opened } = how.around;
@@ -62,7 +59,7 @@ async function partsOf(
 
 /** Those that load the node are left out where this is wanted, and say so. */
 const rows = ({ load }: Gathering): Row[] =>
-  ROWS.map((row) => (load || !LOADING.includes(row.id) ? row : { ...row, measure: leftOut }));
+  ROWS.map((row) => (row.loads && !load ? { ...row, measure: leftOut } : row));
 
 function leftOut(): never {
   throw new Error(LEFT_OUT);

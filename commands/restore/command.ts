@@ -5,7 +5,7 @@ import {
   STATUS,
   UsageError,
   addCommand,
-  holdInterrupts,
+  withInterrupts,
   type GlobalOptions,
   type Outside,
   type Print,
@@ -121,14 +121,11 @@ async function act(
   warn: Print,
 ): Promise<Outcome> {
   say("");
-  const { signal, release } = holdInterrupts(warn);
-  try {
+  return withInterrupts(warn, async (signal) => {
     const outcome = await perform(recovery, say, { ...clock, signal });
     say(verdict(recovery, outcome));
     return outcome;
-  } finally {
-    release();
-  }
+  });
 }
 
 function planFor(

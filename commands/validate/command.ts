@@ -7,7 +7,7 @@ import {
   STATUS,
   UsageError,
   addCommand,
-  holdInterrupts,
+  withInterrupts,
   type GlobalOptions,
   type Outside,
   type Session,
@@ -69,16 +69,9 @@ async function validate(
   const rows = chosenRows(options.only);
   const opened = await outside.open(options.stack ?? DEFAULT_STACK);
   const names = chosenNodes(wanted, opened);
-  const { signal, release } = holdInterrupts(outside.warn);
-  try {
-    return await repeat(
-      () => round(names, rows, opened, options, { outside, signal }),
-      options.watch,
-      signal,
-    );
-  } finally {
-    release();
-  }
+  return withInterrupts(outside.warn, (signal) =>
+    repeat(() => round(names, rows, opened, options, { outside, signal }), options.watch, signal),
+  );
 }
 
 /**

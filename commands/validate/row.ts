@@ -14,6 +14,8 @@ export interface Row {
   readonly title: string;
   /** How it is measured. */
   readonly how: string;
+  /** Whether measuring it loads the node, or writes to it. */
+  readonly loads?: boolean;
   /** What has to be measured; undefined if the node declares nothing of the kind. */
   readonly threshold: (node: NodeConfig) => string | undefined;
   /** @throws Error with the reason when it cannot be measured */

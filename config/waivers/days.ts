@@ -13,6 +13,10 @@ export function today(now: Date): string {
   return now.toISOString().slice(0, 10);
 }
 
+/** The day so many days later, as waivers have it. */
+export const dayAfter = (now: Date, days: number): string =>
+  today(new Date(now.getTime() + days * DAY_MS));
+
 /** Whole days a waiver still holds after today; negative when it has expired. */
 export function daysLeft({ expires }: Pick<Waiver, "expires">, now: Date): number {
   return Math.round((Date.parse(expires) - Date.parse(today(now))) / DAY_MS);

@@ -12,6 +12,7 @@ import { parse, stringify } from "yaml";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import { isBenchmarkId } from "../../config/waivers/benchmark";
+import { dayAfter } from "../../config/waivers/days";
 import program from "../../index";
 import { pulumiEnv } from "./pulumi";
 import { ROOT, readDeclared } from "./instance";
@@ -154,11 +155,8 @@ const benchmarkWaivers = (): Tree[] =>
   ["prod", "lab"]
     .flatMap((stack) => stackFile(stack)["docker-node:waivers"] as Tree[])
     .filter(({ id }) => isBenchmarkId(String(id)))
-    .map((waiver) => ({ ...waiver, expires: aYearFrom(new Date()) }));
-
-/** The day, as a waiver has it. When a stack's own waivers end is no matter of its lab. */
-const aYearFrom = (now: Date): string =>
-  new Date(now.getTime() + 365 * 24 * 60 * 60 * 1000).toISOString().slice(0, 10);
+    // When a stack's own waivers end is no matter of its lab.
+    .map((waiver) => ({ ...waiver, expires: dayAfter(new Date(), 365) }));
 
 /** Waivers for everything that a lab's configuration weakens. A lab is short-lived, and nobody can reach it. */
 export function labWaivers(config: RawSettings, now = new Date()): Tree[] {
@@ -167,7 +165,7 @@ export function labWaivers(config: RawSettings, now = new Date()): Tree[] {
     reason: "a lab on one machine, made to be thrown away",
     control: "its guests reach only what the lab declares, and nobody reaches them",
     owner: "whoever runs the lab",
-    expires: aYearFrom(now),
+    expires: dayAfter(now, 365),
   };
   try {
     loadSettings({ ...config, waivers: [] }, undefined, now);

@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { loadSettings, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import type { NodeConfig } from "../../config/schema";
+import { dayAfter } from "../../config/waivers/days";
 
 /** What a stack file declares, keys without the project's prefix. Its waivers hold for a year from today, as on its first day. */
 export function stackFile(stack: string): RawSettings {
@@ -15,7 +16,9 @@ export function stackFile(stack: string): RawSettings {
   ];
   const settings = Object.fromEntries(Object.entries(config).map(strip));
   const { waivers } = settings as { waivers?: object[] };
-  const longer = waivers && { waivers: waivers.map((each) => ({ ...each, expires: inAYear() })) };
+  const longer = waivers && {
+    waivers: waivers.map((each) => ({ ...each, expires: dayAfter(new Date(), 365) })),
+  };
   return { ...settings, ...longer } as unknown as RawSettings;
 }
 
@@ -33,9 +36,6 @@ export function prodNode(override: unknown = {}): NodeConfig {
   return node;
 }
 
-const inAYear = (now = new Date()): string =>
-  new Date(now.getTime() + 31_536_000_000).toISOString().slice(0, 10);
-
 /** A waiver for every node, or as `terms` say, for a year from a day. */
 export const waiver = (id: string, terms: object = {}, now = new Date()): object => ({
   id,
@@ -43,7 +43,7 @@ export const waiver = (id: string, terms: object = {}, now = new Date()): object
   reason: "a test",
   control: "nothing runs",
   owner: "tests",
-  expires: inAYear(now),
+  expires: dayAfter(now, 365),
   ...terms,
 });
 

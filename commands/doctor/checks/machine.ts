@@ -138,7 +138,7 @@ function checkVlans(
   node: NamedNode[1],
   path: string,
 ): Finding {
-  const { bridge: name, vlan } = node.network;
+  const { bridge: name } = node.network;
   const all = vlansOf(node);
   if (all.length === 0) return pass(`${name} is there, and the NIC has no VLAN`);
   const trunks = trunksOf(node);
@@ -149,7 +149,7 @@ function checkVlans(
     const fix = define("--bridge_ports <NIC>");
     return trunks.length > 0
       ? fail(`${what}cannot start a VM that has trunks on it (VLAN ${trunks.join(", ")})`, fix)
-      : warn(`${what}makes a bridge of its own for VLAN ${vlan ?? 0}`, fix);
+      : warn(`${what}makes a bridge of its own for VLAN ${all.join(", ")}`, fix);
   }
   const absent = all.filter((one) => !carries(found.bridge_vids, one));
   if (absent.length === 0) return pass(`${name} carries VLAN ${all.join(", ")}`);

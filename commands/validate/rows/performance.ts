@@ -21,6 +21,7 @@ const under = ({ validation: { load } }: NodeConfig): string =>
 
 export const cpu: Row = {
   id: "cpu",
+  loads: true,
   title: "CPU under load",
   how: LOAD,
   threshold: (node) => `< ${node.validation.maxCpuPercent} % ${under(node)}`,
@@ -29,6 +30,7 @@ export const cpu: Row = {
 
 export const memory: Row = {
   id: "memory",
+  loads: true,
   title: "Memory under load",
   how: LOAD,
   threshold: (node) => `< ${node.validation.maxMemoryPercent} % ${under(node)}`,
@@ -110,6 +112,7 @@ export function judgeWrites(limit: number, found: z.output<typeof written>): Jud
 
 export const writes: Row = {
   id: "iops",
+  loads: true,
   title: "Writes to a volume",
   how: "4 KiB at random in 256 MiB, O_DIRECT, 8 at a time, in a container: fio, or python3 where there is none",
   threshold: ({ validation }) => `> ${validation.minIops} IOPS`,
