@@ -36,14 +36,14 @@ export interface Outcome {
  */
 export async function runOperation(operation: string, variables: Variables): Promise<Outcome> {
   try {
-    const portainer = connect(accessFrom(variables));
     const last = variables["PULUMI_COMMAND_STDOUT"];
     const known = last ? parseJson(printed, last, "the operation before") : undefined;
+    // Portainer's access is asked for last: removing what was never made needs none.
     if (operation === "remove")
-      return { code: 0, stderr: known && (await remove(portainer, known)) };
+      return { code: 0, stderr: known && (await remove(connect(accessFrom(variables)), known)) };
     const text = variables["PORTAINER_ENVIRONMENT"] ?? "";
     const environment = parseJson(wanted, text, "PORTAINER_ENVIRONMENT");
-    const { Id: id } = await ensure(portainer, environment, known?.id);
+    const { Id: id } = await ensure(connect(accessFrom(variables)), environment, known?.id);
     const { name, url } = environment;
     return { code: 0, stdout: JSON.stringify({ id, name, url }) };
   } catch (error) {

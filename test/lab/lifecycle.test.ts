@@ -463,18 +463,21 @@ describe("validation", () => {
     return [status, Object.fromEntries(rows.map(({ id, state }) => [id, state]))];
   }
 
+  const measured = expect.stringMatching(/held$/) as unknown;
+
   step("measures every row, or says why it cannot, and leaves nothing on the node", async () => {
     const [, rows] = await validate("--junit", join(folder, "rows.xml"));
     expect(rows).toEqual({
       ...{ docker: "held", container: "held", containers: "held" },
       ...{ networks: "held", volumes: "held" },
-      ...{ cpu: "held", memory: "held", latency: "held", iops: "held" },
+      // Measured; whether a busy host is fast enough is not what is tested.
+      ...{ cpu: measured, memory: "held", latency: measured, iops: measured },
       "latency-across": "not measured",
       ...{ ports: "held", agent: "held", portainer: "not measured" },
       ...{ primary: "not declared", discovery: "held", "discovery-across": "not declared" },
       benchmark: "held",
       // Before the first night there may be none yet.
-      backups: expect.stringMatching(/held$/) as unknown,
+      backups: measured,
       drift: "held",
     });
     expect(readFileSync(join(folder, "rows.xml"), "utf8")).toContain(`<testsuite name="${NODE}"`);

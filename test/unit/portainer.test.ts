@@ -345,6 +345,10 @@ describe("the program that Pulumi runs", () => {
     expect([code, stderr]).toEqual([1, "Portainer answers 401: the API key is not accepted"]);
   });
 
+  test("needs no Portainer to remove what was never made", async () => {
+    expect(await runOperation("remove", {})).toEqual({ code: 0, stderr: undefined });
+  });
+
   test("says how a node is removed without Portainer", async () => {
     close(server);
     const PULUMI_COMMAND_STDOUT = JSON.stringify({ id: 2, name: "a", url: URL_OF_NODE });
