@@ -124,6 +124,14 @@ class LabNode(RestoreApi, AgentApi, MigrationApi, SchedulerApi, DownloadApi, Fak
 
     # ----------------------------------------------------------- small areas
 
+    async def _permissions(self, v: dict[str, Any], user: str) -> dict[str, Any]:
+        """PVE::API2::AccessControl permissions: of a path it says what holds there, whichever path it was granted on."""
+        path = v.get('path')
+        if path is None:
+            return dict(await super()._permissions(v, user))
+        held = [name for name in sorted(PRIVILEGES) if self.allowed(v.get('userid') or user, path, name)]
+        return {path: dict.fromkeys(held, 1)}
+
     async def _fw_rule_get(self, scope: str, v: dict[str, Any], user: str) -> dict[str, Any]:
         """PVE::API2::Firewall::Rules get_rule answers with `pos` as it stood in the URL: a string, unlike the list."""
         rule = await super()._fw_rule_get(scope, v, user)

@@ -157,6 +157,14 @@ async def test_writes_without_effect_are_refused(lab: Lab) -> None:
     assert caught.value.status == 501
 
 
+@pytest.mark.settings(token={'id': 'automation@pve!pulumi', 'secret': '1', 'privileges': ['VM.Backup', 'Sys.Audit']})
+async def test_permissions_on_a_path(lab: Lab) -> None:
+    """Granted on /, they hold below it, and are told under the path that was asked for."""
+    held = await lab.call('GET', '/access/permissions?path=/vms/2019')
+    assert held == {'/vms/2019': {'Sys.Audit': 1, 'VM.Backup': 1}}
+    assert list(await lab.call('GET', '/access/permissions')) == ['/']
+
+
 async def test_bridge_is_vlan_aware(lab: Lab) -> None:
     bridge = (await lab.call('GET', '~/network', type='bridge'))[0]
     assert (bridge['iface'], bridge['bridge_vlan_aware']) == ('vmbr0', 1)
