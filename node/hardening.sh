@@ -6,10 +6,13 @@
 # SSH_USERS    further users whom sshd lets in, separated by spaces
 # FORWARDING   true: sshd forwards ports and agents (default false)
 # DATA_ROOT    Docker's data (default /var/lib/docker)
+# MODE         see check.sh
 # Result: {"units":["ssh","sysctl",...]}
 SCRIPT=hardening
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=check.sh
+declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 # shellcheck source-path=SCRIPTDIR source=apt.sh
 declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
 if ! declare -F turn_off >/dev/null; then
@@ -38,9 +41,12 @@ install_missing() {
     missing+=(systemd-timesyncd)
   fi
   ! is_on updates || command -v unattended-upgrade >/dev/null || missing+=(unattended-upgrades)
-  ((${#missing[@]})) || return 0
+  ((${#missing[@]} == 0)) || put_right packages "${missing[*]}" absent installed install_packages "${missing[@]}"
+}
+
+install_packages() {
   apt_get update
-  apt_get install --no-install-recommends "${missing[@]}"
+  apt_get install --no-install-recommends "$@"
 }
 
 # What has not taken effect, by whatever hand, is loaded once more before it counts as failed.
@@ -53,16 +59,31 @@ turn_on() { # UNIT
   fi
 }
 
+# A unit whose files and services are as declared can still be without effect: another file comes after ours.
+check_unit() { # UNIT
+  local said reason
+  said=$("$1_apply")
+  if [[ -n $said ]]; then
+    printf '%s\n' "$said"
+  elif is_pending "$1"; then
+    differs "hardening.$1" '' 'written, not read by its service' 'in effect'
+  elif ! reason=$( ("$1_check") 2>&1); then
+    differs "hardening.$1" '' "${reason#docker-node: hardening: }" 'in effect'
+  fi
+}
+
 main() {
-  local unit list
+  local unit list act=turn_on
   begin_change
+  ! checking || act=check_unit
   for unit in $UNITS; do
     [[ " ${EVERY[*]} " == *" $unit "* ]] || fail "UNITS: there is no unit $unit"
   done
   read_notes
   for unit in "${EVERY[@]}"; do is_on "$unit" || turn_off "$unit"; done
   install_missing
-  for unit in "${EVERY[@]}"; do ! is_on "$unit" || turn_on "$unit"; done
+  for unit in "${EVERY[@]}"; do ! is_on "$unit" || "$act" "$unit"; done
+  ! checking || return 0
   list=$(tr -s ' ' '\n' <<<"$UNITS" | sed '/^$/d; s/.*/"&"/' | paste -sd, -)
   json_object "units:=[$list]"
 }

@@ -72,6 +72,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   ],
   access: ["check"],
   hardening: [
+    "check",
     "apt",
     "hardening/kept",
     "hardening/ssh",

@@ -20,6 +20,7 @@ read_notes() {
 
 # keep UNIT KIND NAME [VALUE]: the first note stays, it is the state before us.
 keep() {
+  ! checking || return 0
   [[ -z ${NOTES["$1 $2 $3"]:-} ]] || return 0
   install -d -m 0700 "$KEPT"
   printf '%s\t%s\t%s\n' "$2" "$3" "${4:-}" >>"$KEPT/$1"
@@ -35,7 +36,7 @@ put() {
   local text
   text=$(cat)
   keep "$1" file "$2"
-  cmp -s "$ROOT_DIR$2" <(printf '%s\n' "$text") || : >"$KEPT/$1.pending"
+  checking || cmp -s "$ROOT_DIR$2" <(printf '%s\n' "$text") || : >"$KEPT/$1.pending"
   write_if_changed "$ROOT_DIR$2" "$3" <<<"$text"
 }
 
@@ -45,26 +46,31 @@ put_value() {
   now=$(<"$ROOT_DIR$2")
   [[ $now != "$3" ]] || return 0
   keep "$1" value "$2" "$now"
-  printf '%s\n' "$3" >"$ROOT_DIR$2" || fail "$2 cannot be set to $3, it is $now"
+  put_right "$2" '' "$now" "$3" write_value "$2" "$3"
 }
+write_value() { printf '%s\n' "$2" >"$ROOT_DIR$1" || fail "$1 cannot be set to $2, it is $(<"$ROOT_DIR$1")"; }
 
 is_there() { systemctl cat "$1" >/dev/null 2>&1; }
-states() { printf '%s %s' "$(systemctl is-enabled "$1" 2>/dev/null || true)" "$(systemctl is-active "$1" 2>/dev/null || true)"; }
+enabled() { systemctl is-enabled "$1" 2>/dev/null || true; }
+states() { printf '%s %s' "$(enabled "$1")" "$(systemctl is-active "$1" 2>/dev/null || true)"; }
 
 # run_service UNIT NAME: enabled and active from now on. One that was masked is not.
 run_service() {
   keep "$1" service "$2" "$(states "$2")"
-  [[ $(systemctl is-enabled "$2" 2>/dev/null || true) != masked* ]] || systemctl unmask --quiet "$2"
-  systemctl is-enabled --quiet "$2" || systemctl enable --quiet "$2"
-  systemctl is-active --quiet "$2" || systemctl start "$2"
+  systemctl is-enabled --quiet "$2" || put_right systemd "$2" "$(enabled "$2")" enabled enable_service "$2"
+  systemctl is-active --quiet "$2" || put_right systemd "$2" inactive active systemctl start "$2"
+}
+enable_service() {
+  [[ $(enabled "$1") != masked* ]] || systemctl unmask --quiet "$1"
+  systemctl enable --quiet "$1"
 }
 
 # stop_service UNIT NAME: neither, and nobody starts it.
 stop_service() {
   is_there "$2" || return 0
   keep "$1" service "$2" "$(states "$2")"
-  ! systemctl is-active --quiet "$2" || systemctl stop "$2"
-  [[ $(systemctl is-enabled "$2" 2>/dev/null || true) == masked ]] || systemctl mask --quiet "$2"
+  ! systemctl is-active --quiet "$2" || put_right systemd "$2" active inactive systemctl stop "$2"
+  [[ $(enabled "$2") == masked ]] || put_right systemd "$2" "$(enabled "$2")" masked systemctl mask --quiet "$2"
 }
 
 give_back_file() { rm -f "$ROOT_DIR$1"; }
@@ -86,8 +92,11 @@ give_back_service() {
 }
 
 turn_off() { # UNIT
+  [[ ! -e $KEPT/$1 ]] || put_right "hardening.$1" '' on off give_back "$1"
+}
+
+give_back() { # UNIT
   local kind name value
-  [[ -e $KEPT/$1 ]] || return 0
   while IFS=$'\t' read -r kind name value; do "give_back_$kind" "$name" "$value"; done <"$KEPT/$1"
   "$1_reload"
   settled "$1"

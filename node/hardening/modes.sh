@@ -33,8 +33,10 @@ each_loose() {
 }
 
 modes_one() {
+  local most
+  most=$(printf %04o $(($2 & $3)))
   keep modes mode "$1" "$2"
-  chmod "$(printf %04o $(($2 & $3)))" "$ROOT_DIR$1"
+  put_right "$1" mode "$2" "$most" chmod "$most" "$ROOT_DIR$1"
 }
 modes_told() { printf '%s has the mode %s, above %s\n' "$@"; }
 

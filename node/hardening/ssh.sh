@@ -58,6 +58,7 @@ ssh_apply() {
   if [[ -e $ROOT_DIR$SSH_FILE ]]; then before=$(<"$ROOT_DIR$SSH_FILE"); fi
   text=$(ssh_text)
   put ssh "$SSH_FILE" 0644 <<<"$text"
+  ! checking || return 0
   ! reason=$(sshd -t 2>&1 && ssh_differences "$text") || return 0
   if [[ -z $before ]]; then rm -f "$ROOT_DIR$SSH_FILE"; else write_if_changed "$ROOT_DIR$SSH_FILE" 0644 <<<"$before"; fi
   settled ssh

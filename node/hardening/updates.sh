@@ -30,7 +30,7 @@ updates_apply() {
   text=$(updates_text)
   put updates "$UPDATES_FILE" 0644 <<<"$text"
   for timer in "${UPDATE_TIMERS[@]}"; do run_service updates "$timer"; done
-  [[ ! -e $ROOT_DIR/run/reboot-required ]] ||
+  checking || [[ ! -e $ROOT_DIR/run/reboot-required ]] ||
     log "the node needs a reboot: $(sort -u "$ROOT_DIR/run/reboot-required.pkgs" 2>/dev/null | paste -sd' ' - || true)"
 }
 

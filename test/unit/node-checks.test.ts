@@ -55,6 +55,8 @@ const VARIABLES: Readonly<Record<CheckedStep, Record<string, string>>> = {
     DOCKER_GROUP_MEMBERS: "ubuntu",
     AUTHORIZED_KEYS: KEY,
   },
+  // What its units say: node-hardening.test.ts.
+  hardening: { NODE_USER: "ubuntu" },
 };
 
 /** Everything on the node: path, mode and content. */

@@ -1,5 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { parseChecks, renderChecks } from "../../node/checks";
+import { assignments } from "../../node/scripts";
 import { hardeningStep } from "../../node/steps";
 import {
   changes,
@@ -12,6 +14,7 @@ import {
   node,
   read,
   refused,
+  run,
   script,
   sh,
   useNode,
@@ -145,6 +148,110 @@ test.each(EVERY.replace(" apparmor", "").split(" "))(
     expect(state()).toEqual(hardened);
   },
 );
+
+describe("check mode", () => {
+  /** Differences as lines; whatever the check writes or changes fails the test. */
+  function check(units = EVERY): string[] {
+    forget();
+    const before = state();
+    const variables = assignments({ UNITS: units, NODE_USER: "ubuntu" }).join("\n");
+    const { status, stdout, stderr } = run(renderChecks([{ step: "hardening", variables }]));
+    const { differences, failed } = parseChecks(stdout);
+    expect({ status, failed, stderr, changes: changes() }).toEqual({
+      ...{ status: 0, failed: [], stderr: "", changes: [] },
+    });
+    expect(state()).toEqual(before);
+    return differences.map(
+      ({ file, key, found, declared }) => `${file} | ${key} | ${found} | ${declared}`,
+    );
+  }
+
+  test("names all that is missing before the first run, and nothing after it", () => {
+    const missing = check();
+    for (const line of [
+      "/etc/ssh/sshd_config.d/05-docker-node-hardening.conf |  | absent | present",
+      "/proc/sys/kernel/kptr_restrict |  | 0 | 2",
+      "systemd | apt-daily.timer | masked | enabled",
+      "systemd | apport.service | active | inactive",
+      "/etc/shadow | mode | 0644 | 0640",
+    ])
+      expect(missing).toContain(line);
+    expect(has("root/var/lib/docker-node/hardening")).toBe(false);
+    done(harden());
+    expect(check()).toEqual([]);
+  });
+
+  test.each([
+    [
+      "a line of a file",
+      () => {
+        write(node(SSH_FILE), read(node(SSH_FILE)).replace("MaxAuthTries 4", "MaxAuthTries 9"));
+      },
+      ["/etc/ssh/sshd_config.d/05-docker-node-hardening.conf | MaxAuthTries | 9 | 4"],
+    ],
+    [
+      "a file that comes before ours",
+      () => {
+        write(node("ssh/sshd_config.d/00-first.conf"), "X11Forwarding yes\n");
+      },
+      [
+        "hardening.ssh |  | sshd has other settings\nX11Forwarding is not no: x11forwarding yes | in effect",
+      ],
+    ],
+    [
+      "a setting of the kernel",
+      () => {
+        write(proc("kernel/dmesg_restrict"), "0\n");
+      },
+      ["/proc/sys/kernel/dmesg_restrict |  | 0 | 1"],
+    ],
+    [
+      "a service that runs again",
+      () => {
+        fake(
+          "services",
+          read("fake/services").replace(
+            "rpcbind.socket masked inactive",
+            "rpcbind.socket enabled active",
+          ),
+        );
+      },
+      [
+        "systemd | rpcbind.socket | active | inactive",
+        "systemd | rpcbind.socket | enabled | masked",
+      ],
+    ],
+    [
+      "a mode",
+      () => {
+        chmodSync(join(home, node("shadow")), 0o644);
+      },
+      ["/etc/shadow | mode | 0644 | 0640"],
+    ],
+    [
+      "rules that the kernel has lost",
+      () => {
+        fake("rules");
+      },
+      [expect.stringMatching(/^hardening\.audit \|  \| audit rules are not loaded\nno rule for/)],
+    ],
+  ])("names %s, and the next run puts it right", (_, change, expected) => {
+    done(harden());
+    change();
+    expect(check()).toEqual(expected);
+    if (has(node("ssh/sshd_config.d/00-first.conf")))
+      rmSync(join(home, node("ssh/sshd_config.d/00-first.conf")));
+    done(harden());
+    expect(check()).toEqual([]);
+  });
+
+  test("names a unit that is on and should be off, and a package that is missing", () => {
+    done(harden("modules"));
+    expect(check("")).toEqual(["hardening.modules |  | on | off"]);
+    rmSync(join(home, "bin/auditctl"));
+    expect(check("modules audit")[0]).toBe("packages | auditd | absent | installed");
+  });
+});
 
 test("everything off changes nothing on a node that was never hardened, or is so no longer", () => {
   done(harden(""));
