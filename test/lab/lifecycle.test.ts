@@ -566,10 +566,11 @@ describe("changed by hand on the node", () => {
   });
 
   step(
-    "a daemon.json and a hold are named with what they are and should be, and put right",
+    "a daemon.json, a hold and a hardened sshd are named with what they are and should be, and put right",
     async () => {
+      const sshd = "/etc/ssh/sshd_config.d/05-docker-node-hardening.conf";
       await shell.root(
-        `sed -i 's/"max-file": *"3"/"max-file": "9"/' /etc/docker/daemon.json; apt-mark unhold docker.io >/dev/null`,
+        `sed -i 's/"max-file": *"3"/"max-file": "9"/' /etc/docker/daemon.json; apt-mark unhold docker.io >/dev/null; sed -i 's/MaxAuthTries 4/MaxAuthTries 9/' ${sshd}; sysctl -q kernel.dmesg_restrict=0`,
       );
       const steps = new Steps();
       stack = await openStack(lab);
@@ -584,7 +585,14 @@ describe("changed by hand on the node", () => {
       said.forEach(log);
       expect(said.join("\n")).toMatch(/daemon\.json.*max-file.*9.*3/);
       expect(said.join("\n")).toMatch(/docker\.io/);
-      expect(steps.with("update")).toEqual([`${NODE}-daemon`, `${NODE}-install`]);
+      expect(said.join("\n")).toMatch(/hardening\.conf MaxAuthTries: 9 .*, 4 as declared/);
+      expect(said.join("\n")).toMatch(/dmesg_restrict: 0 .*, 1 as declared/);
+      expect(steps.with("update")).toEqual([
+        `${NODE}-daemon`,
+        `${NODE}-hardening`,
+        `${NODE}-install`,
+      ]);
+      expect(await shell.root(`grep MaxAuthTries ${sshd}`)).toBe("MaxAuthTries 4");
       expect(await shell.root("apt-mark showhold")).toMatch(/^docker\.io$/m);
       expect(await shell.root("cat /etc/docker/daemon.json")).toMatch(/"max-file": *"3"/);
     },
