@@ -17,6 +17,7 @@ from .restore import RestoreApi
 from .scheduler import SchedulerApi
 from .seed import files
 from .settings import Settings
+from .vlans import BRIDGE
 
 GIB = 1024 ** 3
 LOG = logging.getLogger('labpve')
@@ -158,7 +159,7 @@ class LabNode(RestoreApi, AgentApi, MigrationApi, SchedulerApi, DownloadApi, Fak
         """The node's interfaces: one VLAN-aware bridge on one port (PVE::API2::Network)."""
         port = {'iface': 'eno1', 'type': 'eth', 'exists': 1, 'active': 1, 'method': 'manual', 'method6': 'manual',
                 'families': ['inet'], 'priority': 3}
-        bridge = {'iface': 'vmbr0', 'type': 'bridge', 'active': 1, 'autostart': 1, 'method': 'static',
+        bridge = {'iface': BRIDGE, 'type': 'bridge', 'active': 1, 'autostart': 1, 'method': 'static',
                   'method6': 'manual', 'families': ['inet'], 'priority': 4, 'bridge_ports': 'eno1', 'bridge_stp': 'off',
                   'bridge_fd': '0', 'bridge_vlan_aware': 1, 'bridge_vids': '2-4094', 'address': '192.0.2.11',
                   'netmask': '24', 'cidr': '192.0.2.11/24'}

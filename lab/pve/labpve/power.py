@@ -12,11 +12,10 @@ from fakepve.routing import die
 
 from . import command, seed
 from .command import Paths
-from .config import ConfigApi
+from .firewall import FirewallApi
 from .machine import Machine
 from .qmp import MonitorError
 from .settings import Settings
-from .switch import Switch
 from .volumes import CLOUDINIT
 
 # PVE::QemuServer::vm_shutdown gives the guest a minute unless told otherwise.
@@ -31,7 +30,7 @@ def resident(pid: int) -> int:
         return 0
 
 
-class PowerApi(ConfigApi):
+class PowerApi(FirewallApi):
     """Mixin before FakePve."""
 
     settings: Settings
@@ -40,7 +39,6 @@ class PowerApi(ConfigApi):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.machines: dict[int, Machine] = {}
-        self.switch = Switch()
 
     def paths(self, vmid: int) -> Paths:
         """Where the VM's sockets and logs are."""
@@ -79,7 +77,7 @@ class PowerApi(ConfigApi):
         await self.ceph_io(vm)
         await self.write_seed(vm)
         machine = Machine(self.paths(vm.vmid), lambda: self._ended(vm, machine))
-        cables = await self.switch.plug(vm.config)
+        cables = await self.plug_guest(vm)
         try:
             descriptors = {name: cable.fileno() for name, cable in cables.items()}
             argv = command.build(vm.vmid, vm.name, vm.config, self.settings, self.images, self.kvm, descriptors)

@@ -9,7 +9,7 @@ import pytest
 from conftest import ApiError, Client, Lab, STORAGE
 from test_vzdump import MIB, ready, write
 
-RULE = {'type': 'in', 'action': 'ACCEPT', 'macro': 'SSH', 'source': '10.25.0.0/16', 'enable': 1}
+RULE = {'type': 'in', 'action': 'ACCEPT', 'proto': 'tcp', 'dport': '22', 'source': '10.25.0.0/16', 'enable': 1}
 UNKNOWN = 'pbs01:backup/vm/2019/2026-11-24T03:30:00Z'
 
 

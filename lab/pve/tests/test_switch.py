@@ -99,14 +99,15 @@ def tcp_flags(frames: list[bytes]) -> list[int]:
 
 async def two_guests(there: Switch) -> tuple[Guest, Guest]:
     """Two guests without anything behind them."""
-    both = [await Guest(address, (await there.plug(config(address)))['net0']).open() for address in (A, B)]
+    both = [await Guest(address, (await there.plug(vmid, config(address), {}))['net0']).open()
+            for vmid, address in enumerate((A, B))]
     return both[0], both[1]
 
 
 async def test_guests_of_a_segment_reach_each_other_and_nobody_else() -> None:
     there = Switch()
     a, b = await two_guests(there)
-    cables = await there.plug({'net0': 'virtio=BC:24:11:00:00:30,bridge=vmbr0,tag=30'})
+    cables = await there.plug(3, {'net0': 'virtio=BC:24:11:00:00:30,bridge=vmbr0,tag=30'}, {})
     other = await Guest(ELSEWHERE, cables['net0']).open()
     a.ask(B)
     assert requests(await b.received()) == [B] and await other.received() == []
@@ -147,7 +148,7 @@ async def test_nonsense_pulls_the_cable() -> None:
     assert a._writer
     a._writer.write(b'\xff' * 8)
     assert await a.received() == []
-    assert len(there.segments['vmbr0.20'].nics) == 1
+    assert len(there.bridges['vmbr0'].nics) == 1
     b.ask(A)
     assert await b.received() == []
 
@@ -160,7 +161,7 @@ async def test_address_of_a_guest_that_left_is_nobodys() -> None:
     assert b._writer
     b._writer.close()
     await asyncio.sleep(0.05)
-    again = await Guest(B, (await there.plug(config(B)))['net0']).open()
+    again = await Guest(B, (await there.plug(1, config(B), {}))['net0']).open()
     a.syn(again.mac, B, 22)  # not learned yet: to everybody on the segment
     assert tcp_flags(await again.received()) == [2]
 
@@ -177,7 +178,7 @@ class UserNetwork:
         self.process: Optional[asyncio.subprocess.Process] = None
 
     async def start(self) -> Guest:
-        cables = await self.there.plug(config(self.address))
+        cables = await self.there.plug(1 if self.address == A else 2, config(self.address), {})
         fd = cables['user0'].fileno()
         arguments = network.user_network(self.settings.network, 1, config(self.address), fd)
         self.process = await asyncio.create_subprocess_exec(
