@@ -158,8 +158,9 @@ def filter_of(net: str, datacenter: Config, options: Config, rules: list[Config]
     if not all(switches):
         return None
     mac = raw_mac(net)
-    common: dict[str, Any] = {'dhcp': bool(options.get('dhcp', 1)), 'ndp': bool(options.get('ndp', 1)), 'radv': bool(options.get('radv')),
-              'link_local': link_local(mac) if options.get('ipfilter') else None}
+    common: dict[str, Any] = {
+        'dhcp': bool(options.get('dhcp', 1)), 'ndp': bool(options.get('ndp', 1)), 'radv': bool(options.get('radv')),
+        'link_local': link_local(mac) if options.get('ipfilter') else None}
     inward, outward = (tuple(compile_rule(rule) for rule in rules if rule.get('enable') and rule['type'] == kind)
                        for kind in ('in', 'out'))
     return Filter(mac if options.get('macfilter', 1) else None,
