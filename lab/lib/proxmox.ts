@@ -31,8 +31,8 @@ export interface PortForward {
 }
 
 /**
- * The guests' network. NICs on the same bridge and VLAN reach each other. It connects only QEMU processes, and no packet
- * leaves it.
+ * The guests' network. NICs on the same bridge and VLAN reach each other, as far as their firewalls let them. It connects
+ * only QEMU processes, and no packet leaves it.
  */
 export interface ProxmoxNetwork {
   cidr: string;

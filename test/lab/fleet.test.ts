@@ -298,6 +298,12 @@ describe("a second node in the same stack", () => {
     });
   });
 
+  step("lets nobody in but who is declared: not the first, though on its segment", async () => {
+    const port22 =
+      "timeout 10 bash -c '</dev/tcp/10.25.20.24/22' 2>/dev/null && echo open || echo closed";
+    expect(await shell.root(port22)).toBe("closed");
+  });
+
   step("leaves nothing to do for either, and the first never noticed", async () => {
     await stack.up({ ...quiet, expectNoChanges: true });
     const boot = /^[0-9a-f-]{36}$/m;
