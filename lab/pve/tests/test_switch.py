@@ -10,11 +10,11 @@ from typing import Any, AsyncIterator, Optional
 import pytest
 
 from conftest import settings_for
+from frames import BROADCAST, checksum, frame, ip
 from labpve import network, switch
 from labpve.process import die_with_parent
 from labpve.switch import Switch
 
-BROADCAST = b'\xff' * 6
 GATEWAY = '10.25.20.1'
 A, B = '10.25.20.24', '10.25.20.23'
 ELSEWHERE = '10.25.30.1'
@@ -27,13 +27,6 @@ def raw(mac: str) -> bytes:
 
 def config(address: str, **changes: Any) -> dict[str, Any]:
     return {'net0': f'virtio={MACS[address].upper()},bridge=vmbr0,tag=20', 'ipconfig0': f'ip={address}/24', **changes}
-
-
-def checksum(data: bytes) -> bytes:
-    total = sum(struct.unpack(f'!{len(data) // 2}H', data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return struct.pack('!H', ~total & 0xffff)
 
 
 class Guest:
@@ -79,9 +72,7 @@ class Guest:
         tcp = struct.pack('!HHIIBBHHH', 40000, port, 1, 0, 0x50, 2, 65535, 0, 0)
         pseudo = own + other + struct.pack('!HH', 6, len(tcp))
         tcp = tcp[:16] + checksum(pseudo + tcp) + tcp[18:]
-        ip = struct.pack('!BBHHHBBH', 0x45, 0, 20 + len(tcp), 1, 0, 64, 6, 0) + own + other
-        ip = ip[:10] + checksum(ip) + ip[12:]
-        self.send(mac + self.mac + b'\x08\x00' + ip + tcp)
+        self.send(frame(ip(self.address, address, 6, tcp), self.mac, mac))
 
 
 def answers(frames: list[bytes]) -> list[tuple[str, bytes]]:
