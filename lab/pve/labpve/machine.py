@@ -47,6 +47,9 @@ class Machine:
         self._watch: Optional[asyncio.Task[None]] = None
         self.started_at = 0.0
         self.version = ''
+        self.argv: list[str] = []
+        # Descriptors of its cables, which the process inherits, by the backend that the command line names.
+        self.cables: dict[str, int] = {}
         self.agent = GuestAgent(paths.socket('qga'))
 
     @property
@@ -60,24 +63,23 @@ class Machine:
         """Does the process run?"""
         return self._process is not None and self._process.returncode is None
 
-    async def start(self, argv: list[str], descriptors: tuple[int, ...] = ()) -> None:
-        """Run QEMU until its monitor answers; a TaskError with what it printed if it ends before.
-
-        It inherits `descriptors`, which its command line names."""
+    async def start(self, argv: list[str]) -> None:
+        """Run QEMU until its monitor answers; a TaskError with what it printed if it ends before."""
         self._tidy()
+        self.argv = argv
         log = self.paths.log('qemu')
         log.parent.mkdir(parents=True, exist_ok=True)
         self.paths.file('command').write_text('\n'.join(argv) + '\n', encoding='utf-8')
         with log.open('wb') as output:
             self._process = await asyncio.create_subprocess_exec(
-                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=descriptors,
-                preexec_fn=die_with_parent())
+                *argv, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                pass_fds=tuple(self.cables.values()), preexec_fn=die_with_parent())
         self._watch = asyncio.ensure_future(self._watch_exit())
         try:
             await self._connect(log)
         except MonitorError as error:
             await self.kill()
-            raise TaskError(f'start failed: {error}') from error
+            raise TaskError(f"start failed: {log.read_text(errors='replace').strip() or error}") from error
         self.started_at = time.time()
 
     async def _connect(self, log: Path) -> None:

@@ -17,6 +17,7 @@ from .restore import RestoreApi
 from .scheduler import SchedulerApi
 from .seed import files
 from .settings import Settings
+from .suspend import SuspendApi
 from .vlans import BRIDGE
 
 GIB = 1024 ** 3
@@ -49,7 +50,7 @@ class SlashTolerant:
         self._router.add_route(method, path + '/', handler)
 
 
-class LabNode(RestoreApi, AgentApi, MigrationApi, SchedulerApi, DownloadApi, FakePve):  # type: ignore[misc]
+class LabNode(SuspendApi, RestoreApi, AgentApi, MigrationApi, SchedulerApi, DownloadApi, FakePve):  # type: ignore[misc]
     """A PVE node whose guests run, and the other nodes of its cluster by name: they have the same storages."""
 
     def __init__(self, settings: Settings, kvm: bool = False) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Optional
 from aiohttp import web
 from fakepve import FakeVm, TaskError
 from fakepve.qemu import is_cdrom, split_drive
-from fakepve.routing import die
 
 from . import command, seed
 from .command import Paths
@@ -76,13 +75,20 @@ class PowerApi(FirewallApi):
         self.apply_pending(vm)
         await self.ceph_io(vm)
         await self.write_seed(vm)
+        await self.run_machine(vm)
+
+    def command_line(self, vm: FakeVm, machine: Machine) -> list[str]:
+        """QEMU's command line for the VM as it is configured."""
+        return command.build(vm.vmid, vm.name, vm.config, self.settings, self.images, self.kvm, machine.cables)
+
+    async def run_machine(self, vm: FakeVm, *options: str) -> Machine:
+        """Start the process, with further options of QEMU."""
         machine = Machine(self.paths(vm.vmid), lambda: self._ended(vm, machine))
         cables = await self.plug_guest(vm)
         try:
-            descriptors = {name: cable.fileno() for name, cable in cables.items()}
-            argv = command.build(vm.vmid, vm.name, vm.config, self.settings, self.images, self.kvm, descriptors)
+            machine.cables = {name: cable.fileno() for name, cable in cables.items()}
             self.machines[vm.vmid] = machine
-            await machine.start(argv, tuple(descriptors.values()))
+            await machine.start([*self.command_line(vm, machine), *options])
         finally:
             for cable in cables.values():
                 cable.close()
@@ -90,6 +96,7 @@ class PowerApi(FirewallApi):
         vm.started_at = machine.started_at
         vm.stats = {'pid': machine.pid, 'running-qemu': machine.version,
                     'running-machine': 'pc-q35' if command.is_q35(vm.config) else 'pc-i440fx'}
+        return machine
 
     def _ended(self, vm: FakeVm, machine: Machine) -> None:
         """The process is gone: a stop, a shutdown, or the guest powered itself off."""
@@ -161,9 +168,7 @@ class PowerApi(FirewallApi):
         return await self._monitor_task(vm, user, 'qmreset', 'system_reset')
 
     async def _do_suspend(self, vm: FakeVm, user: str, p: dict[str, Any]) -> Any:
-        """vm_suspend: pauses; the lab does not save to disk."""
-        if str(p.get('todisk', '0')) in ('1', 'true'):
-            raise die('the lab does not suspend to disk')
+        """vm_suspend: pauses."""
         return await self._monitor_task(vm, user, 'qmsuspend', 'stop')
 
     async def _do_resume(self, vm: FakeVm, user: str, p: dict[str, Any]) -> Any:

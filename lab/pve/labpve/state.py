@@ -28,11 +28,13 @@ def dump(node: LabNode) -> str:
 
 
 def load(node: LabNode, text: str) -> None:
-    """Put a dumped state into a fresh node. Locks of operations that died with the last process are dropped."""
+    """Put a dumped state into a fresh node. Locks of operations that died with the last process are dropped; a VM that was
+    suspended to disk goes on being it."""
     data = json.loads(text)
     for item in data['vms']:
-        config = {key: value for key, value in item['config'].items() if key != 'lock'}
-        node.vms.append(FakeVm(**dict(item, lock=None, config=config)))
+        lock = 'suspended' if item['lock'] == 'suspended' else None
+        config = {key: value for key, value in item['config'].items() if key != 'lock' or lock}
+        node.vms.append(FakeVm(**dict(item, lock=lock, config=config)))
         if not item['config'].get('name'):
             node.vms[-1].config.pop('name', None)
     node.storages = {name: dict(store, files=set(store.get('files', []))) for name, store in data['storages'].items()}
