@@ -91,8 +91,12 @@ async function guestOf(
   return { node, running: status === "running", protection, lock };
 }
 
-/** Waits for a task. A short interruption of the API does not end the wait. */
-async function waitForTask(
+/**
+ * Waits for a task. A short interruption of the API does not end the wait.
+ *
+ * @throws Error with the task's exit status
+ */
+export async function waitForTask(
   get: (path: string) => Promise<unknown>,
   node: string,
   upid: string,

@@ -9,6 +9,8 @@ import { loadSettings } from "../config/load";
 import { openConsumer } from "./lib/consumer";
 import { instance, type Instance } from "./lib/instance";
 import { interruptible } from "./lib/interrupt";
+import { broughtUp } from "./lib/kept";
+import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
 import { runningService, startService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
 import { cliEnv, labConfig, openStack } from "./lib/stack";
@@ -16,7 +18,8 @@ import { reachable, type NodeFacts } from "./lib/summary";
 
 const USAGE = `usage: npm run lab [-- COMMAND]
 
-  (none)     bring everything up, run the program, leave it running
+  (none)     bring everything up, run the program, leave it running; the first lab of the same sources is kept for
+             a day, and the next ones begin with it
   up         run the program again, as after a change of Pulumi.lab.yaml
   preview    show what up would change
   refresh    read back what is really there
@@ -24,6 +27,8 @@ const USAGE = `usage: npm run lab [-- COMMAND]
   status     what runs, and where
   ssh [CMD]  a shell on the node, or one command
   consumer up or destroy: the stack of examples/consumer, on the node
+  save NAME  save it all, guests' memory included; the lab goes on
+  load NAME  a lab as it was saved, as this instance, which must not be there yet
   build      make what a first start takes minutes to make; starts nothing
   run CMD…   any command with the lab's pulumi, as: run npx docker-node plan --stack lab
   down       stop everything and remove every trace
@@ -33,8 +38,7 @@ DOCKER_NODE_LAB names an instance, to have several at once.`;
 type Command = (lab: Lab, args: string[]) => Promise<number>;
 
 const COMMANDS: Record<string, Command> = {
-  up: start,
-  start,
+  up,
   preview: (lab) => operate(lab, "preview"),
   refresh: (lab) => operate(lab, "refresh"),
   destroy: (lab) => operate(lab, "destroy"),
@@ -51,34 +55,75 @@ const print = (text: string): void => {
   process.stdout.write(text);
 };
 
+/** Commands that start no lab, or begin with one that is saved. */
+const ALONE: Record<string, (here: Instance, args: string[]) => Promise<number>> = {
+  start: (here) => (fs.existsSync(here.stateDir) ? use(here, up) : use(here, show, broughtUp)),
+  load,
+  save,
+  build,
+  status,
+  down,
+};
+
 async function main([name = "start", ...args]: string[]): Promise<number> {
   const here = instance();
-  if (name === "down") {
-    await removeLab(here);
-    log(`lab "${here.name}": nothing left`);
-    return 0;
-  }
-  if (name === "status") return status(here);
-  if (name === "build") {
-    await buildLab(log);
-    return 0;
-  }
+  const alone = ALONE[name];
+  if (alone) return alone(here, args);
   const command = COMMANDS[name];
-  if (!command) {
-    log(USAGE);
-    return name === "help" || name === "--help" ? 0 : 2;
-  }
+  if (command) return use(here, (lab) => command(lab, args));
+  log(USAGE);
+  return name === "help" || name === "--help" ? 0 : 2;
+}
+
+/** Does something in a lab that is started for it, if it does not run. */
+function use(
+  here: Instance,
+  work: (lab: Lab) => Promise<number>,
+  open: typeof broughtUp = startLab,
+): Promise<number> {
   return interruptible(here, log, async (interrupted) => {
-    const lab = await startLab(here, log);
-    return interrupted() ? 130 : command(lab, args);
+    const lab = await open(here, log, print);
+    return interrupted() ? 130 : work(lab);
   });
 }
 
-async function start(lab: Lab): Promise<number> {
+async function down(here: Instance): Promise<number> {
+  await removeLab(here);
+  log(`lab "${here.name}": nothing left`);
+  return 0;
+}
+
+async function build(): Promise<number> {
+  await buildLab(log);
+  return 0;
+}
+
+async function load(here: Instance, [name]: string[]): Promise<number> {
+  const folder = savedAs(name);
+  const names = savedNames();
+  if (name && names.includes(name)) return use(here, show, () => loadLab(here, folder, log));
+  throw new Error(`load: there is no lab "${name ?? ""}"; saved: ${names.join(", ") || "none"}`);
+}
+
+async function save(here: Instance, [name]: string[]): Promise<number> {
+  const folder = savedAs(name);
+  if (!fs.existsSync(here.stateDir)) throw new Error(`save: lab "${here.name}" is not there`);
+  return use(here, async (lab) => {
+    fs.rmSync(folder, { recursive: true, force: true });
+    return show(await saveLab(lab, folder, log));
+  });
+}
+
+async function up(lab: Lab): Promise<number> {
   const stack = await openStack(lab);
-  const { outputs } = await stack.up({ onOutput: print, color: colour() });
-  const { nodes } = plain(outputs) as { nodes: NodeFacts };
-  print(`${reachable(lab, nodes, await openDockerSocket(lab, nodes))}\n`);
+  await stack.up({ onOutput: print, color: colour() });
+  return show(lab);
+}
+
+async function show(lab: Lab): Promise<number> {
+  const nodes = await nodesOf(await openStack(lab));
+  if (Object.keys(nodes).length > 0)
+    print(`${reachable(lab, nodes, await openDockerSocket(lab, nodes))}\n`);
   return 0;
 }
 

@@ -24,7 +24,7 @@ function filesBelow(root: string, relative = ""): string[] {
   if (!fs.statSync(full).isDirectory()) return [relative];
   const names = fs
     .readdirSync(full)
-    .filter((name) => !/^(node_modules|\.git|__pycache__)$/.test(name));
+    .filter((name) => !/^(node_modules|\.git|__pycache__|\.\w+_cache)$/.test(name));
   return names.sort().flatMap((name) => filesBelow(root, path.join(relative, name)));
 }
 

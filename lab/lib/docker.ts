@@ -16,15 +16,28 @@ import type { Log } from "./service";
 /** The directory that the mirror serves. It is a link, so a running mirror serves a new repository at once. */
 export const publishedDocker = ({ stateDir }: Instance): string => path.join(stateDir, "docker");
 
-/** Builds the repository if Pulumi.lab.yaml or the instance declares a node with `source: official`, and publishes it. */
-export async function publishDocker(
+/**
+ * Returns the repository, built if it is new. Undefined if neither Pulumi.lab.yaml nor the instance declares a node with
+ * `source: official`.
+ */
+export async function dockerRepository(
   instance: Instance,
   image: GuestImage,
   log: Log,
 ): Promise<DockerRepository | undefined> {
   if (!wantsOfficial(instance)) return undefined;
   await ensurePrerequisites(repositoryPrerequisites, log);
-  const repository = await ensureDockerRepository(image.os, log);
+  return ensureDockerRepository(image.os, log);
+}
+
+/** Publishes the repository, if an instance has one. */
+export async function publishDocker(
+  instance: Instance,
+  image: GuestImage,
+  log: Log,
+): Promise<DockerRepository | undefined> {
+  const repository = await dockerRepository(instance, image, log);
+  if (!repository) return undefined;
   const link = publishedDocker(instance);
   fs.rmSync(link, { force: true });
   fs.symlinkSync(repository.directory, link);

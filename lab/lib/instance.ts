@@ -80,7 +80,9 @@ export async function credentials({ stateDir }: Instance): Promise<Credentials> 
   const kept = fs.existsSync(file)
     ? (JSON.parse(fs.readFileSync(file, "utf8")) as Partial<Credentials>)
     : await newCredentials(stateDir);
-  const whole = { ...backupCredentials(), ...kept } as Credentials;
+  // The path is not believed: the file may be of another instance, see saved.ts.
+  const privateKeyFile = keyFile(stateDir);
+  const whole = { ...backupCredentials(), ...kept, privateKeyFile } as Credentials;
   if (whole.backupKey !== kept.backupKey || whole.pbs !== kept.pbs) {
     fs.writeFileSync(`${file}.new`, JSON.stringify(whole), { mode: 0o600 });
     fs.renameSync(`${file}.new`, file);
@@ -90,12 +92,13 @@ export async function credentials({ stateDir }: Instance): Promise<Credentials> 
 
 const secret = (): string => randomBytes(16).toString("hex");
 
+const keyFile = (stateDir: string): string => path.join(stateDir, "id_ed25519");
+
 async function newCredentials(stateDir: string): Promise<Partial<Credentials>> {
-  const privateKeyFile = path.join(stateDir, "id_ed25519");
+  const privateKeyFile = keyFile(stateDir);
   fs.rmSync(privateKeyFile, { force: true });
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", privateKeyFile]);
   return {
-    privateKeyFile,
     publicKey: fs.readFileSync(`${privateKeyFile}.pub`, "utf8").trim(),
     agentSecret: secret(),
     proxmoxPassword: secret(),

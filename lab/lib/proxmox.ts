@@ -176,6 +176,7 @@ export async function startProxmox(settings: ProxmoxSettings, log: Log): Promise
       args: ["-m", "labpve", writeSettings(settings)],
       env: { PYTHONPATH: PACKAGE, PYTHONDONTWRITEBYTECODE: "1" },
       stateDir,
+      port: settings.port,
       ready: () => Promise.resolve(readReady(stateDir) !== undefined),
     },
     log,

@@ -117,7 +117,8 @@ async function startServices(
   const pbs = await startPbs({ stateDir, credentials: keys, address: NETWORK.pbs }, log);
   const forwards = await forwardPorts(instance);
   const ports = { mirror: mirror.port, registry: registry.port, pbs: pbs.port };
-  const settings = proxmoxSettings(instance, keys, ports, forwards);
+  const port = await servicePort(stateDir, "pve");
+  const settings = { ...proxmoxSettings(instance, keys, ports, forwards), port };
   const backupClient = path.join(pbs.clientDir, "proxmox-backup-client");
   const node = await startProxmox({ ...settings, backupClient }, log);
   const imageUrl = `http://127.0.0.1:${mirror.port}/files/${files.name}`;
@@ -184,7 +185,6 @@ function proxmoxSettings(
     runDir,
     peers: ["pve02"],
     host: "127.0.0.1",
-    port: 0,
     user: "root@pam",
     password: keys.proxmoxPassword,
     token: { id: "automation@pve!pulumi", secret: keys.proxmoxTokenSecret },

@@ -80,7 +80,8 @@ function inlineProject(folder: string): string {
   return stringify({ ...project, main: undefined });
 }
 
-function stackEnv(lab: Lab): Record<string, string> {
+/** Environment of the lab's pulumi: its backend and its passphrase. */
+export function stackEnv(lab: Lab): Record<string, string> {
   return {
     ...pulumiEnv(lab.pulumi),
     PULUMI_BACKEND_URL: `file://${path.join(lab.instance.stateDir, "pulumi")}`,

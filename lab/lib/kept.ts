@@ -1,0 +1,84 @@
+/** The kept lab: the first one that is brought up with these sources is saved, and the next ones begin with it. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { cacheDir, contentHash } from "./cache";
+import { dockerRepository } from "./docker";
+import { ROOT, readDeclared, type Instance } from "./instance";
+import { ageOf, loadLab, saveLab } from "./saved";
+import type { Log } from "./service";
+import { buildLab, startLab, type Lab } from "./services";
+import { openStack } from "./stack";
+
+/** What makes a lab's node what it is. */
+const SOURCES = [
+  ...["clients", "commands/portainer", "components", "config", "contract", "node"],
+  ...["lab", "index.ts", "package-lock.json", "Pulumi.yaml", "Pulumi.lab.yaml", "Pulumi.prod.yaml"],
+];
+
+/** Certificates, backups and what a node knows of the time get old. */
+const AGE_LIMIT_MS = 24 * 60 * 60 * 1000;
+
+/** How many kept labs there may be. Each takes some gigabytes. */
+const COUNT_LIMIT = 2;
+
+/** The folder of the kept lab that an instance would begin with. */
+async function keptFor(instance: Instance, log: Log): Promise<string> {
+  const { image } = await buildLab(log);
+  const repository = await dockerRepository(instance, image, log);
+  const declared = JSON.stringify(readDeclared(instance));
+  const sources = SOURCES.map((source) => path.join(ROOT, source));
+  const key = contentHash(sources, image.sha256, repository?.directory ?? "", declared);
+  return cacheDir("kept", key);
+}
+
+/**
+ * A lab with a node that runs as Pulumi.lab.yaml declares it: the kept one, else a new one, which is kept then.
+ *
+ * @param instance one that is not there yet
+ * @param print for Pulumi's output
+ */
+export async function broughtUp(
+  instance: Instance,
+  log: Log,
+  print: (text: string) => void = () => undefined,
+): Promise<Lab> {
+  const kept = await keptFor(instance, log);
+  return (await tryLoad(instance, kept, log)) ?? (await bringUp(instance, log, print));
+}
+
+async function tryLoad(instance: Instance, kept: string, log: Log): Promise<Lab | undefined> {
+  const age = ageOf(kept);
+  if (age === undefined) return undefined;
+  try {
+    if (age < AGE_LIMIT_MS) return await loadLab(instance, kept, log);
+  } catch (error) {
+    log(`the kept lab cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  fs.rmSync(kept, { recursive: true, force: true });
+  return undefined;
+}
+
+async function bringUp(instance: Instance, log: Log, print: (text: string) => void): Promise<Lab> {
+  const lab = await startLab(instance, log);
+  const stack = await openStack(lab);
+  await stack.up({ onOutput: print, color: process.stdout.isTTY ? "always" : "never" });
+  return keepLab(lab, log);
+}
+
+/** Keeps a lab whose node has just been brought up, unless one like it is kept. */
+export async function keepLab(lab: Lab, log: Log): Promise<Lab> {
+  const kept = await keptFor(lab.instance, log);
+  if ((ageOf(kept) ?? AGE_LIMIT_MS) < AGE_LIMIT_MS) return lab;
+  fs.rmSync(kept, { recursive: true, force: true });
+  const running = await saveLab(lab, kept, log);
+  removeOld(path.dirname(kept));
+  return running;
+}
+
+/** Removes all but the newest. */
+function removeOld(folder: string): void {
+  const labs = fs.readdirSync(folder).map((name) => path.join(folder, name));
+  const whole = labs.flatMap((lab) => ({ lab, age: ageOf(lab) ?? NaN })).filter(({ age }) => age);
+  const old = whole.sort((a, b) => a.age - b.age).slice(COUNT_LIMIT);
+  for (const { lab } of old) fs.rmSync(lab, { recursive: true, force: true });
+}
