@@ -1,10 +1,10 @@
 /** `npm run drill`: rehearses every recovery in a lab of its own. */
 import { writeFileSync } from "node:fs";
 import { Argument, type Command } from "commander";
-import { declare, instance } from "../lib/instance";
+import { instance } from "../lib/instance";
 import { interruptible } from "../lib/interrupt";
-import { removeLab, startLab, type Lab } from "../lib/services";
-import { labConfig, openStack as openLabStack } from "../lib/stack";
+import { broughtUp } from "../lib/kept";
+import { removeLab, type Lab } from "../lib/services";
 import { STATUS, type Session } from "../../commands/command";
 import { newProgram, runProgram } from "../../commands/program";
 import { terminal } from "../../commands/terminal";
@@ -45,7 +45,8 @@ async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]
   const here = instance(DRILL);
   return interruptible(here, terminal.warn, async (interrupted) => {
     try {
-      const stage = await setStage(await startLab(here, terminal.warn));
+      const lab = await broughtUp(here, terminal.warn, (text) => process.stderr.write(text));
+      const stage = await stageOf(lab);
       const rehearsals: Rehearsal[] = [];
       for (const kind of kinds) if (!interrupted()) rehearsals.push(await rehearse(kind, stage));
       return rehearsals;
@@ -53,19 +54,6 @@ async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]
       if (!keep) await removeLab(here);
     }
   });
-}
-
-/** More emulated processors than the workstation has would only slow each other down. */
-const SMALL = { machine: { cpu: { cores: 2 } } };
-
-/** Brings the node up with fewer processors. After that it is an ordinary node. */
-async function setStage(lab: Lab): Promise<Stage> {
-  const { nodes } = labConfig(lab) as { nodes: Record<string, object> };
-  const smaller = Object.keys(nodes).map((name) => [name, SMALL] as const);
-  declare(lab.instance, { nodes: Object.fromEntries(smaller) });
-  const stack = await openLabStack(lab);
-  await stack.up({ onOutput: (text) => process.stderr.write(text) });
-  return stageOf(lab);
 }
 
 /** Returns the first node of a running lab. */

@@ -98,7 +98,8 @@ export async function loadLab(instance: Instance, saved: string, log: Log): Prom
     prepare(instance);
     await copyFiles(path.join(saved, "state"), instance.stateDir);
     const lab = await startLab(instance, log);
-    await Promise.all([wakeGuests(lab), moveStacks(lab, read(saved).place)]);
+    await moveStacks(lab, read(saved).place);
+    await wakeGuests(lab);
     log(`lab "${instance.name}" loaded in ${seconds(began)} s`);
     return lab;
   } catch (error) {

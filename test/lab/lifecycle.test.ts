@@ -5,6 +5,7 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import { isHostOf } from "../../config/cidr";
 import { openConsumer } from "../../lab/lib/consumer";
 import { declare, erase, instance } from "../../lab/lib/instance";
+import { keepLab } from "../../lab/lib/kept";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
@@ -122,6 +123,15 @@ step("refresh finds nothing changed", async () => {
   await stack.refresh({ ...quiet, onEvent: steps.onEvent, expectNoChanges: true }).finally(() => {
     steps.diffs.forEach(log);
   });
+  await stack.preview({ ...quiet, expectNoChanges: true });
+});
+
+step("is kept, for the suites after this one to begin with, and goes on", async () => {
+  const running =
+    "cat /proc/sys/kernel/random/boot_id; docker ps --quiet | xargs docker inspect -f '{{.State.StartedAt}}'";
+  const before = await shell.root(running);
+  lab = await keepLab(lab, log);
+  expect(await shell.root(running)).toBe(before);
   await stack.preview({ ...quiet, expectNoChanges: true });
 });
 

@@ -1,0 +1,145 @@
+/*
+ * Labs that are files for a while: kept, saved by name, loaded as another instance. Nothing in the node may notice, but that time
+ * has passed; Pulumi finds nothing to do.
+ */
+import { existsSync, rmSync } from "node:fs";
+import { erase, instance } from "../../lab/lib/instance";
+import { broughtUp } from "../../lab/lib/kept";
+import { move, placeOf } from "../../lab/lib/place";
+import { run } from "../../lab/lib/run";
+import { savedAs } from "../../lab/lib/saved";
+import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { openStack } from "../../lab/lib/stack";
+import type { NodeFacts } from "../../lab/lib/summary";
+import { Life } from "./life";
+import { Proxmox, Shell, log, stateFiles, statusOf, waitFor } from "./support";
+
+jest.setTimeout(30 * 60_000);
+
+const NODE = "proj-docker02";
+const NAME = "test-of-saved";
+const PLATFORM = "docker_node_backup\nportainer_agent";
+const first = instance("saved");
+const second = instance("saved-again");
+const quiet = { onOutput: (): void => undefined };
+
+let lab: Lab;
+let shell: Shell;
+let before: string;
+const life = new Life();
+const { step } = life;
+
+async function shellOf(of: Lab): Promise<Shell> {
+  const { nodes } = await (await openStack(of)).outputs();
+  return new Shell(of, NODE, (nodes?.value as NodeFacts)[NODE]?.hostKey ?? "");
+}
+
+/** What cannot be the same again once it has ended. */
+const running = (): Promise<string> =>
+  shell.root(`cat /proc/sys/kernel/random/boot_id
+    systemctl show --property MainPID,ActiveEnterTimestampMonotonic docker
+    docker ps --quiet --no-trunc | sort |
+      xargs docker inspect --format '{{.Id}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}}'`);
+
+/** Seconds by which the guest's clock is surely wrong. */
+async function clockError(): Promise<number> {
+  // The first command takes seconds to connect.
+  await shell.root("true");
+  const asked = Date.now() / 1000;
+  const told = Number(await shell.root("date +%s.%N"));
+  return Math.max(0, asked - told, told - Date.now() / 1000);
+}
+
+/** `npm run lab -- …` in an instance. */
+const typed = ({ name }: { name: string }, ...args: string[]): Promise<string> =>
+  run("npm", ["run", "--silent", "lab", "--", ...args], { env: { DOCKER_NODE_LAB: name } });
+
+beforeAll(async () => {
+  for (const each of [first, second]) await removeLab(each);
+  rmSync(savedAs(NAME), { recursive: true, force: true });
+});
+
+afterAll(async () => {
+  rmSync(savedAs(NAME), { recursive: true, force: true });
+  for (const each of [first, second]) {
+    await stopLab(each);
+    if (!life.broken) erase(each);
+  }
+  if (life.broken) log(`state, logs and consoles are kept in ${second.stateDir}`);
+});
+
+step("a name that is not saved is refused, and what is saved is said", async () => {
+  await expect(typed(second, "load", NAME)).rejects.toThrow(
+    /there is no lab "test-of-saved"; saved/,
+  );
+  await expect(typed(second, "save", NAME)).rejects.toThrow(/lab "saved-again" is not there/);
+  expect(existsSync(second.stateDir)).toBe(false);
+});
+
+step("a lab is brought up, and kept if it is the first", async () => {
+  lab = await broughtUp(first, log);
+  shell = await shellOf(lab);
+  expect(await shell.root("docker ps --format '{{.Names}}' | sort")).toBe(PLATFORM);
+});
+
+step("saved by name it goes on, and its clock is right", async () => {
+  const { busybox } = lab.images;
+  const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
+  await shell.root(`docker run -d --name clock ${image} sleep 1000000 >/dev/null`);
+  before = await running();
+  await typed(first, "save", NAME);
+  expect(await running()).toBe(before);
+  expect(await clockError()).toBeLessThan(2);
+});
+
+step("loaded as another instance, the same containers run on; its clock is right", async () => {
+  await stopLab(first);
+  await typed(second, "load", NAME);
+  lab = await startLab(second, log);
+  shell = await shellOf(lab);
+  expect(await running()).toBe(before);
+  expect(await clockError()).toBeLessThan(2);
+  expect(await statusOf(`https://127.0.0.1:${lab.forwards["2019"]?.agent ?? 0}/ping`)).toBe(204);
+});
+
+step("its Pulumi state is of this instance, and has its secrets encrypted", async () => {
+  const stack = await openStack(lab);
+  const { deployment } = (await stack.exportStack()) as { deployment: object };
+  expect(move(deployment, placeOf(first), placeOf(second))).toEqual(deployment);
+  expect(JSON.stringify(deployment)).toContain(second.stateDir);
+  expect(stateFiles(second.stateDir)).not.toContain(lab.credentials.agentSecret);
+});
+
+step("there is nothing to change, and nothing has changed", async () => {
+  const stack = await openStack(lab);
+  await stack.preview({ ...quiet, expectNoChanges: true });
+  await stack.refresh({ ...quiet, expectNoChanges: true });
+});
+
+step("it starts anew as any other machine does", async () => {
+  const proxmox = new Proxmox(lab);
+  await proxmox.run("/nodes/pve01/qemu/2019/status/reboot");
+  const boot = before.split("\n")[0] ?? "";
+  await waitFor(async () => {
+    const [now = boot] = (await running()).split("\n");
+    return now !== boot;
+  });
+  expect(await clockError()).toBeLessThan(2);
+});
+
+step("a lab that is there is not overwritten", async () => {
+  await expect(typed(second, "load", NAME)).rejects.toThrow(/lab "saved-again" is there/);
+});
+
+step("the next one begins with the kept lab, within a minute", async () => {
+  await removeLab(second);
+  const began = Date.now();
+  lab = await broughtUp(second, log);
+  shell = await shellOf(lab);
+  expect(await shell.root("systemctl is-active docker")).toBe("active");
+  const took = (Date.now() - began) / 1000;
+  log(`from nothing to a running node: ${Math.round(took)} s`);
+  expect(took).toBeLessThan(60);
+  expect(await shell.root("docker ps --all --format '{{.Names}}' | sort")).toBe(PLATFORM);
+  expect(await clockError()).toBeLessThan(2);
+});
