@@ -31,7 +31,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       },
     },
   },
-  "upgrade-engine": { node: { engine: { version: "28.5" } } },
+  "upgrade-docker": { node: { engine: { version: "28.5" } } },
   "reboot-and-grow": { node: { machine: { cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } } } },
   "open-port": {
     node: { network: { firewall: { rules: [{ comment: "web", proto: "tcp", port: "443" }] } } },

@@ -13,7 +13,7 @@ import { Bench, LOGINS, execute, start, type Ran } from "./pbs-support";
 jest.setTimeout(240_000);
 
 const SCRIPTS = path.join(__dirname, "../../node/backup");
-const ENGINE = path.join(__dirname, "../fixtures/backup/commands.sh");
+const DOCKER = path.join(__dirname, "../fixtures/backup/commands.sh");
 
 let bench: Bench;
 let home: string;
@@ -48,7 +48,7 @@ beforeAll(async () => {
   put("secrets/token", LOGINS.node1.secret);
   fs.copyFileSync(bench.keyFile, at("secrets/key.json"));
   fs.mkdirSync(at("bin"));
-  fs.symlinkSync(ENGINE, at("bin/docker"));
+  fs.symlinkSync(DOCKER, at("bin/docker"));
 });
 
 afterAll(async () => {

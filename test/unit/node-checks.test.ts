@@ -221,7 +221,7 @@ test.each<[string, () => void, ...string[]]>([
     "install | packages | docker-compose-plugin |  | installed",
   ],
   [
-    "an older engine",
+    "an older Docker",
     inFile("/../fake/packages", /^docker-ce 5:29.10.0.*$/m, "docker-ce 5:28.5.1-1~noble"),
     "install | packages | docker-ce | 5:28.5.1-1~noble | 29",
     `install | packages | docker-ce-cli | ${VERSION} | 5:28.5.1-1~noble`,

@@ -342,7 +342,7 @@ describe("install.sh", () => {
     expect(read("fake/calls")).not.toContain("apt-get");
   });
 
-  test("another version is installed over a running engine without the gate", () => {
+  test("another version is installed over a running Docker without the gate", () => {
     fake("packages", "docker-ce 5:28.5.1-1~ubuntu.24.04~noble\n");
     write(node("docker/daemon.json"), "{}");
     done(script("install", { ...official, VERSION: "29" }));

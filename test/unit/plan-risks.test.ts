@@ -203,7 +203,7 @@ describe("docker", () => {
     const old = script("PACKAGE_SOURCE='official'\nVERSION='29.10.0'");
     const now = script("PACKAGE_SOURCE='official'\nVERSION='29.11.0'");
     expect(labels(update(old, now, "install"))).toEqual({
-      "upgrades-engine": ["29.10.0 → 29.11.0"],
+      "upgrades-docker": ["29.10.0 → 29.11.0"],
     });
     const other = script("PACKAGE_SOURCE='official'\nVERSION='29.10.0'", "false");
     expect(labels(update(old, other, "install"))).toEqual({});

@@ -30,7 +30,7 @@ const EXPECTED: Record<string, string[]> = {
   "daemon-reload": ["reloads-dockerd"],
   "daemon-restart": ["restarts-dockerd"],
   "hide-existing": ["data-loss", "hides-images-or-volumes", "restarts-dockerd"],
-  "upgrade-engine": ["upgrades-engine"],
+  "upgrade-docker": ["upgrades-docker"],
   "reboot-and-grow": ["grows-disk", "reboots"],
   "open-port": ["opens-port"],
   "firewall-off": ["opens-port"],

@@ -45,7 +45,7 @@ export const DOCKER_RULES: readonly Rule[] = [
     applies: aboutDaemon(({ effect, keys }) => (effect === "reload" ? keys : undefined)),
   },
   {
-    label: "upgrades-engine",
+    label: "upgrades-docker",
     severity: "caution",
     explanation:
       "Docker's packages change; dockerd restarts, containers run on under live-restore.",

@@ -11,7 +11,7 @@ export type Label =
   | "hides-images-or-volumes"
   | "restarts-dockerd"
   | "reloads-dockerd"
-  | "upgrades-engine"
+  | "upgrades-docker"
   | "reboots"
   | "grows-disk"
   | "shrinks-disk"

@@ -54,7 +54,7 @@ func (a agent) check() error {
 	if a.secret == "" {
 		return errors.New("AGENT_SECRET is empty")
 	}
-	response, err := a.docker.Get("http://engine/_ping")
+	response, err := a.docker.Get("http://docker/_ping")
 	if err != nil {
 		return fmt.Errorf("docker does not answer on its socket: %w", err)
 	}

@@ -44,7 +44,7 @@ func (a agent) guarded(list func() (any, error)) http.Handler {
 
 // listContainers is docker's own list, stopped containers included.
 func (a agent) listContainers() (any, error) {
-	response, err := a.docker.Get("http://engine/containers/json?all=1")
+	response, err := a.docker.Get("http://docker/containers/json?all=1")
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,5 @@
 // The Pulumi command line, pinned. Its source stays in the Go module cache.
-module docker-node/lab/engine
+module docker-node/lab/pulumi
 
 go 1.26.0
 
