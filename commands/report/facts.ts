@@ -9,7 +9,7 @@ import { figures } from "../benchmark/report";
 import type { Plan } from "../plan/model";
 import { nameOf, type Attachment, type Inventory } from "../site/inventory";
 import { networksIn } from "../validate/rows/docker";
-import { changesOf } from "../validate/rows/stack";
+import { changesOf, lookOf } from "../validate/rows/stack";
 import type { DockerInfo } from "../validate/subject";
 import type {
   ContainerFacts,
@@ -99,13 +99,13 @@ export const waiverFacts = (node: string, { waivers }: Settings, now: Date): Wai
 
 /** @throws Error when pulumi failed */
 export function driftFacts(node: string, plan: Plan): DriftFacts {
-  const look = plan.looks?.find(({ name }) => name === node);
+  const { differences, problems } = lookOf(node, plan);
   return {
     changes: changesOf(node, plan).map(({ action, type, name, properties }) => ({
       ...{ action, type, name },
       properties: properties.map(({ path }) => path),
     })),
-    looks: (look?.differences ?? []).map(sentence),
-    problems: look?.problems ?? [],
+    looks: differences.map(sentence),
+    problems,
   };
 }

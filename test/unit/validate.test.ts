@@ -9,7 +9,8 @@ import { accessFrom } from "../../clients/portainer-call";
 import type { Row as BackupRow, State as BackupState } from "../../commands/backups/evidence";
 import type { Result as Check } from "../../commands/benchmark/judge";
 import { runCommandLine } from "../../commands/cli";
-import type { Plan } from "../../commands/plan/model";
+import type { NodeLook, Plan } from "../../commands/plan/model";
+import { driftFacts } from "../../commands/report/facts";
 import type { Inventory } from "../../commands/site/inventory";
 import type { Opened } from "../../commands/site/open";
 import { repeat } from "../../commands/validate/command";
@@ -41,6 +42,7 @@ import { subjectOf } from "../../commands/validate/subject";
 import { tryRows } from "../../commands/validate/run";
 import { loadSettings, merge } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
+import type { Difference } from "../../node/checks";
 import type { ShellVariables } from "../../node/scripts";
 import { prodNode, prodWith, stackFile } from "../support/settings";
 
@@ -230,11 +232,32 @@ describe("judgements", () => {
     const counts = {};
     const plan = (name: string, more: object = {}): Plan =>
       ({ nodes: [{ name, changes, counts }], diagnostics: [], failed: false, ...more }) as never;
-    holds(judgeDrift(NODE, plan("another")), "^0 resources differ$");
+    holds(judgeDrift(NODE, plan("another")), "^nothing differs$");
     fails(judgeDrift(NODE, plan(NODE)), `^update ${NODE}-vm$`);
     const diagnostics = [{ severity: "error", message: "no passphrase", resources: [] }];
     const failed = plan(NODE, { failed: true, diagnostics });
     expect(() => judgeDrift(NODE, failed)).toThrow("pulumi failed: no passphrase");
+  });
+
+  test("drift: what was changed by hand on the node counts, as in the report", () => {
+    const difference: Difference = {
+      step: "daemon",
+      file: "/etc/docker/daemon.json",
+      key: "icc",
+      found: "true",
+      declared: "false",
+    };
+    const plan = (...looks: NodeLook[]): Plan =>
+      ({ nodes: [], diagnostics: [], failed: false, looks }) as never;
+    const look = (more: Partial<NodeLook>): NodeLook => ({
+      ...{ name: NODE, differences: [], problems: [] },
+      ...more,
+    });
+    const byHand = look({ differences: [difference] });
+    fails(judgeDrift(NODE, plan(byHand)), "^.*daemon.json.*icc");
+    expect(driftFacts(NODE, plan(byHand)).looks).toHaveLength(1);
+    holds(judgeDrift(NODE, plan({ ...byHand, name: "another" })), "^nothing differs$");
+    expect(() => judgeDrift(NODE, plan(look({ problems: ["ssh: no route"] })))).toThrow("no route");
   });
 });
 

@@ -1,4 +1,6 @@
 /** Rows about the node as its stack has it: the benchmark with its waivers, backups, drift. */
+import type { Look } from "../../../clients/drift";
+import { sentence } from "../../../node/checks";
 import type { Row as BackupRow } from "../../backups/evidence";
 import { isLate } from "../../backups/coverage";
 import type { Result as Check } from "../../benchmark/judge";
@@ -48,17 +50,27 @@ export function changesOf(node: string, plan: Plan): readonly Change[] {
   return plan.nodes.find(({ name }) => name === node)?.changes ?? [];
 }
 
-/** @throws Error when pulumi failed */
-export function judgeDrift(node: string, plan: Plan): Judgement {
-  const changes = changesOf(node, plan);
-  const figure = changes.map(({ action, name }) => `${action} ${name}`).join(", ");
-  return { holds: changes.length === 0, figure: figure || "0 resources differ" };
+/** What was changed by hand on a node, and why a part of it could not be looked at. */
+export function lookOf(node: string, plan: Plan): Look {
+  const look = plan.looks?.find(({ name }) => name === node);
+  return look ?? { differences: [], problems: [] };
 }
+
+/** @throws Error when pulumi failed, or when nothing differs but not everything was looked at */
+export function judgeDrift(node: string, plan: Plan): Judgement {
+  const { differences, problems } = lookOf(node, plan);
+  const changes = changesOf(node, plan).map(({ action, name }) => `${action} ${name}`);
+  const found = [...changes, ...differences.map(sentence)];
+  if (found.length === 0 && problems.length > 0) throw new Error(problems.join("; "));
+  return { holds: found.length === 0, figure: found.join(", ") || NO_DRIFT };
+}
+
+const NO_DRIFT = "nothing differs";
 
 export const drift: Row = {
   id: "drift",
   title: "Drift",
-  how: "docker-node plan --drift: pulumi refresh --preview-only",
-  threshold: () => "0 resources differ",
+  how: "docker-node plan --drift: pulumi refresh --preview-only, and the node's files",
+  threshold: () => NO_DRIFT,
   measure: async (subject) => judgeDrift(subject.name, await subject.drift()),
 };
