@@ -2,6 +2,7 @@
 import { renderScript, shellQuote, type ScriptName, type ShellVariables } from "../node/scripts";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
+import { messageOf } from "./failure";
 import { CommandFailed, pipe, run, type Command } from "./process";
 
 /** What recoveries do on a node. */
@@ -70,7 +71,7 @@ export function word(text: string): string {
 const explained =
   (host: string) =>
   (error: unknown): never => {
-    const said = error instanceof Error ? error.message : String(error);
+    const said = messageOf(error);
     const changed = /REMOTE HOST IDENTIFICATION|Host key verification failed/.test(said);
     const hint = changed ? " (its host key is not the pinned one: is it the same machine?)" : "";
     throw new CommandFailed(`${host}${hint}: ${said}`);

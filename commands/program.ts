@@ -1,5 +1,6 @@
 /** Builds a program of commands: its options, its output, and its exit status. */
 import { Command, CommanderError } from "commander";
+import { messageOf } from "../clients/failure";
 import { STATUS, UsageError, seeHelp, type Outside, type Session, type Status } from "./command";
 import { terminal } from "./terminal";
 
@@ -44,7 +45,7 @@ export async function runProgram(
   } catch (error) {
     // Commander has printed the message already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? STATUS.fine : STATUS.usage;
-    outside.warn(error instanceof Error ? error.message : String(error));
+    outside.warn(messageOf(error));
     if (!(error instanceof UsageError)) return STATUS.failed;
     outside.warn(seeHelp(running));
     return STATUS.usage;

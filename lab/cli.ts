@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { request } from "node:http";
 import { CommandError, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
+import { messageOf } from "../clients/failure";
 import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
 import { openConsumer } from "./lib/consumer";
@@ -227,8 +228,7 @@ main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
     // The output of pulumi was shown already.
-    if (!(error instanceof CommandError))
-      log(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof CommandError)) log(messageOf(error));
     process.exit(1);
   },
 );

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import * as server from "@pulumi/pulumi/automation/server";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
+import { messageOf } from "../clients/failure";
 import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE } from "./lib/stack";
 
 /** A part of `@pulumi/pulumi/automation/server` that its types leave out. */
@@ -68,7 +69,7 @@ function run(cli: string, args: string[]): Promise<number> {
 main(process.argv.slice(2)).then(
   (status) => process.exit(status),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     process.exit(1);
   },
 );

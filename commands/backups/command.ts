@@ -1,5 +1,6 @@
 /** `docker-node backups`: says whether everything that could be lost is backed up. */
 import type { Command } from "commander";
+import { messageOf } from "../../clients/failure";
 import {
   DEFAULT_STACK,
   STATUS,
@@ -65,6 +66,6 @@ async function coverageOf(opened: Opened, node: string): Promise<NodeCoverage> {
   try {
     return { node, rows: await survey(opened.site(node)) };
   } catch (error) {
-    return { node, rows: [], error: error instanceof Error ? error.message : String(error) };
+    return { node, rows: [], error: messageOf(error) };
   }
 }

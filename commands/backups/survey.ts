@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isAhead, type Snapshot } from "../../clients/backup-server";
+import { messageOf } from "../../clients/failure";
 import { readIndex } from "../site/image";
 import { takeInventory, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
@@ -67,5 +68,5 @@ async function newestOfVm({ proxmox, backups, node }: Site): Promise<Evidence["v
 
 /** A source that does not answer leaves the rest of the map complete. */
 const unasked = (error: unknown): Unasked => ({
-  problem: error instanceof Error ? error.message : String(error),
+  problem: messageOf(error),
 });

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Option, type Command } from "commander";
+import { messageOf } from "../../clients/failure";
 import { parseEvents, preview, type Previewed } from "../../clients/pulumi/preview";
 import { STATUS, addCommand, type GlobalOptions, type Outside } from "../command";
 import type { Session, Status } from "../command";
@@ -81,7 +82,7 @@ async function withLooks(plan: Plan, cwd?: string): Promise<Plan> {
   try {
     return { ...plan, looks: await lookAtNodes(plan.stack, cwd) };
   } catch (error) {
-    const said = diagnosticOf(error instanceof Error ? error.message : String(error));
+    const said = diagnosticOf(messageOf(error));
     return { ...plan, failed: true, diagnostics: [...plan.diagnostics, said] };
   }
 }

@@ -1,4 +1,5 @@
 /** Gathers a node's report, by what validate, benchmark, backups and plan do. */
+import { messageOf } from "../../clients/failure";
 import type { Print } from "../command";
 import type { Row } from "../validate/row";
 import { ROWS } from "../validate/rows";
@@ -69,7 +70,7 @@ async function known<T>(ask: () => Promise<T>): Promise<Known<T>> {
   try {
     return { value: await ask() };
   } catch (error) {
-    return { reason: error instanceof Error ? error.message : String(error) };
+    return { reason: messageOf(error) };
   }
 }
 

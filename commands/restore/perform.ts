@@ -1,4 +1,5 @@
 /** Runs a recovery step by step, and undoes the finished steps when one fails. */
+import { messageOf } from "../../clients/failure";
 import type { Print } from "../command";
 import { duration } from "../duration";
 import { secondsBetween, type Outcome, type Recovery, type Step } from "./steps";
@@ -42,7 +43,7 @@ async function attempt(
       await performStep(step, `${index + 1}/${recovery.steps.length}`, print, now);
     }
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     print(`FAILED: ${reason}`);
     const state = await takeBack(begun, recovery, print);
     print(state);
@@ -76,7 +77,7 @@ async function takeBack(begun: readonly Step[], recovery: Recovery, print: Print
       await run();
     } catch (error) {
       const left = pending.slice(index).map((undo) => undo.title);
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       return `state: NOT as before. These steps could not be undone: ${left.join("; ")} (${reason})`;
     }
   }

@@ -1,4 +1,5 @@
 /** Tries the rows of a node one after the other, so that no measurement disturbs another. */
+import { messageOf } from "../../clients/failure";
 import type { Print } from "../command";
 import type { Result, Row } from "./row";
 import type { Subject } from "./subject";
@@ -29,7 +30,7 @@ async function tryRow(subject: Subject, row: Row): Promise<Result> {
     const { holds, figure } = await row.measure(subject);
     return { ...base, figure, state: holds ? "held" : "not held" };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { ...base, reason, state: "not measured" };
   }
 }

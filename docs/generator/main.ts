@@ -1,6 +1,7 @@
 /** Writes the generated pages and the record of the outputs; `--check` only says whether they are up to date. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../../clients/failure";
 import { CONTRACT } from "../../contract/schema";
 import { architecturePicture } from "./architecture";
 import { commandsPage } from "./commands";
@@ -38,6 +39,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${messageOf(error)}\n`);
   process.exitCode = 1;
 });

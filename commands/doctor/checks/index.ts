@@ -1,3 +1,4 @@
+import { messageOf } from "../../../clients/failure";
 import type { Check, Context, Finding, Result } from "../types";
 import { clusterChecks } from "./cluster";
 import { configurationChecks, keyChecks } from "./configuration";
@@ -32,7 +33,7 @@ export async function examine(context: Context, checks = checksFor(context)): Pr
 }
 
 function reportBroken(error: unknown): Finding {
-  const detail = `the check itself failed: ${error instanceof Error ? error.message : String(error)}`;
+  const detail = `the check itself failed: ${messageOf(error)}`;
   return {
     status: "fail",
     detail,

@@ -1,4 +1,5 @@
 /** The REST API of GitHub or GitLab, as far as the scripts beside this file need it. */
+import { messageOf } from "../../../clients/failure";
 
 export interface Api {
   /** One request; undefined for an answer without content, or for a 404 to a DELETE. */
@@ -46,7 +47,7 @@ export function run(main: () => Promise<number>): void {
       process.exitCode = code;
     },
     (error: unknown) => {
-      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(`${messageOf(error)}\n`);
       process.exitCode = 1;
     },
   );
