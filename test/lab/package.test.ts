@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { ensurePulumi, pulumiEnv } from "../../lab/lib/pulumi";
 import { privateKey } from "../support/key";
 import { prodWith, stackConfig } from "../support/settings";
+import { TEMPLATE } from "../support/template";
 import { log } from "./support";
 
 jest.setTimeout(15 * 60_000);
@@ -71,20 +72,6 @@ test("a program elsewhere previews the whole of production with it", async () =>
   expect(Object.keys(summary)).toEqual(["create"]);
   expect((summary as { create: number }).create).toBeGreaterThan(25);
 });
-
-/** What `pulumi new typescript` writes, as of Pulumi 3.248, and with the older target many projects still have. */
-const TEMPLATE = {
-  strict: true,
-  outDir: "bin",
-  module: "nodenext",
-  moduleResolution: "nodenext",
-  sourceMap: true,
-  experimentalDecorators: true,
-  pretty: true,
-  noFallthroughCasesInSwitch: true,
-  noImplicitReturns: true,
-  forceConsistentCasingInFileNames: true,
-};
 
 test.each(["es2020", "es2022"])(
   "a consumer compiles with the tsconfig.json of `pulumi new typescript`, target %s",

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -7,6 +8,7 @@ import { dockerNode, dockerNodes, dockerProvider, pickNode } from "../../contrac
 import { workload } from "../../examples/consumer/workload";
 import { HOST_KEY, Recorder, settle, unwrap } from "../support/mocks";
 import { OUTPUTS } from "../support/outputs";
+import { TEMPLATE } from "../support/template";
 
 /** Another stack, reading a node's outputs from a backend that holds `OUTPUTS`. */
 const STACK = "organization/docker-node/prod";
@@ -88,6 +90,21 @@ describe("a Docker provider", () => {
 });
 
 describe("the example", () => {
+  test("is a project of its own, and compiles with what `pulumi new typescript` writes", () => {
+    const root = join(__dirname, "../..");
+    const file = join(root, "examples/consumer/tsconfig.json");
+    const { extends: base, compilerOptions } = JSON.parse(readFileSync(file, "utf8")) as {
+      extends?: string;
+      compilerOptions: object;
+    };
+    expect(base).toBeUndefined();
+    // One option more: a network that a node does not have is undefined.
+    const strict = { noUncheckedIndexedAccess: true };
+    expect(compilerOptions).toEqual({ ...TEMPLATE, target: "es2020", ...strict });
+    const args = ["--project", file, "--noEmit", "--pretty", "false"];
+    execFileSync(join(root, "node_modules/.bin/tsc"), args, { encoding: "utf8" });
+  });
+
   test("runs a pinned image with a health check on the node's network, and tells its address", async () => {
     const backend = await start();
     const { url } = workload();
