@@ -1,4 +1,5 @@
 /** The commands that prepare the backup server for the nodes of a stack, made from the configuration. */
+import { join, relative } from "node:path";
 import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
 import type { BackupStorageConfig, BackupsConfig, ProxmoxConfig } from "../../config/schema";
@@ -6,7 +7,7 @@ import { word } from "../../clients/ssh";
 
 /**
  * Command lines for a person who administers the server: one for all nodes that share a server, a datastore and
- * what is kept. The server makes the secrets and shows them once.
+ * what is kept. The server makes the secrets and shows them once. The script is named from the current directory.
  */
 export function serverCommands(
   { proxmox, nodes }: Pick<Settings, "proxmox" | "nodes">,
@@ -20,9 +21,13 @@ export function serverCommands(
     groups.set(command, [...(groups.get(command) ?? []), member(name, backups)]);
   }
   return [...groups].map(
-    ([command, members]) => `${command} ${members.join(" ")} < commands/backups/pbs-server.sh`,
+    ([command, members]) => `cat ${scriptFiles()} | ${command} ${members.join(" ")}`,
   );
 }
+
+/** The parts of the script, which are one script in the order of their names: here, or in the installed package. */
+const scriptFiles = (): string =>
+  `${word(relative(process.cwd(), join(__dirname, "pbs-server")))}/*.sh`;
 
 /** A node, with its token if that differs from the script's default. */
 function member(name: string, { server: { tokenId } }: BackupsConfig): string {

@@ -89,7 +89,7 @@ export async function pbsPrograms(log: Log): Promise<string> {
   });
 }
 
-/** Settings of the lab's server: both datastores, and the same access that `commands/backups/pbs-server.sh` grants. */
+/** Settings of the lab's server: both datastores, and the same access that `commands/backups/pbs-server` grants. */
 export function pbsSettings(root: string, port: number, logins: PbsLogins): PbsSettings {
   const { backupTokens, restoreToken, storageToken, admin } = logins;
   const tokens = [...Object.values(backupTokens), restoreToken, storageToken];
@@ -116,7 +116,7 @@ export function pbsSettings(root: string, port: number, logins: PbsLogins): PbsS
   };
 }
 
-/** As `commands/backups/pbs-server.sh` makes them by default. */
+/** As `commands/backups/pbs-server` makes them by default. */
 function pruneJob(node: string, kind: (typeof PBS_KINDS)[number]): object {
   const keep = {
     volumes: { "keep-daily": 30 },

@@ -3,9 +3,10 @@ import { execFileSync, type ExecFileSyncOptions } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { loadSettings } from "../../config/load";
 import { ensurePulumi, pulumiEnv } from "../../lab/lib/pulumi";
 import { privateKey } from "../support/key";
-import { prodWith, stackConfig } from "../support/settings";
+import { prodWith, stackConfig, stackFile } from "../support/settings";
 import { TEMPLATE } from "../support/template";
 import { log } from "./support";
 
@@ -93,6 +94,18 @@ test("what the graph runs on the workstation is found from a folder of the proje
   expect(() => run("sh", ["-c", `${line} apply`], options)).toThrow(
     /PORTAINER_ENVIRONMENT is not JSON/,
   );
+});
+
+test("the script for the backup server is found from the project, in the installed package", () => {
+  const server = at("node_modules/docker-node/dist/commands/backups/server.js");
+  const print = `
+    const { serverCommands } = require(${JSON.stringify(server)});
+    const [command] = serverCommands(JSON.parse(process.argv[1]));
+    process.stdout.write(command.replace(/ \\| ssh .*/, ""));`;
+  const settings = JSON.stringify(loadSettings(stackFile("prod")));
+  const files = run("node", ["-e", print, settings]);
+  expect(files).toBe("cat node_modules/docker-node/dist/commands/backups/pbs-server/*.sh");
+  expect(run("sh", ["-c", files])).toMatch(/^main "\$@" <\/dev\/null$/m);
 });
 
 test("its command line runs without a developer's packages", () => {

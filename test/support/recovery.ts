@@ -13,7 +13,7 @@ import type { NodeShell } from "../../clients/ssh";
 import { backupsOf, type Site } from "../../commands/site/site";
 import { prodNode } from "./settings";
 
-/** Prune jobs as `pbs-server.sh` makes them for a node. */
+/** Prune jobs as `commands/backups/pbs-server` makes them for a node. */
 export function pruneJobsOf(node: string, backups: BackupsConfig): PruneJob[] {
   const { server, volumes, configuration, images } = backups;
   const job = (kind: string): Pick<PruneJob, "id" | "store" | "ns" | "max-depth"> => ({

@@ -6,7 +6,7 @@ import { loadSettings } from "../../config/load";
 import { serverCommands } from "../../commands/backups/server";
 import { prodNode, stackFile } from "../support/settings";
 
-const SCRIPT = path.join(__dirname, "../../commands/backups/pbs-server.sh");
+const SCRIPT = path.join(__dirname, "../../commands/backups/pbs-server");
 const { proxmox } = loadSettings(stackFile("prod"));
 const SECRET = "d63e505a-e3ec-449a-9bc7-1da610d4ccde";
 
@@ -54,7 +54,11 @@ note "$@"\n`;
   for (const name of ["proxmox-backup-manager", "proxmox-backup-debug"])
     fs.writeFileSync(path.join(scratch, name), fake, { mode: 0o755 });
   const env = { ...process.env, PATH: `${scratch}:${process.env["PATH"] ?? ""}` };
-  const ran = spawnSync("bash", [SCRIPT, ...args], { env, encoding: "utf8" });
+  // As ssh gets it: the parts in the order of their names, on standard input.
+  const ran = spawnSync("bash", ["-c", `cat ${SCRIPT}/*.sh | bash -s -- "$@"`, "", ...args], {
+    env,
+    encoding: "utf8",
+  });
   const did = fs.readFileSync(log, "utf8").split("\n").filter(Boolean);
   return { code: ran.status ?? -1, out: ran.stdout, err: ran.stderr, did };
 }
@@ -178,9 +182,9 @@ test("prune jobs keep what the configuration says: the command is made from it",
   const [command = "", ...more] = serverCommands({ proxmox, nodes });
   expect(more).toEqual([]);
   expect(command).toMatch(
-    /^ssh root@10\.25\.10\.12 bash -s -- .* < commands\/backups\/pbs-server\.sh$/,
+    /^cat commands\/backups\/pbs-server\/\*\.sh \| ssh root@10\.25\.10\.12 bash -s -- /,
   );
-  const args = command.replace(/^.* -- | <.*$/g, "").split(" ");
+  const args = command.replace(/^.* -- /, "").split(" ");
   const jobs = run({ "datastore list": '[{"name":"docker"}]' }, ...args).did;
   expect(
     jobs.flatMap((line) => /prune-job create (\S+) .*(--keep.*)/.exec(line)?.slice(1) ?? []),
@@ -192,13 +196,26 @@ test("prune jobs keep what the configuration says: the command is made from it",
   expect(jobs.join("\n")).toContain("acl update /datastore/pbs01 DatastorePowerUser");
 });
 
+test("the files that the command names are there, from wherever it is printed", () => {
+  const before = process.cwd();
+  for (const folder of [before, scratch]) {
+    process.chdir(folder);
+    const [command = ""] = serverCommands({ proxmox, nodes: { a1: prodNode() } });
+    const [files = ""] = /^cat .*\*\.sh(?= \| ssh )/.exec(command) ?? [];
+    const { status, stdout } = spawnSync("bash", ["-c", files], { encoding: "utf8" });
+    process.chdir(before);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^set -euo pipefail$[^]*^main "\$@" <\/dev\/null$/m);
+  }
+});
+
 test("nodes that keep alike share a command, others have their own, and some have none", () => {
   const own = (name: string, more: object = {}): ReturnType<typeof prodNode> =>
     prodNode({ backups: { server: { tokenId: `backup@pbs!${name}` }, ...more } });
   const longer = own("b2", { images: { keepWeeks: 5 } });
   const nodes = { a1: own("a1"), b2: longer, c3: own("c3"), d4: prodNode({ backups: null }) };
   const commands = serverCommands({ proxmox, nodes });
-  expect(commands.map((line) => /--keep-images (.*) </.exec(line)?.[1])).toEqual([
+  expect(commands.map((line) => /--keep-images (.*)$/.exec(line)?.[1])).toEqual([
     "4 a1 c3",
     "5 b2",
   ]);
@@ -216,8 +233,8 @@ test("tokens are those of the configuration, and one that nodes share is made on
     nodes: { a1: own, b2: shared, c3: shared },
   };
   const [command = ""] = serverCommands(settings);
-  expect(command).toMatch(/ a1 'b2=nightly@pbs!all' 'c3=nightly@pbs!all' < /);
-  const args = command.replace(/^.* -- | <.*$|'/g, "").split(" ");
+  expect(command).toMatch(/ a1 'b2=nightly@pbs!all' 'c3=nightly@pbs!all'$/);
+  const args = command.replace(/^.* -- |'/g, "").split(" ");
   const { did } = run({ ...EVERYTHING }, "--rotate", ...args);
   expect(did.filter((line) => line.includes("generate-token"))).toEqual(
     ["backup@pbs a1", "nightly@pbs all", "pve@pbs other"].map(
@@ -241,7 +258,7 @@ test("--dry-run changes nothing", () => {
 });
 
 test.each<[string, string[], RegExp]>([
-  ["no node", [], /usage: pbs-server.sh/],
+  ["no node", [], /usage: pbs-server /],
   ["an unknown argument", ["--nonsense", "a1"], /unknown argument: --nonsense/],
   ["an option without value", ["a1", "--datastore"], /--datastore takes a value/],
   ["a bad name", ["a/1"], /not a name: 'a\/1'; letters, digits/],

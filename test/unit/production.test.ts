@@ -114,7 +114,11 @@ const LINES: readonly (readonly [string, number, RegExp])[] = [
   ["doctor --print-role", 0, /pveum role/],
   ["import 2014 --ssh ubuntu@127.0.0.1:1", 1, /127\.0\.0\.1:1/],
   ["backups", 1, /PBS_RESTORE_TOKEN_ID/],
-  ["backups --server", 0, /^ssh root@10\.25\.10\.12 bash .*pbs-server\.sh$/],
+  [
+    "backups --server",
+    0,
+    /^cat commands\/backups\/pbs-server\/\*\.sh \| ssh root@10\.25\.10\.12 bash -s -- /,
+  ],
   ["restore container proj-docker02 x", 1, /PBS_RESTORE_TOKEN_ID/],
   ["validate", 3, /\n0 held, 0 not held, /],
 ];

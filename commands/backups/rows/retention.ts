@@ -40,7 +40,7 @@ function compared(
   };
 }
 
-/** As `pbs-server.sh` gives it to the job. */
+/** As `pbs-server/prepare.sh` gives it to the job. */
 function declared({ volumes, configuration, images }: BackupsConfig, section: Section): Keeps {
   return {
     volumes: { "keep-daily": volumes.keepDays },
