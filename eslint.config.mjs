@@ -1,6 +1,15 @@
 import eslint from "@eslint/js";
 import prettier from "eslint-config-prettier";
 import tseslint from "typescript-eslint";
+import { VERBS } from "./test/tools/verbs.mjs";
+
+/** A function is named by a verb, or by more than one word. */
+const UNNAMED = `Identifier[name=/^[a-z0-9]+$/]:not([name=/^(${VERBS.join("|")})$/])`;
+const FUNCTIONS = [
+  `FunctionDeclaration > ${UNNAMED}.id`,
+  `MethodDefinition[kind='method'] > ${UNNAMED}.key`,
+  `VariableDeclarator[init.type='ArrowFunctionExpression'] > ${UNNAMED}.id`,
+];
 
 export default tseslint.config(
   { ignores: ["node_modules/", "coverage/", "dist/", ".lab/", "examples/*/node_modules/"] },
@@ -27,6 +36,19 @@ export default tseslint.config(
   {
     files: ["components/**/*.ts", "index.ts"],
     rules: { "max-lines": ["error", { max: 160 }] },
+  },
+  {
+    files: ["**/*.ts"],
+    ignores: ["test/**", "examples/**"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: FUNCTIONS.join(", "),
+          message: "Name the function by a verb of test/tools/verbs.mjs, or by more than one word.",
+        },
+      ],
+    },
   },
   {
     files: ["test/**/*.ts"],

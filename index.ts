@@ -1,16 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
 import { DockerNode, guardRemoval, imageKey } from "./components";
 import { warnOfCluster } from "./clients/pulumi/cluster";
-import { knownNodes } from "./clients/pulumi/known";
+import { learnNodes } from "./clients/pulumi/known";
 import { findOpenSsh } from "./clients/openssh";
-import { runner } from "./clients/process";
-import { staleAgent, UNSET_AGENT } from "./clients/ssh-agent";
+import { makeRunner } from "./clients/process";
+import { findStaleAgent, UNSET_AGENT } from "./clients/ssh-agent";
 import { connectProxmox, createImages, createStorage } from "./components/cluster";
 import { loadSettings, type Settings } from "./config/load";
 import { readPrivateKeys } from "./config/private-keys";
 import { readSecrets, type Secrets } from "./config/secrets";
 import { namesIn, rawSettings } from "./config/stack-keys";
-import { endingSoon } from "./config/waivers/days";
+import { warnOfEnding } from "./config/waivers/days";
 import { CONTRACT, type Outputs } from "./contract/schema";
 
 /**
@@ -18,7 +18,7 @@ import { CONTRACT, type Outputs } from "./contract/schema";
  * docs/reference/outputs.md. Pulumi calls it; the lab calls it too, once for each operation.
  * @throws ConfigError or RunError before anything is touched
  */
-async function program(): Promise<Outputs> {
+async function runStack(): Promise<Outputs> {
   const config = new pulumi.Config();
   const settings = readSettings(config);
   const keys = readPrivateKeys(settings);
@@ -53,21 +53,21 @@ function readSettings(config: pulumi.Config): Settings {
     namesIn(config.name, Object.keys(pulumi.runtime.allConfig())),
     now,
   );
-  for (const line of endingSoon(settings.waivers, now)) void pulumi.log.warn(line);
+  for (const line of warnOfEnding(settings.waivers, now)) void pulumi.log.warn(line);
   return settings;
 }
 
 /** What is known of the nodes; warnings of what changed on them, and of a cluster that does not protect them. */
-async function lookAround(settings: Settings, secrets: Secrets): ReturnType<typeof knownNodes> {
+async function lookAround(settings: Settings, secrets: Secrets): ReturnType<typeof learnNodes> {
   await Promise.all([refuseStaleAgent(), refuseOldSsh()]);
-  const known = await knownNodes(settings);
+  const known = await learnNodes(settings);
   await warnOfCluster(settings, secrets.proxmoxApiToken, known);
   return known;
 }
 
 /** A socket that nobody answers at would stop every script. */
 async function refuseStaleAgent(): Promise<void> {
-  const complaint = await staleAgent();
+  const complaint = await findStaleAgent();
   if (complaint === undefined) return;
   const value = JSON.stringify(process.env.SSH_AUTH_SOCK);
   throw new pulumi.RunError(
@@ -78,8 +78,8 @@ async function refuseStaleAgent(): Promise<void> {
 
 /** Scripts would still reach a node, and then no Docker resource would. */
 async function refuseOldSsh(): Promise<void> {
-  const ssh = await findOpenSsh(runner("."));
+  const ssh = await findOpenSsh(makeRunner("."));
   if ("fix" in ssh) throw new pulumi.RunError(`ssh: ${ssh.found}; ${ssh.fix}`);
 }
 
-export = program;
+export = runStack;

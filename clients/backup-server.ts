@@ -74,7 +74,7 @@ const listed = z.array(z.object({ "backup-id": z.string(), "backup-time": z.numb
 
 /** The repository of one node. */
 export function connect(access: Access, node: string): Repository {
-  const client = (...args: string[]): Command => ({
+  const toCommand = (...args: string[]): Command => ({
     program: access.client ?? "proxmox-backup-client",
     args,
     env: environmentOf(access),
@@ -87,12 +87,12 @@ export function connect(access: Access, node: string): Repository {
   return {
     snapshots: async (section) => {
       const options = ["--output-format", "json", "--ns", `${node}/${section}`];
-      return newestFirst(await run(client("snapshot", "list", ...options)).catch(noneYet));
+      return parseSnapshots(await run(toCommand("snapshot", "list", ...options)).catch(allowNone));
     },
-    read: (...what) => run(client(...restore(...what, "-"))),
-    stream: (...what) => client(...restore(...what, "-")),
+    read: (...what) => run(toCommand(...restore(...what, "-"))),
+    stream: (...what) => toCommand(...restore(...what, "-")),
     extract: async (...what) => {
-      await run(client(...restore(...what), "--ignore-ownership"));
+      await run(toCommand(...restore(...what), "--ignore-ownership"));
     },
     shown: (...what) => `proxmox-backup-client ${restore(...what).join(" ")}`,
     pruneJobs: () => readPruneJobs(access),
@@ -119,7 +119,7 @@ function environmentOf({ tokenId, token, host, port, datastore, fingerprint }: A
  * A namespace that does not exist counts as empty. The server says so of a directory that it cannot list (pbs-datastore,
  * hierarchy.rs); a key or token file that is missing here is named in its message.
  */
-function noneYet(error: Error): string {
+function allowNone(error: Error): string {
   if (
     /(^|: )Error: (ENOENT: No such file or directory|.*namespace.*(not found|does not exist).*)$/m.test(
       error.message,
@@ -129,7 +129,7 @@ function noneYet(error: Error): string {
   throw error;
 }
 
-function newestFirst(json: string): Snapshot[] {
+function parseSnapshots(json: string): Snapshot[] {
   return parseJson(listed, json, "proxmox-backup-client snapshot list")
     .map((one) => ({ id: itemOf(one["backup-id"]), takenAt: new Date(one["backup-time"] * 1000) }))
     .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());

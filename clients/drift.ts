@@ -46,12 +46,12 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
   const options = ["-o", `ConnectTimeout=${CONNECT_SECONDS}`, ...sshOptions(node, hostKey)];
   const command = { ...asRoot(target, options, ["bash", "-s"]), limitMs: LIMIT_SECONDS * 1000 };
   const { code, stdout, stderr } = await ask(command, renderChecks(steps));
-  if (code !== 0) return { ...NOTHING, problems: [unreachable(target.host, code, stderr)] };
+  if (code !== 0) return { ...NOTHING, problems: [explainStatus(target.host, code, stderr)] };
   const { differences, failed } = parseChecks(stdout);
-  return { differences, problems: failed.map((step) => complaint(step, stderr)) };
+  return { differences, problems: failed.map((step) => explainFailure(step, stderr)) };
 }
 
-function unreachable(host: string, code: number | undefined, stderr: string): string {
+function explainStatus(host: string, code: number | undefined, stderr: string): string {
   if (code === undefined) return "ssh is not installed here: apt install openssh-client";
   if (/REMOTE HOST IDENTIFICATION|Host key verification failed/.test(stderr))
     return (
@@ -62,7 +62,7 @@ function unreachable(host: string, code: number | undefined, stderr: string): st
   return `${host}: ${said ? said : `no answer within ${LIMIT_SECONDS} s`}`;
 }
 
-function complaint(step: string, stderr: string): string {
+function explainFailure(step: string, stderr: string): string {
   const line = stderr.split("\n").find((one) => one.startsWith(`docker-node: ${step}: `));
   return line?.replace("docker-node: ", "") ?? `${step}: could not be checked`;
 }

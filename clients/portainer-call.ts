@@ -84,7 +84,7 @@ export async function call(access: Access, ...[method, path, body]: Question): P
 /** A pinned certificate needs no authority. It is checked before anything is sent. */
 async function trust(access: Access, url: URL, patience: number): Promise<RequestOptions> {
   const { fingerprint, caCertificate } = access;
-  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : trusted() };
+  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : readAuthorities() };
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const socket = await connectPinned(
     { host, port: Number(url.port || 443), fingerprint },
@@ -94,7 +94,7 @@ async function trust(access: Access, url: URL, patience: number): Promise<Reques
 }
 
 /** Those that this machine trusts, and of NODE_EXTRA_CA_CERTS, which Node leaves out where authorities are named. */
-function trusted(): string[] {
+function readAuthorities(): string[] {
   const extra = process.env["NODE_EXTRA_CA_CERTS"];
   return [...readTrusted(), ...(extra ? [readFileSync(extra, "utf8")] : [])];
 }
@@ -117,12 +117,12 @@ async function collect(answer: IncomingMessage): Promise<Answer> {
   if (statusCode >= 200 && statusCode < 300) return { body };
   throw new PortainerError(
     statusCode,
-    `Portainer answers ${statusCode}: ${saidBy(statusCode, body)}`,
+    `Portainer answers ${statusCode}: ${messageIn(statusCode, body)}`,
   );
 }
 
 /** Portainer's errors are JSON (libhttp, error.go). A proxy in front of it may answer in any form. */
-function saidBy(code: number, body: string): string {
+function messageIn(code: number, body: string): string {
   if (code === 401) return "the API key is not accepted";
   if (code === 403) return "the API key is not an administrator's";
   try {

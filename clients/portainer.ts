@@ -17,8 +17,9 @@ import { call, type Access, type Answer, type Body, type Question } from "./port
 import { isInRange } from "./versions";
 
 /** Whether two URLs are of one agent: people leave the scheme out, and Portainer keeps what they write. */
-export const sameUrl = (one: string, other: string): boolean => bare(one) === bare(other);
-const bare = (url: string): string => url.replace(/^\w+:\/\//, "").replace(/\/+$/, "");
+export const sameUrl = (one: string, other: string): boolean =>
+  withoutScheme(one) === withoutScheme(other);
+const withoutScheme = (url: string): string => url.replace(/^\w+:\/\//, "").replace(/\/+$/, "");
 
 /**
  * Releases that can talk to Docker 29, which refuses API versions below 1.44 (portainer#12934): the long-term release from
@@ -27,7 +28,7 @@ const bare = (url: string): string => url.replace(/^\w+:\/\//, "").replace(/\/+$
 const FOR_DOCKER_29 = ">=2.33.5 <2.34 || >=2.36";
 
 /** Says why a release of Portainer cannot manage a release of Docker. Undefined if it can. */
-export function unfitFor(docker: string, version: string): string | undefined {
+export function findMisfit(docker: string, version: string): string | undefined {
   if (isBefore(docker, "29") || isInRange(version, FOR_DOCKER_29)) return undefined;
   return `Portainer is ${version}; Docker ${docker} needs 2.33.5 or later of 2.33, or 2.36 or later`;
 }
@@ -83,18 +84,19 @@ export function connect(access: Access): Portainer {
   const discard = async (path: string): Promise<void> => {
     await call(access, "DELETE", path);
   };
-  const environments = (): Promise<Environment[]> =>
-    allPages((from) => call(access, "GET", page(from)));
+  const listEnvironments = (): Promise<Environment[]> =>
+    allPages((from) => call(access, "GET", pagePath(from)));
   return {
     version: async () => (await ask(status, "GET", "/system/status")).Version,
-    environments,
-    containers: async (agent) => containersOf(environmentOf(await environments(), agent), ask),
-    create: (details) => ask(environment, "POST", "/endpoints", form(details)),
-    update: (id, details) => ask(environment, "PUT", `/endpoints/${id}`, json(changeBody(details))),
+    environments: listEnvironments,
+    containers: async (agent) => containersOf(environmentOf(await listEnvironments(), agent), ask),
+    create: (details) => ask(environment, "POST", "/endpoints", toForm(details)),
+    update: (id, details) =>
+      ask(environment, "PUT", `/endpoints/${id}`, toJson(changeBody(details))),
     remove: (id) => discard(`/endpoints/${id}`),
     labels: (kind) => labelsOf(kind, ask),
     createLabel: async (kind, name) => {
-      const body = json({ Name: name });
+      const body = toJson({ Name: name });
       if (kind === "tag") return { id: (await ask(tag, "POST", LABELS.tag, body)).ID, name };
       return { id: (await ask(group, "POST", LABELS.group, body)).Id, name };
     },
@@ -119,10 +121,10 @@ async function containersOf({ Id }: Environment, ask: Ask): Promise<string[]> {
 function environmentOf(all: readonly Environment[], agent: string): Environment {
   const found = all.find(({ URL: url }) => sameUrl(url, agent));
   if (found) return found;
-  throw new Error(`Portainer has no environment with the agent ${bare(agent)}`);
+  throw new Error(`Portainer has no environment with the agent ${withoutScheme(agent)}`);
 }
 
-const page = (from: number): string =>
+const pagePath = (from: number): string =>
   `/endpoints?start=${from}&limit=${PAGE}&excludeSnapshots=true`;
 
 /** Portainer counts from 1. A page that is not full, or brings nothing new, is the last one. */
@@ -137,7 +139,7 @@ async function allPages(read: (from: number) => Promise<Answer>): Promise<Enviro
   }
 }
 
-const json = (value: object): Body => ({
+const toJson = (value: object): Body => ({
   type: "application/json",
   bytes: Buffer.from(JSON.stringify(value)),
 });
@@ -147,7 +149,7 @@ function changeBody({ name, url, groupId, tagIds }: Details): object {
 }
 
 /** `EndpointCreationType` 2 is an agent; group 1 is "Unassigned". */
-async function form({ name, url, groupId = 1, tagIds = [] }: Details): Promise<Body> {
+async function toForm({ name, url, groupId = 1, tagIds = [] }: Details): Promise<Body> {
   const fields = { Name: name, URL: url, EndpointCreationType: 2, GroupID: groupId, ...AGENT_TLS };
   const data = new FormData();
   for (const [key, value] of Object.entries(fields)) data.set(key, String(value));

@@ -39,7 +39,7 @@ const LINES_KEPT = 12;
 const QUESTION_LIMIT_MS = 60_000;
 
 /** Runs programs in a directory to ask them something. They cannot ask the user anything. */
-export function runner(cwd: string): Run {
+export function makeRunner(cwd: string): Run {
   const env = { PULUMI_SKIP_UPDATE_CHECK: "true", PULUMI_NON_INTERACTIVE: "true" };
   return (program, args) => ask({ program, args, cwd, env, limitMs: QUESTION_LIMIT_MS });
 }
@@ -77,14 +77,14 @@ export async function show(command: Command): Promise<void> {
  * @throws CommandFailed with what both said, when either does not end with status 0
  */
 export async function pipe(from: Command, to: Command): Promise<string> {
-  const ends = systemPipe();
+  const ends = makeSystemPipe();
   const source = start(from, ["ignore", ends.write, "pipe"]);
   const target = start(to, [ends.read, "pipe", "pipe"]);
   // Only the programs hold the ends now, so each sees when the other ends.
   closeSync(ends.read);
   closeSync(ends.write);
   const done = [succeed(from, source), succeed(to, target)] as const;
-  const output = text(target.stdout);
+  const output = readText(target.stdout);
   const results = await Promise.allSettled(done);
   const failures = results.flatMap(({ status, ...rest }) =>
     status === "rejected" ? [(rest as { reason: Error }).reason.message] : [],
@@ -109,7 +109,7 @@ async function collect(child: ChildProcess, stdin: string): Promise<Ran> {
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(stdin);
   const code = end(child);
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [stdout, stderr] = await Promise.all([readText(child.stdout), readText(child.stderr)]);
   return { code: await code, stdout, stderr };
 }
 
@@ -126,7 +126,7 @@ function end(child: ChildProcess): Promise<number | undefined> {
 }
 
 /** Makes a pipe. Node has no pipe(2), so the pipe has a name in the file system for a moment. */
-function systemPipe(): { read: number; write: number } {
+function makeSystemPipe(): { read: number; write: number } {
   const folder = mkdtempSync(join(tmpdir(), "docker-node-pipe-"));
   try {
     const name = join(folder, "pipe");
@@ -142,7 +142,7 @@ function systemPipe(): { read: number; write: number } {
   }
 }
 
-async function text(stream: ChildProcess["stdout"]): Promise<string> {
+async function readText(stream: ChildProcess["stdout"]): Promise<string> {
   const parts: Buffer[] = [];
   stream?.on("data", (part: Buffer) => parts.push(part));
   await new Promise<void>((resolve) => stream?.on("close", resolve));
@@ -160,12 +160,12 @@ function succeed({ program, hint }: Command, child: ChildProcess): Promise<void>
     });
     child.on("close", (code, signal) => {
       if (code === 0) resolve();
-      else reject(new CommandFailed(complaint(program, code ?? signal ?? "", said)));
+      else reject(new CommandFailed(describeStatus(program, code ?? signal ?? "", said)));
     });
   });
 }
 
-function complaint(program: string, status: number | string, said: string): string {
+function describeStatus(program: string, status: number | string, said: string): string {
   const name = program.split("/").at(-1) ?? program;
   const last = said.trim().split("\n").slice(-LINES_KEPT).join("\n");
   return `${name} ended with ${status}${last ? `: ${last}` : ""}`;

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { ask, call, ClusterError, type Access } from "./proxmox";
 import { guestConfig, task } from "./proxmox-answers";
 import { listGuests } from "./proxmox-guests";
-import { backupsIn, protectedLimit, type VmBackup } from "./proxmox-storage";
+import { backupsIn, readProtectedLimit, type VmBackup } from "./proxmox-storage";
 
 /** A VM in the cluster. */
 export interface Guest {
@@ -47,7 +47,7 @@ export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxm
   };
   return {
     backups: (storage, vmId) => backupsIn(get, node, storage, vmId),
-    protectedLimit: (storage) => protectedLimit(get, storage),
+    protectedLimit: (storage) => readProtectedLimit(get, storage),
     guest: (vmId) => guestOf(get, vmId),
     ...ordersFor(order),
   };
@@ -105,7 +105,7 @@ export async function waitForTask(
   const deadline = Date.now() + TASK_LIMIT_MS;
   const path = `/nodes/${node}/tasks/${encodeURIComponent(upid)}/status`;
   while (Date.now() < deadline) {
-    const { status, exitstatus } = await ask(get, path, task).catch(stillUnknown);
+    const { status, exitstatus } = await ask(get, path, task).catch(keepAsking);
     if (status === "stopped" && exitstatus === "OK") return;
     if (status === "stopped") throw new Error(`Proxmox task ${upid}: ${exitstatus ?? "failed"}`);
     await sleep(pollMs);
@@ -113,7 +113,7 @@ export async function waitForTask(
   throw new Error(`Proxmox task ${upid} still runs after ${TASK_LIMIT_MS / 3_600_000} hours`);
 }
 
-function stillUnknown(error: unknown): z.output<typeof task> {
+function keepAsking(error: unknown): z.output<typeof task> {
   if (error instanceof ClusterError && (error.status === 0 || error.status >= 595))
     return { status: "unknown" };
   throw error as Error;

@@ -14,7 +14,7 @@ export function filteredNodes(nodes: Readonly<Record<string, NodeConfig>>): stri
  * Whether Proxmox enforces the rules of a VM's NIC (pve-firewall, PVE/Firewall.pm, compile): off unless somebody turned it on.
  * @throws ClusterError; status 403 for a token without Sys.Audit on /
  */
-export async function firewallIsOn(get: (path: string) => Promise<unknown>): Promise<boolean> {
+export async function isFirewallOn(get: (path: string) => Promise<unknown>): Promise<boolean> {
   const { enable } = await ask(get, "/cluster/firewall/options", firewallOptions);
   return enable !== 0;
 }

@@ -32,7 +32,7 @@ export async function backupsIn(
     .filter(({ volid, vmid }) => volid.includes(":backup/") && Number(vmid ?? vmId) === vmId)
     .map(backupOf)
     .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
-  if (found.length === 0) await maySee(get, storage, vmId);
+  if (found.length === 0) await requireSight(get, storage, vmId);
   return found;
 }
 
@@ -43,7 +43,7 @@ const backupOf = ({ volid, ctime, protected: kept }: Content): VmBackup => ({
 });
 
 /** Proxmox silently leaves out of a list what the token may not see, so an empty list needs this check. */
-async function maySee(get: Get, storage: string, vmId: number): Promise<void> {
+async function requireSight(get: Get, storage: string, vmId: number): Promise<void> {
   const at = await privilegesOn(get, `/storage/${storage}`);
   if (at.has("Datastore.Allocate")) return;
   const vm = await privilegesOn(get, `/vms/${vmId}`);
@@ -63,7 +63,7 @@ async function privilegesOn(get: Get, path: string): Promise<Set<string>> {
 const DEFAULT_LIMIT = 5;
 
 /** How many protected backups a VM may have in a storage; Infinity for any number. */
-export async function protectedLimit(get: Get, storage: string): Promise<number> {
+export async function readProtectedLimit(get: Get, storage: string): Promise<number> {
   const all = await ask(get, "/storage", storages);
   const set = all.find((one) => one.storage === storage)?.["max-protected-backups"];
   if (set !== undefined) return Number(set) < 0 ? Infinity : Number(set);

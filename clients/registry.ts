@@ -34,9 +34,9 @@ export async function headImage(
 ): Promise<number> {
   const signal = AbortSignal.timeout(patience);
   const url = `${scheme}://${host}/v2/${repository}/manifests/${digest}`;
-  const head = (headers: Record<string, string>): Promise<Response> =>
+  const askHead = (headers: Record<string, string>): Promise<Response> =>
     fetch(url, { method: "HEAD", headers: { Accept: ACCEPT, ...headers }, signal });
-  const answer = await head({});
+  const answer = await askHead({});
   const realm = tokenUrl(answer.headers.get("www-authenticate") ?? "", repository);
   if (answer.status !== 401 || !realm) return answer.status;
   const granted = (await (await fetch(realm, { signal })).json()) as {
@@ -44,7 +44,7 @@ export async function headImage(
     access_token?: string;
   };
   const token = granted.token ?? granted.access_token ?? "";
-  return (await head({ Authorization: `Bearer ${token}` })).status;
+  return (await askHead({ Authorization: `Bearer ${token}` })).status;
 }
 
 /** Returns the URL for a token, from a challenge such as `Bearer realm="…",service="…"`. */

@@ -5,7 +5,7 @@ import { connect } from "node:net";
  * Why the socket that SSH_AUTH_SOCK names cannot be used; undefined when it answers, or none is named. Upstream's command plugin
  * 1.2.1 connects to it before it looks at the key (provider/pkg/provider/remote/connection.go), so every script would fail.
  */
-export function staleAgent(socket = process.env.SSH_AUTH_SOCK): Promise<string | undefined> {
+export function findStaleAgent(socket = process.env.SSH_AUTH_SOCK): Promise<string | undefined> {
   if (!socket) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     const connection = connect(socket);

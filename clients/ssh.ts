@@ -28,7 +28,7 @@ export function asRoot(
   options: readonly string[],
   command: readonly string[],
 ): Command {
-  const remote = ["sudo", "-n", ...command].map(word).join(" ");
+  const remote = ["sudo", "-n", ...command].map(quoteWord).join(" ");
   const args = [...options, "-p", String(port), `${user}@${host}`, remote];
   return { program: "ssh", args, hint: "apt install openssh-client" };
 }
@@ -42,7 +42,7 @@ export function runScript(
   options: readonly string[],
   script: string,
 ): Promise<string> {
-  return run(asRoot(target, options, ["bash", "-s"]), script).catch(explained(target.host));
+  return run(asRoot(target, options, ["bash", "-s"]), script).catch(throwExplained(target.host));
 }
 
 /** ssh to a node; the private key stays where it is. `more`: options on top of those every node has. */
@@ -58,17 +58,17 @@ export function sshShell(
     script: async (name, variables) =>
       (await runScript(target, options, renderScript(name, variables))).trim(),
     feed: async (command, from) => (await pipe(from, asRoot(target, options, command))).trim(),
-    shown: (command) => `ssh ${user}@${target.host} sudo ${command.map(word).join(" ")}`,
+    shown: (command) => `ssh ${user}@${target.host} sudo ${command.map(quoteWord).join(" ")}`,
   };
 }
 
 /** Quotes a word, but only if the shell would not read it as one plain word. */
-export function word(text: string): string {
+export function quoteWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : shellQuote(text);
 }
 
 /** ssh itself only reports status 255. The message names the node, and explains a changed host key. */
-const explained =
+const throwExplained =
   (host: string) =>
   (error: unknown): never => {
     const said = messageOf(error);

@@ -74,11 +74,11 @@ export function addCommand(
     .description([summary, ...about].join("\n\n"));
   return command
     .addHelpText("after", `\nExample:\n  npx docker-node ${example}`)
-    .showHelpAfterError(seeHelp(command));
+    .showHelpAfterError(pointToHelp(command));
 }
 
 /** How to see the help of a command. */
-export function seeHelp(command: Command): string {
+export function pointToHelp(command: Command): string {
   const names: string[] = [];
   for (let one: Command | null = command; one; one = one.parent) names.unshift(one.name());
   return `How to use it: ${names.join(" ")} --help`;
@@ -93,15 +93,15 @@ export async function withInterrupts<T>(
   act: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
-  const note = (): void => {
+  const addNote = (): void => {
     warn("interrupted: this step runs to its end, then the steps before it are undone");
     controller.abort(new Error("interrupted"));
   };
   const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.on(signal, note);
+  for (const signal of signals) process.on(signal, addNote);
   try {
     return await act(controller.signal);
   } finally {
-    for (const signal of signals) process.off(signal, note);
+    for (const signal of signals) process.off(signal, addNote);
   }
 }

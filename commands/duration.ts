@@ -4,7 +4,7 @@ export const MINUTE = 60;
 export const HOUR = 60 * MINUTE;
 
 /** `3 s`, `4 min 5 s`, `2 h 10 min`, `3 d 4 h`: the two leading units. */
-export function duration(seconds: number): string {
+export function durationText(seconds: number): string {
   const units = [
     ["d", 24 * HOUR],
     ["h", HOUR],

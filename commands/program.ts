@@ -1,7 +1,14 @@
 /** Builds a program of commands: its options, its output, and its exit status. */
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../clients/failure";
-import { STATUS, UsageError, seeHelp, type Outside, type Session, type Status } from "./command";
+import {
+  STATUS,
+  UsageError,
+  pointToHelp,
+  type Outside,
+  type Session,
+  type Status,
+} from "./command";
 import { terminal } from "./terminal";
 
 /** An empty program that writes through `outside`. The commands added to it do the same. */
@@ -18,7 +25,7 @@ export function newProgram(name: string, about: string, { print, warn }: Outside
       },
     })
     .configureHelp({ showGlobalOptions: true });
-  return program.showHelpAfterError(seeHelp(program));
+  return program.showHelpAfterError(pointToHelp(program));
 }
 
 /**
@@ -47,7 +54,7 @@ export async function runProgram(
     if (error instanceof CommanderError) return error.exitCode === 0 ? STATUS.fine : STATUS.usage;
     outside.warn(messageOf(error));
     if (!(error instanceof UsageError)) return STATUS.failed;
-    outside.warn(seeHelp(running));
+    outside.warn(pointToHelp(running));
     return STATUS.usage;
   }
 }

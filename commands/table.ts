@@ -15,10 +15,10 @@ const linesOf = (cell = ""): string[] => cell.split("\n");
 
 function rowText(row: readonly (readonly string[])[], widths: readonly number[]): string {
   const height = Math.max(...row.map(({ length }) => length));
-  const line = (at: number): string =>
+  const lineAt = (at: number): string =>
     widths
       .map((width, column) => (row[column]?.[at] ?? "").padEnd(width))
       .join("  ")
       .trimEnd();
-  return Array.from({ length: height }, (_, at) => line(at)).join("\n");
+  return Array.from({ length: height }, (_, at) => lineAt(at)).join("\n");
 }

@@ -26,7 +26,7 @@ export function locate(problem: Problem, defaults: unknown, nodes: Tree): Found 
 }
 
 /** Returns every problem once. A problem that several nodes share becomes one, which names them. */
-export function byCause(found: readonly Found[]): Problem[] {
+export function groupByCause(found: readonly Found[]): Problem[] {
   const causes = new Map<string, Found[]>();
   const seen = new Map<string, number>();
   for (const one of found) {

@@ -35,7 +35,7 @@ export function firstHost(cidr: string): string {
 }
 
 /** Canonical text: `172.18.0.1/24` gives `172.18.0.0/24`. */
-export function canonical(cidr: string): string {
+export function toCanonical(cidr: string): string {
   const { base, prefix } = networkOf(cidr);
   return `${base}/${prefix}`;
 }
@@ -51,7 +51,7 @@ export function contains(outer: string, inner: string): boolean {
 
 /** True when two networks share an address. */
 export function overlaps(a: string, b: string): boolean {
-  return contains(a, canonical(b)) || contains(b, canonical(a));
+  return contains(a, toCanonical(b)) || contains(b, toCanonical(a));
 }
 
 /** True when `address` can be given to a host: inside the network, neither its base nor its broadcast. */

@@ -70,15 +70,15 @@ function fromUnion(
   );
   if (each.length === branches.length)
     return [{ path, value, allowed: [...new Set(each)].join(", or ") }];
-  return closest(branches).flatMap((inner) => fromIssue(inner, path));
+  return findClosest(branches).flatMap((inner) => fromIssue(inner, path));
 }
 
 /** The branch of a union that the user most likely meant: the one with the fewest problems. */
-function closest(branches: readonly (readonly Issue[])[]): readonly Issue[] {
-  return [...branches].sort((a, b) => weight(a) - weight(b))[0] ?? [];
+function findClosest(branches: readonly (readonly Issue[])[]): readonly Issue[] {
+  return [...branches].sort((a, b) => weightOf(a) - weightOf(b))[0] ?? [];
 }
 
-function weight(issues: readonly Issue[]): number {
+function weightOf(issues: readonly Issue[]): number {
   return issues.reduce((sum, i) => sum + (i.code === "unrecognized_keys" ? i.keys.length : 1), 0);
 }
 

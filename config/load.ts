@@ -1,10 +1,10 @@
 import type { z } from "zod";
 import { checkFleet, checkNode } from "./checks";
-import { byCause, locate } from "./causes";
+import { groupByCause, locate } from "./causes";
 import { DEFAULT_DAEMON, withoutDependents } from "./daemon";
 import { addressOfNode } from "./node";
 import { problemsOf } from "./issues";
-import { readable } from "./partial";
+import { keepReadable } from "./partial";
 import { ConfigError, type Problem } from "./problems";
 import { SETTINGS, checkKeys, checkVersion } from "./stack-keys";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
@@ -53,7 +53,7 @@ export function loadSettings(
   refuse(hostile);
   const problems = checkKeys(names);
   const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
-  const trees = nodeTrees(raw.nodes, problems);
+  const trees = readNodeTrees(raw.nodes, problems);
   const read = Object.entries(trees).map(([name, own]) => readNode(name, raw.defaults, own));
   const nodes = Object.fromEntries(read.map(({ name, node }) => [name, node]));
   const waivers = parse(waiversSchema, raw.waivers ?? [], ["waivers"], problems);
@@ -62,7 +62,7 @@ export function loadSettings(
   const found = [...read.flatMap(({ problems: own }) => own), ...checkFleet(nodes)];
   const [ofStack, ofNodes] = splitByOwner(weak?.open ?? []);
   const placed = [...found, ...ofNodes].map((problem) => locate(problem, raw.defaults, trees));
-  problems.push(...byCause(placed), ...ofStack, ...(weak?.wrong ?? []));
+  problems.push(...groupByCause(placed), ...ofStack, ...(weak?.wrong ?? []));
   if (problems.length === 0) problems.push(...(weak?.unused ?? []));
   if (problems.length > 0 || !proxmox || !waivers) throw new ConfigError(problems);
   return { proxmox, nodes: withPrimaries(nodes), waivers };
@@ -70,8 +70,8 @@ export function loadSettings(
 
 /** Splits problems into those of the stack and those of its nodes. */
 function splitByOwner(problems: readonly Problem[]): [Problem[], Problem[]] {
-  const ofNode = ({ path }: Problem): boolean => path[0] === "nodes";
-  return [problems.filter((problem) => !ofNode(problem)), problems.filter(ofNode)];
+  const isOfNode = ({ path }: Problem): boolean => path[0] === "nodes";
+  return [problems.filter((problem) => !isOfNode(problem)), problems.filter(isOfNode)];
 }
 
 function refuse(problems: readonly Problem[]): void {
@@ -80,14 +80,14 @@ function refuse(problems: readonly Problem[]): void {
 
 /** Replaces a primary's name by its address, so that a node can be read without the others. */
 function withPrimaries(nodes: Readonly<Record<string, NodeConfig>>): Record<string, NodeConfig> {
-  const resolved = ([name, node]: [string, NodeConfig]): [string, NodeConfig] => {
+  const resolvePrimary = ([name, node]: [string, NodeConfig]): [string, NodeConfig] => {
     const named = typeof node.primary === "string" ? nodes[node.primary] : undefined;
     return [name, named ? { ...node, primary: { address: addressOfNode(named), port: 22 } } : node];
   };
-  return Object.fromEntries(Object.entries(nodes).map(resolved));
+  return Object.fromEntries(Object.entries(nodes).map(resolvePrimary));
 }
 
-function nodeTrees(nodes: unknown, problems: Problem[]): Tree {
+function readNodeTrees(nodes: unknown, problems: Problem[]): Tree {
   if (isTree(nodes) && Object.keys(nodes).length > 0) return nodes;
   problems.push({
     path: ["nodes"],
@@ -108,7 +108,7 @@ function readNode(name: string, defaults: unknown, own: unknown): Read {
   const problems: Problem[] = [];
   parse(nodeName, name, ["nodes", name], problems);
   const merged = merge(merge({ engine: { daemon: DEFAULT_DAEMON } }, defaults ?? {}), own);
-  const node = parse(nodeSchema, merged, ["nodes", name], problems) ?? readable(merged);
+  const node = parse(nodeSchema, merged, ["nodes", name], problems) ?? keepReadable(merged);
   problems.push(...checkNode(name, node));
   return { name, node, problems };
 }

@@ -13,10 +13,10 @@ type Path = readonly PropertyKey[];
 export class Unreadable extends Error {}
 
 /** The schema of a node with every key optional, so that a missing key hides no other mistake. */
-const LOOSE = lenient(nodeSchema);
+const LOOSE = loosen(nodeSchema);
 
 /** Returns a node with its correct fields. Reading a wrong field throws `Unreadable`. */
-export function readable(tree: unknown): NodeConfig {
+export function keepReadable(tree: unknown): NodeConfig {
   const { value, lost } = salvage(isTree(tree) ? tree : {});
   for (const path of lost) close(value, path);
   return value as NodeConfig;
@@ -33,15 +33,15 @@ export function attempt(action: () => void): void {
 
 /** Removes everything wrong and parses the rest. Paths without a value then are `lost`. */
 function salvage(whole: Tree): { value: Tree; lost: Path[] } {
-  const lost = placesOf(nodeSchema.safeParse(whole)).map((path) => untilList(whole, path));
+  const lost = placesOf(nodeSchema.safeParse(whole)).map((path) => pathUntilList(whole, path));
   for (let tree: unknown = whole; ;) {
     const result = LOOSE.safeParse(tree);
     if (result.success) return { value: result.data as Tree, lost };
     const round: Path[] = [];
     for (const path of placesOf(result)) {
       if (round.some((other) => isWithin(path, other))) continue;
-      const place = removable(tree, path);
-      tree = without(tree, place);
+      const place = findRemovable(tree, path);
+      tree = removeAt(tree, place);
       round.push(place);
     }
     lost.push(...round);
@@ -49,15 +49,15 @@ function salvage(whole: Tree): { value: Tree; lost: Path[] } {
 }
 
 /** The same schema with every key of an object optional, so that a missing key hides no other mistake. */
-function lenient(schema: z.ZodType): z.ZodType {
-  if (schema instanceof z.ZodOptional) return lenient(schema.unwrap() as z.ZodType).optional();
+function loosen(schema: z.ZodType): z.ZodType {
+  if (schema instanceof z.ZodOptional) return loosen(schema.unwrap() as z.ZodType).optional();
   if (schema instanceof z.ZodDefault)
-    return lenient(schema.unwrap() as z.ZodType).default(schema.def.defaultValue);
+    return loosen(schema.unwrap() as z.ZodType).default(schema.def.defaultValue);
   if (!(schema instanceof z.ZodObject)) return schema;
   const shape = schema.shape as z.ZodRawShape as Readonly<Record<string, z.ZodType>>;
   return z.strictObject(
     Object.fromEntries(
-      Object.entries(shape).map(([key, inner]) => [key, lenient(inner).optional()]),
+      Object.entries(shape).map(([key, inner]) => [key, loosen(inner).optional()]),
     ),
   );
 }
@@ -73,14 +73,14 @@ function placesOf({ error }: z.ZodSafeParseResult<unknown>): Path[] {
 const isWithin = (path: Path, other: Path): boolean => other.every((key, at) => path[at] === key);
 
 /** What must be removed to solve a problem: the value itself, or the object that lacks a key. */
-function removable(tree: unknown, path: Path): Path {
-  let place = untilList(tree, path);
+function findRemovable(tree: unknown, path: Path): Path {
+  let place = pathUntilList(tree, path);
   while (!has(tree, place)) place = place.slice(0, -1);
   return place;
 }
 
 /** The path, but not into a list, because removing one entry would move the others up. */
-function untilList(tree: unknown, path: Path): Path {
+function pathUntilList(tree: unknown, path: Path): Path {
   let at = tree;
   for (const [depth, key] of path.entries()) {
     if (Array.isArray(at)) return path.slice(0, depth);
@@ -89,12 +89,12 @@ function untilList(tree: unknown, path: Path): Path {
   return path;
 }
 
-function without(tree: unknown, [key, ...rest]: Path): unknown {
+function removeAt(tree: unknown, [key, ...rest]: Path): unknown {
   if (key === undefined || !isTree(tree)) return undefined;
   const entries = Object.entries(tree);
   if (rest.length === 0) return Object.fromEntries(entries.filter(([name]) => name !== key));
   return Object.fromEntries(
-    entries.map(([name, value]) => [name, name === key ? without(value, rest) : value]),
+    entries.map(([name, value]) => [name, name === key ? removeAt(value, rest) : value]),
   );
 }
 

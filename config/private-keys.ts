@@ -23,7 +23,7 @@ export interface PrivateKey {
   readonly publicKey: string;
 }
 
-const problem = (allowed: string, found: string, fix: string): KeyProblem => ({
+const toProblem = (allowed: string, found: string, fix: string): KeyProblem => ({
   allowed,
   found,
   fix,
@@ -45,9 +45,9 @@ export function readPrivateKey(
   const form = formProblem(file, read);
   if (form) return form;
   const publicKey = publicHalf(read);
-  if (!publicKey) return unreadable(file, read);
+  if (!publicKey) return explainUnreadable(file, read);
   if (publicKeys && !publicKeys.map(bareKey).includes(publicKey))
-    return problem(
+    return toProblem(
       "the private half of one of ssh.publicKeys, which are the keys the node accepts",
       "its public half is not in ssh.publicKeys",
       `add to ssh.publicKeys: ${publicKey}`,
@@ -55,11 +55,11 @@ export function readPrivateKey(
   return { text: read, publicKey };
 }
 
-function unreadable(file: string, text: string): KeyProblem {
+function explainUnreadable(file: string, text: string): KeyProblem {
   const parsed: unknown = utils.parseKey(text);
   const said = parsed instanceof Error ? parsed.message : "";
   const locked = /ENCRYPTED/.test(text) || /encrypted/i.test(said);
-  return problem(
+  return toProblem(
     "a private key without passphrase, as OpenSSH writes it",
     locked
       ? "it has a passphrase; the program needs a key without passphrase"
@@ -77,7 +77,7 @@ function readText(file: string): string | KeyProblem {
   } catch (error) {
     const gone = (error as NodeJS.ErrnoException).code === "ENOENT";
     const found = gone ? "there is no such file" : (error as Error).message;
-    return problem("a readable file with the private key", found, generate);
+    return toProblem("a readable file with the private key", found, generate);
   }
 }
 
@@ -85,28 +85,28 @@ function readText(file: string): string | KeyProblem {
 function modeProblem(file: string, { mode, uid }: Stats): KeyProblem | undefined {
   if ((mode & 0o077) === 0 || uid !== process.getuid?.()) return undefined;
   const found = `others may read it (mode ${(mode & 0o777).toString(8)}); ssh refuses it`;
-  return problem("a file nobody else may read", found, `chmod 600 ${file}`);
+  return toProblem("a file nobody else may read", found, `chmod 600 ${file}`);
 }
 
 /** Finds mistakes in the form of the file. A parser would only report "error in libcrypto". */
 function formProblem(file: string, text: string): KeyProblem | undefined {
   const isPrivate = text.includes("PRIVATE KEY");
   if (text.trim() === "")
-    return problem("a private key", "the file is empty", `ssh-keygen -t ed25519 -f ${file}`);
+    return toProblem("a private key", "the file is empty", `ssh-keygen -t ed25519 -f ${file}`);
   if (!isPrivate && !(utils.parseKey(text) instanceof Error))
-    return problem(
+    return toProblem(
       "the private key",
       "the file holds the public half",
       `name the other file: ${file.replace(/\.pub$/, "")}`,
     );
   if (isPrivate && text.includes("\r"))
-    return problem(
+    return toProblem(
       "a private key whose lines end in a newline alone",
       "its lines end as on Windows, which ssh refuses",
       `sed -i 's/\\r$//' ${file}`,
     );
   if (isPrivate && !text.endsWith("\n"))
-    return problem(
+    return toProblem(
       "a private key whose last line ends in a newline",
       "its last line has no newline at its end, which ssh refuses",
       `echo >> ${file}`,
@@ -119,14 +119,14 @@ function publicHalf(text: string): string | undefined {
   // This parser reads PuTTY's format, but OpenSSH does not.
   if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----$/m.test(text)) return undefined;
   // By its types the parser returns one key. For formats that hold several it returns a list.
-  const parsed = utils.parseKey(traditional(text)) as ParsedKey | ParsedKey[] | Error;
+  const parsed = utils.parseKey(explainTraditional(text)) as ParsedKey | ParsedKey[] | Error;
   if (parsed instanceof Error) return undefined;
   const key = Array.isArray(parsed) ? parsed[0] : parsed;
   return key?.isPrivateKey() ? `${key.type} ${key.getPublicSSH().toString("base64")}` : undefined;
 }
 
 /** Converts PKCS #8, which ssh2 cannot read, to the older form of the key's algorithm, which it can. */
-function traditional(text: string): string {
+function explainTraditional(text: string): string {
   if (!text.includes("BEGIN PRIVATE KEY")) return text;
   try {
     const key = createPrivateKey(text);

@@ -64,6 +64,7 @@ function toJson(value: unknown): string {
 
 /** JSON itself escapes only control characters below U+0020. */
 function escapeText(text: string): string {
-  const code = (found: string): string => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, code);
+  const escapeCode = (found: string): string =>
+    `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, escapeCode);
 }

@@ -22,10 +22,10 @@ export interface Secret {
 const nodesWith = (part: "portainer" | "backups", settings?: Settings): string[] =>
   Object.entries(settings?.nodes ?? {}).flatMap(([name, node]) => (node[part] ? [name] : []));
 
-const registered = (settings?: Settings): boolean =>
+const isRegistered = (settings?: Settings): boolean =>
   Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.environment);
 
-const once = (name: string, needed: boolean): string[][] => (needed ? [[name]] : []);
+const nameOnce = (name: string, needed: boolean): string[][] => (needed ? [[name]] : []);
 
 /** Every secret, in the order in which messages and documents list them. */
 export const SECRETS = [
@@ -45,7 +45,7 @@ export const SECRETS = [
     example: "'<AGENT_SECRET of the Portainer server>'",
     usedBy: "the Portainer agent",
     minLength: 16,
-    needed: (settings) => once("agentSecret", nodesWith("portainer", settings).length > 0),
+    needed: (settings) => nameOnce("agentSecret", nodesWith("portainer", settings).length > 0),
   },
   {
     name: "portainerApiKey",
@@ -54,7 +54,7 @@ export const SECRETS = [
     example: "'<see docs/how-to/register-in-portainer.md>'",
     usedBy: "the workstation, as `X-API-Key`",
     minLength: 1,
-    needed: (settings) => once("portainerApiKey", registered(settings)),
+    needed: (settings) => nameOnce("portainerApiKey", isRegistered(settings)),
   },
   {
     name: "backupToken",
@@ -74,7 +74,7 @@ export const SECRETS = [
     example: "'<the JSON of the key file; see docs/how-to/prepare-the-backup-server.md>'",
     usedBy: "the backup container",
     minLength: 1,
-    needed: (settings) => once("backupKey", nodesWith("backups", settings).length > 0),
+    needed: (settings) => nameOnce("backupKey", nodesWith("backups", settings).length > 0),
   },
   {
     name: "pbsStorageToken",
@@ -83,7 +83,8 @@ export const SECRETS = [
     example: "'<see docs/how-to/prepare-the-backup-server.md>'",
     usedBy: "the backup storage of the cluster",
     minLength: 1,
-    needed: (settings) => once("pbsStorageToken", settings?.proxmox.backupStorage !== undefined),
+    needed: (settings) =>
+      nameOnce("pbsStorageToken", settings?.proxmox.backupStorage !== undefined),
   },
   {
     name: "pbsStorageKey",
@@ -134,16 +135,16 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
   const read = (name: SecretName) =>
     config.getSecret(name, { minLength: secretOf(name).minLength });
   const need = (name: SecretName) => read(name) ?? pulumi.secret("");
-  const backups = (node: string) => ({
+  const backupSecrets = (node: string) => ({
     token: config.getSecret(`backupToken-${node}`) ?? need("backupToken"),
     key: need("backupKey"),
   });
   return {
     proxmoxApiToken: need("proxmoxApiToken"),
     agentSecret: nodesWith("portainer", settings).length > 0 ? need("agentSecret") : undefined,
-    portainerApiKey: registered(settings) ? need("portainerApiKey") : undefined,
+    portainerApiKey: isRegistered(settings) ? need("portainerApiKey") : undefined,
     backups: Object.fromEntries(
-      nodesWith("backups", settings).map((node) => [node, backups(node)]),
+      nodesWith("backups", settings).map((node) => [node, backupSecrets(node)]),
     ),
     storage: settings.proxmox.backupStorage && {
       token: need("pbsStorageToken"),

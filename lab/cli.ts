@@ -8,14 +8,14 @@ import { messageOf } from "../clients/failure";
 import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
 import { openConsumer } from "./lib/consumer";
-import { instance, type Instance } from "./lib/instance";
-import { interruptible } from "./lib/interrupt";
+import { openInstance, type Instance } from "./lib/instance";
+import { runInterruptible } from "./lib/interrupt";
 import { broughtUp } from "./lib/kept";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
 import { runningService, startService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
 import { cliEnv, labConfig, openStack } from "./lib/stack";
-import { reachable, type NodeFacts } from "./lib/summary";
+import { describeReach, type NodeFacts } from "./lib/summary";
 
 const USAGE = `usage: npm run lab [-- COMMAND]
 
@@ -67,7 +67,7 @@ const ALONE: Record<string, (here: Instance, args: string[]) => Promise<number>>
 };
 
 async function main([name = "start", ...args]: string[]): Promise<number> {
-  const here = instance();
+  const here = openInstance();
   const alone = ALONE[name];
   if (alone) return alone(here, args);
   const command = COMMANDS[name];
@@ -82,7 +82,7 @@ function use(
   work: (lab: Lab) => Promise<number>,
   open: typeof broughtUp = startLab,
 ): Promise<number> {
-  return interruptible(here, log, async (interrupted) => {
+  return runInterruptible(here, log, async (interrupted) => {
     const lab = await open(here, log, print);
     return interrupted() ? 130 : work(lab);
   });
@@ -124,7 +124,7 @@ async function up(lab: Lab): Promise<number> {
 async function show(lab: Lab): Promise<number> {
   const nodes = await nodesOf(await openStack(lab));
   if (Object.keys(nodes).length > 0)
-    print(`${reachable(lab, nodes, await openDockerSocket(lab, nodes))}\n`);
+    print(`${describeReach(lab, nodes, await openDockerSocket(lab, nodes))}\n`);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 /* Compares a node with what it was given: runs the steps that change a node in check mode, as one script in one session. */
 import { z } from "zod";
-import { parts, readPart, type ScriptName } from "./scripts";
+import { partsOf, readPart, type ScriptName } from "./scripts";
 
 /** The steps that can be checked, in their order. The others change nothing on a node. */
 export const CHECKED_STEPS = ["storage", "install", "daemon", "access", "hardening"] as const;
@@ -26,7 +26,7 @@ const DIFFERENCE = z.object({
 export type Difference = Readonly<z.infer<typeof DIFFERENCE>>;
 
 /** A difference in words. */
-export function sentence({ file, key, found, declared, left }: Difference): string {
+export function describeDifference({ file, key, found, declared, left }: Difference): string {
   const at = key === "" ? file : `${file} ${key}`;
   const then = left ? `up leaves it ${left}` : "up puts it right";
   return `${at}: ${found || "absent"} on the node, ${declared || "absent"} as declared; ${then}`;
@@ -52,7 +52,7 @@ export function renderChecks(
 ): string {
   const begin = ["MODE=check", `LIMIT=${LIMIT}`, readPart("lib"), readPart("check"), "limit_run"];
   const each = steps.flatMap(({ step, variables }) => {
-    const own = parts(step).filter((part) => part !== "lib" && part !== "check");
+    const own = partsOf(step).filter((part) => part !== "lib" && part !== "check");
     const script = ["(", "set -e", variables, ...own.map(readPart), ")"];
     return [...script, `checked ${step} $?`];
   });
@@ -61,7 +61,7 @@ export function renderChecks(
 
 /** Reads what the checks printed; lines of anything else on the node are left out. */
 export function parseChecks(stdout: string): Checked {
-  const lines = stdout.split("\n").flatMap((line) => json(line));
+  const lines = stdout.split("\n").flatMap((line) => parseLine(line));
   return {
     differences: lines.flatMap((line) => DIFFERENCE.safeParse(line).data ?? []),
     failed: lines.flatMap((line) => FAILURE.safeParse(line).data?.step ?? []),
@@ -70,7 +70,7 @@ export function parseChecks(stdout: string): Checked {
 
 const FAILURE = z.object({ step: z.string(), failed: z.literal(true) });
 
-function json(line: string): unknown[] {
+function parseLine(line: string): unknown[] {
   try {
     return [JSON.parse(line)];
   } catch {

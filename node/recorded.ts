@@ -42,37 +42,37 @@ export function recordedNode(
   node: NodeConfig,
   state: State,
 ): RecordedNode | undefined {
-  const outputs = (type: string, resource: string): Readonly<Record<string, unknown>> => {
+  const outputsOf = (type: string, resource: string): Readonly<Record<string, unknown>> => {
     const end = `${type}::${resource}`;
     const found = Object.entries(state).find(
       ([urn, one]) => one.type === type && urn.endsWith(end),
     );
     return found?.[1].outputs ?? {};
   };
-  const ready = outputs(COMMAND, `${name}-ready`);
-  const machine = outputs(MACHINE, `${name}-vm`);
-  const hostKey = text(ready.stdout)?.trim();
+  const ready = outputsOf(COMMAND, `${name}-ready`);
+  const machine = outputsOf(MACHINE, `${name}-vm`);
+  const hostKey = asText(ready.stdout)?.trim();
   if (!hostKey || !isSame(node, machine)) return undefined;
-  const stdin = (step: CheckedStep) => text(outputs(COMMAND, `${name}-${step}`).stdin);
+  const stdinOf = (step: CheckedStep) => asText(outputsOf(COMMAND, `${name}-${step}`).stdin);
   return {
-    proxmoxNode: text(machine.nodeName) ?? node.machine.proxmoxNode,
+    proxmoxNode: asText(machine.nodeName) ?? node.machine.proxmoxNode,
     hostKey,
     connection: ready.connection ?? {},
-    stdin: Object.fromEntries(CHECKED_STEPS.map((step) => [step, stdin(step)])),
+    stdin: Object.fromEntries(CHECKED_STEPS.map((step) => [step, stdinOf(step)])),
   };
 }
 
 /** Whether the machine has the declared identity. Another identity replaces it; the Proxmox node is no part of it. */
 function isSame({ machine }: NodeConfig, recorded: Readonly<Record<string, unknown>>): boolean {
   const disks = (recorded.disks ?? []) as readonly { interface?: string; datastoreId?: string }[];
-  const on = (slot: string): string | undefined =>
+  const datastoreOn = (slot: string): string | undefined =>
     disks.find((disk) => disk.interface === slot)?.datastoreId;
   return (
     recorded.vmId === machine.vmId &&
-    on("scsi0") === machine.disk.datastore &&
-    (on("scsi1") ?? machine.dockerDisk?.datastore) === machine.dockerDisk?.datastore
+    datastoreOn("scsi0") === machine.disk.datastore &&
+    (datastoreOn("scsi1") ?? machine.dockerDisk?.datastore) === machine.dockerDisk?.datastore
   );
 }
 
-const text = (value: unknown): string | undefined =>
+const asText = (value: unknown): string | undefined =>
   typeof value === "string" ? value : undefined;

@@ -47,11 +47,11 @@ export function shellQuote(value: string): string {
  * input keeps values out of the process list and away from sshd's AcceptEnv (pulumi-command#48).
  */
 export function renderScript(script: ScriptName, variables: ShellVariables): string {
-  return [...assignments(variables), ...parts(script).map(readPart)].join("\n");
+  return [...assignVariables(variables), ...partsOf(script).map(readPart)].join("\n");
 }
 
 /** A line for each variable. */
-export function assignments(variables: ShellVariables): string[] {
+export function assignVariables(variables: ShellVariables): string[] {
   return Object.entries(variables)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${shellQuote(String(value))}`);
@@ -100,7 +100,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
 };
 
 /** The files of `node/` that make up a script, in their order. */
-export function parts(script: ScriptName): string[] {
+export function partsOf(script: ScriptName): string[] {
   return ["lib", ...(LIBRARIES[script] ?? []), script];
 }
 

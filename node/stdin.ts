@@ -13,7 +13,7 @@ export interface Stdin {
   /** Lines `NAME='value'`. */
   readonly variables: string;
   readonly script: string;
-  /** The token that made it run again last; see `repairs`. */
+  /** The token that made it run again last; see `repairStdin`. */
   readonly repairs?: string;
 }
 
@@ -40,7 +40,7 @@ export function withRepairs(text: string, token: string | undefined): string {
  *
  * @param recorded standard input of the step in the stack's state
  */
-export function repairs(
+export function repairStdin(
   recorded: string | undefined,
   differences: readonly Difference[],
 ): string | undefined {

@@ -38,7 +38,7 @@ export const DIALS = {
  * The one place where limits come from. A script ends itself on the node after `limit` seconds, and waits at most
  * `wait` seconds for another run there; the step that runs it outlasts both, so that the script's message is seen.
  */
-export function bound(
+export function bind(
   script: ScriptName,
   variables: ShellVariables,
   limit: number,
@@ -49,13 +49,13 @@ export function bound(
 }
 
 /** A script that changes the node. Only one runs at a time, so it may have to wait for the longest of the others. */
-function changing(
+function bindChanging(
   node: NodeConfig,
   script: ScriptName,
   variables: ShellVariables,
   limit: number,
 ): Script {
-  return bound(script, variables, limit, { wait: Math.max(APT_SECONDS, daemonLimit(node)) });
+  return bind(script, variables, limit, { wait: Math.max(APT_SECONDS, daemonLimit(node)) });
 }
 
 /** Time for a start, a stop and a start with the earlier file, each as long as the daemon may take to answer, and for the rest. */
@@ -65,12 +65,12 @@ function daemonLimit({ engine }: NodeConfig): number {
 
 /** Waits for the first boot: a quarter of an hour of cloud-init. */
 export function readyStep(): Script {
-  return bound("ready", {}, 1000, { connect: FIRST_CONNECT_SECONDS });
+  return bind("ready", {}, 1000, { connect: FIRST_CONNECT_SECONDS });
 }
 
 /** More CPU or memory reboots the machine. The later steps wait until it is back. */
 export function bootStep(node: NodeConfig): Script {
-  return bound("boot", { MACHINE: machineSize(node) }, 800);
+  return bind("boot", { MACHINE: machineSize(node) }, 800);
 }
 
 /** Proxmox names a SCSI disk after its slot (QemuServer/Drive.pm, device id `drive-scsi1`). */
@@ -85,7 +85,7 @@ export function storageStep(node: NodeConfig): Script {
     // Not read by the script: a disk that grows has to run it again.
     DISK_SIZES: `${machine.disk.sizeGiB} ${machine.dockerDisk?.sizeGiB ?? 0}`,
   };
-  return changing(node, "storage", variables, APT_SECONDS);
+  return bindChanging(node, "storage", variables, APT_SECONDS);
 }
 
 export function installStep(node: NodeConfig): Script {
@@ -97,7 +97,7 @@ export function installStep(node: NodeConfig): Script {
     REPOSITORY_KEY_FINGERPRINT: engine.mirrorKey,
     DISTRIBUTION_MIRROR: engine.distributionMirror,
   };
-  return changing(node, "install", variables, APT_SECONDS);
+  return bindChanging(node, "install", variables, APT_SECONDS);
 }
 
 export function accessStep(node: NodeConfig): Script {
@@ -107,7 +107,7 @@ export function accessStep(node: NodeConfig): Script {
     DOCKER_GROUP_MEMBERS: [ssh.user, ...engine.groupMembers].join(" "),
     AUTHORIZED_KEYS: ssh.publicKeys.join("\n"),
   };
-  return changing(node, "access", variables, 600);
+  return bindChanging(node, "access", variables, 600);
 }
 
 /** Comes last, because it watches files that the earlier steps make. */
@@ -120,7 +120,7 @@ export function hardeningStep(node: NodeConfig): Script {
     FORWARDING: String(hardening.sshForwarding),
     DATA_ROOT: dataRoot(engine),
   };
-  return changing(node, "hardening", variables, APT_SECONDS);
+  return bindChanging(node, "hardening", variables, APT_SECONDS);
 }
 
 export function daemonStep(node: NodeConfig): Script {
@@ -133,7 +133,7 @@ export function daemonStep(node: NodeConfig): Script {
     RELOADABLE: reloadableKeys(engine.daemon).join(" "),
     DOCKER0_KEYS: DOCKER0_KEYS.join(" "),
   };
-  return changing(node, "daemon", variables, daemonLimit(node));
+  return bindChanging(node, "daemon", variables, daemonLimit(node));
 }
 
 /** The steps that install and configure Docker on a machine that is up, in their order. Each is idempotent. */

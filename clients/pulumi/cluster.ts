@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import { AnswerError } from "../answer";
 import { ClusterError, connect, type Cluster } from "../proxmox";
-import { filteredNodes, firewallIsOn, TURN_ON } from "../proxmox-firewall";
+import { filteredNodes, isFirewallOn, TURN_ON } from "../proxmox-firewall";
 import { listGuests, type ListedGuest } from "../proxmox-guests";
 import type { Known } from "./known";
 
@@ -15,27 +15,27 @@ export async function warnOfCluster(
 ): Promise<void> {
   const apiToken = await new Promise<string>((resolve) => void token.apply(resolve));
   const cluster = connect({ ...settings.proxmox, apiToken });
-  const checks = [idleFirewall(settings, cluster), movedMachines(settings, cluster, known)];
+  const checks = [findIdleFirewall(settings, cluster), findMoved(settings, cluster, known)];
   for (const line of (await Promise.all(checks)).flat()) await pulumi.log.warn(line);
 }
 
-async function idleFirewall({ nodes }: Settings, cluster: Cluster): Promise<string[]> {
+async function findIdleFirewall({ nodes }: Settings, cluster: Cluster): Promise<string[]> {
   const names = filteredNodes(nodes).join(", ");
   if (names === "") return [];
   try {
-    if (await firewallIsOn((path) => cluster.get(path))) return [];
+    if (await isFirewallOn((path) => cluster.get(path))) return [];
     return [
       `the firewall of the datacenter is off, so Proxmox enforces no firewall rule of ${names}; ` +
         `turn it on once you keep your own access: ${TURN_ON}`,
     ];
   } catch (error) {
     return [
-      `it is unknown whether Proxmox enforces the firewall rules of ${names}: ${reason(error)}`,
+      `it is unknown whether Proxmox enforces the firewall rules of ${names}: ${reasonOf(error)}`,
     ];
   }
 }
 
-async function movedMachines(
+async function findMoved(
   settings: Settings,
   cluster: Cluster,
   known: Readonly<Record<string, Known>>,
@@ -45,7 +45,7 @@ async function movedMachines(
   try {
     return movesIn(settings, await listGuests((path) => cluster.get(path)), known);
   } catch (error) {
-    return [`it is unknown on which Proxmox node the VM of ${names} runs: ${reason(error)}`];
+    return [`it is unknown on which Proxmox node the VM of ${names} runs: ${reasonOf(error)}`];
   }
 }
 
@@ -67,7 +67,7 @@ function movesIn(
 }
 
 /** Why the cluster did not say it. Any other error is a mistake of this program. */
-function reason(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof ClusterError || error instanceof AnswerError)) throw error;
   return error instanceof ClusterError && error.status === 403
     ? "the token needs Sys.Audit on / (npx docker-node doctor --print-role)"

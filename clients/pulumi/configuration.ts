@@ -57,38 +57,38 @@ export async function readValues(
   if (code === 0) return { values: JSON.parse(stdout) as Values };
   const sealed = code === undefined ? "the Pulumi CLI is missing" : lastLine(stderr);
   try {
-    return { values: fromFile(stack, cwd), sealed };
+    return { values: readFile(stack, cwd), sealed };
   } catch {
     return { sealed };
   }
 }
 
 /** Returns the settings in the values, not yet parsed. */
-export function declaredBy(values: Values): RawSettings {
-  return rawSettings((key) => tree(values[`${PROJECT}:${key}`]));
+export function settingsIn(values: Values): RawSettings {
+  return rawSettings((key) => treeOf(values[`${PROJECT}:${key}`]));
 }
 
 /** Reads the plain values of the file. Its secrets are ciphertext and left out. */
-function fromFile(stack: string, cwd: string): Values {
+function readFile(stack: string, cwd: string): Values {
   const text = readFileSync(join(cwd, `Pulumi.${stack}.yaml`), "utf8");
   const { config } = parse(text) as { config: Record<string, unknown> };
   const plain = Object.entries(config).filter(([, value]) => !isSealed(value));
-  return Object.fromEntries(plain.map(([key, value]) => [key, shownAs(value)]));
+  return Object.fromEntries(plain.map(([key, value]) => [key, toShown(value)]));
 }
 
 const isSealed = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "secure" in value;
 
-const shownAs = (value: unknown): Shown =>
+const toShown = (value: unknown): Shown =>
   typeof value === "string" ? { value } : { objectValue: value };
 
 /** Parses and checks the values as the program does. */
 export function interpret(values: Values): Configuration {
-  const at = (key: string): Shown | undefined => values[`${PROJECT}:${key}`];
+  const valueOf = (key: string): Shown | undefined => values[`${PROJECT}:${key}`];
   const secrets = Object.values(values).flatMap((shown) => (shown.secret ? textsOf(shown) : []));
-  const apiToken = at("proxmoxApiToken")?.value;
-  const agentSecret = at("agentSecret")?.value;
-  const portainerApiKey = at("portainerApiKey")?.value;
+  const apiToken = valueOf("proxmoxApiToken")?.value;
+  const agentSecret = valueOf("agentSecret")?.value;
+  const portainerApiKey = valueOf("portainerApiKey")?.value;
   const known = [apiToken, apiToken?.split("=")[1], agentSecret, portainerApiKey].filter(
     (text) => text !== undefined,
   );
@@ -96,7 +96,7 @@ export function interpret(values: Values): Configuration {
   const hidden = [...new Set([...secrets, ...known])];
   const base = { apiToken, agentSecret, portainerApiKey, keys, secrets: hidden };
   try {
-    return { ...base, settings: loadSettings(declaredBy(values), keys), problems: [] };
+    return { ...base, settings: loadSettings(settingsIn(values), keys), problems: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return {
@@ -110,7 +110,7 @@ export function interpret(values: Values): Configuration {
 }
 
 /** An object, or the JSON text of one, as `getObject` of the program takes both. */
-function tree(shown: Shown | undefined): unknown {
+function treeOf(shown: Shown | undefined): unknown {
   if (shown?.objectValue !== undefined || shown?.value === undefined) return shown?.objectValue;
   try {
     return JSON.parse(shown.value) as unknown;
@@ -121,11 +121,11 @@ function tree(shown: Shown | undefined): unknown {
 
 /** Every text in a value that is secret as a whole. */
 function textsOf({ value, objectValue }: Shown): string[] {
-  const inside = (node: unknown): string[] => {
+  const stringsIn = (node: unknown): string[] => {
     if (typeof node === "string") return [node];
-    return typeof node === "object" && node !== null ? Object.values(node).flatMap(inside) : [];
+    return typeof node === "object" && node !== null ? Object.values(node).flatMap(stringsIn) : [];
   };
-  return [...inside(value), ...inside(objectValue)];
+  return [...stringsIn(value), ...stringsIn(objectValue)];
 }
 
 const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";

@@ -2,11 +2,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
-import { CHECKED_STEPS, sentence, type CheckedStep } from "../../node/checks";
+import { CHECKED_STEPS, describeDifference, type CheckedStep } from "../../node/checks";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
-import { repairs } from "../../node/stdin";
+import { repairStdin } from "../../node/stdin";
 import { lookAt, looksAtNodes } from "../drift";
-import { ownState } from "./running";
+import { readOwnState } from "./running";
 
 /** A node that an earlier run has brought up. */
 export interface Known {
@@ -20,24 +20,24 @@ export interface Known {
  * nodes that cannot be checked.
  * @throws RunError if DOCKER_NODE_DRIFT has a value other than `off`
  */
-export async function knownNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
+export async function learnNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
   const looks = looksAtNodes();
-  const state = await ownState().catch(unread);
+  const state = await readOwnState().catch(reportUnread);
   const nodes = Object.entries(settings.nodes).map(async ([name, node]) => {
     const recorded = recordedNode(name, node, state);
     if (!recorded) return [];
-    return [[name, await known(name, node, recorded, looks)] as const];
+    return [[name, await learnNode(name, node, recorded, looks)] as const];
   });
   return Object.fromEntries((await Promise.all(nodes)).flat());
 }
 
 /** Warns and goes on: a node can be brought up without it. */
-async function unread(error: unknown): Promise<State> {
+async function reportUnread(error: unknown): Promise<State> {
   await warn(`the stack's state cannot be read, so nodes count as new: ${String(error)}`);
   return {};
 }
 
-async function known(
+async function learnNode(
   name: string,
   node: NodeConfig,
   recorded: RecordedNode,
@@ -46,12 +46,12 @@ async function known(
   const { differences, problems } = looks
     ? await lookAt(node, recorded)
     : { differences: [], problems: [] };
-  for (const difference of differences) await warn(`${name}: ${sentence(difference)}`);
+  for (const difference of differences) await warn(`${name}: ${describeDifference(difference)}`);
   for (const problem of problems)
     await warn(`${name}: not checked for changes by hand: ${problem}`);
   const tokens = CHECKED_STEPS.map((step) => {
     const own = differences.filter((difference) => difference.step === step);
-    return [step, repairs(recorded.stdin[step], own)];
+    return [step, repairStdin(recorded.stdin[step], own)];
   });
   return { recorded, repairs: Object.fromEntries(tokens) as Known["repairs"] };
 }

@@ -6,7 +6,7 @@ import type { State } from "../../node/recorded";
  * Reads the resources of the last deployment from Pulumi itself, by URN, with secrets in clear text. Empty for a stack that
  * was never brought up (pkg/resource/deploy/builtins.go).
  */
-export async function ownState(): Promise<State> {
+export async function readOwnState(): Promise<State> {
   // A backend without organisations (a file, a bucket) reports this name, and needs the bare name of the stack.
   const organization = pulumi.getOrganization();
   const own = pulumi.getStack();

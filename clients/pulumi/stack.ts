@@ -1,5 +1,5 @@
 /** The Pulumi CLI, as recoveries use it on one stack. */
-import { runner, show } from "../process";
+import { makeRunner, show } from "../process";
 import { readConfiguration, type Configuration } from "./configuration";
 
 /** A resource in a stack's state, as `pulumi stack export` has it. */
@@ -39,7 +39,7 @@ const HINT = "https://www.pulumi.com/docs/iac/download-install/";
 
 /** The installed Pulumi CLI, in the project's directory. */
 export function openPulumi(stack: string, cwd: string): Pulumi {
-  const run = runner(cwd);
+  const run = makeRunner(cwd);
   const ask = async <T>(...args: string[]): Promise<T | undefined> => {
     const { code, stdout } = await run("pulumi", [...args, "--stack", stack]);
     return code === 0 ? (JSON.parse(stdout) as T) : undefined;
@@ -70,7 +70,7 @@ export const resourcesOf = ({ deployment }: Deployment = {}): readonly Deployed[
   deployment?.resources ?? [];
 
 /** Returns the resources on a node's Docker that the program made with its provider. */
-export function onDockerOf(node: string, resources: readonly Deployed[]): Deployed[] {
+export function resourcesOnDocker(node: string, resources: readonly Deployed[]): Deployed[] {
   const provider = `::pulumi:providers:docker::${node}-docker::`;
   return resources.filter((one) => one.provider?.includes(provider));
 }
@@ -81,7 +81,7 @@ export function targetsOf(
   node: string,
   resources: readonly Deployed[],
 ): string[] {
-  const mine = onDockerOf(node, resources);
+  const mine = resourcesOnDocker(node, resources);
   const isIt = ({ type, outputs }: Deployed): boolean =>
     type === "docker:index/container:Container" && outputs?.["name"] === container;
   const found = mine.find(isIt);

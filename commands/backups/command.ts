@@ -12,7 +12,7 @@ import {
   type Status,
 } from "../command";
 import type { Opened } from "../site/open";
-import { isFresh, isKnown, json, table, type NodeCoverage } from "./report";
+import { isFresh, isKnown, toJson, toTable, type NodeCoverage } from "./report";
 import { serverCommands } from "./server";
 import { survey } from "./survey";
 
@@ -56,7 +56,7 @@ async function listBackups(
     return STATUS.fine;
   }
   const nodes = await Promise.all(names.map((name) => coverageOf(opened, name)));
-  print(opened.redact(forPrograms ? json(nodes) : table(nodes)));
+  print(opened.redact(forPrograms ? toJson(nodes) : toTable(nodes)));
   if (!isKnown(nodes)) return STATUS.failed;
   return isFresh(nodes) ? STATUS.fine : STATUS.finding;
 }

@@ -15,7 +15,7 @@ export const isLate = (rows: readonly Row[]): boolean =>
   rows.some(({ state }) => ALARMING.includes(state));
 
 /** The map of one node. */
-export function coverage(evidence: Evidence, now: Date): Row[] {
+export function mapCoverage(evidence: Evidence, now: Date): Row[] {
   const honest = withoutAhead(evidence, now);
   return [
     ...volumeRows(honest, now),

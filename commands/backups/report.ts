@@ -1,7 +1,7 @@
 /** The coverage map for people and for programs. */
 import { isLate } from "./coverage";
 import type { Row, State } from "./evidence";
-import { duration } from "../duration";
+import { durationText } from "../duration";
 import { tableRows } from "../table";
 
 /** The map of one node, or why it could not be drawn. */
@@ -34,37 +34,37 @@ export const isKnown = (nodes: readonly NodeCoverage[]): boolean =>
     ({ rows, error }) => error === undefined && rows.every(({ state }) => state !== "unknown"),
   );
 
-export function json(nodes: readonly NodeCoverage[]): string {
+export function toJson(nodes: readonly NodeCoverage[]): string {
   return JSON.stringify({ fresh: isFresh(nodes), nodes }, null, 2);
 }
 
 /** A table for each node. */
-export function table(nodes: readonly NodeCoverage[]): string {
-  return [...nodes.map(nodeTable), verdict(nodes)].join("\n\n");
+export function toTable(nodes: readonly NodeCoverage[]): string {
+  return [...nodes.map(nodeTable), verdictOn(nodes)].join("\n\n");
 }
 
 function nodeTable({ node, rows, error }: NodeCoverage): string {
   if (error !== undefined) return `${node}: ${error}`;
   const cells = rows.map((row) => [
     `  ${MARKS[row.state]} ${row.kind}`,
-    ...[row.item, said(row), users(row)],
+    ...[row.item, detailOf(row), usersOf(row)],
   ]);
   return [`${node}:`, ...tableRows(cells)].join("\n");
 }
 
 /** `3 h old, of 24 h`, or the state in words, with an explanation. */
-function said({ state, age, rpo, detail }: Row): string {
+function detailOf({ state, age, rpo, detail }: Row): string {
   const about = detail ? ` (${detail})` : "";
   if (state === "ahead") return detail ?? state;
   if (state === "never") return `never backed up${about}`;
   if (age === undefined || rpo === undefined) return `${state}${about}`;
-  return `${duration(age)} old of ${duration(rpo)} allowed${about}`;
+  return `${durationText(age)} old of ${durationText(rpo)} allowed${about}`;
 }
 
-const users = ({ usedBy }: Row): string =>
+const usersOf = ({ usedBy }: Row): string =>
   usedBy.length > 0 ? `used by ${usedBy.join(", ")}` : "";
 
-function verdict(nodes: readonly NodeCoverage[]): string {
+function verdictOn(nodes: readonly NodeCoverage[]): string {
   const rows = nodes.flatMap(({ rows: all }) => all);
   const backups = rows.filter(({ kind }) => kind !== "retention");
   const count = (state: State, among = backups): number =>
@@ -74,11 +74,11 @@ function verdict(nodes: readonly NodeCoverage[]): string {
     `${count("late")} beyond it`,
     `${count("never")} never backed up`,
     `${count("not covered")} not covered`,
-    ...optional(count("ahead"), "dated in the future"),
-    ...optional(count("differs", rows), "not kept as declared"),
-    ...optional(count("unknown", rows), "unknown"),
+    ...countOf(count("ahead"), "dated in the future"),
+    ...countOf(count("differs", rows), "not kept as declared"),
+    ...countOf(count("unknown", rows), "unknown"),
   ];
   return `${parts.join(", ")}: ${isFresh(nodes) ? "fresh" : "NOT fresh"}`;
 }
 
-const optional = (count: number, what: string): string[] => (count > 0 ? [`${count} ${what}`] : []);
+const countOf = (count: number, what: string): string[] => (count > 0 ? [`${count} ${what}`] : []);

@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
 import type { BackupStorageConfig, BackupsConfig, ProxmoxConfig } from "../../config/schema";
-import { word } from "../../clients/ssh";
+import { quoteWord } from "../../clients/ssh";
 
 /**
  * Command lines for a person who administers the server: one for all nodes that share a server, a datastore and
@@ -18,7 +18,7 @@ export function serverCommands(
     const backups = nodes[name]?.backups;
     if (!backups) continue;
     const command = commandFor(backups, proxmox);
-    groups.set(command, [...(groups.get(command) ?? []), member(name, backups)]);
+    groups.set(command, [...(groups.get(command) ?? []), memberText(name, backups)]);
   }
   return [...groups].map(
     ([command, members]) => `cat ${scriptFiles()} | ${command} ${members.join(" ")}`,
@@ -27,11 +27,11 @@ export function serverCommands(
 
 /** The parts of the script, which are one script in the order of their names: here, or in the installed package. */
 const scriptFiles = (): string =>
-  `${word(relative(process.cwd(), join(__dirname, "pbs-server")))}/*.sh`;
+  `${quoteWord(relative(process.cwd(), join(__dirname, "pbs-server")))}/*.sh`;
 
 /** A node, with its token if that differs from the script's default. */
-function member(name: string, { server: { tokenId } }: BackupsConfig): string {
-  return tokenId === `backup@pbs!${name}` ? name : word(`${name}=${tokenId}`);
+function memberText(name: string, { server: { tokenId } }: BackupsConfig): string {
+  return tokenId === `backup@pbs!${name}` ? name : quoteWord(`${name}=${tokenId}`);
 }
 
 /** The command line without the names of the nodes. */
@@ -47,7 +47,7 @@ function commandFor(backups: BackupsConfig, { backupStorage }: ProxmoxConfig): s
     ...["--keep-images", String(images.keepWeeks)],
   ];
   const target = `root@${serverEndpoint(server).host}`;
-  return ["ssh", target, "bash", "-s", "--", ...options].map(word).join(" ");
+  return ["ssh", target, "bash", "-s", "--", ...options].map(quoteWord).join(" ");
 }
 
 /** Proxmox VE's token for the storage the program manages. A user with a password is made by hand. */

@@ -6,7 +6,7 @@ import { messageOf } from "../../clients/failure";
 import { readIndex } from "../site/image";
 import { takeInventory, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
-import { coverage } from "./coverage";
+import { mapCoverage } from "./coverage";
 import type { Evidence, Row, Unasked } from "./evidence";
 
 /** Paths that every backup of the configuration has. The backup container reads the same file. */
@@ -23,25 +23,25 @@ export async function survey(site: Site): Promise<Row[]> {
     repository.snapshots("volumes"),
     repository.snapshots("configuration"),
     repository.snapshots("images"),
-    newestOfVm(site),
-    repository.pruneJobs().catch(unasked),
+    findNewestOfVm(site),
+    repository.pruneJobs().catch(asUnasked),
   ]);
   const evidence: Evidence = {
     node: name,
     backups,
     inventory,
     snapshots: { volumes, configuration, images },
-    images: await contents(site, images, inventory),
+    images: await readContents(site, images, inventory),
     configurationPaths: [...configurationPaths(), ...backups.configuration.paths],
     vm,
     vmId: node.machine.vmId,
     pruneJobs,
   };
-  return coverage(evidence, site.now());
+  return mapCoverage(evidence, site.now());
 }
 
 /** Reads indexes from the newest snapshot backwards, until every image is found. */
-async function contents(
+async function readContents(
   { repository, now }: Site,
   snapshots: readonly Snapshot[],
   { containers }: Inventory,
@@ -57,16 +57,16 @@ async function contents(
   return found;
 }
 
-async function newestOfVm({ proxmox, backups, node }: Site): Promise<Evidence["vm"]> {
+async function findNewestOfVm({ proxmox, backups, node }: Site): Promise<Evidence["vm"]> {
   if (!backups.vm) return null;
   try {
     return (await proxmox.backups(backups.vm.storage, node.machine.vmId))[0] ?? null;
   } catch (error) {
-    return unasked(error);
+    return asUnasked(error);
   }
 }
 
 /** A source that does not answer leaves the rest of the map complete. */
-const unasked = (error: unknown): Unasked => ({
+const asUnasked = (error: unknown): Unasked => ({
   problem: messageOf(error),
 });

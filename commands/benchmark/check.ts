@@ -18,7 +18,7 @@ export type Judges = Readonly<Partial<Record<JudgedId, Judge>>>;
 export const holds = (met: boolean, found: string): Finding[] => (met ? [] : [{ what: found }]);
 
 /** A check of every running container: what is found of one that does not meet it. */
-export function each(wrong: (container: BenchContainer) => string | false | undefined): Judge {
+export function judgeEach(wrong: (container: BenchContainer) => string | false | undefined): Judge {
   return ({ containers }) =>
     containers.flatMap((one) => {
       const what = wrong(one);

@@ -9,11 +9,11 @@ import {
   type Session,
   type Status,
 } from "../command";
-import { chosenNodes } from "../site/nodes";
-import { unusedWaivers, type Result } from "./judge";
+import { chooseNodes } from "../site/nodes";
+import { findUnusedWaivers, type Result } from "./judge";
 import { judgeNode } from "./node";
 import { checkScript } from "./official";
-import { json, table } from "./report";
+import { toJson, toTable } from "./report";
 
 const SUMMARY = "Judges running nodes by the checks of the CIS Docker Benchmark.";
 
@@ -35,11 +35,11 @@ export function addBenchmark(program: Command, { outside, end }: Session): void 
     .option("--all", "also show what passed and what a person has to judge")
     .option("--script <file>", "docker-bench-security.sh, in its folder")
     .action(async (names: string[], _, command: Command) => {
-      end(await benchmark(names, command.optsWithGlobals<Options>(), outside));
+      end(await benchmarkNodes(names, command.optsWithGlobals<Options>(), outside));
     });
 }
 
-async function benchmark(
+async function benchmarkNodes(
   wanted: readonly string[],
   options: Options,
   outside: Outside,
@@ -48,12 +48,12 @@ async function benchmark(
   const opened = await outside.open(options.stack ?? DEFAULT_STACK);
   const { nodes, waivers } = opened.settings;
   const results: Result[] = [];
-  for (const name of chosenNodes(wanted, opened))
+  for (const name of chooseNodes(wanted, opened))
     results.push(...(await judgeNode(name, opened, script)));
-  const unused = unusedWaivers(results, waivers, Object.keys(nodes));
+  const unused = findUnusedWaivers(results, waivers, Object.keys(nodes));
   const text = options.json
-    ? json(opened.stack, results, unused)
-    : table(results, unused, options.all ?? false);
+    ? toJson(opened.stack, results, unused)
+    : toTable(results, unused, options.all ?? false);
   outside.print(opened.redact(text));
   const left = results.some(({ state }) => state === "warn");
   return left || unused.length > 0 ? STATUS.finding : STATUS.fine;

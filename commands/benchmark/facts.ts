@@ -103,7 +103,7 @@ export async function readFacts(shell: NodeShell): Promise<Facts> {
 }
 
 /** A setting of dockerd, from its command line or daemon.json; dockerd refuses to have one in both. */
-export function setting({ command, config }: Facts, key: string): unknown {
+export function settingOf({ command, config }: Facts, key: string): unknown {
   const flag = `--${key}`;
   const at = command.findIndex((word) => word === flag || word.startsWith(`${flag}=`));
   if (at < 0) return config[key];

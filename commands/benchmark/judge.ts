@@ -59,7 +59,7 @@ export function waive(node: string, judged: Judged, waivers: readonly Waiver[]):
  * Waivers of checks that nothing was found for, among those that can be told: of judged nodes, and those of all nodes
  * when all were judged.
  */
-export function unusedWaivers(
+export function findUnusedWaivers(
   results: readonly Result[],
   waivers: readonly Waiver[],
   all: readonly string[],

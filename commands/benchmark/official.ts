@@ -38,16 +38,16 @@ export async function runOfficial(shell: NodeShell, script: string): Promise<Jud
   const tar = ["--create", "--gzip", "--exclude-vcs", "--file=-", "."];
   const from = { program: "tar", args: ["--directory", dirname(script), ...tar] };
   await shell.feed(["tar", "--extract", "--gzip", "--directory", folder], from);
-  return judgedBy(await shell.script("benchmark/official", variables));
+  return parseJudgements(await shell.script("benchmark/official", variables));
 }
 
 /** What the script wrote. Its INFO and NOTE are for a person. */
-export function judgedBy(text: string): Judged[] {
+export function parseJudgements(text: string): Judged[] {
   const { tests } = parseJson(report, text, "docker-bench-security");
-  return tests.flatMap(({ results }) => results).map(judgedResult);
+  return tests.flatMap(({ results }) => results).map(toJudged);
 }
 
-function judgedResult({
+function toJudged({
   id,
   desc,
   result,

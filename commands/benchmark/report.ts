@@ -17,7 +17,7 @@ export interface Figures {
   readonly person: number;
 }
 
-export function figures(results: readonly Result[]): Figures {
+export function countResults(results: readonly Result[]): Figures {
   const count = (state: State): number => results.filter((one) => one.state === state).length;
   const [waived, net] = [count("waived"), count("warn")];
   const person = count("person");
@@ -27,31 +27,43 @@ export function figures(results: readonly Result[]): Figures {
 const MARKS: Readonly<Record<State, string>> = { pass: "✓", warn: "✗", waived: "~", person: "?" };
 
 /** A table for each node. Without `all` it leaves out what passed and what a person has to judge. */
-export function table(results: readonly Result[], unused: readonly Waiver[], all: boolean): string {
+export function toTable(
+  results: readonly Result[],
+  unused: readonly Waiver[],
+  all: boolean,
+): string {
   const names = [...new Set(results.map(({ node }) => node))];
   const tables = names.map((name) => {
     const mine = results.filter(({ node }) => node === name);
     const shown = mine.filter(({ state }) => all || state === "warn" || state === "waived");
-    return [`${name}:`, ...tableRows(shown.map(cells)), `  ${told(figures(mine))}`].join("\n");
+    return [
+      `${name}:`,
+      ...tableRows(shown.map(cellsOf)),
+      `  ${summarize(countResults(mine))}`,
+    ].join("\n");
   });
-  return [...tables, ...unused.map(unneeded)].join("\n\n");
+  return [...tables, ...unused.map(describeUnneeded)].join("\n\n");
 }
 
-function cells({ id, state, title, findings, open, waivers }: Result): string[] {
+function cellsOf({ id, state, title, findings, open, waivers }: Result): string[] {
   const why = waivers.map((one) => `waived until ${one.expires} (${one.owner}): ${one.reason}`);
-  const lines = state === "waived" ? findings.map(line) : open.map(line);
+  const lines = state === "waived" ? findings.map(lineOf) : open.map(lineOf);
   return [`  ${MARKS[state]} ${id}`, title, [...lines, ...why].join("\n")];
 }
 
-const line = ({ what, container }: Finding): string =>
+const lineOf = ({ what, container }: Finding): string =>
   container === undefined ? what : `${container}: ${what}`;
 
-const told = ({ checks, passed, raw, waived, net, person }: Figures): string =>
+const summarize = ({ checks, passed, raw, waived, net, person }: Figures): string =>
   `${checks} checks: ${passed} passed, ${raw} warnings, ${waived} waived, ${net} left; ${person} for a person to judge`;
 
-const unneeded = ({ id, node, container }: Waiver): string =>
+const describeUnneeded = ({ id, node, container }: Waiver): string =>
   `waiver of ${id} for ${node}${container ? `, container ${container}` : ""}: nothing needs it; take it out`;
 
-export function json(stack: string, results: readonly Result[], unused: readonly Waiver[]): string {
-  return JSON.stringify({ stack, ...figures(results), unused, checks: results }, null, 2);
+export function toJson(
+  stack: string,
+  results: readonly Result[],
+  unused: readonly Waiver[],
+): string {
+  return JSON.stringify({ stack, ...countResults(results), unused, checks: results }, null, 2);
 }

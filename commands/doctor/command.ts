@@ -5,7 +5,7 @@ import type { Print, Status } from "../command";
 import { examine } from "./checks";
 import { gather } from "./context";
 import { scriptFor, updateFiles } from "./render";
-import { isReady, json, redact, table } from "./report";
+import { isReady, toJson, redact, toTable } from "./report";
 import { nodesOf } from "./types";
 
 const SUMMARY = "Checks everything that the first up needs.";
@@ -54,6 +54,6 @@ async function diagnose(options: Options, print: Print): Promise<Status> {
     return STATUS.fine;
   }
   const results = redact(await examine(context), secrets);
-  print(options.json ? json(stack, results) : table(results));
+  print(options.json ? toJson(stack, results) : toTable(results));
   return isReady(results) ? STATUS.fine : STATUS.finding;
 }

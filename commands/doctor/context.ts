@@ -2,7 +2,7 @@
 import { readConfiguration, type Configuration } from "../../clients/pulumi/configuration";
 import { connect } from "../../clients/proxmox";
 import { probe } from "../../clients/network";
-import { runner, type Run } from "../../clients/process";
+import { makeRunner, type Run } from "../../clients/process";
 import { ROOT, readManifest } from "../project";
 import type { Context } from "./types";
 
@@ -16,7 +16,7 @@ export interface Options {
 
 /** Reads the configuration and the state, before the first check. */
 export async function gather({ stack, cwd = ROOT }: Options): Promise<Context> {
-  const run = runner(cwd);
+  const run = makeRunner(cwd);
   const configuration = await readConfiguration(run, stack, cwd);
   return {
     stack,
@@ -24,7 +24,7 @@ export async function gather({ stack, cwd = ROOT }: Options): Promise<Context> {
     environment: process.env,
     manifest: readManifest(),
     configuration,
-    managed: configuration.sealed ? new Set() : await managedVms(run, stack),
+    managed: configuration.sealed ? new Set() : await findManagedVms(run, stack),
     cluster: clusterOf(configuration),
     run,
     probe,
@@ -44,7 +44,7 @@ interface Exported {
 }
 
 /** Returns the VM ids in the stack's state; none for a stack that was never brought up. */
-export async function managedVms(run: Run, stack: string): Promise<Set<number>> {
+export async function findManagedVms(run: Run, stack: string): Promise<Set<number>> {
   const { code, stdout } = await run("pulumi", ["stack", "export", "--stack", stack]);
   if (code !== 0) return new Set();
   const { deployment } = JSON.parse(stdout) as Exported;

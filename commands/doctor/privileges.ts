@@ -67,7 +67,7 @@ function has({ backups, network }: NamedNode[1], when?: string): boolean {
 }
 
 /** Returns every privilege that the token needs for these nodes, each once. */
-export function requirements(nodes: readonly NamedNode[]): Requirement[] {
+export function listRequirements(nodes: readonly NamedNode[]): Requirement[] {
   const found = new Map<string, Requirement>();
   for (const role of ROLES) {
     for (const path of nodes.flatMap((node) => pathsOf(role, node))) {
@@ -83,12 +83,12 @@ export function requirements(nodes: readonly NamedNode[]): Requirement[] {
 type Permissions = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
 /** Returns the privileges that are in effect on a path. */
-export function effective(permissions: Permissions, path: string): Set<string> {
-  const above = ([at]: [string, unknown]): boolean =>
+export function effectivePrivileges(permissions: Permissions, path: string): Set<string> {
+  const isAbove = ([at]: [string, unknown]): boolean =>
     at === path || at === "/" || path.startsWith(`${at}/`);
   return new Set(
     Object.entries(permissions)
-      .filter(above)
+      .filter(isAbove)
       .flatMap(([, privileges]) => Object.keys(privileges)),
   );
 }

@@ -9,11 +9,11 @@ export const PAGE = join(__dirname, "..", "..", "docs", "reference", "proxmox-pr
 
 /** Renders the roles as shell arrays: their privileges, and whether they propagate. */
 function shellRoles(): string {
-  const line = ({ role, privileges, propagate }: Role): string[] => [
+  const linesOf = ({ role, privileges, propagate }: Role): string[] => [
     `PRIVS[${role}]="${privileges.map(({ name }) => name).join(" ")}"`,
     `BELOW[${role}]=${propagate ? 1 : 0}`,
   ];
-  return ROLES.flatMap(line).join("\n");
+  return ROLES.flatMap(linesOf).join("\n");
 }
 
 function pageTable(): string {
@@ -54,11 +54,11 @@ export function updateFiles(): void {
 
 /** Returns the script for a stack, with the paths of its configuration as default arguments. */
 export function scriptFor(nodes: readonly NamedNode[]): string {
-  return renderScript().replace("# arguments\n", `set -- ${grants(nodes).join(" ")} "$@"\n`);
+  return renderScript().replace("# arguments\n", `set -- ${listGrants(nodes).join(" ")} "$@"\n`);
 }
 
 /** `--grant ROLE PATH` for every path of the nodes, each once. For VMs it is `/vms`: a grant on one VM goes with the VM. */
-export function grants(nodes: readonly NamedNode[]): string[] {
+export function listGrants(nodes: readonly NamedNode[]): string[] {
   const all = ROLES.flatMap((role) => {
     const paths = role.path === "/vms" ? ["/vms"] : nodes.flatMap((node) => pathsOf(role, node));
     return paths.map((path) => `--grant ${role.role} ${path}`);

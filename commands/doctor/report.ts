@@ -19,15 +19,15 @@ export function redact(results: readonly Result[], secrets: readonly string[]): 
 }
 
 /** Renders a table for a terminal. The fix stands below its failure. */
-export function table(results: readonly Result[]): string {
+export function toTable(results: readonly Result[]): string {
   const rows = results.flatMap(({ status, title, detail, fix }) => [
     [`${MARKS[status]} ${title}`, detail],
     ...(fix ? [["", `→ ${fix.replaceAll("\n", "\n  ")}`]] : []),
   ]);
-  return [...tableRows(rows), "", summary(results)].join("\n");
+  return [...tableRows(rows), "", summarize(results)].join("\n");
 }
 
-function summary(results: readonly Result[]): string {
+function summarize(results: readonly Result[]): string {
   const count = (status: Status): number => results.filter((one) => one.status === status).length;
   const parts = [
     `${count("pass")} passed`,
@@ -40,7 +40,7 @@ function summary(results: readonly Result[]): string {
 }
 
 /** Renders the results as JSON for programs. */
-export function json(stack: string, results: readonly Result[]): string {
+export function toJson(stack: string, results: readonly Result[]): string {
   return JSON.stringify({ stack, ready: isReady(results), checks: results }, null, 2);
 }
 

@@ -17,14 +17,14 @@ export function dockerOf(facts: Facts, user: string, findings: Findings): Tree {
   const { change, adopt, refuse } = findings;
   const source = facts.packages["docker-ce"] ? "official" : "distribution";
   const name = source === "official" ? "docker-ce" : "docker.io";
-  const version = upstream(facts.packages[name] ?? "");
+  const version = upstreamOf(facts.packages[name] ?? "");
   const missing = source === "official" ? OFFICIAL.filter((one) => !(one in facts.packages)) : [];
   if (!version) refuse("Docker", "is from neither package docker-ce nor docker.io");
   else adopt("docker", `Docker ${version} (${name}); daemon.json as it is, no restart`);
   if (missing.length > 0) change("packages", `${missing.join(", ")} get installed`);
   if (!facts.holds.includes(name))
     change("packages", `${name} and what belongs to it get held at their version`);
-  unit(facts, findings);
+  checkUnit(facts, findings);
   change(
     "sshd",
     "MaxStartups and MaxSessions rise, one connection a resource; a reload, sessions go on",
@@ -38,7 +38,7 @@ export function dockerOf(facts: Facts, user: string, findings: Findings): Tree {
   return { source, version, groupMembers: [...groupMembers].sort() };
 }
 
-function unit({ unit: properties, info }: Facts, { change, leave, refuse }: Findings): void {
+function checkUnit({ unit: properties, info }: Facts, { change, leave, refuse }: Findings): void {
   if (properties.UnitFileState !== "enabled") change("docker.service", "gets enabled at boot");
   const tcp = /(?:-H|--host)[= ](tcp:\S+)/.exec(properties.ExecStart ?? "")?.[1];
   if (tcp) leave("docker.service", `listens on ${tcp} by its unit; a node should not`);
@@ -52,7 +52,7 @@ function unit({ unit: properties, info }: Facts, { change, leave, refuse }: Find
 }
 
 /** `5:29.10.0-1~ubuntu.24.04~noble` is 29.10.0 (node/install.sh, `upstream`). */
-export function upstream(version: string): string {
+export function upstreamOf(version: string): string {
   return version.replace(/^\d+:/, "").replace(/[-+~].*$/, "");
 }
 

@@ -8,11 +8,11 @@ import { daemonOf, dockerOf, publicKeysOf } from "./docker";
 import type { Facts } from "./facts";
 import { Findings, type Finding } from "./finding";
 import { machineOf } from "./machine";
-import { exactly, minimal, type Tree } from "./minimal";
+import { pinExactly, withoutDefaults, type Tree } from "./minimal";
 import {
   agentOf,
   networksOf,
-  otherContainers,
+  reportOthers,
   volumesOf,
   type Named,
   type Portainer,
@@ -55,15 +55,15 @@ const OWN_DEFAULTS = {
 export function draft(given: Given): Draft {
   const findings = new Findings();
   const base = merge(OWN_DEFAULTS, given.stack.defaults ?? {}) as Tree;
-  const parts = { ...fixedParts(given, base, findings), ...namedParts(given, findings) };
+  const parts = { ...draftFixed(given, base, findings), ...draftNamed(given, findings) };
   for (;;) {
-    const node = minimal(base, treeOf(parts, base));
+    const node = withoutDefaults(base, treeOf(parts, base));
     const problems = problemsOf(given, node);
     const culprits = problems.filter((problem) => drop(problem, given.name, parts, findings));
     if (culprits.length > 0) continue;
     for (const problem of problems) judge(problem, findings);
     announce(given, parts, findings);
-    protection(given.hardware, base, findings);
+    readProtection(given.hardware, base, findings);
     return { node, findings: findings.all };
   }
 }
@@ -78,7 +78,7 @@ interface Parts {
   readonly volumes: Record<string, Named>;
 }
 
-function fixedParts(
+function draftFixed(
   { hardware, facts, ssh, portainer }: Given,
   base: Tree,
   findings: Findings,
@@ -92,25 +92,25 @@ function fixedParts(
     ssh: { ...ssh, publicKeys: publicKeysOf(facts, ssh.user, findings) },
     engine: {
       ...dockerOf(facts, ssh.user, findings),
-      daemon: exactly(daemon, daemonOf(facts, findings)),
+      daemon: pinExactly(daemon, daemonOf(facts, findings)),
     },
     agent: agentOf(facts, address, portainer, findings),
   };
 }
 
-function namedParts({ facts }: Given, findings: Findings): Pick<Parts, "networks" | "volumes"> {
+function draftNamed({ facts }: Given, findings: Findings): Pick<Parts, "networks" | "volumes"> {
   return { networks: networksOf(facts, findings), volumes: volumesOf(facts, findings) };
 }
 
 function treeOf({ agent, networks, volumes, ...sections }: Parts, base: Tree): Tree {
-  const configs = (all: Record<string, Named>): Tree =>
+  const configsOf = (all: Record<string, Named>): Tree =>
     Object.fromEntries(Object.entries(all).map(([name, { config }]) => [name, config]));
   const ids = Object.entries(networks).map(([name, { id }]) => [name, id]);
   return {
     ...sections,
     portainer: agent?.portainer ?? null,
-    networks: exactly(base.networks, configs(networks)),
-    volumes: exactly(base.volumes, configs(volumes)),
+    networks: pinExactly(base.networks, configsOf(networks)),
+    volumes: pinExactly(base.volumes, configsOf(volumes)),
     adopt: {
       networks: Object.fromEntries(ids) as Tree,
       volumes: Object.keys(volumes),
@@ -153,7 +153,7 @@ function drop(
 }
 
 /** Protection is the program's default, and the only thing that an adopted VM gets without being asked for. */
-function protection({ config }: Hardware, base: Tree, { change }: Findings): void {
+function readProtection({ config }: Hardware, base: Tree, { change }: Findings): void {
   const declared = (base.machine as Tree).protect !== false;
   if (declared && Number(config.protection ?? 0) === 0)
     change("protection", "Proxmox and Pulumi refuse to delete the VM (machine.protect)");
@@ -164,5 +164,5 @@ function announce({ facts }: Given, parts: Parts, findings: Findings): void {
     for (const name of Object.keys(parts[kind]))
       findings.adopt(`${kind.slice(0, -1)} ${name}`, "stays as it is");
   }
-  otherContainers(facts, findings);
+  reportOthers(facts, findings);
 }

@@ -111,13 +111,13 @@ export interface Facts {
  * @throws Error when lines are missing, because the script did not reach its end
  */
 export function parseFacts(output: string): Facts {
-  const pairs = lines(output).map((line) => line.split(" ", 2) as [string, string?]);
+  const pairs = linesOf(output).map((line) => line.split(" ", 2) as [string, string?]);
   const facts = new Map(
     pairs.map(([name, text = ""]) => [name, Buffer.from(text, "base64").toString("utf8").trim()]),
   );
   if (!facts.has("end")) throw new Error(`the node's answer is incomplete:\n${output.slice(-300)}`);
-  const text: Text = (name) => facts.get(name) ?? "";
-  return { ...dockerFacts(text), ...machineFacts(text) };
+  const textOf: Text = (name) => facts.get(name) ?? "";
+  return { ...dockerFacts(textOf), ...machineFacts(textOf) };
 }
 
 type Text = (name: string) => string;
@@ -128,33 +128,33 @@ function dockerFacts(text: Text): Pick<Facts, DaemonFacts | DockerFacts> {
   const members = text("dockerGroup").split(":")[3] ?? "";
   return {
     packages: packagesOf(text("packages")),
-    holds: lines(text("holds")),
+    holds: linesOf(text("holds")),
     daemonJson: text("daemonJson") || undefined,
-    unit: Object.fromEntries(lines(text("unit")).map((line) => split(line, "="))),
-    info: one(info, text, "info"),
+    unit: Object.fromEntries(linesOf(text("unit")).map((line) => split(line, "="))),
+    info: read(info, text, "info"),
     dockerGroup: members.split(",").filter((name) => name !== ""),
-    networks: each(network, text, "networks"),
-    volumes: each(volume, text, "volumes"),
-    containers: each(container, text, "containers"),
-    images: each(image, text, "images"),
+    networks: readEach(network, text, "networks"),
+    volumes: readEach(volume, text, "volumes"),
+    containers: readEach(container, text, "containers"),
+    images: readEach(image, text, "images"),
   };
 }
 
 function machineFacts(text: Text): Omit<Facts, DaemonFacts | DockerFacts> {
-  const mount = one(z.object({ filesystems: z.array(filesystem) }), text, "mount");
-  const disks = one(z.object({ blockdevices: z.array(device) }), text, "disks");
-  const links = one(z.array(link), text, "addresses") ?? [];
-  const routes = one(z.array(z.object({ gateway: z.string().optional() })), text, "routes") ?? [];
+  const mount = read(z.object({ filesystems: z.array(filesystem) }), text, "mount");
+  const disks = read(z.object({ blockdevices: z.array(device) }), text, "disks");
+  const links = read(z.array(link), text, "addresses") ?? [];
+  const routes = read(z.array(z.object({ gateway: z.string().optional() })), text, "routes") ?? [];
   return {
     hostname: text("hostname"),
     hostKey: text("hostKey"),
     cloudInit: text("cloudInit"),
-    authorizedKeys: lines(text("keys")),
+    authorizedKeys: linesOf(text("keys")),
     mount: mount?.filesystems[0],
     disks: disks?.blockdevices ?? [],
     addresses: addressesOf(links),
     gateway: routes.find(({ gateway }) => gateway)?.gateway,
-    nameservers: lines(text("nameservers")),
+    nameservers: linesOf(text("nameservers")),
   };
 }
 
@@ -167,14 +167,14 @@ function addressesOf(links: readonly z.output<typeof link>[]): Facts["addresses"
 }
 
 function packagesOf(text: string): Record<string, string> {
-  const installed = lines(text).flatMap((line) => {
+  const installed = linesOf(text).flatMap((line) => {
     const [status, name = "", version = ""] = line.split(" ");
     return status === "installed" ? [[name, version] as const] : [];
   });
   return Object.fromEntries(installed);
 }
 
-function lines(text: string): string[] {
+function linesOf(text: string): string[] {
   return text
     .split("\n")
     .map((line) => line.trim())
@@ -187,12 +187,12 @@ function split(line: string, at: string): [string, string] {
 }
 
 /** The JSON of a fact; undefined where the node has none. */
-function one<T extends z.ZodType>(schema: T, text: Text, name: string): z.output<T> | undefined {
+function read<T extends z.ZodType>(schema: T, text: Text, name: string): z.output<T> | undefined {
   const json = text(name);
   return json === "" ? undefined : parseJson(schema, json, `${name} of inspect.sh`);
 }
 
 /** Reads one JSON object a line. */
-function each<T extends z.ZodType>(schema: T, text: Text, name: string): z.output<T>[] {
-  return lines(text(name)).map((line) => parseJson(schema, line, `${name} of inspect.sh`));
+function readEach<T extends z.ZodType>(schema: T, text: Text, name: string): z.output<T>[] {
+  return linesOf(text(name)).map((line) => parseJson(schema, line, `${name} of inspect.sh`));
 }

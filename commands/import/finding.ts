@@ -16,13 +16,13 @@ export interface Finding {
 export class Findings {
   readonly all: Finding[] = [];
 
-  readonly adopt = this.adder("adopt");
-  readonly change = this.adder("change");
-  readonly leave = this.adder("leave");
-  readonly waive = this.adder("waive");
-  readonly refuse = this.adder("refuse");
+  readonly adopt = this.makeAdder("adopt");
+  readonly change = this.makeAdder("change");
+  readonly leave = this.makeAdder("leave");
+  readonly waive = this.makeAdder("waive");
+  readonly refuse = this.makeAdder("refuse");
 
-  private adder(kind: Finding["kind"]): (what: string, why: string) => void {
+  private makeAdder(kind: Finding["kind"]): (what: string, why: string) => void {
     return (what, why) => {
       this.all.push({ kind, what, why });
     };

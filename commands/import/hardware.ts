@@ -54,21 +54,21 @@ async function read<T extends z.ZodType>(
 }
 
 /** `virtio=BC:24:11:00:00:01,bridge=vmbr0`: the text without a key is under "". */
-export function options(value: string | number | undefined): Record<string, string> {
+export function parseOptions(value: string | number | undefined): Record<string, string> {
   const parts = String(value ?? "")
     .split(",")
     .filter((part) => part !== "");
-  const pair = (part: string): [string, string] => {
+  const splitPair = (part: string): [string, string] => {
     const at = part.indexOf("=");
     return at < 0 ? ["", part] : [part.slice(0, at), part.slice(at + 1)];
   };
-  return Object.fromEntries(parts.map(pair));
+  return Object.fromEntries(parts.map(splitPair));
 }
 
 const UNITS: Readonly<Record<string, number>> = { K: 1 / 1024 ** 2, M: 1 / 1024, G: 1, T: 1024 };
 
 /** Size of a drive in GiB, such as `132G`; undefined when none is told. */
-export function gibibytes(size: string | undefined): number | undefined {
+export function toGibibytes(size: string | undefined): number | undefined {
   const [, number, unit = "G"] = /^(\d+(?:\.\d+)?)([KMGT])?$/.exec(size ?? "") ?? [];
   return number === undefined ? undefined : Number(number) * (UNITS[unit] ?? 1);
 }

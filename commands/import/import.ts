@@ -1,15 +1,15 @@
 /** Imports one VM: finds it, confirms its host key, reads it, writes the node, and shows the next plan. */
 import { join } from "node:path";
 import { connect } from "../../clients/proxmox";
-import { runner } from "../../clients/process";
+import { makeRunner } from "../../clients/process";
 import type { Target } from "../../clients/ssh";
 import { STATUS, type Outside, type Status } from "../command";
 import { showPlan } from "../plan/command";
 import { draft, type Draft } from "./draft";
 import { readHardware, type Hardware } from "./hardware";
-import { checkedKey, fingerprint, inspect, scanHostKey } from "./inspect";
+import { requireKey, fingerprintOf, inspect, scanHostKey } from "./inspect";
 import { isTree } from "./minimal";
-import { findingsText, json } from "./render";
+import { findingsText, toJson } from "./render";
 import { portainerOf, readStack, sshOf, type StackSoFar } from "./stack";
 import { chooseName, chooseTarget } from "./target";
 import { writeNode } from "./write";
@@ -40,7 +40,7 @@ export async function importVm(
   given: Outside,
 ): Promise<Status> {
   const outside = options.json ? { ...given, print: given.warn } : given;
-  const stack = await readStack(runner(options.cwd), options.stack, options.cwd);
+  const stack = await readStack(makeRunner(options.cwd), options.stack, options.cwd);
   const access = { ...stack.proxmox, apiToken: stack.apiToken };
   const hardware = await readHardware(connect(access), vmId);
   const name = chooseName(options.name, hardware);
@@ -52,7 +52,7 @@ export async function importVm(
   const inTheWay = found.findings.some(({ kind }) => kind === "refuse");
   const file = join(options.cwd, `Pulumi.${options.stack}.yaml`);
   const written = !inTheWay && (await writeNode(file, { name, found, yes: options.yes }, outside));
-  if (options.json) given.print(json(name, found, written));
+  if (options.json) given.print(toJson(name, found, written));
   return written ? sayWhatIsNext(found, stack, options, outside) : STATUS.failed;
 }
 
@@ -62,9 +62,9 @@ async function pinHostKey(
   { hostKey, yes, cwd }: ImportOptions,
   { print, ask }: Outside,
 ): Promise<string | undefined> {
-  if (hostKey !== undefined) return checkedKey(hostKey);
-  const found = await scanHostKey(target, runner(cwd));
-  print(`${target.host}:${target.port} has the host key ${fingerprint(found)}`);
+  if (hostKey !== undefined) return requireKey(hostKey);
+  const found = await scanHostKey(target, makeRunner(cwd));
+  print(`${target.host}:${target.port} has the host key ${fingerprintOf(found)}`);
   print("On its console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub");
   return yes || (await ask("Is that the node? It gets pinned.")) ? found : undefined;
 }

@@ -35,7 +35,7 @@ export async function scanHostKey({ host, port }: Target, run: Run): Promise<str
  * Checks a given host key. It becomes `ssh.hostKey`, and inspect.sh compares it with the node's own.
  * @throws Error when it is of another type
  */
-export function checkedKey(given: string): string {
+export function requireKey(given: string): string {
   if (/^ssh-ed25519 [A-Za-z0-9+/=]+( |$)/.test(given)) return bareKey(given);
   throw new Error(
     `--host-key ${given}: allowed is the node's ed25519 host key, the text of /etc/ssh/ssh_host_ed25519_key.pub there`,
@@ -43,7 +43,7 @@ export function checkedKey(given: string): string {
 }
 
 /** As `ssh-keygen -l` shows it: `SHA256:…`. */
-export function fingerprint(hostKey: string): string {
+export function fingerprintOf(hostKey: string): string {
   const blob = Buffer.from(hostKey.split(" ")[1] ?? "", "base64");
   return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
 }

@@ -2,7 +2,7 @@
 import { addressOf } from "../../config/cidr";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
-import { gibibytes, options, type Hardware } from "./hardware";
+import { toGibibytes, parseOptions, type Hardware } from "./hardware";
 
 type Tree = Record<string, unknown>;
 
@@ -25,15 +25,15 @@ export function machineOf(
     tags: String(config.tags ?? "")
       .split(/[;, ]+/)
       .filter((tag) => tag !== ""),
-    cpu: cpu(config, findings),
-    memoryGiB: memory(config, findings),
-    disk: disk(config, "scsi0", findings),
-    dockerDisk: dockerDisk(config, facts, findings),
+    cpu: readCpu(config, findings),
+    memoryGiB: readMemory(config, findings),
+    disk: readDisk(config, "scsi0", findings),
+    dockerDisk: readDockerDisk(config, facts, findings),
     onBoot: Number(config.onboot ?? 0) === 1,
-    startup: startup(config, findings),
+    startup: readStartup(config, findings),
   };
   findings.adopt(`VM ${vmId}`, `${hardware.name} on ${proxmoxNode}; hardware stays as it is`);
-  return { machine, network: network(hardware, facts, findings) };
+  return { machine, network: readNetwork(hardware, facts, findings) };
 }
 
 /** Drives and NICs that the configuration cannot declare. The VM would lose them, so they refuse the import. */
@@ -57,8 +57,8 @@ function refuseUnfit({ config, status, vmId }: Hardware, facts: Facts, { refuse 
     refuse("cloud-init", `${facts.cloudInit}; see cloud-init status --long`);
 }
 
-function cpu(config: Hardware["config"], { change }: Findings): Tree {
-  const given = options(config.cpu);
+function readCpu(config: Hardware["config"], { change }: Findings): Tree {
+  const given = parseOptions(config.cpu);
   const type = given.cputype ?? given[""];
   if (!type)
     change("CPU type", `none is set; ${UNNAMED_CPU} is what a later change of the CPU will set`);
@@ -66,8 +66,8 @@ function cpu(config: Hardware["config"], { change }: Findings): Tree {
 }
 
 /** MiB in Proxmox (`memory: 2048`, or `current=2048`), quarters of a GiB in the configuration. */
-function memory(config: Hardware["config"], { change }: Findings): number {
-  const given = options(config.memory);
+function readMemory(config: Hardware["config"], { change }: Findings): number {
+  const given = parseOptions(config.memory);
   const mebibytes = Number(given.current ?? given[""] ?? 512);
   const quarters = Math.ceil(mebibytes / 256) / 4;
   if (quarters * 1024 !== mebibytes)
@@ -78,10 +78,10 @@ function memory(config: Hardware["config"], { change }: Findings): number {
   return quarters;
 }
 
-function disk(config: Hardware["config"], slot: string, findings: Findings): Tree | undefined {
+function readDisk(config: Hardware["config"], slot: string, findings: Findings): Tree | undefined {
   const value = config[slot];
-  const given = options(value);
-  const size = gibibytes(given.size);
+  const given = parseOptions(value);
+  const size = toGibibytes(given.size);
   const [datastore = ""] = (given[""] ?? given.file ?? "").split(":");
   if (value === undefined || size === undefined) {
     const found = value === undefined ? "not there" : `${value}: no size in it`;
@@ -94,7 +94,7 @@ function disk(config: Hardware["config"], slot: string, findings: Findings): Tre
 }
 
 /** The second disk can only be Docker's: XFS over the whole disk, mounted with project quota (storage.sh). */
-function dockerDisk(config: Hardware["config"], facts: Facts, findings: Findings): Tree | null {
+function readDockerDisk(config: Hardware["config"], facts: Facts, findings: Findings): Tree | null {
   if (config.scsi1 === undefined) return null;
   const device = facts.disks.find(({ serial }) => serial === "drive-scsi1");
   const mounted = device?.mountpoints.includes("/var/lib/docker") ?? false;
@@ -106,12 +106,12 @@ function dockerDisk(config: Hardware["config"], facts: Facts, findings: Findings
       `has to be XFS, whole, at /var/lib/docker with prjquota; it is ${found}`,
     );
   }
-  return disk(config, "scsi1", findings) ?? null;
+  return readDisk(config, "scsi1", findings) ?? null;
 }
 
 /** `order=20,up=30,down=120`; parts that are missing come from the configuration's defaults. */
-function startup(config: Hardware["config"], { change }: Findings): Tree | undefined {
-  const { order, up, down } = options(config.startup);
+function readStartup(config: Hardware["config"], { change }: Findings): Tree | undefined {
+  const { order, up, down } = parseOptions(config.startup);
   if (order !== undefined && up !== undefined && down !== undefined)
     return { order: Number(order), upDelaySeconds: Number(up), downDelaySeconds: Number(down) };
   change(
@@ -121,9 +121,9 @@ function startup(config: Hardware["config"], { change }: Findings): Tree | undef
   return undefined;
 }
 
-function network({ config, firewallRules }: Hardware, facts: Facts, findings: Findings): Tree {
+function readNetwork({ config, firewallRules }: Hardware, facts: Facts, findings: Findings): Tree {
   const { refuse, leave } = findings;
-  const nic = options(config.net0);
+  const nic = parseOptions(config.net0);
   if (!facts.gateway) refuse("network", "the guest has no default route");
   if (firewallRules > 0)
     leave("firewall", `${firewallRules} rules of the VM stay; network.firewall would add to them`);
@@ -131,7 +131,7 @@ function network({ config, firewallRules }: Hardware, facts: Facts, findings: Fi
     bridge: nic.bridge,
     // The stack's defaults may have one.
     vlan: nic.tag ? Number(nic.tag) : null,
-    address: address(nic, facts, findings),
+    address: readAddress(nic, facts, findings),
     gateway: facts.gateway,
     dnsServers: facts.nameservers.length > 0 ? facts.nameservers.slice(0, 3) : undefined,
     // Nothing is opened or closed unasked.
@@ -142,7 +142,7 @@ function network({ config, firewallRules }: Hardware, facts: Facts, findings: Fi
 const MAC = /^([0-9A-F]{2}:){5}[0-9A-F]{2}$/i;
 
 /** The guest's own word: what Proxmox told cloud-init may be long forgotten. */
-function address(
+function readAddress(
   nic: Record<string, string>,
   { addresses }: Facts,
   { refuse, leave }: Findings,
@@ -155,7 +155,7 @@ function address(
 }
 
 /** Address that Proxmox gave the VM by cloud-init; undefined when it is left to the guest or to DHCP. */
-export function declaredAddress({ config }: Hardware): string | undefined {
-  const { ip } = options(config.ipconfig0);
+export function addressIn({ config }: Hardware): string | undefined {
+  const { ip } = parseOptions(config.ipconfig0);
   return ip && ip !== "dhcp" ? addressOf(ip) : undefined;
 }

@@ -11,26 +11,26 @@ export function isTree(value: unknown): value is Tree {
  * The smallest tree that, merged over `base` (config/load.ts, `merge`), says what `wanted` says. In
  * `wanted`, null stands for absent, and undefined for whatever `base` says.
  */
-export function minimal(base: unknown, wanted: Tree): Tree {
+export function withoutDefaults(base: unknown, wanted: Tree): Tree {
   const below = isTree(base) ? base : {};
   const entries = Object.entries(wanted).flatMap(([key, value]): [string, unknown][] => {
     const under = below[key];
     if (value === undefined || isDeepStrictEqual(value, under)) return [];
     if (value === null) return key in below ? [[key, null]] : [];
     if (!isTree(value)) return [[key, value]];
-    const rest = minimal(under, value);
+    const rest = withoutDefaults(under, value);
     return isTree(under) && Object.keys(rest).length === 0 ? [] : [[key, rest]];
   });
   return Object.fromEntries(entries);
 }
 
 /** `found` and nothing else: what `base` has beyond it becomes null. */
-export function exactly(base: unknown, found: Tree): Tree {
+export function pinExactly(base: unknown, found: Tree): Tree {
   const below = isTree(base) ? base : {};
   const gone = Object.keys(below).filter((key) => !(key in found));
   const kept = Object.entries(found).map(([key, value]) => [
     key,
-    isTree(value) && isTree(below[key]) ? exactly(below[key], value) : value,
+    isTree(value) && isTree(below[key]) ? pinExactly(below[key], value) : value,
   ]);
   return {
     ...Object.fromEntries(gone.map((key) => [key, null])),

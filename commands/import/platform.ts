@@ -24,14 +24,20 @@ export interface Named {
 export function networksOf({ networks }: Facts, { leave }: Findings): Record<string, Named> {
   const found: Record<string, Named> = {};
   for (const network of networks.filter(({ Name }) => !BUILT_IN.includes(Name))) {
-    const why = inexpressible(network);
+    const why = findInexpressible(network);
     if (why) leave(`network ${network.Name}`, `${why}, which the configuration has no word for`);
     else found[network.Name] = { id: network.Id, config: networkConfig(network) };
   }
   return found;
 }
 
-function inexpressible({ Driver, EnableIPv6, IPAM, Options, Scope }: Network): string | undefined {
+function findInexpressible({
+  Driver,
+  EnableIPv6,
+  IPAM,
+  Options,
+  Scope,
+}: Network): string | undefined {
   const known = KNOWN_OPTIONS[Driver];
   if (!known || Scope !== "local") return `driver ${Driver} of scope ${Scope}`;
   if (EnableIPv6) return "IPv6";
@@ -76,7 +82,7 @@ function networkConfig({ Driver, Internal, IPAM, Options }: Network): Tree {
 export function volumesOf({ volumes }: Facts, { leave }: Findings): Record<string, Named> {
   const found: Record<string, Named> = {};
   for (const volume of volumes.filter(({ Name }) => !/^[0-9a-f]{64}$/.test(Name))) {
-    const why = unlike(volume);
+    const why = findUnlike(volume);
     const labels = volume.Labels ?? {};
     const config = Object.keys(labels).length > 0 ? { labels } : {};
     if (why) leave(`volume ${volume.Name}`, `${why}, which the configuration has no word for`);
@@ -85,7 +91,7 @@ export function volumesOf({ volumes }: Facts, { leave }: Findings): Record<strin
   return found;
 }
 
-function unlike({ Driver, Options }: Volume): string | undefined {
+function findUnlike({ Driver, Options }: Volume): string | undefined {
   if (Driver !== "local") return `driver ${Driver}`;
   const keys = Object.keys(Options ?? {});
   return keys.length > 0 ? `driver options (${keys.join(", ")})` : undefined;
@@ -106,14 +112,14 @@ export function agentOf(
 ): { portainer: Tree; id: string } | undefined {
   const container = facts.containers.find(({ name }) => name === `/${AGENT_CONTAINER}`);
   if (!container) return undefined;
-  const image = known.image ?? pinnedImage(container, facts);
+  const image = known.image ?? pinImage(container, facts);
   const port = Number(container.ports?.["9001/tcp"]?.[0]?.HostPort ?? NaN);
-  const lacking = unadoptable(container, known, image, port);
+  const lacking = findUnadoptable(container, known, image, port);
   if (lacking) {
     findings.leave(AGENT_CONTAINER, lacking);
     return undefined;
   }
-  const differs = differences(container, address, image ?? "");
+  const differs = findDifferences(container, address, image ?? "");
   const moving = "take adopt.agent out of the configuration to replace it by the declared one";
   findings.adopt(AGENT_CONTAINER, "keeps running as it was started");
   if (differs.length > 0)
@@ -124,7 +130,7 @@ export function agentOf(
   return { portainer: { server: known.server, agent: { image, port } }, id: container.id };
 }
 
-function unadoptable(
+function findUnadoptable(
   { running }: Container,
   { server }: Portainer,
   image: string | undefined,
@@ -138,7 +144,7 @@ function unadoptable(
 }
 
 /** The image it runs, with the digest it was pulled by; undefined for `latest` or one built there. */
-function pinnedImage({ image, imageId }: Container, { images }: Facts): string | undefined {
+function pinImage({ image, imageId }: Container, { images }: Facts): string | undefined {
   const [, repository, tag] = /^(.+?)(?::([\w][\w.-]*))?(?:@.*)?$/.exec(image) ?? [];
   const digests = images.find(({ id }) => id === imageId)?.digests ?? [];
   const digest = digests.find((one) => one.startsWith(`${repository ?? ""}@`))?.split("@")[1];
@@ -146,7 +152,7 @@ function pinnedImage({ image, imageId }: Container, { images }: Facts): string |
 }
 
 /** How the container differs from the one that components/platform/portainer-agent.ts declares. */
-function differences(container: Container, address: string, image: string): string[] {
+function findDifferences(container: Container, address: string, image: string): string[] {
   const bound = container.ports?.["9001/tcp"]?.[0]?.HostIp ?? "";
   return [
     ...(container.image === image ? [] : [`image ${container.image}`]),
@@ -158,7 +164,7 @@ function differences(container: Container, address: string, image: string): stri
 }
 
 /** Containers that no program declares. They belong to the operator, and keep running. */
-export function otherContainers({ containers }: Facts, { leave }: Findings): void {
+export function reportOthers({ containers }: Facts, { leave }: Findings): void {
   const names = containers
     .map(({ name }) => name.slice(1))
     .filter((name) => name !== AGENT_CONTAINER);

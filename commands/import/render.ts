@@ -28,6 +28,6 @@ export function nodeText(name: string, { node }: Draft): string {
 }
 
 /** What was found and done, for programs. */
-export function json(name: string, { node, findings }: Draft, written: boolean): string {
+export function toJson(name: string, { node, findings }: Draft, written: boolean): string {
   return JSON.stringify({ name, written, findings, node }, null, 2);
 }

@@ -3,7 +3,7 @@ import { merge, type RawSettings } from "../../config/load";
 import { proxmoxSchema, type ProxmoxConfig } from "../../config/schema";
 import { problemsOf } from "../../config/issues";
 import { ConfigError } from "../../config/problems";
-import { declaredBy, readValues } from "../../clients/pulumi/configuration";
+import { settingsIn, readValues } from "../../clients/pulumi/configuration";
 import type { Run } from "../../clients/process";
 import { isTree } from "./minimal";
 import type { Portainer } from "./platform";
@@ -21,7 +21,7 @@ export interface StackSoFar {
  */
 export async function readStack(run: Run, stack: string, cwd: string): Promise<StackSoFar> {
   const { values = {}, sealed } = await readValues(run, stack, cwd);
-  const raw = declaredBy(values);
+  const raw = settingsIn(values);
   const proxmox = proxmoxSchema.safeParse(raw.proxmox, { reportInput: true });
   if (!proxmox.success) throw new ConfigError(problemsOf(proxmox.error, ["proxmox"]));
   const apiToken = values["docker-node:proxmoxApiToken"]?.value;
@@ -36,10 +36,10 @@ export async function readStack(run: Run, stack: string, cwd: string): Promise<S
 }
 
 /** The text that the defaults have, or that all nodes with one share; undefined otherwise. */
-function common({ defaults, nodes }: RawSettings, ...path: string[]): string | undefined {
-  const own = at(defaults, path);
+function commonValue({ defaults, nodes }: RawSettings, ...path: string[]): string | undefined {
+  const own = valueAt(defaults, path);
   const all = isTree(nodes)
-    ? Object.values(nodes).map((node) => at(merge(defaults ?? {}, node), path))
+    ? Object.values(nodes).map((node) => valueAt(merge(defaults ?? {}, node), path))
     : [];
   const texts = new Set(all.filter((value) => value !== undefined));
   const [only] = texts.size === 1 ? texts : [];
@@ -47,15 +47,15 @@ function common({ defaults, nodes }: RawSettings, ...path: string[]): string | u
   return typeof found === "string" ? found : undefined;
 }
 
-function at(tree: unknown, path: readonly string[]): unknown {
+function valueAt(tree: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((found, key) => (isTree(found) ? found[key] : undefined), tree);
 }
 
 /** SSH user and private key of the stack's nodes. */
 export function sshOf(raw: RawSettings): { user: string; privateKeyFile?: string } {
-  const privateKeyFile = common(raw, "ssh", "privateKeyFile");
+  const privateKeyFile = commonValue(raw, "ssh", "privateKeyFile");
   return {
-    user: common(raw, "ssh", "user") ?? "ubuntu",
+    user: commonValue(raw, "ssh", "user") ?? "ubuntu",
     ...(privateKeyFile ? { privateKeyFile } : {}),
   };
 }
@@ -63,7 +63,7 @@ export function sshOf(raw: RawSettings): { user: string; privateKeyFile?: string
 /** Portainer server and agent image of the stack's nodes. */
 export function portainerOf(raw: RawSettings, server?: string): Portainer {
   return {
-    server: server ?? common(raw, "portainer", "server"),
-    image: common(raw, "portainer", "agent", "image"),
+    server: server ?? commonValue(raw, "portainer", "server"),
+    image: commonValue(raw, "portainer", "agent", "image"),
   };
 }

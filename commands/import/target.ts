@@ -3,7 +3,7 @@ import { nodeName } from "../../config/schema";
 import type { Target } from "../../clients/ssh";
 import type { Hardware } from "./hardware";
 import { parseTarget } from "./inspect";
-import { declaredAddress } from "./machine";
+import { addressIn } from "./machine";
 import { sshOf, type StackSoFar } from "./stack";
 
 /**
@@ -28,7 +28,7 @@ export function chooseTarget(
   { raw }: StackSoFar,
 ): Target {
   const { user } = sshOf(raw);
-  const address = wanted ?? declaredAddress(hardware);
+  const address = wanted ?? addressIn(hardware);
   if (address) return parseTarget(address, user);
   throw new Error(
     "Proxmox does not know the VM's address (no static ipconfig0): --ssh user@address",

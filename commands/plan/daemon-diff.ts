@@ -42,8 +42,8 @@ export function daemonChange(old: Properties, now: Properties): DaemonChange {
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(differs).sort();
   const reloadable = reloadableKeys(b);
   // A removed key keeps its value until dockerd restarts, because a reload only takes over the keys in the file.
-  const takenOver = (key: string): boolean => key in b && reloadable.includes(key);
-  const effect = keys.every(takenOver) ? "reload" : "restart";
+  const isReloaded = (key: string): boolean => key in b && reloadable.includes(key);
+  const effect = keys.every(isReloaded) ? "reload" : "restart";
   return {
     keys,
     hiding: keys.filter((key) => HIDING_KEYS.includes(key)),

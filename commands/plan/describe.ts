@@ -1,6 +1,6 @@
 /** A plan in words: what the renderers share. */
 import { stdinDiff } from "./daemon-diff";
-import { sentence } from "../../node/checks";
+import { describeDifference } from "../../node/checks";
 import type { Action, Change, Counts, NodeLook, Plan, PropertyChange, Value } from "./model";
 import { SECRET } from "./model";
 
@@ -30,7 +30,7 @@ const DRIFT_WORDS: Partial<Record<Action, string>> = {
 };
 
 /** "Plan for stack" or "Drift of stack". */
-export const heading = ({ kind }: Pick<Plan, "kind">): string =>
+export const headingOf = ({ kind }: Pick<Plan, "kind">): string =>
   kind === "drift" ? "Drift of stack" : "Plan for stack";
 
 /** Longest value shown in full. */
@@ -61,7 +61,7 @@ export function planInWords({ counts, kind, looks }: Plan): string {
 
 /** What was found on a node, a line each. */
 export const lookLines = ({ differences, problems }: NodeLook): string[] => [
-  ...differences.map(sentence),
+  ...differences.map(describeDifference),
   ...problems.map((problem) => `not looked at: ${problem}`),
 ];
 
@@ -74,7 +74,7 @@ export function changesAnything({ counts, looks = [] }: Pick<Plan, "counts" | "l
 export const shortType = (type: string): string => type.split(":").at(-1) ?? type;
 
 /** The details of a change, one line each. */
-export function reasons(change: Change): string[] {
+export function reasonsOf(change: Change): string[] {
   const { because, uncertain, retained, action } = change;
   const lines = because.map((key) =>
     key === "replaceWith" ? "replaced with the machine it lives on" : `replaced because of ${key}`,
@@ -91,12 +91,12 @@ export function propertyLines({ path, before, after, secret }: PropertyChange): 
   if (path === "stdin") return ["stdin:", ...stdinDiff(before, after).map((line) => `  ${line}`)];
   // Only the provider knows what differs, such as a value it computes.
   if ((before ?? null) === null && (after ?? null) === null) return [`${path}: changes`];
-  if (before === undefined) return [`${path}: added ${shown(after)}`];
-  if (after === undefined) return [`${path}: removed ${shown(before)}`];
-  return [`${path}: ${shown(before)} → ${shown(after)}`];
+  if (before === undefined) return [`${path}: added ${showValue(after)}`];
+  if (after === undefined) return [`${path}: removed ${showValue(before)}`];
+  return [`${path}: ${showValue(before)} → ${showValue(after)}`];
 }
 
-function shown(value: Value | undefined): string {
+function showValue(value: Value | undefined): string {
   const text = JSON.stringify(value ?? null);
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }

@@ -1,7 +1,7 @@
 /** Messages of Pulumi, of providers and of the program. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import type { Diagnostic } from "./model";
-import { explainer } from "./protection";
+import { makeExplainer } from "./protection";
 
 type Severity = Diagnostic["severity"];
 
@@ -14,9 +14,9 @@ const PROVIDER_UNKNOWN = "The provider for this resource has inputs that are not
  */
 export function diagnosticsOf(events: readonly EngineEvent[]): Diagnostic[] {
   const found = new Map<string, { severity: Severity; resources: Set<string> }>();
-  const explain = explainer(events);
+  const explain = makeExplainer(events);
   for (const { severity, text, urn } of events.flatMap(messagesOf)) {
-    const message = explain(plain(text));
+    const message = explain(withoutColours(text));
     if (message === "" || message.startsWith(PROVIDER_UNKNOWN)) continue;
     const entry = found.get(message) ?? { severity, resources: new Set<string>() };
     const name = urn?.split("::").at(-1);
@@ -60,7 +60,7 @@ const isWorthSaying = (severity: string): severity is Severity =>
   severity === "warning" || severity === "error";
 
 /** Without Pulumi's colour directives and a terminal's. */
-function plain(text: string): string {
+function withoutColours(text: string): string {
   // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
   return text.replace(/<\{%.*?%\}>|\u001b\[[\d;]*m/g, "").trim();
 }

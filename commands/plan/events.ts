@@ -32,7 +32,7 @@ export function planOf(events: readonly EngineEvent[], stack = ""): Plan {
   const steps = stepsOf(events);
   const nodeOf = nodeNames(steps);
   const found = steps.map((step) => ({ step, action: actionOf(step), node: nodeOf(step) }));
-  const names = [...new Set(found.map(({ node }) => node))].sort(clusterFirst);
+  const names = [...new Set(found.map(({ node }) => node))].sort(compareNames);
   const nodes = names.map((name): NodePlan => {
     const own = found.filter(({ node }) => node === name);
     const changes = own.flatMap(({ step, action }) => changeOf(step, action, name));
@@ -107,5 +107,5 @@ function count(actions: readonly Action[]): Counts {
 const stackOf = ([step]: readonly Step[]): string =>
   /^urn:pulumi:([^:]+)::/.exec(step?.urn ?? "")?.[1] ?? "";
 
-const clusterFirst = (a: string, b: string): number =>
+const compareNames = (a: string, b: string): number =>
   Number(b === CLUSTER) - Number(a === CLUSTER) || (a < b ? -1 : 1);

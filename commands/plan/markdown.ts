@@ -2,10 +2,10 @@
 import {
   clean,
   countsInWords,
-  heading,
+  headingOf,
   lookLines,
   planInWords,
-  reasons,
+  reasonsOf,
   shortType,
   SIGNS,
 } from "./describe";
@@ -13,9 +13,9 @@ import type { Change, Diagnostic, NodeLook, NodePlan, Plan } from "./model";
 import type { Risk } from "./risks";
 
 /** The whole plan; values are only ever shown inside code, where nothing of them takes effect. */
-export function markdown(plan: Plan, risks: readonly Risk[]): string {
+export function toMarkdown(plan: Plan, risks: readonly Risk[]): string {
   const blocks = [
-    `### ${heading(plan)} ${code(plan.stack || "(unnamed)")}`,
+    `### ${headingOf(plan)} ${codeSpan(plan.stack || "(unnamed)")}`,
     plan.failed ? "**The preview failed: this plan is incomplete.**" : "",
     `**${planInWords(plan)}**`,
     riskTable(risks),
@@ -31,9 +31,9 @@ export function markdown(plan: Plan, risks: readonly Risk[]): string {
 function riskTable(risks: readonly Risk[]): string {
   if (risks.length === 0) return "";
   const rows = risks.map(({ severity, label, node, explanation, details }) => {
-    const about = details.map((detail) => ` ${code(detail)}`).join("");
+    const about = details.map((detail) => ` ${codeSpan(detail)}`).join("");
     const grade = severity === "danger" ? "**danger**" : severity;
-    return `| ${grade} | ${code(label)} | ${code(node)} | ${explanation}${about} |`;
+    return `| ${grade} | ${codeSpan(label)} | ${codeSpan(node)} | ${explanation}${about} |`;
   });
   return ["| | risk | node | what happens |", "|---|---|---|---|", ...rows].join("\n");
 }
@@ -54,7 +54,7 @@ function changeLines(change: Change): string[] {
   const sign = change.action === "update" ? "!" : (SIGNS[change.action][0] ?? "");
   const word = change.action === "replace" ? "replace " : "";
   const title = `${change.action === "replace" ? "-" : sign} ${word}${change.name} (${shortType(change.type)})`;
-  return [title, ...reasons(change).map((line) => `    ${line}`)];
+  return [title, ...reasonsOf(change).map((line) => `    ${line}`)];
 }
 
 function diagnosticsText(diagnostics: readonly Diagnostic[]): string {
@@ -74,7 +74,7 @@ function fence(language: string, lines: readonly string[]): string {
 }
 
 /** Code within a line; a pipe would end a cell of the table. */
-function code(text: string): string {
+function codeSpan(text: string): string {
   const body = clean(text).replaceAll("\n", " ").replaceAll("|", "\\|");
   const mark = "`".repeat(longestRun(body) + 1);
   return mark === "`" ? `\`${body}\`` : `${mark} ${body} ${mark}`;

@@ -18,7 +18,7 @@ export function nodeNames(steps: readonly Placed[]): (step: Placed) => string {
     const parent = parents.get(urn);
     if (parent) return climb(parent);
     const all = [...parents.keys(), ...parents.values()];
-    return urn.includes(`${NODE_TYPE}$`) ? byName(urn, all) : CLUSTER;
+    return urn.includes(`${NODE_TYPE}$`) ? nodeByName(urn, all) : CLUSTER;
   };
   return (step) => climb(step.urn);
 }
@@ -29,14 +29,14 @@ const parentOf = (step: Placed): string => step.new?.parent ?? step.old?.parent 
  * A parent without a step of its own: children carry its name in front of theirs. Where a plan that failed
  * has no node at all, its components are named after it, or have its name in front.
  */
-function byName(urn: string, all: readonly string[]): string {
-  const own = (urns: readonly string[]): string[] =>
+function nodeByName(urn: string, all: readonly string[]): string {
+  const ownNames = (urns: readonly string[]): string[] =>
     urns
       .map(nameOf)
       .filter((name) => `${nameOf(urn)}-`.startsWith(`${name}-`))
       .sort((a, b) => a.length - b.length);
-  const nodes = own(all.filter((other) => typeOf(other) === NODE_TYPE));
-  const components = own(all.filter((other) => other.includes(`${NODE_TYPE}$`)));
+  const nodes = ownNames(all.filter((other) => typeOf(other) === NODE_TYPE));
+  const components = ownNames(all.filter((other) => other.includes(`${NODE_TYPE}$`)));
   return nodes.at(-1) ?? components[0] ?? nameOf(urn);
 }
 

@@ -1,7 +1,7 @@
 /** Which properties of a resource differ, and how. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { SECRET, type PropertyChange, type Value } from "./model";
-import { differences, holdsSecret, readableProperties, valueAt } from "./values";
+import { findDifferences, holdsSecret, readableProperties, valueAt } from "./values";
 
 type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
 
@@ -18,7 +18,7 @@ export function propertyChanges(step: Step): PropertyChange[] {
   ];
   const named = Object.keys(step.detailedDiff ?? {});
   const paths = named.length > 0 ? named : (step.diffs ?? []);
-  if (paths.length === 0) return differences("", before, after);
+  if (paths.length === 0) return findDifferences("", before, after);
   const found = paths.flatMap((path) => changesAt(path, before, after, states));
   return [...new Map(found.map((change) => [change.path, change])).values()];
 }
@@ -34,12 +34,12 @@ function changesAt(
   if ([before, after].every((side) => isSecret(valueAt(side, root))))
     return [{ path: root, secret: true }];
   const [old, now] = [valueAt(before, path), valueAt(after, path)];
-  const visible = differences(path, old, now);
+  const visible = findDifferences(path, old, now);
   if (visible.length > 0) return visible;
   // Both sides look alike: it is the secret in them that differs.
   if (holdsSecret(old) || holdsSecret(now)) return [{ path, secret: true }];
   const stored = valueAt(state, path);
-  const drift = differences(path, stored, valueAt(refreshed, path) ?? now);
+  const drift = findDifferences(path, stored, valueAt(refreshed, path) ?? now);
   if (drift.length > 0) return drift;
   return [{ path, before: stored, after: now, secret: holdsSecret(stored) }];
 }

@@ -8,7 +8,7 @@ const PROTECTED = /resource "([^"]+)" cannot be deleted\s+because it is protecte
 const HOOK = new RegExp(`^(Preview failed: )?before hook "${REMOVAL_HOOK}" failed: `);
 
 /** A function that turns Pulumi's refusals into the two steps to take, and leaves other messages alone. */
-export function explainer(events: readonly EngineEvent[]): (message: string) => string {
+export function makeExplainer(events: readonly EngineEvent[]): (message: string) => string {
   const steps = events.flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? []);
   const nodes = steps.filter(({ urn, op }) => typeOf(urn) === NODE_TYPE && op !== "delete");
   const names = nodes.map(({ urn }) => nameOf(urn));

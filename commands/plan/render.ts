@@ -1,9 +1,9 @@
 /** One plan, shown in three ways. */
 import { changesAnything, propertyLines } from "./describe";
-import { markdown } from "./markdown";
+import { toMarkdown } from "./markdown";
 import type { Change, Plan } from "./model";
 import { risksOf, type Risk } from "./risks";
-import { terminal } from "./terminal";
+import { toTerminal } from "./terminal";
 
 export const FORMATS = ["terminal", "markdown", "json"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -11,8 +11,8 @@ export type Format = (typeof FORMATS)[number];
 /** Shows a plan with its risks. */
 export function render(plan: Plan, format: Format, { colour = false } = {}): string {
   const risks = risksOf(plan);
-  if (format === "terminal") return terminal(plan, risks, colour);
-  if (format === "markdown") return markdown(plan, risks);
+  if (format === "terminal") return toTerminal(plan, risks, colour);
+  if (format === "markdown") return toMarkdown(plan, risks);
   return `${JSON.stringify(planJson(plan, risks), null, 2)}\n`;
 }
 

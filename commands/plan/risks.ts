@@ -34,8 +34,8 @@ export function risksOf(plan: Plan, rules: readonly Rule[] = RULES): Risk[] {
   );
   // What could be reached on a machine that goes is of no interest.
   const left = found.filter(({ node, label }) => !(deleted.has(node) && label === "opens-port"));
-  const gravity = ({ severity }: Risk): number => -SEVERITIES.indexOf(severity);
-  return merge(left).sort((a, b) => gravity(a) - gravity(b));
+  const gravityOf = ({ severity }: Risk): number => -SEVERITIES.indexOf(severity);
+  return merge(left).sort((a, b) => gravityOf(a) - gravityOf(b));
 }
 
 function riskOf(rule: Rule, node: string, changes: readonly Change[]): Risk[] {
@@ -56,12 +56,12 @@ function merge(risks: readonly Risk[]): Risk[] {
   for (const risk of risks) {
     const key = `${risk.node} ${risk.label}`;
     const other = merged.get(key);
-    merged.set(key, other ? both(other, risk) : risk);
+    merged.set(key, other ? mergePair(other, risk) : risk);
   }
   return [...merged.values()];
 }
 
-function both(a: Risk, b: Risk): Risk {
+function mergePair(a: Risk, b: Risk): Risk {
   const graver = SEVERITIES.indexOf(b.severity) > SEVERITIES.indexOf(a.severity) ? b : a;
   return {
     ...graver,
@@ -71,6 +71,6 @@ function both(a: Risk, b: Risk): Risk {
 }
 
 /** The gravest severity there is; undefined without any risk. */
-export function gravest(risks: readonly Risk[]): Severity | undefined {
+export function findGravest(risks: readonly Risk[]): Severity | undefined {
   return [...SEVERITIES].reverse().find((one) => risks.some(({ severity }) => severity === one));
 }

@@ -3,10 +3,10 @@ import { styleText } from "node:util";
 import {
   clean,
   countsInWords,
-  heading,
+  headingOf,
   lookLines,
   planInWords,
-  reasons,
+  reasonsOf,
   shortType,
   SIGNS,
 } from "./describe";
@@ -32,11 +32,11 @@ const OF_SEVERITY: Readonly<Record<Severity, Colour>> = {
 };
 
 /** The whole plan: what is at risk first, then node by node what changes, then what Pulumi said. */
-export function terminal(plan: Plan, risks: readonly Risk[], colour = false): string {
+export function toTerminal(plan: Plan, risks: readonly Risk[], colour = false): string {
   // Who calls has looked at the stream and NO_COLOR.
   const paint: Paint = (name, text) =>
     colour ? styleText(name, text, { validateStream: false }) : text;
-  const title = `${heading(plan)} ${plan.stack || "(unnamed)"}: ${planInWords(plan)}`;
+  const title = `${headingOf(plan)} ${plan.stack || "(unnamed)"}: ${planInWords(plan)}`;
   const blocks = [
     paint("bold", clean(title)),
     risks.map((risk) => riskLine(risk, paint)).join("\n"),
@@ -68,7 +68,7 @@ function lookText(look: NodeLook, paint: Paint): string {
 
 function changeText(change: Change, paint: Paint): string[] {
   const title = `  ${SIGNS[change.action].padEnd(2)} ${change.name} (${shortType(change.type)})`;
-  const lines = reasons(change).map((line) => clean(`       ${line}`));
+  const lines = reasonsOf(change).map((line) => clean(`       ${line}`));
   return [paint(OF_ACTION[change.action], clean(title)), ...lines];
 }
 

@@ -19,31 +19,31 @@ const UNKNOWNS = new Set([
  * A value that is safe to show. Everything with a signature becomes `[secret]` without being read; the bridge's
  * bookkeeping (`__defaults`, `__meta`) is left out.
  */
-export function readable(value: unknown): Value {
+export function toReadable(value: unknown): Value {
   if (typeof value === "string") return UNKNOWNS.has(value) ? UNKNOWN : value;
   if (typeof value === "boolean" || typeof value === "number") return value;
   if (typeof value !== "object" || value === null) return null;
-  if (Array.isArray(value)) return value.map(readable);
+  if (Array.isArray(value)) return value.map(toReadable);
   if (SIGNATURE in value) return SECRET;
   const entries = Object.entries(value).filter(([key]) => !key.startsWith("__"));
-  return Object.fromEntries(entries.map(([key, item]) => [key, readable(item)]));
+  return Object.fromEntries(entries.map(([key, item]) => [key, toReadable(item)]));
 }
 
 /** A record of properties; anything else is an empty one. */
 export function readableProperties(value: unknown): Record<string, Value> {
-  const found = readable(value);
+  const found = toReadable(value);
   return isRecord(found) ? found : {};
 }
 
 /** The value at a path such as `disks[1].size` or `labels["a.b"]`. */
 export function valueAt(value: Value | undefined, path: string): Value | undefined {
-  return segments(path).reduce<Value | undefined>((at, key) => {
+  return segmentsOf(path).reduce<Value | undefined>((at, key) => {
     if (Array.isArray(at)) return at[Number(key)];
     return isRecord(at) ? at[key] : undefined;
   }, value);
 }
 
-function segments(path: string): string[] {
+function segmentsOf(path: string): string[] {
   const found = path.matchAll(/\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.[\]]+)/g);
   return [...found].map(([, quoted, index, plain]) => quoted ?? index ?? plain ?? "");
 }
@@ -56,20 +56,20 @@ export function holdsSecret(value: Value | undefined): boolean {
 }
 
 /** Differences down to the leaves. Two secrets look the same, and so do two unknowns. */
-export function differences(
+export function findDifferences(
   path: string,
   before: Value | undefined,
   after: Value | undefined,
 ): PropertyChange[] {
   if (Array.isArray(before) && Array.isArray(after)) {
     const length = Math.max(before.length, after.length);
-    const item = (index: number): PropertyChange[] =>
-      differences(`${path}[${index}]`, before[index], after[index]);
-    return Array.from({ length }, (_, index) => item(index)).flat();
+    const compareItem = (index: number): PropertyChange[] =>
+      findDifferences(`${path}[${index}]`, before[index], after[index]);
+    return Array.from({ length }, (_, index) => compareItem(index)).flat();
   }
   if (isRecord(before) && isRecord(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    return keys.flatMap((key) => differences(join(path, key), before[key], after[key]));
+    return keys.flatMap((key) => findDifferences(join(path, key), before[key], after[key]));
   }
   if (JSON.stringify(before ?? null) === JSON.stringify(after ?? null)) return [];
   return [{ path, before, after, secret: false }];

@@ -1,5 +1,11 @@
 /** Makes, takes over, changes and removes a node's environment in Portainer. Each operation can run again. */
-import { sameUrl, unfitFor, type Kind, type Label, type Portainer } from "../../clients/portainer";
+import {
+  sameUrl,
+  findMisfit,
+  type Kind,
+  type Label,
+  type Portainer,
+} from "../../clients/portainer";
 import type { Environment } from "../../clients/portainer-answers";
 import { PortainerError } from "../../clients/portainer-call";
 
@@ -32,7 +38,7 @@ export async function ensure(
   wanted: Wanted,
   id?: number,
 ): Promise<Environment> {
-  const unfit = unfitFor(wanted.docker, await portainer.version());
+  const unfit = findMisfit(wanted.docker, await portainer.version());
   if (unfit) throw new Error(`${unfit}; nothing was changed`);
   const all = await portainer.environments();
   const own = all.find(({ Id }) => Id === id) ?? all.find(({ URL }) => sameUrl(URL, wanted.url));
@@ -82,7 +88,7 @@ async function withLabels<T>(
   };
   try {
     const groupId = group === undefined ? undefined : await idOf("group", group);
-    const tagIds = tags && (await inTurn(tags, (name) => idOf("tag", name)));
+    const tagIds = tags && (await doInTurn(tags, (name) => idOf("tag", name)));
     return await use({ groupId, tagIds });
   } catch (error) {
     // A group or tag that cannot be removed is in use by another node, or Portainer is gone.
@@ -91,7 +97,7 @@ async function withLabels<T>(
   }
 }
 
-async function inTurn<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
+async function doInTurn<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
   const results: R[] = [];
   for (const item of items) results.push(await act(item));
   return results;
@@ -106,18 +112,18 @@ async function ensureLabel(
   kind: Kind,
   name: string,
 ): Promise<Label & { made: boolean }> {
-  const first = async (): Promise<Label | undefined> =>
+  const findFirst = async (): Promise<Label | undefined> =>
     (await portainer.labels(kind))
       .filter((one) => one.name === name)
       .sort((a, b) => a.id - b.id)[0];
-  const existing = await first();
+  const existing = await findFirst();
   if (existing) return { ...existing, made: false };
   const own = await portainer.createLabel(kind, name).catch(async (error: unknown) => {
-    const other = isTaken(error) ? await first() : undefined;
+    const other = isTaken(error) ? await findFirst() : undefined;
     if (!other) throw error;
     return other;
   });
-  const counting = (await first()) ?? own;
+  const counting = (await findFirst()) ?? own;
   if (counting.id !== own.id) await portainer.removeLabel(kind, own.id);
   return { ...counting, made: counting.id === own.id };
 }

@@ -47,12 +47,12 @@ export async function runOperation(operation: string, variables: Variables): Pro
     const { name, url } = environment;
     return { code: 0, stdout: JSON.stringify({ id, name, url }) };
   } catch (error) {
-    return { code: 1, stderr: failure(operation, error) };
+    return { code: 1, stderr: describeFailure(operation, error) };
   }
 }
 
 /** An error of this program shows its stack; an error of Portainer shows only its message. */
-function failure(operation: string, error: unknown): string {
+function describeFailure(operation: string, error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const known = error instanceof PortainerError || error instanceof AnswerError;
   const way =

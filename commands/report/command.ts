@@ -15,9 +15,9 @@ import {
 } from "../command";
 import { planFor } from "../plan/command";
 import { ROOT } from "../project";
-import { chosenNodes } from "../site/nodes";
+import { chooseNodes } from "../site/nodes";
 import type { Opened } from "../site/open";
-import { once } from "../validate/subject";
+import { askOnce } from "../validate/subject";
 import { readDrill } from "./drill";
 import { gather, type Gathering } from "./gather";
 import type { NodeReport, StackReport } from "./model";
@@ -58,7 +58,7 @@ async function report(
 ): Promise<Status> {
   const drill = readDrill(options.drill);
   const opened = await outside.open(options.stack ?? DEFAULT_STACK);
-  const names = chosenNodes(wanted, opened);
+  const names = chooseNodes(wanted, opened);
   const now = new Date();
   return withInterrupts(outside.warn, async (signal) => {
     const load = !options.withoutLoad;
@@ -71,7 +71,7 @@ async function report(
 
 function aroundOf(opened: Opened): Gathering["around"] {
   const { stack } = opened;
-  const drift = once(() => planFor({ stack, drift: true, cwd: ROOT }));
+  const drift = askOnce(() => planFor({ stack, drift: true, cwd: ROOT }));
   return { opened, drift, environment: process.env };
 }
 

@@ -1,5 +1,5 @@
 /** The elements that all parts of a page are made of. */
-import { markup, type Html, type Piece } from "./html";
+import { fillMarkup, type Html, type Piece } from "./html";
 import type { Known } from "./model";
 import type { Mark } from "./verdict";
 
@@ -13,11 +13,11 @@ const WORDS: Readonly<Record<Mark, string>> = {
 
 /** A mark with words, so that it needs no colour. */
 export const sign = (mark: Mark, words: string = WORDS[mark]): Html =>
-  markup`<span class="${mark}"><span aria-hidden="true">${SIGNS[mark]}</span> ${words}</span>`;
+  fillMarkup`<span class="${mark}"><span aria-hidden="true">${SIGNS[mark]}</span> ${words}</span>`;
 
 /** A section with its heading. */
-export const section = (id: string, title: string, content: Piece): Html =>
-  markup`<section aria-labelledby="${id}">
+export const makeSection = (id: string, title: string, content: Piece): Html =>
+  fillMarkup`<section aria-labelledby="${id}">
     <h2 id="${id}">${title}</h2>
     ${content}
   </section>
@@ -25,7 +25,7 @@ export const section = (id: string, title: string, content: Piece): Html =>
 
 /** The content of a part, or why it is not known. */
 export function ifKnown<T>(part: Known<T>, content: (value: T) => Piece): Piece {
-  if ("reason" in part) return markup`<p>${sign("unknown", `not known: ${part.reason}`)}</p>`;
+  if ("reason" in part) return fillMarkup`<p>${sign("unknown", `not known: ${part.reason}`)}</p>`;
   return content(part.value);
 }
 
@@ -33,14 +33,14 @@ export function ifKnown<T>(part: Known<T>, content: (value: T) => Piece): Piece 
  * A table, or a sentence where it has no rows. The first cell of a row is its heading. On a narrow screen a row is a block; the
  * roles say that it stays a row.
  */
-export function table(
+export function makeTable(
   caption: string,
   headers: readonly string[],
   rows: readonly (readonly Piece[])[],
 ): Html {
-  if (rows.length === 0) return markup`<p>${caption}: none.</p>`;
-  const head = headers.map((one) => markup`<th scope="col" role="columnheader">${one}</th>`);
-  return markup`<table role="table">
+  if (rows.length === 0) return fillMarkup`<p>${caption}: none.</p>`;
+  const head = headers.map((one) => fillMarkup`<th scope="col" role="columnheader">${one}</th>`);
+  return fillMarkup`<table role="table">
     <caption>
       ${caption}
     </caption>
@@ -58,9 +58,9 @@ export function table(
 
 function tableRow(headers: readonly string[], [first, ...rest]: readonly Piece[]): Html {
   const cells = rest.map(
-    (cell, at) => markup`<td role="cell" data-label="${headers[at + 1] ?? ""}">${cell}</td>`,
+    (cell, at) => fillMarkup`<td role="cell" data-label="${headers[at + 1] ?? ""}">${cell}</td>`,
   );
-  return markup`<tr role="row">
+  return fillMarkup`<tr role="row">
     <th scope="row" role="rowheader">${first}</th>
     ${cells}
   </tr>
@@ -68,11 +68,11 @@ function tableRow(headers: readonly string[], [first, ...rest]: readonly Piece[]
 }
 
 /** Names with their values. */
-export const pairs = (all: readonly (readonly [string, Piece])[]): Html =>
-  markup`<dl>
+export const makePairs = (all: readonly (readonly [string, Piece])[]): Html =>
+  fillMarkup`<dl>
     ${all.map(
       ([name, value]) =>
-        markup`<div>
+        fillMarkup`<div>
           <dt>${name}</dt>
           <dd>${value}</dd>
         </div>`,
@@ -81,5 +81,5 @@ export const pairs = (all: readonly (readonly [string, Piece])[]): Html =>
 `;
 
 /** `2026-11-28 03:50 UTC` of an ISO time. */
-export const time = (iso: string): Html =>
-  markup`<time datetime="${iso}">${iso.slice(0, 16).replace("T", " ")} UTC</time>`;
+export const makeTime = (iso: string): Html =>
+  fillMarkup`<time datetime="${iso}">${iso.slice(0, 16).replace("T", " ")} UTC</time>`;

@@ -3,9 +3,9 @@ import type { Settings } from "../../config/load";
 import { addressOfNode, machineSize } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 import { daysLeft } from "../../config/waivers/days";
-import { sentence } from "../../node/checks";
+import { describeDifference } from "../../node/checks";
 import type { Result as Check } from "../benchmark/judge";
-import { figures } from "../benchmark/report";
+import { countResults } from "../benchmark/report";
 import type { Plan } from "../plan/model";
 import { nameOf, type Attachment, type Inventory } from "../site/inventory";
 import { networksIn } from "../validate/rows/docker";
@@ -43,11 +43,11 @@ export const dockerFacts = (info: DockerInfo): DockerFacts => ({
   liveRestore: info.LiveRestoreEnabled,
 });
 
-const byName = <T extends { readonly name: string }>(all: readonly T[]): T[] =>
+const sortByName = <T extends { readonly name: string }>(all: readonly T[]): T[] =>
   [...all].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 export const containerFacts = ({ containers }: Inventory): ContainerFacts[] =>
-  byName(
+  sortByName(
     containers.map((one) => ({
       name: nameOf(one),
       image: one.Config.Image,
@@ -63,7 +63,7 @@ export function networkFacts(inventory: Inventory): NetworkFacts[] {
     subnets: (IPAM.Config ?? []).map(({ Subnet }) => Subnet),
     members: membersOf(name, inventory),
   }));
-  return byName(facts);
+  return sortByName(facts);
 }
 
 function membersOf(network: string, { containers }: Inventory): NetworkFacts["members"] {
@@ -71,14 +71,14 @@ function membersOf(network: string, { containers }: Inventory): NetworkFacts["me
     const attached = one.NetworkSettings?.Networks?.[network];
     return attached ? [{ name: nameOf(one), address: addressOf(attached) }] : [];
   });
-  return byName(members).map(({ name: container, address }) => ({ container, address }));
+  return sortByName(members).map(({ name: container, address }) => ({ container, address }));
 }
 
 const addressOf = ({ IPAddress: address }: Attachment): string =>
   typeof address === "string" ? address : "";
 
 export const securityFacts = (checks: readonly Check[]): SecurityFacts => ({
-  ...figures(checks),
+  ...countResults(checks),
   open: checks.flatMap(({ id, title, open }) =>
     open.map(({ what, container }) => ({
       ...{ id, title },
@@ -105,7 +105,7 @@ export function driftFacts(node: string, plan: Plan): DriftFacts {
       ...{ action, type, name },
       properties: properties.map(({ path }) => path),
     })),
-    looks: differences.map(sentence),
+    looks: differences.map(describeDifference),
     problems,
   };
 }

@@ -35,14 +35,14 @@ export async function gather(name: string, how: Gathering): Promise<NodeReport |
   const node = settings.nodes[name];
   if (!node) return undefined;
   const subject = subjectOf(name, node, how.around);
-  const validation = await tryRows(subject, rows(how), how.signal, how.progress);
+  const validation = await tryRows(subject, rowsFor(how), how.signal, how.progress);
   const report: NodeReport = {
     ...{ name, machine: machineFacts(node), drill: how.drill, validation },
     ...(await partsOf(subject)),
     waivers: waiverFacts(name, settings, how.now),
-    backups: node.backups && (await known(subject.backups)),
+    backups: node.backups && (await askKnown(subject.backups)),
   };
-  return redacted(report, (text) => opened.redact(text)) as NodeReport;
+  return redactAll(report, (text) => opened.redact(text)) as NodeReport;
 }
 
 /** Of what every node has; what the rows have asked already is not asked again. */
@@ -50,23 +50,23 @@ async function partsOf(
   subject: Subject,
 ): Promise<Pick<NodeReport, "docker" | "networks" | "containers" | "security" | "drift">> {
   return {
-    docker: await known(async () => dockerFacts(await subject.info())),
-    networks: await known(async () => networkFacts(await subject.inventory())),
-    containers: await known(async () => containerFacts(await subject.inventory())),
-    security: await known(async () => securityFacts(await subject.benchmark())),
-    drift: await known(async () => driftFacts(subject.name, await subject.drift())),
+    docker: await askKnown(async () => dockerFacts(await subject.info())),
+    networks: await askKnown(async () => networkFacts(await subject.inventory())),
+    containers: await askKnown(async () => containerFacts(await subject.inventory())),
+    security: await askKnown(async () => securityFacts(await subject.benchmark())),
+    drift: await askKnown(async () => driftFacts(subject.name, await subject.drift())),
   };
 }
 
 /** Those that load the node are left out where this is wanted, and say so. */
-const rows = ({ load }: Gathering): Row[] =>
-  ROWS.map((row) => (row.loads && !load ? { ...row, measure: leftOut } : row));
+const rowsFor = ({ load }: Gathering): Row[] =>
+  ROWS.map((row) => (row.loads && !load ? { ...row, measure: refuseLoad } : row));
 
-function leftOut(): never {
+function refuseLoad(): never {
   throw new Error(LEFT_OUT);
 }
 
-async function known<T>(ask: () => Promise<T>): Promise<Known<T>> {
+async function askKnown<T>(ask: () => Promise<T>): Promise<Known<T>> {
   try {
     return { value: await ask() };
   } catch (error) {
@@ -75,10 +75,10 @@ async function known<T>(ask: () => Promise<T>): Promise<Known<T>> {
 }
 
 /** The same data without secrets, in every text. */
-function redacted(value: unknown, redact: (text: string) => string): unknown {
+function redactAll(value: unknown, redact: (text: string) => string): unknown {
   if (typeof value === "string") return redact(value);
-  if (Array.isArray(value)) return value.map((one: unknown) => redacted(one, redact));
+  if (Array.isArray(value)) return value.map((one: unknown) => redactAll(one, redact));
   if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).map(([key, one]) => [key, redacted(one, redact)] as const);
+  const entries = Object.entries(value).map(([key, one]) => [key, redactAll(one, redact)] as const);
   return Object.fromEntries(entries);
 }

@@ -1,6 +1,6 @@
 /** HTML in which every text is escaped, unless it is HTML itself. */
 
-/** A piece of HTML, made by `markup` alone. */
+/** A piece of HTML, made by `fillMarkup` alone. */
 export class Html {
   constructor(readonly text: string) {}
 }
@@ -9,7 +9,7 @@ export class Html {
 export type Piece = Html | string | number | undefined | readonly Piece[];
 
 /** A template: texts in it are escaped, in elements and in attributes with double quotes. */
-export function markup(fixed: TemplateStringsArray, ...pieces: readonly Piece[]): Html {
+export function fillMarkup(fixed: TemplateStringsArray, ...pieces: readonly Piece[]): Html {
   const texts = fixed.map((text, at) => text + textOf(pieces[at]));
   return new Html(texts.join(""));
 }

@@ -1,6 +1,6 @@
 /** A whole page: one file that asks for nothing. */
 import { createHash } from "node:crypto";
-import { Html, markup, type Piece } from "./html";
+import { Html, fillMarkup, type Piece } from "./html";
 import { STYLE } from "./style";
 
 const STYLE_HASH = createHash("sha256").update(STYLE).digest("base64");
@@ -9,8 +9,8 @@ const STYLE_HASH = createHash("sha256").update(STYLE).digest("base64");
 const POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'`;
 
 /** @param navigation links of the page, shown below the heading */
-export function page(title: string, navigation: Piece, content: Piece): string {
-  return markup`<!doctype html>
+export function makePage(title: string, navigation: Piece, content: Piece): string {
+  return fillMarkup`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8" />

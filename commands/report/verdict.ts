@@ -15,28 +15,28 @@ export interface Verdict {
 /** Why a row was not measured that nobody wanted measured; it is no finding. */
 export const LEFT_OUT = "left out by --without-load";
 
-const judged = <T>(part: Known<T>, isGood: (value: T) => boolean): Mark => {
+const judgeKnown = <T>(part: Known<T>, isGood: (value: T) => boolean): Mark => {
   if ("reason" in part) return "unknown";
   return isGood(part.value) ? "good" : "bad";
 };
 
-const of = (id: string, title: string, mark: Mark): Verdict => ({ id, title, mark });
+const makeVerdict = (id: string, title: string, mark: Mark): Verdict => ({ id, title, mark });
 
 /** Every part of a node's report, in the order of the page; `id` is its section. */
-export function verdicts(report: NodeReport): Verdict[] {
+export function verdictsOn(report: NodeReport): Verdict[] {
   return [
-    of("docker", "Docker", judged(report.docker, always)),
-    of("networks", "Networks", judged(report.networks, always)),
-    of("containers", "Containers", judged(report.containers, areHealthy)),
-    of("security", "Security", securityMark(report)),
-    of("backups", "Backups", backupsMark(report)),
-    of("drill", "Last drill", drillMark(report)),
-    of("validation", "Validation", validationMark(report)),
-    of("drift", "Drift", driftMark(report)),
+    makeVerdict("docker", "Docker", judgeKnown(report.docker, isAlways)),
+    makeVerdict("networks", "Networks", judgeKnown(report.networks, isAlways)),
+    makeVerdict("containers", "Containers", judgeKnown(report.containers, areHealthy)),
+    makeVerdict("security", "Security", securityMark(report)),
+    makeVerdict("backups", "Backups", backupsMark(report)),
+    makeVerdict("drill", "Last drill", drillMark(report)),
+    makeVerdict("validation", "Validation", validationMark(report)),
+    makeVerdict("drift", "Drift", driftMark(report)),
   ];
 }
 
-const always = (): boolean => true;
+const isAlways = (): boolean => true;
 
 /** A container may be stopped on purpose, but not unhealthy. */
 const areHealthy = (all: readonly ContainerFacts[]): boolean =>
@@ -50,7 +50,7 @@ function drillMark({ drill }: NodeReport): Mark {
 
 function securityMark({ security, waivers }: NodeReport): Mark {
   const expired = waivers.some(({ daysLeft }) => daysLeft < 0);
-  return expired ? "bad" : judged(security, ({ net }) => net === 0);
+  return expired ? "bad" : judgeKnown(security, ({ net }) => net === 0);
 }
 
 function backupsMark({ backups }: NodeReport): Mark {
@@ -77,4 +77,4 @@ function driftMark({ drift }: NodeReport): Mark {
 
 /** Whether nothing needs action. */
 export const isSound = (reports: readonly NodeReport[]): boolean =>
-  reports.flatMap(verdicts).every(({ mark }) => mark === "good" || mark === "none");
+  reports.flatMap(verdictsOn).every(({ mark }) => mark === "good" || mark === "none");

@@ -17,7 +17,7 @@ import type { Site } from "../site/site";
 import { planContainer } from "./container";
 import { planVm } from "./machine";
 import { planPlatform } from "./platform";
-import { describe, json, verdict } from "./describe";
+import { describe, toJson, verdictOn } from "./describe";
 import { perform } from "./perform";
 import { OBJECTIVES, type Kind, type Outcome, type Recovery } from "./steps";
 import { planVolume } from "./volume";
@@ -109,7 +109,7 @@ async function restore(
     say(describe(recovery, site.now()));
     if (!yes) say("\nNothing was touched. To do it, repeat the command with --yes.");
     const outcome = yes ? await act(recovery, say, { since, now: site.now }, warn) : undefined;
-    if (forPrograms) print(opened.redact(json(recovery, outcome)));
+    if (forPrograms) print(opened.redact(toJson(recovery, outcome)));
     return outcome?.ok === false ? STATUS.failed : STATUS.fine;
   });
 }
@@ -123,7 +123,7 @@ async function act(
   say("");
   return withInterrupts(warn, async (signal) => {
     const outcome = await perform(recovery, say, { ...clock, signal });
-    say(verdict(recovery, outcome));
+    say(verdictOn(recovery, outcome));
     return outcome;
   });
 }

@@ -2,10 +2,10 @@
 import { poll } from "../../clients/poll";
 import { ensureImage } from "../site/image";
 import { nameOf, takeInventory, type Container, type ContainerState } from "../site/inventory";
-import { docker, type Site } from "../site/site";
+import { callDocker, type Site } from "../site/site";
 import { creationOf, networkBody, networksOf, sourceOf, type Creation } from "./definition";
-import { named, type Definitions } from "./definitions";
-import { done, type Step } from "./steps";
+import { hasName, type Definitions } from "./definitions";
+import { forget, type Step } from "./steps";
 
 /** Steps for networks that neither exist nor are planned. Adds them to `planned`. */
 export function networkSteps(
@@ -21,10 +21,10 @@ export function networkSteps(
     if (!network) throw new Error(`network ${name}: neither on the node nor in the backup`);
     return {
       title: `make the network ${name}`,
-      run: () => done(docker(site, "POST", "/networks/create", networkBody(network))),
+      run: () => forget(callDocker(site, "POST", "/networks/create", networkBody(network))),
       undo: {
         title: `remove the network ${name}`,
-        run: () => docker(site, "DELETE", `/networks/${name}`),
+        run: () => callDocker(site, "DELETE", `/networks/${name}`),
       },
     };
   });
@@ -46,7 +46,7 @@ export function createSteps(
   };
   const create: Step = {
     title: `create and start ${name}`,
-    run: () => done(make(site, name, creationOf(container, image, definitions))),
+    run: () => forget(make(site, name, creationOf(container, image, definitions))),
     undo: { title: `remove ${name}`, run: () => removeIfThere(site, name) },
     commits: true,
   };
@@ -55,36 +55,37 @@ export function createSteps(
 
 async function make(site: Site, name: string, { body, joins }: Creation): Promise<void> {
   const query = `?name=${encodeURIComponent(name)}`;
-  const { Id } = await docker<{ Id: string }>(site, "POST", `/containers/create${query}`, body);
+  const { Id } = await callDocker<{ Id: string }>(site, "POST", `/containers/create${query}`, body);
   for (const { network, endpoint } of joins)
-    await docker(site, "POST", `/networks/${encodeURIComponent(network)}/connect`, {
+    await callDocker(site, "POST", `/networks/${encodeURIComponent(network)}/connect`, {
       Container: Id,
       EndpointConfig: endpoint,
     });
-  await docker(site, "POST", `/containers/${Id}/start`);
+  await callDocker(site, "POST", `/containers/${Id}/start`);
 }
 
 async function removeIfThere(site: Site, name: string): Promise<void> {
   const { containers } = await takeInventory(site.shell);
-  if (containers.some(named(name))) await docker(site, "DELETE", `/containers/${name}?force=1`);
+  if (containers.some(hasName(name)))
+    await callDocker(site, "DELETE", `/containers/${name}?force=1`);
 }
 
 /** The daemon must not start the old container, or two would want the same ports. */
 function setAside(site: Site, { HostConfig }: Container, name: string, saved: string): Step {
   const post = (path: string, body?: unknown): Promise<unknown> =>
-    docker(site, "POST", `/containers/${path}`, body);
+    callDocker(site, "POST", `/containers/${path}`, body);
   return {
     title: `stop ${name} and keep it as ${saved}`,
     run: async () => {
       await post(`${name}/stop?t=60`);
       await post(`${name}/update`, { RestartPolicy: { Name: "no" } });
-      return done(post(`${name}/rename?name=${saved}`));
+      return forget(post(`${name}/rename?name=${saved}`));
     },
     undo: {
       title: `bring ${name} back`,
       run: async () => {
         const { containers } = await takeInventory(site.shell);
-        if (containers.some(named(saved))) await post(`${saved}/rename?name=${name}`);
+        if (containers.some(hasName(saved))) await post(`${saved}/rename?name=${name}`);
         await post(`${name}/update`, { RestartPolicy: HostConfig["RestartPolicy"] });
         await post(`${name}/start`);
       },
@@ -95,7 +96,7 @@ function setAside(site: Site, { HostConfig }: Container, name: string, saved: st
 /** A container can share nothing with one that does not run. */
 export const startStep = (site: Site, name: string, user: string): Step => ({
   title: `start ${name}, which ${user} refers to`,
-  run: () => done(docker(site, "POST", `/containers/${name}/start`)),
+  run: () => forget(callDocker(site, "POST", `/containers/${name}/start`)),
 });
 
 /** @param seconds until it has to run, and be healthy where it has a health check */
@@ -107,7 +108,7 @@ export function healthStep(site: Site, name: string, seconds: number): Step {
       const patience = { everyMs: 2_000, limitMs: seconds * 1000, now: site.now };
       const health = await poll(patience, async () => {
         const path = `/containers/${name}/json`;
-        state = (await docker<{ State: ContainerState }>(site, "GET", path)).State;
+        state = (await callDocker<{ State: ContainerState }>(site, "GET", path)).State;
         return isSettled(state) ? healthOf(state) : undefined;
       });
       if (health !== undefined) return `runs, ${health}`;

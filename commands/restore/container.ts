@@ -5,9 +5,9 @@ import { nameOf, takeInventory, type Container, type Inventory } from "../site/i
 import type { Site } from "../site/site";
 import { createSteps, healthStep, networkSteps, startStep } from "./container-steps";
 import { volumesOf } from "./definition";
-import { find, named, readDefinitions, type Definitions } from "./definitions";
+import { find, hasName, readDefinitions, type Definitions } from "./definitions";
 import { referencesOf } from "./references";
-import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
+import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
 import { planVolume } from "./volume";
 
 export interface ContainerOptions {
@@ -75,7 +75,7 @@ function declaredSteps(plan: Plan, name: string): Step[] {
   const make: Step = {
     title: `let pulumi make ${name} and what it needs`,
     command: site.pulumi.shown(targets),
-    run: () => done(site.pulumi.up(targets)),
+    run: () => forget(site.pulumi.up(targets)),
     commits: true,
   };
   return [make, healthOf(plan, name)];
@@ -88,8 +88,8 @@ async function volumesOfDeclared(
 ): Promise<{ steps: Step[]; unread?: string }> {
   try {
     const { containers } = await readDefinitions(plan.site, "latest");
-    const known = containers.find(named(name));
-    return { steps: known ? await missingVolumes(plan, known) : [] };
+    const known = containers.find(hasName(name));
+    return { steps: known ? await createMissingVolumes(plan, known) : [] };
   } catch (error) {
     return { steps: [], unread: (error as Error).message };
   }
@@ -99,23 +99,23 @@ async function planFromDefinition(plan: Plan, name: string): Promise<Recovery> {
   const { site, options, inventory } = plan;
   const definitions = await readDefinitions(site, options.wanted ?? "latest");
   const container = find(definitions, name);
-  const there = inventory.containers.find(named(name));
+  const there = inventory.containers.find(hasName(name));
   const saved = there ? savedName(site, name, options.force ?? false) : undefined;
   return {
     title: `container ${name} on ${site.name}, from its definition`,
-    ...from(definitions.snapshot),
+    ...sourceFields(definitions.snapshot),
     objectives: OBJECTIVES.container,
     steps: await stepsFor(plan, container, definitions, saved),
     afterwards: [
       ...(saved
         ? [`the replaced container is kept as ${saved}; when all is well: docker rm ${saved}`]
         : []),
-      ...(there ? dependents(plan, there) : []),
+      ...(there ? dependentsOf(plan, there) : []),
     ],
   };
 }
 
-const from = (snapshot: Snapshot): Pick<Recovery, "snapshot" | "takenAt"> => ({
+const sourceFields = (snapshot: Snapshot): Pick<Recovery, "snapshot" | "takenAt"> => ({
   snapshot: pathOf(snapshot),
   takenAt: snapshot.takenAt,
 });
@@ -135,7 +135,7 @@ async function stepsFor(
     referred.push(...(await referredSteps(plan, other, name, definitions)));
   return [
     ...referred,
-    ...(await missingVolumes(plan, container)),
+    ...(await createMissingVolumes(plan, container)),
     ...networkSteps(site, container, definitions, plan.networks),
     ...createSteps(site, container, definitions, saved),
     healthOf(plan, name),
@@ -159,7 +159,7 @@ async function referredSteps(
 }
 
 /** Containers that refer to the replaced one by its id, which is gone then. */
-function dependents({ site, inventory }: Plan, replaced: Container): string[] {
+function dependentsOf({ site, inventory }: Plan, replaced: Container): string[] {
   const others = inventory.containers.filter((one) =>
     referencesOf(one, [replaced]).includes(nameOf(replaced)),
   );
@@ -176,7 +176,7 @@ function savedName(site: Site, name: string, force: boolean): string {
 }
 
 /** Restores volumes first: on an empty volume, a container would believe that this is its first start. */
-async function missingVolumes(plan: Plan, container: Container): Promise<Step[]> {
+async function createMissingVolumes(plan: Plan, container: Container): Promise<Step[]> {
   const { site, inventory, volumes } = plan;
   const missing = [...new Set(volumesOf(container))].filter((volume) => !volumes.has(volume));
   for (const volume of missing) volumes.add(volume);

@@ -1,6 +1,6 @@
 /** Turns the output of `docker inspect` into the requests that make the same container again. */
 import type { Attachment, Container, Image, Mount, Network } from "../site/inventory";
-import { byName, sharesNetwork } from "./references";
+import { namesInstead, sharesNetwork } from "./references";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -57,28 +57,28 @@ function macAddressOf({ Config, HostConfig }: Container): Fields {
 /** Ports and an address of its own are the network's, which may be another container's (moby, runconfig: they conflict). */
 function configOf({ Config, HostConfig }: Container, short: string): Fields {
   const { Hostname, ...all } = Config as Fields & { Hostname?: string };
-  const config = without(all, ["MacAddress"]);
+  const config = omit(all, ["MacAddress"]);
   const own = Hostname !== undefined && Hostname !== "" && Hostname !== short;
   const kept = { ...config, ...(own && !isShared(HostConfig) ? { Hostname } : {}) };
-  return sharesNetwork(HostConfig) ? without(kept, ["ExposedPorts"]) : kept;
+  return sharesNetwork(HostConfig) ? omit(kept, ["ExposedPorts"]) : kept;
 }
 
 /** `VolumesFrom` is in `Mounts` already, whether that container still exists or not. */
 function hostConfigOf(container: Container, { containers, networks }: Surroundings): Fields {
   const { HostConfig } = container;
   const own = sharesNetwork(HostConfig)
-    ? without(HostConfig, ["PortBindings", "PublishAllPorts", "Links"])
+    ? omit(HostConfig, ["PortBindings", "PublishAllPorts", "Links"])
     : HostConfig;
   const network = networks.find(({ Id }) => Id !== undefined && Id === own["NetworkMode"]);
   return {
-    ...without(byName(own, containers), ["VolumesFrom"]),
+    ...omit(namesInstead(own, containers), ["VolumesFrom"]),
     ...(network ? { NetworkMode: network.Name } : {}),
     Binds: bindsOf(container),
     ContainerIDFile: "",
   };
 }
 
-const without = (fields: Fields, names: readonly string[]): Fields =>
+const omit = (fields: Fields, names: readonly string[]): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
 
 const isBuiltIn = (network: string): boolean =>
@@ -112,11 +112,12 @@ function bindsOf(container: Container): string[] {
   const others = Mounts.filter((mount) => isVolume(mount) || mount.Type === "bind").filter(
     ({ Destination }) => !declared.has(Destination),
   );
-  const source = (mount: Mount): string => (isVolume(mount) ? (mount.Name ?? "") : mount.Source);
-  const mode = ({ RW = true }: Mount): string => (RW ? "" : ":ro");
+  const sourceText = (mount: Mount): string =>
+    isVolume(mount) ? (mount.Name ?? "") : mount.Source;
+  const modeOf = ({ RW = true }: Mount): string => (RW ? "" : ":ro");
   return [
     ...binds,
-    ...others.map((mount) => `${source(mount)}:${mount.Destination}${mode(mount)}`),
+    ...others.map((mount) => `${sourceText(mount)}:${mount.Destination}${modeOf(mount)}`),
   ];
 }
 

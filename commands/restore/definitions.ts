@@ -30,14 +30,14 @@ export async function readDefinitions(site: Site, wanted: string): Promise<Defin
   });
 }
 
-export const named =
+export const hasName =
   (name: string) =>
   (container: Container): boolean =>
     nameOf(container) === name;
 
 /** @throws Error naming what there is */
 export function find({ containers, snapshot }: Definitions, name: string): Container {
-  const found = containers.find(named(name));
+  const found = containers.find(hasName(name));
   if (found) return found;
   const names = containers.map(nameOf).join(", ") || "none";
   throw new Error(`${pathOf(snapshot)} has no container ${name}; it has: ${names}`);

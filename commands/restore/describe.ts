@@ -1,5 +1,5 @@
 /** Describes a recovery: its steps beforehand, and afterwards the result beside what is required. */
-import { duration } from "../duration";
+import { durationText } from "../duration";
 import { secondsBetween, type Outcome, type Recovery } from "./steps";
 
 /** Everything a recovery would do. */
@@ -10,10 +10,10 @@ export function describe(recovery: Recovery, now: Date): string {
     ...(command ? [`       ${command.split("\n").join("\n       ")}`] : []),
     ...(undo ? [`       if it fails: ${undo.title}`] : []),
   ]);
-  const required = `required: RTO below ${duration(objectives.rto)}, RPO below ${duration(objectives.rpo)}`;
+  const required = `required: RTO below ${durationText(objectives.rto)}, RPO below ${durationText(objectives.rpo)}`;
   return [
     title,
-    source(recovery, now),
+    sourceText(recovery, now),
     required,
     "",
     ...lines,
@@ -22,7 +22,7 @@ export function describe(recovery: Recovery, now: Date): string {
 }
 
 /** The same for programs; without an outcome nothing was done yet. */
-export function json(
+export function toJson(
   { title, snapshot, takenAt, objectives, ...rest }: Recovery,
   outcome?: Outcome,
 ): string {
@@ -35,19 +35,19 @@ export function json(
   );
 }
 
-function source({ snapshot, takenAt }: Recovery, now: Date): string {
+function sourceText({ snapshot, takenAt }: Recovery, now: Date): string {
   if (!takenAt) return "from:     the program's own definition";
-  return `from:     ${snapshot ?? ""}, ${duration(secondsBetween(takenAt, now))} old`;
+  return `from:     ${snapshot ?? ""}, ${durationText(secondsBetween(takenAt, now))} old`;
 }
 
 /** The last lines a person reads: measured against required. */
-export function verdict({ objectives, takenAt }: Recovery, { seconds, age }: Outcome): string {
-  const against = (value: number, limit: number): string =>
-    `${duration(value)} (required: below ${duration(limit)}${value < limit ? "" : ", MISSED"})`;
+export function verdictOn({ objectives, takenAt }: Recovery, { seconds, age }: Outcome): string {
+  const compareTo = (value: number, limit: number): string =>
+    `${durationText(value)} (required: below ${durationText(limit)}${value < limit ? "" : ", MISSED"})`;
   return [
-    `RTO measured: ${against(seconds, objectives.rto)}`,
+    `RTO measured: ${compareTo(seconds, objectives.rto)}`,
     takenAt
-      ? `RPO measured: ${against(age, objectives.rpo)}`
+      ? `RPO measured: ${compareTo(age, objectives.rpo)}`
       : "RPO measured: nothing lost, the definition is in the program",
   ].join("\n");
 }

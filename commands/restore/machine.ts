@@ -4,8 +4,8 @@ import type { VmBackup } from "../../clients/proxmox-storage";
 import { timeOf } from "../../clients/backup-server";
 import { poll } from "../../clients/poll";
 import type { Site } from "../site/site";
-import { duration } from "../duration";
-import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
+import { durationText } from "../duration";
+import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
 
 export interface VmOptions {
   /** `latest`, or the backup's time. */
@@ -29,8 +29,8 @@ export async function planVm(site: Site, options: VmOptions = {}): Promise<Recov
   const backup = chooseBackup(backups, storage, options.wanted);
   const guest = await site.proxmox.guest(vmId);
   if (guest) {
-    mayReplace(site, guest, options.force ?? false);
-    await roomForOneMore(site, backups, storage);
+    requireReplaceable(site, guest, options.force ?? false);
+    await requireRoom(site, backups, storage);
   }
   return {
     title: `VM ${vmId} (${site.name})`,
@@ -64,7 +64,7 @@ function chooseBackup(backups: readonly VmBackup[], storage: string, wanted = "l
   );
 }
 
-function mayReplace({ name, node }: Site, guest: Guest, force: boolean): void {
+function requireReplaceable({ name, node }: Site, guest: Guest, force: boolean): void {
   const { vmId, proxmoxNode } = node.machine;
   if (guest.lock)
     throw new Error(
@@ -87,7 +87,7 @@ function mayReplace({ name, node }: Site, guest: Guest, force: boolean): void {
 }
 
 /** Checks that one more backup can be protected. Proxmox VE would refuse that only after the VM is off. */
-async function roomForOneMore(
+async function requireRoom(
   { proxmox, node }: Site,
   backups: readonly VmBackup[],
   storage: string,
@@ -111,7 +111,7 @@ function replaceSteps(site: Site, guest: Guest, storage: string, backup: VmBacku
   const off: Step = {
     title: `shut VM ${vmId} down`,
     command: `qm shutdown ${vmId} --timeout 180 --forceStop 1`,
-    run: () => done(proxmox.shutDown(vmId)),
+    run: () => forget(proxmox.shutDown(vmId)),
     undo: { title: `start VM ${vmId}`, run: () => proxmox.start(vmId) },
   };
   const keep: Step = {
@@ -137,7 +137,7 @@ function restoreStep({ node, proxmox }: Site, { volume }: VmBackup, force: boole
     title: `restore VM ${vmId} from ${volume}${force ? ", over the one there is" : ""}`,
     command: `qmrestore ${volume} ${vmId}${force ? " --force 1" : ""}`,
     run: () =>
-      done(proxmox.restore(vmId, volume, force)).catch((error: unknown) => {
+      forget(proxmox.restore(vmId, volume, force)).catch((error: unknown) => {
         throw force ? error : new Error(`${(error as Error).message}; ${left}`);
       }),
     commits: true,
@@ -149,14 +149,14 @@ function startStep({ node, proxmox }: Site): Step {
   return {
     title: `start VM ${vmId}`,
     command: `qm start ${vmId}`,
-    run: () => done(proxmox.start(vmId)),
+    run: () => forget(proxmox.start(vmId)),
   };
 }
 
 /** The host key came back with the VM, so the pinned key still holds. */
 function waitStep({ name, shell, now }: Site, seconds: number): Step {
   return {
-    title: `wait until ${name} answers by ssh and its Docker runs, ${duration(seconds)} at most`,
+    title: `wait until ${name} answers by ssh and its Docker runs, ${durationText(seconds)} at most`,
     run: async () => {
       let reason: unknown;
       const patience = { everyMs: 5_000, limitMs: seconds * 1000, now };

@@ -1,7 +1,7 @@
 /** Runs a recovery step by step, and undoes the finished steps when one fails. */
 import { messageOf } from "../../clients/failure";
 import type { Print } from "../command";
-import { duration } from "../duration";
+import { durationText } from "../duration";
 import { secondsBetween, type Outcome, type Recovery, type Step } from "./steps";
 
 interface Circumstances {
@@ -19,16 +19,16 @@ interface Circumstances {
 export async function perform(
   recovery: Recovery,
   print: Print,
-  { now = clock, signal, since: began = now() }: Circumstances = {},
+  { now = readClock, signal, since: began = now() }: Circumstances = {},
 ): Promise<Outcome> {
-  const error = await attempt(recovery, print, now, signal);
+  const error = await tryRecovery(recovery, print, now, signal);
   const seconds = secondsBetween(began, now());
   const age = recovery.takenAt ? secondsBetween(recovery.takenAt, began) : 0;
   return { ok: error === undefined, seconds, age, ...(error === undefined ? {} : { error }) };
 }
 
 /** What went wrong, and the state after it. */
-async function attempt(
+async function tryRecovery(
   recovery: Recovery,
   print: Print,
   now: () => Date,
@@ -52,7 +52,7 @@ async function attempt(
   return undefined;
 }
 
-const clock = (): Date => new Date();
+const readClock = (): Date => new Date();
 
 async function performStep(
   { title, run }: Step,
@@ -63,7 +63,7 @@ async function performStep(
   const began = now();
   print(`${began.toISOString().slice(11, 19)}  ${at} ${title}`);
   const found = await run();
-  const took = duration(secondsBetween(began, now()));
+  const took = durationText(secondsBetween(began, now()));
   print(`          ${found ?? "done"} (${took})`);
 }
 

@@ -3,12 +3,12 @@ import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { dockerSteps, type Script } from "../../node/steps";
-import { onDockerOf } from "../../clients/pulumi/stack";
+import { resourcesOnDocker } from "../../clients/pulumi/stack";
 import { nameOf, takeInventory, type Container } from "../site/inventory";
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import type { Site } from "../site/site";
-import { inOrder } from "./references";
-import { OBJECTIVES, done, type Recovery, type Step } from "./steps";
+import { orderByReference } from "./references";
+import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
 
 /** Part of the configuration's archive that is about Docker's content, not a file of the node. */
 const DEFINITIONS = "definitions";
@@ -97,7 +97,7 @@ const act = ({ site, files, saved }: Plan, action: string, more = {}): Promise<s
 function saveStep(plan: Plan): Step {
   return {
     title: `keep /etc/docker and what else is replaced in ${plan.saved}`,
-    run: () => done(act(plan, "save")),
+    run: () => forget(act(plan, "save")),
   };
 }
 
@@ -110,7 +110,7 @@ function putStep(plan: Plan): Step {
     run: async () => {
       await site.shell.feed(UNPACK, archive);
       await act(plan, "restart");
-      return act(plan, "compare", { CHECKSUMS: checksums(folder, files) });
+      return act(plan, "compare", { CHECKSUMS: checksumsOf(folder, files) });
     },
     undo: { title: `put back what is in ${plan.saved}`, run: () => act(plan, "back") },
     commits: true,
@@ -130,17 +130,17 @@ function tarOf(folder: string) {
 }
 
 /** As `sha256sum --check` reads them; links are compared by what they name. */
-function checksums(folder: string, files: readonly string[]): string {
+function checksumsOf(folder: string, files: readonly string[]): string {
   const regular = files.filter((file) => lstatSync(join(folder, file)).isFile());
-  const sum = (file: string): string =>
+  const checksumOf = (file: string): string =>
     createHash("sha256")
       .update(readFileSync(join(folder, file)))
       .digest("hex");
-  return regular.map((file) => `${sum(file)}  ${file}`).join("\n");
+  return regular.map((file) => `${checksumOf(file)}  ${file}`).join("\n");
 }
 
 async function upStep({ name, pulumi }: Site): Promise<Step> {
-  const targets = onDockerOf(name, await pulumi.resources()).map(({ urn }) => urn);
+  const targets = resourcesOnDocker(name, await pulumi.resources()).map(({ urn }) => urn);
   if (targets.length === 0)
     return {
       title: "the program has made nothing on this node's Docker yet: run pulumi up afterwards",
@@ -149,7 +149,7 @@ async function upStep({ name, pulumi }: Site): Promise<Step> {
   return {
     title: `let pulumi make what is missing of ${targets.length} declared networks, volumes and containers`,
     command: pulumi.shown(targets),
-    run: () => done(pulumi.up(targets)),
+    run: () => forget(pulumi.up(targets)),
   };
 }
 
@@ -161,7 +161,7 @@ function leftStep({ site, folder }: Plan): Step {
       const file = join(folder, DEFINITIONS, "containers.json");
       const known = JSON.parse(readFileSync(file, "utf8")) as Container[];
       const here = new Set((await takeInventory(site.shell)).containers.map(nameOf));
-      const missing = inOrder(known)
+      const missing = orderByReference(known)
         .map(nameOf)
         .filter((name) => !here.has(name));
       const commands = missing.map(

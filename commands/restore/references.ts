@@ -20,7 +20,7 @@ export function referencesOf(
 }
 
 /** The host part of a definition with every reference by name: what Docker makes an id of again. */
-export function byName(HostConfig: Fields, known: readonly Container[]): Fields {
+export function namesInstead(HostConfig: Fields, known: readonly Container[]): Fields {
   const changed = SHARED.flatMap((field) =>
     sharedWith(HostConfig, field).map((reference) => [field, PREFIX + nameFor(reference, known)]),
   );
@@ -32,7 +32,7 @@ export const sharesNetwork = (HostConfig: Fields): boolean =>
   sharedWith(HostConfig, "NetworkMode").length > 0;
 
 /** Those first that others refer to. */
-export function inOrder(containers: readonly Container[]): Container[] {
+export function orderByReference(containers: readonly Container[]): Container[] {
   const ordered = new Set<Container>();
   const visit = (container: Container, under: readonly Container[]): void => {
     if (ordered.has(container) || under.includes(container)) return;

@@ -43,7 +43,7 @@ export interface Outcome {
 }
 
 /** Turns the result of a step into no message. */
-export const done = async (work: Promise<unknown>): Promise<undefined> => {
+export const forget = async (work: Promise<unknown>): Promise<undefined> => {
   await work;
   return undefined;
 };

@@ -1,8 +1,8 @@
 /** Steps that bring a volume back, over node/recovery/volume.sh. */
 import { pathOf, type Snapshot } from "../../clients/backup-server";
 import { ensureImage } from "../site/image";
-import { docker, type Site } from "../site/site";
-import { done, type Step } from "./steps";
+import { callDocker, type Site } from "../site/site";
+import { forget, type Step } from "./steps";
 
 /** `meta.conf` beside a volume's archive. */
 export interface Meta {
@@ -73,13 +73,13 @@ function imageStep(plan: Plan): Step {
 function extractStep(plan: Plan): Step {
   const { site, snapshot, staging } = plan;
   const source = ["volumes", snapshot, "data.pxar"] as const;
-  const command = (): string[] => extraction(plan);
+  const makeCommand = (): string[] => extractCommand(plan);
   return {
     title: `extract ${pathOf(snapshot)} into the volume ${staging}`,
-    command: `${site.repository.shown(...source, "-")} |\n  ${site.shell.shown(command())}`,
+    command: `${site.repository.shown(...source, "-")} |\n  ${site.shell.shown(makeCommand())}`,
     run: async () => {
       await act(plan, "stage", staging);
-      await site.shell.feed(command(), site.repository.stream(...source));
+      await site.shell.feed(makeCommand(), site.repository.stream(...source));
       return (await act(plan, "thaw", staging)) || undefined;
     },
     undo: { title: `remove ${staging}`, run: () => act(plan, "remove", staging) },
@@ -87,7 +87,7 @@ function extractStep(plan: Plan): Step {
 }
 
 /** Owners are the host's, as they are in the archive; nothing but the volume can be reached. */
-function extraction({ volume, staging, image }: Plan): string[] {
+function extractCommand({ volume, staging, image }: Plan): string[] {
   return [
     ...["docker", "run", "--interactive", "--rm", "--label", `docker-node.recovery=${volume}`],
     ...["--pull", "never", "--userns", "host", "--network", "none", "--log-driver", "none"],
@@ -110,20 +110,21 @@ function checkStep(plan: Plan): Step {
       if (recorded === undefined || recorded === plan.digest) return `sha256 ${plan.digest}`;
       const difference = `extracted sha256 ${plan.digest}, recorded ${recorded}`;
       // The digest is taken beside the archive: of a volume that was written to meanwhile it may differ.
-      if (heldStill(meta)) throw new Error(`not what was backed up: ${difference}`);
+      if (isHeldStill(meta)) throw new Error(`not what was backed up: ${difference}`);
       return `${difference}: the volume was in use during its backup (consistency none)`;
     },
   };
 }
 
-const heldStill = ({ consistency }: Meta): boolean => ["stop", "pause"].includes(consistency ?? "");
+const isHeldStill = ({ consistency }: Meta): boolean =>
+  ["stop", "pause"].includes(consistency ?? "");
 
 function stopStep(plan: Plan): Step {
   const { volume, running } = plan;
   return {
     title:
       running.length > 0 ? `stop ${running.join(", ")}` : "nothing runs that has to be stopped",
-    run: () => done(act(plan, "stop", volume)),
+    run: () => forget(act(plan, "stop", volume)),
     undo: {
       title: running.length > 0 ? `start ${running.join(", ")}` : "nothing to start",
       run: () => act(plan, "start", volume),
@@ -145,7 +146,7 @@ function fillStep(plan: Plan): Step {
   return {
     title: `put the content of ${staging} into ${volume}${exists ? "" : ", made anew"}, and compare`,
     run: async () => {
-      if (!exists) await docker(site, "POST", "/volumes/create", creation(plan));
+      if (!exists) await callDocker(site, "POST", "/volumes/create", createBody(plan));
       const thawed = exists ? await act(plan, "thaw", volume) : "";
       const found = await act(plan, "copy", volume, { FROM: staging });
       if (found === plan.digest)
@@ -162,7 +163,7 @@ function fillStep(plan: Plan): Step {
   };
 }
 
-function creation({ volume, meta }: Plan): unknown {
+function createBody({ volume, meta }: Plan): unknown {
   const { driver = "local", labels, options } = meta;
   return { Name: volume, Driver: driver, Labels: labels ?? {}, DriverOpts: options ?? {} };
 }
@@ -178,6 +179,6 @@ function tidyStep(plan: Plan): Step {
   const { staging } = plan;
   return {
     title: `remove ${staging}`,
-    run: () => done(act(plan, "remove", staging)),
+    run: () => forget(act(plan, "remove", staging)),
   };
 }

@@ -96,6 +96,6 @@ export const nameOf = ({ Name }: Pick<Container, "Name">): string => Name.replac
 
 /** Containers that mount a volume. */
 export function ownersOf(volume: string, containers: readonly Container[]): Container[] {
-  const mounts = ({ Type, Name }: Mount): boolean => Type === "volume" && Name === volume;
-  return containers.filter(({ Mounts = [] }) => Mounts.some(mounts));
+  const isMountOf = ({ Type, Name }: Mount): boolean => Type === "volume" && Name === volume;
+  return containers.filter(({ Mounts = [] }) => Mounts.some(isMountOf));
 }

@@ -95,11 +95,11 @@ function nodeOf(name: string, { nodes }: Settings): NodeConfig {
 function shellOf(name: string, { settings, keys, configuration, ssh }: Known): NodeShell {
   const node = nodeOf(name, settings);
   const hostKey = node.ssh.hostKey ?? keys[name];
-  if (!hostKey) throw new Error(noHostKey(name, configuration));
+  if (!hostKey) throw new Error(describeNoHostKey(name, configuration));
   return sshShell(node, hostKey, ssh);
 }
 
-function noHostKey(name: string, { sealed }: Configuration): string {
+function describeNoHostKey(name: string, { sealed }: Configuration): string {
   const reason = sealed
     ? `the stack's outputs cannot be read (${sealed})`
     : "the stack was never brought up";

@@ -24,7 +24,7 @@ export function backupsOf(name: string, { backups }: NodeConfig): BackupsConfig 
 }
 
 /** The Docker API of the node. */
-export async function docker<T>(
+export async function callDocker<T>(
   { shell }: Pick<Site, "shell">,
   method: "GET" | "POST" | "DELETE",
   path: string,

@@ -15,13 +15,13 @@ import {
 } from "../command";
 import { planFor } from "../plan/command";
 import { ROOT } from "../project";
-import { chosenNodes } from "../site/nodes";
+import { chooseNodes } from "../site/nodes";
 import type { Opened } from "../site/open";
-import { isValid, json, junit, table } from "./report";
+import { isValid, toJson, toJunit, toTable } from "./report";
 import type { Result, Row } from "./row";
 import { ROWS } from "./rows";
 import { tryRows } from "./run";
-import { once, subjectOf } from "./subject";
+import { askOnce, subjectOf } from "./subject";
 
 const SUMMARY = "Measures whether a running node does what its configuration promises.";
 
@@ -50,13 +50,13 @@ export function addValidate(program: Command, { outside, end }: Session): void {
     )
     .option("--allow-unmeasured", "a row that cannot be measured is no finding")
     .option("--junit <file>", "also write JUnit's XML into a file")
-    .option("--watch <seconds>", "measure again after so many seconds, until Ctrl-C", seconds)
+    .option("--watch <seconds>", "measure again after so many seconds, until Ctrl-C", parseSeconds)
     .action(async (names: string[], _, command: Command) => {
       end(await validate(names, command.optsWithGlobals<Options>(), outside));
     });
 }
 
-function seconds(text: string): number {
+function parseSeconds(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("It is a whole number of seconds, at least 1.");
 }
@@ -66,11 +66,15 @@ async function validate(
   options: Options,
   outside: Outside,
 ): Promise<Status> {
-  const rows = chosenRows(options.only);
+  const rows = chooseRows(options.only);
   const opened = await outside.open(options.stack ?? DEFAULT_STACK);
-  const names = chosenNodes(wanted, opened);
+  const names = chooseNodes(wanted, opened);
   return withInterrupts(outside.warn, (signal) =>
-    repeat(() => round(names, rows, opened, options, { outside, signal }), options.watch, signal),
+    repeat(
+      () => runRound(names, rows, opened, options, { outside, signal }),
+      options.watch,
+      signal,
+    ),
   );
 }
 
@@ -96,7 +100,7 @@ export async function repeat(
   return status;
 }
 
-async function round(
+async function runRound(
   names: readonly string[],
   rows: readonly Row[],
   opened: Opened,
@@ -104,7 +108,7 @@ async function round(
   { outside, signal }: { outside: Outside; signal: AbortSignal },
 ): Promise<Status> {
   const { stack } = opened;
-  const drift = once(() => planFor({ stack, drift: true, cwd: ROOT }));
+  const drift = askOnce(() => planFor({ stack, drift: true, cwd: ROOT }));
   const around = { opened, drift, environment: process.env };
   const results: Result[] = [];
   for (const name of names) {
@@ -113,10 +117,10 @@ async function round(
     const subject = subjectOf(name, node, around);
     results.push(...(await tryRows(subject, rows, signal, outside.warn)));
   }
-  return told(results, opened, options, outside);
+  return tell(results, opened, options, outside);
 }
 
-function told(
+function tell(
   results: readonly Result[],
   opened: Opened,
   options: Options,
@@ -124,14 +128,14 @@ function told(
 ): Status {
   const { allowUnmeasured = false, junit: file } = options;
   const text = options.json
-    ? json(opened.stack, results, allowUnmeasured)
-    : table(results, allowUnmeasured);
+    ? toJson(opened.stack, results, allowUnmeasured)
+    : toTable(results, allowUnmeasured);
   outside.print(opened.redact(text));
-  if (file !== undefined) writeFileSync(file, opened.redact(junit(results, allowUnmeasured)));
+  if (file !== undefined) writeFileSync(file, opened.redact(toJunit(results, allowUnmeasured)));
   return isValid(results, allowUnmeasured) ? STATUS.fine : STATUS.finding;
 }
 
-function chosenRows(only: readonly string[]): readonly Row[] {
+function chooseRows(only: readonly string[]): readonly Row[] {
   const ids = ROWS.map(({ id }) => id);
   const unknown = only.find((id) => !ids.includes(id));
   if (unknown !== undefined) throw new UsageError(`row ${unknown}; allowed: ${ids.join(", ")}`);

@@ -16,24 +16,24 @@ export function isValid(results: readonly Result[], allowUnmeasured: boolean): b
 }
 
 /** A table for each node: the figure, the threshold, and how it was measured. */
-export function table(results: readonly Result[], allowUnmeasured: boolean): string {
+export function toTable(results: readonly Result[], allowUnmeasured: boolean): string {
   const header = ["  row", "found", "has to be", "measured by"];
-  const tables = byNode(results).map(([name, rows]) => [
+  const tables = groupByNode(results).map(([name, rows]) => [
     `${name}:`,
-    ...tableRows([header, ...rows.map(cells)]),
+    ...tableRows([header, ...rows.map(cellsOf)]),
   ]);
-  return [...tables.map((lines) => lines.join("\n")), verdict(results, allowUnmeasured)].join(
+  return [...tables.map((lines) => lines.join("\n")), verdictOn(results, allowUnmeasured)].join(
     "\n\n",
   );
 }
 
 /** Nodes in the order they were tried, each with its rows. */
-function byNode(results: readonly Result[]): [name: string, rows: Result[]][] {
+function groupByNode(results: readonly Result[]): [name: string, rows: Result[]][] {
   const names = [...new Set(results.map(({ node }) => node))];
   return names.map((name) => [name, results.filter(({ node }) => node === name)]);
 }
 
-function cells({ state, title, figure, threshold = "", reason, how }: Result): string[] {
+function cellsOf({ state, title, figure, threshold = "", reason, how }: Result): string[] {
   const found = reason === undefined ? (figure ?? state) : `not measured: ${reason}`;
   return [`  ${MARKS[state]} ${title}`, fold(found), fold(threshold), fold(how)];
 }
@@ -49,24 +49,28 @@ function fold(text: string, width = 44): string {
   return lines.join("\n");
 }
 
-function verdict(results: readonly Result[], allowUnmeasured: boolean): string {
+function verdictOn(results: readonly Result[], allowUnmeasured: boolean): string {
   const count = (state: State): number => results.filter((one) => one.state === state).length;
   const parts = Object.keys(MARKS).map((state) => `${count(state as State)} ${state}`);
   return `${parts.join(", ")}: ${isValid(results, allowUnmeasured) ? "valid" : "NOT valid"}`;
 }
 
-export function json(stack: string, results: readonly Result[], allowUnmeasured: boolean): string {
+export function toJson(
+  stack: string,
+  results: readonly Result[],
+  allowUnmeasured: boolean,
+): string {
   const valid = isValid(results, allowUnmeasured);
   return JSON.stringify({ stack, valid, rows: results }, null, 2);
 }
 
 /** JUnit's XML: a suite for each node, a case for each row. */
-export function junit(results: readonly Result[], allowUnmeasured: boolean): string {
-  const suites = byNode(results).map(([name, rows]) => {
+export function toJunit(results: readonly Result[], allowUnmeasured: boolean): string {
+  const suites = groupByNode(results).map(([name, rows]) => {
     const cases = rows.map((row) => testCase(row, allowUnmeasured));
-    return element("testsuite", { name, tests: String(rows.length) }, cases);
+    return makeElement("testsuite", { name, tests: String(rows.length) }, cases);
   });
-  return `<?xml version="1.0" encoding="UTF-8"?>\n${element("testsuites", {}, suites)}\n`;
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${makeElement("testsuites", {}, suites)}\n`;
 }
 
 function testCase(result: Result, allowUnmeasured: boolean): string {
@@ -74,15 +78,15 @@ function testCase(result: Result, allowUnmeasured: boolean): string {
   const measured = `${figure ?? ""}; has to be: ${threshold}; measured by: ${how}`;
   const unmeasured = allowUnmeasured ? "skipped" : "error";
   const outcome = {
-    held: element("system-out", {}, [escapeXml(measured)]),
-    "not held": element("failure", { message: measured }),
-    "not measured": element(unmeasured, { message: `not measured: ${reason}` }),
-    "not declared": element("skipped", { message: "not declared" }),
+    held: makeElement("system-out", {}, [escapeXml(measured)]),
+    "not held": makeElement("failure", { message: measured }),
+    "not measured": makeElement(unmeasured, { message: `not measured: ${reason}` }),
+    "not declared": makeElement("skipped", { message: "not declared" }),
   }[state];
-  return element("testcase", { name: id, classname: node }, [outcome]);
+  return makeElement("testcase", { name: id, classname: node }, [outcome]);
 }
 
-function element(
+function makeElement(
   name: string,
   attributes: Readonly<Record<string, string>>,
   inside: readonly string[] = [],

@@ -35,7 +35,7 @@ export interface Result extends Pick<Row, "id" | "title" | "how"> {
 }
 
 /** Judges things that have to be as declared: names those that are not, or says how many there are. */
-export function asDeclared(what: string, count: number, wrong: readonly string[]): Judgement {
+export function judgeAll(what: string, count: number, wrong: readonly string[]): Judgement {
   const figure = wrong.length > 0 ? wrong.join("; ") : `${count} ${what} as declared`;
   return { holds: wrong.length === 0, figure };
 }

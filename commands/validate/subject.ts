@@ -92,21 +92,21 @@ const LIMIT = 300;
 
 export function subjectOf(name: string, node: NodeConfig, around: Surroundings): Subject {
   const { opened, drift, environment } = around;
-  const script: Subject["script"] = async (schema, file, variables = {}, at = name) =>
-    parseJson(schema, await scriptOn(opened.shell(at), file, variables), `${file}.sh`);
+  const runScript: Subject["script"] = async (schema, file, variables = {}, at = name) =>
+    parseJson(schema, await runOn(opened.shell(at), file, variables), `${file}.sh`);
   const limits = node.validation.load;
   const share = { CPU_PERCENT: limits.cpuPercent, MEMORY_PERCENT: limits.memoryPercent };
-  const echo = { ACTION: "within", NETWORK: openBridge(node) };
+  const echo = { ACTION: "within", NETWORK: findOpenBridge(node) };
   return {
-    ...{ name, node, script, drift },
+    ...{ name, node, script: runScript, drift },
     nodes: opened.settings.nodes,
-    info: once(() => script(info, "recovery/api", { METHOD: "GET", REQUEST_PATH: "/info" })),
-    inventory: once(async () => takeInventory(opened.shell(name))),
-    load: once(() => script(load, "validation/load", share)),
-    latency: once(() => script(latency, "validation/latency", echo)),
-    reach: once(() => script(reach, "validation/reach", { AGENT_URL: agentUrl(node) })),
-    backups: once(async () => survey(opened.site(name))),
-    benchmark: once(async () => judgeNode(name, opened)),
+    info: askOnce(() => runScript(info, "recovery/api", { METHOD: "GET", REQUEST_PATH: "/info" })),
+    inventory: askOnce(async () => takeInventory(opened.shell(name))),
+    load: askOnce(() => runScript(load, "validation/load", share)),
+    latency: askOnce(() => runScript(latency, "validation/latency", echo)),
+    reach: askOnce(() => runScript(reach, "validation/reach", { AGENT_URL: agentUrl(node) })),
+    backups: askOnce(async () => survey(opened.site(name))),
+    benchmark: askOnce(async () => judgeNode(name, opened)),
     portainer: () => connect(accessFrom(environment)),
   };
 }
@@ -115,15 +115,15 @@ export function subjectOf(name: string, node: NodeConfig, around: Surroundings):
 export const LATENCY = latency;
 
 /** A measurement that hangs ends on the node, one that has to wait for another only waits as long as one may take. */
-const scriptOn = (shell: NodeShell, name: ScriptName, variables: ShellVariables): Promise<string> =>
+const runOn = (shell: NodeShell, name: ScriptName, variables: ShellVariables): Promise<string> =>
   shell.script(name, { LIMIT, LOCK_TIMEOUT: LIMIT, ...variables });
 
 /** The first declared network whose containers reach one another. */
-const openBridge = ({ networks }: NodeConfig): string | undefined =>
+const findOpenBridge = ({ networks }: NodeConfig): string | undefined =>
   Object.entries(networks).find(([, one]) => one.driver === "bridge" && !one.isolated)?.[0];
 
 /** Asks once, and keeps the answer or the error. */
-export function once<T>(ask: () => Promise<T>): () => Promise<T> {
+export function askOnce<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined;
   return () => (answer ??= ask());
 }

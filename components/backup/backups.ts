@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER, repositoryOf, toCron } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
 import type { Tree } from "../../config/tree";
-import { bound } from "../../node/steps";
+import { bind } from "../../node/steps";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
@@ -75,7 +75,7 @@ function writeSecrets(
   { token, key, machine, connection }: BackupsArgs,
   parent: pulumi.Resource,
 ): command.remote.Command {
-  const { script, timeout, variables: limits } = bound("backup-secrets", {}, 180, { wait: 1800 });
+  const { script, timeout, variables: limits } = bind("backup-secrets", {}, 180, { wait: 1800 });
   const secrets = pulumi.secret(pulumi.all([token, key]));
   const variables = secrets.apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY }));
   const step = { script, variables, timeout, connection, machine };
@@ -102,7 +102,7 @@ export function backupContainerArgs(
     restart: "always",
     usernsMode: "host",
     networkMode: "bridge",
-    envs: environment(args),
+    envs: environmentOf(args),
     volumes: hostPaths(args.backups),
     mounts: [volumesDirectory(args.dockerRootDir)],
     readOnly: true,
@@ -117,7 +117,7 @@ export function backupContainerArgs(
   };
 }
 
-function environment({ nodeName, backups }: BackupsArgs): string[] {
+function environmentOf({ nodeName, backups }: BackupsArgs): string[] {
   const { server, volumes, configuration, images } = backups;
   return [
     `NODE_NAME=${nodeName}`,

@@ -1,7 +1,7 @@
 import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import { bound } from "../../node/steps";
+import { bind } from "../../node/steps";
 import { runNodeScript } from "./node-script";
 
 /**
@@ -24,7 +24,11 @@ export function limitProcesses(
   { machine, connection }: LimitArgs,
   parent: pulumi.Resource,
 ): void {
-  const { script, timeout, variables: limits } = bound("container-limits", {}, 180, { wait: 1800 });
+  const {
+    script,
+    timeout,
+    variables: limits,
+  } = bind("container-limits", {}, 180, { wait: 1800 });
   const variables = container.id.apply((id) => ({ ...limits, CONTAINER: id, PROCESSES }));
   const step = { script, variables, timeout, connection, machine };
   runNodeScript(`${name}-limits`, step, { parent });

@@ -13,7 +13,7 @@ import {
 } from "../../node/steps";
 import type { CheckedStep } from "../../node/checks";
 import type { RecordedNode } from "../../node/recorded";
-import { connect, firstConnection, pinnedKey, type Connection } from "./gate";
+import { connect, connectFirst, pinKey, type Connection } from "./gate";
 import { runNodeScript } from "./node-script";
 
 export interface DockerHostArgs {
@@ -53,9 +53,9 @@ export class DockerHost extends pulumi.ComponentResource {
     // The type keeps its old name. It is part of the URN of every child, and existing stacks have those in their state.
     super("docker-node:components:DockerEngine", name, {}, opts);
     const ready = waitUntilReady(name, args, this);
-    this.hostKey = pinnedKey(args.node, ready);
+    this.hostKey = pinKey(args.node, ready);
     this.connection = { ...connect(args.node, args.privateKey), hostKey: this.hostKey };
-    const step = this.stepper(name, args);
+    const step = this.makeStepper(name, args);
     const boot = step("boot", bootStep(args.node), ready);
     const storage = step("storage", storageStep(args.node), boot);
     const install = step("install", installStep(args.node), storage);
@@ -66,7 +66,7 @@ export class DockerHost extends pulumi.ComponentResource {
     this.registerOutputs({ hostKey: this.hostKey, facts: this.facts });
   }
 
-  private stepper(name: string, { machine, repairs = {} }: DockerHostArgs) {
+  private makeStepper(name: string, { machine, repairs = {} }: DockerHostArgs) {
     const { connection } = this;
     return (step: string, script: Script, after: pulumi.Resource): command.remote.Command =>
       runNodeScript(
@@ -86,7 +86,7 @@ function waitUntilReady(
   { node, privateKey, machine, recorded }: DockerHostArgs,
   parent: pulumi.Resource,
 ): command.remote.Command {
-  const connection = pulumi.secret(privateKey).apply((key) => firstConnection(node, key, recorded));
+  const connection = pulumi.secret(privateKey).apply((key) => connectFirst(node, key, recorded));
   return runNodeScript(
     `${name}-ready`,
     { ...readyStep(), connection, machine },

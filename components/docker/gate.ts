@@ -25,7 +25,7 @@ export function connect(node: NodeConfig, privateKey: pulumi.Input<string>): Con
  * known machine keeps its recorded connection exactly. If the connection has to change, it insists on the host key that was
  * learned before, so no other machine can take its place.
  */
-export function firstConnection(
+export function connectFirst(
   node: NodeConfig,
   privateKey: string,
   recorded?: RecordedNode,
@@ -50,9 +50,6 @@ function isSame(node: NodeConfig, privateKey: string, recorded: RecordedConnecti
 }
 
 /** The host key that every later connection insists on. */
-export function pinnedKey(
-  { ssh }: NodeConfig,
-  ready: command.remote.Command,
-): pulumi.Output<string> {
+export function pinKey({ ssh }: NodeConfig, ready: command.remote.Command): pulumi.Output<string> {
   return ssh.hostKey ? pulumi.output(bareKey(ssh.hostKey)) : ready.stdout;
 }

@@ -3,7 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { adoptVolume } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
-import { protectedWhile } from "../shared/protection";
+import { protectWhile } from "../shared/protection";
 
 /**
  * Creates the declared volumes of a node. They hold data, so they are protected if the node is.
@@ -28,7 +28,7 @@ export function createVolumes(
       {
         ...opts,
         ignoreChanges: ["labels"],
-        ...protectedWhile(node.machine.protect, guard),
+        ...protectWhile(node.machine.protect, guard),
         ...livesOn(machine),
         ...adoptVolume(node, volume),
       },

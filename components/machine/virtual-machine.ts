@@ -3,8 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import type { RecordedNode } from "../../node/recorded";
 import { adoptVm } from "../shared/adoption";
-import { announce, applyOverride, stillIgnored } from "../shared/override";
-import { protectedWhile } from "../shared/protection";
+import { announce, applyOverride, keepIgnored } from "../shared/override";
+import { protectWhile } from "../shared/protection";
 import { createFirewall } from "./vm-firewall";
 import { vmArgs } from "./vm-args";
 
@@ -84,10 +84,10 @@ function createVm(
     applyOverride(vmArgs(name, node, imageVolumeId), override),
     {
       parent,
-      ...protectedWhile(node.machine.protect, guard),
+      ...protectWhile(node.machine.protect, guard),
       // Two VMs cannot share an id, so the old one is deleted before its replacement is created.
       deleteBeforeReplace: true,
-      ignoreChanges: [...ignoredChanges(node), ...stillIgnored(ignoreChanges, override)],
+      ignoreChanges: [...ignoredChanges(node), ...keepIgnored(ignoreChanges, override)],
       ...adopted,
     },
   );

@@ -19,17 +19,17 @@ export function vmArgs(
     name,
     description: machine.description,
     tags: machine.tags,
-    ...hardware(machine),
+    ...hardwareArgs(machine),
     ...cloneOf(machine),
-    disks: disks(machine, imageVolumeId),
+    disks: diskArgs(machine, imageVolumeId),
     networkDevices: [networkDevice(node)],
-    initialization: initialization(node),
-    ...lifecycle(machine),
+    initialization: initializationArgs(node),
+    ...lifecycleArgs(machine),
   };
 }
 
 /** Defaults are set explicitly, because Proxmox returns an unset block as a difference (pulumi-proxmoxve#35). */
-function hardware({
+function hardwareArgs({
   cpu,
   memoryGiB,
   agentTimeoutSeconds,
@@ -50,7 +50,7 @@ function hardware({
   };
 }
 
-function lifecycle(machine: NodeConfig["machine"]): Partial<proxmox.VmLegacyArgs> {
+function lifecycleArgs(machine: NodeConfig["machine"]): Partial<proxmox.VmLegacyArgs> {
   const { order, upDelaySeconds, downDelaySeconds } = machine.startup;
   return {
     started: true,
@@ -69,13 +69,13 @@ function cloneOf({ image, proxmoxNode }: NodeConfig["machine"]): Partial<proxmox
   return { clone: { vmId: image.template, nodeName: image.node ?? proxmoxNode, full: true } };
 }
 
-function disks(machine: NodeConfig["machine"], importFrom?: pulumi.Input<string>): Disk[] {
-  const system = { ...disk("scsi0", machine.disk), ...(importFrom ? { importFrom } : {}) };
-  return machine.dockerDisk ? [system, disk("scsi1", machine.dockerDisk)] : [system];
+function diskArgs(machine: NodeConfig["machine"], importFrom?: pulumi.Input<string>): Disk[] {
+  const system = { ...diskOf("scsi0", machine.disk), ...(importFrom ? { importFrom } : {}) };
+  return machine.dockerDisk ? [system, diskOf("scsi1", machine.dockerDisk)] : [system];
 }
 
 /** Arguments of a disk on NVMe: it is an SSD to the guest, it is trimmed, and it has its own I/O thread. */
-function disk(slot: string, { sizeGiB, datastore, aio }: NodeConfig["machine"]["disk"]): Disk {
+function diskOf(slot: string, { sizeGiB, datastore, aio }: NodeConfig["machine"]["disk"]): Disk {
   return {
     interface: slot,
     datastoreId: datastore,
@@ -102,7 +102,7 @@ function networkDevice(node: NodeConfig): proxmox.types.input.VmLegacyNetworkDev
   };
 }
 
-function initialization({ machine, network, ssh }: NodeConfig): Initialization {
+function initializationArgs({ machine, network, ssh }: NodeConfig): Initialization {
   return {
     datastoreId: machine.disk.datastore,
     interface: "ide2",

@@ -3,11 +3,11 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { AGENT_CONTAINER, addressOfNode, machineSize } from "../../config/node";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
-import { adoptAgent, keptContainer } from "../shared/adoption";
+import { adoptAgent, keepContainer } from "../shared/adoption";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
-import { bound } from "../../node/steps";
+import { bind } from "../../node/steps";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
 
@@ -70,7 +70,7 @@ function createContainer(
   parent: pulumi.Resource,
 ): docker.Container {
   const declared = containerArgs(args, image);
-  const container = args.node.adopt.agent ? keptContainer(declared) : declared;
+  const container = args.node.adopt.agent ? keepContainer(declared) : declared;
   const override = args.node.override?.agent;
   const agent = new docker.Container(`${name}-container`, applyOverride(container, override), {
     parent,
@@ -118,7 +118,7 @@ function readFingerprint(
   container: docker.Container,
   parent: pulumi.Resource,
 ): pulumi.Output<string> {
-  const { script, timeout, variables: limits } = bound("agent-certificate", {}, 180);
+  const { script, timeout, variables: limits } = bind("agent-certificate", {}, 180);
   const variables = container.id.apply((id) => ({
     ...limits,
     ADDRESS: addressOfNode(node),

@@ -47,7 +47,7 @@ export function registerEnvironment(
     {
       create: run("apply"),
       delete: run("remove"),
-      environment: variables(shown, node, environment, apiKey),
+      environment: variablesFor(shown, node, environment, apiKey),
       logging: command.local.Logging.Stderr,
     },
     { ...opts, dependsOn: [agent], retainOnDelete, customTimeouts: LIMITS },
@@ -59,7 +59,7 @@ export function registerEnvironment(
 /** Time limits. The command makes a few requests, and Portainer may take a minute for each. */
 const LIMITS = { create: "5m", update: "5m", delete: "5m" };
 
-function variables(
+function variablesFor(
   name: string,
   node: NodeConfig,
   { url: server, fingerprint, caCertificate, group, tags }: EnvironmentConfig,

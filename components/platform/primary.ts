@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { primaryOf } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 import type { DockerHost } from "../docker/docker-host";
-import { bound } from "../../node/steps";
+import { bind } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
 
 /** The primary node as this one saw it when the check last ran. */
@@ -36,7 +36,7 @@ export function checkPrimary(
   if (!primary) return undefined;
   const { connection } = dockerHost;
   const variables = { PRIMARY_ADDRESS: primary.host, PRIMARY_PORT: primary.port };
-  const script = { ...bound("reachability", variables, 120), connection, machine };
+  const script = { ...bind("reachability", variables, 120), connection, machine };
   const { stdout } = runNodeScript(`${name}-primary`, script, { ...opts, dependsOn: [dockerHost] });
   const answer = stdout.apply(
     (text) => JSON.parse(text) as { reachable: boolean; checkedAt: string },

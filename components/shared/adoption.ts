@@ -10,7 +10,7 @@ import type { NodeConfig } from "../../config/schema";
 
 type Options = pulumi.CustomResourceOptions;
 
-const each = (block: string, fields: readonly string[]): string[] =>
+const fieldsOf = (block: string, fields: readonly string[]): string[] =>
   fields.map((field) => `${block}.${field}`);
 
 const CPU = [
@@ -44,9 +44,9 @@ export const KEPT_OF_VM: readonly string[] = [
   ...["hotplug", "keyboardLayout", "kvmArguments", "machine", "numas", "operatingSystem", "poolId"],
   ...["rngs", "scsiHardware", "serialDevices", "smbios", "tabletDevice", "tpmState", "usbs", "vga"],
   "virtiofs",
-  ...each("cpu", CPU),
-  ...each("memory", ["floating", "hugepages", "keepHugepages", "shared"]),
-  ...each("networkDevices[0]", NIC),
+  ...fieldsOf("cpu", CPU),
+  ...fieldsOf("memory", ["floating", "hugepages", "keepHugepages", "shared"]),
+  ...fieldsOf("networkDevices[0]", NIC),
   // The guest has its address already. Other data look like a new instance to cloud-init, which would run again.
   "initialization",
 ];
@@ -59,7 +59,7 @@ export const KEPT_OF_VM: readonly string[] = [
 export function adoptVm({ machine, network }: NodeConfig, known = false): Options {
   if (!machine.adopt) return {};
   const disks = machine.dockerDisk ? ["disks[0]", "disks[1]"] : ["disks[0]"];
-  const kept = disks.flatMap((disk) => each(disk, [...DISK, "serial", "ssd"]));
+  const kept = disks.flatMap((disk) => fieldsOf(disk, [...DISK, "serial", "ssd"]));
   const firewall = network.firewall ? [] : ["networkDevices[0].firewall"];
   return {
     ...(known ? {} : { import: `${machine.proxmoxNode}/${machine.vmId}` }),
@@ -128,7 +128,7 @@ export const KEPT_OF_CONTAINER: readonly (keyof docker.ContainerArgs)[] = [
  * Arguments of an adopted container. The provider does not read its environment, which may hold a secret, so it is
  * declared as empty. If it were left out or ignored, it would count as "computed" and force a replacement.
  */
-export function keptContainer(args: docker.ContainerArgs): docker.ContainerArgs {
+export function keepContainer(args: docker.ContainerArgs): docker.ContainerArgs {
   return { ...args, envs: [] };
 }
 

@@ -10,12 +10,12 @@ import { isTree, type Tree } from "../../config/tree";
 /** Merges the override into the arguments: maps are merged, lists are replaced. */
 export function applyOverride<T extends object>(args: T, override?: Tree): T {
   if (!override) return args;
-  const envs = environment(args, override);
+  const envs = addEnvironment(args, override);
   return merge(args, envs ? { ...override, envs } : override) as T;
 }
 
 /** Merges environment variables by name, although Docker has them as a list. */
-function environment(args: object, { envs }: Tree): unknown[] | undefined {
+function addEnvironment(args: object, { envs }: Tree): unknown[] | undefined {
   if (!Array.isArray(envs) || !("envs" in args)) return undefined;
   const names = envs.map(nameOf);
   const kept = (args.envs as unknown[]).filter((one) => !names.includes(nameOf(one)));
@@ -27,14 +27,14 @@ const nameOf = (variable: unknown): string | undefined =>
   typeof variable === "string" ? variable.split("=", 1)[0] : undefined;
 
 /** The ignored properties without the overridden ones, because an override must take effect. */
-export function stillIgnored(ignored: readonly string[], override: Tree = {}): string[] {
-  return ignored.filter((path) => !overrides(override, path.split(".")));
+export function keepIgnored(ignored: readonly string[], override: Tree = {}): string[] {
+  return ignored.filter((path) => !isOverridden(override, path.split(".")));
 }
 
-function overrides(tree: unknown, [key = "", ...rest]: readonly string[]): boolean {
+function isOverridden(tree: unknown, [key = "", ...rest]: readonly string[]): boolean {
   const name = key.replace(/\[.*/, "");
   if (!isTree(tree) || !Object.hasOwn(tree, name)) return false;
-  return rest.length === 0 || !isTree(tree[name]) || overrides(tree[name], rest);
+  return rest.length === 0 || !isTree(tree[name]) || isOverridden(tree[name], rest);
 }
 
 /** Warns at every preview about what is overridden, beside the resource. A plan shows the warning. */

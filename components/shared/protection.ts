@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { explainRefusal, REMOVAL_HOOK } from "../../config/removal";
 
 /** Options of machines and volumes, which can be deleted only after their protection is lifted. */
-export function protectedWhile(
+export function protectWhile(
   protect: boolean,
   guard?: pulumi.ResourceHook,
 ): pulumi.CustomResourceOptions {

@@ -22,8 +22,8 @@ export function checkFleet(nodes: Nodes): Problem[] {
   const checks = [
     checkPrimaries(nodes),
     checkUnique("machine/vmId", vmId),
-    checkUnique("network/address", address),
-    checkUnique("portainer/environment/name", environment),
+    checkUnique("network/address", addressClaim),
+    checkUnique("portainer/environment/name", environmentName),
     checkReach(nodes),
     checkImages(),
   ];
@@ -41,11 +41,11 @@ export function checkFleet(nodes: Nodes): Problem[] {
 type Claim = (node: NodeConfig) => readonly [value: unknown, as: unknown];
 
 const vmId: Claim = ({ machine }) => [machine.vmId, machine.vmId];
-const environment: Claim = (node) => {
+const environmentName: Claim = (node) => {
   const name = node.portainer?.environment?.name;
   return [name, name];
 };
-const address: Claim = ({ network }) => [network.address, addressOf(network.address)];
+const addressClaim: Claim = ({ network }) => [network.address, addressOf(network.address)];
 
 function checkUnique(path: string, claim: Claim): Check {
   const owners = new Map<unknown, string>();

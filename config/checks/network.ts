@@ -1,4 +1,4 @@
-import { addressOf, canonical, isHostOf } from "../cidr";
+import { addressOf, toCanonical, isHostOf } from "../cidr";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -12,7 +12,7 @@ export function checkAddresses({ network }: NodeConfig, report: Report): void {
     );
   }
   if (!isHostOf(address, gateway) || gateway === addressOf(address)) {
-    report("network/gateway", gateway, `another host address of ${canonical(address)}`);
+    report("network/gateway", gateway, `another host address of ${toCanonical(address)}`);
   }
 }
 

@@ -7,11 +7,13 @@ export function checkOverride(
   report: Report,
 ): void {
   if (!override) return;
-  const nothing = (part: string, value: unknown, without: string): void => {
+  const refusePart = (part: string, value: unknown, without: string): void => {
     report(`override/${part}`, value, `nothing ${without}`);
   };
-  if (override.agent && !portainer) nothing("agent", override.agent, "without a portainer section");
+  if (override.agent && !portainer)
+    refusePart("agent", override.agent, "without a portainer section");
   if (override.agent && adopt.agent)
-    nothing("agent", override.agent, "with adopt.agent: an adopted container stays as it is");
-  if (override.backup && !backups) nothing("backup", override.backup, "without a backups section");
+    refusePart("agent", override.agent, "with adopt.agent: an adopted container stays as it is");
+  if (override.backup && !backups)
+    refusePart("backup", override.backup, "without a backups section");
 }

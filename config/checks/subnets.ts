@@ -1,4 +1,4 @@
-import { canonical, contains, isHostOf, overlaps } from "../cidr";
+import { toCanonical, contains, isHostOf, overlaps } from "../cidr";
 import type { NetworkConfig, NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -26,13 +26,13 @@ export function checkContainerNetworks(node: NodeConfig, report: Report): void {
 
 function checkMembers(network: NetworkConfig, path: string, report: Report): void {
   const { subnet, gateway } = network;
-  const inside = `a host address of ${canonical(subnet)}`;
-  if (canonical(subnet) !== subnet)
-    report(`${path}/subnet`, subnet, `the network itself: ${canonical(subnet)}`);
+  const inside = `a host address of ${toCanonical(subnet)}`;
+  if (toCanonical(subnet) !== subnet)
+    report(`${path}/subnet`, subnet, `the network itself: ${toCanonical(subnet)}`);
   if (gateway && !isHostOf(subnet, gateway)) report(`${path}/gateway`, gateway, inside);
   if (network.driver === "bridge") return;
   if (network.range && !contains(subnet, network.range)) {
-    report(`${path}/range`, network.range, `a part of ${canonical(subnet)}`);
+    report(`${path}/range`, network.range, `a part of ${toCanonical(subnet)}`);
   }
   for (const [name, excluded] of Object.entries(network.excluded)) {
     if (!isHostOf(subnet, excluded)) report(`${path}/excluded/${name}`, excluded, inside);

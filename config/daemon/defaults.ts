@@ -32,11 +32,11 @@ const UNSET: Tree = { "log-driver": "json-file" };
  * never goes by itself: whoever removes a protection has to say so.
  */
 export function withoutDependents(base: Tree, over: Tree): Tree {
-  const changes = (key: string): boolean =>
+  const isChanged = (key: string): boolean =>
     key in over && (over[key] ?? UNSET[key]) !== (base[key] ?? UNSET[key]);
   const gone = [
-    ...(changes("log-driver") ? ["log-opts"] : []),
-    ...(changes("storage-driver") ? ["storage-opts"] : []),
+    ...(isChanged("log-driver") ? ["log-opts"] : []),
+    ...(isChanged("storage-driver") ? ["storage-opts"] : []),
     // Without rules nothing could keep containers apart, and dockerd would refuse the file.
     ...(over.iptables === false ? ["icc"] : []),
     ...(over.bridge ? ["bip", "bip6", "fixed-cidr", "fixed-cidr-v6"] : []),

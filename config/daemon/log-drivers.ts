@@ -1,13 +1,13 @@
 import {
-  anything,
-  bytes,
-  duration,
-  endpoint,
-  flag,
-  oneOf,
-  onlyWith,
-  socketOr,
-  whole,
+  allowAnything,
+  allowBytes,
+  allowDuration,
+  allowEndpoint,
+  allowFlag,
+  allowOneOf,
+  allowOnlyWith,
+  allowSocketOr,
+  allowWhole,
   type LogOptions,
   type Rule,
 } from "./log-options";
@@ -23,93 +23,96 @@ type Rules = Readonly<Record<string, Rule>>;
 
 /** Options of every driver (moby daemon/logger/factory.go and loggerutils/cache). */
 const EVERY: Rules = {
-  mode: oneOf("blocking", "non-blocking"),
-  "max-buffer-size": onlyWith("mode", /^non-blocking$/, "mode is non-blocking", bytes),
-  "cache-disabled": flag,
-  "cache-max-size": bytes,
-  "cache-max-file": whole(1),
-  "cache-compress": flag,
+  mode: allowOneOf("blocking", "non-blocking"),
+  "max-buffer-size": allowOnlyWith("mode", /^non-blocking$/, "mode is non-blocking", allowBytes),
+  "cache-disabled": allowFlag,
+  "cache-max-size": allowBytes,
+  "cache-max-file": allowWhole(1),
+  "cache-compress": allowFlag,
 };
 
-const TAG: Rules = { tag: anything };
+const TAG: Rules = { tag: allowAnything };
 
 /** Options that add attributes of the container to each line (logger.Info.ExtraAttributes). */
 const ATTRIBUTES: Rules = {
-  labels: anything,
-  "labels-regex": anything,
-  env: anything,
-  "env-regex": anything,
+  labels: allowAnything,
+  "labels-regex": allowAnything,
+  env: allowAnything,
+  "env-regex": allowAnything,
 };
 
-const FILES: Rules = { "max-size": bytes, "max-file": whole(1), compress: flag };
+const FILES: Rules = { "max-size": allowBytes, "max-file": allowWhole(1), compress: allowFlag };
 
 const FACILITIES =
   "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp local0 local1 local2 local3 local4 local5 local6 local7";
 
 const SYSLOG: Rules = {
-  "syslog-address": socketOr(["unix", "unixgram"], endpoint(["udp", "tcp", "tcp+tls"], false)),
+  "syslog-address": allowSocketOr(
+    ["unix", "unixgram"],
+    allowEndpoint(["udp", "tcp", "tcp+tls"], false),
+  ),
   "syslog-facility": (value, options) =>
-    whole(0, 23)(value, options) && oneOf(...FACILITIES.split(" "))(value, options),
-  "syslog-format": oneOf("", "rfc3164", "rfc5424", "rfc5424micro"),
-  "syslog-tls-ca-cert": anything,
-  "syslog-tls-cert": anything,
-  "syslog-tls-key": anything,
-  "syslog-tls-skip-verify": anything,
+    allowWhole(0, 23)(value, options) && allowOneOf(...FACILITIES.split(" "))(value, options),
+  "syslog-format": allowOneOf("", "rfc3164", "rfc5424", "rfc5424micro"),
+  "syslog-tls-ca-cert": allowAnything,
+  "syslog-tls-cert": allowAnything,
+  "syslog-tls-key": allowAnything,
+  "syslog-tls-skip-verify": allowAnything,
 };
 
-const overUdp = (rule: Rule): Rule =>
-  onlyWith("gelf-address", /^udp:/, "gelf-address is udp", rule);
-const overTcp = (rule: Rule): Rule =>
-  onlyWith("gelf-address", /^tcp:/, "gelf-address is tcp", rule);
+const allowOverUdp = (rule: Rule): Rule =>
+  allowOnlyWith("gelf-address", /^udp:/, "gelf-address is udp", rule);
+const allowOverTcp = (rule: Rule): Rule =>
+  allowOnlyWith("gelf-address", /^tcp:/, "gelf-address is tcp", rule);
 
 const GELF: Rules = {
-  "gelf-address": endpoint(["udp", "tcp"], true),
-  "gelf-compression-type": overUdp(oneOf("gzip", "zlib", "none")),
-  "gelf-compression-level": overUdp(whole(-1, 9)),
-  "gelf-tcp-max-reconnect": overTcp(whole(0)),
-  "gelf-tcp-reconnect-delay": overTcp(whole(0)),
+  "gelf-address": allowEndpoint(["udp", "tcp"], true),
+  "gelf-compression-type": allowOverUdp(allowOneOf("gzip", "zlib", "none")),
+  "gelf-compression-level": allowOverUdp(allowWhole(-1, 9)),
+  "gelf-tcp-max-reconnect": allowOverTcp(allowWhole(0)),
+  "gelf-tcp-reconnect-delay": allowOverTcp(allowWhole(0)),
 };
 
 const fluentdAddress: Rule = (value, options) => {
   const url = value.includes("://") ? value : `tcp://${value}`;
-  return socketOr(["unix"], endpoint(["tcp", "tls"], false))(url, options);
+  return allowSocketOr(["unix"], allowEndpoint(["tcp", "tls"], false))(url, options);
 };
 
 const FLUENTD: Rules = {
   "fluentd-address": fluentdAddress,
-  "fluentd-async": flag,
-  "fluentd-async-reconnect-interval": duration,
-  "fluentd-buffer-limit": bytes,
-  "fluentd-max-retries": whole(0, 2 ** 31 - 1),
-  "fluentd-read-timeout": duration,
-  "fluentd-request-ack": flag,
-  "fluentd-retry-wait": duration,
-  "fluentd-sub-second-precision": flag,
-  "fluentd-write-timeout": duration,
+  "fluentd-async": allowFlag,
+  "fluentd-async-reconnect-interval": allowDuration,
+  "fluentd-buffer-limit": allowBytes,
+  "fluentd-max-retries": allowWhole(0, 2 ** 31 - 1),
+  "fluentd-read-timeout": allowDuration,
+  "fluentd-request-ack": allowFlag,
+  "fluentd-retry-wait": allowDuration,
+  "fluentd-sub-second-precision": allowFlag,
+  "fluentd-write-timeout": allowDuration,
 };
 
 const AWSLOGS: Rules = {
-  "awslogs-region": anything,
-  "awslogs-endpoint": anything,
-  "awslogs-group": anything,
-  "awslogs-stream": anything,
-  "awslogs-create-group": flag,
-  "awslogs-create-stream": flag,
+  "awslogs-region": allowAnything,
+  "awslogs-endpoint": allowAnything,
+  "awslogs-group": allowAnything,
+  "awslogs-stream": allowAnything,
+  "awslogs-create-group": allowFlag,
+  "awslogs-create-stream": allowFlag,
   "awslogs-datetime-format": (_, options) =>
     "awslogs-multiline-pattern" in options ? "nothing beside awslogs-multiline-pattern" : undefined,
-  "awslogs-multiline-pattern": anything,
-  "awslogs-credentials-endpoint": anything,
-  "awslogs-force-flush-interval-seconds": whole(1),
-  "awslogs-max-buffered-events": whole(1),
-  "awslogs-format": oneOf("json/emf"),
+  "awslogs-multiline-pattern": allowAnything,
+  "awslogs-credentials-endpoint": allowAnything,
+  "awslogs-force-flush-interval-seconds": allowWhole(1),
+  "awslogs-max-buffered-events": allowWhole(1),
+  "awslogs-format": allowOneOf("json/emf"),
 };
 
 const GCPLOGS: Rules = {
-  "gcp-project": anything,
-  "gcp-log-cmd": anything,
-  "gcp-meta-zone": anything,
-  "gcp-meta-name": anything,
-  "gcp-meta-id": anything,
+  "gcp-project": allowAnything,
+  "gcp-log-cmd": allowAnything,
+  "gcp-meta-zone": allowAnything,
+  "gcp-meta-name": allowAnything,
+  "gcp-meta-id": allowAnything,
 };
 
 const withEvery = (options: Rules, required?: readonly string[]): LogDriver => ({
@@ -138,7 +141,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 
 /** Says which drivers are allowed, and why this one is not if the reason is known. */
-export function whyNoDriver(name: string): string {
+export function explainNoDriver(name: string): string {
   const driver = name.replace(/^grafana\/loki-docker-driver.*$/, "loki").replace(/:[\w.-]+$/, "");
   const reason = REFUSED[driver];
   return `${[...LOG_DRIVERS.keys()].join(", ")}${reason ? `; not ${driver}: ${reason}` : ""}`;
@@ -164,11 +167,11 @@ export function logProblems(driver: string, options: LogOptions): LogProblem[] {
     return allowed ? [{ option, allowed }] : [];
   });
   const needed = missing.map((option) => ({ option, allowed: `a value: ${driver} needs it` }));
-  return [...needed, ...wrong, ...rotation(driver, options)];
+  return [...needed, ...wrong, ...checkRotation(driver, options)];
 }
 
 /** Compression needs rotated files. The driver `local` compresses by default. */
-function rotation(driver: string, options: LogOptions): LogProblem[] {
+function checkRotation(driver: string, options: LogOptions): LogProblem[] {
   const compresses =
     driver === "local"
       ? !/^(0|f|false)$/i.test(options.compress ?? "true")

@@ -8,47 +8,51 @@ export type LogOptions = Readonly<Record<string, string>>;
 /** Checks a value. Returns what is allowed instead, or undefined if the value is right. */
 export type Rule = (value: string, options: LogOptions) => string | undefined;
 
-const unless = (right: boolean, allowed: string): string | undefined =>
+const refuseUnless = (right: boolean, allowed: string): string | undefined =>
   right ? undefined : allowed;
 
-export const anything: Rule = () => undefined;
+export const allowAnything: Rule = () => undefined;
 
-export const oneOf =
+export const allowOneOf =
   (...values: string[]): Rule =>
   (value) =>
-    unless(values.includes(value), values.map((item) => JSON.stringify(item)).join(", "));
+    refuseUnless(values.includes(value), values.map((item) => JSON.stringify(item)).join(", "));
 
 /** Go's ParseBool. */
-export const flag: Rule = (value) =>
-  unless(/^(1|0|t|f|true|false)$/i.test(value), '"true" or "false"');
+export const allowFlag: Rule = (value) =>
+  refuseUnless(/^(1|0|t|f|true|false)$/i.test(value), '"true" or "false"');
 
-export const whole =
+export const allowWhole =
   (min: number, max = Number.MAX_SAFE_INTEGER): Rule =>
   (value) =>
-    unless(
+    refuseUnless(
       /^-?\d+$/.test(value) && Number(value) >= min && Number(value) <= max,
       max === Number.MAX_SAFE_INTEGER
         ? `a whole number from ${min} in quotes`
         : `a whole number in quotes, ${min} to ${max}`,
     );
 
-export const bytes: Rule = (value) => unless(isSize(value), 'a size as text, such as "100m"');
+export const allowBytes: Rule = (value) =>
+  refuseUnless(isSize(value), 'a size as text, such as "100m"');
 
 /** Go's ParseDuration, without signs. */
-export const duration: Rule = (value) =>
-  unless(/^(\d+(\.\d+)?(ns|us|ms|s|m|h))+$|^0$/.test(value), 'a duration, such as "500ms" or "3s"');
+export const allowDuration: Rule = (value) =>
+  refuseUnless(
+    /^(\d+(\.\d+)?(ns|us|ms|s|m|h))+$|^0$/.test(value),
+    'a duration, such as "500ms" or "3s"',
+  );
 
 /** A URL with one of the schemes, a host and a port. */
-export const endpoint =
+export const allowEndpoint =
   (schemes: readonly string[], needsPort: boolean): Rule =>
   (value) => {
     const match = /^([a-z+]+):\/\/([\w.-]+|\[[\da-fA-F:]+\])(:\d{1,5})?$/.exec(value);
     const right = match && schemes.includes(match[1] ?? "") && (match[3] ?? !needsPort);
-    return unless(Boolean(right), `${schemes.join(" or ")}://host:port`);
+    return refuseUnless(Boolean(right), `${schemes.join(" or ")}://host:port`);
   };
 
 /** A socket's path, or what `other` allows. */
-export const socketOr =
+export const allowSocketOr =
   (schemes: readonly string[], other: Rule): Rule =>
   (value, options) => {
     const socket = schemes.some((scheme) => new RegExp(`^${scheme}:///[^\\s]+$`).test(value));
@@ -57,7 +61,7 @@ export const socketOr =
   };
 
 /** Allows an option only if the option `name` matches `wanted`. */
-export const onlyWith =
+export const allowOnlyWith =
   (name: string, wanted: RegExp, where: string, rule: Rule): Rule =>
   (value, options) =>
     wanted.test(options[name] ?? "") ? rule(value, options) : `nothing unless ${where}`;

@@ -45,10 +45,10 @@ export function isBase(cidr: string): boolean {
   return base.toString() === self.toString();
 }
 
-export const cidr = (example: string): z.ZodString =>
+export const cidrText = (example: string): z.ZodString =>
   z.string().refine(isCidr, { error: `an IPv4 address with prefix length, such as ${example}` });
 
-export const cidr6 = (example: string): z.ZodString =>
+export const cidr6Text = (example: string): z.ZodString =>
   z.string().refine(isCidr6, { error: `an IPv6 address with prefix length, such as ${example}` });
 
 export const anyCidr = z.string().refine((text) => isCidr(text) || isCidr6(text), {

@@ -4,7 +4,7 @@ import { isAddress, isCidr } from "../cidr";
 /* Fields that several sections of the configuration have. */
 
 /** Says what is allowed, and of an IPv6 address, where it goes instead. */
-const ipv4 =
+const expectIpv4 =
   (allowed: string) =>
   ({ input }: { readonly input?: unknown }): string =>
     String(input).includes(":")
@@ -13,7 +13,7 @@ const ipv4 =
 
 export const address = z
   .string()
-  .refine(isAddress, { error: ipv4("an IPv4 address, such as 10.25.20.1") });
+  .refine(isAddress, { error: expectIpv4("an IPv4 address, such as 10.25.20.1") });
 
 export const port = z.int().min(1).max(65535);
 
@@ -35,7 +35,9 @@ export const pinnedImage = z
 /** An IPv4 address with the length of its network's prefix. */
 export const cidr = z
   .string()
-  .refine(isCidr, { error: ipv4("an IPv4 address with prefix length, such as 10.25.20.24/24") });
+  .refine(isCidr, {
+    error: expectIpv4("an IPv4 address with prefix length, such as 10.25.20.24/24"),
+  });
 
 /** A name that is also a host name. */
 export const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {

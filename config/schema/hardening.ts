@@ -1,31 +1,35 @@
 import { z } from "zod";
 import { userName } from "./fields";
 
-const unit = (what: string) => z.boolean().default(true).describe(what);
+const unitField = (what: string) => z.boolean().default(true).describe(what);
 
 /** The units of `node/hardening.sh`, in its order; each can be turned off. */
 const units = {
-  ssh: unit(
+  ssh: unitField(
     "sshd accepts only keys, of named users, never root, with modern algorithms. It forwards nothing.",
   ),
-  sudo: unit("sudo gives each command a terminal of its own, and logs every command."),
-  sysctl: unit("Kernel settings that containers do not notice."),
-  modules: unit("Filesystems, protocols and buses that no node needs are never loaded."),
-  coredumps: unit("No process writes its memory to disk when it crashes, in containers neither."),
-  journal: unit("The journal survives reboots, and takes 1 GB at most."),
-  updates: unit(
+  sudo: unitField("sudo gives each command a terminal of its own, and logs every command."),
+  sysctl: unitField("Kernel settings that containers do not notice."),
+  modules: unitField("Filesystems, protocols and buses that no node needs are never loaded."),
+  coredumps: unitField(
+    "No process writes its memory to disk when it crashes, in containers neither.",
+  ),
+  journal: unitField("The journal survives reboots, and takes 1 GB at most."),
+  updates: unitField(
     "Installs security updates automatically. Held packages stay, and the node never reboots by itself.",
   ),
-  time: unit(
+  time: unitField(
     "The clock follows a time server, by chrony or ntpsec if installed, else by systemd-timesyncd.",
   ),
-  resolved: unit("systemd-resolved uses neither LLMNR nor mDNS on the local network."),
-  services: unit("Services that no node needs (avahi, cups, rpcbind and the like) do not run."),
-  modes: unit("Safe modes of the files that control logins, scheduled jobs and Docker."),
-  apparmor: unit(
+  resolved: unitField("systemd-resolved uses neither LLMNR nor mDNS on the local network."),
+  services: unitField(
+    "Services that no node needs (avahi, cups, rpcbind and the like) do not run.",
+  ),
+  modes: unitField("Safe modes of the files that control logins, scheduled jobs and Docker."),
+  apparmor: unitField(
     "Checks that Docker's AppArmor profile is enforced, on a kernel with AppArmor. It changes nothing.",
   ),
-  audit: unit("auditd watches the files of Docker, accounts, sudo and sshd."),
+  audit: unitField("auditd watches the files of Docker, accounts, sudo and sshd."),
 };
 
 /** `hardening` of a node. */

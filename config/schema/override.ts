@@ -18,14 +18,14 @@ const VM: Said = {
   "memory.dedicated": "machine.memoryGiB",
 };
 
-const container = (more: Said): Said => ({
+const containerRefusals = (more: Said): Said => ({
   name: "the program, because other parts look for it",
   ...more,
 });
 
-const AGENT = container({ image: "portainer.agent.image", ports: "portainer.agent.port" });
+const AGENT = containerRefusals({ image: "portainer.agent.image", ports: "portainer.agent.port" });
 
-const BACKUP = container({ image: "backups.image", uploads: "the secrets of the stack" });
+const BACKUP = containerRefusals({ image: "backups.image", uploads: "the secrets of the stack" });
 
 const argumentsOf = (said: Said): z.ZodType<Record<string, unknown>> =>
   z.record(z.string(), z.unknown()).superRefine((args, context) => {

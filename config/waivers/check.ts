@@ -2,7 +2,7 @@ import { attempt } from "../partial";
 import type { Problem } from "../problems";
 import type { NodeConfig, ProxmoxConfig } from "../schema";
 import type { Waiver } from "../schema/waivers";
-import { daysLeft, LONGEST_DAYS, today } from "./days";
+import { daysLeft, LONGEST_DAYS, dayOf } from "./days";
 import type { Downgrade, Weakness } from "./downgrade";
 import { isBenchmarkId } from "./benchmark";
 import { DOWNGRADES, STACK_DOWNGRADES, WAIVABLE } from "./table";
@@ -30,8 +30,8 @@ export function checkWaivers(
   now: Date,
 ): Checked {
   const weak = [
-    ...(proxmox ? weaknesses(STACK_DOWNGRADES, proxmox) : []),
-    ...Object.entries(nodes).flatMap(([name, node]) => weaknesses(DOWNGRADES, node, name)),
+    ...(proxmox ? findWeaknesses(STACK_DOWNGRADES, proxmox) : []),
+    ...Object.entries(nodes).flatMap(([name, node]) => findWeaknesses(DOWNGRADES, node, name)),
   ];
   const used = new Set<Waiver>();
   const open = weak.filter((one) => {
@@ -41,7 +41,7 @@ export function checkWaivers(
   });
   return {
     open: open.map(reportUnwaived),
-    wrong: waivers.flatMap((waiver, at) => mistakes(waiver, at, Object.keys(nodes), now)),
+    wrong: waivers.flatMap((waiver, at) => findMistakes(waiver, at, Object.keys(nodes), now)),
     // Only `docker-node benchmark` can tell of a check whether something needs its waiver.
     unused: waivers.flatMap((waiver, at) =>
       used.has(waiver) || isBenchmarkId(waiver.id) ? [] : [reportUnused(waiver, at)],
@@ -49,7 +49,7 @@ export function checkWaivers(
   };
 }
 
-function weaknesses<T>(table: readonly Downgrade<T>[], settings: T, node?: string): Weak[] {
+function findWeaknesses<T>(table: readonly Downgrade<T>[], settings: T, node?: string): Weak[] {
   const all: Weak[] = [];
   for (const { id, allowed, find } of table)
     attempt(() => {
@@ -72,17 +72,17 @@ function reportUnwaived({ id, node, path, value, allowed }: Weak): Problem {
   return { path: place, value, allowed: `${allowed}; or ${waiver}`, waiver: id };
 }
 
-function mistakes(waiver: Waiver, at: number, nodes: readonly string[], now: Date): Problem[] {
+function findMistakes(waiver: Waiver, at: number, nodes: readonly string[], now: Date): Problem[] {
   const { id, node, container, expires } = waiver;
   const left = daysLeft(waiver, now);
   const of = WAIVABLE.find((one) => one.id === id);
-  const problem = (wrong: boolean, key: keyof Waiver, allowed: string): Problem[] =>
+  const problemIf = (wrong: boolean, key: keyof Waiver, allowed: string): Problem[] =>
     wrong ? [{ path: ["waivers", at, key], value: waiver[key], allowed }] : [];
   return [
-    ...problem(left < 0, "expires", `a day from ${today(now)} on: this waiver has expired`),
-    ...problem(left > LONGEST_DAYS, "expires", `at most ${LONGEST_DAYS} days from ${today(now)}`),
-    ...problem(node !== "all" && !nodes.includes(node), "node", `all, ${nodes.join(", ")}`),
-    ...problem(
+    ...problemIf(left < 0, "expires", `a day from ${dayOf(now)} on: this waiver has expired`),
+    ...problemIf(left > LONGEST_DAYS, "expires", `at most ${LONGEST_DAYS} days from ${dayOf(now)}`),
+    ...problemIf(node !== "all" && !nodes.includes(node), "node", `all, ${nodes.join(", ")}`),
+    ...problemIf(
       container !== undefined && !of?.ofContainers,
       "container",
       `nothing with ${id}, which is not of a container`,

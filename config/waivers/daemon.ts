@@ -1,6 +1,6 @@
 import type { DaemonConfig } from "../daemon";
 import type { NodeConfig } from "../schema";
-import { found, type Downgrade, type Weakness } from "./downgrade";
+import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 
 /* Values of daemon.json that weaken a node. What a node leaves to dockerd's own default is no downgrade. */
 
@@ -9,14 +9,14 @@ type Row = Downgrade<NodeConfig>;
 const PATH = "engine/daemon";
 
 /** A key that is weak by its value; without one it is undefined. */
-function key<K extends keyof DaemonConfig>(
+function downgradeOf<K extends keyof DaemonConfig>(
   id: string,
   name: K,
   weak: (value: DaemonConfig[K]) => boolean,
   [allowed, meaning]: readonly [allowed: string, meaning: string],
 ): Row {
   const find = ({ engine: { daemon } }: NodeConfig): Weakness[] =>
-    found(weak(daemon[name]), `${PATH}/${name}`, daemon[name]);
+    weaknessIf(weak(daemon[name]), `${PATH}/${name}`, daemon[name]);
   return { id: `daemon-${id}`, allowed, meaning, find };
 }
 
@@ -25,7 +25,7 @@ const isTrue = (value?: boolean): boolean => value === true;
 const isFalse = (value?: boolean): boolean => value === false;
 
 /** Options of bridges that let packets past the rules of published ports (docs.docker.com, packet filtering). */
-function openBridges({ engine: { daemon } }: NodeConfig): Weakness[] {
+function findOpenBridges({ engine: { daemon } }: NodeConfig): Weakness[] {
   const options = Object.entries(daemon["default-network-opts"]?.bridge ?? {});
   const isOpen = ([name, value]: [string, string]): boolean =>
     (/\.gateway_mode_ipv[46]$/.test(name) && value === "nat-unprotected") ||
@@ -35,52 +35,58 @@ function openBridges({ engine: { daemon } }: NodeConfig): Weakness[] {
     .map(([name, value]) => ({ path: `${PATH}/default-network-opts/bridge/${name}`, value }));
 }
 
-function plainMirrors({ engine: { daemon } }: NodeConfig): Weakness[] {
+function findPlainMirrors({ engine: { daemon } }: NodeConfig): Weakness[] {
   return (daemon["registry-mirrors"] ?? []).flatMap((mirror, index) =>
-    found(/^http:/i.test(mirror), `${PATH}/registry-mirrors/${index}`, mirror),
+    weaknessIf(/^http:/i.test(mirror), `${PATH}/registry-mirrors/${index}`, mirror),
   );
 }
 
-function insecureBuilds({ engine: { daemon } }: NodeConfig): Weakness[] {
+function findInsecureBuilds({ engine: { daemon } }: NodeConfig): Weakness[] {
   const value = daemon.builder?.entitlements?.["security-insecure"];
-  return found(value === true, `${PATH}/builder/entitlements/security-insecure`, value);
+  return weaknessIf(value === true, `${PATH}/builder/entitlements/security-insecure`, value);
 }
 
 /** The rows, in the order of the page. */
 export const DAEMON_DOWNGRADES: readonly Row[] = [
-  key("userns-off", "userns-remap", (user) => user === undefined, [
+  downgradeOf("userns-off", "userns-remap", (user) => user === undefined, [
     '"default", or another user',
     "Root of a container is root of the node.",
   ]),
-  key("new-privileges", "no-new-privileges", isOff, [
+  downgradeOf("new-privileges", "no-new-privileges", isOff, [
     "true",
     "A process gains privileges by setuid.",
   ]),
-  key("seccomp-unconfined", "seccomp-profile", (profile) => profile === "unconfined", [
+  downgradeOf("seccomp-unconfined", "seccomp-profile", (profile) => profile === "unconfined", [
     '"builtin", or a file',
     "Containers may make every system call.",
   ]),
-  key("live-restore-off", "live-restore", isOff, ["true", "Containers end when dockerd restarts."]),
-  key("cgroupns-host", "default-cgroupns-mode", (mode) => mode === "host", [
+  downgradeOf("live-restore-off", "live-restore", isOff, [
+    "true",
+    "Containers end when dockerd restarts.",
+  ]),
+  downgradeOf("cgroupns-host", "default-cgroupns-mode", (mode) => mode === "host", [
     '"private" or unset',
     "Containers see the cgroups of the node.",
   ]),
-  key("ipc-shareable", "default-ipc-mode", (mode) => mode === "shareable", [
+  downgradeOf("ipc-shareable", "default-ipc-mode", (mode) => mode === "shareable", [
     '"private" or unset',
     "Containers may join one another's IPC.",
   ]),
-  key("iptables-off", "iptables", isFalse, ["true or unset", "Nothing filters published ports."]),
-  key("ip6tables-off", "ip6tables", isFalse, ["true or unset", "The same over IPv6."]),
-  key("icc", "icc", isTrue, ["false or unset", "Containers on docker0 reach one another."]),
-  key("direct-routing", "allow-direct-routing", isTrue, [
+  downgradeOf("iptables-off", "iptables", isFalse, [
+    "true or unset",
+    "Nothing filters published ports.",
+  ]),
+  downgradeOf("ip6tables-off", "ip6tables", isFalse, ["true or unset", "The same over IPv6."]),
+  downgradeOf("icc", "icc", isTrue, ["false or unset", "Containers on docker0 reach one another."]),
+  downgradeOf("direct-routing", "allow-direct-routing", isTrue, [
     "false or unset",
     "Other machines reach containers at their own addresses.",
   ]),
-  key("forward-open", "ip-forward-no-drop", isTrue, [
+  downgradeOf("forward-open", "ip-forward-no-drop", isTrue, [
     "false or unset",
     "The node forwards what no rule is about.",
   ]),
-  key("fwmark", "bridge-accept-fwmark", (mark) => mark !== undefined, [
+  downgradeOf("fwmark", "bridge-accept-fwmark", (mark) => mark !== undefined, [
     "unset",
     "Marked packets pass the rules of bridges.",
   ]),
@@ -88,17 +94,17 @@ export const DAEMON_DOWNGRADES: readonly Row[] = [
     id: "daemon-open-bridges",
     allowed: "another gateway mode, and no trusted interfaces",
     meaning: "Packets reach ports of containers that are not published.",
-    find: openBridges,
+    find: findOpenBridges,
   },
-  key("userland-proxy", "userland-proxy", isTrue, [
+  downgradeOf("userland-proxy", "userland-proxy", isTrue, [
     "false or unset",
     "A process of root's for every published port, which hides who comes.",
   ]),
-  key("metrics-open", "metrics-addr", (at) => /^(0\.0\.0\.0|\[::0?\])?:/.test(at ?? ""), [
+  downgradeOf("metrics-open", "metrics-addr", (at) => /^(0\.0\.0\.0|\[::0?\])?:/.test(at ?? ""), [
     "one address with a port, such as 127.0.0.1:9323",
     "Metrics on every address, without authentication.",
   ]),
-  key("insecure-registries", "insecure-registries", (all) => (all ?? []).length > 0, [
+  downgradeOf("insecure-registries", "insecure-registries", (all) => (all ?? []).length > 0, [
     "nothing, or an empty list",
     "Images from a registry that nobody vouches for, or over HTTP.",
   ]),
@@ -106,19 +112,19 @@ export const DAEMON_DOWNGRADES: readonly Row[] = [
     id: "daemon-plain-mirrors",
     allowed: "an https URL",
     meaning: "Images over HTTP; a tag is whatever somebody on the way says.",
-    find: plainMirrors,
+    find: findPlainMirrors,
   },
   {
     id: "daemon-insecure-builds",
     allowed: "false or unset",
     meaning: "A build may run as root of the node.",
-    find: insecureBuilds,
+    find: findInsecureBuilds,
   },
-  key("experimental", "experimental", isTrue, [
+  downgradeOf("experimental", "experimental", isTrue, [
     "false or unset",
     "Features that nobody supports yet.",
   ]),
-  key("logs-none", "log-driver", (driver) => driver === "none", [
+  downgradeOf("logs-none", "log-driver", (driver) => driver === "none", [
     "another log driver",
     "No container leaves a log.",
   ]),

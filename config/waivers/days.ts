@@ -9,21 +9,21 @@ export const LONGEST_DAYS = 366;
 export const SOON_DAYS = 30;
 
 /** The day it is, as waivers have it: of UTC. */
-export function today(now: Date): string {
+export function dayOf(now: Date): string {
   return now.toISOString().slice(0, 10);
 }
 
 /** The day so many days later, as waivers have it. */
 export const dayAfter = (now: Date, days: number): string =>
-  today(new Date(now.getTime() + days * DAY_MS));
+  dayOf(new Date(now.getTime() + days * DAY_MS));
 
 /** Whole days a waiver still holds after today; negative when it has expired. */
 export function daysLeft({ expires }: Pick<Waiver, "expires">, now: Date): number {
-  return Math.round((Date.parse(expires) - Date.parse(today(now))) / DAY_MS);
+  return Math.round((Date.parse(expires) - Date.parse(dayOf(now))) / DAY_MS);
 }
 
 /** A line for each waiver that ends soon, those that end first before the others. */
-export function endingSoon(waivers: readonly Waiver[], now: Date): string[] {
+export function warnOfEnding(waivers: readonly Waiver[], now: Date): string[] {
   return waivers
     .filter((waiver) => daysLeft(waiver, now) <= SOON_DAYS)
     .sort((a, b) => a.expires.localeCompare(b.expires))

@@ -22,5 +22,5 @@ export interface Downgrade<T> {
 }
 
 /** One weakness, or none. */
-export const found = (weak: boolean, path: string, value: unknown): Weakness[] =>
+export const weaknessIf = (weak: boolean, path: string, value: unknown): Weakness[] =>
   weak ? [{ path, value }] : [];

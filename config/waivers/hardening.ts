@@ -1,6 +1,6 @@
 import type { NodeConfig } from "../schema";
 import { UNITS } from "../schema/hardening";
-import { found, type Downgrade } from "./downgrade";
+import { weaknessIf, type Downgrade } from "./downgrade";
 
 /* Host units that are turned off, and what sshd then lets through. */
 
@@ -10,7 +10,7 @@ export const HARDENING_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     id: `hardening-${unit}-off`,
     allowed: "true",
     meaning: `The unit \`${unit}\` of the node's hardening is off: what it sets is as the image or a person has it.`,
-    find: ({ hardening }) => found(!hardening[unit], `hardening/${unit}`, hardening[unit]),
+    find: ({ hardening }) => weaknessIf(!hardening[unit], `hardening/${unit}`, hardening[unit]),
   })),
   {
     id: "hardening-ssh-forwarding",
@@ -18,6 +18,6 @@ export const HARDENING_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     meaning:
       "Whoever may log in reaches, through sshd, what the node reaches, Docker's socket too.",
     find: ({ hardening: { sshForwarding } }) =>
-      found(sshForwarding, "hardening/sshForwarding", sshForwarding),
+      weaknessIf(sshForwarding, "hardening/sshForwarding", sshForwarding),
   },
 ];

@@ -1,5 +1,5 @@
 import type { NodeConfig } from "../schema";
-import { found, type Downgrade, type Weakness } from "./downgrade";
+import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 
 /* Values of a machine and its network that weaken a node. */
 
@@ -9,19 +9,19 @@ const SHORTEST = 8;
 const isEverybody = (source: string | undefined): boolean =>
   source === undefined || Number(source.split("/")[1] ?? "32") < SHORTEST;
 
-function openManagement({ network }: NodeConfig): Weakness[] {
+function findOpenManagement({ network }: NodeConfig): Weakness[] {
   return (network.firewall?.managementNetworks ?? []).flatMap((source, index) =>
-    found(isEverybody(source), `network/firewall/managementNetworks/${index}`, source),
+    weaknessIf(isEverybody(source), `network/firewall/managementNetworks/${index}`, source),
   );
 }
 
 /** A declared rule that lets everybody to what only management and the Portainer server may reach. */
-function openRules({ network, portainer }: NodeConfig): Weakness[] {
+function findOpenRules({ network, portainer }: NodeConfig): Weakness[] {
   const kept = [22, ...(portainer ? [portainer.agent.port] : [])];
   return (network.firewall?.rules ?? []).flatMap(({ proto, port, source }, index) => {
     const [low = 0, high = low] = (port ?? "0").split(":").map(Number);
     const hits = proto === "tcp" && kept.some((one) => low <= one && one <= high);
-    return found(hits && isEverybody(source), `network/firewall/rules/${index}/port`, port);
+    return weaknessIf(hits && isEverybody(source), `network/firewall/rules/${index}/port`, port);
   });
 }
 
@@ -31,31 +31,31 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     id: "machine-unprotected",
     allowed: "true",
     meaning: "The VM and its data can be deleted in one step.",
-    find: ({ machine: { protect } }) => found(!protect, "machine/protect", protect),
+    find: ({ machine: { protect } }) => weaknessIf(!protect, "machine/protect", protect),
   },
   {
     id: "firewall-none",
     allowed: "a section with managementNetworks",
     meaning: "Nothing filters what reaches the node; everybody may try SSH and the agent.",
-    find: ({ network: { firewall } }) => found(!firewall, "network/firewall", firewall),
+    find: ({ network: { firewall } }) => weaknessIf(!firewall, "network/firewall", firewall),
   },
   {
     id: "firewall-off",
     allowed: "true",
     meaning: "The declared rules filter nothing.",
     find: ({ network: { firewall } }) =>
-      found(firewall?.enabled === false, "network/firewall/enabled", false),
+      weaknessIf(firewall?.enabled === false, "network/firewall/enabled", false),
   },
   {
     id: "firewall-management-open",
     allowed: `networks of management, with a prefix of ${SHORTEST} or longer`,
     meaning: "SSH is open to everybody.",
-    find: openManagement,
+    find: findOpenManagement,
   },
   {
     id: "firewall-rule-open",
     allowed: "ports other than SSH's and the agent's, or a source",
     meaning: "A rule opens SSH or the Portainer agent to everybody.",
-    find: openRules,
+    find: findOpenRules,
   },
 ];

@@ -23,7 +23,7 @@ const HARMLESS: Readonly<Record<string, (value: unknown) => boolean>> = {
   capabilities: (value) => isTree(value) && !("adds" in value),
 };
 
-function overriding(sections: readonly Section[], names: readonly string[]): Row["find"] {
+function findOverriding(sections: readonly Section[], names: readonly string[]): Row["find"] {
   return ({ override = {} }) =>
     sections.flatMap((section) =>
       Object.entries(override[section] ?? {})
@@ -35,7 +35,7 @@ function overriding(sections: readonly Section[], names: readonly string[]): Row
     );
 }
 
-const row = (
+const makeRow = (
   kind: string,
   meaning: string,
   sections: readonly Section[],
@@ -44,16 +44,16 @@ const row = (
   id: `override-${kind}`,
   allowed: "nothing here",
   meaning: `${meaning}: ${names.map((name) => `\`${name}\``).join(", ")}.`,
-  find: overriding(sections, names),
+  find: findOverriding(sections, names),
 });
 
-const container = (kind: string, meaning: string, names: readonly string[]): Row => ({
-  ...row(kind, meaning, ["agent", "backup"], names),
+const containerRow = (kind: string, meaning: string, names: readonly string[]): Row => ({
+  ...makeRow(kind, meaning, ["agent", "backup"], names),
   ofContainers: true,
 });
 
-const machine = (kind: string, meaning: string, names: readonly string[]): Row =>
-  row(kind, meaning, ["machine"], names);
+const machineRow = (kind: string, meaning: string, names: readonly string[]): Row =>
+  makeRow(kind, meaning, ["machine"], names);
 
 const PRIVILEGES = [
   ...["privileged", "capabilities", "securityOpts", "user", "groupAdds", "runtime", "sysctls"],
@@ -65,15 +65,15 @@ const NAMESPACES = [
 
 /** The rows, in the order of the page. */
 export const OVERRIDE_DOWNGRADES: readonly Row[] = [
-  container("privileges", "Rights of a container of the program", PRIVILEGES),
-  container("mounts", "What of the node it sees, the Docker socket too", [
+  containerRow("privileges", "Rights of a container of the program", PRIVILEGES),
+  containerRow("mounts", "What of the node it sees, the Docker socket too", [
     ...["mounts", "volumes", "readOnly"],
   ]),
-  container("namespaces", "What keeps it apart from the node and from others", NAMESPACES),
-  container("ports", "Who reaches it", ["ports", "publishAllPorts"]),
-  machine("nic", "The VM's network, its firewall too", ["networkDevices"]),
-  machine("login", "Who can log in at the first boot", ["initialization"]),
-  machine("hypervisor", "What of the Proxmox node the VM reaches", [
+  containerRow("namespaces", "What keeps it apart from the node and from others", NAMESPACES),
+  containerRow("ports", "Who reaches it", ["ports", "publishAllPorts"]),
+  machineRow("nic", "The VM's network, its firewall too", ["networkDevices"]),
+  machineRow("login", "Who can log in at the first boot", ["initialization"]),
+  machineRow("hypervisor", "What of the Proxmox node the VM reaches", [
     ...["hookScriptFileId", "hostpcis", "kvmArguments", "usbs", "virtiofs"],
   ]),
 ];

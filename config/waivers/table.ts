@@ -1,7 +1,7 @@
 import type { NodeConfig, ProxmoxConfig } from "../schema";
 import { BENCHMARK_IDS } from "./benchmark";
 import { DAEMON_DOWNGRADES } from "./daemon";
-import { found, type Downgrade } from "./downgrade";
+import { weaknessIf, type Downgrade } from "./downgrade";
 import { HARDENING_DOWNGRADES } from "./hardening";
 import { NODE_DOWNGRADES } from "./node";
 import { OVERRIDE_DOWNGRADES } from "./override";
@@ -13,7 +13,7 @@ export const STACK_DOWNGRADES: readonly Downgrade<ProxmoxConfig>[] = [
     allowed: "false",
     meaning:
       "Whoever is between workstation and Proxmox VE can take its place, and gets the token.",
-    find: ({ insecure }) => found(insecure, "insecure", insecure),
+    find: ({ insecure }) => weaknessIf(insecure, "insecure", insecure),
   },
 ];
 

@@ -11,13 +11,13 @@ const FOLDERS = [
 export async function architecturePicture(root: string): Promise<string> {
   const { Graphviz } = await import("@hpcc-js/wasm-graphviz");
   const graphviz = await Graphviz.load();
-  const svg = graphviz.layout(dependencies(root), "svg", "dot");
+  const svg = graphviz.layout(readDependencies(root), "svg", "dot");
   // Graphviz names its own version in a comment: another version may draw the same picture.
   return `${svg.replace(/<!--[\s\S]*?-->\n?/g, "").trimEnd()}\n`;
 }
 
 /** Folders and their imports in Graphviz's language; packages are left out. */
-function dependencies(root: string): string {
+function readDependencies(root: string): string {
   const options = ["--config", "test/tools/arrows.cjs", "--output-type", "dot"];
   const ours = `^(${FOLDERS.join("|")})`;
   const scope = ["--collapse", "^[^/]+/", "--exclude", "node_modules", "--include-only", ours];

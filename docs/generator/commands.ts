@@ -25,7 +25,7 @@ const WIDTH = 100;
 /** The whole page. */
 export function commandsPage(): string {
   const program = makeProgram({ outside: terminal, end: () => undefined });
-  return [INTRO, ...[program, ...commandsOf(program)].map(section)].join("\n");
+  return [INTRO, ...[program, ...commandsOf(program)].map(commandSection)].join("\n");
 }
 
 /** All commands below one, each before those below it; the built-in `help` is none. */
@@ -33,7 +33,7 @@ function commandsOf(parent: Command): Command[] {
   return parent.commands.flatMap((command) => [command, ...commandsOf(command)]);
 }
 
-function section(command: Command): string {
+function commandSection(command: Command): string {
   let help = "";
   command.configureOutput({
     writeOut: (text) => (help += text),

@@ -59,9 +59,9 @@ function secretRow({ name, meaning, when, usedBy, example }: Secret): string {
   return tableRow([`\`docker-node:${name}\``, meaning, when, usedBy, `\`${example}\``]);
 }
 
-function section(title: string, schema: z.ZodType): string {
+function schemaSection(title: string, schema: z.ZodType): string {
   const head = ["| key | type | default | meaning |", "|---|---|---|---|"];
-  return [`## ${title}`, "", ...head, ...rows(toSchema(schema))].join("\n");
+  return [`## ${title}`, "", ...head, ...schemaRows(toSchema(schema))].join("\n");
 }
 
 /** The whole page. */
@@ -69,16 +69,16 @@ export function configurationPage(): string {
   const parts = [
     `${INTRO}${SECRETS.map(secretRow).join("\n")}`,
     "",
-    section("docker-node:proxmox", proxmoxSchema),
+    schemaSection("docker-node:proxmox", proxmoxSchema),
     "",
-    section("docker-node:waivers[]", waiversSchema.element),
+    schemaSection("docker-node:waivers[]", waiversSchema.element),
     "",
     `${WAIVERS}\n`,
-    section("docker-node:nodes.<name>", nodeSchema),
+    schemaSection("docker-node:nodes.<name>", nodeSchema),
     "",
     `${SUBNETS}\n`,
     `${IPV6}\n`,
-    section("engine.daemon", documentedDaemonSchema),
+    schemaSection("engine.daemon", documentedDaemonSchema),
     "",
     DAEMON,
     "",
@@ -127,13 +127,13 @@ export function toSchema(schema: z.ZodType, io: "input" | "output" = "input"): S
   return z.toJSONSchema(schema, { io, unrepresentable: "any" }) as Schema;
 }
 
-function rows(schema: Schema, prefix = ""): string[] {
+function schemaRows(schema: Schema, prefix = ""): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, value]) => {
     const path = `${prefix}${key}`;
     if (path === "engine.daemon")
       return [`| \`${path}\` | daemon.json | as specified | see below |`];
     const required = (schema.required ?? []).includes(key);
-    return [row(path, value, required), ...nestedRows(path, value)];
+    return [fieldRow(path, value, required), ...nestedRows(path, value)];
   });
 }
 
@@ -141,21 +141,21 @@ function nestedRows(path: string, value: Schema): string[] {
   const map =
     typeof value.additionalProperties === "object" ? value.additionalProperties : undefined;
   return [
-    ...rows(value, `${path}.`),
-    ...(map ? [...rows(map, `${path}.<name>.`), ...branches(`${path}.<name>`, map)] : []),
-    ...(value.items ? rows(value.items, `${path}[].`) : []),
-    ...branches(path, value),
+    ...schemaRows(value, `${path}.`),
+    ...(map ? [...schemaRows(map, `${path}.<name>.`), ...branchRows(`${path}.<name>`, map)] : []),
+    ...(value.items ? schemaRows(value.items, `${path}[].`) : []),
+    ...branchRows(path, value),
   ];
 }
 
 /** Alternatives are shown one after the other, each with what marks it. */
-function branches(path: string, value: Schema): string[] {
+function branchRows(path: string, value: Schema): string[] {
   return [...(value.anyOf ?? []), ...(value.oneOf ?? [])].flatMap((branch) =>
-    rows(branch, `${path}.`),
+    schemaRows(branch, `${path}.`),
   );
 }
 
-function row(path: string, value: Schema, required: boolean): string {
+function fieldRow(path: string, value: Schema, required: boolean): string {
   const fallback =
     value.default === undefined
       ? required

@@ -6,7 +6,7 @@ import { CONTRACT } from "../../contract/schema";
 import { architecturePicture } from "./architecture";
 import { commandsPage } from "./commands";
 import { configurationPage } from "./configuration";
-import { outputFields, outputsPage, record, type OutputsRecord } from "./outputs";
+import { outputFields, outputsPage, recordOutputs, type OutputsRecord } from "./outputs";
 import { risksPage } from "./risks";
 import { securityPage } from "./security";
 import { STACK_SCHEMA, stackSchemaFile } from "./stack-schema";
@@ -15,7 +15,7 @@ const ROOT = join(__dirname, "..", "..");
 const RECORD = "test/contract/outputs.json";
 
 /** Generated files by path. Fails when an output is gone or changed and `CONTRACT` is what it was. */
-async function pages(): Promise<Record<string, string>> {
+async function makePages(): Promise<Record<string, string>> {
   const recorded = JSON.parse(readFileSync(join(ROOT, RECORD), "utf8")) as OutputsRecord;
   return {
     "docs/explanation/architecture.svg": await architecturePicture(ROOT),
@@ -25,12 +25,12 @@ async function pages(): Promise<Record<string, string>> {
     "docs/reference/risks.md": risksPage(),
     "docs/reference/security.md": securityPage(),
     [STACK_SCHEMA]: stackSchemaFile(),
-    [RECORD]: `${JSON.stringify(record(recorded, CONTRACT, outputFields()), null, 2)}\n`,
+    [RECORD]: `${JSON.stringify(recordOutputs(recorded, CONTRACT, outputFields()), null, 2)}\n`,
   };
 }
 
 async function main(): Promise<void> {
-  for (const [path, text] of Object.entries(await pages())) {
+  for (const [path, text] of Object.entries(await makePages())) {
     const file = join(ROOT, path);
     if (!process.argv.includes("--check")) writeFileSync(file, text);
     else if (!existsSync(file) || readFileSync(file, "utf8") !== text)

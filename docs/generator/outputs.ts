@@ -52,17 +52,17 @@ pulumi up --replace '**<node>-agent-certificate'
 
 /** The whole page. */
 export function outputsPage(): string {
-  const section = (title: string, schema: z.ZodType, deep: boolean): string =>
+  const outputSection = (title: string, schema: z.ZodType, deep: boolean): string =>
     [
       `## ${title}`,
       "",
       "| output | type | there | meaning |",
       "|---|---|---|---|",
-      ...fields(toSchema(schema, "output"), deep).map(fieldRow),
+      ...fieldsOf(toSchema(schema, "output"), deep).map(fieldRow),
       "",
     ].join("\n");
-  const stack = section("Of the stack", contract, false);
-  return [INTRO, stack, section("nodes.<name>", nodeContract, true), FINGERPRINT].join("\n");
+  const stack = outputSection("Of the stack", contract, false);
+  return [INTRO, stack, outputSection("nodes.<name>", nodeContract, true), FINGERPRINT].join("\n");
 }
 
 function fieldRow({ path, type, always, description }: Field): string {
@@ -71,10 +71,10 @@ function fieldRow({ path, type, always, description }: Field): string {
 
 /** Every output of the contract. */
 export function outputFields(schema: z.ZodType = contract): Field[] {
-  return fields(toSchema(schema, "output"), true);
+  return fieldsOf(toSchema(schema, "output"), true);
 }
 
-function fields(schema: Schema, deep: boolean, prefix = ""): Field[] {
+function fieldsOf(schema: Schema, deep: boolean, prefix = ""): Field[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, value]) => {
     const path = `${prefix}${key}`;
     const always = (schema.required ?? []).includes(key);
@@ -86,11 +86,11 @@ function fields(schema: Schema, deep: boolean, prefix = ""): Field[] {
 
 function nestedFields(path: string, value: Schema): Field[] {
   return [
-    ...fields(value, true, `${path}.`),
+    ...fieldsOf(value, true, `${path}.`),
     ...(value.additionalProperties
-      ? fields(value.additionalProperties, true, `${path}.<name>.`)
+      ? fieldsOf(value.additionalProperties, true, `${path}.<name>.`)
       : []),
-    ...(value.items ? fields(value.items, true, `${path}[].`) : []),
+    ...(value.items ? fieldsOf(value.items, true, `${path}[].`) : []),
   ];
 }
 
@@ -98,7 +98,7 @@ function nestedFields(path: string, value: Schema): Field[] {
  * The record with the contract as it is now.
  * @throws Error when what was recorded for this version is gone or changed: consumers rely on it
  */
-export function record(
+export function recordOutputs(
   recorded: OutputsRecord,
   version: number,
   now: readonly Field[],

@@ -17,9 +17,9 @@ that goes through its Docker provider.
 
 /** The whole page. */
 export function risksPage(): string {
-  const gravity = ({ severity }: Rule): number => -SEVERITIES.indexOf(severity);
+  const gravityOf = ({ severity }: Rule): number => -SEVERITIES.indexOf(severity);
   const rows = [...RULES]
-    .sort((a, b) => gravity(a) - gravity(b))
+    .sort((a, b) => gravityOf(a) - gravityOf(b))
     .map(({ label, severity, explanation }) => tableRow([`\`${label}\``, severity, explanation]));
   const table = ["| risk | severity | what happens |", "|---|---|---|", ...new Set(rows)];
   return [INTRO, ...table, "", UNKNOWN].join("\n");

@@ -37,18 +37,18 @@ function stackSchema(): object {
     properties: {
       config: {
         type: "object",
-        properties: prefixed({ ...settings(), ...secrets() }),
+        properties: withPrefix({ ...settingSchemas(), ...secretSchemas() }),
         patternProperties: { "^docker-node:backupToken-.+$": SECRET },
         // Keys of other programs are theirs.
         propertyNames: { pattern: `^(?!docker-node:)|^docker-node:(${own.join("|")})$` },
       },
     },
     required: ["config"],
-    definitions: { node: partial(schemaOfNode()) },
+    definitions: { node: makePartial(schemaOfNode()) },
   };
 }
 
-function settings(): Record<(typeof SETTINGS)[number], Schema> {
+function settingSchemas(): Record<(typeof SETTINGS)[number], Schema> {
   const { pattern } = toSchema(nodeName);
   return {
     configVersion: { enum: [...VERSIONS], description: "Format of this file. Default: 1." },
@@ -67,7 +67,7 @@ function settings(): Record<(typeof SETTINGS)[number], Schema> {
   };
 }
 
-const secrets = (): Record<string, Schema> =>
+const secretSchemas = (): Record<string, Schema> =>
   Object.fromEntries(
     SECRETS.map(({ name, meaning, when }) => [
       name,
@@ -75,7 +75,7 @@ const secrets = (): Record<string, Schema> =>
     ]),
   );
 
-const prefixed = (keys: Record<string, Schema>): Record<string, Schema> =>
+const withPrefix = (keys: Record<string, Schema>): Record<string, Schema> =>
   Object.fromEntries(Object.entries(keys).map(([key, schema]) => [`docker-node:${key}`, schema]));
 
 /** A node, with the keys of daemon.json that it takes. */
@@ -92,7 +92,7 @@ function toSchema(schema: z.ZodType): Schema {
     io: "input",
     unrepresentable: "any",
     override: ({ jsonSchema }) => {
-      portable(jsonSchema as Schema);
+      makePortable(jsonSchema as Schema);
     },
   }) as Schema & { $schema?: string };
   delete json.$schema;
@@ -100,7 +100,7 @@ function toSchema(schema: z.ZodType): Schema {
 }
 
 /** Without what only JavaScript says: limits of its whole numbers, and classes of its Unicode patterns. */
-function portable(schema: Schema): void {
+function makePortable(schema: Schema): void {
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   if (schema.pattern)
@@ -108,25 +108,26 @@ function portable(schema: Schema): void {
 }
 
 /** What a node or the defaults may leave out to the other: anything in a map. `null` takes a value away. */
-function partial(schema: Schema, path = ""): Schema {
+function makePartial(schema: Schema, path = ""): Schema {
   if (WHOLE.includes(path)) return schema;
   const { oneOf, anyOf, properties, additionalProperties: map, ...rest } = schema;
   delete rest.required;
   const branches = oneOf ?? anyOf;
   const inner = Object.entries(properties ?? {}).map(
-    ([key, value]) => [key, nullable(partial(value, path ? `${path}.${key}` : key))] as const,
+    ([key, value]) =>
+      [key, makeNullable(makePartial(value, path ? `${path}.${key}` : key))] as const,
   );
   return {
     ...rest,
-    ...(branches && { anyOf: branches.map((branch) => partial(branch, path)) }),
+    ...(branches && { anyOf: branches.map((branch) => makePartial(branch, path)) }),
     ...(properties && { properties: Object.fromEntries(inner) }),
     ...(map !== undefined && {
-      additionalProperties: map && nullable(partial(map, `${path}.*`)),
+      additionalProperties: map && makeNullable(makePartial(map, `${path}.*`)),
     }),
   };
 }
 
-function nullable({ type, const: only, enum: some, anyOf, ...rest }: Schema): Schema {
+function makeNullable({ type, const: only, enum: some, anyOf, ...rest }: Schema): Schema {
   const values = only === undefined ? some : [only];
   if (anyOf) return { ...rest, anyOf: [...anyOf, { type: "null" }] };
   if (type === undefined) return { ...rest, ...(values && { enum: [...values, null] }) };

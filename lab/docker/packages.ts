@@ -23,7 +23,7 @@ export function packageVersion({ name, version }: DockerPackage, on: Distributio
 }
 
 /** What dpkg reads of a package. `kib`: how much it takes, installed. */
-export function control(of: DockerPackage, on: Distribution, kib: number): string {
+export function controlFile(of: DockerPackage, on: Distribution, kib: number): string {
   const fields = {
     Package: of.name,
     Version: packageVersion(of, on),

@@ -23,7 +23,7 @@ export interface Programs {
 }
 
 /** The version of a module that `modules/<name>/go.mod` pins, without its `v` and `+incompatible`. */
-export function pinned(name: string, of: string): string {
+export function pinnedVersion(name: string, of: string): string {
   const text = fs.readFileSync(path.join(MODULES, name, "go.mod"), "utf8");
   const found = new RegExp(`^(?:require )?\\s*${of.replaceAll(".", "\\.")} v(\\S+)`, "m").exec(
     text,
@@ -49,11 +49,11 @@ const COMPOSE = "github.com/docker/compose/v5";
 const PLATFORM = { PlatformName: "Docker Engine - Community" };
 
 /** What containerd and buildx say of themselves. */
-const told = (Version: string): Record<string, string> => ({ Version, Revision: Version });
+const versionInfo = (Version: string): Record<string, string> => ({ Version, Revision: Version });
 
-function dockerd(release: Release): Programs {
+function dockerdPrograms(release: Release): Programs {
   const module = `dockerd-${release}`;
-  const GitCommit = `v${pinned(module, MOBY)}`;
+  const GitCommit = `v${pinnedVersion(module, MOBY)}`;
   return {
     module,
     programs: { dockerd: `${MOBY}/cmd/dockerd`, "docker-proxy": `${MOBY}/cmd/docker-proxy` },
@@ -64,9 +64,9 @@ function dockerd(release: Release): Programs {
   };
 }
 
-function cli(release: Release): Programs {
+function cliPrograms(release: Release): Programs {
   const module = `cli-${release}`;
-  const values = { Version: release, GitCommit: `v${pinned(module, CLI)}`, ...PLATFORM };
+  const values = { Version: release, GitCommit: `v${pinnedVersion(module, CLI)}`, ...PLATFORM };
   return {
     module,
     programs: { docker: `${CLI}/cmd/docker` },
@@ -79,7 +79,7 @@ function cli(release: Release): Programs {
   };
 }
 
-const containerd = (): Programs => ({
+const containerdPrograms = (): Programs => ({
   module: "containerd",
   programs: Object.fromEntries(
     ["containerd", "containerd-shim-runc-v2", "ctr"].map((name) => [
@@ -89,33 +89,38 @@ const containerd = (): Programs => ({
   ),
   options: {
     tags: ["urfave_cli_no_docs", "osusergo", "netgo", "static_build"],
-    ldflags: set(`${CONTAINERD}/version`, told(`v${pinned("containerd", CONTAINERD)}`)),
+    ldflags: set(
+      `${CONTAINERD}/version`,
+      versionInfo(`v${pinnedVersion("containerd", CONTAINERD)}`),
+    ),
   },
 });
 
 /** With C: it enters namespaces before Go's threads are there, and libseccomp compiles its filters. */
-const runc = (): Programs => ({
+const runcPrograms = (): Programs => ({
   module: "runc",
   programs: { runc: RUNC },
   options: {
     cgo: true,
     tags: ["seccomp", "urfave_cli_no_docs", "netgo", "osusergo"],
-    ldflags: set("main", { gitCommit: `v${pinned("runc", RUNC)}` }),
+    ldflags: set("main", { gitCommit: `v${pinnedVersion("runc", RUNC)}` }),
   },
 });
 
-const buildx = (): Programs => ({
+const buildxPrograms = (): Programs => ({
   module: "buildx",
   programs: { "docker-buildx": `${BUILDX}/cmd/buildx` },
   options: {
-    ldflags: set(`${BUILDX}/version`, told(`v${pinned("buildx", BUILDX)}`)),
+    ldflags: set(`${BUILDX}/version`, versionInfo(`v${pinnedVersion("buildx", BUILDX)}`)),
   },
 });
 
-const compose = (): Programs => ({
+const composePrograms = (): Programs => ({
   module: "compose",
   programs: { "docker-compose": `${COMPOSE}/cmd` },
-  options: { ldflags: set(`${COMPOSE}/internal`, { Version: `v${pinned("compose", COMPOSE)}` }) },
+  options: {
+    ldflags: set(`${COMPOSE}/internal`, { Version: `v${pinnedVersion("compose", COMPOSE)}` }),
+  },
 });
 
 /** A package of Docker's repository, in one version. */
@@ -134,7 +139,7 @@ export interface DockerPackage {
 const dockerCe = (release: Release): DockerPackage => ({
   name: "docker-ce",
   version: release,
-  built: [dockerd(release)],
+  built: [dockerdPrograms(release)],
   bin: "usr/bin",
   relations: {
     "Pre-Depends": "init-system-helpers (>= 1.54~)",
@@ -148,7 +153,7 @@ const dockerCe = (release: Release): DockerPackage => ({
 const dockerCeCli = (release: Release): DockerPackage => ({
   name: "docker-ce-cli",
   version: release,
-  built: [cli(release)],
+  built: [cliPrograms(release)],
   bin: "usr/bin",
   relations: {
     Recommends: "docker-buildx-plugin, docker-compose-plugin",
@@ -160,8 +165,8 @@ const dockerCeCli = (release: Release): DockerPackage => ({
 
 const containerdIo = (): DockerPackage => ({
   name: "containerd.io",
-  version: pinned("containerd", CONTAINERD),
-  built: [containerd(), runc()],
+  version: pinnedVersion("containerd", CONTAINERD),
+  built: [containerdPrograms(), runcPrograms()],
   bin: "usr/bin",
   relations: {
     Provides: "containerd, runc",
@@ -170,10 +175,13 @@ const containerdIo = (): DockerPackage => ({
   },
 });
 
-const plugin = (name: "buildx" | "compose", relations: Record<string, string>): DockerPackage => ({
+const pluginPackage = (
+  name: "buildx" | "compose",
+  relations: Record<string, string>,
+): DockerPackage => ({
   name: `docker-${name}-plugin`,
-  version: pinned(name, name === "buildx" ? BUILDX : COMPOSE),
-  built: [name === "buildx" ? buildx() : compose()],
+  version: pinnedVersion(name, name === "buildx" ? BUILDX : COMPOSE),
+  built: [name === "buildx" ? buildxPrograms() : composePrograms()],
   bin: "usr/libexec/docker/cli-plugins",
   relations: { ...relations, Enhances: "docker-ce-cli" },
 });
@@ -182,6 +190,6 @@ const plugin = (name: "buildx" | "compose", relations: Record<string, string>): 
 export const dockerPackages = (): DockerPackage[] => [
   ...RELEASES.flatMap((release) => [dockerCe(release), dockerCeCli(release)]),
   containerdIo(),
-  plugin("buildx", { Replaces: "docker-ce-cli" }),
-  plugin("compose", { Recommends: "docker-buildx-plugin (>= 0.17.0)" }),
+  pluginPackage("buildx", { Replaces: "docker-ce-cli" }),
+  pluginPackage("compose", { Recommends: "docker-buildx-plugin (>= 0.17.0)" }),
 ];

@@ -9,7 +9,7 @@ import type { GuestImage } from "../lib/image";
 import type { Prerequisite } from "../lib/prerequisites";
 import { goBuild, run } from "../lib/run";
 import type { Log } from "../lib/service";
-import { DISTRIBUTIONS, LINKS, control, packageFiles, type Distribution } from "./packages";
+import { DISTRIBUTIONS, LINKS, controlFile, packageFiles, type Distribution } from "./packages";
 import { MODULES, dockerPackages, type DockerPackage, type Programs } from "./releases";
 
 export interface DockerRepository {
@@ -95,5 +95,5 @@ async function plant(
   for (const [link, target] of Object.entries(LINKS[of.name] ?? {}))
     fs.symlinkSync(target, put(link));
   const kib = Number((await run("du", ["-sk", tree])).split("\t")[0]);
-  fs.writeFileSync(put("DEBIAN/control"), control(of, on, kib));
+  fs.writeFileSync(put("DEBIAN/control"), controlFile(of, on, kib));
 }

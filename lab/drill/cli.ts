@@ -1,15 +1,15 @@
 /** `npm run drill`: rehearses every recovery in a lab of its own. */
 import { writeFileSync } from "node:fs";
 import { Argument, type Command } from "commander";
-import { instance } from "../lib/instance";
-import { interruptible } from "../lib/interrupt";
+import { openInstance } from "../lib/instance";
+import { runInterruptible } from "../lib/interrupt";
 import { broughtUp } from "../lib/kept";
 import { removeLab, type Lab } from "../lib/services";
 import { STATUS, type Session } from "../../commands/command";
 import { newProgram, runProgram } from "../../commands/program";
 import { terminal } from "../../commands/terminal";
 import { imageOf, openLab } from "./open";
-import { KINDS, rehearse, summary, type Rehearsal, type Stage } from "./rehearse";
+import { KINDS, rehearse, summarize, type Rehearsal, type Stage } from "./rehearse";
 import type { Kind } from "../../commands/restore/steps";
 
 /** Name of its lab instance. */
@@ -29,7 +29,7 @@ function makeDrill({ outside, end }: Session): Command {
     .action(async (wanted: Kind[], { json, keep = false }: Options) => {
       const kinds = KINDS.filter((kind) => wanted.length === 0 || wanted.includes(kind));
       const rehearsals = await inLab(kinds, keep);
-      outside.print(`\n${summary(rehearsals)}`);
+      outside.print(`\n${summarize(rehearsals)}`);
       if (json) writeFileSync(json, `${JSON.stringify(rehearsals, null, 2)}\n`);
       const good = rehearsals.length === kinds.length && rehearsals.every(({ ok }) => ok);
       end(good ? STATUS.fine : STATUS.failed);
@@ -42,8 +42,8 @@ interface Options {
 }
 
 async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]> {
-  const here = instance(DRILL);
-  return interruptible(here, terminal.warn, async (interrupted) => {
+  const here = openInstance(DRILL);
+  return runInterruptible(here, terminal.warn, async (interrupted) => {
     try {
       const lab = await broughtUp(here, terminal.warn, (text) => process.stderr.write(text));
       const stage = await stageOf(lab);

@@ -1,6 +1,6 @@
 /** Rehearses a recovery in a lab: makes data, backs it up, destroys it, restores it and compares it. */
 import type { Print } from "../../commands/command";
-import { duration } from "../../commands/duration";
+import { durationText } from "../../commands/duration";
 import { planContainer } from "../../commands/restore/container";
 import { withScratch } from "../../commands/site/image";
 import { BACKUP_CONTAINER } from "../../config/backups";
@@ -133,14 +133,14 @@ function plansFor(kind: Kind, site: Site, scratch: string): (() => Promise<Recov
 }
 
 /** Lists the measured and required times, one line for each kind. */
-export function summary(rehearsals: readonly Rehearsal[]): string {
-  const against = ({ measured, required }: Rehearsal["rto"]): string =>
-    `${duration(measured).padEnd(12)} of ${duration(required).padEnd(8)}`;
-  const line = ({ kind, ok, rto, rpo, checksum, error }: Rehearsal): string => {
+export function summarize(rehearsals: readonly Rehearsal[]): string {
+  const compareTo = ({ measured, required }: Rehearsal["rto"]): string =>
+    `${durationText(measured).padEnd(12)} of ${durationText(required).padEnd(8)}`;
+  const lineOf = ({ kind, ok, rto, rpo, checksum, error }: Rehearsal): string => {
     const equal = checksum.before === checksum.after ? "equal" : "DIFFERENT";
     const content =
       error === undefined ? `content ${equal}` : `FAILED: ${error.split("\n")[0] ?? ""}`;
-    return `${ok ? "✓" : "✗"} ${kind.padEnd(10)} RTO ${against(rto)}  RPO ${against(rpo)}  ${content}`;
+    return `${ok ? "✓" : "✗"} ${kind.padEnd(10)} RTO ${compareTo(rto)}  RPO ${compareTo(rpo)}  ${content}`;
   };
-  return rehearsals.map(line).join("\n");
+  return rehearsals.map(lineOf).join("\n");
 }

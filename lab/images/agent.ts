@@ -10,7 +10,7 @@ import { writeLayout } from "./layout";
 export const AGENT_SOURCE = path.join(__dirname, "agent");
 
 /** The stand-in's version is in its program; the tag repeats it. */
-const version = (): string => {
+const readVersion = (): string => {
   const source = fs.readFileSync(path.join(AGENT_SOURCE, "main.go"), "utf8");
   return /^const version = "([^"]+)"$/m.exec(source)?.[1] ?? "standin";
 };
@@ -23,7 +23,7 @@ export async function buildAgentImage(layout: string): Promise<void> {
     await goBuild(AGENT_SOURCE, ".", program);
     writeLayout(layout, {
       repository: "portainer/agent",
-      tag: version(),
+      tag: readVersion(),
       files: [{ path: "agent", mode: 0o755, content: fs.readFileSync(program) }],
       config: {
         Entrypoint: ["/agent"],
@@ -31,7 +31,7 @@ export async function buildAgentImage(layout: string): Promise<void> {
         Labels: {
           "org.opencontainers.image.description":
             "Lab stand-in for the Portainer agent: its health check only. Not Portainer software.",
-          "org.opencontainers.image.version": version(),
+          "org.opencontainers.image.version": readVersion(),
         },
       },
     });

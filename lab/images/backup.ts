@@ -8,7 +8,7 @@ import * as path from "node:path";
 import { pbsPrograms } from "../lib/pbs";
 import { goBuild, run } from "../lib/run";
 import type { Log } from "../lib/service";
-import { upstreams } from "../services/mirror/sources";
+import { findUpstreams } from "../services/mirror/sources";
 import { writeLayout, type ImageSpec } from "./layout";
 import type { TarEntry } from "./tar";
 
@@ -60,7 +60,7 @@ const CONFIGURED: TarEntry[] = [
  */
 async function unpackDebian(directory: string): Promise<string> {
   const [archive, root] = [path.join(directory, "root.tar"), path.join(directory, "root")];
-  const { debian, "debian-security": security } = upstreams();
+  const { debian, "debian-security": security } = findUpstreams();
   const suites = ["trixie", "trixie-updates"].map((suite) => `deb ${debian} ${suite} main`);
   const options = [
     ...["--variant=extract", "--format=tar", "--components=main", "--quiet"],
@@ -101,7 +101,7 @@ export function entriesBelow(root: string, relative = ""): TarEntry[] {
 export const BACKUP_COMMANDS = ["backup", "healthcheck", "entrypoint"];
 
 /** Scripts as node/backup/Dockerfile has them. */
-function scripts(): TarEntry[] {
+function readScripts(): TarEntry[] {
   const names = fs.readdirSync(SCRIPTS).filter((name) => /\.(sh|jq|paths)$/.test(name));
   const files = names.map((name) => ({
     path: `usr/local/lib/docker-node/${name}`,
@@ -115,7 +115,7 @@ function scripts(): TarEntry[] {
   return [...files, ...links, { path: "etc/docker-node", mode: 0o700 }];
 }
 
-const program = (name: string, file: string): TarEntry => ({
+const programEntry = (name: string, file: string): TarEntry => ({
   path: `usr/local/bin/${name}`,
   mode: 0o755,
   content: fs.readFileSync(file),
@@ -156,7 +156,7 @@ export async function buildBackupImage(layout: string, log: Log): Promise<void> 
     const client = await pbsPrograms(log);
     const [root, supercronic] = [await unpackDebian(temporary), await buildSupercronic(temporary)];
     const programs = ["proxmox-backup-client", "pxar"].map((name) =>
-      program(name, path.join(client, name)),
+      programEntry(name, path.join(client, name)),
     );
     writeLayout(layout, {
       repository: "docker-node/backup",
@@ -164,9 +164,9 @@ export async function buildBackupImage(layout: string, log: Log): Promise<void> 
       files: [
         ...entriesBelow(root),
         ...CONFIGURED,
-        ...scripts(),
+        ...readScripts(),
         ...programs,
-        program("supercronic", supercronic),
+        programEntry("supercronic", supercronic),
       ],
       config: BACKUP_CONFIG,
     });

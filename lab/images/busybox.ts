@@ -37,7 +37,7 @@ async function unpackBusybox(directory: string): Promise<string> {
 }
 
 /** The commands busybox has, as links to it in the usual places. */
-function links(list: string): TarEntry[] {
+function parseLinks(list: string): TarEntry[] {
   const paths = list.split("\n").filter((name) => name !== "" && name !== "bin/busybox");
   return paths.map((name) => ({ path: name, target: "/bin/busybox" }));
 }
@@ -69,7 +69,7 @@ export async function buildBusyboxImage(layout: string): Promise<void> {
       files: [
         ...SKELETON,
         { path: "bin/busybox", mode: 0o755, content },
-        ...links(await run(program, ["--list-full"])),
+        ...parseLinks(await run(program, ["--list-full"])),
       ],
       config: {
         Cmd: ["sh"],

@@ -12,7 +12,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-function crc32(content: Buffer): number {
+function computeCrc32(content: Buffer): number {
   let crc = 0xffffffff;
   for (const byte of content) crc = (CRC_TABLE[(crc ^ byte) & 0xff] as number) ^ (crc >>> 8);
   return ~crc >>> 0;
@@ -36,7 +36,7 @@ export function gzipStored(content: Buffer): Buffer {
     return storedBlock(part, index === count - 1);
   });
   const trailer = Buffer.alloc(8);
-  trailer.writeUInt32LE(crc32(content), 0);
+  trailer.writeUInt32LE(computeCrc32(content), 0);
   trailer.writeUInt32LE(content.length % 2 ** 32, 4);
   return Buffer.concat([header, ...blocks.flat(), trailer]);
 }

@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { gzipStored } from "./gzip";
-import { tarball, type TarEntry } from "./tar";
+import { makeTarball, type TarEntry } from "./tar";
 
 export interface ImageSpec {
   repository: string;
@@ -58,16 +58,16 @@ function addBlob(layout: string, mediaType: string, content: Buffer): Descriptor
   return { mediaType, digest, size: content.length };
 }
 
-const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+const toJson = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 /** Writes an image for linux/amd64 into a directory; returns its reference. */
 export function writeLayout(layout: string, image: ImageSpec): ImageReference {
-  const tar = tarball(image.files);
+  const tar = makeTarball(image.files);
   const layer = addBlob(layout, `${OCI}.layer.v1.tar+gzip`, gzipStored(tar));
   const config = addBlob(
     layout,
     `${OCI}.config.v1+json`,
-    json({
+    toJson({
       created: "1970-01-01T00:00:00Z",
       architecture: "amd64",
       os: "linux",
@@ -76,12 +76,12 @@ export function writeLayout(layout: string, image: ImageSpec): ImageReference {
     }),
   );
   const mediaType = `${OCI}.manifest.v1+json`;
-  const manifest = json({ schemaVersion: 2, mediaType, config, layers: [layer] });
+  const manifest = toJson({ schemaVersion: 2, mediaType, config, layers: [layer] });
   const descriptor = addBlob(layout, mediaType, manifest);
   const annotations = { [REFERENCE]: `${image.repository}:${image.tag}` };
-  fs.writeFileSync(path.join(layout, "oci-layout"), json({ imageLayoutVersion: "1.0.0" }));
+  fs.writeFileSync(path.join(layout, "oci-layout"), toJson({ imageLayoutVersion: "1.0.0" }));
   const manifests = [{ ...descriptor, annotations }];
-  fs.writeFileSync(path.join(layout, "index.json"), json({ schemaVersion: 2, manifests }));
+  fs.writeFileSync(path.join(layout, "index.json"), toJson({ schemaVersion: 2, manifests }));
   return { repository: image.repository, tag: image.tag, digest: descriptor.digest };
 }
 

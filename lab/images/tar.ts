@@ -15,11 +15,11 @@ export interface TarEntry {
 const BLOCK = 512;
 
 /** A number as tar writes it: octal, zero-padded, closed by a NUL. */
-const octal = (value: number, width: number): string =>
+const toOctal = (value: number, width: number): string =>
   `${value.toString(8).padStart(width - 1, "0")}\0`;
 
 /** The 512 bytes before an entry's content (POSIX ustar). */
-function header(entry: TarEntry): Buffer {
+function makeHeader(entry: TarEntry): Buffer {
   const type = entry.content ? "0" : entry.target === undefined ? "5" : "2";
   const name = type === "5" ? `${entry.path}/` : entry.path;
   if (Buffer.byteLength(name) > 100 || Buffer.byteLength(entry.target ?? "") > 100) {
@@ -27,9 +27,9 @@ function header(entry: TarEntry): Buffer {
   }
   const block = Buffer.alloc(BLOCK);
   block.write(name, 0);
-  block.write(octal(entry.mode ?? (type === "0" ? 0o644 : type === "2" ? 0o777 : 0o755), 8), 100);
-  block.write(octal(0, 8) + octal(0, 8), 108); // owner and group
-  block.write(octal(entry.content?.length ?? 0, 12) + octal(0, 12), 124); // size and time
+  block.write(toOctal(entry.mode ?? (type === "0" ? 0o644 : type === "2" ? 0o777 : 0o755), 8), 100);
+  block.write(toOctal(0, 8) + toOctal(0, 8), 108); // owner and group
+  block.write(toOctal(entry.content?.length ?? 0, 12) + toOctal(0, 12), 124); // size and time
   block.write(" ".repeat(8) + type, 148); // the checksum counts itself as blanks
   block.write(entry.target ?? "", 157);
   block.write("ustar\0" + "00", 257); // magic and version
@@ -39,22 +39,22 @@ function header(entry: TarEntry): Buffer {
 }
 
 /** The parent directories of an entry. */
-function parents(path: string): string[] {
+function parentsOf(path: string): string[] {
   const segments = path.split("/").slice(0, -1);
   return segments.map((_, index) => segments.slice(0, index + 1).join("/"));
 }
 
 /** An archive of the entries; missing parent directories are added. */
-export function tarball(entries: TarEntry[]): Buffer {
+export function makeTarball(entries: TarEntry[]): Buffer {
   const all = new Map<string, TarEntry>();
-  for (const parent of entries.flatMap(({ path }) => parents(path))) {
+  for (const parent of entries.flatMap(({ path }) => parentsOf(path))) {
     all.set(parent, { path: parent });
   }
   for (const entry of entries) all.set(entry.path, entry);
   const sorted = [...all.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   const blocks = sorted.flatMap((entry) => {
     const content = entry.content ?? Buffer.alloc(0);
-    return [header(entry), content, Buffer.alloc(-content.length & (BLOCK - 1))];
+    return [makeHeader(entry), content, Buffer.alloc(-content.length & (BLOCK - 1))];
   });
   return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
 }

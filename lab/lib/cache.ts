@@ -91,16 +91,16 @@ export async function buildOnce(
   dir: string,
   build: (into: string) => void | Promise<void>,
 ): Promise<string> {
-  const done = (): boolean => fs.existsSync(dir);
-  if (done()) return dir;
+  const isDone = (): boolean => fs.existsSync(dir);
+  if (isDone()) return dir;
   fs.mkdirSync(path.dirname(dir), { recursive: true });
-  if (!(await takeLock(`${dir}.lock`, done))) return dir;
+  if (!(await takeLock(`${dir}.lock`, isDone))) return dir;
   const temporary = `${dir}.${process.pid}.tmp`;
   try {
     removeLeftovers(dir);
     fs.mkdirSync(temporary);
     await build(temporary);
-    if (!done()) fs.renameSync(temporary, dir);
+    if (!isDone()) fs.renameSync(temporary, dir);
   } finally {
     fs.rmSync(temporary, { recursive: true, force: true });
     fs.rmSync(`${dir}.lock`, { force: true });

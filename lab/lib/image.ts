@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { upstreams } from "../services/mirror/sources";
+import { findUpstreams } from "../services/mirror/sources";
 import { buildOnce, cacheDir, contentHash } from "./cache";
 import { run } from "./run";
 import type { Log } from "./service";
@@ -34,7 +34,7 @@ export async function ensureImage(log: Log): Promise<GuestImage> {
   }
   const checksum = choice === "debian" ? undefined : await ubuntuChecksum();
   if (checksum) return downloadImage(checksum, log);
-  if (choice !== "ubuntu") return built(log);
+  if (choice !== "ubuntu") return buildGuestImage(log);
   throw new Error(`no checksum of ${UBUNTU_FILE} at ${ubuntuUrl()}`);
 }
 
@@ -68,12 +68,12 @@ async function downloadImage(sha256: string, log: Log): Promise<GuestImage> {
   return { path: path.join(dir, "guest.qcow2"), sha256, os: "ubuntu-24.04", origin: "downloaded" };
 }
 
-async function built(log: Log): Promise<GuestImage> {
+async function buildGuestImage(log: Log): Promise<GuestImage> {
   const dir = cacheDir("image", `debian-${contentHash([SOURCES])}`);
   await buildOnce(dir, async (into) => {
     log("building the guest image from Debian packages (about 1 min, cached afterwards)");
     const output = path.join(into, "guest.qcow2");
-    const from = upstreams();
+    const from = findUpstreams();
     await run(path.join(SOURCES, "build.sh"), [output, from.debian, from["debian-security"]]);
     const sidecar = JSON.stringify({ sha256: await fileHash(output) });
     fs.writeFileSync(path.join(into, "guest.json"), sidecar);

@@ -39,7 +39,7 @@ export interface Credentials {
  * Returns the instance that `DOCKER_NODE_LAB` names; default: "default". Instances share only the cache.
  * @throws Error if the name has characters other than letters, digits and hyphens
  */
-export function instance(name = process.env.DOCKER_NODE_LAB ?? "default"): Instance {
+export function openInstance(name = process.env.DOCKER_NODE_LAB ?? "default"): Instance {
   if (!/^[a-z0-9-]{1,32}$/.test(name)) {
     throw new Error(
       `DOCKER_NODE_LAB: "${name}"; allowed: lower-case letters, digits and hyphens, 32 at most`,
@@ -75,7 +75,7 @@ export function erase({ stateDir, runDir }: Instance): void {
 }
 
 /** Returns the instance's credentials. Missing ones are created, also in an instance of an older lab. */
-export async function credentials({ stateDir }: Instance): Promise<Credentials> {
+export async function readCredentials({ stateDir }: Instance): Promise<Credentials> {
   const file = path.join(stateDir, "credentials.json");
   const kept = fs.existsSync(file)
     ? (JSON.parse(fs.readFileSync(file, "utf8")) as Partial<Credentials>)
@@ -90,7 +90,7 @@ export async function credentials({ stateDir }: Instance): Promise<Credentials> 
   return whole;
 }
 
-const secret = (): string => randomBytes(16).toString("hex");
+const newSecret = (): string => randomBytes(16).toString("hex");
 
 const keyFile = (stateDir: string): string => path.join(stateDir, "id_ed25519");
 
@@ -100,21 +100,21 @@ async function newCredentials(stateDir: string): Promise<Partial<Credentials>> {
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", privateKeyFile]);
   return {
     publicKey: fs.readFileSync(`${privateKeyFile}.pub`, "utf8").trim(),
-    agentSecret: secret(),
-    proxmoxPassword: secret(),
-    proxmoxTokenSecret: uuidOf(secret()),
-    passphrase: secret(),
+    agentSecret: newSecret(),
+    proxmoxPassword: newSecret(),
+    proxmoxTokenSecret: uuidOf(newSecret()),
+    passphrase: newSecret(),
   };
 }
 
 function backupCredentials(): Pick<Credentials, "pbs" | "backupKey"> {
-  const secrets = PBS_NODES.map((node) => [node, uuidOf(secret())] as const);
+  const secrets = PBS_NODES.map((node) => [node, uuidOf(newSecret())] as const);
   return {
     pbs: {
       backupSecrets: Object.fromEntries(secrets),
-      restoreSecret: uuidOf(secret()),
-      storageSecret: uuidOf(secret()),
-      adminPassword: secret(),
+      restoreSecret: uuidOf(newSecret()),
+      storageSecret: uuidOf(newSecret()),
+      adminPassword: newSecret(),
     },
     backupKey: newKeyFile(),
   };

@@ -10,7 +10,7 @@ import { removeLab } from "./services";
  * this waits for them half a minute at most. Then it takes down a lab that was started here. A lab that existed before
  * stays. The process ends with status 130.
  */
-export function interruptible<T>(
+export function runInterruptible<T>(
   here: Instance,
   log: Log,
   work: (interrupted: () => boolean) => Promise<T>,

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import * as path from "node:path";
 
-import { upstreams } from "../services/mirror/sources";
+import { findUpstreams } from "../services/mirror/sources";
 import { cacheDir } from "./cache";
 import { servicePort } from "./ports";
 import { startService, type Log, type Service } from "./service";
@@ -39,7 +39,7 @@ export async function startMirror(
   log: Log,
 ): Promise<Service> {
   const port = await servicePort(o.stateDir, "mirror");
-  const from = upstreams();
+  const from = findUpstreams();
   const cache = cacheDir("mirror");
   fs.mkdirSync(o.files, { recursive: true });
   fs.mkdirSync(cache, { recursive: true });
@@ -48,10 +48,10 @@ export async function startMirror(
   args.push("--files", path.resolve(o.files), "--docker", path.resolve(o.docker));
   args.push("--cache", cache);
   args.push("--debian", from.debian, "--debian-security", from["debian-security"]);
-  const ready = (): Promise<boolean> => answersHttp(port);
+  const isReady = (): Promise<boolean> => answersHttp(port);
   const { stateDir } = o;
   return startService(
-    { name: "mirror", command: process.execPath, args, stateDir, port, ready },
+    { name: "mirror", command: process.execPath, args, stateDir, port, ready: isReady },
     log,
   );
 }

@@ -101,7 +101,7 @@ export function pbsSettings(root: string, port: number, logins: PbsLogins): PbsS
     datastores: PBS_STORES.map((name) => ({
       name,
       path: path.join(root, name),
-      ...(name === "docker" ? { namespaces: namespaces() } : {}),
+      ...(name === "docker" ? { namespaces: listNamespaces() } : {}),
     })),
     users: [admin, ...users.map((id) => ({ id }))],
     tokens,
@@ -131,7 +131,7 @@ type PbsLogins = Pick<PbsAccess, "backupTokens" | "restoreToken" | "storageToken
 
 const userOf = (id: string): string => id.split("!")[0] ?? id;
 
-const namespaces = (): string[] =>
+const listNamespaces = (): string[] =>
   PBS_NODES.flatMap((node) => PBS_KINDS.map((kind) => `${node}/${kind}`));
 
 /** Grants a role to a token and to its user, because a token may do only what its user may do too. */
@@ -182,9 +182,12 @@ export async function startPbsServer(
   const settingsFile = settingsOf(stateDir);
   writePrivate(settingsFile, JSON.stringify(settings, null, 1));
   const command = path.join(clientDir, "pbs-server");
-  const ready = (): Promise<boolean> => Promise.resolve(fs.existsSync(settings.ready));
+  const isReady = (): Promise<boolean> => Promise.resolve(fs.existsSync(settings.ready));
   const args = ["serve", settingsFile];
-  const service = await startService({ name: NAME, command, args, stateDir, port, ready }, log);
+  const service = await startService(
+    { name: NAME, command, args, stateDir, port, ready: isReady },
+    log,
+  );
   const written = JSON.parse(fs.readFileSync(settings.ready, "utf8")) as { fingerprint: string };
   return { ...service, fingerprint: written.fingerprint, clientDir, settingsFile };
 }
@@ -195,8 +198,8 @@ export async function startPbs(
   log: Log,
 ): Promise<PbsAccess> {
   const logins = pbsLogins(o.credentials.pbs);
-  const settings = (root: string, port: number): PbsSettings => pbsSettings(root, port, logins);
-  const server = await startPbsServer({ stateDir: o.stateDir, settings }, log);
+  const makeSettings = (root: string, port: number): PbsSettings => pbsSettings(root, port, logins);
+  const server = await startPbsServer({ stateDir: o.stateDir, settings: makeSettings }, log);
   const keyFile = path.join(rootOf(o.stateDir), "encryption-key.json");
   writePrivate(keyFile, o.credentials.backupKey);
   return { ...server, ...logins, address: o.address, keyFile };

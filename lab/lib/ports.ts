@@ -44,13 +44,13 @@ function readReserved(stateDir: string): Set<number> {
   const folder = path.dirname(stateDir);
   const labs = fs.existsSync(folder) ? fs.readdirSync(folder) : [];
   const files = labs.flatMap((lab) =>
-    entries(path.join(folder, lab)).map((name) => path.join(folder, lab, name)),
+    listEntries(path.join(folder, lab)).map((name) => path.join(folder, lab, name)),
   );
   return new Set(files.map((file) => Number(contentOf(file))));
 }
 
 /** Port files of a lab; none of one that is being removed just now. */
-function entries(lab: string): string[] {
+function listEntries(lab: string): string[] {
   try {
     return fs.readdirSync(lab).filter((name) => name.endsWith(".port"));
   } catch {

@@ -95,7 +95,7 @@ export const proxmoxPrerequisites: { command: string; package: string }[] = [
 
 type Ready = Omit<ProxmoxNode, "apiToken" | "stop">;
 
-function detail(error: unknown): string {
+function detailOf(error: unknown): string {
   const { stderr, message } = error as { stderr?: string; message: string };
   return (stderr?.trim() || message).split("\n").slice(-3).join("\n");
 }
@@ -107,7 +107,7 @@ async function makeEnvironment(directory: string): Promise<void> {
   } catch (error) {
     throw new Error(
       `The lab's Proxmox node needs Python 3.10 or newer with venv: ` +
-        `apt-get install -y python3 python3-venv\n${detail(error)}`,
+        `apt-get install -y python3 python3-venv\n${detailOf(error)}`,
       { cause: error },
     );
   }
@@ -120,7 +120,7 @@ async function installPackages(directory: string): Promise<void> {
   try {
     await run(python, [...options, "--only-binary", ":all:", "-r", REQUIREMENTS]);
   } catch (error) {
-    throw new Error(`The packages of ${REQUIREMENTS} cannot be installed:\n${detail(error)}`, {
+    throw new Error(`The packages of ${REQUIREMENTS} cannot be installed:\n${detailOf(error)}`, {
       cause: error,
     });
   }

@@ -58,7 +58,7 @@ function pluginVersion(name: PluginName): string {
   return version;
 }
 
-const program = (name: PluginName): string => `pulumi-resource-${name}`;
+const programOf = (name: PluginName): string => `pulumi-resource-${name}`;
 
 /** Chooses the source of a plugin: the release, else the build, else the stand-in. */
 async function pluginSource(
@@ -74,9 +74,9 @@ async function pluginSource(
     return { version, origin: "official", files };
   }
   if (name === "command") {
-    return { version, origin: "stand-in", files: { [program(name)]: STAND_IN } };
+    return { version, origin: "stand-in", files: { [programOf(name)]: STAND_IN } };
   }
-  return { version, origin: "built", files: { [program(name)]: await builtProvider(name, log) } };
+  return { version, origin: "built", files: { [programOf(name)]: await builtProvider(name, log) } };
 }
 
 /** Links a file, or writes a script that starts it if the program depends on its own path. */
@@ -101,7 +101,7 @@ function assemble(home: string, cli: string, plugins: Record<PluginName, Source>
 /** The plugin as it lies in the assembled home. */
 function placePlugin(home: string, name: PluginName, source: Source): Plugin {
   const { version, origin } = source;
-  const file = path.join(home, "plugins", `resource-${name}-v${version}`, program(name));
+  const file = path.join(home, "plugins", `resource-${name}-v${version}`, programOf(name));
   return { version, origin, path: file };
 }
 

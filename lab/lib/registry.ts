@@ -19,7 +19,7 @@ const MODULE = path.join(__dirname, "../services/registry");
 const IMAGES = path.join(__dirname, "../images");
 
 /** Returns `crane`, built once from the module that pins it. The first build takes half a minute. */
-async function crane(log: Log): Promise<string> {
+async function ensureCrane(log: Log): Promise<string> {
   const directory = cacheDir("registry", contentHash([MODULE]));
   await buildOnce(directory, async (into) => {
     log("registry: building crane, once");
@@ -34,13 +34,16 @@ async function crane(log: Log): Promise<string> {
  * be seeded after every start.
  */
 export async function startRegistry(o: { stateDir: string }, log: Log): Promise<Service> {
-  const command = await crane(log);
+  const command = await ensureCrane(log);
   const port = await servicePort(o.stateDir, "registry");
   const disk = path.join(o.stateDir, "registry");
   fs.mkdirSync(disk, { recursive: true });
   const args = ["registry", "serve", "--address", `127.0.0.1:${port}`, "--disk", disk];
-  const ready = (): Promise<boolean> => answersHttp(port, "/v2/");
-  return startService({ name: "registry", command, args, stateDir: o.stateDir, port, ready }, log);
+  const isReady = (): Promise<boolean> => answersHttp(port, "/v2/");
+  return startService(
+    { name: "registry", command, args, stateDir: o.stateDir, port, ready: isReady },
+    log,
+  );
 }
 
 /** Returns the layout of an image in the cache. It is built if its sources have changed. */
@@ -62,7 +65,7 @@ async function imageLayout(
 async function push(registry: Service, layout: string, log: Log): Promise<SeededImage> {
   const image = readLayout(layout);
   const target = `127.0.0.1:${registry.port}/${image.repository}`;
-  const pushed = await run(await crane(log), ["push", layout, `${target}:${image.tag}`]);
+  const pushed = await run(await ensureCrane(log), ["push", layout, `${target}:${image.tag}`]);
   if (pushed.trim() !== `${target}@${image.digest}`) {
     throw new Error(`registry: ${image.repository} arrived as ${pushed.trim()}`);
   }
@@ -72,11 +75,11 @@ async function push(registry: Service, layout: string, log: Log): Promise<Seeded
 
 /** Puts the lab's images into a registry. Images that are there already stay. */
 export async function seedRegistry(registry: Service, log: Log): Promise<SeededImages> {
-  const source = (name: string): string => path.join(IMAGES, name);
+  const sourceOf = (name: string): string => path.join(IMAGES, name);
   const [agent, busybox, backup] = await Promise.all([
-    imageLayout("agent", [source("agent.ts"), AGENT_SOURCE], buildAgentImage, log),
-    imageLayout("busybox", [source("busybox.ts")], buildBusyboxImage, log),
-    imageLayout("backup", [source("backup.ts"), ...BACKUP_SOURCES], buildBackupImage, log),
+    imageLayout("agent", [sourceOf("agent.ts"), AGENT_SOURCE], buildAgentImage, log),
+    imageLayout("busybox", [sourceOf("busybox.ts")], buildBusyboxImage, log),
+    imageLayout("backup", [sourceOf("backup.ts"), ...BACKUP_SOURCES], buildBackupImage, log),
   ]);
   return {
     agent: await push(registry, agent, log),

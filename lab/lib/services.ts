@@ -5,7 +5,7 @@ import type { DockerRepository } from "../docker/repository";
 import { publishDocker, publishedDocker } from "./docker";
 import { ensurePulumi, type PulumiHome } from "./pulumi";
 import { ensureImage, type GuestImage } from "./image";
-import { credentials, erase, prepare, type Credentials, type Instance } from "./instance";
+import { readCredentials, erase, prepare, type Credentials, type Instance } from "./instance";
 import { startMirror } from "./mirror";
 import { startPbs, stopPbs, type PbsAccess } from "./pbs";
 import { servicePort } from "./ports";
@@ -89,7 +89,7 @@ export async function startLab(instance: Instance, log: Log): Promise<Lab> {
   prepare(instance);
   const { pulumi, image } = await buildLab(log);
   const docker = await publishDocker(instance, image, log);
-  const keys = await credentials(instance);
+  const keys = await readCredentials(instance);
   return {
     instance,
     credentials: keys,

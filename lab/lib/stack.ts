@@ -13,7 +13,7 @@ import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import { isBenchmarkId } from "../../config/waivers/benchmark";
 import { dayAfter } from "../../config/waivers/days";
-import program from "../../index";
+import runStack from "../../index";
 import { pulumiEnv } from "./pulumi";
 import { ROOT, readDeclared } from "./instance";
 import type { SeededImage } from "./registry";
@@ -44,7 +44,7 @@ export function selectStack(lab: Lab, stackName: string): Promise<Stack> {
     workspace: "project",
     projectName: "docker-node",
     stackName,
-    program: async () => ({ ...(await program()) }),
+    program: async () => ({ ...(await runStack()) }),
   });
 }
 
@@ -133,14 +133,14 @@ function restoreEnv({ pbs: { restoreToken, keyFile } }: Lab): Record<string, str
 /** The stack's configuration. Later parts win: the file, values of this lab, values of its instance, the override. */
 export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const fromFile = { nodes: stackFile("lab")["docker-node:nodes"] };
-  const known = { proxmox: proxmox(lab), defaults: defaults(lab) };
+  const known = { proxmox: proxmoxConfig(lab), defaults: defaultConfig(lab) };
   const layers = [known, fromFile, readDeclared(lab.instance), override];
   const config = layers.reduce<unknown>((base, over) => merge(base, over), {}) as {
     nodes: Record<string, Tree>;
   };
   for (const [name, node] of Object.entries(config.nodes)) {
     node.ssh = merge(endpointOf(lab, node), node.ssh ?? {});
-    if (node.backups) node.backups = merge(backups(lab, name), node.backups);
+    if (node.backups) node.backups = merge(backupsConfig(lab, name), node.backups);
   }
   const weakened = labWaivers(config as unknown as RawSettings);
   return { ...config, waivers: [...weakened, ...benchmarkWaivers()] };
@@ -185,7 +185,7 @@ function endpointOf(lab: Lab, node: Tree): Tree {
 }
 
 /** The cluster, with the lab's backup server as its storage for VMs. */
-function proxmox({ endpoint, pbs }: Lab): Tree {
+function proxmoxConfig({ endpoint, pbs }: Lab): Tree {
   const { fingerprint, storageToken } = pbs;
   const store = { id: "pbs01", server: NETWORK.pbs, datastore: "pbs01" };
   const backupStorage = { ...store, username: storageToken.id, fingerprint };
@@ -193,9 +193,9 @@ function proxmox({ endpoint, pbs }: Lab): Tree {
 }
 
 /** Values of the lab for a node that declares backups. */
-function backups({ images, pbs }: Lab, node: string): Tree {
+function backupsConfig({ images, pbs }: Lab, node: string): Tree {
   return {
-    image: pinned(images.backup),
+    image: pinnedName(images.backup),
     server: {
       ...{ address: NETWORK.pbs, port: PBS_PORT, datastore: "docker" },
       fingerprint: pbs.fingerprint,
@@ -207,10 +207,10 @@ function backups({ images, pbs }: Lab, node: string): Tree {
 
 const REGISTRY = `${NETWORK.registry}:5000`;
 
-const pinned = ({ repository, tag, digest }: SeededImage): string =>
+const pinnedName = ({ repository, tag, digest }: SeededImage): string =>
   `${REGISTRY}/${repository}:${tag}@${digest}`;
 
-function defaults(lab: Lab): Tree {
+function defaultConfig(lab: Lab): Tree {
   return {
     machine: {
       image: { url: lab.imageUrl, sha256: lab.image.sha256, fileName: path.basename(lab.imageUrl) },
@@ -227,7 +227,7 @@ function defaults(lab: Lab): Tree {
       daemon: { "insecure-registries": [REGISTRY] },
     },
     portainer: {
-      agent: { image: pinned(lab.images.agent) },
+      agent: { image: pinnedName(lab.images.agent) },
     },
     validation: { maxLatencyMs: 100, minIops: 100, maxCpuPercent: 95 },
   };

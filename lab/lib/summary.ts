@@ -6,7 +6,7 @@ import type { Contract } from "../../contract/schema";
 export type NodeFacts = Contract["nodes"];
 
 /** Says how to reach a running node. */
-export function reachable(lab: Lab, nodes: NodeFacts, dockerSocket: string): string {
+export function describeReach(lab: Lab, nodes: NodeFacts, dockerSocket: string): string {
   const lines = Object.entries(nodes).flatMap(([name, node]) => {
     const forward = lab.forwards[String(node.vmId)];
     return [

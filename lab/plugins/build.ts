@@ -58,7 +58,7 @@ export function atLeast(a: string, b: string): boolean {
 }
 
 /** The directive `go` of a module, or the version it requires of another. */
-function required(module: string, what: string): string {
+function requiredVersion(module: string, what: string): string {
   const text = fs.readFileSync(path.join(__dirname, module, "go.mod"), "utf8");
   const found = new RegExp(`^\\s*${what.replaceAll(".", "\\.")} v?(\\S+)`, "m").exec(text);
   if (!found?.[1]) throw new Error(`lab/plugins/${module}/go.mod does not name ${what}`);
@@ -67,12 +67,12 @@ function required(module: string, what: string): string {
 
 /** The version of Pulumi the lab builds. */
 export function pinnedPulumi(): string {
-  return required("pulumi", "github.com/pulumi/pulumi/pkg/v3");
+  return requiredVersion("pulumi", "github.com/pulumi/pulumi/pkg/v3");
 }
 
 /** The Go version a module would be built with, or an error that says how to get one that can. */
 async function goVersion(module: string): Promise<string> {
-  const wanted = required(module, "go");
+  const wanted = requiredVersion(module, "go");
   const select = `export GOTOOLCHAIN=go${wanted}+auto`;
   const options = { cwd: path.join(__dirname, module) };
   const version = await run("go", ["env", "GOVERSION"], options).catch((cause: unknown) => {

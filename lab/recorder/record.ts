@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { instance } from "../lib/instance";
+import { openInstance } from "../lib/instance";
 import { startLab, type Lab } from "../lib/services";
 import { openStack } from "../lib/stack";
 import { overrideOf, SCENARIOS, type Scenario } from "./scenarios";
@@ -15,7 +15,7 @@ import { scrub } from "./scrub";
 const FOLDER = join(__dirname, "..", "..", "test", "fixtures", "plan");
 
 /** First line of a fixture: its origin. It is no event, so readers ignore it. */
-export function header(scenario: string, origin: string): string {
+export function headerOf(scenario: string, origin: string): string {
   return JSON.stringify({ fixture: { scenario, origin } });
 }
 
@@ -23,18 +23,21 @@ export function header(scenario: string, origin: string): string {
 export async function record(lab: Lab, name: string, scenario: Scenario): Promise<string[]> {
   const temporary = mkdtempSync(join(tmpdir(), "docker-node-record-"));
   try {
-    const events = await eventsOf(scenario.empty ? elsewhere(lab, temporary) : lab, scenario);
+    const events = await eventsOf(scenario.empty ? moveState(lab, temporary) : lab, scenario);
     const { credentials, pulumi } = lab;
     const { agentSecret, passphrase, proxmoxTokenSecret } = credentials;
     const origin = `recorded in the lab, pulumi ${pulumi.version} (${pulumi.origin}), scrubbed`;
-    return [header(name, origin), ...scrub(events, [agentSecret, passphrase, proxmoxTokenSecret])];
+    return [
+      headerOf(name, origin),
+      ...scrub(events, [agentSecret, passphrase, proxmoxTokenSecret]),
+    ];
   } finally {
     rmSync(temporary, { recursive: true, force: true });
   }
 }
 
 /** The same lab with another, empty state directory. */
-const elsewhere = (lab: Lab, stateDir: string): Lab => ({
+const moveState = (lab: Lab, stateDir: string): Lab => ({
   ...lab,
   instance: { ...lab.instance, stateDir },
 });
@@ -50,7 +53,7 @@ async function eventsOf(lab: Lab, scenario: Scenario): Promise<EngineEvent[]> {
 }
 
 async function main(names: string[]): Promise<void> {
-  const lab = await startLab(instance(), (line) => process.stderr.write(`${line}\n`));
+  const lab = await startLab(openInstance(), (line) => process.stderr.write(`${line}\n`));
   for (const name of names.length > 0 ? names : Object.keys(SCENARIOS)) {
     const scenario = SCENARIOS[name];
     if (!scenario)

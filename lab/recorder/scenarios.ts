@@ -12,15 +12,15 @@ export interface Scenario {
   readonly rotate?: boolean;
 }
 
-const daemon = (keys: Record<string, unknown>): Scenario => ({
+const daemonScenario = (keys: Record<string, unknown>): Scenario => ({
   node: { engine: { daemon: keys } },
 });
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   create: { empty: true },
   "no-change": {},
-  "daemon-reload": daemon({ "max-concurrent-downloads": 8 }),
-  "daemon-restart": daemon({
+  "daemon-reload": daemonScenario({ "max-concurrent-downloads": 8 }),
+  "daemon-restart": daemonScenario({
     "default-ulimits": { nofile: { Name: "nofile", Soft: 32768, Hard: 65536 } },
   }),
   "hide-existing": {

@@ -19,7 +19,7 @@ const REPLACED: readonly (readonly [RegExp, string])[] = [
 /** Returns the lines of a log to keep, each an event in JSON. Debug messages hold secrets, so they are dropped. */
 export function scrub(events: readonly EngineEvent[], secrets: readonly string[] = []): string[] {
   const refresh = events.some(({ resourcePreEvent: pre }) => pre?.metadata.op === "refresh");
-  const kept = events.flatMap((event) => essential(event, refresh));
+  const kept = events.flatMap((event) => keepEssential(event, refresh));
   return kept.map((event) => {
     const line = JSON.stringify(event, (_, value: unknown) =>
       typeof value === "string" ? scrubText(value) : value,
@@ -30,26 +30,36 @@ export function scrub(events: readonly EngineEvent[], secrets: readonly string[]
   });
 }
 
-function essential(event: EngineEvent, refresh: boolean): object[] {
+function keepEssential(event: EngineEvent, refresh: boolean): object[] {
   const { resourcePreEvent, resOutputsEvent, diagnosticEvent, policyEvent, summaryEvent } = event;
   if (resourcePreEvent)
-    return [{ resourcePreEvent: { metadata: step(resourcePreEvent.metadata) } }];
+    return [{ resourcePreEvent: { metadata: stepOf(resourcePreEvent.metadata) } }];
   // What a preview's resources became says nothing the event before did not; a refresh's do.
   if (resOutputsEvent && refresh)
-    return [{ resOutputsEvent: { metadata: step(resOutputsEvent.metadata) } }];
+    return [{ resOutputsEvent: { metadata: stepOf(resOutputsEvent.metadata) } }];
   if (diagnosticEvent && (diagnosticEvent.severity as string) !== "debug")
     return [{ diagnosticEvent }];
   if (policyEvent) return [{ policyEvent }];
   return summaryEvent ? [{ summaryEvent: { ...summaryEvent, durationSeconds: 0 } }] : [];
 }
 
-function step({ op, urn, type, keys, diffs, detailedDiff, logical, old, new: now }: Step): object {
+function stepOf({
+  op,
+  urn,
+  type,
+  keys,
+  diffs,
+  detailedDiff,
+  logical,
+  old,
+  new: now,
+}: Step): object {
   const whole = op !== "same";
-  const sides = { old: old && state(old, whole), new: now && state(now, whole) };
+  const sides = { old: old && stateOf(old, whole), new: now && stateOf(now, whole) };
   return { op, urn, type, keys, diffs, detailedDiff, logical, ...sides };
 }
 
-function state(
+function stateOf(
   { urn, type, parent, protect, retainOnDelete, inputs, outputs }: State,
   whole: boolean,
 ): object {
@@ -58,7 +68,7 @@ function state(
 
 function scrubText(text: string): string {
   const parts = splitStdin(text);
-  const short = parts ? `${parts.variables}\n${digest(parts.script)}` : text;
+  const short = parts ? `${parts.variables}\n${digestOf(parts.script)}` : text;
   const local = short
     .replaceAll(ROOT, "REPOSITORY")
     .replaceAll(tmpdir(), "TMP")
@@ -67,7 +77,7 @@ function scrubText(text: string): string {
 }
 
 /** A script by its hash: what matters is whether it is the same. */
-function digest(script: string): string {
+function digestOf(script: string): string {
   const [first = ""] = script.split("\n", 1);
   return `${first}\n# sha256 ${createHash("sha256").update(script).digest("hex").slice(0, 16)}`;
 }

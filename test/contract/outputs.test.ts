@@ -3,7 +3,7 @@ import { CONTRACT } from "../../contract/schema";
 import {
   outputFields,
   outputsPage,
-  record,
+  recordOutputs,
   type OutputsRecord,
 } from "../../docs/generator/outputs";
 import recorded from "./outputs.json";
@@ -13,7 +13,7 @@ import recorded from "./outputs.json";
 const RECORDED: OutputsRecord = recorded;
 
 test("every output is as recorded for this version of the contract", () => {
-  expect(record(RECORDED, CONTRACT, outputFields())).toEqual(RECORDED);
+  expect(recordOutputs(RECORDED, CONTRACT, outputFields())).toEqual(RECORDED);
   expect(Object.keys(RECORDED).map(Number)).toEqual(
     Array.from({ length: CONTRACT }, (_, index) => index + 1),
   );
@@ -21,7 +21,7 @@ test("every output is as recorded for this version of the contract", () => {
 
 describe("a change of the contract", () => {
   const before = z.object({ a: z.string(), b: z.object({ c: z.int().optional() }) });
-  const first = record({}, 1, outputFields(before));
+  const first = recordOutputs({}, 1, outputFields(before));
 
   test("is recorded by path, type and whether it is always there", () => {
     expect(first).toEqual({ "1": { a: "string", b: "object", "b.c": "integer?" } });
@@ -46,15 +46,15 @@ describe("a change of the contract", () => {
     ],
   ])("that %s an output is refused, and in order under a new version", (_, after, message) => {
     const fields = outputFields(after);
-    expect(() => record(first, 1, fields)).toThrow(
+    expect(() => recordOutputs(first, 1, fields)).toThrow(
       `raise CONTRACT (1) in contract/schema.ts\n  ${message}`,
     );
-    expect(Object.keys(record(first, 2, fields))).toEqual(["1", "2"]);
+    expect(Object.keys(recordOutputs(first, 2, fields))).toEqual(["1", "2"]);
   });
 
   test("that adds one, or always gives it from now on, leaves the version", () => {
     const after = z.object({ a: z.string(), b: z.object({ c: z.int() }), e: z.array(z.string()) });
-    expect(record(first, 1, outputFields(after))["1"]).toEqual({
+    expect(recordOutputs(first, 1, outputFields(after))["1"]).toEqual({
       a: "string",
       b: "object",
       "b.c": "integer",

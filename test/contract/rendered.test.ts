@@ -1,4 +1,4 @@
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
 import { stackFile } from "../support/settings";
@@ -22,7 +22,7 @@ async function scripts(): Promise<Record<string, string | { readonly value: stri
       "docker-node:agentSecret": "a-secret-of-some-length",
     },
   });
-  await program();
+  await runStack();
   await settle(recorder);
   const commands = recorder.all("command:remote:Command");
   return Object.fromEntries(commands.map((c) => [c.name, c.inputs.stdin as string]));

@@ -9,7 +9,7 @@ import { spawn } from "node:child_process";
 import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ROOT, erase, instance } from "../../lab/lib/instance";
+import { ROOT, erase, openInstance } from "../../lab/lib/instance";
 import { changePbs, pbsEnv, startPbs, stopPbs } from "../../lab/lib/pbs";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv } from "../../lab/lib/stack";
@@ -34,7 +34,7 @@ const IMPATIENT = ["ATTEMPTS=2", "RETRY_PAUSE=1"];
 /** docs/reference/specification.md, section 4. */
 const REQUIRED_MINUTES = { volume: 30, container: 10, platform: 60, vm: 90 } as const;
 const SECRET_TEXT = "this must not lie on pbs01 in the clear";
-const here = instance(DRILL);
+const here = openInstance(DRILL);
 const life = new Life();
 const { step } = life;
 

@@ -2,10 +2,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { parse, parseDocument } from "yaml";
-import { runner } from "../../clients/process";
+import { makeRunner } from "../../clients/process";
 import { runCommandLine } from "../../commands/cli";
 import { scanHostKey } from "../../commands/import/inspect";
-import { erase, instance } from "../../lab/lib/instance";
+import { erase, openInstance } from "../../lab/lib/instance";
 import { NETWORK, removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, configMap, labConfig, labWaivers, selectStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
@@ -24,7 +24,7 @@ import { Proxmox, Shell, Steps, log, stateFiles, statusOf, waitFor } from "./sup
 jest.setTimeout(30 * 60_000);
 
 const VM = { vmId: 2014, name: "proj-docker01", address: "10.25.20.23" };
-const here = instance("fleet");
+const here = openInstance("fleet");
 const environment = { ...process.env };
 const directory = process.cwd();
 
@@ -111,7 +111,7 @@ describe("a node made by hand", () => {
     const port = lab.forwards[String(VM.vmId)]?.ssh ?? 0;
     const target = { user: "ubuntu", host: "127.0.0.1", port };
     await waitFor(async () => {
-      shell = new Shell(lab, VM.vmId, await scanHostKey(target, runner(".")));
+      shell = new Shell(lab, VM.vmId, await scanHostKey(target, makeRunner(".")));
       return (await shell.root("cloud-init status --wait >/dev/null; echo over")) === "over";
     }, 600);
     await shell.root(byHand(lab));

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { Server } from "ssh2";
-import { knownNodes, type Known } from "../../clients/pulumi/known";
+import { learnNodes, type Known } from "../../clients/pulumi/known";
 import { DockerHost } from "../../components/docker/docker-host";
 import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
@@ -80,7 +80,7 @@ function host(
   const { privateKeyFile } = file.ssh;
   const node = prodNode({ ssh: { user, privateKeyFile, endpoint: { host: "127.0.0.1", port } } });
   return bare.open("known", async () => {
-    const { [NODE]: known } = await knownNodes({ nodes: { [NODE]: node } } as unknown as Settings);
+    const { [NODE]: known } = await learnNodes({ nodes: { [NODE]: node } } as unknown as Settings);
     seen(known);
     const privateKey = pulumi.secret(keyPair(key).text);
     const args = { node, privateKey, machine: new Machine(node.machine), ...known };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { isHostOf } from "../../config/cidr";
 import { openConsumer } from "../../lab/lib/consumer";
-import { declare, erase, instance } from "../../lab/lib/instance";
+import { declare, erase, openInstance } from "../../lab/lib/instance";
 import { keepLab } from "../../lab/lib/kept";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
@@ -36,7 +36,7 @@ import {
 jest.setTimeout(30 * 60_000);
 
 const NODE = "proj-docker02";
-const here = instance("test");
+const here = openInstance("test");
 const GIB = 1024 ** 3;
 const TUTORIAL = "docs/tutorial/first-node.md";
 

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { declare, erase, instance, prepare } from "../../lab/lib/instance";
+import { declare, erase, openInstance, prepare } from "../../lab/lib/instance";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
@@ -17,7 +17,7 @@ const NODE = "proj-docker02";
 const [OLD, NEW] = ["29.8.0", "29.8.1"];
 const OFFICIAL =
   "containerd.io docker-buildx-plugin docker-ce docker-ce-cli docker-compose-plugin".split(" ");
-const here = instance("official");
+const here = openInstance("official");
 const quiet = { onOutput: (): void => undefined };
 
 let lab: Lab;

@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
-import { credentials } from "../../lab/lib/instance";
+import { readCredentials } from "../../lab/lib/instance";
 import { pbsLogins, pbsSettings } from "../../lab/lib/pbs";
 import {
   Bench,
@@ -1066,10 +1066,10 @@ describe("lab wiring", () => {
     fs.mkdirSync(stateDir);
     const old = { privateKeyFile: "/k", publicKey: "ssh-ed25519 A", passphrase: "p" };
     fs.writeFileSync(path.join(stateDir, "credentials.json"), JSON.stringify(old));
-    const made = await credentials({ name: "x", stateDir, runDir: stateDir });
+    const made = await readCredentials({ name: "x", stateDir, runDir: stateDir });
     expect(made).toMatchObject(old);
     expect(made.pbs.backupSecrets["proj-docker02"]).toMatch(/^[0-9a-f-]{36}$/);
-    expect(await credentials({ name: "x", stateDir, runDir: stateDir })).toEqual(made);
+    expect(await readCredentials({ name: "x", stateDir, runDir: stateDir })).toEqual(made);
     const settings = pbsSettings("/root", 1, pbsLogins(made.pbs));
     expect(settings.datastores.map(({ name }) => name)).toEqual(["docker", "pbs01"]);
     const roles = settings.acl.filter(({ auth }) => auth.includes("!"));

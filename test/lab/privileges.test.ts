@@ -24,7 +24,7 @@ import { ROLES, pathsOf, type Privilege } from "../../commands/doctor/privileges
 import { call, connect } from "../../clients/proxmox";
 import type { Context, Result } from "../../commands/doctor/types";
 import { pulumiEnv, ensurePulumi } from "../../lab/lib/pulumi";
-import { erase, instance, prepare } from "../../lab/lib/instance";
+import { erase, openInstance, prepare } from "../../lab/lib/instance";
 import { ensurePrerequisites } from "../../lab/lib/prerequisites";
 import { ensurePython, proxmoxPrerequisites, stopProxmox } from "../../lab/lib/proxmox";
 import { labWaivers } from "../../lab/lib/stack";
@@ -104,7 +104,7 @@ const CHANGED = {
 };
 const quiet = { onOutput: (): void => undefined };
 
-const here = instance("privileges");
+const here = openInstance("privileges");
 const accessFile = path.join(here.stateDir, "access.json");
 let server: http.Server;
 let endpoint: string;

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, PulumiFn, Stack } from "@pulumi/pulumi/automation";
 import { guardRemoval } from "../../components";
-import { protectedWhile } from "../../components/shared/protection";
+import { protectWhile } from "../../components/shared/protection";
 import { planOf } from "../../commands/plan/events";
 import { FORMATS, render } from "../../commands/plan/render";
 import { BarePulumi } from "./bare-pulumi";
@@ -17,7 +17,7 @@ const bare = new BarePulumi();
 class Node extends pulumi.ComponentResource {
   constructor(name: string, protect: boolean, guard?: pulumi.ResourceHook) {
     super("docker-node:components:DockerNode", name);
-    const options = { parent: this, ...protectedWhile(protect, guard) };
+    const options = { parent: this, ...protectWhile(protect, guard) };
     new pulumi.Stash(`${name}-vm`, { input: name }, options);
     this.registerOutputs({});
   }

@@ -3,7 +3,7 @@
  * has passed; Pulumi finds nothing to do.
  */
 import { existsSync, rmSync } from "node:fs";
-import { erase, instance } from "../../lab/lib/instance";
+import { erase, openInstance } from "../../lab/lib/instance";
 import { broughtUp } from "../../lab/lib/kept";
 import { move, placeOf } from "../../lab/lib/place";
 import { run } from "../../lab/lib/run";
@@ -19,8 +19,8 @@ jest.setTimeout(30 * 60_000);
 const NODE = "proj-docker02";
 const NAME = "test-of-saved";
 const PLATFORM = "docker_node_backup\nportainer_agent";
-const first = instance("saved");
-const second = instance("saved-again");
+const first = openInstance("saved");
+const second = openInstance("saved-again");
 const quiet = { onOutput: (): void => undefined };
 
 let lab: Lab;

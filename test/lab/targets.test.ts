@@ -5,7 +5,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { PreviewOptions, UpOptions } from "@pulumi/pulumi/automation";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { prodWith, stackConfig } from "../support/settings";
 import { BarePulumi } from "./bare-pulumi";
@@ -43,7 +43,7 @@ describe("the program", () => {
   async function created(options: PreviewOptions = {}): Promise<string[]> {
     const raw = settings();
     loadSettings(raw);
-    const stack = await bare.open("program", async () => ({ ...(await program()) }));
+    const stack = await bare.open("program", async () => ({ ...(await runStack()) }));
     await stack.setAllConfig(stackConfig(raw));
     const steps = new Steps();
     await stack.preview({ ...options, onEvent: steps.onEvent });

@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { parts, type ScriptName } from "../../node/scripts";
+import { partsOf, type ScriptName } from "../../node/scripts";
 
 // The scripts as a node runs them, `bash -s` with everything on standard input. ROOT_DIR moves their paths into a scratch folder,
 // and PATH holds plain tools and test/fixtures/node/commands.sh under the name of every command that would touch a machine.
@@ -108,7 +108,7 @@ export function run(text: string, variables: Record<string, string> = {}): Resul
 }
 
 /** The text of a script with what goes before it. */
-export const textOf = (name: ScriptName): string => parts(name).map(source).join("");
+export const textOf = (name: ScriptName): string => partsOf(name).map(source).join("");
 export const script = (name: ScriptName, variables: Record<string, string> = {}): Result =>
   run(textOf(name), variables);
 /** Commands after the functions that scripts share. */

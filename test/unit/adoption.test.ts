@@ -1,6 +1,6 @@
 import { adoptAgent, adoptNetwork, adoptVm, adoptVolume } from "../../components/shared/adoption";
 import { loadSettings } from "../../config/load";
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
 import { mockConfig, prodNode, prodWith } from "../support/settings";
@@ -24,7 +24,7 @@ async function run({ ssh, ...override }: Override, preview = false): Promise<Rec
     preview,
     config: mockConfig(raw),
   });
-  await program();
+  await runStack();
   await settle(recorder);
   return recorder;
 }

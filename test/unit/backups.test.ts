@@ -6,7 +6,7 @@ import * as fc from "fast-check";
 import { isDaily, repositoryOf, toCron } from "../../config/backups";
 import { loadSettings, merge } from "../../config/load";
 import { pathsOf, ROLES } from "../../commands/doctor/privileges";
-import program from "../../index";
+import runStack from "../../index";
 import { renderScript } from "../../node/scripts";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorded, type Recorder } from "../support/mocks";
@@ -184,7 +184,7 @@ async function run(
       ...config,
     },
   });
-  await program();
+  await runStack();
   await settle(recorder);
   return recorder;
 }

@@ -1,8 +1,8 @@
-import { judge, unusedWaivers, waive, type Judged } from "../../commands/benchmark/judge";
+import { judge, findUnusedWaivers, waive, type Judged } from "../../commands/benchmark/judge";
 import type { Facts } from "../../commands/benchmark/facts";
 import { loadSettings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorded, type Recorder } from "../support/mocks";
 import { prodWith, stackConfig, stackFile } from "../support/settings";
@@ -84,7 +84,7 @@ async function declared(): Promise<Recorder> {
       ]),
     ),
   });
-  await program();
+  await runStack();
   await settle(recorder);
   return recorder;
 }
@@ -102,7 +102,7 @@ test("what it does not meet is waived, and no waiver is without need", async () 
   const judged: Judged[] = judge(factsOf(node, containersOf(await declared())));
   const results = judged.map((one) => waive(NODE, one, waivers));
   expect(results.filter(({ state }) => state === "warn")).toEqual([]);
-  expect(unusedWaivers(results, waivers, [NODE])).toEqual([]);
+  expect(findUnusedWaivers(results, waivers, [NODE])).toEqual([]);
   expect(results.filter(({ state }) => state === "waived").map(({ id }) => id)).toEqual([
     ...["2.12", "2.13", "2.16", "4.1", "4.5", "4.6"],
     ...["5.6", "5.13", "5.27", "5.30", "5.31", "5.32"],

@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readFacts, type Facts } from "../../commands/benchmark/facts";
-import { judge, unusedWaivers, waive, type Judged } from "../../commands/benchmark/judge";
-import { judgedBy } from "../../commands/benchmark/official";
-import { figures } from "../../commands/benchmark/report";
+import { judge, findUnusedWaivers, waive, type Judged } from "../../commands/benchmark/judge";
+import { parseJudgements } from "../../commands/benchmark/official";
+import { countResults } from "../../commands/benchmark/report";
 import { runCommandLine } from "../../commands/cli";
 import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
@@ -372,10 +372,10 @@ describe("waivers", () => {
   test("a waiver that nothing needs is reported, if everything it could cover was judged", () => {
     const [mine, all] = [of("5.5", { node: NODE }), of("5.4")];
     const results = [waive(NODE, { ...two, id: "5.5", findings: [], state: "pass" }, [mine, all])];
-    expect(unusedWaivers(results, [mine, all], [NODE])).toEqual([mine, all]);
-    expect(unusedWaivers(results, [mine, all], [NODE, "other"])).toEqual([mine]);
+    expect(findUnusedWaivers(results, [mine, all], [NODE])).toEqual([mine, all]);
+    expect(findUnusedWaivers(results, [mine, all], [NODE, "other"])).toEqual([mine]);
     // The loader tells of all others.
-    expect(unusedWaivers(results, [waiver("daemon-icc") as Waiver], [NODE])).toEqual([]);
+    expect(findUnusedWaivers(results, [waiver("daemon-icc") as Waiver], [NODE])).toEqual([]);
   });
 
   test("are read with the stack file: known ids, and a container only where one can be named", () => {
@@ -424,7 +424,7 @@ const OFFICIAL = JSON.stringify({
 
 describe("the official script", () => {
   test("its results are read into our own form", () => {
-    expect(judgedBy(OFFICIAL)).toEqual([
+    expect(parseJudgements(OFFICIAL)).toEqual([
       { id: "2.2", title: "Network traffic (Scored)", state: "pass", findings: [] },
       {
         id: "2.12",
@@ -438,7 +438,7 @@ describe("the official script", () => {
         findings: ["agent", "web"].map((container) => ({ what: "Sharing", container })),
       },
     ]);
-    expect(() => judgedBy("[WARN] 2.12")).toThrow(
+    expect(() => parseJudgements("[WARN] 2.12")).toThrow(
       "the answer to docker-bench-security is not JSON",
     );
   });
@@ -568,5 +568,5 @@ describe("npx docker-node benchmark", () => {
 test("an answer of another shape is refused by field", async () => {
   const shell = { script: () => Promise.resolve('{"command":[]}') } as never;
   await expect(readFacts(shell)).rejects.toThrow(/benchmark\/facts\.sh is not as expected: config/);
-  expect(figures([])).toMatchObject({ checks: 0, net: 0 });
+  expect(countResults([])).toMatchObject({ checks: 0, net: 0 });
 });

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ClusterError } from "../../clients/proxmox";
 import { merge, type RawSettings } from "../../config/load";
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
 import { prodWith, waived } from "../support/settings";
@@ -36,7 +36,7 @@ async function run(
       "docker-node:agentSecret": "a-secret-of-some-length",
     },
   });
-  await program();
+  await runStack();
   await settle(recorder);
   return { warnings, resources: recorder.resources.length };
 }

@@ -1,6 +1,6 @@
 import { loadSettings } from "../../config/load";
 import { DAEMON_KEYS, DEFAULT_DAEMON, REFUSED_KEYS, reloadableKeys } from "../../config/daemon";
-import { LOG_DRIVERS, logProblems, whyNoDriver } from "../../config/daemon/log-drivers";
+import { LOG_DRIVERS, logProblems, explainNoDriver } from "../../config/daemon/log-drivers";
 import { daemonProblems as problems, rendered } from "../support/daemon";
 import { prodWith } from "../support/settings";
 
@@ -424,10 +424,10 @@ describe("options of log drivers", () => {
   });
 
   test("a plugin is named with the reason, whatever its tag", () => {
-    expect(whyNoDriver("grafana/loki-docker-driver:3.3.2-amd64")).toMatch(
+    expect(explainNoDriver("grafana/loki-docker-driver:3.3.2-amd64")).toMatch(
       /; not loki: the program does not install/,
     );
-    expect(whyNoDriver("mine")).toBe([...LOG_DRIVERS.keys()].join(", "));
+    expect(explainNoDriver("mine")).toBe([...LOG_DRIVERS.keys()].join(", "));
   });
 });
 

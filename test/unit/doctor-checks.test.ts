@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { loadSettings, merge, type Settings } from "../../config/load";
 import { checksFor, examine } from "../../commands/doctor/checks";
 import { carries } from "../../commands/doctor/checks/machine";
-import { requirements } from "../../commands/doctor/privileges";
+import { listRequirements } from "../../commands/doctor/privileges";
 import { ClusterError, type Cluster } from "../../clients/proxmox";
 import type { Probe } from "../../clients/network";
 import type { Ran, Run } from "../../clients/process";
@@ -84,7 +84,7 @@ type Answers = Record<string, unknown>;
 
 function answers(settings: Settings): Answers {
   const held: Answers = {};
-  for (const { path: at, privilege } of requirements(Object.entries(settings.nodes))) {
+  for (const { path: at, privilege } of listRequirements(Object.entries(settings.nodes))) {
     const key = `/access/permissions?path=${encodeURIComponent(at)}`;
     const before = (held[key] as Record<string, Record<string, number>> | undefined)?.[at];
     held[key] = { [at]: { ...before, [privilege]: 1 } };
@@ -426,9 +426,9 @@ describe("the cluster", () => {
     const ssh = { publicKeys: [publicKey], privateKeyFile: keyFile };
     const open = loadSettings(waived(prodWith({ ssh, network: { firewall: { enabled: false } } })));
     expect(await firewall({}, open)).toMatchObject({ status: "skip" });
-    expect(requirements(Object.entries(open.nodes)).map(({ reason }) => reason)).not.toContainEqual(
-      expect.stringContaining("firewall of the datacenter"),
-    );
+    expect(
+      listRequirements(Object.entries(open.nodes)).map(({ reason }) => reason),
+    ).not.toContainEqual(expect.stringContaining("firewall of the datacenter"));
   });
 
   test("each missing privilege is named with path and reason", async () => {

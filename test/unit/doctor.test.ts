@@ -8,21 +8,21 @@ import * as path from "node:path";
 import { interpret, readConfiguration } from "../../clients/pulumi/configuration";
 import { serviceChecks } from "../../commands/doctor/checks/services";
 import { runCommandLine } from "../../commands/cli";
-import { managedVms } from "../../commands/doctor/context";
-import { ROLES, effective } from "../../commands/doctor/privileges";
+import { findManagedVms } from "../../commands/doctor/context";
+import { ROLES, effectivePrivileges } from "../../commands/doctor/privileges";
 import { connect } from "../../clients/proxmox";
 import { headImage, parseImage, tokenUrl } from "../../clients/registry";
 import {
   PAGE,
   SCRIPT,
-  grants,
+  listGrants,
   renderPage,
   renderScript,
   scriptFor,
 } from "../../commands/doctor/render";
-import { isReady, json, redact, table } from "../../commands/doctor/report";
+import { isReady, toJson, redact, toTable } from "../../commands/doctor/report";
 import { probe } from "../../clients/network";
-import { runner, type Ran, type Run } from "../../clients/process";
+import { makeRunner, type Ran, type Run } from "../../clients/process";
 import type { Context, Result } from "../../commands/doctor/types";
 import { isAtLeast, isInRange } from "../../clients/versions";
 import { prodNode, stackFile } from "../support/settings";
@@ -61,7 +61,7 @@ describe("report", () => {
   ];
 
   test("for people", () => {
-    expect(table(results)).toMatchInlineSnapshot(`
+    expect(toTable(results)).toMatchInlineSnapshot(`
 "✓ First       fine
 ! Second one  so so
               → try this
@@ -75,7 +75,7 @@ describe("report", () => {
   });
 
   test("for programs", () => {
-    expect(JSON.parse(json("prod", results))).toEqual({
+    expect(JSON.parse(toJson("prod", results))).toEqual({
       stack: "prod",
       ready: false,
       checks: results,
@@ -85,7 +85,7 @@ describe("report", () => {
   test("only a failure makes the status 1", () => {
     expect(isReady(results)).toBe(false);
     expect(isReady(results.filter(({ status }) => status !== "fail"))).toBe(true);
-    expect(table([])).toContain("ready for pulumi up");
+    expect(toTable([])).toContain("ready for pulumi up");
   });
 
   test("secrets are removed, the longest first; short texts stay", () => {
@@ -162,9 +162,9 @@ describe("configuration", () => {
       { type: "pulumi:pulumi:Stack" },
     ];
     const stdout = JSON.stringify({ deployment: { resources } });
-    expect(await managedVms(answering({ stdout }), "prod")).toEqual(new Set([2019]));
-    expect(await managedVms(answering({ code: 255 }), "prod")).toEqual(new Set());
-    expect(await managedVms(answering({ stdout: "{}" }), "prod")).toEqual(new Set());
+    expect(await findManagedVms(answering({ stdout }), "prod")).toEqual(new Set([2019]));
+    expect(await findManagedVms(answering({ code: 255 }), "prod")).toEqual(new Set());
+    expect(await findManagedVms(answering({ stdout: "{}" }), "prod")).toEqual(new Set());
   });
 });
 
@@ -250,7 +250,7 @@ describe("the API client", () => {
       "/vms": { "VM.Audit": 1 },
       "/vms/20": { "VM.Clone": 1 },
     };
-    expect([...effective(held, "/vms/2019")]).toEqual(["Sys.Audit", "VM.Audit"]);
+    expect([...effectivePrivileges(held, "/vms/2019")]).toEqual(["Sys.Audit", "VM.Audit"]);
   });
 });
 
@@ -321,7 +321,7 @@ describe("a registry", () => {
 
 describe("this machine", () => {
   test("programs: their output, their failure, their absence", async () => {
-    const run = runner(scratch);
+    const run = makeRunner(scratch);
     expect(await run("sh", ["-c", "echo out; pwd"])).toMatchObject({
       code: 0,
       stdout: `out\n${fs.realpathSync(scratch)}\n`,
@@ -383,7 +383,7 @@ describe("the role", () => {
 
   test("is given on the paths a stack names, each once", () => {
     expect(
-      grants([
+      listGrants([
         ["a", node],
         ["b", node],
       ]),
@@ -400,17 +400,17 @@ describe("the role", () => {
     ]);
     const lan = { driver: "macvlan", parent: "eth0", vlan: 30, subnet: "10.25.30.0/24" };
     const networks = { lan: { ...lan, gateway: "10.25.30.1" } };
-    expect(grants([["d", prodNode({ networks })]])).toContain(
+    expect(listGrants([["d", prodNode({ networks })]])).toContain(
       "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0/30",
     );
     const untagged = prodNode({ network: { vlan: null }, networks });
-    expect(grants([["e", untagged]]).filter((grant) => grant.includes("Bridge"))).toEqual([
+    expect(listGrants([["e", untagged]]).filter((grant) => grant.includes("Bridge"))).toEqual([
       "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0",
       "--grant DockerNodeBridge /sdn/zones/localnetwork/vmbr0/30",
     ]);
     const clone = prodNode({ machine: { image: { template: 9000 } } });
-    expect(grants([["c", clone]])).toContain("--grant DockerNodeTemplate /vms/9000");
-    expect(grants([["c", clone]]).join()).not.toContain("DockerNodeHost");
+    expect(listGrants([["c", clone]])).toContain("--grant DockerNodeTemplate /vms/9000");
+    expect(listGrants([["c", clone]]).join()).not.toContain("DockerNodeHost");
   });
 
   /** A directory with a `pveum` that has the given user and token, and writes down what it is told. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { merge, type RawSettings } from "../../config/load";
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import type { State } from "../../node/recorded";
 import { HOST_KEY, settle, startPulumi } from "../support/mocks";
@@ -81,7 +81,7 @@ beforeAll(async () => {
       "docker-node:agentSecret": "a-secret-of-some-length",
     },
   });
-  await program();
+  await runStack();
   await settle(recorder);
   now = recorder.resources;
   urns = [...getMonitor().getRegisteredResources().keys()];

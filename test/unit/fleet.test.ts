@@ -12,7 +12,7 @@ import { declare } from "../../lab/lib/instance";
 import type { Lab } from "../../lab/lib/services";
 import { labConfig } from "../../lab/lib/stack";
 import { explainRefusal } from "../../config/removal";
-import program from "../../index";
+import runStack from "../../index";
 import { secondNode } from "../lab/second-node";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, unwrap } from "../support/mocks";
@@ -68,7 +68,7 @@ describe("the primary node", () => {
         "docker-node:agentSecret": "a-secret-of-some-length",
       },
     });
-    const { nodes } = await program();
+    const { nodes } = await runStack();
     await settle(recorder);
     const asked = recorder.all("command:remote:Command").filter((c) => /-primary$/.test(c.name));
     expect(asked.map(({ name }) => name)).toEqual(["proj-docker02-primary"]);
@@ -249,7 +249,7 @@ describe("cloud images", () => {
     const recorder = await startPulumi({
       config: Object.fromEntries(config) as Record<string, string>,
     });
-    await program();
+    await runStack();
     await settle(recorder);
     const { inputs } = recorder.find("proxmoxve:download/file:File");
     expect(inputs).toMatchObject({ nodeName: "pve01" });

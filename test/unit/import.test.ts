@@ -10,12 +10,17 @@ import { ClusterError, type Cluster } from "../../clients/proxmox";
 import { runCommandLine } from "../../commands/cli";
 import { draft, type Draft, type Given } from "../../commands/import/draft";
 import { parseFacts, type Facts } from "../../commands/import/facts";
-import { upstream } from "../../commands/import/docker";
-import { declaredAddress } from "../../commands/import/machine";
-import { exactly, isTree, minimal, type Tree } from "../../commands/import/minimal";
-import { gibibytes, options, readHardware, type Hardware } from "../../commands/import/hardware";
+import { upstreamOf } from "../../commands/import/docker";
+import { addressIn } from "../../commands/import/machine";
+import { pinExactly, isTree, withoutDefaults, type Tree } from "../../commands/import/minimal";
+import {
+  toGibibytes,
+  parseOptions,
+  readHardware,
+  type Hardware,
+} from "../../commands/import/hardware";
 import { findingsText } from "../../commands/import/render";
-import { checkedKey, fingerprint, parseTarget, scanHostKey } from "../../commands/import/inspect";
+import { requireKey, fingerprintOf, parseTarget, scanHostKey } from "../../commands/import/inspect";
 import { portainerOf, readStack, sshOf } from "../../commands/import/stack";
 import { addNode, NodeExists } from "../../commands/import/stack-file";
 import { stackFile } from "../support/settings";
@@ -245,7 +250,7 @@ describe("the draft of a node made by hand", () => {
     expect(told(found, "change").join()).toMatch(
       /docker-buildx-plugin, docker-compose-plugin get installed/,
     );
-    expect(upstream("26.1.5+dfsg1-9+b4")).toBe("26.1.5");
+    expect(upstreamOf("26.1.5+dfsg1-9+b4")).toBe("26.1.5");
   });
 });
 
@@ -380,7 +385,7 @@ describe("as little configuration as possible", () => {
   test("merged over the defaults, it says exactly what was found", () => {
     fc.assert(
       fc.property(tree, tree, (base, found) => {
-        const merged = merge(base, minimal(base, exactly(base, found)));
+        const merged = merge(base, withoutDefaults(base, pinExactly(base, found)));
         expect(pruned(merged)).toEqual(pruned(found));
       }),
       { numRuns: 2000 },
@@ -388,11 +393,13 @@ describe("as little configuration as possible", () => {
   });
 
   test("and is empty if they agree", () => {
-    fc.assert(fc.property(tree, (base) => Object.keys(minimal(base, base)).length === 0));
+    fc.assert(fc.property(tree, (base) => Object.keys(withoutDefaults(base, base)).length === 0));
   });
 
   test("undefined leaves a default standing, null removes it", () => {
-    expect(minimal({ a: 1, b: 2 }, { a: undefined, b: null, c: null })).toEqual({ b: null });
+    expect(withoutDefaults({ a: 1, b: 2 }, { a: undefined, b: null, c: null })).toEqual({
+      b: null,
+    });
   });
 });
 
@@ -475,18 +482,18 @@ describe("reading", () => {
   });
 
   test("property strings and sizes", () => {
-    expect(options("virtio=AA,bridge=vmbr0")).toEqual({ virtio: "AA", bridge: "vmbr0" });
-    expect(options(undefined)).toEqual({});
-    expect([gibibytes("132G"), gibibytes("512M"), gibibytes("1T"), gibibytes(undefined)]).toEqual([
-      132,
-      0.5,
-      1024,
+    expect(parseOptions("virtio=AA,bridge=vmbr0")).toEqual({ virtio: "AA", bridge: "vmbr0" });
+    expect(parseOptions(undefined)).toEqual({});
+    expect([
+      toGibibytes("132G"),
+      toGibibytes("512M"),
+      toGibibytes("1T"),
+      toGibibytes(undefined),
+    ]).toEqual([132, 0.5, 1024, undefined]);
+    expect([addressIn(hardware()), addressIn(hardware({ ipconfig0: "ip=dhcp" }))]).toEqual([
+      "10.25.20.23",
       undefined,
     ]);
-    expect([
-      declaredAddress(hardware()),
-      declaredAddress(hardware({ ipconfig0: "ip=dhcp" })),
-    ]).toEqual(["10.25.20.23", undefined]);
   });
 
   test("an answer that breaks off is an error", () => {
@@ -513,7 +520,7 @@ describe("reading", () => {
   test("host keys", async () => {
     // ssh-keygen -lf of the same key.
     expect(
-      fingerprint(
+      fingerprintOf(
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJj+VxKV8xLBPJHyXJLlH+/ge3udeQ/DUUXouMhOoBFG",
       ),
     ).toMatch(/^SHA256:[\w+/]{43}$/);
@@ -579,10 +586,10 @@ describe("the command line", () => {
   });
 
   test("a host key that the configuration refuses is not written", () => {
-    expect(() => checkedKey("ssh-rsa AAAAB3 node")).toThrow(
+    expect(() => requireKey("ssh-rsa AAAAB3 node")).toThrow(
       "--host-key ssh-rsa AAAAB3 node: allowed is the node's ed25519 host key",
     );
-    expect(checkedKey("ssh-ed25519 AAAA node")).toBe("ssh-ed25519 AAAA");
+    expect(requireKey("ssh-ed25519 AAAA node")).toBe("ssh-ed25519 AAAA");
   });
 
   test("a cluster that does not answer is named, and nothing is written", async () => {

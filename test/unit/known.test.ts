@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { ClusterError } from "../../clients/proxmox";
 import { merge } from "../../config/load";
-import program from "../../index";
+import runStack from "../../index";
 import type { State } from "../../node/recorded";
 import { privateKey } from "../support/key";
 import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
@@ -63,7 +63,7 @@ async function run(
     cluster,
     config: mockConfig(raw),
   });
-  await program();
+  await runStack();
   await settle(recorder);
   return recorder;
 }

@@ -14,7 +14,7 @@ import { Operations } from "../../lab/plugins/command/operations";
 import type { Level } from "../../lab/plugins/command/operations";
 import * as resource from "../../lab/plugins/command/resource";
 import { packageSchema } from "../../lab/plugins/command/schema";
-import { isSecret, plain, secret, UNKNOWN } from "../../lab/plugins/command/values";
+import { isSecret, toPlain, toSecret, UNKNOWN } from "../../lab/plugins/command/values";
 import type { Props, Value } from "../../lab/plugins/command/values";
 
 const hostKey = utils.generateKeyPairSync("ed25519");
@@ -198,7 +198,7 @@ describe("check", () => {
     });
     expect(isSecret(connection)).toBe(true);
     const defaults = { port: 22, user: "root", dialErrorLimit: 10, perDialTimeout: 15 };
-    expect(plain(connection ?? null)).toEqual({
+    expect(toPlain(connection ?? null)).toEqual({
       host: "h",
       privateKey: "k",
       ...defaults,
@@ -223,9 +223,9 @@ describe("check", () => {
 
   it("accepts values that are not known yet", () => {
     expect(failuresOf({ connection: UNKNOWN, create: UNKNOWN, triggers: [UNKNOWN] })).toEqual([]);
-    expect(failuresOf({ connection: secret({ host: UNKNOWN }), create: secret(UNKNOWN) })).toEqual(
-      [],
-    );
+    expect(
+      failuresOf({ connection: toSecret({ host: UNKNOWN }), create: toSecret(UNKNOWN) }),
+    ).toEqual([]);
   });
 });
 
@@ -254,15 +254,15 @@ describe("diff", () => {
     const of = (a: Value, b: Value): string[] => [
       ...resource.diffInputs({ x: a }, { x: b }).keys(),
     ];
-    expect(of(secret({ a: 1 }), secret({ a: 2 }))).toEqual(["x"]);
-    expect(of(secret("v"), "v")).toEqual(["x"]);
-    expect(of(secret("v"), secret("v"))).toEqual([]);
+    expect(of(toSecret({ a: 1 }), toSecret({ a: 2 }))).toEqual(["x"]);
+    expect(of(toSecret("v"), "v")).toEqual(["x"]);
+    expect(of(toSecret("v"), toSecret("v"))).toEqual([]);
   });
 });
 
 describe("preview", () => {
-  const state = { create: "a", connection: secret({ host: "h" }), stdout: "out", stderr: "" };
-  const inputs = { create: "a", connection: secret({ host: "h" }) };
+  const state = { create: "a", connection: toSecret({ host: "h" }), stdout: "out", stderr: "" };
+  const inputs = { create: "a", connection: toSecret({ host: "h" }) };
 
   it("promises no output of a creation", () => {
     expect(resource.previewCreate(command, inputs)).toEqual({
@@ -290,7 +290,7 @@ describe("Command", () => {
   });
 
   it("keeps secret inputs secret and leaves the outputs to additionalSecretOutputs, as upstream", async () => {
-    const state = await create({ create: secret("echo x"), stdin: secret("y") });
+    const state = await create({ create: toSecret("echo x"), stdin: toSecret("y") });
     for (const name of ["create", "stdin", "connection"]) expect(isSecret(state[name])).toBe(true);
     expect(state["stdout"]).toBe("x");
   });

@@ -2,9 +2,14 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { control, maintainerScript, packageFiles, packageVersion } from "../../lab/docker/packages";
+import {
+  controlFile,
+  maintainerScript,
+  packageFiles,
+  packageVersion,
+} from "../../lab/docker/packages";
 import { DISTRIBUTIONS } from "../../lab/docker/packages";
-import { MODULES, RELEASES, dockerPackages, pinned } from "../../lab/docker/releases";
+import { MODULES, RELEASES, dockerPackages, pinnedVersion } from "../../lab/docker/releases";
 
 const trixie = DISTRIBUTIONS["debian-13"];
 const noble = DISTRIBUTIONS["ubuntu-24.04"];
@@ -34,7 +39,7 @@ describe("packages of Docker, as the lab names them", () => {
 
   test("keep the distribution's Docker out, and say how much they take", () => {
     const [docker] = named("docker-ce");
-    const text = docker ? control(docker, trixie, 1234) : "";
+    const text = docker ? controlFile(docker, trixie, 1234) : "";
     expect(text).toMatch(/^Package: docker-ce\nVersion: 5:29\.8\.0-1~debian\.13~trixie\n/);
     expect(text).toMatch(/^Conflicts: docker\.io$/m);
     expect(text).toMatch(/^Depends: .*containerd\.io \(>= 2\.1\.5\), docker-ce-cli, iptables/m);
@@ -57,7 +62,7 @@ describe("packages of Docker, as the lab names them", () => {
         expect(text).toMatch(new RegExp(`^tool ${pkg}$`, "m"));
     }
     for (const release of RELEASES)
-      expect(pinned(`cli-${release}`, "github.com/docker/cli")).toBe(release);
+      expect(pinnedVersion(`cli-${release}`, "github.com/docker/cli")).toBe(release);
   });
 });
 

@@ -2,7 +2,7 @@ import { mkdtempSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { contentHash } from "../../lab/lib/cache";
-import { credentials, type Instance } from "../../lab/lib/instance";
+import { readCredentials, type Instance } from "../../lab/lib/instance";
 import { move, placeOf, type Place } from "../../lab/lib/place";
 import { ageOf, savedAs, savedNames } from "../../lab/lib/saved";
 import type { Lab } from "../../lab/lib/services";
@@ -36,7 +36,7 @@ function labAt({ stateDir, ports }: Place): Lab {
   const image = { repository: "docker-node/x", tag: "1", digest: `sha256:${"a".repeat(64)}` };
   return {
     instance: { stateDir },
-    credentials: {
+    readCredentials: {
       publicKey: keyPair("lab").publicKey,
       privateKeyFile: join(stateDir, "id_ed25519"),
     },
@@ -98,11 +98,11 @@ describe("the state of a lab in another place", () => {
   });
 });
 
-test("credentials that came with a saved lab name the key where it is now", async () => {
+test("readCredentials that came with a saved lab name the key where it is now", async () => {
   const { stateDir } = place("loaded", 13_000);
   const kept = { privateKeyFile: "/elsewhere/id_ed25519", publicKey: "ssh-ed25519 AAAA lab" };
-  writeFileSync(join(stateDir, "credentials.json"), JSON.stringify(kept));
-  const { privateKeyFile, publicKey } = await credentials({ stateDir } as Instance);
+  writeFileSync(join(stateDir, "readCredentials.json"), JSON.stringify(kept));
+  const { privateKeyFile, publicKey } = await readCredentials({ stateDir } as Instance);
   expect([privateKeyFile, publicKey]).toEqual([join(stateDir, "id_ed25519"), kept.publicKey]);
 });
 

@@ -10,14 +10,14 @@ import { gunzipSync } from "node:zlib";
 import { BACKUP_COMMANDS, BACKUP_CONFIG, entriesBelow } from "../../lab/images/backup";
 import { gzipStored } from "../../lab/images/gzip";
 import { readLayout, writeLayout } from "../../lab/images/layout";
-import { tarball } from "../../lab/images/tar";
+import { makeTarball } from "../../lab/images/tar";
 import { buildOnce, contentHash } from "../../lab/lib/cache";
 import { startMirror } from "../../lab/lib/mirror";
 import { servicePort } from "../../lab/lib/ports";
 import { runningService, startService, stopService } from "../../lab/lib/service";
 import { route } from "../../lab/services/mirror/rules";
 import { createMirror } from "../../lab/services/mirror/server";
-import { upstreams } from "../../lab/services/mirror/sources";
+import { findUpstreams } from "../../lab/services/mirror/sources";
 
 const DEB = "/debian/pool/main/a/a_1_all.deb";
 const INDEX = "/debian/dists/trixie/InRelease";
@@ -136,11 +136,11 @@ describe("mirror rules", () => {
     const off = "Enabled: no\nTypes: deb\nURIs: http://off.example/debian-security\n";
     const on = "Types: deb deb-src\nURIs:\n http://b.example/x/debian-security\nSuites: s\n";
     fs.writeFileSync(path.join(parts, "d.sources"), `${off}\n# comment\n${on}`);
-    expect(upstreams("", scratch)).toEqual({
+    expect(findUpstreams("", scratch)).toEqual({
       debian: "http://a.example/debian",
       "debian-security": "http://b.example/x/debian-security",
     });
-    expect(upstreams("http://c.example/debian/", scratch)).toEqual({
+    expect(findUpstreams("http://c.example/debian/", scratch)).toEqual({
       debian: "http://c.example/debian",
       "debian-security": "http://c.example/debian-security",
     });
@@ -371,7 +371,7 @@ describe("images and cache", () => {
       const content = Buffer.alloc(size, "lab");
       expect(gunzipSync(gzipStored(content)).equals(content)).toBe(true);
     }
-    expect(() => tarball([{ path: "x".repeat(101) }])).toThrow("too long");
+    expect(() => makeTarball([{ path: "x".repeat(101) }])).toThrow("too long");
   });
 
   it("takes a tree as entries: modes and links, whoever owns it", () => {

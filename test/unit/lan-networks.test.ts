@@ -3,7 +3,7 @@ import { vmArgs } from "../../components/machine/vm-args";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
 import { prodNode, prodWith, problems, stackConfig } from "../support/settings";
-import program from "../../index";
+import runStack from "../../index";
 
 /* Networks whose containers are on the wire beside the node: what the VM's NIC lets through for them. */
 
@@ -34,7 +34,7 @@ async function run(override: object): Promise<Recorder> {
   const recorder = await startPulumi({
     config: Object.fromEntries(values) as Record<string, string>,
   });
-  await program();
+  await runStack();
   await settle(recorder);
   return recorder;
 }

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DOCKER0_KEYS, reloadableKeys } from "../../config/daemon";
 import { CHECKED_STEPS, parseChecks, renderChecks, type CheckedStep } from "../../node/checks";
-import { assignments } from "../../node/scripts";
+import { assignVariables } from "../../node/scripts";
 import {
   changes,
   fake,
@@ -82,7 +82,10 @@ function check(
 ): Found & ReturnType<typeof parseChecks> {
   forget();
   const before = digest();
-  const each = steps.map((step) => ({ step, variables: assignments(VARIABLES[step]).join("\n") }));
+  const each = steps.map((step) => ({
+    step,
+    variables: assignVariables(VARIABLES[step]).join("\n"),
+  }));
   const { status, stdout, stderr } = run(renderChecks(each));
   expect({ status, changes: changes(), digest: digest() }).toEqual({
     status: 0,
@@ -369,7 +372,9 @@ test("another run on the node is not waited for", () => {
   mkdirSync(join(home, "root/run/docker-node"), { recursive: true });
   write("root/run/docker-node/lock", "");
   const holder = `exec 9<>"$ROOT_DIR/run/docker-node/lock"; flock 9\n`;
-  const each = [{ step: "access" as const, variables: assignments(VARIABLES.access).join("\n") }];
+  const each = [
+    { step: "access" as const, variables: assignVariables(VARIABLES.access).join("\n") },
+  ];
   const begun = Date.now();
   expect(run(`${holder}${renderChecks(each)}`)).toMatchObject({ status: 0, stdout: "" });
   expect(Date.now() - begun).toBeLessThan(20_000);

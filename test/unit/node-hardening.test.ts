@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { parseChecks, renderChecks } from "../../node/checks";
-import { assignments } from "../../node/scripts";
+import { assignVariables } from "../../node/scripts";
 import { hardeningStep } from "../../node/steps";
 import {
   changes,
@@ -154,7 +154,7 @@ describe("check mode", () => {
   function check(units = EVERY): string[] {
     forget();
     const before = state();
-    const variables = assignments({ UNITS: units, NODE_USER: "ubuntu" }).join("\n");
+    const variables = assignVariables({ UNITS: units, NODE_USER: "ubuntu" }).join("\n");
     const { status, stdout, stderr } = run(renderChecks([{ step: "hardening", variables }]));
     const { differences, failed } = parseChecks(stdout);
     expect({ status, failed, stderr, changes: changes() }).toEqual({

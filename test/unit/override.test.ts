@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { applyOverride, stillIgnored } from "../../components/shared/override";
-import program from "../../index";
+import { applyOverride, keepIgnored } from "../../components/shared/override";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
 import { mockConfig, problems, prodWith } from "../support/settings";
@@ -16,7 +16,7 @@ async function run(override: unknown): Promise<Recorder> {
   const recorder = await startPulumi({
     config: mockConfig(raw),
   });
-  await program();
+  await runStack();
   await settle(recorder);
   return recorder;
 }
@@ -83,9 +83,9 @@ test("a Pulumi output is passed on unchanged", () => {
 
 test("of an adopted machine, only what is overridden is changed", () => {
   const ignored = ["watchdog", "cpu.flags", "cpu.numa", "networkDevices[0].mtu", "initialization"];
-  expect(stillIgnored(ignored)).toEqual(ignored);
+  expect(keepIgnored(ignored)).toEqual(ignored);
   const override = { watchdog: {}, cpu: { flags: [] }, networkDevices: [] };
-  expect(stillIgnored(ignored, override)).toEqual(["cpu.numa", "initialization"]);
+  expect(keepIgnored(ignored, override)).toEqual(["cpu.numa", "initialization"]);
 });
 
 const AT = "nodes.proj-docker02.override";

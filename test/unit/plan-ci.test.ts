@@ -16,7 +16,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { api, type Api } from "../../commands/plan/ci/api";
+import { makeApi, type Api } from "../../commands/plan/ci/api";
 import { approve, comment, driftIssue } from "../../commands/plan/ci/github";
 import * as gitlab from "../../commands/plan/ci/gitlab";
 import {
@@ -246,8 +246,8 @@ describe("a merge request on GitLab", () => {
       const { json, markdown } = written(scenario);
       writeFileSync(join(folder, "plan.json"), JSON.stringify(json));
       writeFileSync(join(folder, "plan.md"), markdown);
-      const { markers, same } = await gitlab.notes(forge, 5, [folder]);
-      return gitlab.label(forge, markers, same);
+      const { markers, same } = await gitlab.writeNotes(forge, 5, [folder]);
+      return gitlab.setLabels(forge, markers, same);
     };
     try {
       expect(await once("open-port")).toBe(true);
@@ -296,7 +296,7 @@ test("the API reads all pages, forgives a missing label, and says what failed", 
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
     const { port } = server.address() as AddressInfo;
-    const forge = api(`http://127.0.0.1:${port}`, {});
+    const forge = makeApi(`http://127.0.0.1:${port}`, {});
     expect(await forge.list("/things?state=open")).toHaveLength(103);
     expect(asked[1]).toBe("GET /things?state=open&per_page=100&page=2");
     await expect(forge.call("DELETE", "/label")).resolves.toBeUndefined();

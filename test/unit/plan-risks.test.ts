@@ -1,7 +1,7 @@
 import { daemonChange, stdinDiff, variablesOf } from "../../commands/plan/daemon-diff";
 import { lineDiff } from "../../commands/plan/line-diff";
 import type { Change, Plan, Properties, PropertyChange } from "../../commands/plan/model";
-import { gravest, risksOf, RULES } from "../../commands/plan/risks";
+import { findGravest, risksOf, RULES } from "../../commands/plan/risks";
 import { daemonStep } from "../../node/steps";
 import { daemonSchema, reloadableKeys } from "../../config/daemon";
 import { shellQuote } from "../../node/scripts";
@@ -316,7 +316,7 @@ describe("network, secrets, backups", () => {
 });
 
 test("the most severe risk comes first, and every label has a description", () => {
-  expect(gravest([])).toBeUndefined();
+  expect(findGravest([])).toBeUndefined();
   for (const { explanation, label } of RULES) {
     expect(explanation).toMatch(/^[A-Zd].*\.$/);
     expect(label).toMatch(/^[a-z-]+$/);

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { merge } from "../../config/load";
 import type { Contract } from "../../contract/schema";
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, unwrap, type Recorded, type Recorder } from "../support/mocks";
 import { selfSigned } from "../support/portainer";
@@ -22,12 +22,12 @@ async function run(environment: unknown, secrets: Record<string, string>): Promi
       ...secrets,
     },
   });
-  outputs = await program();
+  outputs = await runStack();
   await settle(recorder);
   return recorder;
 }
 
-let outputs: Awaited<ReturnType<typeof program>>;
+let outputs: Awaited<ReturnType<typeof runStack>>;
 const withKey = { "docker-node:portainerApiKey": API_KEY };
 const environmentOf = (recorder: Recorder): Recorded =>
   recorder.find("command:local:Command", `${NODE}-environment`);

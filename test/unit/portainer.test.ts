@@ -4,7 +4,7 @@ import type { Server } from "node:https";
 import { createServer as createTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { connect, unfitFor } from "../../clients/portainer";
+import { connect, findMisfit } from "../../clients/portainer";
 import { accessFrom, type Access } from "../../clients/portainer-call";
 import { ensure, remove, type Wanted } from "../../commands/portainer/environment";
 import { runOperation, type Outcome } from "../../commands/portainer/main";
@@ -50,7 +50,7 @@ afterEach(() => {
 /** An environment that is there already. */
 function existing(more: Partial<Environment> = {}): Environment {
   const one = {
-    ...{ Id: store.next(), Name: "by-hand", URL: URL_OF_NODE, Type: 2, GroupId: 1, TagIds: [] },
+    ...{ Id: store.nextId(), Name: "by-hand", URL: URL_OF_NODE, Type: 2, GroupId: 1, TagIds: [] },
     TLSConfig: { TLS: true, TLSSkipVerify: true },
     ...more,
   };
@@ -185,7 +185,7 @@ test.each([
   ["29", "2.39.1", true],
   ["29", "develop", false],
 ])("Docker %s with Portainer %s: %s", (docker, version, fits) => {
-  expect(unfitFor(docker, version) === undefined).toBe(fits);
+  expect(findMisfit(docker, version) === undefined).toBe(fits);
 });
 
 describe("removing", () => {

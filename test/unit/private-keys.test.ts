@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { merge } from "../../config/load";
 import { readPrivateKey, readPrivateKeys } from "../../config/private-keys";
-import program from "../../index";
+import runStack from "../../index";
 import { keyPair, privateKey } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
 import { prodNode, prodWith } from "../support/settings";
@@ -153,7 +153,7 @@ describe("the program", () => {
       },
     });
     try {
-      await program();
+      await runStack();
     } finally {
       await settle(recorder);
       run.resources = recorder.resources.length;

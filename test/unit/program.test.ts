@@ -10,7 +10,7 @@ import { vmArgs } from "../../components/machine/vm-args";
 import { firewallRules, sshOptions } from "../../config/node";
 import { loadSettings, merge } from "../../config/load";
 import { parseContract, type Contract, type Outputs } from "../../contract/schema";
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import {
   FINGERPRINT,
@@ -39,7 +39,7 @@ async function run(
   const raw = prodWith(merge({ ssh: key.ssh }, override));
   const config = { ...mockConfig(raw), "docker-node:agentSecret": SECRET };
   const recorder = await startPulumi({ preview, config });
-  const outputs = await program();
+  const outputs = await runStack();
   await settle(recorder);
   return { recorder, outputs };
 }
@@ -147,7 +147,7 @@ describe("outputs", () => {
         "docker-node:proxmoxApiToken": "t",
       },
     });
-    const { nodes } = await program();
+    const { nodes } = await runStack();
     await settle(recorder);
     expect(nodes[NODE]).toMatchObject({ agentUrl: undefined, agentFingerprint: undefined });
   });
@@ -241,7 +241,7 @@ describe("the machine", () => {
         "docker-node:agentSecret": SECRET,
       },
     });
-    await program();
+    await runStack();
     await settle(recorder);
     expect(recorder.resources.filter((r) => r.type.includes("firewall"))).toEqual([]);
   });
@@ -258,7 +258,7 @@ test("a key of the stack that nobody reads stops everything, before anything is 
       "other:key": "of another namespace",
     },
   });
-  await expect(program()).rejects.toThrow(/1 problem.*\n {2}defualts: not a key of this program/);
+  await expect(runStack()).rejects.toThrow(/1 problem.*\n {2}defualts: not a key of this program/);
   await settle(recorder);
   expect(recorder.resources).toEqual([]);
 });
@@ -290,7 +290,7 @@ describe("an OpenSSH with which no Docker resource would be reached is refused b
 
   async function refusal(): Promise<string> {
     const recorder = await startPulumi({ config: mockConfig(prodWith({ ssh: key.ssh })) });
-    const message = await program().then(() => "none", String);
+    const message = await runStack().then(() => "none", String);
     await settle(recorder);
     expect(recorder.resources).toEqual([]);
     return message;
@@ -494,7 +494,7 @@ test("several nodes share the cluster's provider and the image, and have their o
       "docker-node:agentSecret": SECRET,
     },
   });
-  await program();
+  await runStack();
   await settle(recorder);
   const count = (type: string): number => recorder.all(type).length;
   expect(count("pulumi:providers:proxmoxve")).toBe(1);

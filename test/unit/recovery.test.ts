@@ -3,21 +3,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runCommandLine } from "../../commands/cli";
 import type { Print } from "../../commands/command";
-import { duration } from "../../commands/duration";
-import { coverage, isLate } from "../../commands/backups/coverage";
+import { durationText } from "../../commands/duration";
+import { mapCoverage, isLate } from "../../commands/backups/coverage";
 import type { Evidence, Row } from "../../commands/backups/evidence";
 import { creationOf, sourceOf } from "../../commands/restore/definition";
-import { inOrder, referencesOf } from "../../commands/restore/references";
-import { onDockerOf } from "../../clients/pulumi/stack";
+import { orderByReference, referencesOf } from "../../commands/restore/references";
+import { resourcesOnDocker } from "../../clients/pulumi/stack";
 import type { Container, Inventory } from "../../commands/site/inventory";
 import { openStack, type Opened } from "../../commands/site/open";
 import { pipe, run } from "../../clients/process";
 import { choose, connect, credentialsFrom } from "../../clients/backup-server";
-import { summary, type Rehearsal } from "../../lab/drill/rehearse";
-import { json, table } from "../../commands/backups/report";
+import { summarize, type Rehearsal } from "../../lab/drill/rehearse";
+import { toJson, toTable } from "../../commands/backups/report";
 import { serverCommands } from "../../commands/backups/server";
-import { word } from "../../clients/ssh";
-import { describe as shown, verdict } from "../../commands/restore/describe";
+import { quoteWord } from "../../clients/ssh";
+import { describe as shown, verdictOn } from "../../commands/restore/describe";
 import { perform } from "../../commands/restore/perform";
 import type { Recovery } from "../../commands/restore/steps";
 import { FakeSite, pruneJobsOf } from "../support/recovery";
@@ -116,11 +116,11 @@ const EVIDENCE: Evidence = {
 };
 
 describe("coverage", () => {
-  const rows = coverage(EVIDENCE, NOW);
+  const rows = mapCoverage(EVIDENCE, NOW);
   const row = (item: string): Row | undefined => rows.find((one) => one.item === item);
 
   test("every volume, bind mount and image, the configuration and the VM, for people", () => {
-    expect(table([{ node: "proj-docker02", rows }])).toMatchInlineSnapshot(`
+    expect(toTable([{ node: "proj-docker02", rows }])).toMatchInlineSnapshot(`
      "proj-docker02:
        ✓ volume         data                                   7 h 30 min old of 1 d allowed                                used by web
        ✗ volume         orphan                                 2 d 7 h old of 1 d allowed (last run failed: no space left)
@@ -148,7 +148,7 @@ describe("coverage", () => {
     expect(row("configuration")).toMatchObject({ state: "ok", age: 3600 });
     const status = { ...INVENTORY.status, items: {} } as Inventory["status"];
     const silent = { ...EVIDENCE, inventory: { ...INVENTORY, status } };
-    expect(coverage(silent, NOW)).toContainEqual(
+    expect(mapCoverage(silent, NOW)).toContainEqual(
       expect.objectContaining({ item: "configuration", state: "late" }),
     );
   });
@@ -164,7 +164,7 @@ describe("coverage", () => {
       },
     } as const;
     const lying = { ...EVIDENCE, inventory: { ...INVENTORY, status: { updated: "", items } } };
-    expect(coverage(lying, NOW)).toContainEqual(
+    expect(mapCoverage(lying, NOW)).toContainEqual(
       expect.objectContaining({ item: "new", state: "never" }),
     );
   });
@@ -179,7 +179,7 @@ describe("coverage", () => {
 
   test("a VM without a backup, and a Proxmox that does not answer", () => {
     const vm = (evidence: Partial<Evidence>): unknown =>
-      coverage({ ...EVIDENCE, ...evidence }, NOW).find(({ kind }) => kind === "vm");
+      mapCoverage({ ...EVIDENCE, ...evidence }, NOW).find(({ kind }) => kind === "vm");
     expect(vm({ vm: null })).toMatchObject({ state: "never" });
     const problem = "Permission check failed (/storage/pbs01, Datastore.Audit)";
     expect(vm({ vm: { problem } })).toMatchObject({
@@ -201,7 +201,7 @@ describe("coverage", () => {
       (a, b) => b.takenAt.getTime() - a.takenAt.getTime(),
     );
     const evidence = { ...EVIDENCE, snapshots: { ...EVIDENCE.snapshots, volumes } };
-    const found = coverage(evidence, NOW);
+    const found = mapCoverage(evidence, NOW);
     expect(found.filter(({ item }) => item === "data")).toEqual([
       expect.objectContaining({ state: "ok", age: 7.5 * 3600 }),
       expect.objectContaining({
@@ -214,7 +214,7 @@ describe("coverage", () => {
     // Clocks may differ by a few minutes.
     expect(found.find(({ item }) => item === "orphan")).toMatchObject({ state: "ok", age: 0 });
     expect(isLate(found.filter(({ item }) => item === "data"))).toBe(true);
-    expect(table([{ node: "n", rows: found }])).toContain(", 1 dated in the future");
+    expect(toTable([{ node: "n", rows: found }])).toContain(", 1 dated in the future");
     expect(choose(volumes, "data", "latest", NOW).takenAt).toEqual(at("31T02:30:00"));
     expect(choose(volumes, "data", "2026-03-01T02:30:00Z", NOW)).toBe(volumes[0]);
   });
@@ -222,7 +222,7 @@ describe("coverage", () => {
   describe("what the server keeps", () => {
     const [volumes = { id: "", store: "" }, ...others] = EVIDENCE.pruneJobs as PruneJob[];
     const kept = (pruneJobs: Evidence["pruneJobs"]): Row | undefined =>
-      coverage({ ...EVIDENCE, pruneJobs }, NOW).find(({ kind }) => kind === "retention");
+      mapCoverage({ ...EVIDENCE, pruneJobs }, NOW).find(({ kind }) => kind === "retention");
     const MEND = "30 declared: npx docker-node backups --server prints the command";
 
     test.each<[string, Evidence["pruneJobs"], object]>([
@@ -286,14 +286,14 @@ describe("coverage", () => {
     const mounts = [{ Type: "bind", Source: "/etc/subuid", Destination: "/etc/subuid" }];
     const inventory = { ...INVENTORY, containers: [container("web", { Mounts: mounts })] };
     const paths = { ...EVIDENCE, inventory, configurationPaths: configurationPaths() };
-    expect(coverage(paths, NOW)).toContainEqual(
+    expect(mapCoverage(paths, NOW)).toContainEqual(
       expect.objectContaining({ item: "/etc/subuid", state: "ok" }),
     );
   });
 
   test("for programs", () => {
     const parsed = JSON.parse(
-      json([
+      toJson([
         { node: "n", rows },
         { node: "m", rows: [], error: "gone" },
       ]),
@@ -453,7 +453,7 @@ describe("steps", () => {
   const nothing = (): Promise<undefined> => Promise.resolve(undefined);
 
   test("durations", () => {
-    expect([0, 59.6, 61, 3600, 90_000, -5].map(duration)).toEqual([
+    expect([0, 59.6, 61, 3600, 90_000, -5].map(durationText)).toEqual([
       "0 s",
       "1 min",
       "1 min 1 s",
@@ -465,7 +465,7 @@ describe("steps", () => {
 
   test("measured beside required", () => {
     const outcome = { ok: true, seconds: 30, age: 3600 };
-    expect(verdict(recovery(nothing), outcome)).toBe(
+    expect(verdictOn(recovery(nothing), outcome)).toBe(
       "RTO measured: 30 s (required: below 1 min)\nRPO measured: 1 h (required: below 1 min, MISSED)",
     );
     expect(shown(recovery(nothing), NOW)).toContain("afterwards: look");
@@ -613,7 +613,7 @@ describe("definitions", () => {
       container(name, { HostConfig: { PidMode: `container:${names[1 - index] ?? ""}` } }),
     ) as [Container, Container];
     expect(referencesOf(app, [app, vpn, db])).toEqual(["vpn", "db"]);
-    const names = inOrder([app, one, db, vpn, two]).map(({ Name }) => Name);
+    const names = orderByReference([app, one, db, vpn, two]).map(({ Name }) => Name);
     expect(names).toEqual(["/vpn", "/db", "/app", "/two", "/one"]);
   });
 
@@ -788,7 +788,7 @@ describe("programs", () => {
   });
 
   test("words are quoted only where they must be", () => {
-    expect(["--a=b", "type=volume,source=x", "a b", "it's"].map(word)).toEqual([
+    expect(["--a=b", "type=volume,source=x", "a b", "it's"].map(quoteWord)).toEqual([
       "--a=b",
       "type=volume,source=x",
       "'a b'",
@@ -831,7 +831,7 @@ test("what a node's Docker has is known by its provider", () => {
   const provider = (node: string): string =>
     `urn:pulumi:s::p::pulumi:providers:docker::${node}-docker::id`;
   const resources = ["a", "b"].map((node) => ({ urn: node, type: "t", provider: provider(node) }));
-  expect(onDockerOf("a", resources).map(({ urn }) => urn)).toEqual(["a"]);
+  expect(resourcesOnDocker("a", resources).map(({ urn }) => urn)).toEqual(["a"]);
 });
 
 test("a drill's summary", () => {
@@ -842,7 +842,7 @@ test("a drill's summary", () => {
     rpo: { measured: 30, required: 86_400 },
     checksum: { before: "a", after: "a" },
   };
-  const text = summary([
+  const text = summarize([
     one,
     { ...one, kind: "vm", ok: false, checksum: { before: "a", after: "b" } },
     { ...one, kind: "platform", ok: false, error: "no\nmore" },

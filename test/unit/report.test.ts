@@ -9,11 +9,11 @@ import type { Plan } from "../../commands/plan/model";
 import { publish } from "../../commands/report/command";
 import { readDrill } from "../../commands/report/drill";
 import { gather } from "../../commands/report/gather";
-import { markup } from "../../commands/report/html";
+import { fillMarkup } from "../../commands/report/html";
 import type { NodeReport } from "../../commands/report/model";
 import { nodePage } from "../../commands/report/node-page";
 import { stackPage } from "../../commands/report/stack-page";
-import { LEFT_OUT, isSound, verdicts } from "../../commands/report/verdict";
+import { LEFT_OUT, isSound, verdictsOn } from "../../commands/report/verdict";
 import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
 import { AT, BAD, GOOD, STACK, UNKNOWN, hostile } from "../support/reports";
@@ -35,7 +35,7 @@ function part(report: NodeReport, id: string): string {
 }
 
 const marks = (report: NodeReport): Record<string, string> =>
-  Object.fromEntries(verdicts(report).map(({ id, mark }) => [id, mark]));
+  Object.fromEntries(verdictsOn(report).map(({ id, mark }) => [id, mark]));
 
 describe("parts", () => {
   test("machine and Docker", () => {
@@ -232,7 +232,7 @@ describe.each(PAGES)("the page of %s", (_, text) => {
 
 test("texts are escaped, and what is not to be seen is", () => {
   const shown = "&quot;&#39;&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;!--\ufffd\ufffd";
-  expect(markup`<b title="${HOSTILE}">${[HOSTILE, undefined, 1]}</b>`.text).toBe(
+  expect(fillMarkup`<b title="${HOSTILE}">${[HOSTILE, undefined, 1]}</b>`.text).toBe(
     `<b title="${shown}">${shown}1</b>`,
   );
   expect(page(hostile(BAD, HOSTILE))).not.toContain("<script");

@@ -14,7 +14,7 @@ import { driftFacts } from "../../commands/report/facts";
 import type { Inventory } from "../../commands/site/inventory";
 import type { Opened } from "../../commands/site/open";
 import { repeat } from "../../commands/validate/command";
-import { isValid, json, junit, table } from "../../commands/validate/report";
+import { isValid, toJson, toJunit, toTable } from "../../commands/validate/report";
 import type { Judgement, Result } from "../../commands/validate/row";
 import { ROWS } from "../../commands/validate/rows";
 import {
@@ -28,7 +28,7 @@ import {
   judgeLatency,
   judgeLoad,
   judgeWrites,
-  sharedNetwork,
+  findSharedNetwork,
 } from "../../commands/validate/rows/performance";
 import {
   judgeAgent,
@@ -287,10 +287,10 @@ describe("between nodes", () => {
   test("a macvlan of the same subnet and VLAN is shared, whatever its names", () => {
     const half = (range: string) => lan({ vlan: 30, range });
     const nodes = two(half("10.25.30.128/26"), half("10.25.30.64/26"));
-    expect(sharedNetwork(subject(nodes))).toEqual({
+    expect(findSharedNetwork(subject(nodes))).toEqual({
       ...{ network: "sky", peer: "proj-docker01", peerNetwork: "sky" },
     });
-    expect(sharedNetwork(subject(two({}, lan({ vlan: 30 }))))).toBeUndefined();
+    expect(findSharedNetwork(subject(two({}, lan({ vlan: 30 }))))).toBeUndefined();
   });
 
   test("the primary's full name needs a search domain, and a primary of the stack", () => {
@@ -390,7 +390,7 @@ describe("reports", () => {
   });
 
   test("people: figure, threshold, how, and the sum", () => {
-    const text = table([held, low, unmeasured, none], false);
+    const text = toTable([held, low, unmeasured, none], false);
     expect(text).toMatch(/^proj-docker02:\n {2}row +found +has to be +measured by$/m);
     expect(text).toMatch(/✓ Writes +1200 IOPS +> 1000 IOPS +fio/);
     expect(text).toMatch(/✗ Writes +12 IOPS +> 1000 IOPS +fio/);
@@ -400,20 +400,20 @@ describe("reports", () => {
   });
 
   test("programs", () => {
-    expect(JSON.parse(json("prod", [held], false))).toEqual({
+    expect(JSON.parse(toJson("prod", [held], false))).toEqual({
       ...{ stack: "prod", valid: true },
       rows: [held],
     });
   });
 
   test("JUnit: a suite for a node, a case for a row; what is not measured is an error or skipped", () => {
-    const text = junit([held, low, unmeasured, none], false);
+    const text = toJunit([held, low, unmeasured, none], false);
     expect(text).toContain(`<testsuite name="${NODE}" tests="4">`);
     expect(text).toContain(`<testcase name="iops" classname="${NODE}"><failure message="12 IOPS;`);
     const reason = "not measured: no &lt;disk&gt; &amp; &quot;room&quot;";
     expect(text).toContain(`<error message="${reason}"></error>`);
-    expect(junit([unmeasured], true)).toContain(`<skipped message="${reason}"></skipped>`);
-    expect(junit([{ ...low, figure: "a\u0007\nb" }], false)).toContain('message="a b;');
+    expect(toJunit([unmeasured], true)).toContain(`<skipped message="${reason}"></skipped>`);
+    expect(toJunit([{ ...low, figure: "a\u0007\nb" }], false)).toContain('message="a b;');
   });
 });
 

@@ -2,9 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import { DOWNGRADES, WAIVABLE_IDS } from "../../config/waivers/table";
-import { endingSoon } from "../../config/waivers/days";
+import { warnOfEnding } from "../../config/waivers/days";
 import { UNITS } from "../../config/schema/hardening";
-import program from "../../index";
+import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
 import { prodWith, stackConfig, stackFile, waiver } from "../support/settings";
@@ -325,11 +325,11 @@ describe("a waiver", () => {
     const waivers = [until(ID, "2026-12-27"), until("daemon-icc", "2026-11-27")];
     const raw = { ...prodWith(daemon({ experimental: true, icc: true })), waivers };
     const settings = loadSettings(raw, undefined, NOW);
-    expect(endingSoon(settings.waivers, NOW)).toEqual([
+    expect(warnOfEnding(settings.waivers, NOW)).toEqual([
       "waiver of daemon-icc for all ends today, on 2026-11-27; then nothing goes on until tests renews it or the value is gone",
       "waiver of daemon-experimental for all ends in 30 days, on 2026-12-27; then nothing goes on until tests renews it or the value is gone",
     ]);
-    expect(endingSoon(settings.waivers, new Date("2026-11-26T00:00:00Z"))).toEqual([
+    expect(warnOfEnding(settings.waivers, new Date("2026-11-26T00:00:00Z"))).toEqual([
       expect.stringContaining("daemon-icc"),
     ]);
   });
@@ -344,7 +344,7 @@ describe("the program", () => {
     const config = Object.fromEntries(values.map(([name, { value }]) => [name, value]));
     const recorder = await startPulumi({ config });
     try {
-      await program();
+      await runStack();
       await settle(recorder);
       return said.mock.calls.map(([message]) => message);
     } finally {

@@ -13,15 +13,15 @@ import type { Evidence, Row } from "../evidence";
 
 /** The evidence without those snapshots, because they are no backups. */
 export function withoutAhead(evidence: Evidence, now: Date): Evidence {
-  const past = (snapshots: readonly Snapshot[]): Snapshot[] =>
+  const dropAhead = (snapshots: readonly Snapshot[]): Snapshot[] =>
     snapshots.filter((one) => !isAhead(one, now));
   const { volumes, configuration, images } = evidence.snapshots;
   return {
     ...evidence,
     snapshots: {
-      volumes: past(volumes),
-      configuration: past(configuration),
-      images: past(images),
+      volumes: dropAhead(volumes),
+      configuration: dropAhead(configuration),
+      images: dropAhead(images),
     },
     images: evidence.images.filter(({ snapshot }) => !isAhead(snapshot, now)),
   };

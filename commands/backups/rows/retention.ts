@@ -12,11 +12,11 @@ export function retentionRows(evidence: Evidence): Row[] {
     kind: "retention",
     item: section,
     usedBy: [],
-    ...compared(evidence, section),
+    ...compareKeeps(evidence, section),
   }));
 }
 
-function compared(
+function compareKeeps(
   { node, backups, pruneJobs }: Evidence,
   section: Section,
 ): Pick<Row, "state" | "detail"> {
@@ -25,15 +25,15 @@ function compared(
       state: "unknown",
       detail: `the backup server could not be asked: ${pruneJobs.problem}; on it: proxmox-backup-manager prune-job list`,
     };
-  const wanted = shown(declared(backups, section));
+  const wanted = keepsText(declaredKeeps(backups, section));
   const jobs = pruneJobs.filter((job) =>
     covers(job, backups.server.datastore, `${node}/${section}`),
   );
   if (jobs.length === 0)
     return { state: "differs", detail: `no prune job, ${wanted} declared: ${MEND}` };
-  const other = jobs.find((job) => shown(keepsOf(job)) !== wanted);
+  const other = jobs.find((job) => keepsText(keepsOf(job)) !== wanted);
   if (!other) return { state: "ok", detail: wanted };
-  const found = shown(keepsOf(other)) || "everything";
+  const found = keepsText(keepsOf(other)) || "everything";
   return {
     state: "differs",
     detail: `prune job ${other.id} has ${found}, ${wanted} declared: ${MEND}`,
@@ -41,7 +41,7 @@ function compared(
 }
 
 /** As `pbs-server/prepare.sh` gives it to the job. */
-function declared({ volumes, configuration, images }: BackupsConfig, section: Section): Keeps {
+function declaredKeeps({ volumes, configuration, images }: BackupsConfig, section: Section): Keeps {
   return {
     volumes: { "keep-daily": volumes.keepDays },
     configuration: { "keep-daily": configuration.keepDays },
@@ -49,7 +49,7 @@ function declared({ volumes, configuration, images }: BackupsConfig, section: Se
   }[section];
 }
 
-const shown = (keeps: Keeps): string =>
+const keepsText = (keeps: Keeps): string =>
   Object.entries(keeps)
     .map(([rule, count]) => `${rule} ${count}`)
     .sort()
@@ -58,10 +58,11 @@ const shown = (keeps: Keeps): string =>
 /** A job holds for its namespace and those below, as far down as it says. */
 function covers(job: PruneJob, datastore: string, namespace: string): boolean {
   if (job.store !== datastore || job.disable) return false;
-  const top = levels(job.ns ?? "");
-  const place = levels(namespace);
+  const top = levelsOf(job.ns ?? "");
+  const place = levelsOf(namespace);
   if (!top.every((name, index) => name === place[index])) return false;
   return place.length - top.length <= (job["max-depth"] ?? Infinity);
 }
 
-const levels = (namespace: string): string[] => namespace.split("/").filter((name) => name !== "");
+const levelsOf = (namespace: string): string[] =>
+  namespace.split("/").filter((name) => name !== "");

@@ -9,7 +9,7 @@ export function volumeRows({ inventory, snapshots }: Evidence, now: Date): Row[]
     const item = volume.Name;
     const usedBy = ownersOf(item, inventory.containers).map(nameOf);
     const base = { kind: "volume", item, usedBy } as const;
-    if (isExcluded(volume)) return { ...base, state: "excluded", detail: exclusion(volume) };
+    if (isExcluded(volume)) return { ...base, state: "excluded", detail: exclusionOf(volume) };
     const newest = snapshots.volumes.find(({ id }) => id === item);
     return { ...base, ...judge(newest, RPO.volume, now, inventory, `volume/${item}`) };
   });
@@ -20,7 +20,7 @@ const MADE_FOR = "docker-node.recovery";
 
 const isExcluded = ({ Labels }: Volume): boolean => Labels?.[EXCLUDED] === "false";
 
-function exclusion({ Labels }: Volume): string {
+function exclusionOf({ Labels }: Volume): string {
   const origin = Labels?.[MADE_FOR];
   return origin ? `made by a recovery of ${origin}` : `label ${EXCLUDED}=false`;
 }

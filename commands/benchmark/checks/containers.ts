@@ -1,5 +1,5 @@
 /** Sections 4 and 5: the containers that run, and the images they run. */
-import { each, holds, type Judge, type Judges } from "../check";
+import { judgeEach, holds, type Judge, type Judges } from "../check";
 import type { BenchContainer } from "../facts";
 
 /** Folders of the system that no container gets whole. */
@@ -9,29 +9,31 @@ const ALL_ADDRESSES = ["", "0.0.0.0", "::"];
 const ROOT_USERS = ["", "0", "root", "0:0", "root:root"];
 const MOST_RETRIES = 5;
 
-const sources = ({ Mounts = [] }: BenchContainer): string[] =>
+const sourcesOf = ({ Mounts = [] }: BenchContainer): string[] =>
   Mounts.flatMap(({ Source }) => Source ?? []);
 
 /** Ports of the host that lead to a container. */
-function published({ NetworkSettings: { Ports } }: BenchContainer): { ip: string; port: number }[] {
+function publishedPorts({
+  NetworkSettings: { Ports },
+}: BenchContainer): { ip: string; port: number }[] {
   const all = Object.values(Ports ?? {}).flatMap((bound) => bound ?? []);
   return all.map(({ HostIp = "", HostPort = "" }) => ({ ip: HostIp, port: Number(HostPort) }));
 }
 
-const listed = (what: string, all: readonly (string | number)[]): string | false =>
+const listOf = (what: string, all: readonly (string | number)[]): string | false =>
   all.length > 0 && `${what} ${[...new Set(all)].join(", ")}`;
 
-const hostMode =
+const judgeHostMode =
   (key: "NetworkMode" | "PidMode" | "IpcMode" | "UTSMode" | "UsernsMode", what: string): Judge =>
   (facts) =>
-    each(({ HostConfig }) => HostConfig[key] === "host" && what)(facts);
+    judgeEach(({ HostConfig }) => HostConfig[key] === "host" && what)(facts);
 
 /** docker may confine a container by an option of its own, or all of them by daemon.json. */
-const noNewPrivileges: Judge = (facts) => {
+const judgeNewPrivileges: Judge = (facts) => {
   const everywhere = facts.info.SecurityOptions.some((option) =>
     option.split(",").includes("name=no-new-privileges"),
   );
-  const own = each(
+  const own = judgeEach(
     ({ HostConfig: { SecurityOpt } }) =>
       !SecurityOpt?.some((option) => /^no-new-privileges(?:[:=]true)?$/.test(option)) &&
       "no-new-privileges is off",
@@ -40,87 +42,97 @@ const noNewPrivileges: Judge = (facts) => {
 };
 
 /** As the benchmark's own script has it: `always` and `unless-stopped` bring back a container whatever happens to it. */
-function restarts({ HostConfig: { RestartPolicy: policy } }: BenchContainer): string | false {
+function judgeRestarts({ HostConfig: { RestartPolicy: policy } }: BenchContainer): string | false {
   const { MaximumRetryCount: most = 0 } = policy;
   return most > MOST_RETRIES && `restarted ${most} times`;
 }
 
 /** An image is told by the containers that run it: they are what a waiver names. */
-const imageHealth: Judge = (facts) =>
-  each(({ Image }) => {
+const judgeImageHealth: Judge = (facts) =>
+  judgeEach(({ Image }) => {
     const image = facts.images.find(({ Id }) => Id === Image);
     const what = image?.RepoTags?.[0] ?? Image.slice(0, 19);
     return !image?.Config?.Healthcheck && `no health check in ${what}`;
   })(facts);
 
 const IMAGES: Judges = {
-  "4.1": each(({ Config: { User = "" } }) => ROOT_USERS.includes(User) && "runs as root"),
+  "4.1": judgeEach(({ Config: { User = "" } }) => ROOT_USERS.includes(User) && "runs as root"),
   "4.5": ({ contentTrust }) => holds(contentTrust, "DOCKER_CONTENT_TRUST is not 1"),
-  "4.6": imageHealth,
+  "4.6": judgeImageHealth,
 };
 
 export const CONTAINERS: Judges = {
   ...IMAGES,
   "5.1": ({ info: { Swarm } }) =>
     holds(Swarm.LocalNodeState === "inactive", `swarm is ${Swarm.LocalNodeState}`),
-  "5.2": each(
+  "5.2": judgeEach(
     ({ AppArmorProfile: profile = "" }) =>
       ["", "unconfined"].includes(profile) && `AppArmor: ${profile || "no profile"}`,
   ),
-  "5.3": each(({ HostConfig: { SecurityOpt } }) => !SecurityOpt?.length && "no security options"),
-  "5.4": each(({ HostConfig: { CapAdd } }) => listed("added:", CapAdd ?? [])),
-  "5.5": each(({ HostConfig: { Privileged } }) => Privileged && "privileged"),
-  "5.6": each((one) =>
-    listed(
+  "5.3": judgeEach(
+    ({ HostConfig: { SecurityOpt } }) => !SecurityOpt?.length && "no security options",
+  ),
+  "5.4": judgeEach(({ HostConfig: { CapAdd } }) => listOf("added:", CapAdd ?? [])),
+  "5.5": judgeEach(({ HostConfig: { Privileged } }) => Privileged && "privileged"),
+  "5.6": judgeEach((one) =>
+    listOf(
       "mounts",
-      sources(one).filter((path) => SYSTEM.includes(path)),
+      sourcesOf(one).filter((path) => SYSTEM.includes(path)),
     ),
   ),
-  "5.8": each((one) =>
-    listed(
+  "5.8": judgeEach((one) =>
+    listOf(
       "publishes",
-      published(one).flatMap(({ port }) => (port > 0 && port < 1024 ? port : [])),
+      publishedPorts(one).flatMap(({ port }) => (port > 0 && port < 1024 ? port : [])),
     ),
   ),
-  "5.10": hostMode("NetworkMode", "has the host's network"),
-  "5.11": each(({ HostConfig: { Memory = 0 } }) => Memory <= 0 && "no memory limit"),
-  "5.12": each(
+  "5.10": judgeHostMode("NetworkMode", "has the host's network"),
+  "5.11": judgeEach(({ HostConfig: { Memory = 0 } }) => Memory <= 0 && "no memory limit"),
+  "5.12": judgeEach(
     ({ HostConfig: { CpuShares = 0, NanoCpus = 0 } }) =>
       CpuShares === 0 && NanoCpus === 0 && "neither CPU shares nor limit",
   ),
-  "5.13": each(({ HostConfig: { ReadonlyRootfs } }) => !ReadonlyRootfs && "its root is writable"),
-  "5.14": each((one) =>
-    listed(
+  "5.13": judgeEach(
+    ({ HostConfig: { ReadonlyRootfs } }) => !ReadonlyRootfs && "its root is writable",
+  ),
+  "5.14": judgeEach((one) =>
+    listOf(
       "publishes on all addresses:",
-      published(one).flatMap(({ ip, port }) => (ALL_ADDRESSES.includes(ip) ? port : [])),
+      publishedPorts(one).flatMap(({ ip, port }) => (ALL_ADDRESSES.includes(ip) ? port : [])),
     ),
   ),
-  "5.15": each(restarts),
-  "5.16": hostMode("PidMode", "sees the host's processes"),
-  "5.17": hostMode("IpcMode", "has the host's IPC"),
-  "5.18": each(({ HostConfig: { Devices } }) => !!Devices?.length && "has devices of the host"),
-  "5.20": each(
+  "5.15": judgeEach(judgeRestarts),
+  "5.16": judgeHostMode("PidMode", "sees the host's processes"),
+  "5.17": judgeHostMode("IpcMode", "has the host's IPC"),
+  "5.18": judgeEach(
+    ({ HostConfig: { Devices } }) => !!Devices?.length && "has devices of the host",
+  ),
+  "5.20": judgeEach(
     ({ Mounts = [] }) =>
       Mounts.some(({ Propagation = "" }) => Propagation.includes("shared")) && "a mount is shared",
   ),
-  "5.21": hostMode("UTSMode", "has the host's name"),
-  "5.22": each(
+  "5.21": judgeHostMode("UTSMode", "has the host's name"),
+  "5.22": judgeEach(
     ({ HostConfig: { SecurityOpt } }) =>
       SecurityOpt?.some((option) => /^seccomp[:=]unconfined$/.test(option)) && "seccomp is off",
   ),
-  "5.25": each(({ HostConfig: { CgroupParent = "" } }) => CgroupParent && `in ${CgroupParent}`),
-  "5.26": noNewPrivileges,
-  "5.27": each(({ State: { Health } }) => !Health && "no health check"),
-  "5.29": each(({ HostConfig: { PidsLimit } }) => (PidsLimit ?? 0) <= 0 && "no limit of processes"),
-  "5.30": each(
+  "5.25": judgeEach(
+    ({ HostConfig: { CgroupParent = "" } }) => CgroupParent && `in ${CgroupParent}`,
+  ),
+  "5.26": judgeNewPrivileges,
+  "5.27": judgeEach(({ State: { Health } }) => !Health && "no health check"),
+  "5.29": judgeEach(
+    ({ HostConfig: { PidsLimit } }) => (PidsLimit ?? 0) <= 0 && "no limit of processes",
+  ),
+  "5.30": judgeEach(
     ({ HostConfig: { NetworkMode = "" } }) =>
       ["default", "bridge"].includes(NetworkMode) && "on docker0",
   ),
-  "5.31": hostMode("UsernsMode", "root in it is root of the host"),
-  "5.32": each((one) =>
-    listed(
+  "5.31": judgeHostMode("UsernsMode", "root in it is root of the host"),
+  "5.32": judgeEach((one) =>
+    listOf(
       "mounts",
-      sources(one).filter((path) => SOCKETS.includes(path)),
+      sourcesOf(one).filter((path) => SOCKETS.includes(path)),
     ),
   ),
 };

@@ -1,77 +1,77 @@
 /** Section 3: who may read and write Docker's files. What is not there meets its check. */
-import { setting, type Facts } from "../facts";
+import { settingOf, type Facts } from "../facts";
 import type { Judge, Judges } from "../check";
 
 /** Paths of a check; some are named by daemon.json. */
 type Paths = (facts: Facts) => readonly string[];
 
-const ending =
+const pathsEndingIn =
   (end: string): Paths =>
   ({ files }) =>
     files.filter(({ path }) => path.endsWith(end)).map(({ path }) => path);
 
-const named =
+const pathNamedBy =
   (key: string): Paths =>
   (facts) => {
-    const path = setting(facts, key);
+    const path = settingOf(facts, key);
     return typeof path === "string" ? [path] : [];
   };
 
 const registryCertificates: Paths = ({ files }) =>
   files.filter(({ path }) => path.startsWith("/etc/docker/certs.d/")).map(({ path }) => path);
 
-const ownedBy =
+const judgeOwner =
   (paths: Paths, owner = "root:root"): Judge =>
   (facts) =>
-    at(facts, paths)
+    filesAt(facts, paths)
       .filter((file) => `${file.owner}:${file.group}` !== owner)
       .map((file) => ({ what: `${file.path} belongs to ${file.owner}:${file.group}` }));
 
 /** No bit that the mode lacks: 640 is stricter than 644. */
-const atMost =
+const judgeMode =
   (paths: Paths, mode: number): Judge =>
   (facts) =>
-    at(facts, paths)
+    filesAt(facts, paths)
       .filter((file) => (file.mode & ~mode) !== 0)
       .map((file) => ({ what: `${file.path} is ${file.mode.toString(8)}` }));
 
-function at(facts: Facts, paths: Paths): Facts["files"] {
+function filesAt(facts: Facts, paths: Paths): Facts["files"] {
   const wanted = paths(facts);
   return facts.files.filter(({ path }) => wanted.includes(path));
 }
 
-const service = ending("/docker.service");
-const socketUnit = ending("/docker.socket");
-const folder = ending("/etc/docker");
-const socket = ending("/run/docker.sock");
-const daemonJson = ending("/etc/docker/daemon.json");
-const debianDefaults = ending("/etc/default/docker");
-const sysconfig = ending("/etc/sysconfig/docker");
-const containerd = ending("/containerd.sock");
+const service = pathsEndingIn("/docker.service");
+const socketUnit = pathsEndingIn("/docker.socket");
+const folder = pathsEndingIn("/etc/docker");
+const socket = pathsEndingIn("/run/docker.sock");
+const daemonJson = pathsEndingIn("/etc/docker/daemon.json");
+const debianDefaults = pathsEndingIn("/etc/default/docker");
+const sysconfig = pathsEndingIn("/etc/sysconfig/docker");
+const containerd = pathsEndingIn("/containerd.sock");
 
 export const FILES: Judges = {
-  "3.1": ownedBy(service),
-  "3.2": atMost(service, 0o644),
-  "3.3": ownedBy(socketUnit),
-  "3.4": atMost(socketUnit, 0o644),
-  "3.5": ownedBy(folder),
-  "3.6": atMost(folder, 0o755),
-  "3.7": ownedBy(registryCertificates),
-  "3.8": atMost(registryCertificates, 0o444),
-  "3.9": ownedBy(named("tlscacert")),
-  "3.10": atMost(named("tlscacert"), 0o444),
-  "3.11": ownedBy(named("tlscert")),
-  "3.12": atMost(named("tlscert"), 0o444),
-  "3.13": ownedBy(named("tlskey")),
-  "3.14": atMost(named("tlskey"), 0o400),
-  "3.15": ownedBy(socket, "root:docker"),
-  "3.16": atMost(socket, 0o660),
-  "3.17": ownedBy(daemonJson),
-  "3.18": atMost(daemonJson, 0o644),
-  "3.19": ownedBy(debianDefaults),
-  "3.20": atMost(debianDefaults, 0o644),
-  "3.21": atMost(sysconfig, 0o644),
-  "3.22": ownedBy(sysconfig),
-  "3.23": ownedBy(containerd),
-  "3.24": atMost(containerd, 0o660),
+  "3.1": judgeOwner(service),
+  "3.2": judgeMode(service, 0o644),
+  "3.3": judgeOwner(socketUnit),
+  "3.4": judgeMode(socketUnit, 0o644),
+  "3.5": judgeOwner(folder),
+  "3.6": judgeMode(folder, 0o755),
+  "3.7": judgeOwner(registryCertificates),
+  "3.8": judgeMode(registryCertificates, 0o444),
+  "3.9": judgeOwner(pathNamedBy("tlscacert")),
+  "3.10": judgeMode(pathNamedBy("tlscacert"), 0o444),
+  "3.11": judgeOwner(pathNamedBy("tlscert")),
+  "3.12": judgeMode(pathNamedBy("tlscert"), 0o444),
+  "3.13": judgeOwner(pathNamedBy("tlskey")),
+  "3.14": judgeMode(pathNamedBy("tlskey"), 0o400),
+  "3.15": judgeOwner(socket, "root:docker"),
+  "3.16": judgeMode(socket, 0o660),
+  "3.17": judgeOwner(daemonJson),
+  "3.18": judgeMode(daemonJson, 0o644),
+  "3.19": judgeOwner(debianDefaults),
+  "3.20": judgeMode(debianDefaults, 0o644),
+  "3.21": judgeMode(sysconfig, 0o644),
+  "3.22": judgeOwner(sysconfig),
+  "3.23": judgeOwner(containerd),
+  "3.24": judgeMode(containerd, 0o660),
 };

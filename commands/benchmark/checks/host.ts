@@ -8,7 +8,7 @@ function isAudited({ audited }: Facts, path: string): boolean {
 }
 
 /** Files whose path ends like this, wherever they are. */
-const audits =
+const judgeAudits =
   (...ends: readonly string[]): Judge =>
   (facts) => {
     const there = facts.files.filter(({ path }) => ends.some((end) => path.endsWith(end)));
@@ -18,34 +18,34 @@ const audits =
     return open.map(({ path }): Finding => ({ what: `no audit rule for ${path}` }));
   };
 
-const dataAudited: Judge = (facts) => {
+const judgeDataAudit: Judge = (facts) => {
   const { DockerRootDir: root } = facts.info;
   // With userns-remap the root is a folder of its own below the one that is watched.
   return holds(isAudited(facts, root), `no audit rule for ${root}`);
 };
 
-const ownFileSystem: Judge = ({ info: { DockerRootDir: root }, mounts }) =>
+const judgeFileSystem: Judge = ({ info: { DockerRootDir: root }, mounts }) =>
   holds(
     mounts.some((mount) => mount !== "/" && (root === mount || root.startsWith(`${mount}/`))),
     `${root} is on the root file system`,
   );
 
 export const HOST: Judges = {
-  "1.1.1": ownFileSystem,
-  "1.1.3": audits("bin/dockerd"),
-  "1.1.4": audits("/run/containerd"),
-  "1.1.5": dataAudited,
-  "1.1.6": audits("/etc/docker"),
-  "1.1.7": audits("/docker.service"),
-  "1.1.8": audits("/containerd.sock"),
-  "1.1.9": audits("/docker.socket"),
-  "1.1.10": audits("/etc/default/docker"),
-  "1.1.11": audits("/daemon.json"),
-  "1.1.12": audits("/containerd/config.toml"),
-  "1.1.13": audits("/etc/sysconfig/docker"),
-  "1.1.14": audits("bin/containerd"),
-  "1.1.15": audits("bin/containerd-shim"),
-  "1.1.16": audits("bin/containerd-shim-runc-v1"),
-  "1.1.17": audits("bin/containerd-shim-runc-v2"),
-  "1.1.18": audits("bin/runc"),
+  "1.1.1": judgeFileSystem,
+  "1.1.3": judgeAudits("bin/dockerd"),
+  "1.1.4": judgeAudits("/run/containerd"),
+  "1.1.5": judgeDataAudit,
+  "1.1.6": judgeAudits("/etc/docker"),
+  "1.1.7": judgeAudits("/docker.service"),
+  "1.1.8": judgeAudits("/containerd.sock"),
+  "1.1.9": judgeAudits("/docker.socket"),
+  "1.1.10": judgeAudits("/etc/default/docker"),
+  "1.1.11": judgeAudits("/daemon.json"),
+  "1.1.12": judgeAudits("/containerd/config.toml"),
+  "1.1.13": judgeAudits("/etc/sysconfig/docker"),
+  "1.1.14": judgeAudits("bin/containerd"),
+  "1.1.15": judgeAudits("bin/containerd-shim"),
+  "1.1.16": judgeAudits("bin/containerd-shim-runc-v1"),
+  "1.1.17": judgeAudits("bin/containerd-shim-runc-v2"),
+  "1.1.18": judgeAudits("bin/runc"),
 };

@@ -1,8 +1,8 @@
 /** Checks of the Proxmox VE API: it answers, its certificate verifies, its version is new enough, the token has its rights. */
-import { effective, requirements, type Requirement } from "../privileges";
+import { effectivePrivileges, listRequirements, type Requirement } from "../privileges";
 import { AnswerError } from "../../../clients/answer";
 import { ask as answerTo, ClusterError } from "../../../clients/proxmox";
-import { filteredNodes, firewallIsOn, TURN_ON } from "../../../clients/proxmox-firewall";
+import { filteredNodes, isFirewallOn, TURN_ON } from "../../../clients/proxmox-firewall";
 import { permissions, version as versionAnswer } from "../../../clients/proxmox-answers";
 import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
 import { isAtLeast } from "../../../clients/versions";
@@ -18,16 +18,16 @@ const OLDEST = "8.4";
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/;
 
 export const clusterChecks: readonly Check[] = [
-  { id: "api", title: "Proxmox VE API", run: withCluster(checkApi) },
-  { id: "version", title: "Proxmox VE version", run: withCluster(checkVersion) },
-  { id: "privileges", title: "Privileges of the token", run: withCluster(checkPrivileges) },
-  { id: "firewall", title: "Firewall of the datacenter", run: withCluster(checkFirewall) },
+  { id: "api", title: "Proxmox VE API", run: askCluster(checkApi) },
+  { id: "version", title: "Proxmox VE version", run: askCluster(checkVersion) },
+  { id: "privileges", title: "Privileges of the token", run: askCluster(checkPrivileges) },
+  { id: "firewall", title: "Firewall of the datacenter", run: askCluster(checkFirewall) },
 ];
 
 type Ask = (context: Context, get: (path: string) => Promise<unknown>) => Promise<Finding>;
 
 /** Wraps a check that asks the cluster. It is skipped if there is no cluster to ask, or no answer. */
-export function withCluster(ask: Ask): Check["run"] {
+export function askCluster(ask: Ask): Check["run"] {
   return async (context) => {
     const { cluster } = context;
     if (!cluster) return skip("needs a valid configuration and its API token");
@@ -90,11 +90,11 @@ async function checkPrivileges(
   context: Context,
   get: (path: string) => Promise<unknown>,
 ): Promise<Finding> {
-  const needed = requirements(nodesOf(context));
+  const needed = listRequirements(nodesOf(context));
   const missing: Requirement[] = [];
   for (const path of new Set(needed.map((one) => one.path))) {
     const question = `/access/permissions?path=${encodeURIComponent(path)}`;
-    const held = effective(await answerTo(get, question, permissions), path);
+    const held = effectivePrivileges(await answerTo(get, question, permissions), path);
     missing.push(...needed.filter((one) => one.path === path && !held.has(one.privilege)));
   }
   if (missing.length === 0)
@@ -112,7 +112,7 @@ async function checkFirewall(
 ): Promise<Finding> {
   const names = filteredNodes(configuration.settings?.nodes ?? {}).join(", ");
   if (names === "") return skip("no node has network.firewall");
-  if (await firewallIsOn(get)) return pass("on");
+  if (await isFirewallOn(get)) return pass("on");
   return fail(
     `off, so Proxmox enforces no firewall rule of ${names}`,
     `${TURN_ON}  # keep your own access: docs/how-to/prepare-proxmox.md`,

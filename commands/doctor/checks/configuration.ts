@@ -2,7 +2,7 @@
 import { bareKey, homePath } from "../../../config/node";
 import { readPrivateKey } from "../../../config/private-keys";
 import { missingSecrets, secretOf, type Secret } from "../../../config/secrets";
-import { endingSoon } from "../../../config/waivers/days";
+import { warnOfEnding } from "../../../config/waivers/days";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 
 /** `user@realm!token=uuid` (pveum(1)). */
@@ -42,7 +42,7 @@ function checkConfiguration({ configuration: { settings, problems }, stack }: Co
 /** Warns of waivers that end soon. The check of the configuration reports invalid ones. */
 function checkWaivers({ configuration: { settings }, stack, now }: Context): Finding {
   if (!settings) return skip("needs a valid configuration");
-  const soon = endingSoon(settings.waivers, now);
+  const soon = warnOfEnding(settings.waivers, now);
   if (soon.length > 0)
     return warn(soon.join("\n"), `edit docker-node:waivers in Pulumi.${stack}.yaml`);
   const count = settings.waivers.length;
@@ -51,8 +51,8 @@ function checkWaivers({ configuration: { settings }, stack, now }: Context): Fin
 
 function checkSecrets({ configuration, stack, environment }: Context): Finding {
   const { sealed, apiToken, agentSecret, keys = [], settings } = configuration;
-  if (sealed !== undefined) return fail(`cannot be read: ${sealed}`, fixReading(sealed, stack));
-  const wrong = (secret: Secret, what: string): Finding =>
+  if (sealed !== undefined) return fail(`cannot be read: ${sealed}`, explainReading(sealed, stack));
+  const failSecret = (secret: Secret, what: string): Finding =>
     fail(
       `${secret.name} ${what}`,
       `pulumi config set --secret ${secret.name} ${secret.example} --stack ${stack}`,
@@ -62,12 +62,12 @@ function checkSecrets({ configuration, stack, environment }: Context): Finding {
     agentSecret: agentSecret !== undefined,
   };
   const [missing] = missingSecrets((name) => known[name] ?? keys.includes(name), settings);
-  if (missing) return wrong(missing, "is not set");
+  if (missing) return failSecret(missing, "is not set");
   if (!TOKEN.test(apiToken ?? ""))
-    return wrong(secretOf("proxmoxApiToken"), "does not have the form user@realm!token=uuid");
+    return failSecret(secretOf("proxmoxApiToken"), "does not have the form user@realm!token=uuid");
   const agent = secretOf("agentSecret");
   if (agent.needed(settings).length > 0 && (agentSecret ?? "").length < agent.minLength)
-    return wrong(agent, `is shorter than ${agent.minLength} characters`);
+    return failSecret(agent, `is shorter than ${agent.minLength} characters`);
   return environment["PULUMI_CONFIG_PASSPHRASE"] === ""
     ? warnOfPassphrase()
     : pass("set and readable");
@@ -83,7 +83,7 @@ function warnOfPassphrase(): Finding {
 }
 
 /** The command that makes the secrets readable, by Pulumi's reason why they are not. */
-function fixReading(reason: string, stack: string): string {
+function explainReading(reason: string, stack: string): string {
   if (/no stack named/.test(reason)) return `pulumi stack init ${stack}`;
   if (/passphrase/.test(reason))
     return "export PULUMI_CONFIG_PASSPHRASE_FILE=<file with the passphrase>";

@@ -5,7 +5,7 @@ import { datastores } from "../../../clients/proxmox-answers";
 import { listGuests } from "../../../clients/proxmox-guests";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
-import { withCluster } from "./cluster";
+import { askCluster } from "./cluster";
 
 type Datastore = z.output<typeof datastores>[number];
 
@@ -36,19 +36,19 @@ export function datastoreChecks(context: Context): Check[] {
   const own = [...collectWanted(nodesOf(context)).values()].map((one) => ({
     id: `datastore:${one.host}/${one.name}`,
     title: `Datastore ${one.name} on ${one.host}`,
-    run: withCluster((_, get) => checkDatastore(one, twice.get(one.name), get)),
+    run: askCluster((_, get) => checkDatastore(one, twice.get(one.name), get)),
   }));
   const backup = hosts.map((host) => ({
     id: `backup:${host}`,
     title: `Backup storage on ${host}`,
-    run: withCluster((_, get) => checkBackupStorage(host, get)),
+    run: askCluster((_, get) => checkBackupStorage(host, get)),
   }));
   return [...own, ...backup];
 }
 
 function collectWanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
   const all = new Map<string, Wanted>();
-  const of = (host: string, name: string): Wanted => {
+  const wantedAt = (host: string, name: string): Wanted => {
     const key = `${host}/${name}`;
     const one = all.get(key) ?? {
       host,
@@ -63,8 +63,8 @@ function collectWanted(nodes: readonly NamedNode[]): Map<string, Wanted> {
   for (const [, { machine }] of nodes) {
     const { image, proxmoxNode } = machine;
     if (image && "url" in image)
-      of(image.node ?? proxmoxNode, image.datastore).content.add("import");
-    addDisks(machine, (datastore) => of(proxmoxNode, datastore));
+      wantedAt(image.node ?? proxmoxNode, image.datastore).content.add("import");
+    addDisks(machine, (datastore) => wantedAt(proxmoxNode, datastore));
   }
   return all;
 }

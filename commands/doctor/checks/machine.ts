@@ -8,7 +8,7 @@ import { addressOfNode } from "../../../config/node";
 import type { MachineConfig } from "../../../config/schema";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
-import { withCluster } from "./cluster";
+import { askCluster } from "./cluster";
 
 type Get = (path: string) => Promise<unknown>;
 type Question = (node: NamedNode, context: Context, get: Get) => Promise<Finding>;
@@ -27,7 +27,7 @@ export function machineChecks(context: Context): Check[] {
     QUESTIONS.map(([id, title, question]) => ({
       id: `${id}:${node[0]}`,
       title: `${node[0]}: ${title}`,
-      run: withCluster((within, get) => question(node, within, get)),
+      run: askCluster((within, get) => question(node, within, get)),
     })),
   );
 }
@@ -57,13 +57,13 @@ async function checkMember(host: string, get: Get): Promise<Finding> {
   const found = all.find(({ node }) => node === host);
   if (!found) {
     const names = all.map(({ node }) => node).join(", ");
-    return fail(`no ${host} in the cluster; it has ${names}`, setting("proxmoxNode"));
+    return fail(`no ${host} in the cluster; it has ${names}`, adviseSetting("proxmoxNode"));
   }
   if (found.status === "online") return pass(host);
   return fail(`${host} is ${found.status ?? "unknown"}`, "pvecm status  # on any node");
 }
 
-const setting = (key: string): string => `set machine.${key} in the stack's configuration`;
+const adviseSetting = (key: string): string => `set machine.${key} in the stack's configuration`;
 
 /** Finds who has a VM id: nobody (`free`), this stack by its state (`own`), or somebody else (`other`). */
 async function findHolder(vm: number, { managed }: Context, get: Get): Promise<Holder> {

@@ -3,7 +3,7 @@
  * warning.
  */
 import { AnswerError } from "../../../clients/answer";
-import { connect, unfitFor } from "../../../clients/portainer";
+import { connect, findMisfit } from "../../../clients/portainer";
 import { PortainerError } from "../../../clients/portainer-call";
 import { headImage, parseImage } from "../../../clients/registry";
 import {
@@ -85,7 +85,7 @@ function apiCheck([, node]: NamedNode): Check[] {
     try {
       const version = await portainer.version();
       const { length } = await portainer.environments();
-      const unfit = unfitFor(docker, version);
+      const unfit = findMisfit(docker, version);
       if (unfit) return fail(unfit, "update Portainer, then its agents");
       return pass(`Portainer ${version} accepts the key, ${length} environments`);
     } catch (error) {

@@ -1,6 +1,6 @@
 /** Checks of the machine that runs the program. */
 import { findOpenSsh } from "../../../clients/openssh";
-import { staleAgent, UNSET_AGENT } from "../../../clients/ssh-agent";
+import { findStaleAgent, UNSET_AGENT } from "../../../clients/ssh-agent";
 import { isAtLeast, isInRange } from "../../../clients/versions";
 import { fail, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 
@@ -37,7 +37,7 @@ async function checkSsh({ run }: Context): Promise<Finding> {
 async function checkAgent({ environment }: Context): Promise<Finding> {
   const socket = environment["SSH_AUTH_SOCK"];
   if (!socket) return pass("none; the program reads keys from files");
-  const complaint = await staleAgent(socket);
+  const complaint = await findStaleAgent(socket);
   if (complaint === undefined) return pass(socket);
   return fail(`SSH_AUTH_SOCK names ${socket}, which does not answer: ${complaint}`, UNSET_AGENT);
 }

@@ -11,7 +11,7 @@ export interface Api {
 const PAGE = 100;
 
 /** An API below a URL, every request with these headers. */
-export function api(base: string, headers: Record<string, string>): Api {
+export function makeApi(base: string, headers: Record<string, string>): Api {
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const answer = await fetch(`${base}${path}`, {
       method,

@@ -1,5 +1,5 @@
 /** GitHub: one comment per stack on a pull request, its labels, the approval, one issue for drift. */
-import { api, readVariable, type Api } from "./api";
+import { makeApi, readVariable, type Api } from "./api";
 import { APPROVED, labelsFor, noteOf, readMarker, type Marker, type Written } from "./note";
 
 interface Comment {
@@ -17,9 +17,9 @@ interface LabelEvent {
 const BOT = "github-actions[bot]";
 
 /** The repository of the workflow, with the job's own token. */
-export function github(): Api {
+export function openGithub(): Api {
   const base = process.env.GITHUB_API_URL ?? "https://api.github.com";
-  return api(`${base}/repos/${readVariable("GITHUB_REPOSITORY")}`, {
+  return makeApi(`${base}/repos/${readVariable("GITHUB_REPOSITORY")}`, {
     accept: "application/vnd.github+json",
     authorization: `Bearer ${readVariable("GITHUB_TOKEN")}`,
     "x-github-api-version": "2022-11-28",
@@ -59,7 +59,7 @@ export async function approve(
   if (missing.length > 0) return `no plan yet of ${missing.join(", ")}`;
   const dangerous = markers.filter(({ dangers }) => dangers !== "").map(({ stack }) => stack);
   if (dangerous.length === 0) return undefined;
-  if (present.includes(APPROVED) && (await byPerson(forge, pull))) return undefined;
+  if (present.includes(APPROVED) && (await isApprovedByPerson(forge, pull))) return undefined;
   return `dangerous for ${dangerous.join(", ")}: a person has to add the label "${APPROVED}"`;
 }
 
@@ -72,7 +72,7 @@ async function planComments(forge: Api, pull: number): Promise<{ id: number; mar
 }
 
 /** Whether a person added the label last. A workflow may not approve itself. */
-async function byPerson(forge: Api, pull: number): Promise<boolean> {
+async function isApprovedByPerson(forge: Api, pull: number): Promise<boolean> {
   const events = await forge.list<LabelEvent>(`/issues/${pull}/events`);
   const added = events.filter(
     ({ event, label }) => event === "labeled" && label?.name === APPROVED,

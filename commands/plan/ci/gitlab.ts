@@ -3,7 +3,7 @@
  * labels it, and fails while a person has to approve.
  */
 import { join } from "node:path";
-import { api, readVariable, run, type Api } from "./api";
+import { makeApi, readVariable, run, type Api } from "./api";
 import { APPROVED, labelsFor, noteOf, readMarker, readPlan, type Marker } from "./note";
 
 interface Note {
@@ -13,7 +13,7 @@ interface Note {
 }
 
 /** Updates the notes; returns the markers, and whether an approval still holds. */
-export async function notes(
+export async function writeNotes(
   forge: Api,
   self: number,
   folders: readonly string[],
@@ -35,7 +35,7 @@ export async function notes(
 }
 
 /** Labels the merge request; says whether it may be merged. */
-export async function label(
+export async function setLabels(
   forge: Api,
   markers: readonly Marker[],
   same: boolean,
@@ -72,19 +72,21 @@ export async function driftIssue(forge: Api, report: string): Promise<void> {
 /** The pipeline's project, below it `path`, with the token of a project bot (scope `api`). */
 export function projectApi(path = ""): Api {
   const project = encodeURIComponent(readVariable("CI_PROJECT_PATH"));
-  return gitlab(`/projects/${project}${path}`);
+  return openGitlab(`/projects/${project}${path}`);
 }
 
-const gitlab = (path: string): Api =>
-  api(`${readVariable("CI_API_V4_URL")}${path}`, { "private-token": readVariable("GITLAB_TOKEN") });
+const openGitlab = (path: string): Api =>
+  makeApi(`${readVariable("CI_API_V4_URL")}${path}`, {
+    "private-token": readVariable("GITLAB_TOKEN"),
+  });
 
 async function main(): Promise<number> {
   const request = projectApi(`/merge_requests/${readVariable("CI_MERGE_REQUEST_IID")}`);
-  const { id } = await gitlab("").call<{ id: number }>("GET", "/user");
+  const { id } = await openGitlab("").call<{ id: number }>("GET", "/user");
   const stacks = JSON.parse(readVariable("STACKS")) as string[];
   const folders = stacks.map((stack) => join(process.argv[2] ?? ".", stack));
-  const { markers, same } = await notes(request, id, folders);
-  if (await label(request, markers, same)) return 0;
+  const { markers, same } = await writeNotes(request, id, folders);
+  if (await setLabels(request, markers, same)) return 0;
   process.stderr.write(`a person has to add the label "${APPROVED}" and run this job again\n`);
   return 1;
 }

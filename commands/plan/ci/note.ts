@@ -28,8 +28,8 @@ export interface Written {
 }
 
 export function readPlan(folder: string): Written {
-  const text = (name: string): string => readFileSync(join(folder, name), "utf8");
-  return { json: JSON.parse(text("plan.json")) as PlanJson, markdown: text("plan.md") };
+  const readText = (name: string): string => readFileSync(join(folder, name), "utf8");
+  return { json: JSON.parse(readText("plan.json")) as PlanJson, markdown: readText("plan.md") };
 }
 
 /** What the next run needs to know of a plan. */

@@ -11,7 +11,7 @@ function runsAgain({ type, name, action }: Change, step: string): boolean {
 }
 
 /** A rule about daemon.json, as far as it differs. */
-function aboutDaemon(applies: (found: DaemonChange) => Details): Rule["applies"] {
+function whenDaemonChanges(applies: (found: DaemonChange) => Details): Rule["applies"] {
   return (change) =>
     runsAgain(change, "daemon") ? applies(daemonChange(change.old, change.new)) : undefined;
 }
@@ -22,13 +22,13 @@ export const DOCKER_RULES: readonly Rule[] = [
     severity: "danger",
     explanation:
       "Docker moves to another layout: existing images, containers and volumes stay on disk but are not seen. Refused while there are any, unless confirmed.",
-    applies: aboutDaemon(({ hiding }) => (hiding.length > 0 ? hiding : undefined)),
+    applies: whenDaemonChanges(({ hiding }) => (hiding.length > 0 ? hiding : undefined)),
   },
   {
     label: "data-loss",
     severity: "danger",
     explanation: "Existing images, containers and volumes are out of reach afterwards.",
-    applies: aboutDaemon(({ hiding, confirmed }) =>
+    applies: whenDaemonChanges(({ hiding, confirmed }) =>
       confirmed && hiding.length > 0 ? ["engine.confirm: hide-existing"] : undefined,
     ),
   },
@@ -36,13 +36,13 @@ export const DOCKER_RULES: readonly Rule[] = [
     label: "restarts-dockerd",
     severity: "caution",
     explanation: "dockerd restarts; containers run on where live-restore is on.",
-    applies: aboutDaemon(({ effect, keys }) => (effect === "restart" ? keys : undefined)),
+    applies: whenDaemonChanges(({ effect, keys }) => (effect === "restart" ? keys : undefined)),
   },
   {
     label: "reloads-dockerd",
     severity: "info",
     explanation: "dockerd takes the change over while it runs.",
-    applies: aboutDaemon(({ effect, keys }) => (effect === "reload" ? keys : undefined)),
+    applies: whenDaemonChanges(({ effect, keys }) => (effect === "reload" ? keys : undefined)),
   },
   {
     label: "upgrades-docker",

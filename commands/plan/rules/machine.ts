@@ -9,7 +9,7 @@ const VOLUME = "docker:index/volume:Volume";
 const NEEDS_REBOOT =
   /^(acpi|agent|amdSev|audioDevice|bios|bootOrders|cpu|efiDisk|hostpcis|initialization|keyboardLayout|kvmArguments|machine|memory|numas|operatingSystem|rngs|scsiHardware|serialDevices|tabletDevice|tpmState|usbs|vga|virtiofs|watchdog)\b/;
 
-const gone = ({ action, retained }: Change): boolean =>
+const isGone = ({ action, retained }: Change): boolean =>
   !retained && (action === "delete" || action === "replace");
 
 export const MACHINE_RULES: readonly Rule[] = [
@@ -25,16 +25,16 @@ export const MACHINE_RULES: readonly Rule[] = [
     severity: "danger",
     explanation: "The VM is deleted, with everything that lives on it.",
     applies: (change: Change): Details =>
-      change.type === VM && change.action === "delete" && gone(change) ? [] : undefined,
+      change.type === VM && change.action === "delete" && isGone(change) ? [] : undefined,
   },
   {
     label: "data-loss",
     severity: "danger",
     explanation: "Data is deleted for good: only a backup brings it back.",
     applies: (change: Change): Details => {
-      if (change.type === VM && change.action === "update") return removedDisks(change);
-      if (!gone(change)) return undefined;
-      if (change.type === VOLUME) return [`volume ${text(change.old.name, change.name)}`];
+      if (change.type === VM && change.action === "update") return findRemoved(change);
+      if (!isGone(change)) return undefined;
+      if (change.type === VOLUME) return [`volume ${asText(change.old.name, change.name)}`];
       const disks = disksOf(change.old.disks).map(({ name, size }) => `${name} (${size} GiB)`);
       return change.type === VM && disks.length > 0 ? disks : undefined;
     },
@@ -88,7 +88,7 @@ function findResized(
 }
 
 /** A disk no longer declared is taken from the VM and deleted. */
-function removedDisks({ old, new: inputs }: Change): Details {
+function findRemoved({ old, new: inputs }: Change): Details {
   const kept = new Set(disksOf(inputs.disks).map(({ name }) => name));
   const removed = disksOf(old.disks).filter(({ name }) => !kept.has(name));
   return removed.length > 0 ? removed.map(({ name, size }) => `${name} (${size} GiB)`) : undefined;
@@ -98,9 +98,9 @@ function disksOf(disks: Value | undefined): { name: string; size: number }[] {
   if (!Array.isArray(disks)) return [];
   return disks.flatMap((disk) => {
     if (typeof disk !== "object" || disk === null || Array.isArray(disk)) return [];
-    return [{ name: text(disk.interface, "disk"), size: Number(disk.size ?? 0) }];
+    return [{ name: asText(disk.interface, "disk"), size: Number(disk.size ?? 0) }];
   });
 }
 
-const text = (value: Value | undefined, otherwise: string): string =>
+const asText = (value: Value | undefined, otherwise: string): string =>
   typeof value === "string" ? value : otherwise;

@@ -30,14 +30,14 @@ export const FIREWALL_RULES: readonly Rule[] = [
     ...OPENS,
     applies: (change: Change): Details =>
       change.type === RULES && change.action !== "delete" && change.action !== "import"
-        ? findUncovered(openings(change.new), openings(change.old))
+        ? findUncovered(openingsIn(change.new), openingsIn(change.old))
         : undefined,
   },
   {
     ...CLOSES,
     applies: (change: Change): Details =>
       change.type === RULES && change.action === "update"
-        ? findUncovered(openings(change.old), openings(change.new))
+        ? findUncovered(openingsIn(change.old), openingsIn(change.new))
         : undefined,
   },
   {
@@ -46,7 +46,7 @@ export const FIREWALL_RULES: readonly Rule[] = [
     explanation: "The VM's NIC moves to another network, and is reached only there.",
     applies: ({ type, action, old, new: inputs }: Change): Details =>
       type === VM && action === "update"
-        ? findMoved(items(old.networkDevices), items(inputs.networkDevices))
+        ? findMoved(itemsOf(old.networkDevices), itemsOf(inputs.networkDevices))
         : undefined,
   },
   {
@@ -97,7 +97,7 @@ export const PORT_RULES: readonly Rule[] = [
     ...OPENS,
     applies: (change: Change): Details =>
       change.type === CONTAINER
-        ? findAdded(change, (inputs) => items(inputs.ports).map(showPort))
+        ? findAdded(change, (inputs) => itemsOf(inputs.ports).map(showPort))
         : undefined,
   },
   {
@@ -116,7 +116,7 @@ const isOpen = ({ enabled, inputPolicy }: Properties): boolean =>
   enabled !== true || inputPolicy === "ACCEPT";
 
 const hasNic = ({ networkDevices }: Properties, filtered: boolean): boolean =>
-  items(networkDevices).some(({ firewall }) => firewall === filtered);
+  itemsOf(networkDevices).some(({ firewall }) => firewall === filtered);
 
 /** What is open afterwards and was not before. */
 function findAdded(change: Change, open: (inputs: Properties) => string[]): string[] | undefined {
@@ -127,25 +127,25 @@ function findAdded(change: Change, open: (inputs: Properties) => string[]): stri
   return found.length > 0 ? found : undefined;
 }
 
-const openings = ({ rules }: Properties): Item[] =>
-  items(rules).filter(
+const openingsIn = ({ rules }: Properties): Item[] =>
+  itemsOf(rules).filter(
     ({ type, action, enabled }) => type === "in" && action === "ACCEPT" && enabled !== false,
   );
 
 /** Openings that none of the others covers, in words. */
 function findUncovered(all: readonly Item[], others: readonly Item[]): Details {
   const found = all.filter((one) => !others.some((other) => covers(other, one)));
-  return found.length > 0 ? found.map(opening) : undefined;
+  return found.length > 0 ? found.map(openingText) : undefined;
 }
 
-const opening = ({ proto, dport, source }: Item): string =>
-  `${word(proto, "any")} ${word(dport, "any port")} from ${word(source, "anywhere")}`;
+const openingText = ({ proto, dport, source }: Item): string =>
+  `${asWord(proto, "any")} ${asWord(dport, "any port")} from ${asWord(source, "anywhere")}`;
 
 /** Does the first let in whatever the second does? */
 function covers(outer: Item, inner: Item): boolean {
-  const same = (key: string): boolean => word(outer[key], "") === word(inner[key], "");
-  const [from, within] = [word(outer.source, ""), word(inner.source, "")];
-  if (!same("proto") || !same("dport")) return false;
+  const isSame = (key: string): boolean => asWord(outer[key], "") === asWord(inner[key], "");
+  const [from, within] = [asWord(outer.source, ""), asWord(inner.source, "")];
+  if (!isSame("proto") || !isSame("dport")) return false;
   if (from === "" || from === within) return true;
   return isCidr(from) && (isCidr(within) || isAddress(within)) && contains(from, within);
 }
@@ -155,7 +155,7 @@ const DEFAULT_BRIDGE = "vmbr0";
 
 function findMoved(before: readonly Item[], after: readonly Item[]): Details {
   const place = ({ bridge, vlanId }: Item): string =>
-    `${word(bridge, DEFAULT_BRIDGE)}, ${vlanId ? `VLAN ${word(vlanId, "")}` : "no VLAN"}`;
+    `${asWord(bridge, DEFAULT_BRIDGE)}, ${vlanId ? `VLAN ${asWord(vlanId, "")}` : "no VLAN"}`;
   const found = after.flatMap((nic, index) => {
     const was = before[index];
     return was && place(was) !== place(nic) ? [`net${index}: ${place(was)} → ${place(nic)}`] : [];
@@ -173,15 +173,15 @@ const sshKeys = (stdin: Value | undefined): string[] =>
 const shortKey = (key: string): string => `${key.split(" ")[0] ?? ""} …${key.slice(-12)}`;
 
 function showPort({ external, internal, ip, protocol }: Item): string {
-  return `${word(protocol, "tcp")} ${word(external ?? internal, "a free port")} on ${word(ip, "0.0.0.0")}`;
+  return `${asWord(protocol, "tcp")} ${asWord(external ?? internal, "a free port")} on ${asWord(ip, "0.0.0.0")}`;
 }
 
-function items(value: Value | undefined): Item[] {
+function itemsOf(value: Value | undefined): Item[] {
   if (!Array.isArray(value)) return [];
   return value.filter(
     (item): item is Item => typeof item === "object" && item !== null && !Array.isArray(item),
   );
 }
 
-const word = (value: Value | undefined, otherwise: string): string =>
+const asWord = (value: Value | undefined, otherwise: string): string =>
   typeof value === "string" || typeof value === "number" ? String(value) : otherwise;

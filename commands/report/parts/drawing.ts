@@ -1,5 +1,5 @@
 /** A drawing of networks and containers: a line for each connection. */
-import { markup, type Html } from "../html";
+import { fillMarkup, type Html } from "../html";
 import type { NetworkFacts } from "../model";
 
 /** Units of the drawing: a box, the room between two, and where the boxes of containers begin. */
@@ -11,7 +11,7 @@ const WIDTH = RIGHT + BOX.width;
 /** Characters that fit into a box. The whole text is in the table below the drawing. */
 const FITTING = 18;
 
-const fitting = (text: string): string => {
+const cutToFit = (text: string): string => {
   const letters = Array.from(text);
   return letters.length > FITTING ? `${letters.slice(0, FITTING - 1).join("")}…` : text;
 };
@@ -24,7 +24,7 @@ interface Box {
 }
 
 /** The drawing; nothing where there is no network. */
-export function drawing(networks: readonly NetworkFacts[]): Html | undefined {
+export function draw(networks: readonly NetworkFacts[]): Html | undefined {
   if (networks.length === 0) return undefined;
   const names = [...new Set(networks.flatMap((one) => one.members.map((it) => it.container)))];
   const left = networks.map(({ name, driver, subnets }, at) =>
@@ -33,9 +33,9 @@ export function drawing(networks: readonly NetworkFacts[]): Html | undefined {
   const right = names.map((name, at) => boxAt(RIGHT, at, name, networksOf(name, networks)));
   const height = Math.max(left.length, right.length) * STEP;
   const label = `${networks.length} networks, ${names.length} containers on them`;
-  return markup`<svg role="img" aria-labelledby="drawing" viewBox="-1 -1 ${WIDTH + 2} ${height}">
+  return fillMarkup`<svg role="img" aria-labelledby="drawing" viewBox="-1 -1 ${WIDTH + 2} ${height}">
     <title id="drawing">${label}; the table below says the same</title>
-    ${lines(networks, names)} ${[...left, ...right].map(drawn)}
+    ${drawLines(networks, names)} ${[...left, ...right].map(drawBox)}
   </svg>
 `;
 }
@@ -51,18 +51,18 @@ function networksOf(name: string, networks: readonly NetworkFacts[]): string {
   return own.length === 1 ? (own[0]?.address ?? "") : `${own.length} networks`;
 }
 
-function lines(networks: readonly NetworkFacts[], names: readonly string[]): Html[] {
-  const middle = (at: number): number => at * STEP + BOX.height / 2;
+function drawLines(networks: readonly NetworkFacts[], names: readonly string[]): Html[] {
+  const middleOf = (at: number): number => at * STEP + BOX.height / 2;
   return networks.flatMap(({ members }, at) =>
     members.map(({ container }) => {
-      const [from, to] = [middle(at), middle(names.indexOf(container))];
+      const [from, to] = [middleOf(at), middleOf(names.indexOf(container))];
       const half = (BOX.width + RIGHT) / 2;
-      return markup`<path d="M${BOX.width} ${from} C${half} ${from} ${half} ${to} ${RIGHT} ${to}" />`;
+      return fillMarkup`<path d="M${BOX.width} ${from} C${half} ${from} ${half} ${to} ${RIGHT} ${to}" />`;
     }),
   );
 }
 
-const drawn = ({ x, y, title, below }: Box): Html =>
-  markup`<rect x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}" rx="5" />
-<text x="${x + 8}" y="${y + 17}">${fitting(title)}</text>
-<text class="quiet" x="${x + 8}" y="${y + 33}">${fitting(below)}</text>`;
+const drawBox = ({ x, y, title, below }: Box): Html =>
+  fillMarkup`<rect x="${x}" y="${y}" width="${BOX.width}" height="${BOX.height}" rx="5" />
+<text x="${x + 8}" y="${y + 17}">${cutToFit(title)}</text>
+<text class="quiet" x="${x + 8}" y="${y + 33}">${cutToFit(below)}</text>`;

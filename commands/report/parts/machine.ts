@@ -1,13 +1,13 @@
 /** The machine and its Docker. */
 import type { Html } from "../html";
-import { ifKnown, pairs, section } from "../elements";
+import { ifKnown, makePairs, makeSection } from "../elements";
 import type { NodeReport } from "../model";
 
 export const machinePart = ({ machine }: NodeReport): Html =>
-  section(
+  makeSection(
     "machine",
     "Machine",
-    pairs([
+    makePairs([
       ["VM", `${machine.vmId} on ${machine.proxmoxNode}`],
       ["Size", machine.size],
       ["Disks", machine.disks.join("; ")],
@@ -19,14 +19,14 @@ export const machinePart = ({ machine }: NodeReport): Html =>
 const GIB = 1024 ** 3;
 
 export const dockerPart = ({ docker }: NodeReport): Html =>
-  section(
+  makeSection(
     "docker",
     "Docker",
     ifKnown(docker, (found) =>
-      pairs([
+      makePairs([
         ["Release", found.release],
         ["System", `${found.system}, kernel ${found.kernel}`],
-        ["Seen by Docker", `${found.processors} processors, ${gib(found.memoryBytes)} GiB`],
+        ["Seen by Docker", `${found.processors} processors, ${toGib(found.memoryBytes)} GiB`],
         ["Storage driver", found.storage],
         ["Log driver", found.logging],
         ["Live restore", found.liveRestore ? "on" : "off"],
@@ -34,4 +34,4 @@ export const dockerPart = ({ docker }: NodeReport): Html =>
     ),
   );
 
-const gib = (bytes: number): string => (bytes / GIB).toFixed(1);
+const toGib = (bytes: number): string => (bytes / GIB).toFixed(1);

@@ -1,18 +1,18 @@
 /** The networks, drawn, and as a table. */
 import type { Html } from "../html";
-import { ifKnown, section, table } from "../elements";
+import { ifKnown, makeSection, makeTable } from "../elements";
 import type { NetworkFacts, NodeReport } from "../model";
-import { drawing } from "./drawing";
+import { draw } from "./drawing";
 
 export const networksPart = ({ networks }: NodeReport): Html =>
-  section(
+  makeSection(
     "networks",
     "Networks",
-    ifKnown(networks, (all) => [drawing(all), networkTable(all)]),
+    ifKnown(networks, (all) => [draw(all), networkTable(all)]),
   );
 
 const networkTable = (all: readonly NetworkFacts[]): Html =>
-  table(
+  makeTable(
     "Networks and their containers",
     ["Network", "Driver", "Subnet", "Internal", "Containers"],
     all.map(({ name, driver, subnets, internal, members }) => [

@@ -1,16 +1,16 @@
 /** What runs, whether it does as promised, and what was changed by hand. */
-import { markup, type Html, type Piece } from "../html";
-import { ifKnown, section, sign, table } from "../elements";
+import { fillMarkup, type Html, type Piece } from "../html";
+import { ifKnown, makeSection, sign, makeTable } from "../elements";
 import type { ContainerFacts, DriftFacts, NodeReport } from "../model";
 import type { Result, State } from "../../validate/row";
 import type { Mark } from "../verdict";
 
 export const containersPart = ({ containers }: NodeReport): Html =>
-  section(
+  makeSection(
     "containers",
     "Containers",
     ifKnown(containers, (all) =>
-      table(
+      makeTable(
         "All containers",
         ["Container", "State", "Image"],
         all.map((one) => [one.name, stateOf(one), one.image]),
@@ -32,10 +32,10 @@ const MARKS: Readonly<Record<State, Mark>> = {
 };
 
 export const validationPart = ({ validation }: NodeReport): Html =>
-  section(
+  makeSection(
     "validation",
     "Validation",
-    table(
+    makeTable(
       "What was measured",
       ["Row", "State", "Found", "Has to be", "Measured by"],
       validation.map((row) => [
@@ -52,10 +52,10 @@ const foundOf = ({ reason, figure = "" }: Result): string =>
   reason === undefined ? figure : `not known: ${reason}`;
 
 export const driftPart = ({ drift }: NodeReport): Html =>
-  section("drift", "Drift", ifKnown(drift, driftOf));
+  makeSection("drift", "Drift", ifKnown(drift, driftOf));
 
 const driftOf = ({ changes, looks, problems }: DriftFacts): Piece => [
-  table(
+  makeTable(
     "Resources that are not as recorded",
     ["Resource", "Type", "Difference"],
     changes.map(({ name, type, action, properties }) => [
@@ -70,8 +70,8 @@ const driftOf = ({ changes, looks, problems }: DriftFacts): Piece => [
 
 const list = (title: string, lines: readonly string[]): Html =>
   lines.length === 0
-    ? markup`<p>${title}: none.</p>`
-    : markup`<p>${title}:</p>
+    ? fillMarkup`<p>${title}: none.</p>`
+    : fillMarkup`<p>${title}:</p>
         <ul>
-          ${lines.map((line) => markup`<li>${line}</li>`)}
+          ${lines.map((line) => fillMarkup`<li>${line}</li>`)}
         </ul>`;

@@ -5,7 +5,7 @@ import { BACKUP_CONTAINER } from "../../../config/backups";
 import { AGENT_CONTAINER, ICC } from "../../../config/node";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
 import { nameOf, type Inventory } from "../../site/inventory";
-import { asDeclared, type Judgement, type Row } from "../row";
+import { judgeAll, type Judgement, type Row } from "../row";
 import type { DockerInfo } from "../subject";
 
 type Info = Pick<DockerInfo, "ServerVersion" | "Driver" | "LoggingDriver" | "LiveRestoreEnabled">;
@@ -50,7 +50,7 @@ const confined = z.object({
 });
 
 /** What confines every container of the node. */
-function confinement({ engine: { daemon: declared } }: NodeConfig): string[] {
+function confinementOf({ engine: { daemon: declared } }: NodeConfig): string[] {
   return [
     ...(declared["userns-remap"] ? ["remapped root"] : []),
     ...(declared["no-new-privileges"] ? ["no new privileges"] : []),
@@ -66,7 +66,7 @@ export function judgeContainer(node: NodeConfig, found: z.output<typeof confined
     ...(found.seccomp ? ["seccomp"] : []),
     ...(found.apparmor === "docker-default (enforce)" ? ["AppArmor docker-default"] : []),
   ];
-  const missing = confinement(node).filter((one) => !has.includes(one));
+  const missing = confinementOf(node).filter((one) => !has.includes(one));
   const lack = missing.length > 0 ? `; missing: ${missing.join(", ")}` : "";
   const figure = `ran in ${found.milliseconds} ms; ${has.join(", ") || "not confined"}${lack}`;
   return { holds: missing.length === 0, figure };
@@ -76,7 +76,7 @@ export const testContainer: Row = {
   id: "container",
   title: "Test container",
   how: "docker run --rm of the node's own python3, which looks at its /proc/self",
-  threshold: (node) => `runs; ${confinement(node).join(", ")}`,
+  threshold: (node) => `runs; ${confinementOf(node).join(", ")}`,
   measure: async ({ node, script }) =>
     judgeContainer(node, await script(confined, "validation/container")),
 };
@@ -105,16 +105,16 @@ function wrongOf(name: string, image: string, { containers, images }: Inventory)
 export function judgeContainers(node: NodeConfig, inventory: Inventory): Judgement {
   const declared = declaredContainers(node);
   const wrong = declared.flatMap(([name, image]) => wrongOf(name, image, inventory));
-  return asDeclared("containers", declared.length, wrong);
+  return judgeAll("containers", declared.length, wrong);
 }
 
-const names = (all: readonly string[]): string | undefined => all.join(", ") || undefined;
+const joinNames = (all: readonly string[]): string | undefined => all.join(", ") || undefined;
 
 export const containers: Row = {
   id: "containers",
   title: "Declared containers",
   how: "docker inspect: it runs, is not unhealthy, and has the declared digest",
-  threshold: (node) => names(declaredContainers(node).map(([name]) => name)),
+  threshold: (node) => joinNames(declaredContainers(node).map(([name]) => name)),
   measure: async ({ node, inventory }) => judgeContainers(node, await inventory()),
 };
 
@@ -122,7 +122,7 @@ export const volumes: Row = {
   id: "volumes",
   title: "Declared volumes",
   how: "docker volume inspect",
-  threshold: ({ volumes: declared }) => names(Object.keys(declared)),
+  threshold: ({ volumes: declared }) => joinNames(Object.keys(declared)),
   measure: async ({ node, inventory }) => judgeVolumes(node, await inventory()),
 };
 
@@ -130,7 +130,7 @@ export function judgeVolumes({ volumes: declared }: NodeConfig, found: Inventory
   const there = new Set(found.volumes.map(({ Name }) => Name));
   const all = Object.keys(declared);
   const missing = all.filter((name) => !there.has(name)).map((name) => `${name} is missing`);
-  return asDeclared("volumes", all.length, missing);
+  return judgeAll("volumes", all.length, missing);
 }
 
 const network = z.looseObject({
@@ -142,7 +142,7 @@ const network = z.looseObject({
 });
 type Network = z.output<typeof network>;
 
-function differences(name: string, declared: NetworkConfig, found?: Network): string[] {
+function findDifferences(name: string, declared: NetworkConfig, found?: Network): string[] {
   if (!found) return [`${name} is missing`];
   const subnet = found.IPAM.Config?.[0]?.Subnet;
   const bridge = declared.driver === "bridge" ? declared : undefined;
@@ -163,19 +163,19 @@ export function judgeNetworks({ networks: declared }: NodeConfig, found: Invento
   const there = networksIn(found);
   const all = Object.entries(declared);
   const wrong = all.flatMap(([name, one]) =>
-    differences(
+    findDifferences(
       name,
       one,
       there.find(({ Name }) => Name === name),
     ),
   );
-  return asDeclared("networks", all.length, wrong);
+  return judgeAll("networks", all.length, wrong);
 }
 
 export const networks: Row = {
   id: "networks",
   title: "Declared networks",
   how: "docker network inspect: driver, subnet, isolation",
-  threshold: ({ networks: declared }) => names(Object.keys(declared)),
+  threshold: ({ networks: declared }) => joinNames(Object.keys(declared)),
   measure: async ({ node, inventory }) => judgeNetworks(node, await inventory()),
 };

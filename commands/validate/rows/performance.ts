@@ -16,7 +16,7 @@ export function judgeLoad(what: "cpu" | "memory", limit: number, found: Load): J
   return { holds: percent < limit, figure: `${percent} % (${load})` };
 }
 
-const under = ({ validation: { load } }: NodeConfig): string =>
+const describeLoad = ({ validation: { load } }: NodeConfig): string =>
   `under a load of ${load.cpuPercent} % CPU and ${load.memoryPercent} % memory`;
 
 export const cpu: Row = {
@@ -24,7 +24,7 @@ export const cpu: Row = {
   loads: true,
   title: "CPU under load",
   how: LOAD,
-  threshold: (node) => `< ${node.validation.maxCpuPercent} % ${under(node)}`,
+  threshold: (node) => `< ${node.validation.maxCpuPercent} % ${describeLoad(node)}`,
   measure: async ({ node, load }) => judgeLoad("cpu", node.validation.maxCpuPercent, await load()),
 };
 
@@ -33,7 +33,7 @@ export const memory: Row = {
   loads: true,
   title: "Memory under load",
   how: LOAD,
-  threshold: (node) => `< ${node.validation.maxMemoryPercent} % ${under(node)}`,
+  threshold: (node) => `< ${node.validation.maxMemoryPercent} % ${describeLoad(node)}`,
   measure: async ({ node, load }) =>
     judgeLoad("memory", node.validation.maxMemoryPercent, await load()),
 };
@@ -43,19 +43,19 @@ export function judgeLatency(limit: number, { p50, p95, p99, max, rounds }: Late
   return { holds: p99 < limit, figure };
 }
 
-const p99 = ({ validation }: NodeConfig): string => `p99 < ${validation.maxLatencyMs} ms`;
+const describeLimit = ({ validation }: NodeConfig): string => `p99 < ${validation.maxLatencyMs} ms`;
 
 export const latency: Row = {
   id: "latency",
   title: "Latency on one node",
   how: "one byte there and back by TCP, between two containers of one bridge network",
-  threshold: p99,
+  threshold: describeLimit,
   measure: async (subject) =>
     judgeLatency(subject.node.validation.maxLatencyMs, await subject.latency()),
 };
 
 /** A macvlan that another node of the stack is on too, its primary first. */
-export function sharedNetwork(
+export function findSharedNetwork(
   subject: Pick<Subject, "name" | "node" | "nodes">,
 ): { network: string; peer: string; peerNetwork: string } | undefined {
   const { name, node, nodes } = subject;
@@ -74,8 +74,8 @@ export function sharedNetwork(
 
 const served = z.object({ address: z.string() });
 
-async function latencyAcross(subject: Subject): Promise<Latency> {
-  const shared = sharedNetwork(subject);
+async function measureAcross(subject: Subject): Promise<Latency> {
+  const shared = findSharedNetwork(subject);
   if (!shared)
     throw new Error("this node shares no macvlan network with another node of the stack");
   const { network, peer, peerNetwork } = shared;
@@ -98,9 +98,9 @@ export const acrossNodes: Row = {
   id: "latency-across",
   title: "Latency between nodes",
   how: "the same, between containers of two nodes on the macvlan network they share",
-  threshold: p99,
+  threshold: describeLimit,
   measure: async (subject) =>
-    judgeLatency(subject.node.validation.maxLatencyMs, await latencyAcross(subject)),
+    judgeLatency(subject.node.validation.maxLatencyMs, await measureAcross(subject)),
 };
 
 const written = z.object({ iops: z.number(), seconds: z.number(), tool: z.string() });

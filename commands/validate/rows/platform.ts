@@ -82,7 +82,7 @@ export function judgePorts(node: NodeConfig, { listening }: Pick<Reach, "listeni
   return { holds: wrong.length === 0, figure };
 }
 
-const range = ([first, last]: [number, number]): string =>
+const rangeText = ([first, last]: [number, number]): string =>
   first === last ? String(first) : `${first}-${last}`;
 
 export const ports: Row = {
@@ -91,7 +91,7 @@ export const ports: Row = {
   how: "ss on the node: what listens, on loopback alone left out",
   threshold: (node) => {
     const { needed, ranges } = declaredPorts(node);
-    const all = [...new Set(ranges.map(range))].join(", ");
+    const all = [...new Set(ranges.map(rangeText))].join(", ");
     return `${needed.join(", ")} open, nothing beside ${all}`;
   },
   measure: async ({ node, reach }) => judgePorts(node, await reach()),

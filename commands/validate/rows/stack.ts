@@ -1,15 +1,15 @@
 /** Rows about the node as its stack has it: the benchmark with its waivers, backups, drift. */
 import type { Look } from "../../../clients/drift";
-import { sentence } from "../../../node/checks";
+import { describeDifference } from "../../../node/checks";
 import type { Row as BackupRow } from "../../backups/evidence";
 import { isLate } from "../../backups/coverage";
 import type { Result as Check } from "../../benchmark/judge";
-import { figures } from "../../benchmark/report";
+import { countResults } from "../../benchmark/report";
 import type { Change, Plan } from "../../plan/model";
 import type { Judgement, Row } from "../row";
 
 export function judgeBenchmark(checks: readonly Check[]): Judgement {
-  const { raw, waived, net } = figures(checks);
+  const { raw, waived, net } = countResults(checks);
   const left = checks.filter(({ state }) => state === "warn").map(({ id }) => id);
   const figure = [`${raw} warnings, ${waived} waived`, ...left].join("; ");
   return { holds: net === 0, figure };
@@ -60,7 +60,7 @@ export function lookOf(node: string, plan: Plan): Look {
 export function judgeDrift(node: string, plan: Plan): Judgement {
   const { differences, problems } = lookOf(node, plan);
   const changes = changesOf(node, plan).map(({ action, name }) => `${action} ${name}`);
-  const found = [...changes, ...differences.map(sentence)];
+  const found = [...changes, ...differences.map(describeDifference)];
   if (found.length === 0 && problems.length > 0) throw new Error(problems.join("; "));
   return { holds: found.length === 0, figure: found.join(", ") || NO_DRIFT };
 }

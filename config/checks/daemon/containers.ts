@@ -19,13 +19,13 @@ export function checkSeccomp({ machine, engine }: NodeConfig, report: Report): v
 }
 
 /** A limit as a number to compare; -1 means unlimited. */
-const height = (limit: number): number => (limit === -1 ? Infinity : limit);
+const heightOf = (limit: number): number => (limit === -1 ? Infinity : limit);
 
 export function checkUlimits({ engine }: NodeConfig, report: Report): void {
   for (const [key, limit] of Object.entries(engine.daemon["default-ulimits"] ?? {})) {
     const path = `engine/daemon/default-ulimits/${key}`;
     if (limit.Name !== key) report(`${path}/Name`, limit.Name, `"${key}", the same as its key`);
-    if (height(limit.Soft) > height(limit.Hard))
+    if (heightOf(limit.Soft) > heightOf(limit.Hard))
       report(`${path}/Soft`, limit.Soft, `at most Hard, ${limit.Hard}`);
     // setrlimit(2): even root cannot set nofile above fs.nr_open, and unlimited is above it.
     if (key === "nofile" && limit.Hard === -1)

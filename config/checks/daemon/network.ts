@@ -1,4 +1,4 @@
-import { addressOf, canonical } from "../../cidr";
+import { addressOf, toCanonical } from "../../cidr";
 import { holds, isBase, meet } from "../../daemon/values";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
@@ -55,7 +55,7 @@ export function checkDocker0({ engine: { daemon } }: NodeConfig, report: Report)
         "an address that docker0 can have, neither the network's base nor its broadcast",
       );
   if (bip && fixed && !holds(bip, fixed))
-    report(`${PATH}/fixed-cidr`, fixed, `a part of ${canonical(bip)}, docker0's network (bip)`);
+    report(`${PATH}/fixed-cidr`, fixed, `a part of ${toCanonical(bip)}, docker0's network (bip)`);
 }
 
 function isAddressOfHost(value: string): boolean {
@@ -75,10 +75,10 @@ function isBroadcast(value: string): boolean {
 /** Before Docker 27 and 28, IPv6 on docker0 needs further keys. */
 export function checkIpv6({ engine: { daemon, version } }: NodeConfig, report: Report): void {
   const { ipv6, ip6tables, experimental, bip6, "fixed-cidr-v6": fixed } = daemon;
-  const before = (release: string): boolean => isBefore(version, release);
-  if (ipv6 && !fixed && before("28.0"))
+  const isBeforeRelease = (release: string): boolean => isBefore(version, release);
+  if (ipv6 && !fixed && isBeforeRelease("28.0"))
     report(`${PATH}/ipv6`, true, `needs fixed-cidr-v6 before Docker 28; version is ${version}`);
-  if (ip6tables && !experimental && before("27.0"))
+  if (ip6tables && !experimental && isBeforeRelease("27.0"))
     report(`${PATH}/ip6tables`, true, `needs experimental before Docker 27; version is ${version}`);
   if (bip6 && !ipv6)
     report(`${PATH}/bip6`, bip6, "needs ipv6 true: without it docker0 has no IPv6");
@@ -95,7 +95,7 @@ export function checkIpv6({ engine: { daemon, version } }: NodeConfig, report: R
  */
 export function checkPools({ network, engine }: NodeConfig, report: Report): void {
   const { bip, "default-address-pools": pools = [] } = engine.daemon;
-  const host = canonical(network.address);
+  const host = toCanonical(network.address);
   if (bip && meet(bip, host))
     report(`${PATH}/bip`, bip, `an address outside ${host}, the node's network`);
   for (const [index, pool] of pools.entries()) {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { LOG_DRIVERS, whyNoDriver } from "../log-drivers";
+import { LOG_DRIVERS, explainNoDriver } from "../log-drivers";
 import { reloads, restarts } from "../key";
 import { isPair, stringMap } from "../values";
 
@@ -13,7 +13,7 @@ const label = z
   });
 
 const logDriver = z.string().refine((name) => LOG_DRIVERS.has(name), {
-  error: ({ input }) => whyNoDriver(String(input)),
+  error: ({ input }) => explainNoDriver(String(input)),
 });
 
 /** host:port, as Go's net.Listen accepts it. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { restarts } from "../key";
-import { anyAddress, anyCidr, cidr, cidr6, ipv4, stringMap } from "../values";
+import { anyAddress, anyCidr, cidrText, cidr6Text, ipv4, stringMap } from "../values";
 
 const addressPool = z.strictObject({ base: anyCidr, size: z.int().min(8).max(126) });
 
@@ -28,8 +28,8 @@ export const NETWORK_KEYS = {
     "Other machines may reach published ports at the containers' own addresses.",
     { since: "28.2" },
   ),
-  bip: restarts(cidr("172.18.0.1/24"), "Address of docker0, with its network.", docker0),
-  bip6: restarts(cidr6("fd00:18::1/64"), "IPv6 address of docker0, with its network.", {
+  bip: restarts(cidrText("172.18.0.1/24"), "Address of docker0, with its network.", docker0),
+  bip6: restarts(cidr6Text("fd00:18::1/64"), "IPv6 address of docker0, with its network.", {
     ...docker0,
     since: "28.0",
   }),
@@ -56,8 +56,8 @@ export const NETWORK_KEYS = {
       since: "29.0",
     },
   ),
-  "fixed-cidr": restarts(cidr("172.18.0.128/25"), "Part of docker0's network.", docker0),
-  "fixed-cidr-v6": restarts(cidr6("fd00:18::/64"), "IPv6 network of docker0.", docker0),
+  "fixed-cidr": restarts(cidrText("172.18.0.128/25"), "Part of docker0's network.", docker0),
+  "fixed-cidr-v6": restarts(cidr6Text("fd00:18::/64"), "IPv6 network of docker0.", docker0),
   "host-gateway-ips": restarts(
     z.array(anyAddress).min(1).max(2),
     "Addresses that the name host-gateway stands for: one for IPv4, one for IPv6.",

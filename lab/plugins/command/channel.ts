@@ -38,26 +38,26 @@ export class Session {
   static async open(client: Client): Promise<Session> {
     const inside = client as unknown as Inside;
     const channel = await new Promise<ClientChannel>((resolve, reject) => {
-      const opened: OpenCallback = (error, session) => {
+      const onOpen: OpenCallback = (error, session) => {
         if (error) reject(error);
         else resolve(session);
       };
-      opened.type = "session";
-      inside._protocol.session(inside._chanMgr.add(opened), WINDOW, PACKET);
+      onOpen.type = "session";
+      inside._protocol.session(inside._chanMgr.add(onOpen), WINDOW, PACKET);
     });
     return new Session(channel, inside);
   }
 
   /** Whether the server took the variable. */
   setVariable(name: string, value: string): Promise<boolean> {
-    return this.accepted((id) => {
+    return this.waitForReply((id) => {
       this.inside._protocol.env(id, name, value, true);
     });
   }
 
   /** Whether the server started the command. */
   async start(command: string): Promise<boolean> {
-    const started = await this.accepted((id) => {
+    const started = await this.waitForReply((id) => {
       this.inside._protocol.exec(id, command, true);
     });
     if (started) this.channel.subtype = "exec";
@@ -81,7 +81,7 @@ export class Session {
    * The answers come in the order of the requests; a session that closes meanwhile counts as a
    * refusal.
    */
-  private accepted(request: (id: number) => void): Promise<boolean> {
+  private waitForReply(request: (id: number) => void): Promise<boolean> {
     return new Promise((resolve) => {
       this.ids._callbacks.push((failed) => {
         resolve(!failed);

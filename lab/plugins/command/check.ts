@@ -3,7 +3,7 @@
  * secret.
  */
 import type { Field, Shape } from "./schema";
-import { hasUnknown, isArchive, isAsset, isObject, isSecret, reveal, secret } from "./values";
+import { hasUnknown, isArchive, isAsset, isObject, isSecret, reveal, toSecret } from "./values";
 import type { Props, Value } from "./values";
 
 export interface Failure {
@@ -32,7 +32,7 @@ function fits(value: Value, { type, values }: Field): boolean {
   }
 }
 
-function expected({ type, values }: Field): string {
+function describeExpected({ type, values }: Field): string {
   if (values) return `one of ${values.join(", ")}`;
   return typeof type === "string" ? type : "object";
 }
@@ -43,25 +43,25 @@ function checkField(value: Value, field: Field, path: string, failures: Failure[
   // An object may be known apart from one property; anything else that is not known cannot be checked.
   const known = isObject(result) || !hasUnknown(result);
   if (known && !fits(result, field)) {
-    failures.push({ property: path, reason: `expected ${expected(field)}` });
+    failures.push({ property: path, reason: `expected ${describeExpected(field)}` });
   } else if (typeof field.type !== "string" && isObject(result)) {
     result = checkShape(result, field.type, path, failures);
   }
-  return isSecret(value) || field.secret ? secret(result) : result;
+  return isSecret(value) || field.secret ? toSecret(result) : result;
 }
 
 function checkShape(inputs: Props, shape: Shape, path: string, failures: Failure[]): Props {
-  const at = (name: string): string => (path ? `${path}.${name}` : name);
+  const pathTo = (name: string): string => (path ? `${path}.${name}` : name);
   const result: Props = {};
   for (const [name, field] of Object.entries(shape.fields)) {
     const value = inputs[name] ?? field.default ?? null;
-    if (value !== null) result[name] = checkField(value, field, at(name), failures);
+    if (value !== null) result[name] = checkField(value, field, pathTo(name), failures);
     else if (field.required)
-      failures.push({ property: at(name), reason: "missing required value" });
+      failures.push({ property: pathTo(name), reason: "missing required value" });
   }
   for (const name of Object.keys(inputs)) {
     if (!(name in shape.fields) && name !== "version" && !name.startsWith("__")) {
-      failures.push({ property: at(name), reason: "unrecognized property" });
+      failures.push({ property: pathTo(name), reason: "unrecognized property" });
     }
   }
   return result;

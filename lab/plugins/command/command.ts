@@ -9,7 +9,7 @@ import { run } from "./session";
 import type { Variable } from "./session";
 import type { Connection } from "./ssh";
 import { command as shape } from "./schema";
-import { plain } from "./values";
+import { toPlain } from "./values";
 import type { Props } from "./values";
 import type { Resource } from "./resource";
 
@@ -28,7 +28,7 @@ interface Settings {
 }
 
 function settingsOf(props: Props): Settings {
-  return plain(props) as unknown as Settings;
+  return toPlain(props) as unknown as Settings;
 }
 
 /** Upstream gives the previous output to update and delete, and only what is not empty. */

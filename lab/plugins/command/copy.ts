@@ -18,7 +18,7 @@ import type { Resource } from "./resource";
 import { copyToRemote as shape } from "./schema";
 import { Remote } from "./sftp";
 import type { Connection } from "./ssh";
-import { equal, isArchive, isAsset, plain, reveal } from "./values";
+import { equal, isArchive, isAsset, toPlain, reveal } from "./values";
 import type { Props } from "./values";
 
 interface Settings {
@@ -28,7 +28,7 @@ interface Settings {
 }
 
 async function copyText(remote: Remote, text: string, to: string): Promise<void> {
-  if ((await remote.kind(to)) === "directory") {
+  if ((await remote.kindOf(to)) === "directory") {
     throw new Error(`remote path ${to} is a directory; a text asset needs the path of a file`);
   }
   await remote.makeDirectory(posix.dirname(to));
@@ -48,7 +48,7 @@ async function copyPath(remote: Remote, from: string, to: string): Promise<void>
   const inside = posix.join(to, basename(from));
   if ((await stat(from)).isDirectory()) {
     await copyDirectory(remote, from, from.endsWith("/") ? to : inside);
-  } else if ((await remote.kind(to)) === "directory") {
+  } else if ((await remote.kindOf(to)) === "directory") {
     await remote.writeFile(inside, from);
   } else {
     await remote.makeDirectory(posix.dirname(to));
@@ -57,7 +57,7 @@ async function copyPath(remote: Remote, from: string, to: string): Promise<void>
 }
 
 async function copy(operation: Operation, inputs: Props): Promise<Props> {
-  const { connection, source, remotePath } = plain(inputs) as unknown as Settings;
+  const { connection, source, remotePath } = toPlain(inputs) as unknown as Settings;
   await withClient(operation, connection, async (client) => {
     const remote = await Remote.open(client);
     operation.signal.addEventListener("abort", () => client.end(), { once: true });
@@ -93,8 +93,8 @@ export const copyToRemote: Resource = {
   create: copy,
 
   async update(operation, state, inputs) {
-    const same = (name: string): boolean =>
-      equal(plain(state[name] ?? null), plain(inputs[name] ?? null));
-    return same("source") && same("remotePath") ? inputs : copy(operation, inputs);
+    const isSame = (name: string): boolean =>
+      equal(toPlain(state[name] ?? null), toPlain(inputs[name] ?? null));
+    return isSame("source") && isSame("remotePath") ? inputs : copy(operation, inputs);
   },
 };

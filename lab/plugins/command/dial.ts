@@ -68,16 +68,16 @@ export async function withClient<T>(
   if (proxy) checkKeys(proxy);
   const clients: Client[] = [];
   try {
-    if (proxy) clients.push(await prefixed("proxy", dial(operation, proxy)));
+    if (proxy) clients.push(await prefixErrors("proxy", dial(operation, proxy)));
     const client = dial(operation, connection, clients[0]);
-    clients.push(await (proxy ? prefixed("proxy", client) : client));
+    clients.push(await (proxy ? prefixErrors("proxy", client) : client));
     return await use(clients[clients.length - 1] as Client);
   } finally {
     for (const client of clients.reverse()) client.end();
   }
 }
 
-function prefixed<T>(prefix: string, promise: Promise<T>): Promise<T> {
+function prefixErrors<T>(prefix: string, promise: Promise<T>): Promise<T> {
   return promise.catch((error: unknown) => {
     throw new Error(`${prefix}: ${messageOf(error)}`, { cause: error });
   });

@@ -24,10 +24,10 @@ export function diffResponse(changes: Map<string, PropertyChange>): proto.DiffRe
   const response = new proto.DiffResponse();
   response.setChanges(changes.size > 0 ? DIFF_SOME : DIFF_NONE);
   response.setHasdetaileddiff(true);
-  const top = (path: string): string => /^[^.[]+/.exec(path)?.[0] ?? path;
+  const topOf = (path: string): string => /^[^.[]+/.exec(path)?.[0] ?? path;
   const replaces = [...changes].filter(([, { replace }]) => replace);
-  response.setDiffsList([...new Set([...changes.keys()].map(top))]);
-  response.setReplacesList([...new Set(replaces.map(([path]) => top(path)))]);
+  response.setDiffsList([...new Set([...changes.keys()].map(topOf))]);
+  response.setReplacesList([...new Set(replaces.map(([path]) => topOf(path)))]);
   for (const [path, { change, replace }] of changes) {
     const detail = new proto.PropertyDiff();
     detail.setKind(kinds[change][replace ? 1 : 0]);
@@ -94,7 +94,7 @@ export function readResponse(request: proto.ReadRequest): proto.ReadResponse {
 }
 
 /** Turns a function into a gRPC handler; an error it throws is what pulumi shows. */
-export function unary<Request, Response>(
+export function makeUnary<Request, Response>(
   answer: (request: Request) => Response | Promise<Response>,
 ): grpc.handleUnaryCall<Request, Response> {
   return ({ request }, callback) => {

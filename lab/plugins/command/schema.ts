@@ -75,8 +75,8 @@ function typeJson({ type }: Field): Json {
   return typeof type === "string" ? { type } : { $ref: `#/types/${type.token}` };
 }
 
-function properties(shape: Shape): Json {
-  const json = ([name, field]: [string, Field]): [string, Json] => [
+function propertiesOf(shape: Shape): Json {
+  const toJson = ([name, field]: [string, Field]): [string, Json] => [
     name,
     {
       ...typeJson(field),
@@ -85,20 +85,20 @@ function properties(shape: Shape): Json {
       ...(name === "triggers" && { replaceOnChanges: true }),
     },
   ];
-  return Object.fromEntries(Object.entries(shape.fields).map(json));
+  return Object.fromEntries(Object.entries(shape.fields).map(toJson));
 }
 
-function required(shape: Shape): string[] {
+function requiredOf(shape: Shape): string[] {
   return Object.keys(shape.fields).filter((name) => shape.fields[name]?.required);
 }
 
 function resourceJson(shape: Shape, outputs: string[]): Json {
   const produced = Object.fromEntries(outputs.map((name) => [name, { type: "string" }]));
   return {
-    properties: { ...properties(shape), ...produced },
-    required: [...required(shape), ...outputs],
-    inputProperties: properties(shape),
-    requiredInputs: required(shape),
+    properties: { ...propertiesOf(shape), ...produced },
+    required: [...requiredOf(shape), ...outputs],
+    inputProperties: propertiesOf(shape),
+    requiredInputs: requiredOf(shape),
   };
 }
 
@@ -106,8 +106,8 @@ function resourceJson(shape: Shape, outputs: string[]): Json {
 export function packageSchema(): string {
   const typeSpec = (shape: Shape): Json => ({
     type: "object",
-    properties: properties(shape),
-    required: required(shape),
+    properties: propertiesOf(shape),
+    required: requiredOf(shape),
   });
   return JSON.stringify({
     name: NAME,

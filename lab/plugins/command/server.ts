@@ -21,7 +21,7 @@ export function serve(provider: Provider): Promise<{ server: grpc.Server; port: 
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
   });
-  server.addService(ResourceProviderService, provider.handlers());
+  server.addService(ResourceProviderService, provider.makeHandlers());
   return new Promise((resolve, reject) => {
     server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
       if (error) reject(error);

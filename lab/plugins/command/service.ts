@@ -20,7 +20,7 @@ import {
   readResponse,
   schemaResponse,
   toProps,
-  unary,
+  makeUnary,
 } from "./messages";
 import { check, diffInputs, inputsOf, newId, previewCreate, previewUpdate } from "./resource";
 import type { Resource } from "./resource";
@@ -51,22 +51,22 @@ export class Provider {
   }
 
   /** Everything pulumi asks of a provider of resources, and nothing more. */
-  handlers(): grpc.UntypedServiceImplementation {
+  makeHandlers(): grpc.UntypedServiceImplementation {
     return {
-      handshake: unary((request: proto.ProviderHandshakeRequest) => {
+      handshake: makeUnary((request: proto.ProviderHandshakeRequest) => {
         this.pulumi.connect(request.getEngineAddress());
         return handshakeResponse();
       }),
-      attach: unary((request: plugin.PluginAttach) => {
+      attach: makeUnary((request: plugin.PluginAttach) => {
         this.pulumi.connect(request.getAddress());
         return new Empty();
       }),
-      cancel: unary(() => {
+      cancel: makeUnary(() => {
         this.cancel();
         return new Empty();
       }),
-      getPluginInfo: unary(pluginInfo),
-      getSchema: unary(schemaResponse),
+      getPluginInfo: makeUnary(pluginInfo),
+      getSchema: makeUnary(schemaResponse),
       ...this.configHandlers(),
       ...this.resourceHandlers(),
     };
@@ -79,30 +79,30 @@ export class Provider {
 
   private configHandlers(): grpc.UntypedServiceImplementation {
     return {
-      checkConfig: unary((request: proto.CheckRequest) =>
+      checkConfig: makeUnary((request: proto.CheckRequest) =>
         checkResponse({ inputs: toProps(request.getNews()), failures: [] }),
       ),
-      diffConfig: unary(() => diffResponse(new Map())),
-      configure: unary(configureResponse),
+      diffConfig: makeUnary(() => diffResponse(new Map())),
+      configure: makeUnary(configureResponse),
     };
   }
 
   private resourceHandlers(): grpc.UntypedServiceImplementation {
     return {
-      check: unary((request: proto.CheckRequest) =>
+      check: makeUnary((request: proto.CheckRequest) =>
         checkResponse(check(resolve(request.getUrn()).resource, toProps(request.getNews()))),
       ),
-      diff: unary((request: proto.DiffRequest) => {
+      diff: makeUnary((request: proto.DiffRequest) => {
         const { resource } = resolve(request.getUrn());
         const before = request.hasOldInputs()
           ? toProps(request.getOldInputs())
           : inputsOf(resource, toProps(request.getOlds()));
         return diffResponse(diffInputs(before, toProps(request.getNews())));
       }),
-      create: unary((request: proto.CreateRequest) => this.create(request)),
-      read: unary(readResponse),
-      update: unary((request: proto.UpdateRequest) => this.update(request)),
-      delete: unary((request: proto.DeleteRequest) => this.delete(request)),
+      create: makeUnary((request: proto.CreateRequest) => this.create(request)),
+      read: makeUnary(readResponse),
+      update: makeUnary((request: proto.UpdateRequest) => this.update(request)),
+      delete: makeUnary((request: proto.DeleteRequest) => this.delete(request)),
     };
   }
 

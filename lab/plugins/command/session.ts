@@ -80,7 +80,7 @@ function collectOutput(log: Log, channel: ClientChannel, task: Task): Output & {
 }
 
 /** How the command ended, in the words of upstream's ssh library; empty after success. */
-async function ending(channel: ClientChannel): Promise<string> {
+async function waitForEnd(channel: ClientChannel): Promise<string> {
   let text = "wait: remote command exited without exit status or exit signal";
   channel.on("exit", (code: number | null, signal?: string) => {
     if (code === 0) text = "";
@@ -107,7 +107,7 @@ function whenAborted(signal: AbortSignal, session: Session): Promise<never> {
 }
 
 async function execute(session: Session, task: Task): Promise<string> {
-  const ended = ending(session.channel);
+  const ended = waitForEnd(session.channel);
   if (!(await session.start(task.command))) throw new Error("ssh: the server refused the command");
   session.channel.end(task.stdin);
   return ended;

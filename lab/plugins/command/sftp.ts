@@ -22,7 +22,7 @@ export class Remote {
     return new Remote(sftp);
   }
 
-  async kind(path: string): Promise<Kind> {
+  async kindOf(path: string): Promise<Kind> {
     try {
       const stats = await promisify(this.sftp.stat.bind(this.sftp))(path);
       return stats.isDirectory() ? "directory" : "file";
@@ -33,29 +33,32 @@ export class Remote {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    const kind = await this.kind(path);
+    const kind = await this.kindOf(path);
     if (kind === "file") throw new Error(`remote path ${path} exists but is not a directory`);
     if (kind === "directory") return;
     const parent = posix.dirname(path);
     if (parent !== path) await this.makeDirectory(parent);
-    await this.step(`create remote directory ${path}`, (done) => {
+    await this.runStep(`create remote directory ${path}`, (done) => {
       this.sftp.mkdir(path, done);
     });
   }
 
   async writeText(path: string, text: string): Promise<void> {
-    await this.step(`write text content to remote path ${path}`, (done) => {
+    await this.runStep(`write text content to remote path ${path}`, (done) => {
       this.sftp.writeFile(path, text, done);
     });
   }
 
   async writeFile(path: string, from: string): Promise<void> {
-    await this.step(`copy file ${from} to remote path ${path}`, (done) => {
+    await this.runStep(`copy file ${from} to remote path ${path}`, (done) => {
       this.sftp.fastPut(from, path, done);
     });
   }
 
-  private step(what: string, start: (done: (error?: Error | null) => void) => void): Promise<void> {
+  private runStep(
+    what: string,
+    start: (done: (error?: Error | null) => void) => void,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       start((error) => {
         if (error) reject(new Error(`failed to ${what}: ${error.message}`, { cause: error }));

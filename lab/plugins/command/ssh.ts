@@ -94,7 +94,7 @@ function connectConfig(endpoint: Endpoint, onMismatch: () => void): ConnectConfi
   return { host, port, username, readyTimeout, ...authConfig(endpoint), ...expectation };
 }
 
-async function closed(client: Client): Promise<never> {
+async function waitForClose(client: Client): Promise<never> {
   await once(client, "close");
   throw new Error("ssh: the connection was closed");
 }
@@ -120,7 +120,7 @@ export async function connect(
     client.connect({ ...connectConfig(endpoint, () => (seen.mismatch = true)), sock });
     // Waiting to fill packets, as sockets do by default, makes a session four times as slow.
     client.setNoDelay(true);
-    await Promise.race([once(client, "ready", { signal }), closed(client)]);
+    await Promise.race([once(client, "ready", { signal }), waitForClose(client)]);
     return client;
   } catch (error) {
     client.destroy();

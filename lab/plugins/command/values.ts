@@ -48,7 +48,7 @@ export function isArchive(value: Value | undefined): value is Props {
   return hasSignature(value, ARCHIVE);
 }
 
-export function secret(value: Value): Value {
+export function toSecret(value: Value): Value {
   return isSecret(value) ? value : { [SIGNATURE]: SECRET, value };
 }
 
@@ -65,11 +65,11 @@ export function hasUnknown(value: Value | undefined): boolean {
 }
 
 /** A copy without the secret wrappers at any depth, for use inside the plugin. */
-export function plain(value: Value): Value {
+export function toPlain(value: Value): Value {
   const revealed = reveal(value);
-  if (Array.isArray(revealed)) return revealed.map(plain);
+  if (Array.isArray(revealed)) return revealed.map(toPlain);
   if (!isObject(revealed)) return revealed;
-  return Object.fromEntries(Object.entries(revealed).map(([key, inner]) => [key, plain(inner)]));
+  return Object.fromEntries(Object.entries(revealed).map(([key, inner]) => [key, toPlain(inner)]));
 }
 
 /**
@@ -90,7 +90,7 @@ export function equal(a: Value | undefined, b: Value | undefined): boolean {
   return a === b;
 }
 
-function child(path: string, key: string | number): string {
+function childPath(path: string, key: string | number): string {
   if (typeof key === "number") return `${path}[${key}]`;
   if (!/^[A-Za-z_$][\w$]*$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
   return path ? `${path}.${key}` : key;
@@ -113,11 +113,11 @@ export function diff(
       { length: Math.max(before.length, after.length) },
       (_, index) => index,
     );
-    return merge(indexes.map((index) => diff(before[index], after[index], child(path, index))));
+    return merge(indexes.map((index) => diff(before[index], after[index], childPath(path, index))));
   }
   if (isTree(before) && isTree(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
-    return merge(keys.map((key) => diff(before[key], after[key], child(path, key))));
+    return merge(keys.map((key) => diff(before[key], after[key], childPath(path, key))));
   }
   if (equal(before ?? null, after ?? null)) return new Map();
   return new Map([

@@ -52,7 +52,7 @@ function wantedRange(request: IncomingMessage, etag: string, date: string): stri
 }
 
 /** Identifies a version of a file. */
-function version({ size, mtimeMs }: fs.Stats): {
+function versionOf({ size, mtimeMs }: fs.Stats): {
   size: number;
   modified: Date;
   date: string;
@@ -72,7 +72,7 @@ export async function sendFile(
 ): Promise<void> {
   const handle = await fs.promises.open(file, "r");
   try {
-    const { size, modified, date, etag } = version(await handle.stat());
+    const { size, modified, date, etag } = versionOf(await handle.stat());
     setHeaders(response, { ...headers, "Last-Modified": date, ETag: etag });
     if (isUnchanged(request, etag, modified)) return void response.writeHead(304).end();
     const range = parseRange(wantedRange(request, etag, date), size);

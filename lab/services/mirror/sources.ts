@@ -8,10 +8,10 @@ import { ARCHIVES, type Archive } from "./rules";
 function deb822Uris(text: string): string[] {
   const unfolded = text.replace(/^#.*\n?/gm, "").replace(/\n[ \t]+/g, " ");
   return unfolded.split(/\n\s*\n/).flatMap((stanza) => {
-    const field = (name: string): string =>
+    const fieldOf = (name: string): string =>
       new RegExp(`^${name}:(.*)$`, "im").exec(stanza)?.[1]?.trim() ?? "";
-    const enabled = !/^(no|false|0|off)$/i.test(field("Enabled"));
-    return enabled && /\bdeb\b(?!-)/.test(field("Types")) ? field("URIs").split(/\s+/) : [];
+    const enabled = !/^(no|false|0|off)$/i.test(fieldOf("Enabled"));
+    return enabled && /\bdeb\b(?!-)/.test(fieldOf("Types")) ? fieldOf("URIs").split(/\s+/) : [];
   });
 }
 
@@ -41,7 +41,7 @@ export function configuredUris(etcApt: string): string[] {
  * `debian-security`), else what apt on this host uses.
  * @throws Error where apt uses no Debian archive, saying what to set
  */
-export function upstreams(
+export function findUpstreams(
   override = process.env["DOCKER_NODE_LAB_MIRROR"],
   etcApt = "/etc/apt",
 ): Record<Archive, string> {

@@ -34,7 +34,7 @@ async function ask(url: URL, headers: http.OutgoingHttpHeaders): Promise<http.In
 }
 
 /** The address a response redirects to, if it stays on the same host. */
-function redirection(from: URL, response: http.IncomingMessage): URL | undefined {
+function redirectionOf(from: URL, response: http.IncomingMessage): URL | undefined {
   const status = response.statusCode ?? 0;
   if (![301, 302, 303, 307, 308].includes(status)) return undefined;
   const to = new URL(response.headers.location ?? "", from);
@@ -60,7 +60,7 @@ export async function get(
     const status = response.statusCode ?? 0;
     if (status === 200 || status === 304) return response;
     response.resume();
-    const next = redirection(url, response);
+    const next = redirectionOf(url, response);
     if (!next) return response;
     url = next;
   }

@@ -119,7 +119,7 @@ async function route({ agents }: Settings, store: Store, asked: Asked): Promise<
   const [, number = "", rest] = /^\/\w+\/(\d+)(?:\/docker(\/.*))?$/.exec(path) ?? [];
   const id = Number(number);
   if (method === "GET" && rest)
-    return { text: await proxy(store.environment(id), agents, rest, query) };
+    return { text: await proxy(store.findEnvironment(id), agents, rest, query) };
   const answers = ROUTES[`${method} ${path.replace(/\/\d+$/, "/:id")}`];
   if (!answers) throw new Refusal(404, "the stand-in has no such path", `${method} ${path}`);
   const json = await answers(asked, id, store, agents);
@@ -137,7 +137,7 @@ function listEnvironments({ environments }: Store, query: URLSearchParams): Answ
 /** The fields of a form without files. */
 function formOf({ type, body }: Asked): Map<string, string> {
   const [, boundary] = /^multipart\/form-data; *boundary="?([^";]+)/.exec(type) ?? [];
-  if (!boundary) throw invalid("request Content-Type isn't multipart/form-data");
+  if (!boundary) throw refuseInvalid("request Content-Type isn't multipart/form-data");
   const parts = body.toString().split(`--${boundary}`);
   const fields = parts.flatMap((part) => {
     const [, name, value] = /name="([^"]+)"\r\n\r\n([^]*)\r\n$/.exec(part) ?? [];
@@ -146,7 +146,8 @@ function formOf({ type, body }: Asked): Map<string, string> {
   return new Map(fields);
 }
 
-const invalid = (details: string): Refusal => new Refusal(400, "Invalid request payload", details);
+const refuseInvalid = (details: string): Refusal =>
+  new Refusal(400, "Invalid request payload", details);
 
 /** As endpoint_create.go: without TLS an agent is stored as a plain Docker, and TLS that verifies wants files. */
 async function createEnvironment(
@@ -154,23 +155,24 @@ async function createEnvironment(
   agents: Agents,
   form: ReadonlyMap<string, string>,
 ): Promise<Environment> {
-  const field = (name: string): string => form.get(name) ?? "";
-  const [Name, URL, tls] = [field("Name"), field("URL"), field("TLS") === "true"];
-  if (!Name) throw invalid("Invalid environment name");
-  if (field("EndpointCreationType") !== "2") throw invalid("the stand-in makes agents only");
+  const fieldOf = (name: string): string => form.get(name) ?? "";
+  const [Name, URL, tls] = [fieldOf("Name"), fieldOf("URL"), fieldOf("TLS") === "true"];
+  if (!Name) throw refuseInvalid("Invalid environment name");
+  if (fieldOf("EndpointCreationType") !== "2")
+    throw refuseInvalid("the stand-in makes agents only");
   for (const skip of tls ? ["TLSSkipVerify", "TLSSkipClientVerify"] : [])
-    if (field(skip) !== "true") throw invalid(`Invalid certificate file (${skip})`);
-  const GroupId = Number(field("GroupID") || 1);
-  const TagIds = JSON.parse(field("TagIds") || "[]") as number[];
+    if (fieldOf(skip) !== "true") throw refuseInvalid(`Invalid certificate file (${skip})`);
+  const GroupId = Number(fieldOf("GroupID") || 1);
+  const TagIds = JSON.parse(fieldOf("TagIds") || "[]") as number[];
   store.refuseName(Name);
-  await contact(agents, URL);
+  await contactAgent(agents, URL);
   store.requireLabels(GroupId, TagIds);
   const TLSConfig = { TLS: tls, TLSSkipVerify: tls };
   return store.add({ Name, URL, Type: tls ? 2 : 1, GroupId, TagIds, TLSConfig });
 }
 
 /** Portainer first asks for the platform, then makes a snapshot, which needs the signature. */
-async function contact(agents: Agents, url: string): Promise<void> {
+async function contactAgent(agents: Agents, url: string): Promise<void> {
   const failed = await agents.check(url);
   if (failed === "no answer") throw new Refusal(500, "Unable to get environment type", failed);
   if (!failed) return;
@@ -191,7 +193,7 @@ function updateEnvironment(
   id: number,
   { Name, URL, GroupID, TagIDs }: Changes,
 ): Environment {
-  const found = store.environment(id);
+  const found = store.findEnvironment(id);
   if (Name) store.refuseName(Name, id);
   store.requireLabels(GroupID ?? found.GroupId, TagIDs ?? found.TagIds);
   return Object.assign(found, {

@@ -39,11 +39,11 @@ export class Store {
   private last = 1;
 
   /** An id that nothing had before, as the database's sequences give one. */
-  next(): number {
+  nextId(): number {
     return ++this.last;
   }
 
-  environment(id: number): Environment {
+  findEnvironment(id: number): Environment {
     const found = this.environments.find(({ Id }) => Id === id);
     if (found) return found;
     const what = "Unable to find an environment with the specified identifier inside the database";
@@ -51,13 +51,13 @@ export class Store {
   }
 
   add(environment: Omit<Environment, "Id">): Environment {
-    const added = { Id: this.next(), ...environment };
+    const added = { Id: this.nextId(), ...environment };
     this.environments.push(added);
     return added;
   }
 
   removeEnvironment(id: number): void {
-    this.environment(id);
+    this.findEnvironment(id);
     this.environments = this.environments.filter(({ Id }) => Id !== id);
   }
 
@@ -76,7 +76,7 @@ export class Store {
 
   /** Two groups may have one name. */
   addGroup(name: string): Group {
-    const group = { Id: this.next(), Name: name };
+    const group = { Id: this.nextId(), Name: name };
     this.groups.push(group);
     return group;
   }
@@ -84,7 +84,7 @@ export class Store {
   addTag(name: string): Tag {
     if (this.tags.some(({ Name }) => Name === name))
       throw new Refusal(409, "This name is already associated to a tag");
-    const tag = { ID: this.next(), Name: name };
+    const tag = { ID: this.nextId(), Name: name };
     this.tags.push(tag);
     return tag;
   }
