@@ -6,7 +6,7 @@ import { privateKey } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
 import { prodWith, waived } from "../support/settings";
 
-/** What `up` and a preview say of the cluster (H2), without failing over it. */
+/** What `up` and a preview say of the cluster, without failing over it. */
 
 const NODE = "proj-docker02";
 const key = privateKey();

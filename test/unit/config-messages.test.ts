@@ -156,12 +156,12 @@ describe("what is allowed", () => {
     ["an empty list", { ssh: { publicKeys: [] } }, /publicKeys: \[\]; allowed: at least 1 entry$/],
     ["a source", { network: { firewall: { rules: [{ source: "x" }] } } }, /source: "x"; .*prefix/],
     [
-      "a driver that people try (M6)",
+      "a driver that people try",
       { networks: { lan: { driver: "ipvlan" } } },
       /driver: "ipvlan"; allowed: "bridge" or "macvlan"; not ipvlan: .*docker\.Network/,
     ],
     [
-      "an IPv6 name server (M4)",
+      "an IPv6 name server",
       { network: { dnsServers: ["fd00:20::53"] } },
       /dnsServers.0: "fd00:20::53"; allowed: an IPv4 address, such as 10\.25\.20\.1; for IPv6 see docs\/reference\/configuration\.md#ipv6$/,
     ],

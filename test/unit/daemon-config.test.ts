@@ -6,7 +6,7 @@ import { prodWith } from "../support/settings";
 
 type Tree = Record<string, unknown>;
 
-describe("a default that belongs to another key goes with that key's default (K4)", () => {
+describe("a default that belongs to another key goes with that key's default", () => {
   const optionsOf = (daemon: Tree) => rendered(daemon)["log-opts"];
 
   test.each(["journald", "syslog", "local", "none"])("log-driver %s", (driver) => {
@@ -75,7 +75,7 @@ describe("a default that belongs to another key goes with that key's default (K4
   });
 });
 
-describe("values that keep dockerd from starting are refused (K5)", () => {
+describe("values that keep dockerd from starting are refused", () => {
   const path = "/etc/docker/seccomp.json";
   test.each<[string, Tree, string, string?]>([
     [

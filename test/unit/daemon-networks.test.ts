@@ -4,7 +4,7 @@ import { daemonProblems as problems } from "../support/daemon";
 import { settle, startPulumi } from "../support/mocks";
 import { prodNode } from "../support/settings";
 
-describe("daemon-wide options of networks (K12)", () => {
+describe("daemon-wide options of networks", () => {
   const ICC = "com.docker.network.bridge.enable_icc";
   const MTU = "com.docker.network.driver.mtu";
   const defaults = {

@@ -66,7 +66,7 @@ describe("its parts", () => {
   });
 });
 
-describe("success of a reload is what dockerd says (K2)", () => {
+describe("success of a reload is what dockerd says", () => {
   test("a file that dockerd refuses at the reload is rolled back, with dockerd's reason", () => {
     running();
     const result = daemon(refusing);
@@ -153,7 +153,7 @@ describe("success of a reload is what dockerd says (K2)", () => {
   });
 });
 
-test("an attempt never takes longer than its limit (K21)", () => {
+test("an attempt never takes longer than its limit", () => {
   // systemd needs a second for the start, and the daemon never answers.
   const slow = "timeout() { sleep 1; }; settled() { false; }; POLL_SECONDS=0.1 SECONDS=0";
   const text = ["lib", "daemon/config", "daemon/service"].map((name) =>
@@ -166,7 +166,7 @@ test("an attempt never takes longer than its limit (K21)", () => {
   expect(Number(stdout)).toBeLessThan(7);
 });
 
-describe("a key that is taken out (K3)", () => {
+describe("a key that is taken out", () => {
   test.each<[string, unknown]>([
     ["insecure-registries", ["registry.example.org"]],
     ["registry-mirrors", ["https://mirror.example.org"]],

@@ -10,7 +10,7 @@ import { privateKey } from "../support/key";
 import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
 import { mockConfig, prodWith } from "../support/settings";
 
-/** What the program knows of a node from the state, and what it sees on it (H1, K1). `ssh` is a script that says what a test wants. */
+/** What the program knows of a node from the state, and what it sees on it. `ssh` is a script that says what a test wants. */
 
 const NODE = "proj-docker02";
 const STEPS = ["ready", "boot", "storage", "install", "daemon", "access"];
@@ -211,7 +211,7 @@ describe("a node that was changed by hand", () => {
   });
 });
 
-describe("a machine that was moved to another Proxmox node (H3)", () => {
+describe("a machine that was moved to another Proxmox node", () => {
   const MOVED = { "/cluster/resources?type=vm": [{ vmid: 2019, node: "pve02" }] };
 
   /** As after a refresh. */

@@ -61,7 +61,7 @@ describe("the NIC", () => {
     expect((await run({ networks })).find(FIREWALL).inputs).toMatchObject({ macfilter });
   });
 
-  test("may have no VLAN of its own, and carries those of macvlans all the same (M6)", () => {
+  test("may have no VLAN of its own, and carries those of macvlans all the same", () => {
     const untagged = prodNode({ network: { vlan: null }, networks: { beside, instruments } });
     expect(vmArgs(NODE, untagged).networkDevices).toEqual([
       { bridge: "vmbr0", vlanId: undefined, trunks: "30", model: "virtio", firewall: true },

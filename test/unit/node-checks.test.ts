@@ -28,7 +28,7 @@ import {
   write,
 } from "../support/node";
 
-/** Check mode of the scripts that change a node (H1): applied and then checked there is nothing to say, and each edit by hand is named. */
+/** Check mode of the scripts that change a node: applied and then checked there is nothing to say, and each edit by hand is named. */
 
 useNode();
 

@@ -11,7 +11,7 @@ import { privateKey } from "../support/key";
 import { HOST_KEY } from "../support/mocks";
 import { prodWith, stackConfig } from "../support/settings";
 
-/** `plan --drift` and the nodes themselves (H1). `pulumi` and `ssh` are scripts: one node was changed by hand, its twin is down. */
+/** `plan --drift` and the nodes themselves. `pulumi` and `ssh` are scripts: one node was changed by hand, its twin is down. */
 
 const NODE = "proj-docker02";
 const TWIN = "proj-docker01";

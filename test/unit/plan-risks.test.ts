@@ -141,7 +141,7 @@ describe("docker", () => {
     expect(reloadableKeys({}).filter((key) => !known.includes(key))).toEqual([]);
   });
 
-  test("a key that is taken out restarts: dockerd keeps it at a reload (K3)", () => {
+  test("a key that is taken out restarts: dockerd keeps it at a reload", () => {
     const base = { debug: true, "insecure-registries": ["registry.example.org"] };
     expect(labels(update(daemon(base), daemon({ debug: true })))).toEqual({
       "restarts-dockerd": ["insecure-registries"],

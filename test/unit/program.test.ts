@@ -276,7 +276,7 @@ test("an ssh-agent that does not answer is refused before anything is touched: t
   }
 });
 
-describe("an OpenSSH with which no Docker resource would be reached is refused before anything is touched (K23)", () => {
+describe("an OpenSSH with which no Docker resource would be reached is refused before anything is touched", () => {
   const PATH = process.env.PATH;
   let folder: string;
   beforeEach(() => {
