@@ -7,6 +7,7 @@ import { CommandError, type OutputMap, type Stack } from "@pulumi/pulumi/automat
 import { messageOf } from "../clients/failure";
 import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
+import { labConfig } from "./lib/config";
 import { openConsumer } from "./lib/consumer";
 import { openInstance, type Instance } from "./lib/instance";
 import { runInterruptible } from "./lib/interrupt";
@@ -14,7 +15,7 @@ import { broughtUp } from "./lib/kept";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
 import { runningService, startService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
-import { cliEnv, labConfig, openStack } from "./lib/stack";
+import { cliEnv, openStack } from "./lib/stack";
 import { describeReach, type NodeFacts } from "./lib/summary";
 
 const USAGE = `usage: npm run lab [-- COMMAND]

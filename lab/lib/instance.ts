@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { PBS_NODES } from "./pbs";
+import { PBS_NODES } from "./pbs-settings";
 import { run } from "./run";
 
 export const ROOT = path.resolve(__dirname, "../..");

@@ -3,15 +3,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { newKeyFile } from "../../lab/lib/instance";
-import {
-  changePbs,
-  pbsEnv,
-  startPbsServer,
-  stopPbs,
-  type PbsLogin,
-  type PbsServer,
-  type PbsSettings,
-} from "../../lab/lib/pbs";
+import { changePbs, pbsEnv, startPbsServer, stopPbs, type PbsServer } from "../../lab/lib/pbs";
+import { type PbsLogin, type PbsSettings } from "../../lab/lib/pbs-settings";
 import { log } from "./support";
 
 export interface Ran {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { readCredentials } from "../../lab/lib/instance";
-import { pbsLogins, pbsSettings } from "../../lab/lib/pbs";
+import { pbsLogins, pbsSettings } from "../../lab/lib/pbs-settings";
 import {
   Bench,
   LOGINS,

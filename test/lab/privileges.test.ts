@@ -27,7 +27,7 @@ import { pulumiEnv, ensurePulumi } from "../../lab/lib/pulumi";
 import { erase, openInstance, prepare } from "../../lab/lib/instance";
 import { ensurePrerequisites } from "../../lab/lib/prerequisites";
 import { ensurePython, proxmoxPrerequisites, stopProxmox } from "../../lab/lib/proxmox";
-import { labWaivers } from "../../lab/lib/stack";
+import { labWaivers } from "../../lab/lib/config";
 import { startService } from "../../lab/lib/service";
 import { stackFile } from "../support/settings";
 import { log } from "./support";

@@ -8,7 +8,7 @@ import { loadSettings } from "../../config/load";
 import { sshOptions } from "../../config/node";
 import type { Lab } from "../../lab/lib/services";
 import { sharedConnection } from "../../lab/lib/ssh";
-import { labConfig } from "../../lab/lib/stack";
+import { labConfig } from "../../lab/lib/config";
 import { run } from "../../clients/process";
 
 /** Lines of progress go to standard error, beside jest's own output. */

@@ -10,7 +10,7 @@ import { loadSettings, merge, type RawSettings, type Settings } from "../../conf
 import { primaryOf } from "../../config/node";
 import { declare } from "../../lab/lib/instance";
 import type { Lab } from "../../lab/lib/services";
-import { labConfig } from "../../lab/lib/stack";
+import { labConfig } from "../../lab/lib/config";
 import { explainRefusal } from "../../config/removal";
 import runStack from "../../index";
 import { secondNode } from "../lab/second-node";
