@@ -1,13 +1,10 @@
 package client
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -21,65 +18,6 @@ const (
 	archiveChunk = 4 << 20
 	catalogChunk = 512 << 10
 )
-
-// source is one archive to be.
-type source struct {
-	kind, name, path string // kind: pxar, img, conf, log
-	size             int64
-}
-
-func (s source) target() string {
-	return s.name + map[string]string{"pxar": ".didx", "img": ".fidx", "conf": ".blob", "log": ".blob"}[s.kind]
-}
-
-// sources checks what is asked for before anything is sent.
-func sources(specs []string) ([]source, error) {
-	var list []source
-	seen := map[string]bool{}
-	for _, spec := range specs {
-		m := format.SpecRegexp.FindStringSubmatch(spec)
-		if m == nil {
-			return nil, fmt.Errorf("unable to parse backup source specification '%s'", spec)
-		}
-		s := source{kind: m[2], name: m[1], path: m[3]}
-		if seen[s.name] {
-			return nil, fmt.Errorf("got target twice: '%s'", s.name)
-		}
-		seen[s.name] = true
-		info, err := os.Stat(s.path)
-		if err != nil {
-			return nil, fmt.Errorf("unable to access '%s' - %w", s.path, errors.Unwrap(err))
-		}
-		block := info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0
-		switch {
-		case s.kind == "pxar" && !info.IsDir():
-			return nil, errors.New("got unexpected file type (expected directory)")
-		case s.kind == "img" && !info.Mode().IsRegular() && !block:
-			return nil, errors.New("got unexpected file type (expected file or block device)")
-		case (s.kind == "conf" || s.kind == "log") && !info.Mode().IsRegular():
-			return nil, errors.New("got unexpected file type (expected regular file)")
-		}
-		if s.kind == "img" {
-			if s.size, err = imageSize(s.path); err != nil {
-				return nil, err
-			}
-			if s.size == 0 {
-				return nil, fmt.Errorf("got zero-sized file '%s'", s.path)
-			}
-		}
-		list = append(list, s)
-	}
-	return list, nil
-}
-
-func imageSize(path string) (int64, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer file.Close()
-	return file.Seek(0, io.SeekEnd) // of a block device too
-}
 
 // backup is a run of the backup command.
 type backup struct {
@@ -132,10 +70,6 @@ func Backup(p cli.Params) error {
 }
 
 func now() string { return time.Now().Format("Mon Jan _2 15:04:05 2006") }
-
-func describe(s source) string {
-	return map[string]string{"pxar": "directory", "img": "image", "conf": "config file", "log": "log file"}[s.kind]
-}
 
 func (b *backup) prepare() (err error) {
 	p := b.params
@@ -236,121 +170,6 @@ func (b *backup) reuse(raw []byte) error {
 	}
 	b.previous = manifest
 	return nil
-}
-
-// chunkKey is the key chunks and blobs are encrypted with.
-func (b *backup) chunkKey() *format.Crypt {
-	if b.mode == "encrypt" {
-		return b.key
-	}
-	return nil
-}
-
-func (b *backup) newUpload(name string) *upload {
-	return &upload{session: b.session, key: b.chunkKey(), name: name, previous: b.previous}
-}
-
-func (b *backup) add(name string, s summary) {
-	b.manifest.Files = append(b.manifest.Files, format.File{Name: name, Size: s.size, Csum: s.csum.String(), CryptMode: b.mode})
-}
-
-func (b *backup) upload(s source) (err error) {
-	var done summary
-	switch s.kind {
-	case "pxar":
-		done, err = b.directory(s)
-	case "img":
-		done, err = b.image(s)
-	default:
-		var data []byte
-		if data, err = os.ReadFile(s.path); err == nil {
-			done, err = b.file(s.target(), data, b.chunkKey())
-		}
-	}
-	if err == nil {
-		b.add(s.target(), done)
-	}
-	return err
-}
-
-// file is a blob of its own. The manifest stays as it is, for whoever looks at it on the server's disk.
-func (b *backup) file(name string, data []byte, key *format.Crypt) (summary, error) {
-	encode := format.EncodeCompressed
-	if name == format.ManifestName {
-		encode = format.EncodeBlob
-	}
-	raw, err := encode(data, key)
-	if err != nil {
-		return summary{}, err
-	}
-	query := url.Values{"file-name": {name}, "encoded-size": {strconv.Itoa(len(raw))}}
-	err = b.session.call("POST", "blob", query, raw, nil)
-	return summary{int64(len(raw)), sha256.Sum256(raw)}, err
-}
-
-func (b *backup) chunkSize(otherwise int) int {
-	return int(b.params.Int("chunk-size", int64(otherwise>>10))) << 10
-}
-
-func (b *backup) directory(s source) (summary, error) {
-	if b.catalog == nil {
-		b.catalog = format.NewCatalog()
-	}
-	b.catalog.Start(s.target())
-	up := b.newUpload(s.target())
-	if err := up.open(-1); err != nil {
-		return summary{}, err
-	}
-	options := b.options
-	options.Catalog = b.catalog
-	chunks := newChunker(b.chunkSize(archiveChunk), up.add)
-	err := pxar.Create(s.path, chunks, options)
-	if err == nil {
-		err = chunks.flush()
-	}
-	b.catalog.End()
-	if err != nil {
-		return summary{}, err
-	}
-	return up.close()
-}
-
-// image sends a disk. Chunks that lie in a hole are not read.
-func (b *backup) image(s source) (summary, error) {
-	file, err := os.Open(s.path)
-	if err != nil {
-		return summary{}, err
-	}
-	defer file.Close()
-	up := b.newUpload(s.target())
-	if err := up.open(s.size); err != nil {
-		return summary{}, err
-	}
-	size := int64(b.chunkSize(imageChunk))
-	hole := make([]byte, size)
-	holeDigest := up.key.Digest(hole)
-	data := int64(-1) // where the next data is
-	for at := int64(0); at < s.size; at += size {
-		length := min(size, s.size-at)
-		if data < at {
-			data = pxar.NextData(file, at, s.size)
-		}
-		switch {
-		case data >= at+length && length == size:
-			err = up.addDigest(holeDigest, hole, size)
-		case data >= at+length:
-			err = up.add(hole[:length])
-		default:
-			chunk := make([]byte, length)
-			if _, err = file.ReadAt(chunk, at); err == nil {
-				err = up.add(chunk)
-			}
-		}
-		if err != nil {
-			return summary{}, err
-		}
-	}
-	return up.close()
 }
 
 // finish sends catalog and manifest; only then there is a snapshot.

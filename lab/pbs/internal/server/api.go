@@ -1,20 +1,13 @@
 package server
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"docker-node/lab/pbs/internal/format"
 	"docker-node/lab/pbs/internal/wire"
@@ -27,34 +20,6 @@ type Server struct {
 	log       func(string, ...any)
 	mutex     sync.Mutex
 	stores    map[string]*store
-}
-
-// errNoEntry is what a list says whose namespace is not there.
-var errNoEntry = errors.New("ENOENT: No such file or directory")
-
-// httpError has a status of its own; any other error is 400.
-type httpError struct {
-	status int
-	text   string
-}
-
-func (e httpError) Error() string { return e.text }
-
-func forbidden(format string, args ...any) error { return httpError{403, fmt.Sprintf(format, args...)} }
-
-func unauthorized(text string) error { return httpError{http.StatusUnauthorized, text} }
-
-func answer(w http.ResponseWriter, data any, err error) {
-	if err != nil {
-		status := http.StatusBadRequest
-		if e := (httpError{}); errors.As(err, &e) {
-			status = e.status
-		}
-		http.Error(w, err.Error(), status)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
-	_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
 }
 
 // New opens the datastores.
@@ -217,54 +182,6 @@ func (s *Server) identify(r *http.Request, settings *Settings) (id, why string) 
 	return id, ""
 }
 
-func equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
-
-func (s *Server) sign(text string) string {
-	mac := hmac.New(sha256.New, s.ticketKey)
-	mac.Write([]byte(text))
-	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
-}
-
-const ticketLife = 2 * time.Hour
-
-func (s *Server) ticket(id string, when time.Time) string {
-	plain := fmt.Sprintf("PBS:%s:%08X", id, when.Unix())
-	return plain + "::" + s.sign(plain)
-}
-
-func (s *Server) checkTicket(text string) (id string, ok bool) {
-	plain, signature, _ := strings.Cut(text, "::")
-	parts := strings.Split(plain, ":")
-	if len(parts) != 3 || !equal(signature, s.sign(plain)) {
-		return "", false
-	}
-	made, err := strconv.ParseInt(parts[2], 16, 64)
-	return parts[1], err == nil && time.Since(time.Unix(made, 0)) < ticketLife
-}
-
-func (s *Server) newTicket(w http.ResponseWriter, r *http.Request) {
-	settings := s.settings.get()
-	form, err := parameters(r)
-	if err != nil {
-		answer(w, nil, err)
-		return
-	}
-	id, password := form.Get("username"), form.Get("password")
-	account, known := find(settings.Users, id)
-	why := settings.usable(id)
-	renewed, isTicket := s.checkTicket(password)
-	switch {
-	case why != "":
-	case known && account.Secret != "" && equal(account.Secret, password), isTicket && renewed == id:
-		answer(w, map[string]string{"username": id, "ticket": s.ticket(id, time.Now()), "CSRFPreventionToken": s.sign("csrf:" + id)}, nil)
-		return
-	default:
-		why = "invalid credentials"
-	}
-	s.logDenied(r, id, why)
-	answer(w, nil, unauthorized("permission check failed."))
-}
-
 // upgrade hands a connection over to a session that serves requests until it ends.
 func (s *Server) upgrade(protocol string, open func(*call) (http.Handler, func(), error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -295,12 +212,4 @@ func (s *Server) upgrade(protocol string, open func(*call) (http.Handler, func()
 			wire.Serve(conn, buffered.Reader, handler)
 		}
 	}
-}
-
-func keepSecret(path string) ([]byte, error) {
-	if key, err := os.ReadFile(path); err == nil && len(key) == 32 {
-		return key, nil
-	}
-	key := randomBytes(32)
-	return key, os.WriteFile(path, key, 0o600)
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,11 +39,6 @@ const defaultChunk = 4 << 20
 type fileSum struct {
 	size int64
 	csum format.Digest
-}
-
-type writer struct {
-	name  string
-	index format.Index
 }
 
 // begin takes the group's lock and makes the staging directory.
@@ -181,147 +175,6 @@ func (s *session) archive(name, end string) error {
 	return nil
 }
 
-func (s *session) createIndex(r *http.Request) (any, error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	query := r.URL.Query()
-	w := &writer{name: query.Get("archive-name")}
-	end := ".didx"
-	if strings.HasPrefix(r.URL.Path, "/fixed") {
-		end = ".fidx"
-		size, err := strconv.ParseInt(query.Get("size"), 10, 64)
-		if err != nil || size < 1 {
-			return nil, errors.New("parameter 'size': value out of range")
-		}
-		w.index.Size = size
-	}
-	if err := s.archive(w.name, end); err != nil {
-		return nil, err
-	}
-	s.next++
-	s.writers[s.next] = w
-	return s.next, nil
-}
-
-func (s *session) writer(text string) (*writer, error) {
-	wid, _ := strconv.Atoi(text)
-	w, known := s.writers[wid]
-	if !known {
-		return nil, fmt.Errorf("writer '%s' not registered", text)
-	}
-	return w, nil
-}
-
-func (s *session) chunk(r *http.Request) (any, error) {
-	query := r.URL.Query()
-	digest, err := format.ParseDigest(query.Get("digest"))
-	if err != nil {
-		return nil, err
-	}
-	size, err := strconv.Atoi(query.Get("size"))
-	if err != nil || size < 1 || size > format.MaxBlob {
-		return nil, errors.New("parameter 'size': value out of range")
-	}
-	raw, err := body(r, query.Get("encoded-size"))
-	if err != nil {
-		return nil, err
-	}
-	if err := format.VerifyUnencrypted(raw, size, digest); err != nil {
-		return nil, err
-	}
-	s.store.collect.RLock()
-	defer s.store.collect.RUnlock()
-	if err := s.store.insert(digest, raw); err != nil {
-		return nil, err
-	}
-	s.use(digest, int64(size))
-	return digest.String(), nil
-}
-
-func (s *session) append(r *http.Request) (any, error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	var list struct {
-		WID     int      `json:"wid"`
-		Digests []string `json:"digest-list"`
-		Offsets []int64  `json:"offset-list"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&list); err != nil {
-		return nil, err
-	}
-	w, err := s.writer(strconv.Itoa(list.WID))
-	if err != nil {
-		return nil, err
-	}
-	if len(list.Digests) != len(list.Offsets) {
-		return nil, fmt.Errorf("offset list has wrong length (%d != %d)", len(list.Offsets), len(list.Digests))
-	}
-	for i, text := range list.Digests {
-		digest, err := format.ParseDigest(text)
-		if err != nil {
-			return nil, err
-		}
-		if err := s.appendOne(w, digest, list.Offsets[i]); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
-}
-
-func (s *session) appendOne(w *writer, digest format.Digest, offset int64) error {
-	size, known := s.sizeOf(digest)
-	if !known {
-		return fmt.Errorf("no such chunk %s", digest)
-	}
-	x := &w.index
-	if format.IsFixed(w.name) {
-		if len(x.Digests) == 0 {
-			if x.ChunkSize = size; size == x.Size {
-				x.ChunkSize = max(size, defaultChunk)
-			}
-		}
-		if offset != int64(len(x.Digests))*x.ChunkSize || offset+size > x.Size {
-			return fmt.Errorf("fixed writer '%s' - got strange chunk offset %d", w.name, offset)
-		}
-		x.Digests = append(x.Digests, digest)
-		return nil
-	}
-	if offset != x.Size {
-		return fmt.Errorf("dynamic writer '%s' append chunk failed - got strange chunk offset (%d != %d)", w.name, x.Size, offset)
-	}
-	x.Size += size
-	x.Digests, x.Ends = append(x.Digests, digest), append(x.Ends, x.Size)
-	return nil
-}
-
-func (s *session) closeIndex(r *http.Request) (any, error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	query := r.URL.Query()
-	w, err := s.writer(query.Get("wid"))
-	if err != nil {
-		return nil, err
-	}
-	x := &w.index
-	sum := x.Checksum()
-	switch {
-	case format.IsFixed(w.name) && (x.ChunkSize == 0 || int64(len(x.Digests)) != x.Count()),
-		strconv.Itoa(len(x.Digests)) != query.Get("chunk-count"):
-		return nil, fmt.Errorf("writer '%s' close failed - unexpected chunk count (%d)", w.name, len(x.Digests))
-	case strconv.FormatInt(x.Size, 10) != query.Get("size"):
-		return nil, fmt.Errorf("writer '%s' close failed - unexpected file size (%d != %s)", w.name, x.Size, query.Get("size"))
-	case sum.String() != query.Get("csum"):
-		return nil, fmt.Errorf("writer '%s' close failed - got unexpected checksum", w.name)
-	}
-	if err := s.store.write(filepath.Join(s.staging, w.name), x.Encode()); err != nil {
-		return nil, err
-	}
-	wid, _ := strconv.Atoi(query.Get("wid"))
-	delete(s.writers, wid)
-	s.files[w.name] = fileSum{x.Size, sum}
-	return nil, nil
-}
-
 func (s *session) blob(r *http.Request) (any, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -373,71 +226,4 @@ func (s *session) previous(r *http.Request) (any, error) {
 		}
 	}
 	return rawData(raw), nil
-}
-
-// finish checks the manifest against what was sent and makes the snapshot visible.
-func (s *session) finish(*http.Request) (any, error) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.finished {
-		return nil, errors.New("backup already marked as finished.")
-	}
-	if len(s.writers) > 0 {
-		return nil, errors.New("found open index writer - unable to finish backup")
-	}
-	if err := s.checkManifest(); err != nil {
-		return nil, err
-	}
-	st := s.store
-	target := st.snapshotPath(s.ns, s.snapshot)
-	if !st.hasNamespace(s.ns) {
-		return nil, errors.New("namespace not found")
-	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return nil, err
-	}
-	if s.owner != "" {
-		if err := st.write(filepath.Join(filepath.Dir(target), "owner"), []byte(s.owner+"\n")); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.Chmod(s.staging, 0o755); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(s.staging, target); err != nil {
-		return nil, err
-	}
-	s.finished, s.staging = true, ""
-	return nil, nil
-}
-
-func (s *session) checkManifest() error {
-	raw, err := os.ReadFile(filepath.Join(s.staging, format.ManifestName))
-	if err != nil {
-		return errors.New("backup does not contain a manifest (" + format.ManifestName + ")")
-	}
-	text, err := format.DecodeBlob(raw, nil)
-	if err != nil {
-		return err
-	}
-	m, err := format.ParseManifest(text, nil)
-	if err != nil {
-		return err
-	}
-	if len(m.Files) == 0 {
-		return errors.New("backup does not contain valid files (file count == 0)")
-	}
-	if m.Snapshot != s.snapshot {
-		return fmt.Errorf("the manifest is of another snapshot, %s", m.Snapshot)
-	}
-	for _, file := range m.Files {
-		got, there := s.files[file.Name]
-		if !there {
-			return fmt.Errorf("file '%s' of the manifest was not sent", file.Name)
-		}
-		if err := m.Verify(file.Name, got.size, got.csum); err != nil {
-			return err
-		}
-	}
-	return nil
 }

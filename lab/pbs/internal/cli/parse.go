@@ -1,0 +1,140 @@
+// Reads a command line against what its command takes.
+
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// parameterError is shown together with the command's usage.
+type parameterError []string
+
+func (e parameterError) Error() string {
+	return "parameter verification errors\n\n" + strings.Join(e, "\n")
+}
+
+func (c Command) option(name string) (Option, bool) {
+	for _, o := range c.Options {
+		if o.Name == name {
+			return o, true
+		}
+	}
+	for _, a := range c.Args {
+		if a.Name == name {
+			return Option{Name: a.Name, Check: a.Check, Kind: map[bool]Kind{true: List}[a.Repeated]}, true
+		}
+	}
+	return Option{}, false
+}
+
+func bad(name, format string, args ...any) string {
+	return fmt.Sprintf("parameter '%s': ", name) + fmt.Sprintf(format, args...)
+}
+
+func (c Command) parse(args []string) (Params, error) {
+	params, positional, problems := Params{}, []string{}, parameterError{}
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			positional = append(positional, args[i+1:]...)
+			break
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			positional = append(positional, arg)
+			continue
+		}
+		name, value, given := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+		option, known := c.option(name)
+		switch {
+		case given:
+		case known && option.Kind == Bool:
+			value = "true"
+			if i+1 < len(args) {
+				if _, ok := parseBool(args[i+1]); ok {
+					value = args[i+1]
+					i++
+				}
+			}
+		case i+1 < len(args) && (known || !strings.HasPrefix(args[i+1], "-")):
+			value = args[i+1]
+			i++
+		case known:
+			problems = append(problems, bad(name, "missing parameter value."))
+			continue
+		}
+		if !known {
+			problems = append(problems, bad(name, "schema does not allow additional properties."))
+			continue
+		}
+		if err := option.check(value); err != nil {
+			problems = append(problems, bad(name, "%v", err))
+		}
+		if params.Has(name) && option.Kind != List {
+			problems = append(problems, bad(name, "parameter given more than once"))
+		}
+		params[name] = append(params[name], value)
+	}
+	problems = append(problems, c.assign(params, positional)...)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return params, nil
+}
+
+// assign gives the positional arguments their names.
+func (c Command) assign(params Params, positional []string) (problems parameterError) {
+	for _, a := range c.Args {
+		if params.Has(a.Name) {
+			continue
+		}
+		take := min(1, len(positional))
+		if a.Repeated {
+			take = len(positional)
+		}
+		if take == 0 && !a.Optional {
+			problems = append(problems, bad(a.Name, "parameter is missing and it is not optional."))
+		}
+		for _, value := range positional[:take] {
+			if a.Check != nil {
+				if err := a.Check(value); err != nil {
+					problems = append(problems, bad(a.Name, "%v", err))
+				}
+			}
+			params[a.Name] = append(params[a.Name], value)
+		}
+		positional = positional[take:]
+	}
+	if len(positional) > 0 {
+		problems = append(problems, fmt.Sprintf("got additional arguments: %q", positional))
+	}
+	return problems
+}
+
+func (o Option) check(value string) error {
+	switch o.Kind {
+	case Bool:
+		if _, ok := parseBool(value); !ok {
+			return fmt.Errorf("unable to parse boolean option.")
+		}
+	case Int:
+		if n, err := strconv.ParseInt(value, 10, 64); err != nil {
+			return fmt.Errorf("unable to parse integer value")
+		} else if n < 0 {
+			return fmt.Errorf("value must have a minimum value of 0 (got %d)", n)
+		}
+	}
+	if len(o.Choices) > 0 {
+		for _, choice := range o.Choices {
+			if value == choice {
+				return nil
+			}
+		}
+		return fmt.Errorf("value '%s' is not defined in the enumeration (%s)", value, strings.Join(o.Choices, "|"))
+	}
+	if o.Check != nil {
+		return o.Check(value)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+// Decodes what an entry has beside its content.
+
+package pxar
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+)
+
+func (e *Entry) readStat(data []byte, old bool) error {
+	if len(data) != 40 && !(old && len(data) == 32) {
+		return fmt.Errorf("invalid entry at %q", e.Path)
+	}
+	le := binary.LittleEndian
+	e.Stat = Stat{Mode: uint32(le.Uint64(data)), Flags: le.Uint64(data[8:]), UID: le.Uint32(data[16:]), GID: le.Uint32(data[20:])}
+	if e.Sec = int64(le.Uint64(data[24:])); old {
+		e.Sec, e.Nsec = e.Sec/1e9, uint32(e.Sec%1e9)
+	} else {
+		e.Nsec = le.Uint32(data[32:])
+	}
+	return nil
+}
+
+// rest reads attributes until something tells what the entry is.
+func (d *decoder) rest(e *Entry) error {
+	for {
+		if err := d.next(); err == io.EOF && e.kind() != syscall.S_IFDIR && e.kind() != syscall.S_IFREG {
+			return d.visitor.Enter(e, nil)
+		} else if err != nil {
+			return cut(err)
+		}
+		switch d.kind {
+		case tPayload:
+			return d.payload(e)
+		case tFilename, tGoodbye:
+			d.peeked = true
+			if e.kind() == syscall.S_IFDIR {
+				return d.directory(e)
+			}
+			return d.visitor.Enter(e, nil)
+		case tSymlink:
+			target, err := d.text()
+			if err != nil {
+				return err
+			}
+			e.Target = target
+			return d.visitor.Enter(e, nil)
+		}
+		data, err := d.content()
+		if err != nil {
+			return err
+		}
+		if done, err := d.attribute(e, data); done || err != nil {
+			return err
+		}
+	}
+}
+
+func (d *decoder) attribute(e *Entry, data []byte) (done bool, err error) {
+	le := binary.LittleEndian
+	pair := func(list *[]aclEntry) {
+		if len(data) == 16 {
+			*list = append(*list, aclEntry{le.Uint64(data), le.Uint64(data[8:])})
+		}
+	}
+	switch d.kind {
+	case tXattr:
+		name, value, ok := strings.Cut(string(data), "\x00")
+		if !ok {
+			return false, fmt.Errorf("invalid extended attribute at %q", e.Path)
+		}
+		e.Xattrs = append(e.Xattrs, Xattr{name, []byte(value)})
+	case tFcaps:
+		e.Fcaps = data
+	case tQuota:
+	case tACLUser:
+		pair(&e.ACL.users)
+	case tACLGroup:
+		pair(&e.ACL.groups)
+	case tACLDefaultUser:
+		pair(&e.ACL.defaultUsers)
+	case tACLDefaultGroup:
+		pair(&e.ACL.defaultGroups)
+	case tACLGroupObj:
+		if len(data) == 8 {
+			perm := le.Uint64(data)
+			e.ACL.groupObj = &perm
+		}
+	case tACLDefault:
+		if len(data) == 32 {
+			e.ACL.defaults = &[4]uint64{le.Uint64(data), le.Uint64(data[8:]), le.Uint64(data[16:]), le.Uint64(data[24:])}
+		}
+	case tDevice:
+		if len(data) != 16 {
+			return false, fmt.Errorf("invalid device at %q", e.Path)
+		}
+		e.Rdev = makedev(le.Uint64(data), le.Uint64(data[8:]))
+		return true, d.visitor.Enter(e, nil)
+	default:
+		return false, fmt.Errorf("unexpected header %x at %q", d.kind, e.Path)
+	}
+	return false, nil
+}

@@ -1,0 +1,112 @@
+// Calls that start the backup and the reader protocol.
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"docker-node/lab/pbs/internal/format"
+)
+
+// benchmark is the group that measurements go to, and nothing else.
+var benchmark = format.Group{Type: "host", ID: "benchmark"}
+
+// backup opens a session that writes a snapshot.
+func (c *call) backup() (http.Handler, func(), error) {
+	st, ns, _, err := c.place(backup, 0)
+	switch refused := (httpError{}); {
+	case errors.Is(err, errNoEntry):
+		err = httpError{404, "namespace not found"}
+	case errors.As(err, &refused) && refused.status == 403:
+		err = forbidden("missing permissions '%s' on '%s'", backup, aclPath(c.form.Get("store"), ns))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := c.group()
+	if err == nil && g == benchmark {
+		err = errors.New("unable to run benchmark without --benchmark flags")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	when, err := strconv.ParseInt(c.form.Get("backup-time"), 10, 64)
+	if err != nil || when < 1 {
+		return nil, nil, errors.New("parameter 'backup-time': unable to parse integer value")
+	}
+	s, err := begin(st, ns, format.Snapshot{Group: g, Time: when}, c.auth)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.server.log("starting new backup on datastore '%s' from %s: %q by %s", st.Name, c.request.RemoteAddr, ns+"/"+s.snapshot.String(), c.auth)
+	return s.routes(), func() {
+		outcome := "backup failed: connection closed before it was finished; removing it"
+		if s.finished {
+			outcome = "backup finished successfully"
+		}
+		s.end()
+		c.server.log("%s: %q", outcome, ns+"/"+s.snapshot.String())
+	}, nil
+}
+
+// read opens a session that reads a snapshot.
+func (c *call) read() (http.Handler, func(), error) {
+	st, ns, b, err := c.snapshot(read, backup)
+	switch refused := (httpError{}); {
+	case errors.Is(err, errNoEntry):
+		err = fmt.Errorf("snapshot %s does not exist.", b)
+	case errors.As(err, &refused) && refused.status == 403:
+		err = errors.New("no permissions on " + aclPath(c.form.Get("store"), ns))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	path := st.snapshotPath(ns, b)
+	release := st.hold(path)
+	mux := http.NewServeMux()
+	allowed := map[format.Digest]bool{}
+	for _, f := range st.files(ns, b) {
+		if raw, err := os.ReadFile(filepath.Join(path, f.Name)); err == nil && strings.HasSuffix(f.Name, "idx") {
+			if index, err := format.DecodeIndex(raw); err == nil {
+				for _, d := range index.Digests {
+					allowed[d] = true
+				}
+			}
+		}
+	}
+	mux.HandleFunc("GET /download", func(w http.ResponseWriter, r *http.Request) {
+		name := r.URL.Query().Get("file-name")
+		if !format.ArchiveRegexp.MatchString(name) {
+			answer(w, nil, errors.New("parameter 'file-name': value does not match the regex pattern"))
+			return
+		}
+		send(w, filepath.Join(path, name), name)
+	})
+	mux.HandleFunc("GET /chunk", func(w http.ResponseWriter, r *http.Request) {
+		digest, err := format.ParseDigest(r.URL.Query().Get("digest"))
+		if err == nil && !allowed[digest] {
+			err = fmt.Errorf("download chunk %s failed - not part of the snapshot", digest)
+		}
+		if err != nil {
+			answer(w, nil, err)
+			return
+		}
+		send(w, st.chunkPath(digest), digest.String())
+	})
+	return mux, release, nil
+}
+
+func send(w http.ResponseWriter, path, name string) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		answer(w, nil, httpError{404, fmt.Sprintf("reading file '%s' failed: %v", name, errors.Unwrap(err))})
+		return
+	}
+	_, _ = w.Write(raw)
+}
