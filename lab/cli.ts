@@ -40,16 +40,16 @@ DOCKER_NODE_LAB names an instance, to have several at once.`;
 type Command = (lab: Lab, args: string[]) => Promise<number>;
 
 const COMMANDS: Record<string, Command> = {
-  up,
+  up: bringUp,
   preview: (lab) => operate(lab, "preview"),
   refresh: (lab) => operate(lab, "refresh"),
   destroy: (lab) => operate(lab, "destroy"),
-  ssh: shell,
-  consumer,
+  ssh: openShell,
+  consumer: runConsumer,
   run: runInLab,
 };
 
-const log = (line: string): void => {
+const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
 
@@ -59,12 +59,13 @@ const print = (text: string): void => {
 
 /** Commands that start no lab, or begin with one that is saved. */
 const ALONE: Record<string, (here: Instance, args: string[]) => Promise<number>> = {
-  start: (here) => (fs.existsSync(here.stateDir) ? use(here, up) : use(here, show, broughtUp)),
-  load,
-  save,
+  start: (here) =>
+    fs.existsSync(here.stateDir) ? withLab(here, bringUp) : withLab(here, show, broughtUp),
+  load: loadSaved,
+  save: saveAs,
   build,
-  status,
-  down,
+  status: showStatus,
+  down: removeAll,
 };
 
 async function main([name = "start", ...args]: string[]): Promise<number> {
@@ -72,53 +73,53 @@ async function main([name = "start", ...args]: string[]): Promise<number> {
   const alone = ALONE[name];
   if (alone) return alone(here, args);
   const command = COMMANDS[name];
-  if (command) return use(here, (lab) => command(lab, args));
-  log(USAGE);
+  if (command) return withLab(here, (lab) => command(lab, args));
+  say(USAGE);
   return name === "help" || name === "--help" ? 0 : 2;
 }
 
 /** Does something in a lab that is started for it, if it does not run. */
-function use(
+function withLab(
   here: Instance,
   work: (lab: Lab) => Promise<number>,
   open: typeof broughtUp = startLab,
 ): Promise<number> {
-  return runInterruptible(here, log, async (interrupted) => {
-    const lab = await open(here, log, print);
+  return runInterruptible(here, say, async (interrupted) => {
+    const lab = await open(here, say, print);
     return interrupted() ? 130 : work(lab);
   });
 }
 
-async function down(here: Instance): Promise<number> {
+async function removeAll(here: Instance): Promise<number> {
   await removeLab(here);
-  log(`lab "${here.name}": nothing left`);
+  say(`lab "${here.name}": nothing left`);
   return 0;
 }
 
 async function build(): Promise<number> {
-  await buildLab(log);
+  await buildLab(say);
   return 0;
 }
 
-async function load(here: Instance, [name]: string[]): Promise<number> {
+async function loadSaved(here: Instance, [name]: string[]): Promise<number> {
   const folder = savedAs(name);
   const names = savedNames();
-  if (name && names.includes(name)) return use(here, show, () => loadLab(here, folder, log));
+  if (name && names.includes(name)) return withLab(here, show, () => loadLab(here, folder, say));
   throw new Error(`load: there is no lab "${name ?? ""}"; saved: ${names.join(", ") || "none"}`);
 }
 
-async function save(here: Instance, [name]: string[]): Promise<number> {
+async function saveAs(here: Instance, [name]: string[]): Promise<number> {
   const folder = savedAs(name);
   if (!fs.existsSync(here.stateDir)) throw new Error(`save: lab "${here.name}" is not there`);
-  return use(here, async (lab) => {
+  return withLab(here, async (lab) => {
     fs.rmSync(folder, { recursive: true, force: true });
-    return show(await saveLab(lab, folder, log));
+    return show(await saveLab(lab, folder, say));
   });
 }
 
-async function up(lab: Lab): Promise<number> {
+async function bringUp(lab: Lab): Promise<number> {
   const stack = await openStack(lab);
-  await stack.up({ onOutput: print, color: colour() });
+  await stack.up({ onOutput: print, color: chooseColour() });
   return show(lab);
 }
 
@@ -131,21 +132,21 @@ async function show(lab: Lab): Promise<number> {
 
 async function operate(lab: Lab, operation: "preview" | "refresh" | "destroy"): Promise<number> {
   const stack = await openStack(lab);
-  await stack[operation]({ onOutput: print, color: colour() });
+  await stack[operation]({ onOutput: print, color: chooseColour() });
   return 0;
 }
 
-async function shell(lab: Lab, args: string[]): Promise<number> {
+async function openShell(lab: Lab, args: string[]): Promise<number> {
   const target = sshTarget(lab, await nodesOf(await openStack(lab)));
   return spawnSync("ssh", [...target, ...args], { stdio: "inherit" }).status ?? 1;
 }
 
-async function consumer(lab: Lab, [operation]: string[]): Promise<number> {
+async function runConsumer(lab: Lab, [operation]: string[]): Promise<number> {
   if (operation !== "up" && operation !== "destroy")
     throw new Error(`consumer: "${operation ?? ""}"; allowed: up, destroy`);
   const [node] = Object.keys(await nodesOf(await openStack(lab)));
   if (!node) throw new Error("no node is up; run: npm run lab -- up");
-  await (await openConsumer(lab, node))[operation]({ onOutput: print, color: colour() });
+  await (await openConsumer(lab, node))[operation]({ onOutput: print, color: chooseColour() });
   return 0;
 }
 
@@ -157,16 +158,16 @@ async function runInLab(lab: Lab, [command, ...args]: string[]): Promise<number>
   return spawnSync(command, args, { stdio: "inherit", env }).status ?? 1;
 }
 
-async function status({ name, stateDir }: Instance): Promise<number> {
+async function showStatus({ name, stateDir }: Instance): Promise<number> {
   const services = ["mirror", "registry", "pbs", "docker-socket"];
   const running = services.map((service) => [service, runningService(stateDir, service)] as const);
   const api = path.join(stateDir, "pve.json");
-  log(`lab "${name}"${fs.existsSync(stateDir) ? "" : ": not there; npm run lab brings it up"}`);
+  say(`lab "${name}"${fs.existsSync(stateDir) ? "" : ": not there; npm run lab brings it up"}`);
   for (const [service, found] of running)
-    log(
+    say(
       `  ${service.padEnd(14)} ${found ? `process ${found.pid}, port ${found.port}` : "stopped"}`,
     );
-  if (fs.existsSync(api)) log(`  proxmox        ${fs.readFileSync(api, "utf8").trim()}`);
+  if (fs.existsSync(api)) say(`  proxmox        ${fs.readFileSync(api, "utf8").trim()}`);
   return Promise.resolve(0);
 }
 
@@ -192,13 +193,20 @@ async function openDockerSocket(lab: Lab, nodes: NodeFacts): Promise<string> {
     `${socketPath}:/var/run/docker.sock`,
   ];
   const args = [...forward, ...sshTarget(lab, nodes)];
-  const ready = (): Promise<boolean> => pings(socketPath);
-  const spec = { name: "docker-socket", command: "ssh", args, stateDir, ready, timeoutMs: 60_000 };
-  await startService(spec, log);
+  const isReady = (): Promise<boolean> => canPing(socketPath);
+  const spec = {
+    name: "docker-socket",
+    command: "ssh",
+    args,
+    stateDir,
+    ready: isReady,
+    timeoutMs: 60_000,
+  };
+  await startService(spec, say);
   return socketPath;
 }
 
-function pings(socketPath: string): Promise<boolean> {
+function canPing(socketPath: string): Promise<boolean> {
   return new Promise((resolve) => {
     const asked = request({ socketPath, path: "/_ping", timeout: 10_000 }, (answer) => {
       answer.resume();
@@ -212,16 +220,16 @@ function pings(socketPath: string): Promise<boolean> {
 }
 
 async function nodesOf(stack: Stack): Promise<NodeFacts> {
-  return (plain(await stack.outputs()) as { nodes?: NodeFacts }).nodes ?? {};
+  return (withoutSecrets(await stack.outputs()) as { nodes?: NodeFacts }).nodes ?? {};
 }
 
-function plain(outputs: OutputMap): Record<string, unknown> {
+function withoutSecrets(outputs: OutputMap): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(outputs).map(([key, output]) => [key, output.value as unknown]),
   );
 }
 
-function colour(): "always" | "never" {
+function chooseColour(): "always" | "never" {
   return process.stdout.isTTY ? "always" : "never";
 }
 
@@ -229,7 +237,7 @@ main(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => {
     // The output of pulumi was shown already.
-    if (!(error instanceof CommandError)) log(messageOf(error));
+    if (!(error instanceof CommandError)) say(messageOf(error));
     process.exit(1);
   },
 );

@@ -23,22 +23,27 @@ export function placeOf({ stateDir }: Instance): Place {
 const SECRET_TEXT = "plaintext";
 
 /** The same value in another place: paths below the directory, loopback addresses, and numbers called `port`. */
-export function move(value: unknown, from: Place, to: Place): unknown {
+export function movePlace(value: unknown, from: Place, to: Place): unknown {
   const ports = new Map(Object.entries(from.ports).map(([name, port]) => [port, to.ports[name]]));
-  const port = (old: number): number => ports.get(old) ?? old;
+  const portFor = (old: number): number => ports.get(old) ?? old;
   const directory = from.stateDir.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  const text = (old: string): string =>
+  const textFor = (old: string): string =>
     old
       .replace(new RegExp(`${directory}(?![\\w.-])`, "g"), () => to.stateDir)
-      .replace(/127\.0\.0\.1:(\d+)/g, (_, digits: string) => `127.0.0.1:${port(Number(digits))}`);
-  const each = (old: unknown, key = ""): unknown => {
-    if (typeof old === "number" && key === "port") return port(old);
+      .replace(
+        /127\.0\.0\.1:(\d+)/g,
+        (_, digits: string) => `127.0.0.1:${portFor(Number(digits))}`,
+      );
+  const moveEach = (old: unknown, key = ""): unknown => {
+    if (typeof old === "number" && key === "port") return portFor(old);
     if (typeof old === "string" && key === SECRET_TEXT)
-      return JSON.stringify(each(JSON.parse(old)));
-    if (typeof old === "string") return text(old);
-    if (Array.isArray(old)) return old.map((item) => each(item));
+      return JSON.stringify(moveEach(JSON.parse(old)));
+    if (typeof old === "string") return textFor(old);
+    if (Array.isArray(old)) return old.map((item) => moveEach(item));
     if (typeof old !== "object" || old === null) return old;
-    return Object.fromEntries(Object.entries(old).map(([name, item]) => [name, each(item, name)]));
+    return Object.fromEntries(
+      Object.entries(old).map(([name, item]) => [name, moveEach(item, name)]),
+    );
   };
-  return each(value);
+  return moveEach(value);
 }

@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { buildOnce, cacheDir } from "./cache";
 import { suspendGuests, wakeGuests } from "./guests";
 import { prepare, type Instance } from "./instance";
-import { move, placeOf, type Place } from "./place";
+import { movePlace, placeOf, type Place } from "./place";
 import { run } from "./run";
 import type { Log } from "./service";
 import { removeLab, startLab, stopLab, type Lab } from "./services";
@@ -76,7 +76,7 @@ export async function saveLab(lab: Lab, into: string, log: Log): Promise<Lab> {
     throw error;
   }
   const again = await goOn();
-  log(`lab "${instance.name}" saved in ${seconds(began)} s`);
+  log(`lab "${instance.name}" saved in ${secondsSince(began)} s`);
   return again;
 }
 
@@ -100,7 +100,7 @@ export async function loadLab(instance: Instance, saved: string, log: Log): Prom
     const lab = await startLab(instance, log);
     await moveStacks(lab, read(saved).place);
     await wakeGuests(lab);
-    log(`lab "${instance.name}" loaded in ${seconds(began)} s`);
+    log(`lab "${instance.name}" loaded in ${secondsSince(began)} s`);
     return lab;
   } catch (error) {
     await removeLab(instance);
@@ -108,7 +108,7 @@ export async function loadLab(instance: Instance, saved: string, log: Log): Prom
   }
 }
 
-const seconds = (began: number): number => Math.round((Date.now() - began) / 1000);
+const secondsSince = (began: number): number => Math.round((Date.now() - began) / 1000);
 
 /** Copies an instance's lasting files. Disks are sparse, and stay so. */
 async function copyFiles(from: string, to: string): Promise<void> {
@@ -122,15 +122,15 @@ async function copyFiles(from: string, to: string): Promise<void> {
 async function moveStacks(lab: Lab, from: Place): Promise<void> {
   const { stateDir, runDir } = lab.instance;
   const to = placeOf(lab.instance);
-  const pulumi = (args: string[]): Promise<string> =>
+  const runPulumi = (args: string[]): Promise<string> =>
     run(lab.pulumi.cli, args, { cwd: runDir, env: stackEnv(lab) });
   const file = path.join(runDir, "deployment.json");
   for (const stack of stacksIn(path.join(stateDir, "pulumi"))) {
-    const text = await pulumi(["stack", "export", "--show-secrets", "--stack", stack]);
-    const moved = move(JSON.parse(text), from, to);
+    const text = await runPulumi(["stack", "export", "--show-secrets", "--stack", stack]);
+    const moved = movePlace(JSON.parse(text), from, to);
     fs.writeFileSync(file, JSON.stringify(moved), { mode: 0o600 });
     try {
-      await pulumi(["stack", "import", "--stack", stack, "--file", file]);
+      await runPulumi(["stack", "import", "--stack", stack, "--file", file]);
     } finally {
       fs.rmSync(file);
     }

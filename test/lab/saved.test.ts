@@ -5,7 +5,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { erase, openInstance } from "../../lab/lib/instance";
 import { broughtUp } from "../../lab/lib/kept";
-import { move, placeOf } from "../../lab/lib/place";
+import { movePlace, placeOf } from "../../lab/lib/place";
 import { run } from "../../lab/lib/run";
 import { savedAs } from "../../lab/lib/saved";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
@@ -105,7 +105,7 @@ step("loaded as another instance, the same containers run on; its clock is right
 step("its Pulumi state is of this instance, and has its secrets encrypted", async () => {
   const stack = await openStack(lab);
   const { deployment } = (await stack.exportStack()) as { deployment: object };
-  expect(move(deployment, placeOf(first), placeOf(second))).toEqual(deployment);
+  expect(movePlace(deployment, placeOf(first), placeOf(second))).toEqual(deployment);
   expect(JSON.stringify(deployment)).toContain(second.stateDir);
   expect(stateFiles(second.stateDir)).not.toContain(lab.credentials.agentSecret);
 });

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { contentHash } from "../../lab/lib/cache";
 import { readCredentials, type Instance } from "../../lab/lib/instance";
-import { move, placeOf, type Place } from "../../lab/lib/place";
+import { movePlace, placeOf, type Place } from "../../lab/lib/place";
 import { ageOf, savedAs, savedNames } from "../../lab/lib/saved";
 import type { Lab } from "../../lab/lib/services";
-import { labConfig } from "../../lab/lib/stack";
+import { labConfig } from "../../lab/lib/config";
 import program from "../../index";
 import { keyPair } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
@@ -79,13 +79,13 @@ describe("the state of a lab in another place", () => {
   test("is what the program would ask for there", async () => {
     const [here, there] = [await graphOf(labAt(from)), await graphOf(labAt(to))];
     expect(here).not.toEqual(there);
-    expect(move(here, from, to)).toEqual(there);
+    expect(movePlace(here, from, to)).toEqual(there);
   });
 
   test("has secrets, which are JSON in JSON, in that place too", () => {
     const secret = (value: unknown): object => ({ plaintext: JSON.stringify(value) });
     const connection = { host: "127.0.0.1", port: 12_004, user: "ubuntu" };
-    expect(move([secret(connection), secret("127.0.0.1:12004")], from, to)).toEqual([
+    expect(movePlace([secret(connection), secret("127.0.0.1:12004")], from, to)).toEqual([
       secret({ ...connection, port: 12_007 }),
       secret("127.0.0.1:12007"),
     ]);
@@ -94,7 +94,7 @@ describe("the state of a lab in another place", () => {
   test("leaves alone what only looks like the place", () => {
     const others = [12_004, "127.0.0.1:120049", { cores: 12_004 }, { port: 22 }];
     const folders = [`${from.stateDir}-3/key`, `${from.stateDir}s`];
-    expect(move([...others, ...folders], from, to)).toEqual([...others, ...folders]);
+    expect(movePlace([...others, ...folders], from, to)).toEqual([...others, ...folders]);
   });
 });
 

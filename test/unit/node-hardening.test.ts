@@ -233,7 +233,7 @@ describe("check mode", () => {
       () => {
         fake("rules");
       },
-      [expect.stringMatching(/^hardening\.audit \|  \| audit rules are not loaded\nno rule for/)],
+      [expect.stringMatching(/^hardening\.audit \| {2}\| audit rules are not loaded\nno rule for/)],
     ],
   ])("names %s, and the next run puts it right", (_, change, expected) => {
     done(harden());
