@@ -22,6 +22,8 @@ const REASONS: Readonly<Record<string, string>> = {
     "a node is reached over IPv4 alone; override.machine.initialization sets more",
   "network.firewall.rules.*.ports": "a rule has one port or range (port); write a rule for each",
   "network.firewall.rules.*.sources": "a rule has one source; write a rule for each",
+  "network.firewall.containerPorts":
+    "a port that a container publishes is one of the node's; network.firewall.rules opens it",
   "networks.*.mtu":
     "engine.daemon.default-network-opts sets com.docker.network.driver.mtu for the networks of a driver",
   "networks.*.bridge": "Docker names its bridges; containers know a network by its own name",

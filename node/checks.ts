@@ -3,7 +3,14 @@ import { z } from "zod";
 import { partsOf, readPart, type ScriptName } from "./scripts";
 
 /** The steps that can be checked, in their order. The others change nothing on a node. */
-export const CHECKED_STEPS = ["storage", "install", "daemon", "access", "hardening"] as const;
+export const CHECKED_STEPS = [
+  "storage",
+  "install",
+  "daemon",
+  "access",
+  "firewall",
+  "hardening",
+] as const;
 
 /** Name of a step that can be checked; its script has the same. */
 export type CheckedStep = (typeof CHECKED_STEPS)[number] & ScriptName;

@@ -31,6 +31,8 @@ export interface RecordedNode {
   readonly connection: RecordedConnection;
   /** Standard input of the steps that were run. */
   readonly stdin: Readonly<Partial<Record<CheckedStep, string>>>;
+  /** Standard input of the step that confirmed the firewall last. */
+  readonly confirmed?: string;
 }
 
 const COMMAND = "command:remote:Command";
@@ -53,12 +55,13 @@ export function recordedNode(
   const machine = outputsOf(MACHINE, `${name}-vm`);
   const hostKey = asText(ready.stdout)?.trim();
   if (!hostKey || !isSame(node, machine)) return undefined;
-  const stdinOf = (step: CheckedStep) => asText(outputsOf(COMMAND, `${name}-${step}`).stdin);
+  const stdinOf = (step: string) => asText(outputsOf(COMMAND, `${name}-${step}`).stdin);
   return {
     proxmoxNode: asText(machine.nodeName) ?? node.machine.proxmoxNode,
     hostKey,
     connection: ready.connection ?? {},
     stdin: Object.fromEntries(CHECKED_STEPS.map((step) => [step, stdinOf(step)])),
+    confirmed: stdinOf("firewall-confirm"),
   };
 }
 

@@ -9,6 +9,8 @@ export const SCRIPTS = [
   "boot",
   "container-limits",
   "daemon",
+  "firewall",
+  "firewall/confirm",
   "hardening",
   "install",
   "reachability",
@@ -71,6 +73,8 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
     "daemon/differences",
   ],
   access: ["check"],
+  firewall: ["check", "apt", "firewall/guard", "firewall/units"],
+  "firewall/confirm": ["firewall/guard", "firewall/units"],
   hardening: [
     "check",
     "apt",

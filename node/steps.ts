@@ -1,8 +1,8 @@
 import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
-import { machineSize } from "../config/node";
+import { addressOfNode, machineSize } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import { hardeningUnits } from "../config/schema/hardening";
-
+import { renderRules, rulesId, sshSources } from "./firewall";
 import type { ScriptName, ShellVariables } from "./scripts";
 
 /* The steps that set up a node: each is a script with values from the node's configuration. */
@@ -121,6 +121,23 @@ export function hardeningStep(node: NodeConfig): Script {
     DATA_ROOT: dataRoot(engine),
   };
   return bindChanging(node, "hardening", variables, APT_SECONDS);
+}
+
+/** Loads the node's own firewall, or takes it away. New rules last only if the next step confirms them. */
+export function firewallStep(node: NodeConfig): Script {
+  const rules = renderRules(node);
+  const variables = {
+    RULES: rules,
+    ID: rulesId(rules),
+    SSH_SOURCES: sshSources(rules).join(" "),
+    ADDRESS: addressOfNode(node),
+  };
+  return changing(node, "firewall", variables, APT_SECONDS);
+}
+
+/** Confirms the rules over a connection of its own, which they let in. Waits for no other run: the rules are soon taken back. */
+export function confirmFirewallStep(node: NodeConfig): Script {
+  return bound("firewall/confirm", { ID: rulesId(renderRules(node)) }, 60);
 }
 
 export function daemonStep(node: NodeConfig): Script {

@@ -2,7 +2,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
-import { CHECKED_STEPS, describeDifference, type CheckedStep } from "../../node/checks";
+import {
+  CHECKED_STEPS,
+  describeDifference,
+  type CheckedStep,
+  type Difference,
+} from "../../node/checks";
+import { isUnconfirmed } from "../../node/firewall";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import { repairStdin } from "../../node/stdin";
 import { lookAt, looksAtNodes } from "../drift";
@@ -49,11 +55,24 @@ async function learnNode(
   for (const difference of differences) await warn(`${name}: ${describeDifference(difference)}`);
   for (const problem of problems)
     await warn(`${name}: not checked for changes by hand: ${problem}`);
+  const unconfirmed = isUnconfirmed(recorded.stdin.firewall, recorded.confirmed);
+  if (unconfirmed)
+    await warn(`${name}: nobody has confirmed its last firewall; up loads it again`);
+  const all = unconfirmed ? [...differences, TAKEN_BACK] : differences;
   const tokens = CHECKED_STEPS.map((step) => {
-    const own = differences.filter((difference) => difference.step === step);
+    const own = all.filter((difference) => difference.step === step);
     return [step, repairStdin(recorded.stdin[step], own)];
   });
   return { recorded, repairs: Object.fromEntries(tokens) as Known["repairs"] };
 }
+
+/** Rules that were loaded and not confirmed: the node itself goes back to those before. */
+const TAKEN_BACK: Difference = {
+  step: "firewall",
+  file: "/etc/docker-node/firewall.nft",
+  key: "",
+  found: "taken back",
+  declared: "confirmed",
+};
 
 const warn = (message: string): Promise<void> => pulumi.log.warn(message);

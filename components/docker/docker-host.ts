@@ -4,7 +4,9 @@ import type { NodeConfig } from "../../config/schema";
 import {
   accessStep,
   bootStep,
+  confirmFirewallStep,
   daemonStep,
+  firewallStep,
   hardeningStep,
   installStep,
   readyStep,
@@ -39,7 +41,7 @@ export interface DaemonFacts {
 
 /**
  * Sets up Docker on a machine, over SSH: waits for the boot, prepares the storage, installs and holds the packages, writes
- * daemon.json and starts dockerd, sets up access, hardens. Each step is idempotent and waits for the one before.
+ * daemon.json and starts dockerd, sets up access, hardens, filters what comes in. Each step is idempotent and waits for the one before.
  */
 export class DockerHost extends pulumi.ComponentResource {
   /** The node's SSH host key, pinned from the first connection on. */
@@ -61,19 +63,25 @@ export class DockerHost extends pulumi.ComponentResource {
     const install = step("install", installStep(args.node), storage);
     const daemon = step("daemon", daemonStep(args.node), install);
     const access = step("access", accessStep(args.node), daemon);
-    step("hardening", hardeningStep(args.node), access);
+    const hardening = step("hardening", hardeningStep(args.node), access);
+    const firewall = step("firewall", firewallStep(args.node), hardening);
+    if (args.node.network.firewall?.onNode)
+      step("firewall-confirm", confirmFirewallStep(args.node), firewall);
     this.facts = daemon.stdout.apply(parseFacts);
     this.registerOutputs({ hostKey: this.hostKey, facts: this.facts });
   }
 
   private makeStepper(name: string, { machine, repairs = {} }: DockerHostArgs) {
     const { connection } = this;
-    return (step: string, script: Script, after: pulumi.Resource): command.remote.Command =>
-      runNodeScript(
+    return (step: string, script: Script, after: pulumi.Resource): command.remote.Command => {
+      // What is loaded again to repair the node is confirmed again.
+      const [checked] = step.split("-");
+      return runNodeScript(
         `${name}-${step}`,
-        { ...script, connection, machine, repairs: repairs[step as CheckedStep] },
+        { ...script, connection, machine, repairs: repairs[checked as CheckedStep] },
         { parent: this, dependsOn: [after] },
       );
+    };
   }
 }
 

@@ -31,12 +31,20 @@ export const networkSchema = z.strictObject({
   searchDomain: hostName.optional(),
   firewall: z
     .strictObject({
-      enabled: z.boolean().default(true),
+      enabled: z.boolean().default(true).describe("Proxmox filters at the NIC."),
+      onNode: z
+        .boolean()
+        .default(true)
+        .describe(
+          "The node filters by the same rules, also what reaches published ports of containers.",
+        ),
       managementNetworks: z.array(cidr).min(1).describe("Networks from which SSH is accepted."),
       rules: z
         .array(firewallRule)
         .default([])
-        .describe("Open ports in addition to SSH and the agent."),
+        .describe(
+          "Open ports in addition to SSH and the agent: of the node, and published ones of its containers.",
+        ),
     })
     .optional(),
 });

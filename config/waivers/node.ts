@@ -42,9 +42,17 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   {
     id: "firewall-off",
     allowed: "true",
-    meaning: "The declared rules filter nothing.",
+    meaning: "Proxmox filters nothing, so macvlan containers are open.",
     find: ({ network: { firewall } }) =>
       weaknessIf(firewall?.enabled === false, "network/firewall/enabled", false),
+  },
+  {
+    id: "firewall-node-off",
+    allowed: "true",
+    meaning:
+      "The node filters nothing itself: where Proxmox does not enforce the rules, everybody reaches its ports and those of its containers.",
+    find: ({ network: { firewall } }) =>
+      found(firewall?.onNode === false, "network/firewall/onNode", false),
   },
   {
     id: "firewall-management-open",

@@ -1,0 +1,106 @@
+/* The node's own firewall: its rules as text for nft, from the same facts as those of its NIC. */
+import { createHash } from "node:crypto";
+import { firewallRules, type FirewallRule } from "../config/node";
+import type { NodeConfig } from "../config/schema";
+import { splitStdin } from "./stdin";
+
+/** A port that others may reach. Ports and sources that are not there stand for all. */
+export type Opening = Pick<FirewallRule, "source" | "proto" | "port">;
+
+/** What the node needs of ICMP: path MTU, errors, IPv6 neighbours and routers. Echo requests take a rule. */
+const NEEDED = [
+  "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept",
+  "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
+  "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept",
+];
+
+/**
+ * The node's rules; empty if it has no firewall of its own.
+ *
+ * Docker rewrites the destination of a published port before the packet is routed (nat, prerouting), so rules go by the
+ * original port. `accept` ends the evaluation of this table alone: Docker's rules follow.
+ */
+export function renderRules(node: NodeConfig): string {
+  if (!node.network.firewall?.onNode) return "";
+  return `table inet docker_node
+delete table inet docker_node
+
+table inet docker_node {
+${chain("declared", firewallRules(node).flatMap(declared))}
+${chain("refused", [
+  "meta pkttype { broadcast, multicast } drop",
+  'limit rate 6/minute burst 5 packets log prefix "docker-node refuses: "',
+  "drop",
+])}
+${chain("input", [
+  "type filter hook input priority filter - 10; policy drop;",
+  'iif "lo" accept',
+  "ct state established,related accept",
+  "ct state invalid drop",
+  ...NEEDED,
+  "jump declared",
+  "goto refused",
+])}
+${chain("forward", [
+  "type filter hook forward priority filter - 10; policy accept;",
+  "# Between containers, out of them, and past them: as Docker decides.",
+  'meta iifkind "bridge" accept',
+  'meta oifkind != "bridge" accept',
+  "ct state established,related accept",
+  "ct status dnat jump declared",
+  "goto refused",
+])}}`;
+}
+
+const chain = (name: string, lines: readonly string[]): string =>
+  `  chain ${name} {\n${lines.map((line) => `    ${line}\n`).join("")}  }\n`;
+
+function declared({ comment, source, proto, port }: FirewallRule): string[] {
+  const from = source ? `ip saddr ${source} ` : "";
+  const range = port?.replace(":", "-");
+  const rules =
+    proto === "icmp"
+      ? [`${from}icmp type echo-request accept`]
+      : [`${from}meta l4proto ${proto} ct original proto-dst ${range ?? ""} accept`];
+  const overIpv6 = proto === "icmp" && !source ? ["icmpv6 type echo-request accept"] : [];
+  return [`# ${comment}`, ...rules, ...overIpv6];
+}
+
+const OPENING =
+  /^ +(?:ip saddr (?<source>\S+) )?(?:icmp type echo-request|meta l4proto (?<proto>\w+) ct original proto-dst (?<port>\S+)) accept$/gm;
+
+/** What rules let in; the inverse of `renderRules`. */
+export function openingsIn(rules: string): Opening[] {
+  return [...rules.matchAll(OPENING)].map(({ groups = {} }) => ({
+    source: groups.source,
+    proto: groups.proto ?? "icmp",
+    port: groups.port?.replace("-", ":"),
+  }));
+}
+
+/** Name of a text of rules: what a connection confirms. */
+export function rulesId(rules: string): string {
+  return rules && createHash("sha256").update(rules).digest("hex").slice(0, 16);
+}
+
+/** Networks from which the rules let SSH in, as the node checks them against the connection that it is given them by. */
+export function sshSources(rules: string): string[] {
+  const found = openingsIn(rules).filter(({ proto, port = "" }) => {
+    const [low = 0, high = low] = port.split(":").map(Number);
+    return proto === "tcp" && low <= 22 && 22 <= high;
+  });
+  return [...new Set(found.flatMap(({ source }) => source ?? ["0.0.0.0/0", "::/0"]))];
+}
+
+/**
+ * Whether rules were given that no fresh connection has confirmed: the node has taken them back.
+ *
+ * @param given standard input of the step that loads them, in the stack's state
+ * @param confirmed standard input of the step that confirms them
+ */
+export function isUnconfirmed(given: string | undefined, confirmed: string | undefined): boolean {
+  const [before, after] = [splitStdin(given), splitStdin(confirmed)];
+  const id = (variables = ""): string => /^ID='(\w*)'$/m.exec(variables)?.[1] ?? "";
+  const name = id(before?.variables);
+  return name !== "" && (name !== id(after?.variables) || before?.repairs !== after?.repairs);
+}

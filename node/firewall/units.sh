@@ -1,0 +1,115 @@
+# shellcheck shell=bash
+# What systemd does for the firewall: the rules are there before the network is, a timer looks after them, another one ends a trial.
+# Goes between guard.sh and the scripts, with what these have in common.
+
+# The connection that runs this: addresses and ports of its ends. sudo keeps it from us, and has it in its own environment.
+connection() { { tr '\0' '\n' <"/proc/$PPID/environ" | sed -n 's/^SSH_CONNECTION=//p'; } 2>/dev/null || true; }
+SSH_CONNECTION="${SSH_CONNECTION:-$(connection)}"
+
+is_confirmed() { [[ $(cat "$FIREWALL_STATE/confirmed" 2>/dev/null || true) == "$ID" ]]; }
+
+readonly GUARD=/usr/local/sbin/docker-node-firewall
+readonly UNITS="$ROOT_DIR/etc/systemd/system"
+readonly LOADER=docker-node-firewall.service HEALER=docker-node-firewall-heal TRIAL=docker-node-firewall-trial
+readonly TRIAL_SECONDS="${TRIAL_SECONDS:-60}"
+
+guard_text() {
+  printf '#!/bin/bash\n# Made of node/firewall/guard.sh by docker-node. Argument: load, heal or take_back.\nset -euo pipefail\n'
+  declare -p FIREWALL_RULES FIREWALL_STATE FIREWALL_RUN FIREWALL_TABLE
+  declare -f firewall_{alone,say,file,sum,is_whole,load,heal,remove,end_trial,take_back}
+  # shellcheck disable=SC2016 # its own argument
+  printf 'firewall_alone "firewall_$1"\n'
+}
+
+# The distribution's service begins with `flush ruleset` where somebody has enabled it: ours comes after it, at each of its starts.
+loader_text() {
+  cat <<TEXT
+[Unit]
+Description=Firewall of docker-node
+DefaultDependencies=no
+RequiresMountsFor=$GUARD
+After=local-fs.target nftables.service
+Before=network-pre.target docker.service shutdown.target
+Wants=network-pre.target
+PartOf=nftables.service
+ReloadPropagatedFrom=nftables.service
+Conflicts=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=$GUARD load
+ExecReload=$GUARD load
+
+[Install]
+WantedBy=sysinit.target
+TEXT
+}
+
+# Without LogLevelMax systemd would tell of every look.
+healer_text() {
+  cat <<TEXT
+[Unit]
+Description=Look after the firewall of docker-node
+After=$LOADER
+
+[Service]
+Type=oneshot
+LogLevelMax=notice
+ExecStart=$GUARD heal
+TEXT
+}
+
+timer_text() {
+  cat <<TEXT
+[Unit]
+Description=Look after the firewall of docker-node
+
+[Timer]
+OnActiveSec=30s
+OnUnitInactiveSec=30s
+AccuracySec=1s
+
+[Install]
+WantedBy=timers.target
+TEXT
+}
+
+# put_file PATH MODE <<<TEXT notes whether systemd has to read its units again.
+put_file() {
+  write_if_changed "$@"
+  [[ $CHANGED == no ]] || READ_UNITS=yes
+}
+
+units() {
+  local text unit READ_UNITS=no
+  text=$(guard_text)
+  put_file "$ROOT_DIR$GUARD" 0755 <<<"$text"
+  text=$(loader_text)
+  put_file "$UNITS/$LOADER" 0644 <<<"$text"
+  text=$(healer_text)
+  put_file "$UNITS/$HEALER.service" 0644 <<<"$text"
+  text=$(timer_text)
+  put_file "$UNITS/$HEALER.timer" 0644 <<<"$text"
+  [[ $READ_UNITS == no ]] || checking || systemctl daemon-reload
+  for unit in "$LOADER" "$HEALER.timer"; do
+    systemctl is-enabled --quiet "$unit" || put_right systemd "$unit" disabled enabled systemctl enable --quiet "$unit"
+    systemctl is-active --quiet "$unit" || put_right systemd "$unit" stopped started systemctl start "$unit"
+  done
+}
+
+units_off() {
+  [[ -e $UNITS/$LOADER ]] || return 0
+  systemctl disable --quiet --now "$LOADER" "$HEALER.timer"
+  rm -f "$UNITS/$LOADER" "$UNITS/$HEALER".{service,timer} "$ROOT_DIR$GUARD"
+  systemctl daemon-reload
+}
+
+# The timer runs before the rules do: whatever becomes of this connection, they are taken back.
+arm() {
+  disarm
+  systemd-run --quiet --collect --unit="$TRIAL" --on-active="$TRIAL_SECONDS" --timer-property=AccuracySec=1s \
+    "$GUARD" take_back || fail "nothing could be found to take the rules back; nothing was changed"
+}
+
+disarm() { systemctl stop "$TRIAL.timer" 2>/dev/null || true; }
