@@ -56,8 +56,7 @@ async function learnNode(
   for (const problem of problems)
     await warn(`${name}: not checked for changes by hand: ${problem}`);
   const unconfirmed = isUnconfirmed(recorded.stdin.firewall, recorded.confirmed);
-  if (unconfirmed)
-    await warn(`${name}: nobody has confirmed its last firewall; up loads it again`);
+  if (unconfirmed) await warn(`${name}: nobody has confirmed its last firewall; up loads it again`);
   const all = unconfirmed ? [...differences, TAKEN_BACK] : differences;
   const tokens = CHECKED_STEPS.map((step) => {
     const own = all.filter((difference) => difference.step === step);
