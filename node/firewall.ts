@@ -14,6 +14,32 @@ const NEEDED = [
   "icmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query } accept",
 ];
 
+const REFUSED = [
+  "meta pkttype { broadcast, multicast } drop",
+  'limit rate 6/minute burst 5 packets log prefix "docker-node refuses: "',
+  "drop",
+];
+
+const INPUT = [
+  "type filter hook input priority filter - 10; policy drop;",
+  'iif "lo" accept',
+  "ct state established,related accept",
+  "ct state invalid drop",
+  ...NEEDED,
+  "jump declared",
+  "goto refused",
+];
+
+const FORWARD = [
+  "type filter hook forward priority filter - 10; policy accept;",
+  "# Between containers, out of them, and past them: as Docker decides.",
+  'meta iifkind "bridge" accept',
+  'meta oifkind != "bridge" accept',
+  "ct state established,related accept",
+  "ct status dnat jump declared",
+  "goto refused",
+];
+
 /**
  * The node's rules; empty if it has no firewall of its own.
  *
@@ -22,34 +48,17 @@ const NEEDED = [
  */
 export function renderRules(node: NodeConfig): string {
   if (!node.network.firewall?.onNode) return "";
+  const chains = [
+    chain("declared", firewallRules(node).flatMap(declared)),
+    chain("refused", REFUSED),
+    chain("input", INPUT),
+    chain("forward", FORWARD),
+  ];
   return `table inet docker_node
 delete table inet docker_node
 
 table inet docker_node {
-${chain("declared", firewallRules(node).flatMap(declared))}
-${chain("refused", [
-  "meta pkttype { broadcast, multicast } drop",
-  'limit rate 6/minute burst 5 packets log prefix "docker-node refuses: "',
-  "drop",
-])}
-${chain("input", [
-  "type filter hook input priority filter - 10; policy drop;",
-  'iif "lo" accept',
-  "ct state established,related accept",
-  "ct state invalid drop",
-  ...NEEDED,
-  "jump declared",
-  "goto refused",
-])}
-${chain("forward", [
-  "type filter hook forward priority filter - 10; policy accept;",
-  "# Between containers, out of them, and past them: as Docker decides.",
-  'meta iifkind "bridge" accept',
-  'meta oifkind != "bridge" accept',
-  "ct state established,related accept",
-  "ct status dnat jump declared",
-  "goto refused",
-])}}`;
+${chains.join("\n")}}`;
 }
 
 const chain = (name: string, lines: readonly string[]): string =>

@@ -92,7 +92,7 @@ function answered(part: string, tries: readonly Try[]): Try[] {
 
 /** Runs a step of the graph on the node, over a connection of its own. */
 function run({ script, variables }: Script, connection: string): Result {
-  const given = Object.entries(variables).map(([key, value]) => [key, String(value)]);
+  const given = Object.entries(variables).map(([key, value]) => [key, String(value)] as const);
   const all = { ...Object.fromEntries(given), SSH_CONNECTION: connection };
   const options = { ...session(textOf(script), all), encoding: "utf8" } as const;
   const ip = sh("type -P ip");
@@ -215,9 +215,11 @@ const from = (tries: readonly Try[]): string[] => tries.map(([source]) => source
       const args = ["python3", join(FIXTURES, "talk.py"), "hold", STRANGER, AT, "8082"];
       const open = spawn("ip", inside("lan", ...args), { stdio: ["pipe", "pipe", "inherit"] });
       const says = (): Promise<string> =>
-        new Promise((resolve) =>
-          open.stdout.once("data", (data) => void resolve(String(data).trim())),
-        );
+        new Promise((resolve) => {
+          open.stdout.once("data", (data: Buffer) => {
+            resolve(data.toString().trim());
+          });
+        });
       expect(await says()).toBe("open");
       done(load(node));
       expect(answered("lan", [[STRANGER, AT, 8082]])).toEqual([]);
