@@ -3,8 +3,11 @@ import type { Change, Plan } from "./model";
 import { DOCKER_RULES } from "./rules/docker";
 import { MACHINE_RULES } from "./rules/machine";
 import { FIREWALL_RULES, PORT_RULES } from "./rules/network";
+import { NODE_FIREWALL_RULES } from "./rules/node-firewall";
 import { SEVERITIES, type Rule, type Severity } from "./rules/rule";
 import { SHARED_RULES } from "./rules/shared";
+
+const VM = "proxmoxve:index/vmLegacy:VmLegacy";
 
 /** A label on a node. */
 export interface Risk extends Omit<Rule, "applies"> {
@@ -18,6 +21,7 @@ export const RULES: readonly Rule[] = [
   ...MACHINE_RULES,
   ...DOCKER_RULES,
   ...FIREWALL_RULES,
+  ...NODE_FIREWALL_RULES,
   ...PORT_RULES,
   ...SHARED_RULES,
 ];
@@ -32,11 +36,19 @@ export function risksOf(plan: Plan, rules: readonly Rule[] = RULES): Risk[] {
   const deleted = new Set(
     found.filter(({ label }) => label === "deletes-vm").map(({ node }) => node),
   );
-  // What could be reached on a machine that goes is of no interest.
-  const left = found.filter(({ node, label }) => !(deleted.has(node) && label === "opens-port"));
+  const made = new Set(plan.nodes.filter(isMade).map(({ name }) => name));
+  // What could be reached on a machine that goes is of no interest, nor what could never be on one that comes.
+  const left = found.filter(
+    ({ node, label }) =>
+      !(deleted.has(node) && label === "opens-port") &&
+      !(made.has(node) && label === "closes-port"),
+  );
   const gravityOf = ({ severity }: Risk): number => -SEVERITIES.indexOf(severity);
   return merge(left).sort((a, b) => gravityOf(a) - gravityOf(b));
 }
+
+const isMade = ({ changes }: Plan["nodes"][number]): boolean =>
+  changes.some(({ type, action }) => type === VM && action === "create");
 
 function riskOf(rule: Rule, node: string, changes: readonly Change[]): Risk[] {
   const hits = changes.flatMap((change) => {

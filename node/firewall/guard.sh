@@ -3,10 +3,13 @@
 # uses these functions, and writes them as a program of the node (GUARD) for systemd.
 # Confirmed rules are in FIREWALL_RULES. Rules on trial are in memory alone, so that a reboot ends the trial too.
 
-readonly FIREWALL_RULES="$ROOT_DIR/etc/docker-node/firewall.nft"
-readonly FIREWALL_STATE="$ROOT_DIR/var/lib/docker-node/firewall"
-readonly FIREWALL_RUN="$ROOT_DIR/run/docker-node/firewall"
-readonly FIREWALL_TABLE=(inet docker_node)
+firewall_names() {
+  FIREWALL_RULES="$ROOT_DIR/etc/docker-node/firewall.nft"
+  FIREWALL_STATE="$ROOT_DIR/var/lib/docker-node/firewall"
+  FIREWALL_RUN="$ROOT_DIR/run/docker-node/firewall"
+  FIREWALL_TABLE=(inet docker_node)
+}
+firewall_names
 
 # firewall_alone COMMAND...: one at a time, because a run, its confirmation and the timers meet here.
 firewall_alone() {

@@ -15,10 +15,9 @@ readonly TRIAL_SECONDS="${TRIAL_SECONDS:-60}"
 
 guard_text() {
   printf '#!/bin/bash\n# Made of node/firewall/guard.sh by docker-node. Argument: load, heal or take_back.\nset -euo pipefail\n'
-  declare -p FIREWALL_RULES FIREWALL_STATE FIREWALL_RUN FIREWALL_TABLE
-  declare -f firewall_{alone,say,file,sum,is_whole,load,heal,remove,end_trial,take_back}
+  declare -f firewall_{names,alone,say,file,sum,is_whole,load,heal,remove,end_trial,take_back}
   # shellcheck disable=SC2016 # its own argument
-  printf 'firewall_alone "firewall_$1"\n'
+  printf 'ROOT_DIR="${ROOT_DIR:-}"\nfirewall_names\nfirewall_alone "firewall_$1"\n'
 }
 
 # The distribution's service begins with `flush ruleset` where somebody has enabled it: ours comes after it, at each of its starts.

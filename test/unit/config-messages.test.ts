@@ -170,6 +170,11 @@ describe("what is allowed", () => {
       { networks: { lan: { subnet: "fd00:30::/64" } } },
       /lan.subnet: "fd00:30::\/64"; allowed: an IPv4 address with prefix .*#ipv6$/m,
     ],
+    [
+      "an IPv6 source",
+      { network: { firewall: { rules: [{ source: "fd00:20::/64" }] } } },
+      /rules.0.source: "fd00:20::\/64"; allowed: .*#ipv6/,
+    ],
     ["one of two", { primary: 5 }, /primary: 5; allowed: a text, or a map of keys/],
     ["a huge number", { machine: { vmId: 1e300 } }, /^[^\n]*vmId: .*at most 999999999$/],
   ])("%s", (_what, override, expected) => {
@@ -194,6 +199,11 @@ describe("a key that users may try", () => {
       { network: { firewall: { rules: [{ ports: ["80", "443"] }] } } },
       "network.firewall.rules.0.ports",
       /a rule for each/,
+    ],
+    [
+      { network: { firewall: { containerPorts: ["443"] } } },
+      "network.firewall.containerPorts",
+      /network\.firewall\.rules opens it/,
     ],
     [
       { networks: { "development-secondary": { mtu: 9000 } } },

@@ -264,6 +264,8 @@ const STEPS = [
   steps.daemonStep,
   steps.accessStep,
   steps.hardeningStep,
+  steps.firewallStep,
+  steps.confirmFirewallStep,
 ];
 
 test(`${MUTATED} mutations of a valid configuration are read or refused, with nothing in between`, () => {

@@ -40,6 +40,10 @@ const ADDED: Readonly<Record<string, string>> = {
     "the backup container's processes are limited, likewise",
   "command:remote:Command proj-docker02-backups-secrets":
     "secrets of the backup container are files that only root of the node reads",
+  "command:remote:Command proj-docker02-firewall":
+    "the machine filters by the rules of its NIC; a script, nothing that exists is replaced",
+  "command:remote:Command proj-docker02-firewall-confirm":
+    "confirms the rules over a connection that they let in",
   "command:remote:Command proj-docker02-hardening":
     "the machine is hardened, unit by unit; a script, nothing that exists is replaced",
 };

@@ -106,7 +106,7 @@ const confirm = (of: NodeConfig): Result =>
 /** The program that the timers of systemd start. */
 function guard(...args: string[]): string {
   const program = join(home, "root/usr/local/sbin/docker-node-firewall");
-  const env = { PATH: join(home, "bin") };
+  const env = { PATH: join(home, "bin"), ROOT_DIR: join(home, "root") };
   const { status, stderr } = spawnSync(sh("type -P ip"), inside("node", program, ...args), {
     env,
     encoding: "utf8",

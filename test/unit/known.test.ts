@@ -13,7 +13,10 @@ import { mockConfig, prodWith } from "../support/settings";
 /** What the program knows of a node from the state, and what it sees on it. `ssh` is a script that says what a test wants. */
 
 const NODE = "proj-docker02";
-const STEPS = ["ready", "boot", "storage", "install", "daemon", "access"];
+const STEPS = [
+  ...["ready", "boot", "storage", "install", "daemon", "access"],
+  ...["firewall", "firewall-confirm"],
+];
 const key = privateKey();
 
 let folder: string;
@@ -86,6 +89,9 @@ function stateOf(recorder: Recorder): State {
   });
   return Object.fromEntries(resources) as State;
 }
+
+const urnOf = (state: State, end: string): string =>
+  Object.keys(state).find((urn) => urn.includes("remote:Command::") && urn.endsWith(end)) ?? "";
 
 const marked = ({ privateKey, ...rest }: { privateKey: string }): object =>
   secret({ ...rest, privateKey: secret(privateKey) });
@@ -186,6 +192,28 @@ describe("a node that was changed by hand", () => {
     const second = await run({}, stateOf(first));
     expect(commands(second)).toEqual(commands(first));
     expect(warnings).toEqual([expect.stringMatching(said)]);
+  });
+
+  test("a firewall that nobody confirmed is loaded and confirmed again, until somebody has", async () => {
+    const first = await run();
+    const { [urnOf(stateOf(first), "-firewall-confirm")]: confirmed, ...state } = stateOf(first);
+    expect(confirmed).toBeDefined();
+    const second = await run({}, state);
+    expect(warnings).toEqual([
+      `${NODE}: nobody has confirmed its last firewall; up loads it again`,
+    ]);
+    expect(token(second, "firewall")).toMatch(/^[0-9a-f]{16}$/);
+    expect(token(second, "firewall-confirm")).toBe(token(second, "firewall"));
+    // Taken back once more: the state has the step of this run, and the confirmation of the first.
+    const urn = urnOf(state, "-firewall");
+    const again = await run(
+      {},
+      { ...stateOf(first), [urn]: stateOf(second)[urn] as State[string] },
+    );
+    expect(token(again, "firewall")).not.toBe(token(second, "firewall"));
+    warnings = [];
+    expect(commands(await run({}, stateOf(again)))).toEqual(commands(again));
+    expect(warnings).toEqual([]);
   });
 
   test("a step that could not be checked is a warning with its reason", async () => {

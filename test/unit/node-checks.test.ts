@@ -57,6 +57,12 @@ const VARIABLES: Readonly<Record<CheckedStep, Record<string, string>>> = {
   },
   // What its units say: node-hardening.test.ts.
   hardening: { NODE_USER: "ubuntu" },
+  firewall: {
+    RULES: "table inet docker_node {\n  tcp dport 22 accept\n}",
+    ID: "0123456789abcdef",
+    SSH_SOURCES: "10.25.10.0/24",
+    ADDRESS: "10.25.20.24",
+  },
 };
 
 /** Everything on the node: path, mode and content. */
@@ -136,6 +142,7 @@ beforeEach(() => {
       const { status, stderr } = script(step, VARIABLES[step]);
       expect({ step, status, stderr }).toEqual({ step, status: 0, stderr: "" });
     }
+    expect(script("firewall/confirm", VARIABLES.firewall).stderr).toBe("");
     applied = mkdtempSync(join(tmpdir(), "docker-node-applied-"));
     copy(home, applied);
   }
@@ -155,6 +162,7 @@ const FSTAB =
 const SSHD = "/etc/ssh/sshd_config.d/10-docker-node.conf";
 const PIN = "/etc/apt/preferences.d/docker-node";
 const DROP_IN = "/etc/systemd/system/docker.service.d/10-docker-node-data-root.conf";
+const FIREWALL = "/etc/docker-node/firewall.nft";
 const inFile = (path: string, from: string | RegExp, to: string) => (): void => {
   edit(`root${path}`, from, to);
 };
@@ -321,6 +329,33 @@ test.each<[string, () => void, ...string[]]>([
     "cloud-init's",
     inFile("/etc/cloud/cloud.cfg.d/99-docker-node.cfg", "false", "true"),
     "access | /etc/cloud/cloud.cfg.d/99-docker-node.cfg | ssh_deletekeys | true | false",
+  ],
+  [
+    "the firewall, flushed",
+    without("fake/table"),
+    "firewall | nft | table inet docker_node | changed | as declared",
+  ],
+  [
+    "the firewall, in memory",
+    inFile("/../fake/table", "22", "23"),
+    "firewall | nft | table inet docker_node | changed | as declared",
+  ],
+  [
+    "the firewall's file",
+    inFile(FIREWALL, "22", "23"),
+    `firewall | ${FIREWALL} | tcp | dport 23 accept | dport 22 accept`,
+    "firewall | nft | table inet docker_node | changed | as declared",
+  ],
+  [
+    "what looks after the firewall",
+    inFile("/../fake/units", /^docker-node-firewall-heal.*$/m, ""),
+    "firewall | systemd | docker-node-firewall-heal.timer | stopped | started",
+  ],
+  [
+    "how often it looks",
+    inFile("/etc/systemd/system/docker-node-firewall-heal.timer", "Inactive", ""),
+    "firewall | /etc/systemd/system/docker-node-firewall-heal.timer | OnUnitInactiveSec |  | 30s",
+    "firewall | /etc/systemd/system/docker-node-firewall-heal.timer | OnUnitSec | 30s | ",
   ],
   [
     "a service",

@@ -1,4 +1,10 @@
-import { bootStep, dockerSteps, readyStep } from "../../node/steps";
+import {
+  bootStep,
+  confirmFirewallStep,
+  dockerSteps,
+  firewallStep,
+  readyStep,
+} from "../../node/steps";
 import { lib } from "../support/node";
 import { useNode } from "../support/node";
 import { prodNode } from "../support/settings";
@@ -11,8 +17,8 @@ const seconds = (timeout: string): number => Number(/^(\d+)s$/.exec(timeout)?.[1
 
 describe.each([120, 5, 900])("with %d s for the daemon to answer", (healthTimeoutSeconds) => {
   const node = prodNode({ engine: { healthTimeoutSeconds } });
-  const changing = dockerSteps(node);
-  const all = [readyStep(), bootStep(node), ...changing];
+  const changing = [...dockerSteps(node), firewallStep(node)];
+  const all = [readyStep(), bootStep(node), confirmFirewallStep(node), ...changing];
 
   test("every script ends itself before its step is over, having waited for another run", () => {
     for (const { timeout, variables } of all) {

@@ -2,9 +2,9 @@ import { daemonChange, stdinDiff, variablesOf } from "../../commands/plan/daemon
 import { lineDiff } from "../../commands/plan/line-diff";
 import type { Change, Plan, Properties, PropertyChange } from "../../commands/plan/model";
 import { findGravest, risksOf, RULES } from "../../commands/plan/risks";
-import { daemonStep } from "../../node/steps";
+import { daemonStep, firewallStep } from "../../node/steps";
 import { daemonSchema, reloadableKeys } from "../../config/daemon";
-import { shellQuote } from "../../node/scripts";
+import { renderScript, shellQuote } from "../../node/scripts";
 import { prodNode } from "../support/settings";
 
 const VM = "proxmoxve:index/vmLegacy:VmLegacy";
@@ -286,6 +286,33 @@ describe("network, secrets, backups", () => {
       expect(found(old, old)).toEqual([]);
     },
   );
+
+  test("the node's own firewall opens and closes by its rules, on and off", () => {
+    const of = (...rules: object[]): Properties => {
+      const node = prodNode({ network: { firewall: { rules } } });
+      const { script: name, variables } = firewallStep(node);
+      return { stdin: renderScript(name, variables) };
+    };
+    const off = script("RULES=''");
+    const found = (old: Properties, now: Properties): object =>
+      labels(change(COMMAND, { name: "n-firewall", old, new: now }));
+    const web = { port: "443" };
+    expect(found(of(), of(web))).toEqual({ "opens-port": ["tcp 443 from anywhere"] });
+    expect(found(of(web), of({ ...web, source: "10.25.0.0/16" }))).toEqual({
+      "closes-port": ["tcp 443 from anywhere"],
+    });
+    expect(found(of(web), of({ ...web, comment: "web" }))).toEqual({});
+    expect(found(of(web), off)).toEqual({
+      "opens-port": ["the node's own firewall is switched off"],
+    });
+    expect(found(off, off)).toEqual({});
+    const on = change(COMMAND, { name: "n-firewall", action: "create", new: of(web) });
+    expect(labels(on)).toEqual({
+      "closes-port": [expect.stringMatching(/switched on: .*containers/)],
+    });
+    // Nobody could reach a machine that is new.
+    expect(labels(on, change(VM, { action: "create" }))).toEqual({});
+  });
 
   test("a published port opens one", () => {
     const now = { ports: [{ internal: 80, external: 8080, ip: "10.0.0.1", protocol: "tcp" }] };

@@ -26,7 +26,10 @@ import { mockConfig, prodNode, prodWith, waiver } from "../support/settings";
 
 const NODE = "proj-docker02";
 const SECRET = "a-secret-of-some-length";
-const DOCKER_STEPS = ["ready", "boot", "storage", "install", "daemon", "access", "hardening"];
+const DOCKER_STEPS = [
+  ...["ready", "boot", "storage", "install", "daemon", "access", "hardening"],
+  ...["firewall", "firewall-confirm"],
+];
 const CONTAINER_STEPS = [
   ...["backups-secrets", "agent-limits", "agent-certificate", "backups-limits"],
 ];
@@ -244,6 +247,10 @@ describe("the machine", () => {
     await runStack();
     await settle(recorder);
     expect(recorder.resources.filter((r) => r.type.includes("firewall"))).toEqual([]);
+    // What an earlier run has loaded on the node goes, and nobody has to confirm that.
+    const own = recorder.resources.filter((r) => r.name.startsWith(`${NODE}-firewall`));
+    expect(own.map((r) => r.name)).toEqual([`${NODE}-firewall`]);
+    expect(own[0]?.inputs.stdin).toMatch(/^RULES=''$/m);
   });
 });
 

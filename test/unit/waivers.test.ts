@@ -46,6 +46,12 @@ const WEAK: [id: string, override: object, place: string, right: object][] = [
     firewall({ enabled: true }),
   ],
   [
+    "firewall-node-off",
+    firewall({ onNode: false }),
+    "network.firewall.onNode: false",
+    firewall({ onNode: true }),
+  ],
+  [
     "firewall-management-open",
     firewall({ managementNetworks: ["10.0.0.0/8", "0.0.0.0/0"] }),
     'network.firewall.managementNetworks.1: "0.0.0.0/0"',

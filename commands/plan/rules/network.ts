@@ -11,15 +11,15 @@ const COMMAND = "command:remote:Command";
 const CONTAINER = "docker:index/container:Container";
 const NETWORK = "docker:index/network:Network";
 
-type Item = Record<string, Value>;
+export type Item = Record<string, Value>;
 
-const OPENS = {
+export const OPENS = {
   label: "opens-port",
   severity: "caution",
   explanation: "The node can be reached where it could not before.",
 } as const;
 
-const CLOSES = {
+export const CLOSES = {
   label: "closes-port",
   severity: "caution",
   explanation: "The node cannot be reached any more where it could before.",
@@ -133,7 +133,7 @@ const openingsIn = ({ rules }: Properties): Item[] =>
   );
 
 /** Openings that none of the others covers, in words. */
-function findUncovered(all: readonly Item[], others: readonly Item[]): Details {
+export function findUncovered(all: readonly Item[], others: readonly Item[]): Details {
   const found = all.filter((one) => !others.some((other) => covers(other, one)));
   return found.length > 0 ? found.map(openingText) : undefined;
 }

@@ -1,0 +1,45 @@
+/** Rules about the node's own firewall: a script, which is given its rules. */
+import { openingsIn } from "../../../node/firewall";
+import { variablesOf } from "../daemon-diff";
+import type { Change } from "../model";
+import { CLOSES, findUncovered, OPENS, type Item } from "./network";
+import type { Details, Rule } from "./rule";
+
+export const NODE_FIREWALL_RULES: readonly Rule[] = [
+  {
+    ...OPENS,
+    applies: compareRules((before, after) => {
+      if (before === "") return undefined;
+      return after === ""
+        ? ["the node's own firewall is switched off"]
+        : findUncovered(openings(after), openings(before));
+    }),
+  },
+  {
+    ...CLOSES,
+    applies: compareRules((before, after) => {
+      if (after === "") return undefined;
+      return before === ""
+        ? [
+            "the node's own firewall is switched on: what no rule accepts is dropped, for published ports of containers too",
+          ]
+        : findUncovered(openings(before), openings(after));
+    }),
+  },
+];
+
+function compareRules(applies: (before: string, after: string) => Details): Rule["applies"] {
+  return ({ type, name, action, old, new: inputs }: Change) => {
+    const runs = action === "create" || action === "update";
+    if (type !== "command:remote:Command" || !name.endsWith("-firewall") || !runs) return undefined;
+    return applies(variablesOf(old.stdin).RULES ?? "", variablesOf(inputs.stdin).RULES ?? "");
+  };
+}
+
+/** As the rules of the NIC have them. */
+const openings = (rules: string): Item[] =>
+  openingsIn(rules).map(({ proto, port, source }) => ({
+    proto,
+    ...(port && { dport: port }),
+    ...(source && { source }),
+  }));
