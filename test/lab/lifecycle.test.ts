@@ -453,6 +453,62 @@ describe("hardened", () => {
   });
 });
 
+describe("the node's own firewall", () => {
+  const table = (): Promise<string> =>
+    shell.root("nft --stateless list table inet docker_node | sha256sum");
+  /** What a neighbour on the node's own segment would see; a network namespace on the node stands for it. */
+  const neighbour = (port: number): Promise<string> =>
+    shell.root(`
+      trap 'ip link delete lab0; ip netns delete neighbour' EXIT
+      ip netns add neighbour
+      ip link add lab0 type veth peer name lab1 netns neighbour
+      ip address add 10.25.99.1/24 dev lab0; ip link set lab0 up
+      ip -n neighbour address add 10.25.99.2/24 dev lab1; ip -n neighbour link set lab1 up
+      ip -n neighbour route add default via 10.25.99.1
+      ip netns exec neighbour timeout 5 bash -c '</dev/tcp/10.25.20.24/${port}' 2>/dev/null && echo open || echo closed`);
+
+  step("lets in the declared sources alone, to the node and to its containers", async () => {
+    await shell.root(
+      "docker run -d --rm --name published -p 10.25.20.24:8088:80 busybox:lab sh -c 'mkdir -p /www; exec httpd -f -p 80 -h /www' >/dev/null",
+    );
+    for (const port of [22, 9001, 8088])
+      expect([port, await neighbour(port)]).toEqual([port, "closed"]);
+    const rules = [{ port: "8088", comment: "a container's" }];
+    const open = await up({ nodes: { [NODE]: { network: { firewall: { rules } } } } });
+    expect(open.with("update")).toEqual(
+      expect.arrayContaining([`${NODE}-firewall`, `${NODE}-firewall-confirm`]),
+    );
+    expect(await neighbour(8088)).toBe("open");
+    expect(await neighbour(9001)).toBe("closed");
+    await up();
+    expect(await neighbour(8088)).toBe("closed");
+    await shell.root("docker stop --time 1 published >/dev/null");
+  });
+
+  step("the node's own firewall outlives Docker, a flush and a reboot", async () => {
+    const whole = await table();
+    await shell.root("systemctl restart docker");
+    expect(await table()).toBe(whole);
+    await shell.root("nft flush ruleset");
+    await waitFor(async () => (await table()) === whole, 60);
+    const boot = "cat /proc/sys/kernel/random/boot_id";
+    const before = await shell.root(boot);
+    await shell.root("systemd-run --on-active=1 systemctl reboot 2>/dev/null");
+    await waitFor(async () => (await shell.root(boot)) !== before);
+    expect(await table()).toBe(whole);
+    await shell.root("systemctl is-system-running --wait >/dev/null || true");
+    expect(await shell.root("systemctl is-active docker docker-node-firewall-heal.timer")).toBe(
+      "active\nactive",
+    );
+    // Docker's own rules, which the flush had taken, are back with its start.
+    await waitFor(
+      async () =>
+        (await statusOf(`https://127.0.0.1:${lab.forwards["2019"]?.agent ?? 0}/ping`)) === 204,
+    );
+    expect(await neighbour(22)).toBe("closed");
+  });
+});
+
 describe("validation", () => {
   const folder = mkdtempSync(join(tmpdir(), "docker-node-validate-"));
   const made = (what: string): string =>
