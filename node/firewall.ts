@@ -5,7 +5,7 @@ import type { NodeConfig } from "../config/schema";
 import { splitStdin } from "./stdin";
 
 /** A port that others may reach. Ports and sources that are not there stand for all. */
-export type Opening = Pick<FirewallRule, "source" | "proto" | "port">;
+type Opening = Pick<FirewallRule, "source" | "proto" | "port">;
 
 /** What the node needs of ICMP: path MTU, errors, IPv6 neighbours and routers. Echo requests take a rule. */
 const NEEDED = [
