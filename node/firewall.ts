@@ -49,10 +49,10 @@ const FORWARD = [
 export function renderRules(node: NodeConfig): string {
   if (!node.network.firewall?.onNode) return "";
   const chains = [
-    chain("declared", firewallRules(node).flatMap(declared)),
-    chain("refused", REFUSED),
-    chain("input", INPUT),
-    chain("forward", FORWARD),
+    chainText("declared", firewallRules(node).flatMap(rulesFor)),
+    chainText("refused", REFUSED),
+    chainText("input", INPUT),
+    chainText("forward", FORWARD),
   ];
   return `table inet docker_node
 delete table inet docker_node
@@ -61,10 +61,10 @@ table inet docker_node {
 ${chains.join("\n")}}`;
 }
 
-const chain = (name: string, lines: readonly string[]): string =>
+const chainText = (name: string, lines: readonly string[]): string =>
   `  chain ${name} {\n${lines.map((line) => `    ${line}\n`).join("")}  }\n`;
 
-function declared({ comment, source, proto, port }: FirewallRule): string[] {
+function rulesFor({ comment, source, proto, port }: FirewallRule): string[] {
   const from = source ? `ip saddr ${source} ` : "";
   const range = port?.replace(":", "-");
   const rules =
@@ -109,7 +109,7 @@ export function sshSources(rules: string): string[] {
  */
 export function isUnconfirmed(given: string | undefined, confirmed: string | undefined): boolean {
   const [before, after] = [splitStdin(given), splitStdin(confirmed)];
-  const id = (variables = ""): string => /^ID='(\w*)'$/m.exec(variables)?.[1] ?? "";
-  const name = id(before?.variables);
-  return name !== "" && (name !== id(after?.variables) || before?.repairs !== after?.repairs);
+  const idIn = (variables = ""): string => /^ID='(\w*)'$/m.exec(variables)?.[1] ?? "";
+  const name = idIn(before?.variables);
+  return name !== "" && (name !== idIn(after?.variables) || before?.repairs !== after?.repairs);
 }

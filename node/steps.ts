@@ -132,12 +132,12 @@ export function firewallStep(node: NodeConfig): Script {
     SSH_SOURCES: sshSources(rules).join(" "),
     ADDRESS: addressOfNode(node),
   };
-  return changing(node, "firewall", variables, APT_SECONDS);
+  return bindChanging(node, "firewall", variables, APT_SECONDS);
 }
 
 /** Confirms the rules over a connection of its own, which they let in. Waits for no other run: the rules are soon taken back. */
 export function confirmFirewallStep(node: NodeConfig): Script {
-  return bound("firewall/confirm", { ID: rulesId(renderRules(node)) }, 60);
+  return bind("firewall/confirm", { ID: rulesId(renderRules(node)) }, 60);
 }
 
 export function daemonStep(node: NodeConfig): Script {

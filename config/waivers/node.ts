@@ -52,7 +52,7 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     meaning:
       "The node filters nothing itself: where Proxmox does not enforce the rules, everybody reaches its ports and those of its containers.",
     find: ({ network: { firewall } }) =>
-      found(firewall?.onNode === false, "network/firewall/onNode", false),
+      weaknessIf(firewall?.onNode === false, "network/firewall/onNode", false),
   },
   {
     id: "firewall-management-open",

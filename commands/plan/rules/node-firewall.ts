@@ -12,7 +12,7 @@ export const NODE_FIREWALL_RULES: readonly Rule[] = [
       if (before === "") return undefined;
       return after === ""
         ? ["the node's own firewall is switched off"]
-        : findUncovered(openings(after), openings(before));
+        : findUncovered(openingItems(after), openingItems(before));
     }),
   },
   {
@@ -23,7 +23,7 @@ export const NODE_FIREWALL_RULES: readonly Rule[] = [
         ? [
             "the node's own firewall is switched on: what no rule accepts is dropped, for published ports of containers too",
           ]
-        : findUncovered(openings(before), openings(after));
+        : findUncovered(openingItems(before), openingItems(after));
     }),
   },
 ];
@@ -37,7 +37,7 @@ function compareRules(applies: (before: string, after: string) => Details): Rule
 }
 
 /** As the rules of the NIC have them. */
-const openings = (rules: string): Item[] =>
+const openingItems = (rules: string): Item[] =>
   openingsIn(rules).map(({ proto, port, source }) => ({
     proto,
     ...(port && { dport: port }),
