@@ -39,6 +39,7 @@ async function runStack(): Promise<Outputs> {
       agentSecret: secrets.agentSecret,
       portainerApiKey: secrets.portainerApiKey,
       backupSecrets: backups && { ...backups, storage },
+      workloadSecrets: secrets.workloads,
     };
     return [name, new DockerNode(name, args, { providers: { proxmoxve } }).outputs] as const;
   });

@@ -1,12 +1,12 @@
-import * as docker from "@pulumi/docker";
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { dockerHostUrl, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import type { NodeOutputs } from "../contract/schema";
 import type { RecordedNode } from "../node/recorded";
 import { Backups } from "./backup/backups";
 import { ContainerNetworks } from "./docker/networks";
 import { DockerHost, type DockerHostArgs } from "./docker/docker-host";
+import { createProvider } from "./docker/provider";
 import { describe } from "./outputs";
 import { PortainerAgent } from "./platform/portainer-agent";
 import { registerEnvironment } from "./platform/portainer-environment";
@@ -14,6 +14,7 @@ import { checkPrimary } from "./platform/primary";
 import { VirtualMachine } from "./machine/virtual-machine";
 import { createVmBackup } from "./backup/vm-backup";
 import { createVolumes } from "./docker/volumes";
+import { createWorkloads } from "./workloads/workloads";
 
 export interface DockerNodeArgs {
   /** The node, as configured. */
@@ -32,6 +33,8 @@ export interface DockerNodeArgs {
   portainerApiKey?: pulumi.Input<string>;
   /** Refuses to delete machine and volumes while they are protected; see `guardRemoval`. */
   guard?: pulumi.ResourceHook;
+  /** Secrets that workloads use, by name. */
+  workloadSecrets?: Readonly<Record<string, pulumi.Input<string>>>;
   /** Secrets for the backup server; required when the node has backups. */
   backupSecrets?: BackupSecrets;
 }
@@ -72,40 +75,17 @@ export class DockerNode extends pulumi.ComponentResource {
       dependsOn: [dockerHost],
     };
     const networks = new ContainerNetworks(name, { node, machine: machine.vm }, platform);
-    createVolumes(name, node, machine.vm, { parent: this, provider: this.dockerProvider }, guard);
+    const ofDocker = { parent: this, provider: this.dockerProvider };
+    const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
+    createWorkloads(name, { ...args, networks, volumes, dockerHost, machine }, platform);
     const agent = createAgent(name, args, dockerHost, machine.vm, platform);
     const environment = registerEnvironment(name, { ...args, agent }, { parent: this });
     createBackups(name, args, dockerHost, machine.vm, platform);
     const primary = checkPrimary(name, { node, dockerHost, machine: machine.vm }, { parent: this });
-    const platformParts = { networks, agent, environment, primary };
-    this.outputs = describe(name, node, { machine, dockerHost, ...platformParts });
+    const described = { machine, dockerHost, networks, agent, environment, primary };
+    this.outputs = describe(name, node, described);
     this.registerOutputs(this.outputs);
   }
-}
-
-/**
- * The host key comes out of the Docker host, so the provider is unknown until the daemon runs: a preview of an
- * empty stack never dials (pulumi-docker#139), and DOCKER_HOST is never read. An adopted machine has a
- * daemon already: with its host key declared, the preview reads what is there and shows what would change.
- */
-function createProvider(
-  name: string,
-  node: NodeConfig,
-  dockerHost: DockerHost,
-  parent: pulumi.Resource,
-): docker.Provider {
-  const { hostKey } = node.ssh;
-  const sshOpts =
-    node.machine.adopt && hostKey
-      ? sshOptions(node, hostKey)
-      : pulumi
-          .all([dockerHost.hostKey, dockerHost.facts])
-          .apply(([learned]) => sshOptions(node, learned));
-  return new docker.Provider(
-    `${name}-docker`,
-    { host: dockerHostUrl(node), sshOpts },
-    { parent, dependsOn: [dockerHost] },
-  );
 }
 
 function createAgent(

@@ -1,9 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./load";
+import { secretNames } from "./workloads";
 
 /** A secret of the stack's configuration. Messages and documents read its description from here. */
 export interface Secret {
-  /** Its key, below `docker-node:`. */
+  /** Its key, below `docker-node:`. `workloadSecret-<name>` stands for many. */
   readonly name: string;
   /** Its meaning, as Markdown. */
   readonly meaning: string;
@@ -24,6 +25,10 @@ const nodesWith = (part: "portainer" | "backups", settings?: Settings): string[]
 
 const isRegistered = (settings?: Settings): boolean =>
   Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.environment);
+
+const workloadSecrets = (settings?: Settings): string[] => [
+  ...new Set(Object.values(settings?.nodes ?? {}).flatMap(secretNames)),
+];
 
 const nameOnce = (name: string, needed: boolean): string[][] => (needed ? [[name]] : []);
 
@@ -95,6 +100,15 @@ export const SECRETS = [
     minLength: 1,
     needed: () => [],
   },
+  {
+    name: "workloadSecret-<name>",
+    meaning: "a secret of workloads, a file for each that names it under `secrets`",
+    when: "for each name under `secrets` of a workload",
+    example: "'<what the program in the container reads>'",
+    usedBy: "a file in `/run/secrets` of the workload",
+    minLength: 1,
+    needed: (settings) => workloadSecrets(settings).map((name) => [`workloadSecret-${name}`]),
+  },
 ] as const satisfies readonly Secret[];
 
 /** Name of a secret of the whole stack. */
@@ -110,7 +124,11 @@ export function missingSecrets(
   has: (name: string) => boolean,
   settings?: Settings,
 ): readonly Secret[] {
-  return SECRETS.filter(({ needed }: Secret) => needed(settings).some((names) => !names.some(has)));
+  return SECRETS.flatMap((secret: Secret) => {
+    const missing = secret.needed(settings).filter((names) => !names.some(has));
+    if (secret.name.includes("<")) return missing.map(([name = ""]) => ({ ...secret, name }));
+    return missing.length > 0 ? [secret] : [];
+  });
 }
 
 /** Secrets of the stack's configuration. As outputs they stay encrypted in the state. */
@@ -122,6 +140,8 @@ export interface Secrets {
   portainerApiKey?: pulumi.Output<string>;
   /** By node, for nodes with backups. A node may have its own token; all share one encryption key. */
   backups: Readonly<Record<string, { token: pulumi.Output<string>; key: pulumi.Output<string> }>>;
+  /** By name, for those that workloads use. */
+  workloads: Readonly<Record<string, pulumi.Output<string>>>;
   /** For the backup storage of the cluster; only if the stack declares it. */
   storage?: { token: pulumi.Output<string>; key?: pulumi.Output<string> };
 }
@@ -135,6 +155,7 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
   const read = (name: SecretName) =>
     config.getSecret(name, { minLength: secretOf(name).minLength });
   const need = (name: SecretName) => read(name) ?? pulumi.secret("");
+  const needOwn = (name: string) => config.getSecret(name) ?? pulumi.secret("");
   const backupSecrets = (node: string) => ({
     token: config.getSecret(`backupToken-${node}`) ?? need("backupToken"),
     key: need("backupKey"),
@@ -145,6 +166,9 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
     portainerApiKey: isRegistered(settings) ? need("portainerApiKey") : undefined,
     backups: Object.fromEntries(
       nodesWith("backups", settings).map((node) => [node, backupSecrets(node)]),
+    ),
+    workloads: Object.fromEntries(
+      workloadSecrets(settings).map((name) => [name, needOwn(`workloadSecret-${name}`)]),
     ),
     storage: settings.proxmox.backupStorage && {
       token: need("pbsStorageToken"),

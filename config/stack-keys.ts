@@ -11,6 +11,9 @@ export const SETTINGS = ["configVersion", "proxmox", "defaults", "nodes", "waive
 /** A node's own token for the backup server. The node may be declared or already removed. */
 const OWN_TOKEN = "backupToken-<node>";
 
+/** Secrets with a name that a user chooses: of a node, and of workloads. */
+export const NAMED_SECRETS = ["backupToken-.+", "workloadSecret-.+"];
+
 /**
  * Reports a version that this program does not read. It is checked first, because other messages would mislead then.
  *
@@ -27,9 +30,10 @@ export function checkVersion(version: unknown = 1): Problem[] {
 export function checkKeys(names: readonly string[]): Problem[] {
   const secrets = SECRETS.map(({ name }) => name);
   const known = new Set<string>([...SETTINGS, ...secrets]);
+  const named = new RegExp(`^(${NAMED_SECRETS.join("|")})$`);
   const allowed = `${SETTINGS.join(", ")}; secrets: ${[...secrets, OWN_TOKEN].join(", ")}`;
   return names
-    .filter((name) => !known.has(name) && !/^backupToken-./.test(name))
+    .filter((name) => !known.has(name) && !named.test(name))
     .map((name) => ({
       path: [name],
       found: "not a key of this program",

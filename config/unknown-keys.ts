@@ -33,6 +33,18 @@ const REASONS: Readonly<Record<string, string>> = {
     "declared volumes lie on the node's disk, which is what is backed up; a stack that builds on the node can make others (docker.Volume)",
   "volumes.*.driverOpts":
     "declared volumes lie on the node's disk, which is what is backed up; a stack that builds on the node can make others (docker.Volume)",
+  "workloads.*.privileged": "no workload is; capabilities names what it needs",
+  "workloads.*.devices":
+    "no workload has devices; a stack that builds on the node can give them (docker.Container)",
+  "workloads.*.networkMode":
+    "a workload has its own network; ports and networks say who reaches it",
+  "workloads.*.usernsMode":
+    "a workload stays in Docker's user namespace, away from root of the node",
+  "workloads.*.pidMode": "a workload sees its own processes alone",
+  "workloads.*.ipcMode": "a workload has its own IPC",
+  "workloads.*.securityOpts":
+    "no-new-privileges, seccomp and AppArmor stay; daemon.json says which seccomp profile",
+  "workloads.*.build": "images are built elsewhere, and named by digest",
   "ssh.bastion":
     "Docker's provider dials the node itself; forward a port over the bastion and name it as ssh.endpoint",
   "ssh.proxyJump":
@@ -51,7 +63,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Maps whose keys are names that the user chooses. */
-const NAMED = /^(networks|volumes)\.[^.]+\./;
+const NAMED = /^(networks|volumes|workloads)\.[^.]+\./;
 
 /** Returns why a node has no such key. Undefined if the key is not in the table. */
 export function reasonFor(path: readonly PropertyKey[]): string | undefined {

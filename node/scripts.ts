@@ -16,6 +16,8 @@ export const SCRIPTS = [
   "reachability",
   "ready",
   "storage",
+  "workload",
+  "workload-secrets",
   "benchmark/facts",
   "benchmark/official",
   "recovery/api",

@@ -1,6 +1,6 @@
 import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
 import { addressOfNode, machineSize } from "../config/node";
-import type { NodeConfig } from "../config/schema";
+import type { NodeConfig, WorkloadConfig } from "../config/schema";
 import { hardeningUnits } from "../config/schema/hardening";
 import { renderRules, rulesId, sshSources } from "./firewall";
 import type { ScriptName, ShellVariables } from "./scripts";
@@ -151,6 +151,25 @@ export function daemonStep(node: NodeConfig): Script {
     DOCKER0_KEYS: DOCKER0_KEYS.join(" "),
   };
   return bindChanging(node, "daemon", variables, daemonLimit(node));
+}
+
+/** Seconds a workload's user may have to wait for Docker itself: it stops and starts two containers at most. */
+const SWAP_SECONDS = 240;
+
+/** Longest time that a container may have to end (config/schema/workloads.ts). The earlier one may have had it. */
+const LONGEST_STOP_SECONDS = 300;
+
+/** Starts a workload's new container in the place of the earlier one. */
+export function workloadStep(node: NodeConfig, name: string, workload: WorkloadConfig): Script {
+  const { readySeconds } = workload;
+  const variables = { WORKLOAD: name, READY_SECONDS: readySeconds };
+  const limit = SWAP_SECONDS + readySeconds + 2 * LONGEST_STOP_SECONDS;
+  return bindChanging(node, "workload", variables, limit);
+}
+
+/** Writes a workload's secrets for its user. */
+export function workloadSecretsStep(node: NodeConfig, name: string, user: number): Script {
+  return bindChanging(node, "workload-secrets", { WORKLOAD: name, OWNER: user }, 180);
 }
 
 /** The steps that install and configure Docker on a machine that is up, in their order. Each is idempotent. */

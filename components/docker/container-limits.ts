@@ -17,19 +17,20 @@ export interface LimitArgs {
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
 }
 
-/** Limits a container's processes, for which the provider has no word; again for each new container. */
+/** Limits a container's processes, for which the provider has no word; again for each new container. Returns the step that does. */
 export function limitProcesses(
   name: string,
   container: docker.Container,
   { machine, connection }: LimitArgs,
   parent: pulumi.Resource,
-): void {
-  const {
-    script,
-    timeout,
-    variables: limits,
-  } = bind("container-limits", {}, 180, { wait: 1800 });
-  const variables = container.id.apply((id) => ({ ...limits, CONTAINER: id, PROCESSES }));
+  processes = PROCESSES,
+): command.remote.Command {
+  const { script, timeout, variables: limits } = bind("container-limits", {}, 180, { wait: 1800 });
+  const variables = container.id.apply((id) => ({
+    ...limits,
+    CONTAINER: id,
+    PROCESSES: processes,
+  }));
   const step = { script, variables, timeout, connection, machine };
-  runNodeScript(`${name}-limits`, step, { parent });
+  return runNodeScript(`${name}-limits`, step, { parent });
 }

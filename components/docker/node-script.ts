@@ -14,17 +14,19 @@ export interface NodeScriptArgs {
   machine: pulumi.Resource;
   /** Time limit, such as "20m". */
   timeout: string;
+  /** Command that undoes it when the resource is deleted. Default: nothing. */
+  remove?: string;
   /** Text that makes it run again, to repair the node; see node/stdin.ts. */
   repairs?: string;
 }
 
 /**
  * Runs a script of `node/` as root on the machine: at creation, and when its text or a variable changes. Scripts are
- * idempotent, so an update runs the same script, and a deletion runs nothing.
+ * idempotent, so an update runs the same script. A deletion runs `remove`, if any.
  */
 export function runNodeScript(
   name: string,
-  { script, variables, connection, machine, timeout, repairs }: NodeScriptArgs,
+  { script, variables, connection, machine, timeout, remove, repairs }: NodeScriptArgs,
   opts: pulumi.CustomResourceOptions,
 ): command.remote.Command {
   return new command.remote.Command(
@@ -32,6 +34,7 @@ export function runNodeScript(
     {
       connection,
       create: "sudo -n bash -s",
+      ...(remove ? { delete: remove } : {}),
       stdin: pulumi
         .output(variables)
         .apply((values) => withRepairs(renderScript(script, values), repairs)),

@@ -16,22 +16,19 @@ export function createVolumes(
   machine: pulumi.Resource,
   opts: pulumi.CustomResourceOptions,
   guard?: pulumi.ResourceHook,
-): void {
-  for (const [volume, { labels }] of Object.entries(node.volumes)) {
-    new docker.Volume(
-      `${name}-${volume}`,
-      {
-        name: volume,
-        driver: "local",
-        labels: Object.entries(labels).map(([label, value]) => ({ label, value })),
-      },
-      {
-        ...opts,
-        ignoreChanges: ["labels"],
-        ...protectWhile(node.machine.protect, guard),
-        ...livesOn(machine),
-        ...adoptVolume(node, volume),
-      },
-    );
-  }
+): docker.Volume[] {
+  return Object.entries(node.volumes).map(([volume, { labels }]) => {
+    const args = {
+      name: volume,
+      driver: "local",
+      labels: Object.entries(labels).map(([label, value]) => ({ label, value })),
+    };
+    return new docker.Volume(`${name}-${volume}`, args, {
+      ...opts,
+      ignoreChanges: ["labels"],
+      ...protectWhile(node.machine.protect, guard),
+      ...livesOn(machine),
+      ...adoptVolume(node, volume),
+    });
+  });
 }

@@ -12,6 +12,7 @@ import { checkOverride } from "./override";
 import { checkMirrorKey } from "./packages";
 import type { Check, Report } from "./report";
 import { checkContainerNetworks } from "./subnets";
+import { WORKLOAD_CHECKS } from "./workloads";
 
 export { checkFleet } from "./fleet";
 
@@ -33,6 +34,7 @@ const CHECKS: readonly Check[] = [
   checkBackups,
   checkOverride,
   checkLogin,
+  ...WORKLOAD_CHECKS,
 ];
 
 /** Returns the problems of one node. If parts of the node cannot be read, the checks that need them are skipped. */

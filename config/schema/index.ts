@@ -14,6 +14,7 @@ import type { proxmoxSchema } from "./proxmox";
 import { sshSchema } from "./ssh";
 import { DEFAULT_VALIDATION, validationSchema } from "./validation";
 import { volumeSchema } from "./volumes";
+import { workloadsSchema } from "./workloads";
 
 export { DEFAULT_STARTUP } from "./machine";
 export { proxmoxSchema } from "./proxmox";
@@ -37,6 +38,9 @@ export const nodeSchema = z.strictObject({
   portainer: portainerSchema.optional(),
   networks: z.record(dockerName, containerNetworkSchema).default({}),
   volumes: z.record(dockerName, volumeSchema).default({}),
+  workloads: workloadsSchema
+    .default({})
+    .describe("Containers that the node runs for its users, by name."),
   backups: backupsSchema.optional(),
   adopt: adoptSchema
     .default({ networks: {}, volumes: [] })
@@ -65,6 +69,7 @@ export type NodeConfig = z.infer<typeof nodeSchema>;
 export type ProxmoxConfig = z.infer<typeof proxmoxSchema>;
 export type MachineConfig = NodeConfig["machine"];
 export type NetworkConfig = NodeConfig["networks"][string];
+export type WorkloadConfig = NodeConfig["workloads"][string];
 export type BackupsConfig = NonNullable<NodeConfig["backups"]>;
 export type BackupStorageConfig = NonNullable<ProxmoxConfig["backupStorage"]>;
 export type PortainerConfig = NonNullable<NodeConfig["portainer"]>;

@@ -5,6 +5,7 @@ import { weaknessIf, type Downgrade } from "./downgrade";
 import { HARDENING_DOWNGRADES } from "./hardening";
 import { NODE_DOWNGRADES } from "./node";
 import { OVERRIDE_DOWNGRADES } from "./override";
+import { WORKLOAD_DOWNGRADES } from "./workloads";
 
 /** What weakens the way to Proxmox VE; it is the whole stack's. */
 export const STACK_DOWNGRADES: readonly Downgrade<ProxmoxConfig>[] = [
@@ -23,6 +24,7 @@ export const DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   ...HARDENING_DOWNGRADES,
   ...DAEMON_DOWNGRADES,
   ...OVERRIDE_DOWNGRADES,
+  ...WORKLOAD_DOWNGRADES,
 ];
 
 /** Every id that a waiver may name, and whether for one container. */

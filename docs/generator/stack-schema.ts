@@ -4,7 +4,7 @@ import { documentedDaemonSchema } from "../../config/daemon";
 import { nodeName, nodeSchema, proxmoxSchema } from "../../config/schema";
 import { waiversSchema } from "../../config/schema/waivers";
 import { SECRETS } from "../../config/secrets";
-import { SETTINGS, VERSIONS } from "../../config/stack-keys";
+import { NAMED_SECRETS, SETTINGS, VERSIONS } from "../../config/stack-keys";
 import type { Schema } from "./configuration";
 
 /** Where the stack files refer to. */
@@ -15,6 +15,9 @@ const WHOLE = ["machine.image"];
 
 /** A node, said once. */
 const NODE: Schema = { $ref: "#/definitions/node" };
+
+/** Secrets with a name of their own. */
+const FIXED = SECRETS.filter(({ name }) => !name.includes("<"));
 
 const SECRET: Schema = {
   type: "object",
@@ -29,7 +32,7 @@ export function stackSchemaFile(): string {
 }
 
 function stackSchema(): object {
-  const own = [...SETTINGS, ...SECRETS.map(({ name }) => name), "backupToken-.+"];
+  const own = [...SETTINGS, ...FIXED.map(({ name }) => name), ...NAMED_SECRETS];
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Stack file of docker-node",
@@ -38,7 +41,9 @@ function stackSchema(): object {
       config: {
         type: "object",
         properties: withPrefix({ ...settingSchemas(), ...secretSchemas() }),
-        patternProperties: { "^docker-node:backupToken-.+$": SECRET },
+        patternProperties: Object.fromEntries(
+          NAMED_SECRETS.map((name) => [`^docker-node:${name}$`, SECRET]),
+        ),
         // Keys of other programs are theirs.
         propertyNames: { pattern: `^(?!docker-node:)|^docker-node:(${own.join("|")})$` },
       },
@@ -69,7 +74,7 @@ function settingSchemas(): Record<(typeof SETTINGS)[number], Schema> {
 
 const secretSchemas = (): Record<string, Schema> =>
   Object.fromEntries(
-    SECRETS.map(({ name, meaning, when }) => [
+    FIXED.map(({ name, meaning, when }) => [
       name,
       { ...SECRET, description: `Secret: ${meaning}. Needed: ${when}.` },
     ]),

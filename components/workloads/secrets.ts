@@ -1,0 +1,54 @@
+import type * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { NodeConfig, WorkloadConfig } from "../../config/schema";
+import { userIdOf } from "../../config/workloads";
+import { workloadSecretsStep } from "../../node/steps";
+import type { DockerHost } from "../docker/docker-host";
+import { runNodeScript } from "../docker/node-script";
+
+export interface WorkloadSecretsArgs {
+  /** Name of the workload. */
+  readonly workload: string;
+  /** The workload, as configured. */
+  readonly config: WorkloadConfig;
+  /** The node, as configured. */
+  readonly node: NodeConfig;
+  /** Secrets of the stack, by name. */
+  readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
+  readonly dockerHost: DockerHost;
+  /** The machine whose Docker runs it. */
+  readonly machine: pulumi.Resource;
+}
+
+/** Folder of a workload's secrets on the node. */
+export const secretsFolder = (workload: string): string =>
+  `/var/lib/docker-node/secrets/workloads/${workload}`;
+
+/** Writes the secrets of a workload, and removes them with it. Undefined if it has none. */
+export function writeSecrets(
+  name: string,
+  { workload, config, node, secrets, dockerHost, machine }: WorkloadSecretsArgs,
+  parent: pulumi.Resource,
+): command.remote.Command | undefined {
+  const files = Object.entries(config.secrets);
+  if (files.length === 0) return undefined;
+  const step = workloadSecretsStep(node, workload, userIdOf(config));
+  const contents = pulumi.secret(pulumi.all(files.map(([, secret]) => secrets[secret] ?? "")));
+  const variables = contents.apply((values) => ({
+    ...step.variables,
+    FILES: files.map(([file]) => file).join(" "),
+    ...Object.fromEntries(values.map((value, index) => [`CONTENT_${index}`, value])),
+  }));
+  // The command plugin sends the step's standard input to this command as well.
+  const remove = `cat >/dev/null; sudo -n rm -rf -- ${secretsFolder(workload)}`;
+  const { connection } = dockerHost;
+  const run = { ...step, variables, connection, machine, remove };
+  // The script asks Docker for its user namespace.
+  return runNodeScript(`${name}-secrets`, run, { parent, dependsOn: [dockerHost] });
+}
+
+/** When the secrets last changed, in seconds since 1970; 0 without any. */
+export function lastChange(secrets?: command.remote.Command): pulumi.Output<number> {
+  if (!secrets) return pulumi.output(0);
+  return secrets.stdout.apply((text) => (JSON.parse(text) as { written: number }).written);
+}

@@ -1,0 +1,42 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { NodeConfig } from "../../config/schema";
+import { inOrder } from "../../config/workloads";
+import type { DockerHost } from "../docker/docker-host";
+import type { ContainerNetworks } from "../docker/networks";
+import type { VirtualMachine } from "../machine/virtual-machine";
+import { Workload } from "./workload";
+
+export interface WorkloadsArgs {
+  /** The node, as configured. */
+  readonly node: NodeConfig;
+  /** Secrets of the stack, by name. */
+  readonly workloadSecrets?: Readonly<Record<string, pulumi.Input<string>>>;
+  readonly networks: ContainerNetworks;
+  /** The node's volumes. */
+  readonly volumes: readonly pulumi.Resource[];
+  readonly dockerHost: DockerHost;
+  /** The machine whose Docker runs them. */
+  readonly machine: VirtualMachine;
+}
+
+/** The workloads of a node, each after those that it depends on. */
+export function createWorkloads(
+  name: string,
+  { node, workloadSecrets = {}, networks, volumes, dockerHost, machine }: WorkloadsArgs,
+  opts: pulumi.ComponentResourceOptions,
+): void {
+  const { vm } = machine;
+  const shared = {
+    node,
+    secrets: workloadSecrets,
+    networkIds: networks.ids,
+    dockerHost,
+    machine: vm,
+  };
+  const made = new Map<string, Workload>();
+  for (const [workload, config] of inOrder(node)) {
+    const before = config.dependsOn.flatMap((other) => made.get(other)?.running ?? []);
+    const args = { ...shared, workload, config, after: [...volumes, ...before] };
+    made.set(workload, new Workload(`${name}-workload-${workload}`, args, opts));
+  }
+}

@@ -1,0 +1,16 @@
+import type { Check } from "../report";
+import { checkBinds, checkMountPaths, checkVolumes } from "./mounts";
+import { checkNetworks, checkPorts } from "./network";
+import { checkDependencies, checkLabels, checkLimits } from "./own";
+
+/** Checks of workloads against their node, and against one another. */
+export const WORKLOAD_CHECKS: readonly Check[] = [
+  checkDependencies,
+  checkLabels,
+  checkLimits,
+  checkNetworks,
+  checkPorts,
+  checkVolumes,
+  checkBinds,
+  checkMountPaths,
+];

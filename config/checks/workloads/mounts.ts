@@ -1,0 +1,70 @@
+import type { NodeConfig, WorkloadConfig } from "../../schema";
+import { SECRETS_PATH, workloadsOf } from "../../workloads";
+import type { Report } from "../report";
+
+export function checkVolumes(node: NodeConfig, report: Report): void {
+  const known = Object.keys(node.volumes).join(", ") || "there is none";
+  for (const [name, { volumes }] of workloadsOf(node))
+    for (const volume of Object.keys(volumes))
+      if (!(volume in node.volumes))
+        report(`workloads/${name}/volumes/${volume}`, volume, `a volume of the node: ${known}`);
+}
+
+/** Folders of the node that the program keeps its secrets in. */
+const SEALED = "/var/lib/docker-node";
+
+export function checkBinds(node: NodeConfig, report: Report): void {
+  for (const [name, { binds }] of workloadsOf(node))
+    binds.forEach(({ source }, index) => {
+      if (isWithin(source, SEALED))
+        report(`workloads/${name}/binds/${index}/source`, source, `a path outside ${SEALED}`);
+    });
+}
+
+/** Something that is mounted, and where its path stands in the configuration. */
+interface Mount {
+  readonly path: string;
+  readonly place: string;
+  /** A mount below it is not written into files that others have. */
+  readonly holdsMounts: boolean;
+}
+
+function mountsOf({ volumes, binds, tmpfs, secrets }: WorkloadConfig): Mount[] {
+  const own = (place: string, path: string, holdsMounts = false): Mount => ({
+    path,
+    place: `${place}/path`,
+    holdsMounts,
+  });
+  return [
+    ...(Object.keys(secrets).length > 0 ? [{ ...own("", SECRETS_PATH), place: "secrets" }] : []),
+    ...tmpfs.map(({ path }, index) => own(`tmpfs/${index}`, path, true)),
+    ...Object.entries(volumes).map(([volume, { path }]) => own(`volumes/${volume}`, path)),
+    ...binds.map(({ path }, index) => own(`binds/${index}`, path)),
+  ];
+}
+
+/** No two mounts have one path, and below a volume or a bind there is no other mount: Docker would write a folder into it. */
+export function checkMountPaths(node: NodeConfig, report: Report): void {
+  for (const [name, workload] of workloadsOf(node)) {
+    const mounts = mountsOf(workload);
+    mounts.forEach((mount, index) => {
+      const other = mounts.find((one, at) => at !== index && clashes(one, mount, at < index));
+      if (other)
+        report(
+          `workloads/${name}/${mount.place}`,
+          mount.path,
+          `a path apart from ${other.path} (${other.place.replaceAll("/", ".")})`,
+        );
+    });
+  }
+}
+
+/** Whether a mount cannot be beside another one. Two with the same path are told of once, at the later one. */
+function clashes(other: Mount, mount: Mount, isEarlier: boolean): boolean {
+  if (other.path === mount.path) return isEarlier;
+  return !other.holdsMounts && isWithin(mount.path, other.path);
+}
+
+/** Whether a path is another one or below it. */
+export const isWithin = (path: string, folder: string): boolean =>
+  path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);

@@ -1,0 +1,93 @@
+import { isWithin } from "../checks/workloads/mounts";
+import type { NodeConfig } from "../schema";
+import { userIdOf, workloadsOf, type Named } from "../workloads";
+import type { Downgrade, Weakness } from "./downgrade";
+
+/* Values that give a workload more than it has by itself. */
+
+type Row = Downgrade<NodeConfig>;
+
+/** What of one workload is weak: where it stands below the workload, and its value. */
+type Find = (one: Named, node: NodeConfig) => readonly (readonly [path: string, value: unknown])[];
+
+const row = (kind: string, allowed: string, meaning: string, find: Find): Row => ({
+  id: `workload-${kind}`,
+  allowed,
+  meaning,
+  ofContainers: true,
+  find: (node) =>
+    workloadsOf(node).flatMap((one) =>
+      find(one, node).map(([path, value]): Weakness => {
+        const [container] = one;
+        return { path: `workloads/${container}/${path}`, value, container };
+      }),
+    ),
+});
+
+const isRoot: Find = ([, workload], { engine }) =>
+  userIdOf(workload) === 0 && engine.daemon["userns-remap"] === undefined
+    ? [["user", workload.user]]
+    : [];
+
+/** What Docker gives a container by itself (moby daemon/pkg/oci/caps/defaults.go). */
+const USUAL = [
+  ...["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"],
+  ...["NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"],
+];
+
+const capabilities: Find = ([, workload]) =>
+  workload.capabilities.flatMap((name, index) =>
+    USUAL.includes(name) ? [] : [[`capabilities/${index}`, name] as const],
+  );
+
+/** Folders of the system (CIS Docker 5.6), Docker's own, and those of its sockets. */
+const SYSTEM = [
+  ...["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin"],
+  ...["/sys", "/usr", "/var/lib/containerd", "/var/lib/docker", "/var/run"],
+];
+
+const isSystem = (source: string): boolean =>
+  SYSTEM.some((folder) => isWithin(source, folder) || isWithin(folder, source));
+
+const systemBinds: Find = ([, { binds }]) =>
+  binds.flatMap(({ source }, index) =>
+    isSystem(source) ? [[`binds/${index}/source`, source] as const] : [],
+  );
+
+const SECRET_NAME = /(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIALS?|(API|PRIVATE|ACCESS)_?KEY)$/i;
+
+const secretVariables: Find = ([, { env }]) =>
+  Object.entries(env).flatMap(([name, value]) =>
+    SECRET_NAME.test(name) && value !== "" ? [[`env/${name}`, "[hidden]"] as const] : [],
+  );
+
+/** The rows, in the order of the page. */
+export const WORKLOAD_DOWNGRADES: readonly Row[] = [
+  row(
+    "root",
+    "another user than 0, or daemon.userns-remap",
+    "Root of the workload is root of the node.",
+    isRoot,
+  ),
+  row("writable-root", "true", "Whoever breaks in can put programs there.", ([, workload]) =>
+    workload.readOnlyRoot ? [] : [["readOnlyRoot", false]],
+  ),
+  row(
+    "capabilities",
+    `those that Docker gives by itself: ${USUAL.join(", ")}`,
+    "The workload may do what only root of a machine does.",
+    capabilities,
+  ),
+  row(
+    "system-binds",
+    "a folder of the workload's own, such as /srv/web",
+    "It sees folders of the system or a socket of Docker's, which makes it root of the node.",
+    systemBinds,
+  ),
+  row(
+    "secret-variables",
+    "a file in `secrets`; many programs read NAME_FILE",
+    "Whoever may inspect the container, or reads the stack file, sees the secret.",
+    secretVariables,
+  ),
+];

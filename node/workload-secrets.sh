@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# Gives a workload its secrets as files that its user alone reads. The container mounts their folder. On the node itself nobody but
+# root gets there: the folder above is root's alone, so that an escape from another container with the same user does not help.
+# WORKLOAD      name of the workload
+# OWNER         id of its user in the container
+# FILES         names of the files
+# CONTENT_0...  their contents, in the same order
+# Result: {"directory":"/var/lib/docker-node/secrets/workloads/web","written":1767225600}; when one of them last changed, in seconds
+SCRIPT=workload-secrets
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+
+readonly SECRETS=/var/lib/docker-node/secrets
+readonly DIRECTORY="$SECRETS/workloads/${WORKLOAD:-}"
+readonly FOLDER="$ROOT_DIR$DIRECTORY"
+
+own_folders() {
+  mkdir -p "$FOLDER"
+  chmod 0700 "$ROOT_DIR$SECRETS" "${FOLDER%/*}"
+  # The container's user looks into it through the mount.
+  chmod 0755 "$FOLDER"
+  chown root:root "$ROOT_DIR$SECRETS" "${FOLDER%/*}" "$FOLDER"
+}
+
+# The user's id on the node. Under userns-remap, docker keeps its data in a folder named after the first ids of the remapped users.
+owner_here() {
+  local root
+  root=$(docker_cli info --format '{{.DockerRootDir}}')
+  if [[ ${root##*/} =~ ^([0-9]+)\.[0-9]+$ ]]; then
+    printf '%s' $((BASH_REMATCH[1] + OWNER))
+  else
+    printf '%s' "$OWNER"
+  fi
+}
+
+write_files() { # OWNER
+  local index=0 file content
+  for file in $FILES; do
+    content="CONTENT_$index"
+    write_if_changed "$FOLDER/$file" 0400 < <(printf %s "${!content}")
+    chown "$1:root" "$FOLDER/$file"
+    index=$((index + 1))
+  done
+}
+
+# Those that are no longer declared.
+remove_others() {
+  local file
+  for file in "$FOLDER"/*; do
+    [[ ! -e $file || " $FILES " == *" ${file##*/} "* ]] || rm -f "$file"
+  done
+}
+
+last_change() { stat -c %Y "$FOLDER" "$FOLDER"/* | sort -n | tail -n 1; }
+
+main() {
+  local owner
+  begin_change
+  require WORKLOAD OWNER FILES
+  owner=$(owner_here)
+  own_folders
+  write_files "$owner"
+  remove_others
+  json_object "directory=$DIRECTORY" "written:=$(last_change)"
+}
+
+main "$@" </dev/null

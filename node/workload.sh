@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# Starts the new container of a workload in the place of the earlier one. Both are there: the provider has made the new one and
+# not started it, and removes the earlier one when all is done. If the new one does not get ready, the earlier one runs again, the
+# script fails, and the new one stays, stopped, for `docker logs`.
+# WORKLOAD         name of the workload, which its containers have as label docker-node.workload
+# CONTAINER        id of its new container
+# RESTART          restart policy of that
+# READY_SECONDS    seconds it has to get ready: healthy, or without a health check running at ten looks in a row
+# SECRETS_WRITTEN  when its secrets last changed, in seconds since 1970; a container that started earlier is started again
+# Result: {"container":"<id>","state":"healthy"}
+SCRIPT=workload
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+
+# A container may take five minutes to end.
+DOCKER_TIMEOUT=330
+readonly LOOKS_NEEDED=10
+STATE='' REASON='' DETAIL='' LOOKS=0
+
+inspect() { docker_cli inspect --type container --format "$1" "$2"; }
+
+# Containers of the workload that run, without the new one.
+others() {
+  docker_cli ps --quiet --no-trunc --filter "label=docker-node.workload=$WORKLOAD" | { grep -vxF "$CONTAINER" || true; }
+}
+
+# healthy, starting, unhealthy, or where nothing checks its health: running, restarting, exited, ...
+read_state() {
+  STATE=$(inspect '{{if and .State.Running .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "$CONTAINER")
+}
+
+# Whether there is nothing left to wait for: it is ready, or it will not be.
+decided() {
+  read_state
+  case $STATE in
+    healthy | unhealthy | exited | dead) return 0 ;;
+    running | none) LOOKS=$((LOOKS + 1)) ;;
+    *) LOOKS=0 ;;
+  esac
+  ((LOOKS >= LOOKS_NEEDED))
+}
+
+is_ready() {
+  LOOKS=0
+  wait_for "$READY_SECONDS" decided || return 1
+  [[ $STATE == healthy || $STATE == running || $STATE == none ]]
+}
+
+# What became of it, and what its last health check said.
+describe() {
+  inspect 'state {{.State.Status}}, exit status {{.State.ExitCode}}, restarts {{.RestartCount}}{{if .State.OOMKilled}}, out of memory{{end}}' "$CONTAINER"
+  inspect '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$CONTAINER" | sed '/^[[:space:]]*$/d' | tail -n 1 | cut -c 1-200
+}
+
+# Stopped, and not started again by docker.
+retire() {
+  local container
+  for container in "$@"; do
+    docker_cli update --restart no "$container" >/dev/null
+    docker_cli stop "$container" >/dev/null
+  done
+}
+
+# start_new sets REASON where it does not get ready.
+start_new() {
+  local said
+  if ! said=$({ docker_cli update --restart "$RESTART" "$CONTAINER" >/dev/null && docker_cli start "$CONTAINER"; } 2>&1); then
+    REASON="it does not start" DETAIL=$said
+    return 1
+  fi
+  is_ready && return 0
+  REASON="it is $STATE, and had $READY_SECONDS s to get ready" DETAIL=$(describe)
+  return 1
+}
+
+go_back() { # PREVIOUS...
+  local then="docker logs $CONTAINER says more"
+  retire "$CONTAINER" || log "container $CONTAINER does not stop"
+  (($# > 0)) || fail "$WORKLOAD: $REASON; there is no earlier container; $then" "$DETAIL"
+  docker_cli start "$@" >/dev/null || fail "$WORKLOAD: $REASON; and the earlier container does not start; $then" "$DETAIL"
+  fail "$WORKLOAD: $REASON; the earlier container runs again; $then" "$DETAIL"
+}
+
+swap() { # PREVIOUS...
+  (($# == 0)) || docker_cli stop "$@" >/dev/null
+  start_new || go_back "$@"
+  retire "$@"
+}
+
+runs() { [[ $(inspect '{{.State.Running}}' "$CONTAINER") == true ]]; }
+
+# Secrets that changed are read at a start. The earlier ones are gone, so there is no way back.
+has_old_secrets() {
+  local started
+  started=$(date -d "$(inspect '{{.State.StartedAt}}' "$CONTAINER")" +%s)
+  ((started < SECRETS_WRITTEN))
+}
+
+go_on() {
+  if has_old_secrets; then docker_cli restart "$CONTAINER" >/dev/null; fi
+  is_ready || fail "$WORKLOAD: it is $STATE; docker logs $CONTAINER says more" "$(describe)"
+}
+
+main() {
+  local previous
+  begin_change
+  require WORKLOAD CONTAINER RESTART READY_SECONDS SECRETS_WRITTEN
+  inspect '{{.Id}}' "$CONTAINER" >/dev/null || fail "container $CONTAINER is gone; pulumi up --refresh makes another one"
+  mapfile -t previous < <(others)
+  if runs && ((${#previous[@]} == 0)); then go_on; else swap "${previous[@]}"; fi
+  json_object "container=$CONTAINER" "state=$STATE"
+}
+
+main "$@" </dev/null
