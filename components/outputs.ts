@@ -7,6 +7,7 @@ import {
   monitoringTargets,
 } from "../config/node";
 import type { BackupsConfig, NodeConfig } from "../config/schema";
+import { namesOn, portsOf, workloadsOf } from "../config/workloads";
 import type { NodeOutputs } from "../contract/schema";
 import type { ContainerNetworks } from "./docker/networks";
 import type { DockerHost } from "./docker/docker-host";
@@ -43,6 +44,7 @@ export function describe(
     portainerEnvironment: environment,
     networks: describeNetworks(node, networks),
     volumes: Object.keys(node.volumes),
+    workloads: describeWorkloads(node),
     monitoring: monitoringTargets(node),
     backups: node.backups && describeBackups(node.backups),
     primary,
@@ -58,6 +60,17 @@ function describeNetworks(node: NodeConfig, { ids }: ContainerNetworks): NodeOut
     return [name, { id: ids[name] ?? pulumi.output(""), driver, subnet, gateway }] as const;
   });
   return Object.fromEntries(entries);
+}
+
+function describeWorkloads(node: NodeConfig): NodeOutputs["workloads"] {
+  const entries = workloadsOf(node).map(([name, workload]) => {
+    const names = Object.keys(workload.networks).map(
+      (network) => [network, namesOn(name, workload, network)] as const,
+    );
+    const ports = portsOf(node, workload);
+    return [name, { networks: Object.fromEntries(names), ports }] as const;
+  });
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined;
 }
 
 const KINDS = ["volumes", "configuration", "images", "vm"] as const;

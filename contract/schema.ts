@@ -50,6 +50,22 @@ const environment = z.object({
   server: z.string().describe("URL of Portainer."),
 });
 
+const workload = z.object({
+  networks: z
+    .record(z.string(), z.array(z.string()))
+    .describe("Networks it is on, and the names by which others find it there."),
+  ports: z
+    .array(
+      z.object({
+        address: z.string().describe("Address of the node."),
+        port: z.int().describe("Port of the node."),
+        containerPort: z.int(),
+        protocol: z.enum(["tcp", "udp"]),
+      }),
+    )
+    .describe("Ports of the node that lead to it."),
+});
+
 /** One node. */
 export const nodeContract = z.object({
   name: z.string().describe("Name of the node: its host name, and the VM's name in Proxmox VE."),
@@ -69,6 +85,10 @@ export const nodeContract = z.object({
     .describe("The node in Portainer, if `portainer.environment` is declared."),
   networks: z.record(z.string(), network).describe("Docker networks by name."),
   volumes: z.array(z.string()).describe("Names of the declared volumes."),
+  workloads: z
+    .record(z.string(), workload)
+    .optional()
+    .describe("Declared workloads by name, if the node has any."),
   monitoring: z.array(monitoringTarget).describe("Metrics that other machines can read."),
   backups: z
     .record(z.string(), backup)

@@ -23,7 +23,7 @@ own_folders() {
 }
 
 # The user's id on the node. Under userns-remap, docker keeps its data in a folder named after the first ids of the remapped users.
-owner_here() {
+user_here() {
   local root
   root=$(docker_cli info --format '{{.DockerRootDir}}')
   if [[ ${root##*/} =~ ^([0-9]+)\.[0-9]+$ ]]; then
@@ -33,7 +33,7 @@ owner_here() {
   fi
 }
 
-write_files() { # OWNER
+write_files() { # USER
   local index=0 file content
   for file in $FILES; do
     content="CONTENT_$index"
@@ -54,12 +54,12 @@ remove_others() {
 last_change() { stat -c %Y "$FOLDER" "$FOLDER"/* | sort -n | tail -n 1; }
 
 main() {
-  local owner
+  local user
   begin_change
   require WORKLOAD OWNER FILES
-  owner=$(owner_here)
+  user=$(user_here)
   own_folders
-  write_files "$owner"
+  write_files "$user"
   remove_others
   json_object "directory=$DIRECTORY" "written:=$(last_change)"
 }

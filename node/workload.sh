@@ -54,10 +54,10 @@ describe() {
 
 # Stopped, and not started again by docker.
 retire() {
-  local container
-  for container in "$@"; do
-    docker_cli update --restart no "$container" >/dev/null
-    docker_cli stop "$container" >/dev/null
+  local each
+  for each in "$@"; do
+    docker_cli update --restart no "$each" >/dev/null
+    docker_cli stop "$each" >/dev/null
   done
 }
 

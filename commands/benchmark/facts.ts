@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { parseJson } from "../../clients/answer";
 import type { NodeShell } from "../../clients/ssh";
+import { WORKLOAD_LABEL } from "../../config/workloads";
 
 const texts = z.array(z.string());
 
@@ -23,7 +24,10 @@ const container = z.looseObject({
   Image: z.string(),
   AppArmorProfile: z.string().optional(),
   State: z.looseObject({ Health: z.looseObject({}).nullish() }),
-  Config: z.looseObject({ User: z.string().optional() }),
+  Config: z.looseObject({
+    User: z.string().optional(),
+    Labels: z.record(z.string(), z.string()).nullish(),
+  }),
   HostConfig: z.looseObject({
     CapAdd: texts.nullish(),
     SecurityOpt: texts.nullish(),
@@ -111,5 +115,6 @@ export function settingOf({ command, config }: Facts, key: string): unknown {
   return value ?? true;
 }
 
-/** Name of a container, without its slash. */
-export const nameOf = ({ Name }: Pick<BenchContainer, "Name">): string => Name.replace(/^\//, "");
+/** Name of a container, without its slash. A workload's container has the workload's: its own is another after each change. */
+export const nameOf = ({ Name, Config }: Pick<BenchContainer, "Name" | "Config">): string =>
+  Config.Labels?.[WORKLOAD_LABEL] ?? Name.replace(/^\//, "");

@@ -6,6 +6,7 @@ import { FIREWALL_RULES, PORT_RULES } from "./rules/network";
 import { NODE_FIREWALL_RULES } from "./rules/node-firewall";
 import { SEVERITIES, type Rule, type Severity } from "./rules/rule";
 import { SHARED_RULES } from "./rules/shared";
+import { WORKLOAD_RULES } from "./rules/workloads";
 
 const VM = "proxmoxve:index/vmLegacy:VmLegacy";
 
@@ -23,6 +24,7 @@ export const RULES: readonly Rule[] = [
   ...FIREWALL_RULES,
   ...NODE_FIREWALL_RULES,
   ...PORT_RULES,
+  ...WORKLOAD_RULES,
   ...SHARED_RULES,
 ];
 

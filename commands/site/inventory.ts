@@ -30,7 +30,7 @@ const container = z.looseObject({
   State: z
     .looseObject({ Running: z.boolean(), Health: z.looseObject({ Status: z.string() }).optional() })
     .optional(),
-  Config: z.looseObject({ Image: z.string() }),
+  Config: z.looseObject({ Image: z.string(), Labels: texts }),
   HostConfig: z.looseObject({}),
   NetworkSettings: z
     .looseObject({ Networks: z.record(z.string(), attachment).optional() })

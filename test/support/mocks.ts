@@ -15,7 +15,7 @@ export interface Recorded {
 
 /** Outputs that only the real thing could compute, by type. */
 const COMPUTED: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>> = {
-  "command:remote:Command": (inputs) => ({ stdout: stdoutOf(String(inputs.stdin)), stderr: "" }),
+  "command:remote:Command": (inputs) => ({ stdout: stdoutOf(plain(inputs.stdin)), stderr: "" }),
   "command:local:Command": () => ({ stdout: '{"id":7,"name":"n","url":"u"}', stderr: "" }),
   "docker:index/remoteImage:RemoteImage": (inputs) => ({
     imageId: `sha256:id-of-${String(inputs.name)}`,
@@ -35,9 +35,16 @@ const FACTS = {
   dockerRootDir: "/var/lib/docker/231072.231072",
 };
 
+/** A text that may be a secret. */
+function plain(text: unknown): string {
+  const secret = text as { value?: unknown } | undefined;
+  return String(secret?.value ?? text);
+}
+
 function stdoutOf(stdin: string): string {
   if (stdin.includes("DAEMON_JSON=")) return JSON.stringify(FACTS);
   if (stdin.includes("STARTED_BY=")) return FINGERPRINT;
+  if (stdin.includes("FILES=")) return JSON.stringify({ directory: "/d", written: 1767225600 });
   if (stdin.includes("PRIMARY_ADDRESS="))
     return JSON.stringify({ reachable: true, checkedAt: "2026-01-31T12:00:00Z" });
   return stdin.includes("PACKAGE_SOURCE=") || stdin.includes("DOCKER_DISK=") ? "{}" : HOST_KEY;

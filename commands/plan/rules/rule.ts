@@ -22,7 +22,10 @@ export type Label =
   | "closes-port"
   | "rotates-secret"
   | "touches-backups"
-  | "replaces-network";
+  | "replaces-network"
+  | "removes-workload"
+  | "restarts-workload"
+  | "detaches-data";
 
 /** Such as the keys or ports concerned; an empty list: the label applies without any. Undefined: it does not apply. */
 export type Details = readonly string[] | undefined;

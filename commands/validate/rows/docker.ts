@@ -3,8 +3,9 @@ import { z } from "zod";
 import { parseAnswer } from "../../../clients/answer";
 import { BACKUP_CONTAINER } from "../../../config/backups";
 import { AGENT_CONTAINER, ICC } from "../../../config/node";
+import { WORKLOAD_LABEL, workloadsOf } from "../../../config/workloads";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
-import { nameOf, type Inventory } from "../../site/inventory";
+import { nameOf, type Container, type Inventory } from "../../site/inventory";
 import { judgeAll, type Judgement, type Row } from "../row";
 import type { DockerInfo } from "../subject";
 
@@ -81,16 +82,27 @@ export const testContainer: Row = {
     judgeContainer(node, await script(confined, "validation/container")),
 };
 
-/** Containers the program makes, with their images. */
-function declaredContainers({ portainer, backups }: NodeConfig): [string, string][] {
+/** Containers the program makes, with their images; workloads by their names. */
+function declaredContainers(node: NodeConfig): [string, string][] {
+  const { portainer, backups } = node;
   return [
     ...(portainer ? [[AGENT_CONTAINER, portainer.agent.image] as [string, string]] : []),
     ...(backups ? [[BACKUP_CONTAINER, backups.image] as [string, string]] : []),
+    ...workloadsOf(node).map(([name, { image }]): [string, string] => [name, image]),
   ];
 }
 
-function wrongOf(name: string, image: string, { containers, images }: Inventory): string[] {
-  const found = containers.find((one) => nameOf(one) === name);
+/** A workload's container that runs goes before one that an update has left behind. */
+function findContainer(name: string, { containers }: Inventory): Container | undefined {
+  const labelled = containers.filter(({ Config }) => Config.Labels?.[WORKLOAD_LABEL] === name);
+  const own = containers.filter((one) => nameOf(one) === name);
+  const all = [...labelled, ...own];
+  return all.find(({ State }) => State?.Running) ?? all[0];
+}
+
+function wrongOf(name: string, image: string, inventory: Inventory): string[] {
+  const { images } = inventory;
+  const found = findContainer(name, inventory);
   if (!found) return [`${name} is missing`];
   const [, digest = ""] = image.split("@");
   const own = images.find(({ Id }) => Id === found.Image);

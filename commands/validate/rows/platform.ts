@@ -8,6 +8,7 @@ import {
   monitoringTargets,
 } from "../../../config/node";
 import type { NodeConfig } from "../../../config/schema";
+import { portsOf, workloadsOf } from "../../../config/workloads";
 import type { Judgement, Row } from "../row";
 import type { Latency, Reach, Subject } from "../subject";
 
@@ -59,7 +60,14 @@ function declaredPorts(node: NodeConfig): { needed: number[]; ranges: [number, n
     return [first, last];
   });
   const metrics = monitoringTargets(node).map(({ url }) => Number(new URL(url).port));
-  const single = [...needed, ...metrics].map((port): [number, number] => [port, port]);
+  const published = workloadsOf(node)
+    .flatMap(([, workload]) => portsOf(node, workload))
+    .filter(({ protocol }) => protocol === "tcp")
+    .map(({ port }) => port);
+  const single = [...needed, ...metrics, ...published].map((port): [number, number] => [
+    port,
+    port,
+  ]);
   return { needed, ranges: [...single, ...ranges] };
 }
 

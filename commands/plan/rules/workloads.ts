@@ -1,0 +1,66 @@
+/** Rules about workloads: containers that a node runs for its users. */
+import { variablesOf } from "../daemon-diff";
+import type { Change, Properties, Value } from "../model";
+import type { Details, Rule } from "./rule";
+
+const COMMAND = "command:remote:Command";
+const CONTAINER = "docker:index/container:Container";
+
+const isOfWorkload = ({ urn }: Change): boolean => urn.includes("docker-node:components:Workload$");
+const isContainer = (change: Change): boolean => change.type === CONTAINER && isOfWorkload(change);
+
+const text = (value: Value | undefined): string => (typeof value === "string" ? value : "");
+
+/** The name of a container's workload is also its host name. */
+const nameOf = ({ hostname }: Properties): string => text(hostname);
+
+export const WORKLOAD_RULES: readonly Rule[] = [
+  {
+    label: "removes-workload",
+    severity: "caution",
+    explanation: "A workload is stopped and removed; its volumes stay.",
+    applies: (change: Change): Details =>
+      isContainer(change) && change.action === "delete" ? [nameOf(change.old)] : undefined,
+  },
+  {
+    label: "detaches-data",
+    severity: "caution",
+    explanation: "A workload no longer has data of the node that it had; the data stays.",
+    applies: (change: Change): Details => {
+      if (!isContainer(change) || change.action !== "replace") return undefined;
+      const kept = sources(change.new);
+      const gone = sources(change.old).filter((source) => !kept.includes(source));
+      return gone.length > 0 ? gone.map((source) => `${nameOf(change.old)}: ${source}`) : undefined;
+    },
+  },
+  {
+    label: "restarts-workload",
+    severity: "caution",
+    explanation:
+      "A workload is away for one restart; if it does not get healthy, the earlier one runs again.",
+    applies: (change: Change): Details =>
+      isContainer(change) && change.action === "replace" ? [nameOf(change.new)] : undefined,
+  },
+  {
+    label: "restarts-workload",
+    severity: "caution",
+    explanation: "A workload starts again to read its new secrets; the earlier ones are gone.",
+    applies: (change: Change): Details => {
+      const { type, name, action, old } = change;
+      const rotates = type === COMMAND && action === "update" && name.endsWith("-secrets");
+      return rotates && isOfWorkload(change)
+        ? [variablesOf(old.stdin).WORKLOAD ?? name]
+        : undefined;
+    },
+  },
+];
+
+/** What of the node is mounted, and where. */
+function sources({ volumes, mounts }: Properties): string[] {
+  const all = [volumes, mounts].flatMap((list) => (Array.isArray(list) ? list : []));
+  return all.flatMap((one) => {
+    if (typeof one !== "object" || one === null || Array.isArray(one)) return [];
+    const [source, path] = [one.volumeName ?? one.source, one.containerPath ?? one.target];
+    return [`${text(source)} on ${text(path)}`];
+  });
+}
