@@ -15,7 +15,7 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 # A container may take five minutes to end.
 DOCKER_TIMEOUT=330
 readonly LOOKS_NEEDED=10
-STATE='' REASON='' DETAIL='' LOOKS=0
+STATE='' LATE='' REASON='' DETAIL='' LOOKS=0
 
 inspect() { docker_cli inspect --type container --format "$1" "$2"; }
 
@@ -41,9 +41,9 @@ decided() {
 }
 
 is_ready() {
-  LOOKS=0
-  wait_for "$READY_SECONDS" decided || return 1
-  [[ $STATE == healthy || $STATE == running || $STATE == none ]]
+  LOOKS=0 LATE=''
+  wait_for "$READY_SECONDS" decided || LATE=" after $READY_SECONDS s"
+  [[ -z $LATE && $STATE =~ ^(healthy|running|none)$ ]]
 }
 
 # What became of it, and what its last health check said.
@@ -69,7 +69,7 @@ start_new() {
     return 1
   fi
   is_ready && return 0
-  REASON="it is $STATE, and had $READY_SECONDS s to get ready" DETAIL=$(describe)
+  REASON="it is $STATE$LATE" DETAIL=$(describe)
   return 1
 }
 
@@ -98,7 +98,7 @@ has_old_secrets() {
 
 go_on() {
   if has_old_secrets; then docker_cli restart "$CONTAINER" >/dev/null; fi
-  is_ready || fail "$WORKLOAD: it is $STATE; docker logs $CONTAINER says more" "$(describe)"
+  is_ready || fail "$WORKLOAD: it is $STATE$LATE; docker logs $CONTAINER says more" "$(describe)"
 }
 
 main() {
