@@ -51,6 +51,7 @@ const container = z.looseObject({
   }),
   NetworkSettings: z.looseObject({
     Ports: z.record(z.string(), z.array(port).nullable()).nullish(),
+    Networks: z.record(z.string(), z.unknown()).nullish(),
   }),
   Mounts: z.array(mount).optional(),
 });

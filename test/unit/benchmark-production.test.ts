@@ -37,6 +37,7 @@ function inspected({ name, inputs }: Recorded, limits: string): unknown {
       RestartPolicy: { Name: inputs.restart },
     },
     NetworkSettings: {
+      Networks: { [networkMode as string]: {} },
       Ports: { all: ports.map(({ ip, external }) => ({ HostIp: ip, HostPort: String(external) })) },
     },
     Mounts: [...volumes.map(({ hostPath }) => hostPath), ...mounts.map(({ source }) => source)].map(

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readFacts, type Facts } from "../../commands/benchmark/facts";
+import { nameOf, readFacts, type Facts } from "../../commands/benchmark/facts";
 import { judge, findUnusedWaivers, waive, type Judged } from "../../commands/benchmark/judge";
 import { parseJudgements } from "../../commands/benchmark/official";
 import { countResults } from "../../commands/benchmark/report";
@@ -39,7 +39,10 @@ const CONTAINER = {
     PidsLimit: 100,
     RestartPolicy: { Name: "always", MaximumRetryCount: 0 },
   },
-  NetworkSettings: { Ports: { "80/tcp": [{ HostIp: "10.25.20.24", HostPort: "8080" }] } },
+  NetworkSettings: {
+    Ports: { "80/tcp": [{ HostIp: "10.25.20.24", HostPort: "8080" }] },
+    Networks: { "development-secondary": {} },
+  },
   Mounts: [{ Source: "/var/lib/docker/volumes/data/_data", Propagation: "rprivate" }],
 };
 
@@ -308,7 +311,7 @@ const BAD: [id: string, change: object, found: string][] = [
   ],
   ["5.27", web({ State: { Health: null } }), "web: no health check"],
   ["5.29", host({ PidsLimit: -1 }), "web: no limit of processes"],
-  ["5.30", host({ NetworkMode: "bridge" }), "web: on docker0"],
+  ["5.30", web({ NetworkSettings: { Networks: { bridge: {} } } }), "web: on docker0"],
   ["5.31", host({ UsernsMode: "host" }), "web: root in it is root of the host"],
   [
     "5.32",
@@ -376,6 +379,13 @@ describe("waivers", () => {
     expect(findUnusedWaivers(results, [mine, all], [NODE, "other"])).toEqual([mine]);
     // The loader tells of all others.
     expect(findUnusedWaivers(results, [waiver("daemon-icc") as Waiver], [NODE])).toEqual([]);
+  });
+
+  test("a workload is named as in the stack file: its container has another name after each change", () => {
+    const Labels = { "docker-node.workload": "web" };
+    const Config = { User: "1000", Labels };
+    expect(nameOf({ Name: "/n-workload-web-1a2b3c4", Config })).toBe("web");
+    expect(nameOf({ Name: "/other", Config: { Labels: {} } })).toBe("other");
   });
 
   test("are read with the stack file: known ids, and a container only where one can be named", () => {

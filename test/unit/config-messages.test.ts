@@ -215,6 +215,11 @@ describe("a key that users may try", () => {
       "volumes.nfs.driverOpts",
       /docker\.Volume/,
     ],
+    [
+      { workloads: { web: { networkMode: "host" } } },
+      'workloads.web.networkMode: "host"',
+      /ports and networks say/,
+    ],
     [{ ssh: { bastion: "jump" } }, 'ssh.bastion: "jump"', /ssh\.endpoint/],
     [{ machine: { cpu: { sockets: 2 } } }, "machine.cpu.sockets: 2", /override\.machine\.cpu/],
     [{ machine: { image: { sha512: "00" } } }, 'machine.image.sha512: "00"', /give its SHA-256/],

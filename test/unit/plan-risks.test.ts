@@ -342,6 +342,48 @@ describe("network, secrets, backups", () => {
   );
 });
 
+describe("workloads", () => {
+  const CONTAINER = "docker:index/container:Container";
+  const of = (over: Partial<Change>, type = CONTAINER): Change =>
+    change(type, {
+      urn: `urn:pulumi:s::p::docker-node:components:DockerNode$docker-node:components:Workload$${type}::n-workload-web`,
+      ...over,
+    });
+  const web = { hostname: "web" };
+
+  test("another container is a restart", () => {
+    expect(labels(of({ action: "replace", old: web, new: web }))).toEqual({
+      "restarts-workload": ["web"],
+    });
+    expect(labels(of({ action: "create", new: web }))).toEqual({});
+  });
+
+  test("so are other secrets", () => {
+    const stdin = script("WORKLOAD='web'\nCONTENT_0='x'");
+    const secrets = of({ name: "n-workload-web-secrets", old: stdin, new: stdin }, COMMAND);
+    expect(labels(secrets)).toEqual({ "restarts-workload": ["web"] });
+    expect(labels(of({ name: "n-workload-web-limits", old: stdin }, COMMAND))).toEqual({});
+  });
+
+  test("removed is not restarted", () => {
+    expect(labels(of({ action: "delete", old: web }))).toEqual({ "removes-workload": ["web"] });
+    expect(labels(change(CONTAINER, { action: "delete", old: web }))).toEqual({});
+  });
+
+  test("data that it no longer has is named, data that moves too", () => {
+    const volume = (volumeName: string, containerPath: string) => ({ volumeName, containerPath });
+    const bind = { source: "/srv/web", target: "/www" };
+    const before = { ...web, volumes: [volume("data", "/data"), volume("kept", "/kept")] };
+    const after = { ...web, volumes: [volume("data", "/other"), volume("kept", "/kept")] };
+    expect(
+      labels(of({ action: "replace", old: { ...before, mounts: [bind] }, new: after })),
+    ).toEqual({
+      "detaches-data": ["web: data on /data", "web: /srv/web on /www"],
+      "restarts-workload": ["web"],
+    });
+  });
+});
+
 test("the most severe risk comes first, and every label has a description", () => {
   expect(findGravest([])).toBeUndefined();
   for (const { explanation, label } of RULES) {

@@ -45,6 +45,7 @@ import type { NodeConfig } from "../../config/schema";
 import type { Difference } from "../../node/checks";
 import type { ShellVariables } from "../../node/scripts";
 import { prodNode, prodWith, stackFile } from "../support/settings";
+import { IMAGE, NETWORK, withWeb } from "../support/workloads";
 
 const NODE = "proj-docker02";
 const node = prodNode();
@@ -132,6 +133,27 @@ describe("judgements", () => {
     fails(judgeContainers(node, withState(sick)), "^portainer_agent is unhealthy$");
   });
 
+  test("a workload's container is known by its label, and one that runs goes first", () => {
+    const one = { ...node, workloads: prodNode(withWeb()).workloads };
+    const [, digest] = IMAGE.split("@");
+    const made = (Id: string, Running: boolean): object => ({
+      ...{ Id, Name: `/n-workload-web-${Id}`, Image: "web-image", State: { Running } },
+      Config: { Image: IMAGE, Labels: { "docker-node.workload": "web" } },
+      HostConfig: {},
+    });
+    const found = (...all: object[]): Inventory => {
+      const { containers, images } = inventory();
+      const web = { Id: "web-image", RepoDigests: [`registry/web@${digest}`] };
+      return inventory({
+        containers: [...containers, ...all] as Inventory["containers"],
+        images: [...images, web],
+      });
+    };
+    holds(judgeContainers(one, found(made("new", false), made("old", true))), "^3 containers");
+    fails(judgeContainers(one, found(made("new", false))), "^web does not run$");
+    fails(judgeContainers(one, found()), "^web is missing$");
+  });
+
   test("volumes", () => {
     const one = prodNode({ volumes: { data: {} } });
     const all = Object.keys(one.volumes).map((Name) => ({ Name, Labels: {}, Options: {} }));
@@ -192,6 +214,9 @@ describe("judgements", () => {
     holds(judge(22, 9001), "^open: 22, 9001$");
     fails(judge(22), "closed: 9001$");
     fails(judge(22, 9001, 2375), "not declared: 2375$");
+    const ports = [{ port: 8443, containerPort: 8443 }];
+    const { workloads } = prodNode(withWeb({ networks: { [NETWORK]: {} }, ports }));
+    holds(judgePorts({ ...node, workloads }, listening(22, 9001, 8443)), "8443, 9001$");
   });
 
   test("agent and Portainer", () => {

@@ -8,6 +8,7 @@ import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
 import { prodWith, stackConfig, stackFile, waiver } from "../support/settings";
+import { IMAGE, withWeb } from "../support/workloads";
 
 /** What weakens a node takes a waiver, and a waiver takes something it waives. */
 
@@ -35,8 +36,8 @@ const until = (id: string, expires: string, terms: object = {}): object =>
 const daemon = (keys: object): object => ({ engine: { daemon: keys } });
 const firewall = (keys: object): object => ({ network: { firewall: keys } });
 
-/** [id, weak, the place and the value, the same without weakness] */
-const WEAK: [id: string, override: object, place: string, right: object][] = [
+/** [id, weak, the place and the value, the same without weakness, other waivers that it takes] */
+const WEAK: [id: string, override: object, place: string, right: object, others?: string[]][] = [
   ["machine-unprotected", { machine: { protect: false } }, "machine.protect: false", {}],
   ["firewall-none", { network: { firewall: null } }, "network.firewall: missing", {}],
   [
@@ -218,6 +219,37 @@ const WEAK: [id: string, override: object, place: string, right: object][] = [
     'override.machine.kvmArguments: "-device x"',
     { override: { machine: { cpu: { flags: [] } } } },
   ],
+  [
+    "workload-root",
+    { ...withWeb({ user: "0:0" }), ...daemon({ "userns-remap": null }) },
+    'workloads.web.user: "0:0"',
+    withWeb({ user: "0:0" }),
+    ["daemon-userns-off"],
+  ],
+  [
+    "workload-writable-root",
+    withWeb({ readOnlyRoot: false }),
+    "workloads.web.readOnlyRoot: false",
+    withWeb({ readOnlyRoot: true }),
+  ],
+  [
+    "workload-capabilities",
+    withWeb({ capabilities: ["CHOWN", "SYS_ADMIN"] }),
+    'workloads.web.capabilities.1: "SYS_ADMIN"',
+    withWeb({ capabilities: ["CHOWN", "NET_BIND_SERVICE"] }),
+  ],
+  [
+    "workload-system-binds",
+    withWeb({ binds: [{ source: "/var/run/docker.sock", path: "/docker.sock" }] }),
+    'workloads.web.binds.0.source: "/var/run/docker.sock"',
+    withWeb({ binds: [{ source: "/srv/etc", path: "/etc/web" }] }),
+  ],
+  [
+    "workload-secret-variables",
+    withWeb({ env: { DB_PASSWORD: "hunter2" } }),
+    'workloads.web.env.DB_PASSWORD: "[hidden]"',
+    withWeb({ env: { DB_PASSWORD_FILE: "/run/secrets/db", MONKEY: "a" } }),
+  ],
 ];
 
 describe("what weakens a node", () => {
@@ -226,14 +258,18 @@ describe("what weakens a node", () => {
     expect(WAIVABLE_IDS).toHaveLength(new Set(WAIVABLE_IDS).size);
   });
 
-  test.each(WEAK)("%s is refused without a waiver, and only then", (id, override, place, right) => {
-    const found = told(override);
-    expect(found).toHaveLength(1);
-    expect(found[0]).toContain(place);
-    expect(found[0]).toMatch(new RegExp(`; allowed: .+; or a waiver with id ${id} \\(`));
-    expect(told(override, [until(id, "2027-05-31", { node: NODE })])).toEqual([]);
-    expect(told(right)).toEqual([]);
-  });
+  test.each(WEAK)(
+    "%s is refused without a waiver, and only then",
+    (id, override, place, right, others = []) => {
+      const waivers = others.map((other) => until(other, "2027-05-31"));
+      const found = told(override, waivers);
+      expect(found).toHaveLength(1);
+      expect(found[0]).toContain(place);
+      expect(found[0]).toMatch(new RegExp(`; allowed: .+; or a waiver with id ${id} \\(`));
+      expect(told(override, [...waivers, until(id, "2027-05-31", { node: NODE })])).toEqual([]);
+      expect(told(right)).toEqual([]);
+    },
+  );
 
   test("of the whole stack needs a waiver for all", () => {
     const { proxmox, ...rest } = prodWith({});
@@ -282,6 +318,22 @@ describe("a waiver", () => {
   test("ends within a year", () => {
     expect(told(weak, [until(ID, "2027-11-28")])).toEqual([]);
     expect(told(weak, [until(ID, "2027-11-29")])[0]).toContain("at most 366 days from 2026-11-27");
+  });
+
+  test("of one workload is not for another, nor for the program's containers", () => {
+    const id = "workload-writable-root";
+    const image = { image: IMAGE, readOnlyRoot: false };
+    const both = { workloads: { web: image, db: image } };
+    expect(told(both, [until(id, "2027-05-31", { container: "web" })])).toEqual([
+      expect.stringMatching(/workloads\.db\.readOnlyRoot: false; .*or a waiver with id/) as unknown,
+    ]);
+  });
+
+  test("a folder above one of the system's is one of them, and one beside it is not", () => {
+    const source = (path: string): number =>
+      told(withWeb({ binds: [{ source: path, path: "/mnt" }] })).length;
+    expect(["/var", "/run/containerd", "/usr/share"].map(source)).toEqual([1, 1, 1]);
+    expect(["/srv", "/var/lib/web", "/home/web", "/user"].map(source)).toEqual([0, 0, 0, 0]);
   });
 
   test("that nothing needs is refused, and so is a second one for the same", () => {

@@ -124,9 +124,9 @@ export const CONTAINERS: Judges = {
   "5.29": judgeEach(
     ({ HostConfig: { PidsLimit } }) => (PidsLimit ?? 0) <= 0 && "no limit of processes",
   ),
+  // The mode says "bridge" too of one that has left docker0 for networks of its own.
   "5.30": judgeEach(
-    ({ HostConfig: { NetworkMode = "" } }) =>
-      ["default", "bridge"].includes(NetworkMode) && "on docker0",
+    ({ NetworkSettings: { Networks } }) => "bridge" in (Networks ?? {}) && "on docker0",
   ),
   "5.31": judgeHostMode("UsernsMode", "root in it is root of the host"),
   "5.32": judgeEach((one) =>
