@@ -155,7 +155,6 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
   const read = (name: SecretName) =>
     config.getSecret(name, { minLength: secretOf(name).minLength });
   const need = (name: SecretName) => read(name) ?? pulumi.secret("");
-  const needOwn = (name: string) => config.getSecret(name) ?? pulumi.secret("");
   const backupSecrets = (node: string) => ({
     token: config.getSecret(`backupToken-${node}`) ?? need("backupToken"),
     key: need("backupKey"),
@@ -167,14 +166,17 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
     backups: Object.fromEntries(
       nodesWith("backups", settings).map((node) => [node, backupSecrets(node)]),
     ),
-    workloads: Object.fromEntries(
-      workloadSecrets(settings).map((name) => [name, needOwn(`workloadSecret-${name}`)]),
-    ),
+    workloads: readWorkloadSecrets(config, settings),
     storage: settings.proxmox.backupStorage && {
       token: need("pbsStorageToken"),
       key: read("pbsStorageKey"),
     },
   };
+}
+
+function readWorkloadSecrets(config: pulumi.Config, settings: Settings): Secrets["workloads"] {
+  const read = (name: string) => config.requireSecret(`workloadSecret-${name}`);
+  return Object.fromEntries(workloadSecrets(settings).map((name) => [name, read(name)]));
 }
 
 function requireSecrets(config: pulumi.Config, settings: Settings): void {
