@@ -159,17 +159,20 @@ const SWAP_SECONDS = 240;
 /** Longest time that a container may have to end (config/schema/workloads.ts). The earlier one may have had it. */
 const LONGEST_STOP_SECONDS = 300;
 
+/** Seconds a workload may have to wait for others: they start one after the other, each until it is healthy. */
+const QUEUE_SECONDS = 7200;
+
 /** Starts a workload's new container in the place of the earlier one. */
-export function workloadStep(node: NodeConfig, name: string, workload: WorkloadConfig): Script {
-  const { readySeconds } = workload;
+export function workloadStep(name: string, { readySeconds }: WorkloadConfig): Script {
   const variables = { WORKLOAD: name, READY_SECONDS: readySeconds };
   const limit = SWAP_SECONDS + readySeconds + 2 * LONGEST_STOP_SECONDS;
-  return bindChanging(node, "workload", variables, limit);
+  return bind("workload", variables, limit, { wait: QUEUE_SECONDS });
 }
 
 /** Writes a workload's secrets for its user. */
-export function workloadSecretsStep(node: NodeConfig, name: string, user: number): Script {
-  return bindChanging(node, "workload-secrets", { WORKLOAD: name, OWNER: user }, 180);
+export function workloadSecretsStep(name: string, user: number): Script {
+  const variables = { WORKLOAD: name, OWNER: user };
+  return bind("workload-secrets", variables, 180, { wait: QUEUE_SECONDS });
 }
 
 /** The steps that install and configure Docker on a machine that is up, in their order. Each is idempotent. */

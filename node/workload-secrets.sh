@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Gives a workload its secrets as files that its user alone reads. The container mounts their folder. On the node itself nobody but
-# root gets there: the folder above is root's alone, so that an escape from another container with the same user does not help.
+# root gets there: the folder above is root's alone, so that an escape from another container with the same user does not help. Since
+# 1.1, runc opens what it mounts outside of the container's user namespace, so that the mount needs no way in either.
 # WORKLOAD      name of the workload
 # OWNER         id of its user in the container
 # FILES         names of the files

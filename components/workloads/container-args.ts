@@ -105,7 +105,10 @@ function storage(
       ...{ type: "bind", source, target: path, readOnly },
       bindOptions: { propagation: "rprivate" },
     })),
-    tmpfs: Object.fromEntries(tmpfs.map(({ path, sizeMiB }) => [path, `size=${sizeMiB}m`])),
+    // Else it has the mode of the image's folder, in which the user may not be able to write.
+    tmpfs: Object.fromEntries(
+      tmpfs.map(({ path, sizeMiB }) => [path, `size=${sizeMiB}m,mode=1777`]),
+    ),
   };
 }
 

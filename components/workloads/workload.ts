@@ -62,7 +62,7 @@ function createContainer(
 
 function start(
   name: string,
-  { node, workload, config, dockerHost, machine }: WorkloadArgs,
+  { workload, config, dockerHost, machine }: WorkloadArgs,
   container: docker.Container,
   secrets: command.remote.Command | undefined,
   opts: { parent: pulumi.Resource; dependsOn: pulumi.Resource[] },
@@ -71,7 +71,7 @@ function start(
   const { processes } = config.limits;
   const place = { machine, connection };
   const limits = limitProcesses(name, container, place, opts.parent, processes);
-  const step = workloadStep(node, workload, config);
+  const step = workloadStep(workload, config);
   const variables = pulumi.all([container.id, lastChange(secrets)]).apply(([id, changed]) => ({
     ...step.variables,
     CONTAINER: id,

@@ -122,7 +122,7 @@ test("Docker is told everything, and does not start it", async () => {
         bindOptions: { propagation: "rprivate" },
       },
     ],
-    tmpfs: { "/tmp": "size=64m" },
+    tmpfs: { "/tmp": "size=64m,mode=1777" },
     healthcheck: {
       tests: ["CMD", "wget", "-q", "http://127.0.0.1:8080/"],
       ...{ interval: "1m30s", timeout: "10s", startPeriod: "0s", startInterval: "0s", retries: 3 },
@@ -153,7 +153,7 @@ test("the step that starts it knows its container, limits and policy", async () 
     "WORKLOAD='web'",
     "READY_SECONDS='120'",
     "LIMIT='960'",
-    "LOCK_TIMEOUT='1800'",
+    "LOCK_TIMEOUT='7200'",
     `CONTAINER='${NAME}-id'`,
     "RESTART='on-failure:5'",
     "SECRETS_WRITTEN='1767225600'",
