@@ -35,19 +35,19 @@ export function workloadArgs(
     entrypoints: config.entrypoint,
     user: config.user,
     envs: Object.entries(config.env).map(([name, value]) => `${name}=${value}`),
-    labels: labels(workload, config),
-    ...confinement(config),
-    ...networking(parts),
-    ...storage(workload, config),
+    labels: labelsOf(workload, config),
+    ...confinementArgs(config),
+    ...networkingArgs(parts),
+    ...storageArgs(workload, config),
     ...healthCheck(config),
-    ...restart(config),
+    ...restartArgs(config),
     stopTimeout: config.stopSeconds,
     destroyGraceSeconds: config.stopSeconds,
     ...LOGGING,
   };
 }
 
-function labels(workload: string, config: WorkloadConfig): docker.types.input.ContainerLabel[] {
+function labelsOf(workload: string, config: WorkloadConfig): docker.types.input.ContainerLabel[] {
   const all = { ...config.labels, [WORKLOAD_LABEL]: workload };
   return Object.entries(all).map(([label, value]) => ({ label, value }));
 }
@@ -59,7 +59,7 @@ const PERIOD = 100_000;
  * The quota is what `--cpus` becomes. As `cpus`, the provider would read it back in a form of its own and replace the
  * container for the difference.
  */
-function confinement(config: WorkloadConfig): Partial<docker.ContainerArgs> {
+function confinementArgs(config: WorkloadConfig): Partial<docker.ContainerArgs> {
   const { capabilities, readOnlyRoot, limits } = config;
   return {
     capabilities: { adds: capabilities, drops: ["ALL"] },
@@ -74,7 +74,7 @@ function confinement(config: WorkloadConfig): Partial<docker.ContainerArgs> {
 }
 
 /** Without a network there is none at all: docker0 would reach out. */
-function networking(parts: WorkloadParts): Partial<docker.ContainerArgs> {
+function networkingArgs(parts: WorkloadParts): Partial<docker.ContainerArgs> {
   const { workload, config, node, networkIds } = parts;
   const names = Object.keys(config.networks);
   if (names.length === 0) return { networkMode: "none" };
@@ -90,7 +90,7 @@ function networking(parts: WorkloadParts): Partial<docker.ContainerArgs> {
   };
 }
 
-function storage(
+function storageArgs(
   workload: string,
   { volumes, binds, tmpfs, secrets }: WorkloadConfig,
 ): Partial<docker.ContainerArgs> {
@@ -138,7 +138,7 @@ export function toDuration(seconds: number): string {
 /** Tries of `on-failure` (CIS Docker 5.15). */
 const TRIES = 5;
 
-function restart({ restart: policy }: WorkloadConfig): Partial<docker.ContainerArgs> {
+function restartArgs({ restart: policy }: WorkloadConfig): Partial<docker.ContainerArgs> {
   return { restart: policy, ...(policy === "on-failure" ? { maxRetryCount: TRIES } : {}) };
 }
 

@@ -10,7 +10,7 @@ type Row = Downgrade<NodeConfig>;
 /** What of one workload is weak: where it stands below the workload, and its value. */
 type Find = (one: Named, node: NodeConfig) => readonly (readonly [path: string, value: unknown])[];
 
-const row = (kind: string, allowed: string, meaning: string, find: Find): Row => ({
+const makeRow = (kind: string, allowed: string, meaning: string, find: Find): Row => ({
   id: `workload-${kind}`,
   allowed,
   meaning,
@@ -35,7 +35,7 @@ const USUAL = [
   ...["NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"],
 ];
 
-const capabilities: Find = ([, workload]) =>
+const findCapabilities: Find = ([, workload]) =>
   workload.capabilities.flatMap((name, index) =>
     USUAL.includes(name) ? [] : [[`capabilities/${index}`, name] as const],
   );
@@ -63,28 +63,28 @@ const secretVariables: Find = ([, { env }]) =>
 
 /** The rows, in the order of the page. */
 export const WORKLOAD_DOWNGRADES: readonly Row[] = [
-  row(
+  makeRow(
     "root",
     "another user than 0, or daemon.userns-remap",
     "Root of the workload is root of the node.",
     isRoot,
   ),
-  row("writable-root", "true", "Whoever breaks in can put programs there.", ([, workload]) =>
+  makeRow("writable-root", "true", "Whoever breaks in can put programs there.", ([, workload]) =>
     workload.readOnlyRoot ? [] : [["readOnlyRoot", false]],
   ),
-  row(
+  makeRow(
     "capabilities",
     `those that Docker gives by itself: ${USUAL.join(", ")}`,
     "The workload may do what only root of a machine does.",
-    capabilities,
+    findCapabilities,
   ),
-  row(
+  makeRow(
     "system-binds",
     "a folder of the workload's own, such as /srv/web",
     "It sees folders of the system or a socket of Docker's, which makes it root of the node.",
     systemBinds,
   ),
-  row(
+  makeRow(
     "secret-variables",
     "a file in `secrets`; many programs read NAME_FILE",
     "Whoever may inspect the container, or reads the stack file, sees the secret.",

@@ -9,10 +9,10 @@ const CONTAINER = "docker:index/container:Container";
 const isOfWorkload = ({ urn }: Change): boolean => urn.includes("docker-node:components:Workload$");
 const isContainer = (change: Change): boolean => change.type === CONTAINER && isOfWorkload(change);
 
-const text = (value: Value | undefined): string => (typeof value === "string" ? value : "");
+const asText = (value: Value | undefined): string => (typeof value === "string" ? value : "");
 
 /** The name of a container's workload is also its host name. */
-const nameOf = ({ hostname }: Properties): string => text(hostname);
+const nameOf = ({ hostname }: Properties): string => asText(hostname);
 
 export const WORKLOAD_RULES: readonly Rule[] = [
   {
@@ -28,8 +28,8 @@ export const WORKLOAD_RULES: readonly Rule[] = [
     explanation: "A workload no longer has data of the node that it had; the data stays.",
     applies: (change: Change): Details => {
       if (!isContainer(change) || change.action !== "replace") return undefined;
-      const kept = sources(change.new);
-      const gone = sources(change.old).filter((source) => !kept.includes(source));
+      const kept = sourcesOf(change.new);
+      const gone = sourcesOf(change.old).filter((source) => !kept.includes(source));
       return gone.length > 0 ? gone.map((source) => `${nameOf(change.old)}: ${source}`) : undefined;
     },
   },
@@ -56,11 +56,11 @@ export const WORKLOAD_RULES: readonly Rule[] = [
 ];
 
 /** What of the node is mounted, and where. */
-function sources({ volumes, mounts }: Properties): string[] {
+function sourcesOf({ volumes, mounts }: Properties): string[] {
   const all = [volumes, mounts].flatMap((list) => (Array.isArray(list) ? list : []));
   return all.flatMap((one) => {
     if (typeof one !== "object" || one === null || Array.isArray(one)) return [];
     const [source, path] = [one.volumeName ?? one.source, one.containerPath ?? one.target];
-    return [`${text(source)} on ${text(path)}`];
+    return [`${asText(source)} on ${asText(path)}`];
   });
 }

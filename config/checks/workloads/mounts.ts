@@ -30,16 +30,18 @@ interface Mount {
 }
 
 function mountsOf({ volumes, binds, tmpfs, secrets }: WorkloadConfig): Mount[] {
-  const own = (place: string, path: string, holdsMounts = false): Mount => ({
+  const ownMount = (place: string, path: string, holdsMounts = false): Mount => ({
     path,
     place: `${place}/path`,
     holdsMounts,
   });
   return [
-    ...(Object.keys(secrets).length > 0 ? [{ ...own("", SECRETS_PATH), place: "secrets" }] : []),
-    ...tmpfs.map(({ path }, index) => own(`tmpfs/${index}`, path, true)),
-    ...Object.entries(volumes).map(([volume, { path }]) => own(`volumes/${volume}`, path)),
-    ...binds.map(({ path }, index) => own(`binds/${index}`, path)),
+    ...(Object.keys(secrets).length > 0
+      ? [{ ...ownMount("", SECRETS_PATH), place: "secrets" }]
+      : []),
+    ...tmpfs.map(({ path }, index) => ownMount(`tmpfs/${index}`, path, true)),
+    ...Object.entries(volumes).map(([volume, { path }]) => ownMount(`volumes/${volume}`, path)),
+    ...binds.map(({ path }, index) => ownMount(`binds/${index}`, path)),
   ];
 }
 
@@ -48,7 +50,7 @@ export function checkMountPaths(node: NodeConfig, report: Report): void {
   for (const [name, workload] of workloadsOf(node)) {
     const mounts = mountsOf(workload);
     mounts.forEach((mount, index) => {
-      const other = mounts.find((one, at) => at !== index && clashes(one, mount, at < index));
+      const other = mounts.find((one, at) => at !== index && areClashing(one, mount, at < index));
       if (other)
         report(
           `workloads/${name}/${mount.place}`,
@@ -60,7 +62,7 @@ export function checkMountPaths(node: NodeConfig, report: Report): void {
 }
 
 /** Whether a mount cannot be beside another one. Two with the same path are told of once, at the later one. */
-function clashes(other: Mount, mount: Mount, isEarlier: boolean): boolean {
+function areClashing(other: Mount, mount: Mount, isEarlier: boolean): boolean {
   if (other.path === mount.path) return isEarlier;
   return !other.holdsMounts && isWithin(mount.path, other.path);
 }
