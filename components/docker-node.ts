@@ -74,7 +74,8 @@ export class DockerNode extends pulumi.ComponentResource {
       providers: { docker: this.dockerProvider },
       dependsOn: [dockerHost],
     };
-    const networks = new ContainerNetworks(name, { node, machine: machine.vm }, platform);
+    const networkArgs = { node, machine: machine.vm, recorded };
+    const networks = new ContainerNetworks(name, networkArgs, platform);
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
     createWorkloads(name, { ...args, networks, volumes, dockerHost, machine }, platform);

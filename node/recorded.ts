@@ -22,6 +22,13 @@ export interface RecordedConnection {
   readonly perDialTimeout?: number;
 }
 
+/** A Docker network, as Docker told of it at the last `up` or `refresh`. */
+export interface RecordedNetwork {
+  readonly subnet?: string;
+  /** Empty or undefined if Docker did not tell it. */
+  readonly gateway?: string;
+}
+
 /** A node that was brought up before, and whose machine stays. */
 export interface RecordedNode {
   /** Proxmox node that runs the VM, as of the last `up` or `refresh`. */
@@ -33,9 +40,12 @@ export interface RecordedNode {
   readonly stdin: Readonly<Partial<Record<CheckedStep, string>>>;
   /** Standard input of the step that confirmed the firewall last. */
   readonly confirmed?: string;
+  /** Its Docker networks, by name. */
+  readonly networks: Readonly<Record<string, RecordedNetwork>>;
 }
 
 const COMMAND = "command:remote:Command";
+const NETWORK = "docker:index/network:Network";
 const MACHINE = "proxmoxve:index/vmLegacy:VmLegacy";
 
 /** What the state has of a node; undefined before its first `up`, and when its machine is to be replaced. */
@@ -62,7 +72,20 @@ export function recordedNode(
     connection: ready.connection ?? {},
     stdin: Object.fromEntries(CHECKED_STEPS.map((step) => [step, stdinOf(step)])),
     confirmed: stdinOf("firewall-confirm"),
+    networks: networksOf(node, (network) => outputsOf(NETWORK, `${name}-${network}`)),
   };
+}
+
+/** Each declared network has one address pool. */
+function networksOf(
+  node: NodeConfig,
+  outputs: (network: string) => Readonly<Record<string, unknown>>,
+): RecordedNode["networks"] {
+  const pools = Object.keys(node.networks).map((network) => {
+    const [pool] = (outputs(network).ipamConfigs ?? []) as readonly RecordedNetwork[];
+    return [network, pool] as const;
+  });
+  return Object.fromEntries(pools.flatMap(([name, pool]) => (pool ? [[name, pool]] : [])));
 }
 
 /** Whether the machine has the declared identity. Another identity replaces it; the Proxmox node is no part of it. */

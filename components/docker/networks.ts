@@ -1,10 +1,11 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DaemonConfig } from "../../config/daemon";
-import { contains } from "../../config/cidr";
+import { contains, firstHost } from "../../config/cidr";
 import type { LanNetwork } from "../../config/lan";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
 import { ICC, addressOfNode } from "../../config/node";
+import type { RecordedNetwork, RecordedNode } from "../../node/recorded";
 import { adoptNetwork } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
 
@@ -13,6 +14,8 @@ export interface ContainerNetworksArgs {
   node: NodeConfig;
   /** The machine whose Docker has the networks. */
   machine: pulumi.Resource;
+  /** What the stack's state has of the node; undefined for a new one. */
+  recorded?: RecordedNode;
 }
 
 /** The Docker networks of a node: bridges and macvlans, each with an explicit subnet. */
@@ -33,14 +36,19 @@ export class ContainerNetworks extends pulumi.ComponentResource {
 function createNetwork(
   resourceName: string,
   name: string,
-  { node, machine }: ContainerNetworksArgs,
+  { node, machine, recorded }: ContainerNetworksArgs,
   parent: pulumi.Resource,
 ): docker.Network {
   const config = node.networks[name] as NetworkConfig;
   // An adopted network stays as it is.
-  const host = name in node.adopt.networks ? undefined : addressOfNode(node);
-  return new docker.Network(resourceName, networkArgs(name, config, node.engine.daemon, host), {
+  const adopted = name in node.adopt.networks;
+  const host = adopted ? undefined : addressOfNode(node);
+  const known = recorded?.networks[name] ?? (adopted ? { subnet: config.subnet } : undefined);
+  const args = networkArgs(name, config, node.engine.daemon, host, known);
+  return new docker.Network(resourceName, args, {
     parent,
+    // Only for a state that could not be read: a network that is not new must not get another gateway then.
+    ignoreChanges: recorded ? [] : ["ipamConfigs[0].gateway"],
     // Two networks can share neither name nor subnet, so the old one is deleted before its replacement is created.
     deleteBeforeReplace: true,
     ...livesOn(machine),
@@ -55,20 +63,35 @@ type Defaults = Readonly<Record<string, string>>;
  * and an option that is not declared would show as a difference that replaces the network.
  *
  * @param host address of the node, which Docker must not give to a container on the node's LAN
+ * @param recorded what the stack's state has of the network; undefined for a new one
  */
 export function networkArgs(
   name: string,
   config: NetworkConfig,
   { "default-network-opts": defaults }: Pick<DaemonConfig, "default-network-opts"> = {},
   host?: string,
+  recorded?: RecordedNetwork,
 ): docker.NetworkArgs {
   const own = defaults?.[config.driver] ?? {};
   return config.driver === "macvlan"
     ? macvlanArgs(name, config, own, host)
-    : bridgeArgs(name, config, own);
+    : bridgeArgs(name, { ...config, gateway: declareGateway(config, recorded) }, own);
 }
 
 type Bridge = Extract<NetworkConfig, { driver: "bridge" }>;
+
+/**
+ * The gateway of a bridge. Docker 29 tells also of one that it chose itself, and 28 did not (moby daemon/network.go,
+ * buildIPAMResources). One that is told and not declared would be a difference at a refresh, and the next `up` would replace
+ * the network. So the one that Docker chooses is declared, unless the network was made without and Docker has not told it yet.
+ */
+function declareGateway(
+  { subnet, gateway }: Bridge,
+  recorded?: RecordedNetwork,
+): string | undefined {
+  const untold = recorded?.subnet === subnet && !recorded.gateway;
+  return gateway ?? (untold ? undefined : firstHost(subnet));
+}
 
 function bridgeArgs(
   name: string,

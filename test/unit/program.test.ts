@@ -443,9 +443,24 @@ describe("networks and volumes", () => {
       name: "n",
       driver: "bridge",
       internal: false,
-      ipamConfigs: [{ subnet: "172.19.0.0/24", gateway: undefined }],
+      ipamConfigs: [{ subnet: "172.19.0.0/24", gateway: "172.19.0.1" }],
       options: { "com.docker.network.bridge.enable_icc": "false" },
     });
+  });
+
+  test.each([
+    ["is new", undefined, undefined, "172.19.0.1"],
+    ["was made without, as Docker 28 tells it", { gateway: "" }, undefined, undefined],
+    ["was made without, as Docker 29 tells it", { gateway: "172.19.0.1" }, undefined, "172.19.0.1"],
+    ["moves to this subnet", { subnet: "172.19.1.0/24", gateway: "" }, undefined, "172.19.0.1"],
+    ["loses one of its own", { gateway: "172.19.0.254" }, undefined, "172.19.0.1"],
+    ["declares one", { gateway: "" }, "172.19.0.9", "172.19.0.9"],
+  ])("a bridge that %s has the gateway of the next plan", (_, recorded, gateway, expected) => {
+    const subnet = "172.19.0.0/24";
+    const bridge = { driver: "bridge", subnet, gateway, isolated: false, internal: false } as const;
+    const known = recorded && { subnet, ...recorded };
+    const { ipamConfigs } = networkArgs("n", bridge, {}, undefined, known);
+    expect(ipamConfigs).toEqual([{ subnet, gateway: expected }]);
   });
 
   test("a macvlan hangs on the VLAN of its parent and leaves addresses out", () => {
