@@ -9,6 +9,7 @@ import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
 import { labConfig } from "./lib/config";
 import { openConsumer } from "./lib/consumer";
+import { dockerRepository } from "./lib/docker";
 import { openInstance, type Instance } from "./lib/instance";
 import { runInterruptible } from "./lib/interrupt";
 import { broughtUp } from "./lib/kept";
@@ -96,8 +97,9 @@ async function removeAll(here: Instance): Promise<number> {
   return 0;
 }
 
-async function build(): Promise<number> {
-  await buildLab(say);
+async function build(here: Instance): Promise<number> {
+  const { image } = await buildLab(say);
+  await dockerRepository(here, image, say);
   return 0;
 }
 

@@ -51,6 +51,7 @@ const PLATFORM = { PlatformName: "Docker Engine - Community" };
 /** What containerd and buildx say of themselves. */
 const versionInfo = (Version: string): Record<string, string> => ({ Version, Revision: Version });
 
+/** With C: only then it knows project quotas (daemon/internal/quota), which `overlay2.size` takes. */
 function dockerdPrograms(release: Release): Programs {
   const module = `dockerd-${release}`;
   const GitCommit = `v${pinnedVersion(module, MOBY)}`;
@@ -58,6 +59,7 @@ function dockerdPrograms(release: Release): Programs {
     module,
     programs: { dockerd: `${MOBY}/cmd/dockerd`, "docker-proxy": `${MOBY}/cmd/docker-proxy` },
     options: {
+      cgo: true,
       tags: ["netgo", "osusergo", "static_build", "nri_no_wasm"],
       ldflags: set(`${MOBY}/dockerversion`, { Version: release, GitCommit, ...PLATFORM }),
     },
