@@ -122,6 +122,22 @@ const MAX_FILE = {
   declared: '"3"',
 };
 
+test("a network made without a gateway is declared without, until Docker tells of one", async () => {
+  const state = stateOf(await run());
+  const end = `docker:index/network:Network::${NODE}-development-secondary`;
+  const urn = Object.keys(state).find((one) => one.endsWith(end)) ?? "";
+  const declared = async (gateway: string): Promise<unknown> => {
+    const pool = { subnet: "172.19.0.0/24", gateway, ipRange: "", auxAddress: {} };
+    const network = { type: state[urn]?.type ?? "", outputs: { ipamConfigs: [pool] } };
+    const recorder = await run({}, { ...state, [urn]: network });
+    return recorder.find("docker:index/network:Network", `${NODE}-development-secondary`).inputs
+      .ipamConfigs;
+  };
+  expect(await declared("")).toEqual([{ subnet: "172.19.0.0/24" }]);
+  const told = "172.19.0.1";
+  expect(await declared(told)).toEqual([{ subnet: "172.19.0.0/24", gateway: told }]);
+});
+
 describe("a node that was changed by hand", () => {
   test("is not looked at before it exists", async () => {
     await run();
