@@ -98,6 +98,16 @@ test("what has an owner is there", () => {
   for (const path of paths) if (path !== "*") expect(existsSync(join(ROOT, path ?? ""))).toBe(true);
 });
 
+test("no file of the product has more than 200 lines, scripts included, and no component more than 160", () => {
+  const product =
+    /^(clients|commands|components|config|contract|node)\/.*\.(ts|mjs|sh|jq)$|^index\.ts$/;
+  const tooLong = repositoryFiles()
+    .filter((path) => product.test(path))
+    .map((path) => [path, read(path).trimEnd().split("\n").length] as const)
+    .filter(([path, lines]) => lines > (path.startsWith("components/") ? 160 : 200));
+  expect(tooLong).toEqual([]);
+});
+
 test("the top folder has at most 12 directories, two for hosts of repositories beside, and no source file but index.ts", () => {
   const listed = new Set(
     repositoryFiles()
