@@ -33,11 +33,9 @@ export const pinnedImage = z
   });
 
 /** An IPv4 address with the length of its network's prefix. */
-export const cidr = z
-  .string()
-  .refine(isCidr, {
-    error: expectIpv4("an IPv4 address with prefix length, such as 10.25.20.24/24"),
-  });
+export const cidr = z.string().refine(isCidr, {
+  error: expectIpv4("an IPv4 address with prefix length, such as 10.25.20.24/24"),
+});
 
 /** A name that is also a host name. */
 export const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {
