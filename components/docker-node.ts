@@ -74,8 +74,7 @@ export class DockerNode extends pulumi.ComponentResource {
       providers: { docker: this.dockerProvider },
       dependsOn: [dockerHost],
     };
-    const networkArgs = { node, machine: machine.vm, recorded };
-    const networks = new ContainerNetworks(name, networkArgs, platform);
+    const networks = createNetworks(name, args, machine.vm, platform);
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
     createWorkloads(name, { ...args, networks, volumes, dockerHost, machine }, platform);
@@ -87,6 +86,15 @@ export class DockerNode extends pulumi.ComponentResource {
     this.outputs = describe(name, node, described);
     this.registerOutputs(this.outputs);
   }
+}
+
+function createNetworks(
+  name: string,
+  { node, recorded }: DockerNodeArgs,
+  machine: pulumi.Resource,
+  opts: pulumi.ComponentResourceOptions,
+): ContainerNetworks {
+  return new ContainerNetworks(name, { node, machine, recorded }, opts);
 }
 
 function createAgent(

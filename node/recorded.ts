@@ -54,13 +54,7 @@ export function recordedNode(
   node: NodeConfig,
   state: State,
 ): RecordedNode | undefined {
-  const outputsOf = (type: string, resource: string): Readonly<Record<string, unknown>> => {
-    const end = `${type}::${resource}`;
-    const found = Object.entries(state).find(
-      ([urn, one]) => one.type === type && urn.endsWith(end),
-    );
-    return found?.[1].outputs ?? {};
-  };
+  const outputsOf = (type: string, resource: string): Outputs => findOutputs(state, type, resource);
   const ready = outputsOf(COMMAND, `${name}-ready`);
   const machine = outputsOf(MACHINE, `${name}-vm`);
   const hostKey = asText(ready.stdout)?.trim();
@@ -76,10 +70,18 @@ export function recordedNode(
   };
 }
 
+type Outputs = Readonly<Record<string, unknown>>;
+
+function findOutputs(state: State, type: string, resource: string): Outputs {
+  const end = `${type}::${resource}`;
+  const found = Object.entries(state).find(([urn, one]) => one.type === type && urn.endsWith(end));
+  return found?.[1].outputs ?? {};
+}
+
 /** Each declared network has one address pool. */
 function networksOf(
   node: NodeConfig,
-  outputs: (network: string) => Readonly<Record<string, unknown>>,
+  outputs: (network: string) => Outputs,
 ): RecordedNode["networks"] {
   const pools = Object.keys(node.networks).map((network) => {
     const [pool] = (outputs(network).ipamConfigs ?? []) as readonly RecordedNetwork[];
