@@ -15,7 +15,10 @@ export default {
   testTimeout: 120_000,
   testSequencer: "<rootDir>/test/sequencer.mjs",
   projects: [project("unit"), project("contract"), project("lab")],
-  collectCoverageFrom: ["{clients,commands,components,config,contract,node}/**/*.ts", "index.ts"],
+  collectCoverageFrom: [
+    "{clients,commands,components,config,contract,node,policies}/**/*.ts",
+    "index.ts",
+  ],
   // The rest of commands and clients runs in processes of its own, or needs a server: the lab's tests run it, uncounted.
   coverageThreshold: {
     global: { lines: 95 },

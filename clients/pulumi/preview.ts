@@ -10,6 +10,8 @@ export interface PreviewOptions {
   readonly stack?: string;
   /** Compare what is recorded with what is really there, instead of with the program. */
   readonly drift?: boolean;
+  /** Folder of a policy pack that the preview is put to. What is already there (`drift`) is put to none. */
+  readonly policyPack?: string;
   /** Directory of the Pulumi project; default: the current one. */
   readonly cwd?: string;
 }
@@ -43,8 +45,9 @@ export async function preview(options: PreviewOptions = {}): Promise<Previewed> 
 }
 
 /** Arguments of the `pulumi` that is run. */
-export function commandLine({ stack, drift = false }: PreviewOptions): string[] {
-  const command = drift ? ["refresh", "--preview-only"] : ["preview"];
+export function commandLine({ stack, drift = false, policyPack }: PreviewOptions): string[] {
+  const policies = policyPack === undefined ? [] : ["--policy-pack", policyPack];
+  const command = drift ? ["refresh", "--preview-only"] : ["preview", ...policies];
   return [...command, "--non-interactive", "--color=never", ...(stack ? ["--stack", stack] : [])];
 }
 

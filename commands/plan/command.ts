@@ -25,6 +25,7 @@ export interface PlanOptions extends GlobalOptions {
   readonly write?: string;
   readonly drift?: boolean;
   readonly events?: string;
+  readonly policyPack?: string;
   readonly failOn?: Severity;
   /** Directory of the Pulumi project; default: the current one. */
   readonly cwd?: string;
@@ -43,6 +44,10 @@ export function addPlan(program: Command, { outside, end }: Session): void {
       "what was changed by hand, on the nodes too, instead of what the program would change",
     )
     .option("--events <file>", "show a recorded event log instead of asking pulumi")
+    .option(
+      "--policy-pack <dir>",
+      "put the preview to a policy pack, such as policies; --drift previews nothing",
+    )
     .addOption(limit.choices(SEVERITIES))
     .action(async (_, command: Command) => {
       end(await showPlan(command.optsWithGlobals<PlanOptions>(), outside));
@@ -62,9 +67,10 @@ export async function showPlan(
 }
 
 /** The plan itself. @throws Error when pulumi says nothing */
-export async function planFor({ stack, drift = false, events, cwd }: PlanOptions): Promise<Plan> {
+export async function planFor(options: PlanOptions): Promise<Plan> {
+  const { stack, drift = false, events, policyPack, cwd } = options;
   if (events) return planOf(parseEvents(readFileSync(events, "utf8")), stack);
-  const found = await preview({ stack, drift, cwd });
+  const found = await preview({ stack, drift, policyPack, cwd });
   if (found.events.length === 0)
     throw new Error(found.complaint || `pulumi ended with status ${found.status}`);
   const plan = planOf(found.events, stack);

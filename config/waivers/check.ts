@@ -5,6 +5,7 @@ import type { Waiver } from "../schema/waivers";
 import { daysLeft, LONGEST_DAYS, dayOf } from "./days";
 import type { Downgrade, Weakness } from "./downgrade";
 import { isBenchmarkId } from "./benchmark";
+import { isPolicyId } from "./policies";
 import { DOWNGRADES, STACK_DOWNGRADES, WAIVABLE } from "./table";
 
 /** A weakness of a node, or of the stack when it has none. */
@@ -42,12 +43,14 @@ export function checkWaivers(
   return {
     open: open.map(reportUnwaived),
     wrong: waivers.flatMap((waiver, at) => findMistakes(waiver, at, Object.keys(nodes), now)),
-    // Only `docker-node benchmark` can tell of a check whether something needs its waiver.
     unused: waivers.flatMap((waiver, at) =>
-      used.has(waiver) || isBenchmarkId(waiver.id) ? [] : [reportUnused(waiver, at)],
+      used.has(waiver) || isJudgedElsewhere(waiver) ? [] : [reportUnused(waiver, at)],
     ),
   };
 }
+
+/** Only `docker-node benchmark` and the policies can tell whether something needs such a waiver. */
+const isJudgedElsewhere = ({ id }: Waiver): boolean => isBenchmarkId(id) || isPolicyId(id);
 
 function findWeaknesses<T>(table: readonly Downgrade<T>[], settings: T, node?: string): Weak[] {
   const all: Weak[] = [];
@@ -58,7 +61,11 @@ function findWeaknesses<T>(table: readonly Downgrade<T>[], settings: T, node?: s
   return all;
 }
 
-function waives({ id, node, container }: Waiver, weak: Weak): boolean {
+/** Whether a waiver stands for something of a node, and of a container where it is one's. */
+export function waives(
+  { id, node, container }: Waiver,
+  weak: Pick<Weak, "id" | "node" | "container">,
+): boolean {
   const isNode = node === "all" || node === weak.node;
   // A container that a waiver of the host names is a mistake of its own.
   const isContainer = !container || !weak.container || container === weak.container;

@@ -3,6 +3,9 @@ import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 
 /* Values of a machine and its network that weaken a node. */
 
+/** What a waiver names a VM by that may be deleted. */
+export const MACHINE_UNPROTECTED = "machine-unprotected";
+
 /** A source so wide that it stands for everybody: shorter than the shortest prefix there is a private network for. */
 const SHORTEST = 8;
 
@@ -28,7 +31,7 @@ function findOpenRules({ network, portainer }: NodeConfig): Weakness[] {
 /** The rows, in the order of the page. */
 export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   {
-    id: "machine-unprotected",
+    id: MACHINE_UNPROTECTED,
     allowed: "true",
     meaning: "The VM and its data can be deleted in one step.",
     find: ({ machine: { protect } }) => weaknessIf(!protect, "machine/protect", protect),

@@ -6,6 +6,7 @@ import { HARDENING_DOWNGRADES } from "./hardening";
 import { NODE_DOWNGRADES } from "./node";
 import { OVERRIDE_DOWNGRADES } from "./override";
 import { WORKLOAD_DOWNGRADES } from "./workloads";
+import { POLICIES } from "./policies";
 
 /** What weakens the way to Proxmox VE; it is the whole stack's. */
 export const STACK_DOWNGRADES: readonly Downgrade<ProxmoxConfig>[] = [
@@ -31,6 +32,7 @@ export const DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
 export const WAIVABLE: readonly { readonly id: string; readonly ofContainers?: true }[] = [
   ...STACK_DOWNGRADES,
   ...DOWNGRADES,
+  ...POLICIES,
   ...BENCHMARK_IDS,
 ];
 

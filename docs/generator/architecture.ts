@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 const FOLDERS = [
   ...["index.ts", "clients", "commands", "components", "config", "contract"],
-  ...["examples", "lab", "node"],
+  ...["examples", "lab", "node", "policies"],
 ];
 
 /** The picture, drawn by Graphviz from what dependency-cruiser says. */

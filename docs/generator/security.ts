@@ -1,6 +1,7 @@
 /** docs/reference/security.md, from the table of what takes a waiver. */
 import { BENCHMARK, waiverIdOf } from "../../config/waivers/benchmark";
 import { LONGEST_DAYS, SOON_DAYS } from "../../config/waivers/days";
+import { POLICIES } from "../../config/waivers/policies";
 import { DOWNGRADES, STACK_DOWNGRADES } from "../../config/waivers/table";
 import { tableRow } from "./configuration";
 
@@ -27,7 +28,8 @@ config:
 - \`node\` is a node of the stack, or \`all\`. \`container\` narrows a waiver to one container; only ids of containers take it.
 - \`expires\` is the last day on which it holds, by UTC, and at most ${LONGEST_DAYS} days away.
 - An expired waiver, one that nothing needs, and one with an id that is not below keep the stack from being read. Whether a check of
-  the benchmark needs its waiver shows on the running node alone, so \`npx docker-node benchmark\` tells.
+  the benchmark needs its waiver shows on the running node alone, so \`npx docker-node benchmark\` tells. An id that begins with
+  \`policy-\` is asked for by [the policies](../how-to/review-changes.md#policies).
 - From ${SOON_DAYS} days before its end on, \`pulumi up\`, the plan and \`npx docker-node doctor\` warn of it.
 
 What a node leaves to Docker's own default is no downgrade. \`engine.groupMembers\` needs no waiver either: who is in it is root of the
@@ -54,7 +56,11 @@ export function securityPage(): string {
   const rows = [...STACK_DOWNGRADES, ...DOWNGRADES].map(({ id, meaning, allowed, ofContainers }) =>
     tableRow([`\`${id}\``, ofContainers ? "container" : "host", meaning, allowed]),
   );
-  const table = ["| id | of | what it means | without a waiver |", "|---|---|---|---|", ...rows];
+  const policies = POLICIES.map(({ id, meaning, allowed }) =>
+    tableRow([`\`${id}\``, "host", meaning, allowed]),
+  );
+  const head = ["| id | of | what it means | without a waiver |", "|---|---|---|---|"];
+  const table = [...head, ...rows, ...policies];
   const checks = BENCHMARK.map(([id, title, of]) =>
     tableRow([of === "person" ? id : `\`${waiverIdOf(id)}\``, OF[of], title]),
   );

@@ -36,6 +36,9 @@ export interface PulumiHome {
 const ROOT = path.resolve(__dirname, "../..");
 const STAND_IN = path.join(ROOT, "lab/plugins/command/pulumi-resource-command");
 
+/** What starts a policy pack where pulumi comes without a language host. */
+const POLICY_HOST = path.join(ROOT, "lab/plugins/policy/pulumi-analyzer-policy-nodejs");
+
 /** The npm package whose version each plugin must have. */
 const PACKAGES: Record<PluginName, string> = {
   proxmoxve: "@muhlba91/pulumi-proxmoxve",
@@ -96,6 +99,9 @@ function assemble(home: string, cli: string, plugins: Record<PluginName, Source>
       place(target, path.join(dir, file));
     }
   }
+  const analyzer = path.join(home, "plugins", "analyzer-policy-nodejs-v1.0.0");
+  fs.mkdirSync(analyzer);
+  fs.copyFileSync(POLICY_HOST, path.join(analyzer, path.basename(POLICY_HOST)));
 }
 
 /** The plugin as it lies in the assembled home. */
@@ -117,7 +123,7 @@ export async function ensurePulumi(log: Log): Promise<PulumiHome> {
     docker: await pluginSource("docker", official?.path, log),
     command: await pluginSource("command", official?.path, log),
   };
-  const key = contentHash([], cli, JSON.stringify(sources));
+  const key = contentHash([POLICY_HOST], cli, JSON.stringify(sources));
   const home = await buildOnce(cacheDir("pulumi", `home-${key}`), (into) => {
     assemble(into, cli, sources);
   });

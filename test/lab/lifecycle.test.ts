@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Stack } from "@pulumi/pulumi/automation";
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { isHostOf } from "../../config/cidr";
 import { openConsumer } from "../../lab/lib/consumer";
 import { declare, erase, openInstance } from "../../lab/lib/instance";
@@ -118,6 +118,18 @@ step("a second up changes nothing", async () => {
   });
   expect(steps.diffs).toEqual([]);
   await stack.up({ ...quiet, expectNoChanges: true });
+});
+
+step("the policies refuse nothing of it", async () => {
+  const broken: string[] = [];
+  const onEvent = ({ policyEvent }: EngineEvent): void => {
+    if (policyEvent) broken.push(`${policyEvent.policyName}: ${policyEvent.message}`);
+  };
+  const policyPacks = [join(__dirname, "../../policies")];
+  await stack.preview({ ...quiet, onEvent, policyPacks, expectNoChanges: true }).finally(() => {
+    broken.forEach(log);
+  });
+  expect(broken).toEqual([]);
 });
 
 step("refresh finds nothing changed", async () => {

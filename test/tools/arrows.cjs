@@ -12,6 +12,7 @@ const ARROWS = {
   clients: ["config", "contract", "node"],
   commands: ["config", "contract", "node", "clients"],
   examples: ["contract"],
+  policies: ["config"],
 };
 
 const rules = Object.entries(ARROWS).map(([folder, allowed]) => ({

@@ -344,7 +344,7 @@ describe("scripts", () => {
     expect(readFileSync(join(folder, "asked"), "utf8").trim().split("\n")).toEqual(
       ["dev-2", "prod"].map(
         (stack) =>
-          `run --silent plan -- --stack ${stack} --format markdown --write out/${stack} --drift`,
+          `run --silent plan -- --stack ${stack} --policy-pack policies --format markdown --write out/${stack} --drift`,
       ),
     );
   });

@@ -300,5 +300,9 @@ describe("command line", () => {
       "--preview-only",
     ]);
     expect(commandLine({})).not.toContain("--stack");
+    expect(commandLine({ policyPack: "policies" })).toEqual(
+      expect.arrayContaining(["preview", "--policy-pack", "policies"]),
+    );
+    expect(commandLine({ policyPack: "policies", drift: true })).not.toContain("--policy-pack");
   });
 });

@@ -1,11 +1,8 @@
 /** Sections 4 and 5: the containers that run, and the images they run. */
+import { ALL_ADDRESSES, DOCKER_SOCKETS, SYSTEM_FOLDERS } from "../../../config/exposure";
 import { judgeEach, holds, type Judge, type Judges } from "../check";
 import type { BenchContainer } from "../facts";
 
-/** Folders of the system that no container gets whole. */
-const SYSTEM = ["/", "/boot", "/dev", "/etc", "/lib", "/proc", "/sys", "/usr"];
-const SOCKETS = ["/var/run/docker.sock", "/run/docker.sock"];
-const ALL_ADDRESSES = ["", "0.0.0.0", "::"];
 const ROOT_USERS = ["", "0", "root", "0:0", "root:root"];
 const MOST_RETRIES = 5;
 
@@ -77,7 +74,7 @@ export const CONTAINERS: Judges = {
   "5.6": judgeEach((one) =>
     listOf(
       "mounts",
-      sourcesOf(one).filter((path) => SYSTEM.includes(path)),
+      sourcesOf(one).filter((path) => SYSTEM_FOLDERS.includes(path)),
     ),
   ),
   "5.8": judgeEach((one) =>
@@ -132,7 +129,7 @@ export const CONTAINERS: Judges = {
   "5.32": judgeEach((one) =>
     listOf(
       "mounts",
-      sourcesOf(one).filter((path) => SOCKETS.includes(path)),
+      sourcesOf(one).filter((path) => DOCKER_SOCKETS.includes(path)),
     ),
   ),
 };

@@ -3,4 +3,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
-commands/plan/ci/with-ssh-key.sh pulumi up --yes --non-interactive --stack "$1"
+commands/plan/ci/with-ssh-key.sh pulumi up --yes --non-interactive --policy-pack policies --stack "$1"

@@ -1,0 +1,123 @@
+import type {
+  ResourceValidationArgs,
+  ResourceValidationPolicy,
+  StackValidationPolicy,
+} from "@pulumi/policy";
+import { knownInputs } from "./known";
+import { checkImage, checkMounts, checkPorts, checkPrivileged } from "./rules/container";
+import type { ContainerInputs } from "./rules/container";
+import type { Finding } from "./rules/finding";
+import { checkBackup, checkProtection, type JobInputs, type MachineInputs } from "./rules/machine";
+import { findPlainSecrets } from "./rules/secrets";
+import { readSecretValues, readWaivers, unwaived } from "./stack";
+
+/** Types of resources, as Pulumi's engine names them. */
+export const TYPES = {
+  container: "docker:index/container:Container",
+  image: "docker:index/remoteImage:RemoteImage",
+  machine: "proxmoxve:index/vmLegacy:VmLegacy",
+  job: "proxmoxve:backup/job:Job",
+} as const;
+
+type Args = Omit<ResourceValidationArgs, "getConfig" | "notApplicable" | "stackTags">;
+
+/** A policy of one type of resources. */
+function policy(
+  name: string,
+  description: string,
+  judge: (args: Args) => readonly string[],
+): ResourceValidationPolicy {
+  return {
+    name,
+    description,
+    validateResource: (args, report) => {
+      for (const found of judge(args)) report(found);
+    },
+  };
+}
+
+/** The node whose Docker a resource is on: the program names the provider after it. */
+const nodeOf = ({ provider }: Args): string | undefined => provider?.name.replace(/-docker$/, "");
+
+const ofContainers =
+  (check: (inputs: ContainerInputs) => readonly Finding[]) =>
+  (args: Args): string[] => {
+    if (args.type !== TYPES.container) return [];
+    const inputs: ContainerInputs = knownInputs(args.props);
+    return unwaived(
+      check(inputs),
+      { node: nodeOf(args), container: inputs.name ?? args.name },
+      readWaivers(),
+    );
+  };
+
+function judgeImage({ type, props }: Args): string[] {
+  const { name, image }: { name?: string; image?: string | null } = knownInputs(props);
+  if (type === TYPES.image) return checkImage(name).map(({ what }) => what);
+  return type === TYPES.container ? checkImage(image).map(({ what }) => what) : [];
+}
+
+function judgeMachine({ type, props, name, opts }: Args): string[] {
+  if (type !== TYPES.machine) return [];
+  const inputs: MachineInputs = knownInputs(props);
+  const about = { node: inputs.name ?? name };
+  return unwaived(checkProtection(inputs, opts.protect), about, readWaivers());
+}
+
+/** Where texts of the stack's secrets are not typed as secrets, by resource. */
+const plainSecrets = new Map<string, readonly string[]>();
+
+/** Property of the proxies that a policy gets, behind which inputs are as they came (@pulumi/policy, proxy.ts). */
+const TARGET = "__getSpecialProxyTarget";
+
+const behind = (proxy: unknown): unknown => (proxy as Record<string, unknown>)[TARGET];
+
+/**
+ * Only a remediation is shown which inputs are secrets, and only a validation can refuse. Pulumi asks the remediations of a
+ * resource first (step_generator.go); this one changes nothing.
+ */
+const secretsAreSecret: ResourceValidationPolicy = {
+  name: "secrets-are-secret",
+  description: "An input that holds a secret of the stack is typed as one.",
+  enforcementLevel: "remediate",
+  remediateResource: ({ urn, props }) => {
+    plainSecrets.set(urn, findPlainSecrets(behind(behind(props)), readSecretValues()));
+  },
+  validateResource: ({ urn }, report) => {
+    for (const path of plainSecrets.get(urn) ?? []) report(`${path} holds a secret in clear text`);
+  },
+};
+
+const vmsAreBackedUp: StackValidationPolicy = {
+  name: "vms-are-backed-up",
+  description: "Every VM has a backup job.",
+  validateStack: ({ resources }, report) => {
+    const jobs = resources
+      .filter(({ type }) => type === TYPES.job)
+      .map(({ props }) => knownInputs(props) as JobInputs);
+    for (const { urn, name, props } of resources.filter(({ type }) => type === TYPES.machine)) {
+      const inputs: MachineInputs = knownInputs(props);
+      const about = { node: inputs.name ?? name };
+      for (const found of unwaived(checkBackup(inputs, jobs), about, readWaivers()))
+        report(found, urn);
+    }
+  },
+};
+
+export const POLICIES = [
+  policy("images-are-pinned", "An image has a digest, and is never latest.", judgeImage),
+  policy("no-privileged", "No container is privileged.", ofContainers(checkPrivileged)),
+  policy(
+    "ports-have-an-address",
+    "No port is published on all addresses.",
+    ofContainers(checkPorts),
+  ),
+  policy(
+    "no-mounts-of-the-node",
+    "No container has Docker's socket or the system's folders.",
+    ofContainers(checkMounts),
+  ),
+  policy("vms-are-protected", "A VM cannot be deleted by mistake.", judgeMachine),
+  secretsAreSecret,
+  vmsAreBackedUp,
+] as const;

@@ -1,0 +1,67 @@
+/* Containers, by what docker is told of them. Each rule is a function of the resource's inputs. */
+import { posix } from "node:path";
+import { ALL_ADDRESSES, DOCKER_SOCKETS, SYSTEM_FOLDERS } from "../../config/exposure";
+import { waiverIdOf } from "../../config/waivers/benchmark";
+import type { Finding } from "./finding";
+
+interface Port {
+  readonly internal?: number | null;
+  readonly ip?: string | null;
+}
+
+interface Mount {
+  readonly type?: string | null;
+  readonly source?: string | null;
+}
+
+/** Inputs of `docker.Container` that the rules look at. What is not known before the node exists is null, and no rule refuses it. */
+export interface ContainerInputs {
+  readonly name?: string | null;
+  readonly image?: string | null;
+  readonly privileged?: boolean | null;
+  readonly publishAllPorts?: boolean | null;
+  readonly ports?: readonly Port[] | null;
+  readonly volumes?: readonly { readonly hostPath?: string | null }[] | null;
+  readonly mounts?: readonly Mount[] | null;
+}
+
+/** By digest, or by the id that docker gives to what it pulled: also a digest. */
+const PINNED = /(?:^|@)sha256:[0-9a-f]{64}$/;
+const LATEST = /:latest(?:@|$)/;
+
+export function checkImage(image: ContainerInputs["image"]): Finding[] {
+  if (typeof image !== "string") return [];
+  if (LATEST.test(image)) return [{ what: `${image}: latest is no version` }];
+  return PINNED.test(image) ? [] : [{ what: `${image}: has no digest` }];
+}
+
+export function checkPrivileged({ privileged }: ContainerInputs): Finding[] {
+  return privileged ? [{ what: "is privileged", waiver: waiverIdOf("5.5") }] : [];
+}
+
+export function checkPorts({ ports, publishAllPorts }: ContainerInputs): Finding[] {
+  const waiver = waiverIdOf("5.14");
+  const open = (ports ?? []).filter(({ ip = "" }) => ip !== null && ALL_ADDRESSES.includes(ip));
+  return [
+    ...(publishAllPorts ? [{ what: "publishes every port of its image", waiver }] : []),
+    ...open.map(({ internal }) => ({
+      what: `publishes its port ${internal ?? "(not known)"} on all addresses`,
+      waiver,
+    })),
+  ];
+}
+
+export function checkMounts({ volumes, mounts }: ContainerInputs): Finding[] {
+  const bound = (mounts ?? []).filter(({ type }) => type === "bind").map(({ source }) => source);
+  const sources = [...(volumes ?? []).map(({ hostPath }) => hostPath), ...bound];
+  return sources.flatMap((source) => (source ? checkSource(source) : []));
+}
+
+function checkSource(source: string): Finding[] {
+  const path = posix.join(source, ".").replace(/(.)\/$/, "$1");
+  const holdsSocket = DOCKER_SOCKETS.some((one) => one === path || posix.dirname(one) === path);
+  if (holdsSocket)
+    return [{ what: `mounts ${source}: Docker's socket`, waiver: waiverIdOf("5.32") }];
+  if (!SYSTEM_FOLDERS.includes(path)) return [];
+  return [{ what: `mounts ${source} of the node`, waiver: waiverIdOf("5.6") }];
+}

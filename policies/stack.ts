@@ -1,0 +1,43 @@
+/* What the stack itself says: Pulumi hands its configuration, decrypted, to the process that judges. */
+import * as pulumi from "@pulumi/pulumi";
+import { waiversSchema, type Waiver } from "../config/schema/waivers";
+import { SECRETS } from "../config/secrets";
+import { namesIn } from "../config/stack-keys";
+import { waives } from "../config/waivers/check";
+import { daysLeft } from "../config/waivers/days";
+import type { Finding } from "./rules/finding";
+
+const NAMESPACE = "docker-node";
+
+/** Shorter ones occur in ordinary words, and no secret of this program is short. */
+const SHORTEST = 6;
+
+/** Waivers that still hold, of `docker-node:waivers`; another stack that builds on a node may have its own there. */
+export function readWaivers(now = new Date()): Waiver[] {
+  const declared = new pulumi.Config(NAMESPACE).getObject("waivers") ?? [];
+  return waiversSchema.parse(declared).filter((waiver) => daysLeft(waiver, now) >= 0);
+}
+
+/** Values of the stack's secrets; of a Proxmox token also the part that is secret. */
+export function readSecretValues(
+  values: Readonly<Record<string, string>> = pulumi.runtime.allConfig(),
+): string[] {
+  const known: readonly string[] = SECRETS.map(({ name }) => name);
+  const isSecret = (name: string): boolean => known.includes(name) || /^backupToken-./.test(name);
+  return namesIn(NAMESPACE, Object.keys(values))
+    .filter(isSecret)
+    .map((name) => values[`${NAMESPACE}:${name}`] ?? "")
+    .flatMap((value) => [value, /^\S+!\S+=(\S+)$/.exec(value)?.[1] ?? value])
+    .filter(({ length }) => length >= SHORTEST);
+}
+
+/** What is left of findings when the waivers are put to them, in the words of a message. */
+export function unwaived(
+  findings: readonly Finding[],
+  about: { readonly node?: string; readonly container?: string },
+  waivers: readonly Waiver[],
+): string[] {
+  return findings
+    .filter(({ waiver: id }) => !id || !waivers.some((one) => waives(one, { id, ...about })))
+    .map(({ what, waiver }) => (waiver ? `${what}; or a waiver with id ${waiver}` : what));
+}
