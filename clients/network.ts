@@ -1,9 +1,13 @@
 /** Connections from the workstation. */
+import { createSocket } from "node:dgram";
 import { connect, isIP } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 
-/** Whether an address answers. `silent` means that no reply came at all. */
-export type Probe = (host: string, port: number) => Promise<"open" | "refused" | "silent">;
+/** Whether a port answers. `silent` means that no reply came at all. */
+export type Answer = "open" | "refused" | "silent";
+
+/** Whether an address answers. */
+export type Probe = (host: string, port: number) => Promise<Answer>;
 
 const PROBE_LIMIT_MS = 1_500;
 
@@ -11,7 +15,7 @@ const PROBE_LIMIT_MS = 1_500;
 export const probe: Probe = (host, port) =>
   new Promise((resolve) => {
     const socket = connect({ host, port, timeout: PROBE_LIMIT_MS });
-    const end = (outcome: "open" | "refused" | "silent"): void => {
+    const end = (outcome: Answer): void => {
       socket.destroy();
       resolve(outcome);
     };
@@ -25,6 +29,51 @@ export const probe: Probe = (host, port) =>
       end(error.code === "ECONNREFUSED" ? "refused" : "silent");
     });
   });
+
+/** Connections at once: few enough for every router on the way. */
+const AT_ONCE = 64;
+
+/** Tries every port of an address, some at a time. */
+export async function scanPorts(
+  host: string,
+  ports: readonly number[],
+  ask: Probe = probe,
+): Promise<ReadonlyMap<number, Answer>> {
+  const answers = new Map<number, Answer>();
+  const left = [...ports];
+  const work = async (): Promise<void> => {
+    for (let port = left.shift(); port !== undefined; port = left.shift())
+      answers.set(port, await ask(host, port));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return new Map([...answers].sort(([a], [b]) => a - b));
+}
+
+/** The address of this machine that packets to another one leave from; nothing is sent. */
+export function sourceTo(host: string): Promise<string> {
+  const socket = createSocket(isIP(host.split("%")[0] ?? "") === 6 ? "udp6" : "udp4");
+  return new Promise<string>((resolve, reject) => {
+    socket.on("error", reject);
+    socket.connect(9, host, () => {
+      resolve(socket.address().address);
+    });
+  }).finally(() => {
+    socket.close();
+  });
+}
+
+/** SHA-256 of the certificate that is served at an address, `AA:BB:…`. @throws Error when none is */
+export function servedFingerprint(host: string, port: number, patience = 20_000): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { host, port, rejectUnauthorized: false, timeout: patience };
+    const socket = connectTls(options, () => {
+      resolve(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    });
+    socket.on("timeout", () => socket.destroy(new Error("no answer in time")));
+    socket.on("error", reject);
+  });
+}
 
 /** A server, identified by its certificate. */
 export interface Pinned {

@@ -6,6 +6,7 @@ import type { Outside, Session, Status } from "./command";
 import { addDoctor } from "./doctor/command";
 import { addImport } from "./import/command";
 import { addPlan } from "./plan/command";
+import { addProbe } from "./probe/command";
 import { newProgram, runProgram } from "./program";
 import { readManifest } from "./project";
 import { addReport } from "./report/command";
@@ -14,7 +15,7 @@ import { addValidate } from "./validate/command";
 
 const COMMANDS = [
   ...[addDoctor, addPlan, addImport, addBackups, addRestore],
-  ...[addValidate, addBenchmark, addReport],
+  ...[addValidate, addBenchmark, addProbe, addReport],
 ];
 
 const ABOUT = `Commands for Docker host VMs on Proxmox VE. Pulumi makes and changes the VMs of a stack; these commands do the rest.

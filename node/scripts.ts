@@ -27,12 +27,14 @@ export const SCRIPTS = [
   "recovery/platform",
   "recovery/rehearsal",
   "recovery/volume",
+  "validation/addresses",
   "validation/container",
   "validation/discovery",
   "validation/disk",
   "validation/latency",
   "validation/load",
   "validation/reach",
+  "validation/scan",
 ] as const;
 
 /** Name of a script that can be run on a node. */

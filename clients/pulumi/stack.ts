@@ -16,8 +16,8 @@ export interface Deployed {
 /** One stack, as recoveries use it. */
 export interface Pulumi {
   configuration(): Promise<Configuration>;
-  /** Host keys by node, from the stack's outputs. Empty for a stack that was never brought up. */
-  hostKeys(): Promise<Readonly<Record<string, string>>>;
+  /** What the stack's outputs have of each node. Empty for a stack that was never brought up. */
+  readPublished(): Promise<Readonly<Record<string, Published>>>;
   resources(): Promise<readonly Deployed[]>;
   /** `pulumi up --refresh` of these resources alone. */
   up(targets: readonly string[]): Promise<void>;
@@ -25,9 +25,16 @@ export interface Pulumi {
   shown(targets: readonly string[]): string;
 }
 
+/** Outputs of a node that are used here. */
+export interface Published {
+  readonly hostKey?: string;
+  /** SHA-256 of the Portainer agent's certificate. */
+  readonly agentFingerprint?: string;
+}
+
 /** The outputs of the program that are used here. */
 export interface NodeOutputs {
-  readonly nodes?: Readonly<Record<string, { readonly hostKey?: string }>>;
+  readonly nodes?: Readonly<Record<string, Published>>;
 }
 
 /** Output of `pulumi stack export`. */
@@ -46,7 +53,7 @@ export function openPulumi(stack: string, cwd: string): Pulumi {
   };
   return {
     configuration: () => readConfiguration(run, stack, cwd),
-    hostKeys: async () => keysOf(await ask<NodeOutputs>("stack", "output", "--json")),
+    readPublished: async () => (await ask<NodeOutputs>("stack", "output", "--json"))?.nodes ?? {},
     resources: async () => resourcesOf(await ask<Deployment>("stack", "export")),
     up: (targets) =>
       show({ program: "pulumi", args: upArguments(stack, targets), cwd, hint: HINT }),
@@ -58,12 +65,6 @@ function upArguments(stack: string, targets: readonly string[]): string[] {
   const chosen = targets.flatMap((target) => ["--target", target]);
   return ["up", "--refresh", "--yes", "--skip-preview", "--stack", stack, ...chosen];
 }
-
-/** Host keys by node. */
-export const keysOf = ({ nodes = {} }: NodeOutputs = {}): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(nodes).flatMap(([name, { hostKey }]) => (hostKey ? [[name, hostKey]] : [])),
-  );
 
 /** Resources of a state. */
 export const resourcesOf = ({ deployment }: Deployment = {}): readonly Deployed[] =>

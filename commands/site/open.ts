@@ -3,7 +3,7 @@ import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
 import type { Configuration } from "../../clients/pulumi/configuration";
-import { openPulumi, type Pulumi } from "../../clients/pulumi/stack";
+import { openPulumi, type Published, type Pulumi } from "../../clients/pulumi/stack";
 import { openProxmox } from "../../clients/proxmox-backups";
 import { connect, type Credentials } from "../../clients/backup-server";
 import { sshShell, type NodeShell } from "../../clients/ssh";
@@ -18,6 +18,8 @@ export interface Opened {
   site(node: string): Site;
   /** @throws Error when there is no such node, or it has no known host key */
   shell(node: string): NodeShell;
+  /** What the stack's outputs have of a node. */
+  published(node: string): Published;
   /** Replaces every known secret in a text. */
   redact(text: string): string;
 }
@@ -39,14 +41,15 @@ export async function openStack(stack: string, options: Options): Promise<Opened
   const { settings, problems, sealed, secrets } = configuration;
   if (!settings)
     throw new Error([`stack ${stack}: the configuration is not valid:`, ...problems].join("\n  "));
-  const keys = sealed ? {} : await pulumi.hostKeys();
+  const published = sealed ? {} : await pulumi.readPublished();
   const proxmoxToken = options.proxmoxToken ?? configuration.apiToken;
-  const known = { pulumi, settings, keys, configuration, proxmoxToken, ssh: options.ssh };
+  const known = { pulumi, settings, published, configuration, proxmoxToken, ssh: options.ssh };
   return {
     stack,
     settings,
     site: (name) => siteOf(name, known, options.credentials()),
     shell: (name) => shellOf(name, known),
+    published: (name) => published[name] ?? {},
     redact: (text) =>
       secrets.filter(isLong).reduce((rest, one) => rest.replaceAll(one, "[secret]"), text),
   };
@@ -58,7 +61,7 @@ const isLong = ({ length }: string): boolean => length >= 6;
 interface Known {
   readonly pulumi: Pulumi;
   readonly settings: Settings;
-  readonly keys: Readonly<Record<string, string>>;
+  readonly published: Readonly<Record<string, Published>>;
   readonly configuration: Configuration;
   readonly proxmoxToken?: string;
   readonly ssh?: readonly string[];
@@ -92,9 +95,9 @@ function nodeOf(name: string, { nodes }: Settings): NodeConfig {
   return node;
 }
 
-function shellOf(name: string, { settings, keys, configuration, ssh }: Known): NodeShell {
+function shellOf(name: string, { settings, published, configuration, ssh }: Known): NodeShell {
   const node = nodeOf(name, settings);
-  const hostKey = node.ssh.hostKey ?? keys[name];
+  const hostKey = node.ssh.hostKey ?? published[name]?.hostKey;
   if (!hostKey) throw new Error(describeNoHostKey(name, configuration));
   return sshShell(node, hostKey, ssh);
 }

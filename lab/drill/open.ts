@@ -4,7 +4,7 @@ import { NETWORK, type Lab } from "../lib/services";
 import { openStack as openLabStack } from "../lib/stack";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { interpret } from "../../clients/pulumi/configuration";
-import { keysOf, resourcesOf, type NodeOutputs, type Pulumi } from "../../clients/pulumi/stack";
+import { resourcesOf, type NodeOutputs, type Pulumi } from "../../clients/pulumi/stack";
 import { openStack, type Opened } from "../../commands/site/open";
 import type { Credentials } from "../../clients/backup-server";
 import type { Print } from "../../commands/command";
@@ -34,9 +34,9 @@ export async function openLab(lab: Lab, print: Print): Promise<Opened> {
 function automate(stack: Stack, print: Print): Pulumi {
   return {
     configuration: async () => interpret(await stack.getAllConfig()),
-    hostKeys: async () => {
+    published: async () => {
       const { nodes } = await stack.outputs();
-      return keysOf({ nodes: nodes?.value as NodeOutputs["nodes"] });
+      return (nodes?.value as NodeOutputs["nodes"]) ?? {};
     },
     resources: async () => resourcesOf(await stack.exportStack()),
     up: async (targets) => {

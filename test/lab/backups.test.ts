@@ -124,8 +124,8 @@ describe("npm run drill: what is lost comes back", () => {
   step("the node is as the program wants it afterwards", async () => {
     lab = await startLab(here, log);
     stage = await stageOf(lab);
-    const keys = await stage.site.pulumi.hostKeys();
-    shell = new Shell(lab, NODE, keys[NODE] ?? "");
+    const nodes = await stage.site.pulumi.readPublished();
+    shell = new Shell(lab, NODE, nodes[NODE]?.hostKey ?? "");
     const running = `docker inspect -f '{{.State.Running}}' portainer_agent ${CONTAINER}`;
     await waitFor(async () => (await shell.root(running)) === "true\ntrue");
   });

@@ -4,6 +4,7 @@ import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { parse, parseDocument } from "yaml";
 import { makeRunner } from "../../clients/process";
 import { runCommandLine } from "../../commands/cli";
+import type { Result } from "../../commands/validate/row";
 import { scanHostKey } from "../../commands/import/inspect";
 import { erase, openInstance } from "../../lab/lib/instance";
 import { NETWORK, removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
@@ -310,6 +311,31 @@ describe("a second node in the same stack", () => {
     const boot = /^[0-9a-f-]{36}$/m;
     expect(boot.exec(await shell.root(UNTOUCHED))?.[0]).toBe(boot.exec(before)?.[0]);
     expect((await proxmox.vmIds()).sort()).toEqual([2014, 2019]);
+  });
+
+  step("is looked at from the first, over both families", async () => {
+    const lines: string[] = [];
+    const line = ["probe", SECOND, "--stack", "fleet", "--from", VM.name, "--json"];
+    await runCommandLine(line, { print: (text) => void lines.push(text), warn: log });
+    log(lines.join("\n"));
+    const { rows } = JSON.parse(lines.join("\n")) as { rows: Result[] };
+    const states = Object.fromEntries(rows.map(({ id, state }) => [id, state]));
+    const closed = { "closed-ipv4": "held", "closed-ipv6": "held" };
+    // The lab keeps the rules of a NIC and does not enforce them: both services may answer a neighbour.
+    const judged = expect.stringMatching(/held$/) as unknown;
+    const services = ["ssh-ipv4", "agent-ipv4", "ssh-ipv6", "agent-ipv6"];
+    expect(states).toMatchObject({
+      ...closed,
+      ...Object.fromEntries(services.map((id) => [id, judged])),
+    });
+    expect(
+      rows.every(
+        ({ how }) => how.endsWith(`from ${VM.name} at ${VM.address}`) || how.includes("fe80"),
+      ),
+    ).toBe(true);
+    // Who answers is who the outputs say.
+    expect(states["host-key-ipv4"] ?? "held").toBe("held");
+    expect(states["certificate-ipv4"] ?? "held").toBe("held");
   });
 
   step("the first cannot be taken out while it is protected; how it can is said", async () => {

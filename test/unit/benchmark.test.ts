@@ -477,6 +477,7 @@ function stackWith(answers: Readonly<Record<string, string>>, waivers: object[])
     settings,
     site,
     shell,
+    published: () => ({}),
     redact: (text) => text.replaceAll("geheim", "[secret]"),
   };
   return { opened, asked };

@@ -39,11 +39,11 @@ const resource = (type: string, name: string, more: Partial<Deployed> = {}): Dep
 });
 
 describe("what a stack has", () => {
-  test("host keys are those of its outputs, without nodes that have none", async () => {
+  test("what nodes publish is what its outputs say of them", async () => {
     programs.write("stack", "");
     const nodes = { a: { hostKey: "ssh-ed25519 AAAA" }, b: {} };
     programs.write("stack-output", JSON.stringify({ contract: 1, nodes }));
-    expect(await open().hostKeys()).toEqual({ a: "ssh-ed25519 AAAA" });
+    expect(await open().readPublished()).toEqual(nodes);
     expect(calls()).toEqual(["stack output --json --stack prod"]);
   });
 
@@ -56,14 +56,14 @@ describe("what a stack has", () => {
   });
 
   test("a stack that was never brought up has neither", async () => {
-    expect(await open().hostKeys()).toEqual({});
+    expect(await open().readPublished()).toEqual({});
     expect(await open().resources()).toEqual([]);
   });
 
-  test("an empty state has no resources, and outputs without nodes no keys", async () => {
+  test("an empty state has no resources, and outputs without nodes no node", async () => {
     programs.write("stack", "{}");
     expect(await open().resources()).toEqual([]);
-    expect(await open().hostKeys()).toEqual({});
+    expect(await open().readPublished()).toEqual({});
   });
 
   test("the configuration is read with its secrets, which are kept from what is shown", async () => {

@@ -318,6 +318,7 @@ describe("npx docker-node backups", () => {
       settings,
       site,
       shell: () => site().shell,
+      published: () => ({}),
       redact: (text: string) => text.replaceAll("geheim", "[secret]"),
     });
 
@@ -389,6 +390,7 @@ describe("npx docker-node restore", () => {
       settings,
       site: () => site,
       shell: () => site.shell,
+      published: () => ({}),
       redact: (text: string) => text,
     });
   const lines: string[] = [];
@@ -800,12 +802,12 @@ describe("programs", () => {
 describe("opening a stack", () => {
   const settings = loadSettings(stackFile("prod"));
   const credentials = () => ({ tokenId: "t", token: "t", keyfile: "k" });
-  const open = (configuration: object, keys = {}) => {
+  const open = (configuration: object, nodes = {}) => {
     const { pulumi } = new FakeSite();
     Object.assign(pulumi, {
       configuration: () =>
         Promise.resolve({ problems: [], secrets: ["a-long-secret"], ...configuration }),
-      hostKeys: () => Promise.resolve(keys),
+      published: () => Promise.resolve(nodes),
     });
     return openStack("prod", { credentials, pulumi });
   };

@@ -276,6 +276,7 @@ describe("gathered", () => {
         throw new Error("PBS_RESTORE_TOKEN_ID is not set");
       },
       shell: () => ({ script, feed: () => Promise.reject(new Error()), shown: () => "" }),
+      published: () => ({}),
       redact: (text) => text.replaceAll("geheim", "[secret]"),
     };
   };

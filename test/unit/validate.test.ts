@@ -346,7 +346,7 @@ function stackWith(
     throw new Error("PBS_RESTORE_TOKEN_ID is not set");
   };
   const redact = (text: string): string => text.replaceAll("geheim", "[secret]");
-  return { opened: { stack: "prod", settings, site, shell, redact }, asked };
+  return { opened: { stack: "prod", settings, site, shell, published: () => ({}), redact }, asked };
 }
 const REACH = { listening: [22, 9001].map((port) => ({ address: "0.0.0.0", port })), agent: 204 };
 

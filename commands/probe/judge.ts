@@ -1,0 +1,87 @@
+/** Judges what a host sees of a node by what the configuration and the outputs say. */
+import type { Published } from "../../clients/pulumi/stack";
+import type { NodeConfig } from "../../config/schema";
+import type { Result } from "../validate/row";
+import { openingsFor, type Openings } from "./ports";
+import type { Sight } from "./sight";
+
+/** A row without the node and the way it was measured, which are those of all rows. */
+type Row = Pick<Result, "id" | "title" | "threshold" | "figure"> & { readonly holds: boolean };
+
+/** What is judged. */
+export interface Seen {
+  readonly node: NodeConfig;
+  readonly published: Published;
+  readonly sight: Sight;
+  /** Over IPv6 nothing has to answer. */
+  readonly family: "IPv4" | "IPv6";
+}
+
+/** A row for the ports that have to be closed, for each service, and for each fingerprint that shows. */
+export function judgeSight(seen: Seen): Row[] {
+  const openings = openingsFor(seen.node, seen.sight.from);
+  const { portainer } = seen.node;
+  return [
+    closed(seen, openings),
+    service(seen, openings, { id: "ssh", title: "SSH", port: 22 }),
+    ...(portainer
+      ? [service(seen, openings, { id: "agent", title: "Agent", port: portainer.agent.port })]
+      : []),
+    ...fingerprints(seen),
+  ];
+}
+
+function closed({ sight, family, node }: Seen, { lets, rules }: Openings): Row {
+  const services = [22, node.portainer?.agent.port];
+  const others = [...sight.answers].filter(([port]) => !services.includes(port));
+  const wrong = others.flatMap(([port, answer]) => (answer === "open" && !lets(port) ? port : []));
+  const count = (wanted: string): number => others.filter(([, answer]) => answer === wanted).length;
+  const told = `${count("open")} open, ${count("refused")} refused, ${count("silent")} without an answer`;
+  return {
+    id: `closed-${family.toLowerCase()}`,
+    title: `Closed ports, ${family}`,
+    holds: wrong.length === 0,
+    figure: wrong.length > 0 ? `open: ${wrong.join(", ")}; ${told}` : told,
+    threshold: `closed, but for rules that apply to ${sight.from}: ${rules.join(", ") || "none"}`,
+  };
+}
+
+interface Service {
+  readonly id: string;
+  readonly title: string;
+  readonly port: number;
+}
+
+function service({ sight, family }: Seen, { lets }: Openings, one: Service): Row {
+  const answer = sight.answers.get(one.port) ?? "silent";
+  const isLet = lets(one.port);
+  // Where a rule lets IPv6 through, the service may answer and need not.
+  const holds = isLet ? answer === "open" || family === "IPv6" : answer !== "open";
+  const wanted = isLet ? "open" : `closed: no rule lets ${sight.from} through`;
+  return {
+    id: `${one.id}-${family.toLowerCase()}`,
+    title: `${one.title} (${one.port}), ${family}`,
+    holds,
+    figure: answer === "silent" ? "no answer" : answer,
+    threshold: isLet && family === "IPv6" ? "open or closed" : wanted,
+  };
+}
+
+function fingerprints({ sight, family, node, published }: Seen): Row[] {
+  const isOpen = (port?: number): boolean =>
+    port !== undefined && sight.answers.get(port) === "open";
+  const row = (id: string, title: string, found?: string, wanted?: string): Row => ({
+    id: `${id}-${family.toLowerCase()}`,
+    title: `${title}, ${family}`,
+    holds: found !== undefined && found === wanted,
+    figure: found ?? "none is told",
+    threshold: wanted ?? "one in the stack's outputs",
+  });
+  const hostKey = published.hostKey ?? node.ssh.hostKey;
+  return [
+    ...(isOpen(22) ? [row("host-key", "SSH host key", sight.hostKey, hostKey)] : []),
+    ...(isOpen(node.portainer?.agent.port)
+      ? [row("certificate", "Agent's certificate", sight.certificate, published.agentFingerprint)]
+      : []),
+  ];
+}

@@ -1,0 +1,58 @@
+/** Looks at one node over IPv4 and IPv6. */
+import { addressOfNode } from "../../config/node";
+import type { Opened } from "../site/open";
+import type { Result } from "../validate/row";
+import { judgeSight, type Seen } from "./judge";
+import { portsToTry } from "./ports";
+import { ipv6Addresses, type Looker } from "./sight";
+
+/** What is looked at, and by whom. */
+interface Subject {
+  readonly name: string;
+  readonly opened: Opened;
+  readonly looker: Looker;
+  /** Also ports 1 to 1024. */
+  readonly all: boolean;
+}
+
+/** Rows of a node; of a family that could not be looked at, one with the reason. */
+export async function probeNode(subject: Subject): Promise<Result[]> {
+  const { name, opened } = subject;
+  const node = opened.settings.nodes[name];
+  if (!node) return [];
+  const near = addressOfNode(node);
+  const ipv6 = async (): Promise<string> => {
+    const [first] = await ipv6Addresses(opened.shell(name), near);
+    return first ?? "";
+  };
+  return [
+    ...(await lookAt(subject, { node, family: "IPv4" }, () => Promise.resolve(near))),
+    ...(await lookAt(subject, { node, family: "IPv6" }, ipv6)),
+  ];
+}
+
+async function lookAt(
+  { name, opened, looker, all }: Subject,
+  { node, family }: Pick<Seen, "node" | "family">,
+  addressOf: () => Promise<string>,
+): Promise<Result[]> {
+  const base = { node: name, how: `connections from ${looker.name}` };
+  const missing = { ...base, id: family.toLowerCase(), title: family, threshold: "is looked at" };
+  try {
+    const address = await addressOf();
+    if (address === "") return [{ ...missing, threshold: undefined, state: "not declared" }];
+    const near = addressOfNode(node);
+    const agentPort = node.portainer?.agent.port;
+    const ports = portsToTry(node, all);
+    const sight = await looker.look({ address, near, ports, agentPort });
+    const how = `${ports.length} ports of ${address}, from ${looker.name} at ${sight.from}`;
+    const rows = judgeSight({ node, family, sight, published: opened.published(name) });
+    return rows.map(({ holds, ...row }) => ({
+      ...{ ...base, ...row, how },
+      state: holds ? ("held" as const) : ("not held" as const),
+    }));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return [{ ...missing, reason, state: "not measured" }];
+  }
+}
