@@ -1,8 +1,7 @@
 /* What the stack itself says: Pulumi hands its configuration, decrypted, to the process that judges. */
 import * as pulumi from "@pulumi/pulumi";
 import { waiversSchema, type Waiver } from "../config/schema/waivers";
-import { SECRETS } from "../config/secrets";
-import { namesIn } from "../config/stack-keys";
+import { SETTINGS, namesIn } from "../config/stack-keys";
 import { waives } from "../config/waivers/check";
 import { daysLeft } from "../config/waivers/days";
 import type { Finding } from "./rules/finding";
@@ -18,14 +17,13 @@ export function readWaivers(now = new Date()): Waiver[] {
   return waiversSchema.parse(declared).filter((waiver) => daysLeft(waiver, now) >= 0);
 }
 
-/** Values of the stack's secrets; of a Proxmox token also the part that is secret. */
+/** Values of the stack's secrets: every key that is no setting. Of a Proxmox token also the part that is secret. */
 export function readSecretValues(
   values: Readonly<Record<string, string>> = pulumi.runtime.allConfig(),
 ): string[] {
-  const known: readonly string[] = SECRETS.map(({ name }) => name);
-  const isSecret = (name: string): boolean => known.includes(name) || /^backupToken-./.test(name);
+  const settings: readonly string[] = SETTINGS;
   return namesIn(NAMESPACE, Object.keys(values))
-    .filter(isSecret)
+    .filter((name) => !settings.includes(name))
     .map((name) => values[`${NAMESPACE}:${name}`] ?? "")
     .flatMap((value) => [value, /^\S+!\S+=(\S+)$/.exec(value)?.[1] ?? value])
     .filter(({ length }) => length >= SHORTEST);
