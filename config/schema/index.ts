@@ -5,6 +5,7 @@ import { containerNetworkSchema } from "./container-networks";
 import { dockerSchema } from "./docker";
 import { dockerName, hostLabel } from "./fields";
 import { hardeningSchema } from "./hardening";
+import { imagesSchema } from "./images";
 import { machineSchema } from "./machine";
 import { networkSchema } from "./network";
 import { overrideSchema } from "./override";
@@ -34,6 +35,11 @@ export const nodeSchema = z.strictObject({
     .prefault({})
     .describe(
       "Units that harden the machine. A unit that is turned off restores what it replaced.",
+    ),
+  images: imagesSchema
+    .optional()
+    .describe(
+      "Where the images of the node's containers may come from. Every image has a version and a digest anyway. Default: any registry.",
     ),
   portainer: portainerSchema.optional(),
   networks: z.record(dockerName, containerNetworkSchema).default({}),

@@ -3,6 +3,7 @@ import { BENCHMARK_IDS } from "./benchmark";
 import { DAEMON_DOWNGRADES } from "./daemon";
 import { weaknessIf, type Downgrade } from "./downgrade";
 import { HARDENING_DOWNGRADES } from "./hardening";
+import { IMAGE_DOWNGRADES } from "./images";
 import { NODE_DOWNGRADES } from "./node";
 import { OVERRIDE_DOWNGRADES } from "./override";
 import { WORKLOAD_DOWNGRADES } from "./workloads";
@@ -23,6 +24,7 @@ export const STACK_DOWNGRADES: readonly Downgrade<ProxmoxConfig>[] = [
 export const DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   ...NODE_DOWNGRADES,
   ...HARDENING_DOWNGRADES,
+  ...IMAGE_DOWNGRADES,
   ...DAEMON_DOWNGRADES,
   ...OVERRIDE_DOWNGRADES,
   ...WORKLOAD_DOWNGRADES,

@@ -34,7 +34,7 @@ export async function openLab(lab: Lab, print: Print): Promise<Opened> {
 function automate(stack: Stack, print: Print): Pulumi {
   return {
     configuration: async () => interpret(await stack.getAllConfig()),
-    published: async () => {
+    readPublished: async () => {
       const { nodes } = await stack.outputs();
       return (nodes?.value as NodeOutputs["nodes"]) ?? {};
     },

@@ -108,6 +108,7 @@ function defaultConfig(lab: Lab): Tree {
       healthTimeoutSeconds: 300,
       daemon: { "insecure-registries": [REGISTRY] },
     },
+    images: { registries: [REGISTRY] },
     portainer: {
       agent: { image: pinnedName(lab.images.agent) },
     },

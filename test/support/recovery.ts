@@ -127,7 +127,7 @@ export class FakeSite implements Site {
 
   readonly pulumi: Pulumi = {
     configuration: () => Promise.resolve({ problems: [], secrets: [] }),
-    published: () => Promise.resolve({}),
+    readPublished: () => Promise.resolve({}),
     resources: () => Promise.resolve(this.deployed),
     up: (targets) =>
       this.order(`up ${targets.map((urn) => urn.split("::").at(-1)).join(" ")}`, undefined),

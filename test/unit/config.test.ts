@@ -254,6 +254,21 @@ const REFUSED: [string, unknown, RegExp][] = [
     /agent.image: .*version tag other than latest/,
   ],
   [
+    "an images policy without registries",
+    { images: { registries: [] } },
+    /images.registries: \[\]; allowed: at least 1/,
+  ],
+  [
+    "a registry without its host",
+    { images: { registries: ["portainer"] } },
+    /images.registries.0: "portainer"; allowed: a name that begins with the registry's host/,
+  ],
+  [
+    "a registry as a URL",
+    { images: { registries: ["https://docker.io"] } },
+    /images.registries.0: "https:\/\/docker.io"; allowed: a registry, or a part of one/,
+  ],
+  [
     "an image without digest",
     { portainer: { agent: { image: "portainer/agent:2.39.1" } } },
     /agent.image: "portainer\/agent:2.39.1"; allowed: an image with version and digest/,

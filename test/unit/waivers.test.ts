@@ -76,6 +76,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     "hardening.sshForwarding: true",
     {},
   ],
+  [
+    "image-registry",
+    { images: { registries: ["docker.io/portainer"] } },
+    'backups.image: "registry.example.org/platform/docker-node-backup:',
+    { images: { registries: ["docker.io", "registry.example.org/platform"] } },
+  ],
   ["daemon-userns-off", daemon({ "userns-remap": null }), "daemon.userns-remap: missing", {}],
   [
     "daemon-new-privileges",

@@ -1,0 +1,43 @@
+import { BACKUP_CONTAINER } from "./backups";
+import { AGENT_CONTAINER } from "./node";
+import type { NodeConfig } from "./schema";
+
+/* Where the images come from that a node's containers run. */
+
+/** An image of the configuration. */
+export interface DeclaredImage {
+  /** Its key below the node; parts with `/` between them. */
+  readonly path: string;
+  readonly image: string;
+  /** Container that runs it. */
+  readonly container: string;
+}
+
+/** Every image that a node declares. */
+export function declaredImages({ portainer, backups }: NodeConfig): DeclaredImage[] {
+  const of = (path: string, container: string, image?: string): DeclaredImage[] =>
+    image === undefined ? [] : [{ path, image, container }];
+  return [
+    ...of("portainer/agent/image", AGENT_CONTAINER, portainer?.agent.image),
+    ...of("backups/image", BACKUP_CONTAINER, backups?.image),
+  ];
+}
+
+/** Whether an image comes from a registry, or from a part of it, such as `docker.io/portainer`. */
+export function isFrom(registry: string, image: string): boolean {
+  return `${repositoryOf(image)}/`.startsWith(`${registry}/`);
+}
+
+/**
+ * Name of an image with its registry, without tag and digest. What names no registry is Docker Hub's, and there what has no
+ * owner is `library`'s (distribution/reference, normalize.go).
+ */
+function repositoryOf(image: string): string {
+  const name = image.replace(/@.*$/, "").replace(/:[^:/]*$/, "");
+  const [first = "", ...rest] = name.split("/");
+  if (rest.length === 0) return `docker.io/library/${name}`;
+  return isRegistry(first) ? name : `docker.io/${name}`;
+}
+
+/** Whether the first part of a name is a host. */
+export const isRegistry = (part: string): boolean => /[.:]/.test(part) || part === "localhost";

@@ -1,0 +1,55 @@
+import { declaredImages, isFrom } from "../../config/images";
+import { prodNode, prodWith, problems, waiver } from "../support/settings";
+
+/** Where images may come from: names are compared as docker completes them. */
+
+const DIGEST = `@sha256:${"0".repeat(64)}`;
+
+test.each<[registry: string, image: string, is: boolean]>([
+  ["docker.io", "docker.io/portainer/agent:2.39.1", true],
+  ["docker.io", "portainer/agent:2.39.1", true],
+  ["docker.io", "nginx:1.29", true],
+  ["docker.io/library", "nginx:1.29", true],
+  ["docker.io/portainer", "portainer/agent:2.39.1", true],
+  ["docker.io/portainer", "portainer-evil/agent:2.39.1", false],
+  ["docker.io/portainer", "evil.example.org/portainer/agent:2.39.1", false],
+  ["registry.example.org", "registry.example.org/a/b/c:1", true],
+  ["registry.example.org", "registry.example.org:5000/a:1", false],
+  ["registry.example.org", "registry.example.org.evil.net/a:1", false],
+  ["registry.example.org:5000/a", "registry.example.org:5000/a/b:1", true],
+  ["registry.example.org/a/b", "registry.example.org/a/b:1", true],
+  ["localhost/a", "localhost/a/b:1", true],
+])("%s, %s: %s", (registry, image, is) => {
+  expect(isFrom(registry, `${image}${DIGEST}`)).toBe(is);
+});
+
+test("every image of a node is looked at", () => {
+  expect(declaredImages(prodNode()).map(({ path, container }) => [path, container])).toEqual([
+    ["portainer/agent/image", "portainer_agent"],
+    ["backups/image", "docker_node_backup"],
+  ]);
+  expect(declaredImages(prodNode({ portainer: null, backups: null }))).toEqual([]);
+});
+
+describe("an image from elsewhere", () => {
+  const image = `evil.example.org/portainer/agent:2.39.1${DIGEST}`;
+  const declared = prodWith({ portainer: { agent: { image } } });
+
+  test("is refused by its field, with what is allowed", () => {
+    expect(problems(declared)).toEqual([
+      `nodes.proj-docker02.portainer.agent.image: "${image}"; allowed: an image from one of images.registries; or a waiver with id image-registry (docker-node:waivers; docs/reference/security.md)`,
+    ]);
+  });
+
+  test("is let through by a waiver, of its own container alone", () => {
+    const of = (container: string): string[] =>
+      problems({ ...declared, waivers: [waiver("image-registry", { container })] });
+    expect(of("portainer_agent")).toEqual([]);
+    expect(of("docker_node_backup")[0]).toContain("portainer.agent.image");
+  });
+
+  test("is any image's right without a policy", () => {
+    const free = prodWith({ images: null, portainer: { agent: { image } } });
+    expect(problems(free)).toEqual([]);
+  });
+});
