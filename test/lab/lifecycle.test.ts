@@ -11,7 +11,10 @@ import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
 import type { PlanJson } from "../../commands/plan/render";
+import { ask } from "../../clients/process";
+import { canariesIn, foundBy, searchScript, unexplained, type Found } from "../support/canaries";
 import { commands } from "../support/documents";
+import { DECLARED, canariesOf, shownOf } from "./canaries";
 import { Forge } from "./forge";
 import { hardenedState, probes } from "./hardened";
 import { Life } from "./life";
@@ -520,6 +523,65 @@ describe("the node's own firewall", () => {
         (await statusOf(`https://127.0.0.1:${lab.forwards["2019"]?.agent ?? 0}/ping`)) === 204,
     );
     expect(await neighbour(22)).toBe("closed");
+  });
+});
+
+describe("secrets", () => {
+  const told = (found: readonly Found[]): string[] =>
+    unexplained(found, DECLARED).map(({ canary, place }) => `${canary}: ${place}`);
+
+  step("are on the node where they are declared to be, and nowhere else", async () => {
+    const canaries = canariesOf(lab, NODE);
+    const found = foundBy(await shell.root(searchScript(canaries)), canaries);
+    expect(told(found)).toEqual([]);
+    const folder = "/var/lib/docker-node/secrets/backup";
+    expect(found).toEqual(
+      expect.arrayContaining([
+        { canary: "backupToken", place: `${folder}/token` },
+        { canary: "backupKey", place: `${folder}/key.json` },
+        { canary: "agentSecret", place: "docker inspect portainer_agent" },
+      ]),
+    );
+  });
+
+  step("show nowhere while they are put on the node again", async () => {
+    const canaries = canariesOf(lab, NODE);
+    const { deployment } = (await stack.exportStack()) as { deployment: unknown };
+    const { resources } = deployment as { resources: { urn: string }[] };
+    const replace = resources.map(({ urn }) => urn).filter((urn) => urn.endsWith("-secrets"));
+    expect(replace).not.toEqual([]);
+    const shown: string[] = [];
+    const lines: string[] = [];
+    const onEvent = (event: EngineEvent): void => void shown.push(shownOf(event));
+    const watch = setInterval(() => {
+      for (const { name, text } of canaries)
+        if (processesWith(text).length > 0) lines.push(`${name}: command line of the workstation`);
+    }, 1000);
+    const onOutput = (text: string): void => void shown.push(text);
+    const [, output] = await Promise.all([
+      stack.up({ onOutput, onEvent, replace }),
+      shell.root(searchScript(canaries, { watch: 60 })),
+    ]).finally(() => {
+      clearInterval(watch);
+    });
+    expect(canariesIn(shown.join("\n"), canaries)).toEqual([]);
+    expect([...lines, ...told(foundBy(output, canaries))]).toEqual([]);
+    await stack.preview({ ...quiet, expectNoChanges: true });
+  });
+
+  step("are in nothing that commands print, and in no state", async () => {
+    const canaries = canariesOf(lab, NODE);
+    const plan = "npx docker-node plan --stack lab --format json";
+    const inspecting = [plan, "npx docker-node doctor --stack lab --json", "pulumi stack export"];
+    const env = cliEnv(lab);
+    let printed = "";
+    for (const line of [...inspecting, "pulumi stack output --json"]) {
+      const { stdout, stderr } = await ask({ program: "bash", args: ["-c", line], env });
+      printed += stdout + stderr;
+    }
+    expect(printed).toContain("proj-docker02");
+    expect(canariesIn(printed, canaries)).toEqual([]);
+    expect(canariesIn(stateFiles(here.stateDir), canaries)).toEqual([]);
   });
 });
 

@@ -1,0 +1,57 @@
+/** The secrets of a lab as canaries, and where one of them may be on a node. */
+import { readFileSync } from "node:fs";
+import type { EngineEvent } from "@pulumi/pulumi/automation";
+import type { Lab } from "../../lab/lib/services";
+import type { Canary, Known } from "../support/canaries";
+
+/** Every secret that the lab gives to the program or to Pulumi. */
+export function canariesOf({ credentials, pbs }: Lab, node: string): Canary[] {
+  const { data } = JSON.parse(credentials.backupKey) as { data: string };
+  const [, privateKey = ""] = readFileSync(credentials.privateKeyFile, "utf8").split("\n");
+  return [
+    { name: "proxmoxApiToken", text: credentials.proxmoxTokenSecret },
+    { name: "agentSecret", text: credentials.agentSecret },
+    { name: "backupToken", text: pbs.backupTokens[node]?.secret ?? "" },
+    { name: "backupKey", text: data },
+    { name: "pbsStorageToken", text: pbs.storageToken.secret },
+    { name: "privateKey", text: privateKey },
+    { name: "passphrase", text: credentials.passphrase },
+  ];
+}
+
+const AGENT =
+  "the agent takes its secret from its environment alone: waiver policy-secret-in-environment";
+const MOUNTED = "the file that the backup container mounts, and only root reads";
+
+/** Where a node has them. */
+export const DECLARED: readonly Known[] = [
+  { canary: "agentSecret", place: /^environ of agent$/, why: AGENT },
+  { canary: "agentSecret", place: /^docker inspect portainer_agent$/, why: AGENT },
+  // What docker and containerd keep of a container, in folders of root's.
+  {
+    canary: "agentSecret",
+    place: /^\/var\/lib\/docker\/[\d.]+\/containers\/[0-9a-f]{64}\/config\.v2\.json$/,
+    why: AGENT,
+  },
+  {
+    canary: "agentSecret",
+    place: /^\/run\/(docker\/)?containerd\/.*\/[0-9a-f]{64}\/config\.json$/,
+    why: AGENT,
+  },
+  {
+    canary: "backupToken",
+    place: /^\/var\/lib\/docker-node\/secrets\/backup\/token$/,
+    why: MOUNTED,
+  },
+  {
+    canary: "backupKey",
+    place: /^\/var\/lib\/docker-node\/secrets\/backup\/key\.json$/,
+    why: MOUNTED,
+  },
+];
+
+/** Text of an event that a person or a program may see; debug messages are for nobody (commands/plan/diagnostics.ts). */
+export function shownOf(event: EngineEvent): string {
+  const severity: string | undefined = event.diagnosticEvent?.severity;
+  return severity === "debug" ? "" : JSON.stringify(event);
+}
