@@ -4,7 +4,13 @@ import type {
   StackValidationPolicy,
 } from "@pulumi/policy";
 import { knownInputs } from "./known";
-import { checkImage, checkMounts, checkPorts, checkPrivileged } from "./rules/container";
+import {
+  checkEnvironment,
+  checkImage,
+  checkMounts,
+  checkPorts,
+  checkPrivileged,
+} from "./rules/container";
 import type { ContainerInputs } from "./rules/container";
 import type { Finding } from "./rules/finding";
 import { checkBackup, checkProtection, type JobInputs, type MachineInputs } from "./rules/machine";
@@ -116,6 +122,11 @@ export const POLICIES = [
     "no-mounts-of-the-node",
     "No container has Docker's socket or the system's folders.",
     ofContainers(checkMounts),
+  ),
+  policy(
+    "no-secret-environment",
+    "No secret is in a container's environment.",
+    ofContainers((inputs) => checkEnvironment(inputs, readSecretValues())),
   ),
   policy("vms-are-protected", "A VM cannot be deleted by mistake.", judgeMachine),
   secretsAreSecret,

@@ -56,8 +56,8 @@ export function securityPage(): string {
   const rows = [...STACK_DOWNGRADES, ...DOWNGRADES].map(({ id, meaning, allowed, ofContainers }) =>
     tableRow([`\`${id}\``, ofContainers ? "container" : "host", meaning, allowed]),
   );
-  const policies = POLICIES.map(({ id, meaning, allowed }) =>
-    tableRow([`\`${id}\``, "host", meaning, allowed]),
+  const policies = POLICIES.map(({ id, meaning, allowed, ofContainers }) =>
+    tableRow([`\`${id}\``, ofContainers ? "container" : "host", meaning, allowed]),
   );
   const head = ["| id | of | what it means | without a waiver |", "|---|---|---|---|"];
   const table = [...head, ...rows, ...policies];

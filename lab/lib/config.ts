@@ -7,6 +7,7 @@ import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import type { Tree } from "../../config/tree";
 import { isBenchmarkId } from "../../config/waivers/benchmark";
+import { isPolicyId } from "../../config/waivers/policies";
 import { dayAfter } from "../../config/waivers/days";
 import { ROOT, readDeclared } from "./instance";
 import type { SeededImage } from "./registry";
@@ -25,7 +26,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
     if (node.backups) node.backups = merge(backupsConfig(lab, name), node.backups);
   }
   const weakened = labWaivers(config as unknown as RawSettings);
-  return { ...config, waivers: [...weakened, ...benchmarkWaivers()] };
+  return { ...config, waivers: [...weakened, ...standingWaivers()] };
 }
 
 function stackFile(stack: string): Tree {
@@ -33,11 +34,11 @@ function stackFile(stack: string): Tree {
   return (parse(text) as { config: Tree }).config;
 }
 
-/** For checks of the benchmark that a node cannot meet: production's, and what the lab has of its own. */
-const benchmarkWaivers = (): Tree[] =>
+/** For checks of the benchmark and policies that a node cannot meet: production's, and what the lab has of its own. */
+const standingWaivers = (): Tree[] =>
   ["prod", "lab"]
     .flatMap((stack) => stackFile(stack)["docker-node:waivers"] as Tree[])
-    .filter(({ id }) => isBenchmarkId(String(id)))
+    .filter(({ id }) => isBenchmarkId(String(id)) || isPolicyId(String(id)))
     // When a stack's own waivers end is no matter of its lab.
     .map((waiver) => ({ ...waiver, expires: dayAfter(new Date(), 365) }));
 

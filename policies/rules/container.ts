@@ -2,6 +2,7 @@
 import { posix } from "node:path";
 import { ALL_ADDRESSES, DOCKER_SOCKETS, SYSTEM_FOLDERS } from "../../config/exposure";
 import { waiverIdOf } from "../../config/waivers/benchmark";
+import { SECRET_IN_ENVIRONMENT } from "../../config/waivers/policies";
 import type { Finding } from "./finding";
 
 interface Port {
@@ -23,6 +24,7 @@ export interface ContainerInputs {
   readonly ports?: readonly Port[] | null;
   readonly volumes?: readonly { readonly hostPath?: string | null }[] | null;
   readonly mounts?: readonly Mount[] | null;
+  readonly envs?: readonly (string | null)[] | null;
 }
 
 /** By digest, or by the id that docker gives to what it pulled: also a digest. */
@@ -64,4 +66,13 @@ function checkSource(source: string): Finding[] {
     return [{ what: `mounts ${source}: Docker's socket`, waiver: waiverIdOf("5.32") }];
   if (!SYSTEM_FOLDERS.includes(path)) return [];
   return [{ what: `mounts ${source} of the node`, waiver: waiverIdOf("5.6") }];
+}
+
+/** @param secrets values of the stack's secrets */
+export function checkEnvironment({ envs }: ContainerInputs, secrets: readonly string[]): Finding[] {
+  const shown = (envs ?? []).filter((line) => secrets.some((one) => line?.includes(one)));
+  return shown.map((line) => ({
+    what: `has a secret in its environment: ${line?.split("=", 1)[0] ?? ""}`,
+    waiver: SECRET_IN_ENVIRONMENT,
+  }));
 }

@@ -104,6 +104,7 @@ test("each mistake is refused by the policy that is about it", async () => {
     "no-mounts-of-the-node: mounts / of the node; cis-docker-5.6",
     "no-mounts-of-the-node: mounts /run/docker.sock: Docker's socket; cis-docker-5.32",
     "no-privileged: is privileged; cis-docker-5.5",
+    "no-secret-environment: has a secret in its environment: TOKEN; policy-secret-in-environment",
     "ports-have-an-address: publishes its port 80 on all addresses; cis-docker-5.14",
     "secrets-are-secret: command[1] holds a secret in clear text",
     "vms-are-backed-up: no backup job of the stack covers it; policy-vm-backup",

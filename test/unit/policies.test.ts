@@ -11,7 +11,9 @@ import { stackConfig, stackFile, waiver } from "../support/settings";
 
 /** The policies, asked as Pulumi's engine asks them: with the proxies of the pack around the inputs. */
 
-const { Secret } = jest.requireActual<{ Secret: new (value: unknown) => object }>("@pulumi/policy");
+const { Secret } = jest.requireActual<{ Secret: new (value: unknown) => { value: unknown } }>(
+  "@pulumi/policy",
+);
 const { unknownCheckingProxy, unknownStringValue } = jest.requireActual<{
   unknownCheckingProxy: (inputs: unknown) => Record<string, unknown>;
   unknownStringValue: string;
@@ -39,10 +41,16 @@ const isOfResources = (policy: Policy): policy is Exclude<Policy, { validateStac
 function argsOf({ type, props, name = "it", node = "proj-docker02", protect = false }: Resource) {
   const provider = { name: `${node}-docker`, type: "pulumi:providers:docker", props: {}, urn: "" };
   return {
-    ...{ type, name, urn: `urn:${name}`, provider, props: unknownCheckingProxy(props) },
+    ...{ type, name, urn: `urn:${name}`, provider, props: unknownCheckingProxy(unwrapped(props)) },
     opts: { protect },
   } as never;
 }
+
+/** Inputs as a validation gets them: nothing says which were secrets. */
+const unwrapped = (props: object): object =>
+  Object.fromEntries(
+    Object.entries(props).map(([key, one]) => [key, one instanceof Secret ? one.value : one]),
+  );
 
 /** What the policies of resources say of one, each with its policy's name. */
 async function refused(resource: Resource): Promise<string[]> {
@@ -212,6 +220,18 @@ describe("a VM", () => {
   });
 });
 
+test("a container's environment has no secret without a waiver, not even a typed one", async () => {
+  const secrets = { "docker-node:agentSecret": "a-secret-of-some-length" };
+  const envs = new Secret(["LOG_LEVEL=INFO", "AGENT_SECRET=a-secret-of-some-length"]);
+  const says = (): Promise<string[]> => refused(container({ envs }));
+  declare([], secrets);
+  expect(await says()).toEqual([
+    "no-secret-environment: has a secret in its environment: AGENT_SECRET; or a waiver with id policy-secret-in-environment",
+  ]);
+  declare([waiver("policy-secret-in-environment", { container: "app" })], secrets);
+  expect(await says()).toEqual([]);
+});
+
 describe("a secret", () => {
   const secrets = {
     "docker-node:proxmoxApiToken": "automation@pve!pulumi=5f1c-the-secret",
@@ -262,7 +282,9 @@ describe("production's containers and images", () => {
 
   // The mocked Docker's ids are no digests, and the mocks have a mark of their own for a secret.
   const asked = ({ type, name, inputs }: Recorded): Promise<string[]> => {
-    const typed = pulumi.runtime.isRpcSecret(inputs.envs) && { envs: new Secret(inputs.envs) };
+    const typed = pulumi.runtime.isRpcSecret(inputs.envs) && {
+      envs: new Secret(pulumi.runtime.unwrapRpcSecret(inputs.envs)),
+    };
     return refused({ type, name, props: { ...inputs, ...typed, image: DIGEST } });
   };
 
