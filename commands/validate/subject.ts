@@ -45,6 +45,8 @@ const latency = z.object({
 const reach = z.object({
   listening: z.array(z.object({ address: z.string(), port: z.number() })),
   agent: z.number().nullable(),
+  /** Packages that need a reboot; null where none is needed. */
+  reboot: z.array(z.string()).nullable(),
 });
 
 export type DockerInfo = z.output<typeof info>;

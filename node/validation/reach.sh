@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# What this node answers on: the ports that something listens on, and the Portainer agent.
+# What this node answers on: the ports that something listens on, and the Portainer agent. Also whether an update waits for a reboot.
 # AGENT_URL  where the agent has to answer (default: there is none)
-# Result: {"listening":[{"address":"0.0.0.0","port":22}],"agent":204}, agent null where there is none, 0 where nobody answers
+# Result: {"listening":[{"address":"0.0.0.0","port":22}],"agent":204,"reboot":null}, agent null where there is none, 0 where nobody
+# answers; reboot the packages that need one
 SCRIPT=reach
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
@@ -20,11 +21,18 @@ agent() {
   printf %d "$(curl --silent --insecure --max-time 20 --output /dev/null --write-out '%{http_code}' "$AGENT_URL/ping" | sed 's/^0*//' || true)"
 }
 
+# Whoever installs a package that needs one leaves this (unattended-upgrades and update-notifier).
+reboot() {
+  local file="$ROOT_DIR/run/reboot-required"
+  [[ -e $file ]] || { printf null && return; }
+  { sort -u "$file.pkgs" 2>/dev/null || true; } | python3 -ISc 'import json, sys; print(json.dumps(sys.stdin.read().split()))'
+}
+
 main() {
   local ports
   limit_run
   ports=$(listening) || fail "ss does not say what listens"
-  json_object "listening:=$ports" "agent:=$(agent)"
+  json_object "listening:=$ports" "agent:=$(agent)" "reboot:=$(reboot)"
 }
 
 main "$@" </dev/null

@@ -620,6 +620,8 @@ describe("validation", () => {
       benchmark: "held",
       // Before the first night there may be none yet.
       backups: measured,
+      // An update may have come meanwhile.
+      reboot: measured,
       drift: "held",
     });
     expect(readFileSync(join(folder, "rows.xml"), "utf8")).toContain(`<testsuite name="${NODE}"`);

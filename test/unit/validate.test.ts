@@ -35,6 +35,7 @@ import {
   judgeNames,
   judgePorts,
   judgePortainer,
+  judgeReboot,
   primaryName,
 } from "../../commands/validate/rows/platform";
 import { judgeBackups, judgeBenchmark, judgeDrift } from "../../commands/validate/rows/stack";
@@ -92,6 +93,12 @@ describe("judgements", () => {
     fails(judgeContainer(node, { ...found, apparmor: "unconfined" }), "missing: AppArmor");
     const plain = prodNode({ engine: { daemon: { "userns-remap": null } } });
     holds(judgeContainer(plain, { ...found, uid: 0 }), "ran in");
+  });
+
+  test("a reboot: an update that waits for one is told", () => {
+    holds(judgeReboot({ reboot: null }), "none");
+    fails(judgeReboot({ reboot: ["linux-base"] }), "one is needed linux-base");
+    fails(judgeReboot({ reboot: [] }), "one is needed");
   });
 
   const digestOf = (image = ""): string => image.split("@")[1] ?? "";
@@ -348,7 +355,11 @@ function stackWith(
   const redact = (text: string): string => text.replaceAll("geheim", "[secret]");
   return { opened: { stack: "prod", settings, site, shell, published: () => ({}), redact }, asked };
 }
-const REACH = { listening: [22, 9001].map((port) => ({ address: "0.0.0.0", port })), agent: 204 };
+const REACH = {
+  listening: [22, 9001].map((port) => ({ address: "0.0.0.0", port })),
+  agent: 204,
+  reboot: null,
+};
 
 describe("what cannot be measured", () => {
   const plan = () => Promise.reject(new Error("the Pulumi CLI does not start"));

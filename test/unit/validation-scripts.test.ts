@@ -222,7 +222,8 @@ describe("what the node answers on", () => {
   };
   const answers = (variables: ShellVariables = {}): unknown => {
     const text = renderScript("validation/reach", variables);
-    const env = { PATH: [join(home, "bin"), process.env["PATH"] ?? ""].join(delimiter) };
+    const PATH = [join(home, "bin"), process.env["PATH"] ?? ""].join(delimiter);
+    const env = { PATH, ROOT_DIR: join(home, "root") };
     const { stdout } = spawnSync("bash", ["-s"], { input: text, env, encoding: "utf8" });
     return JSON.parse(stdout);
   };
@@ -240,13 +241,17 @@ describe("what the node answers on", () => {
       { address: "127.0.0.53", port: 53 },
       { address: "*", port: 8080 },
     ];
-    expect(answers({ AGENT_URL })).toEqual({ listening, agent: 204 });
-    expect(answers()).toEqual({ listening, agent: null });
+    expect(answers({ AGENT_URL })).toEqual({ listening, agent: 204, reboot: null });
+    expect(answers()).toEqual({ listening, agent: null, reboot: null });
+    put("root/run/reboot-required", "*** System restart required ***\n");
+    expect(answers()).toMatchObject({ reboot: [] });
+    put("root/run/reboot-required.pkgs", "linux-base\nlibc6\nlinux-base\n");
+    expect(answers()).toMatchObject({ reboot: ["libc6", "linux-base"] });
   });
 
   test("an agent that is down is 0", () => {
     tool("ss", ":");
     tool("curl", "printf 000; exit 7");
-    expect(answers({ AGENT_URL })).toEqual({ listening: [], agent: 0 });
+    expect(answers({ AGENT_URL })).toMatchObject({ listening: [], agent: 0 });
   });
 });

@@ -2,12 +2,12 @@
 import type { Row } from "../row";
 import { containers, daemon, networks, testContainer, volumes } from "./docker";
 import { acrossNodes, cpu, latency, memory, writes } from "./performance";
-import { agent, discovery, discoveryAcross, portainer, ports, primary } from "./platform";
+import { agent, discovery, discoveryAcross, portainer, ports, primary, reboot } from "./platform";
 import { backups, benchmark, drift } from "./stack";
 
 export const ROWS: readonly Row[] = [
   ...[daemon, testContainer, containers, networks, volumes],
   ...[cpu, memory, latency, acrossNodes, writes],
   ...[ports, agent, portainer, primary, discovery, discoveryAcross],
-  ...[benchmark, backups, drift],
+  ...[benchmark, backups, reboot, drift],
 ];

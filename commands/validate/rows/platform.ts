@@ -105,6 +105,19 @@ export const ports: Row = {
   measure: async ({ node, reach }) => judgePorts(node, await reach()),
 };
 
+export function judgeReboot({ reboot: packages }: Pick<Reach, "reboot">): Judgement {
+  if (packages === null) return { holds: true, figure: "none" };
+  return { holds: false, figure: ["one is needed", ...packages].join(" ") };
+}
+
+export const reboot: Row = {
+  id: "reboot",
+  title: "Pending reboot",
+  how: "/run/reboot-required on the node, which an update leaves",
+  threshold: () => "none",
+  measure: async ({ reach }) => judgeReboot(await reach()),
+};
+
 const reached = z.object({ reachable: z.boolean() });
 
 export const primary: Row = {
