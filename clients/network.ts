@@ -41,11 +41,11 @@ export async function scanPorts(
 ): Promise<ReadonlyMap<number, Answer>> {
   const answers = new Map<number, Answer>();
   const left = [...ports];
-  const work = async (): Promise<void> => {
+  const takeWork = async (): Promise<void> => {
     for (let port = left.shift(); port !== undefined; port = left.shift())
       answers.set(port, await ask(host, port));
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: AT_ONCE }, takeWork));
   return new Map([...answers].sort(([a], [b]) => a - b));
 }
 

@@ -15,11 +15,11 @@ export interface DeclaredImage {
 
 /** Every image that a node declares. */
 export function declaredImages({ portainer, backups }: NodeConfig): DeclaredImage[] {
-  const of = (path: string, container: string, image?: string): DeclaredImage[] =>
+  const imageAt = (path: string, container: string, image?: string): DeclaredImage[] =>
     image === undefined ? [] : [{ path, image, container }];
   return [
-    ...of("portainer/agent/image", AGENT_CONTAINER, portainer?.agent.image),
-    ...of("backups/image", BACKUP_CONTAINER, backups?.image),
+    ...imageAt("portainer/agent/image", AGENT_CONTAINER, portainer?.agent.image),
+    ...imageAt("backups/image", BACKUP_CONTAINER, backups?.image),
   ];
 }
 

@@ -15,7 +15,7 @@ import type { ContainerInputs } from "./rules/container";
 import type { Finding } from "./rules/finding";
 import { checkBackup, checkProtection, type JobInputs, type MachineInputs } from "./rules/machine";
 import { findPlainSecrets } from "./rules/secrets";
-import { readSecretValues, readWaivers, unwaived } from "./stack";
+import { readSecretValues, readWaivers, withoutWaiver } from "./stack";
 
 /** Types of resources, as Pulumi's engine names them. */
 export const TYPES = {
@@ -28,7 +28,7 @@ export const TYPES = {
 type Args = Omit<ResourceValidationArgs, "getConfig" | "notApplicable" | "stackTags">;
 
 /** A policy of one type of resources. */
-function policy(
+function makePolicy(
   name: string,
   description: string,
   judge: (args: Args) => readonly string[],
@@ -50,7 +50,7 @@ const ofContainers =
   (args: Args): string[] => {
     if (args.type !== TYPES.container) return [];
     const inputs: ContainerInputs = knownInputs(args.props);
-    return unwaived(
+    return withoutWaiver(
       check(inputs),
       { node: nodeOf(args), container: inputs.name ?? args.name },
       readWaivers(),
@@ -67,7 +67,7 @@ function judgeMachine({ type, props, name, opts }: Args): string[] {
   if (type !== TYPES.machine) return [];
   const inputs: MachineInputs = knownInputs(props);
   const about = { node: inputs.name ?? name };
-  return unwaived(checkProtection(inputs, opts.protect), about, readWaivers());
+  return withoutWaiver(checkProtection(inputs, opts.protect), about, readWaivers());
 }
 
 /** Where texts of the stack's secrets are not typed as secrets, by resource. */
@@ -76,7 +76,7 @@ const plainSecrets = new Map<string, readonly string[]>();
 /** Property of the proxies that a policy gets, behind which inputs are as they came (@pulumi/policy, proxy.ts). */
 const TARGET = "__getSpecialProxyTarget";
 
-const behind = (proxy: unknown): unknown => (proxy as Record<string, unknown>)[TARGET];
+const lookBehind = (proxy: unknown): unknown => (proxy as Record<string, unknown>)[TARGET];
 
 /**
  * Only a remediation is shown which inputs are secrets, and only a validation can refuse. Pulumi asks the remediations of a
@@ -87,7 +87,7 @@ const secretsAreSecret: ResourceValidationPolicy = {
   description: "An input that holds a secret of the stack is typed as one.",
   enforcementLevel: "remediate",
   remediateResource: ({ urn, props }) => {
-    plainSecrets.set(urn, findPlainSecrets(behind(behind(props)), readSecretValues()));
+    plainSecrets.set(urn, findPlainSecrets(lookBehind(lookBehind(props)), readSecretValues()));
   },
   validateResource: ({ urn }, report) => {
     for (const path of plainSecrets.get(urn) ?? []) report(`${path} holds a secret in clear text`);
@@ -104,31 +104,31 @@ const vmsAreBackedUp: StackValidationPolicy = {
     for (const { urn, name, props } of resources.filter(({ type }) => type === TYPES.machine)) {
       const inputs: MachineInputs = knownInputs(props);
       const about = { node: inputs.name ?? name };
-      for (const found of unwaived(checkBackup(inputs, jobs), about, readWaivers()))
+      for (const found of withoutWaiver(checkBackup(inputs, jobs), about, readWaivers()))
         report(found, urn);
     }
   },
 };
 
 export const POLICIES = [
-  policy("images-are-pinned", "An image has a digest, and is never latest.", judgeImage),
-  policy("no-privileged", "No container is privileged.", ofContainers(checkPrivileged)),
-  policy(
+  makePolicy("images-are-pinned", "An image has a digest, and is never latest.", judgeImage),
+  makePolicy("no-privileged", "No container is privileged.", ofContainers(checkPrivileged)),
+  makePolicy(
     "ports-have-an-address",
     "No port is published on all addresses.",
     ofContainers(checkPorts),
   ),
-  policy(
+  makePolicy(
     "no-mounts-of-the-node",
     "No container has Docker's socket or the system's folders.",
     ofContainers(checkMounts),
   ),
-  policy(
+  makePolicy(
     "no-secret-environment",
     "No secret is in a container's environment.",
     ofContainers((inputs) => checkEnvironment(inputs, readSecretValues())),
   ),
-  policy("vms-are-protected", "A VM cannot be deleted by mistake.", judgeMachine),
+  makePolicy("vms-are-protected", "A VM cannot be deleted by mistake.", judgeMachine),
   secretsAreSecret,
   vmsAreBackedUp,
 ] as const;

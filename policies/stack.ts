@@ -30,7 +30,7 @@ export function readSecretValues(
 }
 
 /** What is left of findings when the waivers are put to them, in the words of a message. */
-export function unwaived(
+export function withoutWaiver(
   findings: readonly Finding[],
   about: { readonly node?: string; readonly container?: string },
   waivers: readonly Waiver[],

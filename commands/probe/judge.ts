@@ -22,16 +22,16 @@ export function judgeSight(seen: Seen): Row[] {
   const openings = openingsFor(seen.node, seen.sight.from);
   const { portainer } = seen.node;
   return [
-    closed(seen, openings),
-    service(seen, openings, { id: "ssh", title: "SSH", port: 22 }),
+    judgeClosed(seen, openings),
+    judgeService(seen, openings, { id: "ssh", title: "SSH", port: 22 }),
     ...(portainer
-      ? [service(seen, openings, { id: "agent", title: "Agent", port: portainer.agent.port })]
+      ? [judgeService(seen, openings, { id: "agent", title: "Agent", port: portainer.agent.port })]
       : []),
-    ...fingerprints(seen),
+    ...judgeFingerprints(seen),
   ];
 }
 
-function closed({ sight, family, node }: Seen, { lets, rules }: Openings): Row {
+function judgeClosed({ sight, family, node }: Seen, { lets, rules }: Openings): Row {
   const services = [22, node.portainer?.agent.port];
   const others = [...sight.answers].filter(([port]) => !services.includes(port));
   const wrong = others.flatMap(([port, answer]) => (answer === "open" && !lets(port) ? port : []));
@@ -52,7 +52,7 @@ interface Service {
   readonly port: number;
 }
 
-function service({ sight, family }: Seen, { lets }: Openings, one: Service): Row {
+function judgeService({ sight, family }: Seen, { lets }: Openings, one: Service): Row {
   const answer = sight.answers.get(one.port) ?? "silent";
   const isLet = lets(one.port);
   // Where a rule lets IPv6 through, the service may answer and need not.
@@ -67,10 +67,10 @@ function service({ sight, family }: Seen, { lets }: Openings, one: Service): Row
   };
 }
 
-function fingerprints({ sight, family, node, published }: Seen): Row[] {
+function judgeFingerprints({ sight, family, node, published }: Seen): Row[] {
   const isOpen = (port?: number): boolean =>
     port !== undefined && sight.answers.get(port) === "open";
-  const row = (id: string, title: string, found?: string, wanted?: string): Row => ({
+  const makeRow = (id: string, title: string, found?: string, wanted?: string): Row => ({
     id: `${id}-${family.toLowerCase()}`,
     title: `${title}, ${family}`,
     holds: found !== undefined && found === wanted,
@@ -79,9 +79,16 @@ function fingerprints({ sight, family, node, published }: Seen): Row[] {
   });
   const hostKey = published.hostKey ?? node.ssh.hostKey;
   return [
-    ...(isOpen(22) ? [row("host-key", "SSH host key", sight.hostKey, hostKey)] : []),
+    ...(isOpen(22) ? [makeRow("host-key", "SSH host key", sight.hostKey, hostKey)] : []),
     ...(isOpen(node.portainer?.agent.port)
-      ? [row("certificate", "Agent's certificate", sight.certificate, published.agentFingerprint)]
+      ? [
+          makeRow(
+            "certificate",
+            "Agent's certificate",
+            sight.certificate,
+            published.agentFingerprint,
+          ),
+        ]
       : []),
   ];
 }

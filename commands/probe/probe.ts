@@ -21,13 +21,13 @@ export async function probeNode(subject: Subject): Promise<Result[]> {
   const node = opened.settings.nodes[name];
   if (!node) return [];
   const near = addressOfNode(node);
-  const ipv6 = async (): Promise<string> => {
+  const findIpv6 = async (): Promise<string> => {
     const [first] = await ipv6Addresses(opened.shell(name), near);
     return first ?? "";
   };
   return [
     ...(await lookAt(subject, { node, family: "IPv4" }, () => Promise.resolve(near))),
-    ...(await lookAt(subject, { node, family: "IPv6" }, ipv6)),
+    ...(await lookAt(subject, { node, family: "IPv6" }, findIpv6)),
   ];
 }
 

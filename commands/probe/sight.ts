@@ -56,11 +56,11 @@ export const thisMachine: Looker = {
   },
 };
 
-const target = (host: string) => ({ user: "root", host, port: 22 });
+const targetAt = (host: string) => ({ user: "root", host, port: 22 });
 
 /** What is open and tells no key is not the node's sshd: that is a finding, and no reason not to look. */
 const hostKeyOf = (host: string): Promise<string | undefined> =>
-  scanHostKey(target(host), makeRunner(".")).catch(() => undefined);
+  scanHostKey(targetAt(host), makeRunner(".")).catch(() => undefined);
 
 const certificateOf = (host: string, port: number): Promise<string | undefined> =>
   servedFingerprint(host, port).catch(() => undefined);

@@ -10,19 +10,19 @@ const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
  * @param secrets values of the stack's secrets
  */
 export function findPlainSecrets(inputs: unknown, secrets: readonly string[]): string[] {
-  return search(
+  return findSecrets(
     inputs,
     "",
     (text) => PRIVATE_KEY.test(text) || secrets.some((one) => text.includes(one)),
   );
 }
 
-function search(value: unknown, path: string, isSecret: (text: string) => boolean): string[] {
+function findSecrets(value: unknown, path: string, isSecret: (text: string) => boolean): string[] {
   if (value instanceof Secret) return [];
   if (typeof value === "string") return isSecret(value) ? [path] : [];
   if (typeof value !== "object" || value === null) return [];
   const isList = Array.isArray(value);
   return Object.entries(value).flatMap(([key, one]) =>
-    search(one, isList ? `${path}[${key}]` : [path, key].filter(Boolean).join("."), isSecret),
+    findSecrets(one, isList ? `${path}[${key}]` : [path, key].filter(Boolean).join("."), isSecret),
   );
 }
