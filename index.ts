@@ -8,7 +8,7 @@ import { findStaleAgent, UNSET_AGENT } from "./clients/ssh-agent";
 import { connectProxmox, createImages, createStorage } from "./components/cluster";
 import { loadSettings, type Settings } from "./config/load";
 import { readPrivateKeys } from "./config/private-keys";
-import { readSecrets, type Secrets } from "./config/secrets";
+import { readSecrets, type Secrets } from "./config/secret-values";
 import { namesIn, rawSettings } from "./config/stack-keys";
 import { warnOfEnding } from "./config/waivers/days";
 import { CONTRACT, type Outputs } from "./contract/schema";
@@ -36,8 +36,8 @@ async function runStack(): Promise<Outputs> {
       ...{ node, guard, ...known[name] },
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
-      agentSecret: secrets.agentSecret,
-      portainerApiKey: secrets.portainerApiKey,
+      ...{ agentSecret: secrets.agentSecret, portainerApiKey: secrets.portainerApiKey },
+      registryPasswords: secrets.registries,
       backupSecrets: backups && { ...backups, storage },
       workloadSecrets: secrets.workloads,
     };

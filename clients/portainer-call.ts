@@ -1,10 +1,9 @@
 /** One request to Portainer. */
-import { readFileSync } from "node:fs";
 import { request as requestPlain, type IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
+import { trustedAuthorities } from "./authorities";
 import { connectPinned } from "./network";
 import { problem } from "./portainer-answers";
-import { readTrusted } from "./proxmox";
 
 /** Where Portainer is, how its certificate is checked, and the token to use. */
 export interface Access {
@@ -84,19 +83,13 @@ export async function call(access: Access, ...[method, path, body]: Question): P
 /** A pinned certificate needs no authority. It is checked before anything is sent. */
 async function trust(access: Access, url: URL, patience: number): Promise<RequestOptions> {
   const { fingerprint, caCertificate } = access;
-  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : readAuthorities() };
+  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : trustedAuthorities() };
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const socket = await connectPinned(
     { host, port: Number(url.port || 443), fingerprint },
     patience,
   );
   return { createConnection: () => socket };
-}
-
-/** Those that this machine trusts, and of NODE_EXTRA_CA_CERTS, which Node leaves out where authorities are named. */
-function readAuthorities(): string[] {
-  const extra = process.env["NODE_EXTRA_CA_CERTS"];
-  return [...readTrusted(), ...(extra ? [readFileSync(extra, "utf8")] : [])];
 }
 
 function send(url: URL, options: RequestOptions, bytes?: Buffer): Promise<Answer> {

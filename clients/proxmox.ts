@@ -1,10 +1,9 @@
 /** The Proxmox VE API: checks read each path once; recoveries also write. */
-import { existsSync, readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
-import { rootCertificates } from "node:tls";
 import { z } from "zod";
 import { parseAnswer, parseJson } from "./answer";
+import { readTrusted } from "./authorities";
 
 /** The cluster, as checks read it. */
 export interface Cluster {
@@ -29,19 +28,6 @@ export interface Access {
   readonly insecure: boolean;
   readonly apiToken: string;
   readonly timeoutMs?: number;
-}
-
-/** Where distributions keep the certificates they trust; the provider, a Go program, reads the same (crypto/x509). */
-const BUNDLES = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/cert.pem",
-];
-
-/** Reads the certificates that this machine trusts, so that the doctor and the provider agree. */
-export function readTrusted(environment: NodeJS.ProcessEnv = process.env): string[] {
-  const file = [environment["SSL_CERT_FILE"] ?? "", ...BUNDLES].find((name) => existsSync(name));
-  return file ? [...rootCertificates, readFileSync(file, "utf8")] : [...rootCertificates];
 }
 
 /** The cluster behind an endpoint; every path is asked for once. */

@@ -1,11 +1,40 @@
-/** Asks a registry whether it has an image (OCI distribution specification, "Checking if content exists"). */
+/** Asks a registry whether it answers, and whether it has an image (OCI distribution specification). */
+import { request as requestPlain } from "node:http";
+import { request } from "node:https";
+import { text } from "node:stream/consumers";
+import { z } from "zod";
+import { DOCKER_HUB, HUB_SERVER } from "../config/registries";
+import { parseJson } from "./answer";
+import { trustedAuthorities } from "./authorities";
 
 /** The parts of a pinned image. */
 export interface ImageName {
+  /** Registry, as the name has it; Docker Hub where it has none. */
   readonly host: string;
   readonly repository: string;
   readonly digest: string;
 }
+
+/** How a registry is asked. */
+export interface Access {
+  readonly host: string;
+  readonly scheme: "http" | "https";
+  readonly login?: { readonly username: string; readonly password: string };
+  /** PEM of authorities to trust beside those of this machine. */
+  readonly caCertificate?: string;
+  /** Milliseconds that each request may take. */
+  readonly patience: number;
+}
+
+/** What a registry answered. */
+export interface Verdict {
+  readonly status: number;
+  /** Whether it asked for credentials. */
+  readonly challenged: boolean;
+}
+
+/** A token has one name or the other (distribution, token specification). */
+const GRANT = z.object({ token: z.string().optional(), access_token: z.string().optional() });
 
 const ACCEPT = [
   "application/vnd.oci.image.index.v1+json",
@@ -20,35 +49,86 @@ export function parseImage(image: string): ImageName {
   const [first = "", ...rest] = name.replace(/:[^:/]+$/, "").split("/");
   const named = /[.:]|^localhost$/.test(first) && rest.length > 0;
   const path = named ? rest : [first, ...rest];
-  const docker = !named || first === "docker.io";
-  const repository = docker && path.length === 1 ? `library/${path.join("/")}` : path.join("/");
-  // Docker Hub's registry has another name than its images (the same file, `DefaultRegistryHost`).
-  return { host: docker ? "registry-1.docker.io" : first, repository, digest };
+  const host = named ? first : DOCKER_HUB;
+  const short = host === DOCKER_HUB && path.length === 1;
+  return { host, repository: short ? `library/${path.join("/")}` : path.join("/"), digest };
 }
 
-/** The status of a HEAD request for the image's manifest, with the anonymous token the registry asks for. */
-export async function headImage(
-  { host, repository, digest }: ImageName,
-  scheme: "http" | "https",
-  patience: number,
-): Promise<number> {
-  const signal = AbortSignal.timeout(patience);
-  const url = `${scheme}://${host}/v2/${repository}/manifests/${digest}`;
-  const askHead = (headers: Record<string, string>): Promise<Response> =>
-    fetch(url, { method: "HEAD", headers: { Accept: ACCEPT, ...headers }, signal });
-  const answer = await askHead({});
-  const realm = tokenUrl(answer.headers.get("www-authenticate") ?? "", repository);
-  if (answer.status !== 401 || !realm) return answer.status;
-  const granted = (await (await fetch(realm, { signal })).json()) as {
-    token?: string;
-    access_token?: string;
-  };
-  const token = granted.token ?? granted.access_token ?? "";
-  return (await askHead({ Authorization: `Bearer ${token}` })).status;
+/** Asks for the API's version, which every registry with a password protects ("Determining Support"). */
+export function askRegistry(access: Access): Promise<Verdict> {
+  return ask(access, "GET", "/v2/");
+}
+
+/** Asks for the image's manifest ("Checking if content exists"). */
+export function headImage({ repository, digest }: ImageName, access: Access): Promise<Verdict> {
+  return ask(access, "HEAD", `/v2/${repository}/manifests/${digest}`, repository);
+}
+
+async function ask(
+  access: Access,
+  method: string,
+  path: string,
+  repository?: string,
+): Promise<Verdict> {
+  // Docker Hub's registry has another name than its images (normalize.go, `DefaultRegistryHost`).
+  const host = access.host === DOCKER_HUB ? HUB_SERVER : access.host;
+  const url = new URL(`${access.scheme}://${host}${path}`);
+  const { status, challenge } = await send(access, url, method);
+  if (status !== 401) return { status, challenged: false };
+  const authorization = await answerTo(challenge, access, url, repository);
+  if (authorization === undefined) return { status, challenged: true };
+  return { status: (await send(access, url, method, authorization)).status, challenged: true };
+}
+
+/** The header that a challenge asks for; undefined when there is none, or no token is granted. */
+async function answerTo(
+  challenge: string,
+  access: Access,
+  url: URL,
+  repository?: string,
+): Promise<string | undefined> {
+  if (/^basic /i.test(challenge)) return basicAuthorization(access, url);
+  const realm = tokenUrl(challenge, repository);
+  if (!realm) return undefined;
+  const granted = await send(access, new URL(realm), "GET", basicAuthorization(access, new URL(realm)));
+  if (granted.status !== 200) return undefined;
+  const { token, access_token: other } = parseJson(GRANT, granted.body, "the request for a token");
+  return `Bearer ${token ?? other ?? ""}`;
+}
+
+/** Credentials, which never go to a URL that is less safe than the registry's. */
+function basicAuthorization({ login, scheme }: Access, { protocol }: URL): string | undefined {
+  if (!login || (scheme === "https" && protocol !== "https:")) return undefined;
+  return `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly challenge: string;
+  readonly body: string;
+}
+
+function send(access: Access, url: URL, method: string, authorization?: string): Promise<Answer> {
+  const { caCertificate, patience } = access;
+  const headers = { Accept: ACCEPT, ...(authorization && { Authorization: authorization }) };
+  const ca = [...trustedAuthorities(), ...(caCertificate ? [caCertificate] : [])];
+  const options = { method, headers, ca, signal: AbortSignal.timeout(patience) };
+  return new Promise((resolve, reject) => {
+    const start = url.protocol === "http:" ? requestPlain : request;
+    const sent = start(url, options, (answer) => {
+      const { statusCode: status = 0, headers: said } = answer;
+      const challenge = said["www-authenticate"] ?? "";
+      text(answer).then((body) => {
+        resolve({ status, challenge, body });
+      }, reject);
+    });
+    sent.on("error", reject);
+    sent.end();
+  });
 }
 
 /** Returns the URL for a token, from a challenge such as `Bearer realm="…",service="…"`. */
-export function tokenUrl(challenge: string, repository: string): string | undefined {
+export function tokenUrl(challenge: string, repository?: string): string | undefined {
   if (!/^bearer /i.test(challenge)) return undefined;
   const fields = Object.fromEntries(
     [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
@@ -56,6 +136,7 @@ export function tokenUrl(challenge: string, repository: string): string | undefi
   if (!fields["realm"]) return undefined;
   const url = new URL(fields["realm"]);
   if (fields["service"]) url.searchParams.set("service", fields["service"]);
-  url.searchParams.set("scope", fields["scope"] ?? `repository:${repository}:pull`);
+  const scope = fields["scope"] ?? (repository && `repository:${repository}:pull`);
+  if (scope) url.searchParams.set("scope", scope);
   return url.href;
 }

@@ -1,7 +1,7 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/load";
-import type { Secrets } from "../config/secrets";
+import type { Secrets } from "../config/secret-values";
 import { createBackupStorage } from "./backup/vm-backup";
 import { CloudImage, imageKey } from "./machine/cloud-image";
 

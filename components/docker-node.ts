@@ -6,7 +6,8 @@ import type { RecordedNode } from "../node/recorded";
 import { Backups } from "./backup/backups";
 import { ContainerNetworks } from "./docker/networks";
 import { DockerHost, type DockerHostArgs } from "./docker/docker-host";
-import { createProvider } from "./docker/provider";
+import { Images } from "./docker/images";
+import { createProvider, type Passwords } from "./docker/provider";
 import { describe } from "./outputs";
 import { PortainerAgent } from "./platform/portainer-agent";
 import { registerEnvironment } from "./platform/portainer-environment";
@@ -31,6 +32,8 @@ export interface DockerNodeArgs {
   agentSecret?: pulumi.Input<string>;
   /** Access token of Portainer; required for an environment there. */
   portainerApiKey?: pulumi.Input<string>;
+  /** Passwords of registries by host; required for those with a user. */
+  registryPasswords?: Passwords;
   /** Refuses to delete machine and volumes while they are protected; see `guardRemoval`. */
   guard?: pulumi.ResourceHook;
   /** Secrets that workloads use, by name. */
@@ -68,22 +71,21 @@ export class DockerNode extends pulumi.ComponentResource {
     const machine = new VirtualMachine(name, machineArgs, { parent: this });
     const hostArgs = { node, privateKey, machine: machine.vm, recorded, repairs };
     const dockerHost = new DockerHost(name, hostArgs, { parent: this, dependsOn: [machine] });
-    this.dockerProvider = createProvider(name, node, dockerHost, this);
-    const platform = {
-      parent: this,
-      providers: { docker: this.dockerProvider },
-      dependsOn: [dockerHost],
-    };
-    const networks = createNetworks(name, args, machine.vm, platform);
+    this.dockerProvider = createProvider(name, node, args.registryPasswords, dockerHost, this);
+    const providers = { docker: this.dockerProvider };
+    const platform = { parent: this, providers, dependsOn: [dockerHost] };
+    const parts = { dockerHost, machine: machine.vm, images: new Images() };
+    const networks = createNetworks(name, args, parts, platform);
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
     createWorkloads(name, { ...args, networks, volumes, dockerHost, machine }, platform);
-    const agent = createAgent(name, args, dockerHost, machine.vm, platform);
+    const agent = createAgent(name, args, parts, platform);
     const environment = registerEnvironment(name, { ...args, agent }, { parent: this });
-    createBackups(name, args, dockerHost, machine.vm, platform);
+    createBackups(name, args, parts, platform);
     const primary = checkPrimary(name, { node, dockerHost, machine: machine.vm }, { parent: this });
-    const described = { machine, dockerHost, networks, agent, environment, primary };
-    this.outputs = describe(name, node, described);
+    this.outputs = describe(name, node, {
+      ...{ machine, dockerHost, networks, agent, environment, primary },
+    });
     this.registerOutputs(this.outputs);
   }
 }
@@ -91,17 +93,23 @@ export class DockerNode extends pulumi.ComponentResource {
 function createNetworks(
   name: string,
   { node, recorded }: DockerNodeArgs,
-  machine: pulumi.Resource,
+  { machine }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): ContainerNetworks {
   return new ContainerNetworks(name, { node, machine, recorded }, opts);
 }
 
+/** What a container of the program is made of. */
+interface Parts {
+  readonly dockerHost: DockerHost;
+  readonly machine: pulumi.Resource;
+  readonly images: Images;
+}
+
 function createAgent(
   name: string,
   { node, agentSecret }: DockerNodeArgs,
-  dockerHost: DockerHost,
-  machine: pulumi.Resource,
+  { dockerHost, machine, images }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): PortainerAgent | undefined {
   if (!node.portainer) return undefined;
@@ -114,6 +122,7 @@ function createAgent(
       secret: agentSecret,
       dockerRootDir: dockerHost.facts.dockerRootDir,
       machine,
+      images,
       connection: dockerHost.connection,
     },
     opts,
@@ -123,8 +132,7 @@ function createAgent(
 function createBackups(
   name: string,
   { node, backupSecrets }: DockerNodeArgs,
-  dockerHost: DockerHost,
-  machine: pulumi.Resource,
+  { dockerHost, machine, images }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { backups } = node;
@@ -134,7 +142,7 @@ function createBackups(
   const { dockerRootDir } = dockerHost.facts;
   const { connection } = dockerHost;
   const override = node.override?.backup;
-  const shared = { nodeName: name, backups, machine, connection, override };
+  const shared = { nodeName: name, backups, machine, images, connection, override };
   const args = { ...shared, token, key, dockerRootDir };
   const container = new Backups(`${name}-backups`, args, opts);
   if (!backups.vm) return;

@@ -40,7 +40,7 @@ const KEPT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
  * Parses and checks everything that a stack declares.
  *
  * @param names names of all keys in the program's namespace, secrets included
- * @param now the time that decides whether a waiver still holds
+ * @param now the time that decides whether a waiver still holds, and whether a certificate has expired
  * @throws ConfigError that lists every problem, each with field, value and what is allowed
  */
 export function loadSettings(
@@ -54,7 +54,7 @@ export function loadSettings(
   const problems = checkKeys(names);
   const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
   const trees = readNodeTrees(raw.nodes, problems);
-  const read = Object.entries(trees).map(([name, own]) => readNode(name, raw.defaults, own));
+  const read = Object.entries(trees).map(([name, own]) => readNode(name, raw.defaults, own, now));
   const nodes = Object.fromEntries(read.map(({ name, node }) => [name, node]));
   const waivers = parse(waiversSchema, raw.waivers ?? [], ["waivers"], problems);
   // Without valid waivers it is unknown which weak values are waived, so those are not checked.
@@ -104,12 +104,12 @@ interface Read {
   readonly problems: readonly Problem[];
 }
 
-function readNode(name: string, defaults: unknown, own: unknown): Read {
+function readNode(name: string, defaults: unknown, own: unknown, now: Date): Read {
   const problems: Problem[] = [];
   parse(nodeName, name, ["nodes", name], problems);
   const merged = merge(merge({ engine: { daemon: DEFAULT_DAEMON } }, defaults ?? {}), own);
   const node = parse(nodeSchema, merged, ["nodes", name], problems) ?? keepReadable(merged);
-  problems.push(...checkNode(name, node));
+  problems.push(...checkNode(name, node, now));
   return { name, node, problems };
 }
 

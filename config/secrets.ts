@@ -1,10 +1,10 @@
-import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./load";
+import { loginsOf, passwordName } from "./registries";
 import { secretNames } from "./workloads";
 
 /** A secret of the stack's configuration. Messages and documents read its description from here. */
 export interface Secret {
-  /** Its key, below `docker-node:`. `workloadSecret-<name>` stands for many. */
+  /** Its key, below `docker-node:`. What stands in angle brackets differs from secret to secret. */
   readonly name: string;
   /** Its meaning, as Markdown. */
   readonly meaning: string;
@@ -20,13 +20,23 @@ export interface Secret {
   readonly needed: (settings?: Settings) => readonly (readonly string[])[];
 }
 
-const nodesWith = (part: "portainer" | "backups", settings?: Settings): string[] =>
+/** Names of the nodes with a part. */
+export const nodesWith = (part: "portainer" | "backups", settings?: Settings): string[] =>
   Object.entries(settings?.nodes ?? {}).flatMap(([name, node]) => (node[part] ? [name] : []));
 
-const isRegistered = (settings?: Settings): boolean =>
+/** Whether a node has an environment in Portainer. */
+export const isRegistered = (settings?: Settings): boolean =>
   Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.environment);
 
-const workloadSecrets = (settings?: Settings): string[] => [
+/** Hosts of registries with a user. */
+export const hostsOf = (settings?: Settings): string[] => [
+  ...new Set(
+    Object.values(settings?.nodes ?? {}).flatMap((node) => loginsOf(node).map(({ host }) => host)),
+  ),
+];
+
+/** Names of secrets that workloads use. */
+export const workloadSecrets = (settings?: Settings): string[] => [
   ...new Set(Object.values(settings?.nodes ?? {}).flatMap(secretNames)),
 ];
 
@@ -82,6 +92,15 @@ export const SECRETS = [
     needed: (settings) => nameOnce("backupKey", nodesWith("backups", settings).length > 0),
   },
   {
+    name: "registryPassword-<host>",
+    meaning: "password or access token of the user of a registry; the host's colon is written `_`",
+    when: "for registries with `username`",
+    example: "'<password>'",
+    usedBy: "the Docker provider, which hands it to dockerd with each pull",
+    minLength: 1,
+    needed: (settings) => hostsOf(settings).map((host) => [passwordName(host)]),
+  },
+  {
     name: "pbsStorageToken",
     meaning: "secret that Proxmox VE presents to the backup server",
     when: "with `proxmox.backupStorage`",
@@ -112,76 +131,27 @@ export const SECRETS = [
 ] as const satisfies readonly Secret[];
 
 /** Name of a secret of the whole stack. */
-type SecretName = (typeof SECRETS)[number]["name"];
+export type SecretName = (typeof SECRETS)[number]["name"];
 
 /** Returns the entry of a secret. */
 export function secretOf(name: SecretName): Secret {
   return SECRETS.find((secret) => secret.name === name) as Secret;
 }
 
-/** Returns the secrets that these settings need but do not have, each by its name for the whole stack. */
+/** A pattern for the keys of a secret. */
+export const patternOf = ({ name }: Pick<Secret, "name">): string => name.replace(/<.+>/, ".+");
+
+/**
+ * Returns the secrets that these settings need but do not have, each by the name to set it by: the one for the whole stack
+ * where there is one.
+ */
 export function missingSecrets(
   has: (name: string) => boolean,
   settings?: Settings,
 ): readonly Secret[] {
   return SECRETS.flatMap((secret: Secret) => {
-    const missing = secret.needed(settings).filter((names) => !names.some(has));
-    if (secret.name.includes("<")) return missing.map(([name = ""]) => ({ ...secret, name }));
-    return missing.length > 0 ? [secret] : [];
+    const unmet = secret.needed(settings).filter((names) => !names.some(has));
+    const names = new Set(unmet.map((each) => each.at(-1) ?? secret.name));
+    return [...names].map((name) => ({ ...secret, name }));
   });
-}
-
-/** Secrets of the stack's configuration. As outputs they stay encrypted in the state. */
-export interface Secrets {
-  proxmoxApiToken: pulumi.Output<string>;
-  /** AGENT_SECRET of Portainer; only if a node has an agent. */
-  agentSecret?: pulumi.Output<string>;
-  /** Access token of Portainer; only if a node has an environment there. */
-  portainerApiKey?: pulumi.Output<string>;
-  /** By node, for nodes with backups. A node may have its own token; all share one encryption key. */
-  backups: Readonly<Record<string, { token: pulumi.Output<string>; key: pulumi.Output<string> }>>;
-  /** By name, for those that workloads use. */
-  workloads: Readonly<Record<string, pulumi.Output<string>>>;
-  /** For the backup storage of the cluster; only if the stack declares it. */
-  storage?: { token: pulumi.Output<string>; key?: pulumi.Output<string> };
-}
-
-/**
- * Reads every secret that the settings need, before anything is changed.
- * @throws RunError that names every missing secret and the command that sets it
- */
-export function readSecrets(config: pulumi.Config, settings: Settings): Secrets {
-  requireSecrets(config, settings);
-  const read = (name: SecretName) =>
-    config.getSecret(name, { minLength: secretOf(name).minLength });
-  const need = (name: SecretName) => read(name) ?? pulumi.secret("");
-  const backupSecrets = (node: string) => ({
-    token: config.getSecret(`backupToken-${node}`) ?? need("backupToken"),
-    key: need("backupKey"),
-  });
-  return {
-    proxmoxApiToken: need("proxmoxApiToken"),
-    agentSecret: nodesWith("portainer", settings).length > 0 ? need("agentSecret") : undefined,
-    portainerApiKey: isRegistered(settings) ? need("portainerApiKey") : undefined,
-    backups: Object.fromEntries(
-      nodesWith("backups", settings).map((node) => [node, backupSecrets(node)]),
-    ),
-    workloads: readWorkloadSecrets(config, settings),
-    storage: settings.proxmox.backupStorage && {
-      token: need("pbsStorageToken"),
-      key: read("pbsStorageKey"),
-    },
-  };
-}
-
-function readWorkloadSecrets(config: pulumi.Config, settings: Settings): Secrets["workloads"] {
-  const read = (name: string) => config.requireSecret(`workloadSecret-${name}`);
-  return Object.fromEntries(workloadSecrets(settings).map((name) => [name, read(name)]));
-}
-
-function requireSecrets(config: pulumi.Config, settings: Settings): void {
-  const missing = missingSecrets((name) => config.getSecret(name) !== undefined, settings);
-  if (missing.length === 0) return;
-  const commands = missing.map(({ name }) => `  pulumi config set --secret ${name} <value>`);
-  throw new pulumi.RunError(["secrets are missing; nothing was changed:", ...commands].join("\n"));
 }

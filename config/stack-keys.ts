@@ -1,6 +1,6 @@
 import type { RawSettings } from "./load";
 import type { Problem } from "./problems";
-import { SECRETS } from "./secrets";
+import { SECRETS, patternOf } from "./secrets";
 
 /** Versions of the stack file's format that this program reads; the last one is what it writes. */
 export const VERSIONS: readonly unknown[] = [1];
@@ -8,11 +8,11 @@ export const VERSIONS: readonly unknown[] = [1];
 /** The keys of a stack file that are not secrets, without `docker-node:`. */
 export const SETTINGS = ["configVersion", "proxmox", "defaults", "nodes", "waivers"] as const;
 
+/** A pattern for every key of the program. */
+export const KEYS = `(${[...SETTINGS, ...SECRETS.map(patternOf), "backupToken-.+"].join("|")})`;
+
 /** A node's own token for the backup server. The node may be declared or already removed. */
 const OWN_TOKEN = "backupToken-<node>";
-
-/** Secrets with a name that a user chooses: of a node, and of workloads. */
-export const NAMED_SECRETS = ["backupToken-.+", "workloadSecret-.+"];
 
 /**
  * Reports a version that this program does not read. It is checked first, because other messages would mislead then.
@@ -29,11 +29,10 @@ export function checkVersion(version: unknown = 1): Problem[] {
 /** Reports unknown keys in the program's namespace. Their values may be secrets, so messages do not show them. */
 export function checkKeys(names: readonly string[]): Problem[] {
   const secrets = SECRETS.map(({ name }) => name);
-  const known = new Set<string>([...SETTINGS, ...secrets]);
-  const named = new RegExp(`^(${NAMED_SECRETS.join("|")})$`);
+  const known = new RegExp(`^${KEYS}$`);
   const allowed = `${SETTINGS.join(", ")}; secrets: ${[...secrets, OWN_TOKEN].join(", ")}`;
   return names
-    .filter((name) => !known.has(name) && !named.test(name))
+    .filter((name) => !known.test(name))
     .map((name) => ({
       path: [name],
       found: "not a key of this program",

@@ -15,7 +15,8 @@ export const httpUrl = (protocol: "http" | "https" = "http"): z.ZodString =>
 const HTTP = /^https?:\/\/([\w.-]+|\[[\da-fA-F:]+\])(:\d{1,5})?(\/[\w.~:/?#[\]@!$&()*+,;=%-]*)?$/;
 const HTTPS = new RegExp(HTTP.source.replace("https?", "https"));
 
-const LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+/** A label of a host's name (RFC 1123). */
+export const LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 
 /** A host's or domain's name, or an IPv4 address. */
 export const hostName = z.string().regex(new RegExp(`^(?=.{1,253}$)${LABEL}(\\.${LABEL})*$`), {

@@ -7,6 +7,7 @@ export const CHECKED_STEPS = [
   "storage",
   "install",
   "daemon",
+  "registries",
   "access",
   "firewall",
   "hardening",

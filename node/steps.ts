@@ -1,5 +1,6 @@
 import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
 import { addressOfNode, machineSize } from "../config/node";
+import { authoritiesOf } from "../config/registries";
 import type { NodeConfig, WorkloadConfig } from "../config/schema";
 import { hardeningUnits } from "../config/schema/hardening";
 import { renderRules, rulesId, sshSources } from "./firewall";
@@ -110,6 +111,12 @@ export function accessStep(node: NodeConfig): Script {
   return bindChanging(node, "access", variables, 600);
 }
 
+/** Also run when nothing is declared any more: it takes back what it wrote. */
+export function registriesStep(node: NodeConfig): Script {
+  const CERTIFICATES = [...authoritiesOf(node)].flat().join("\n");
+  return bindChanging(node, "registries", { CERTIFICATES }, 180);
+}
+
 /** Comes last, because it watches files that the earlier steps make. */
 export function hardeningStep(node: NodeConfig): Script {
   const { ssh, engine, hardening } = node;
@@ -177,7 +184,11 @@ export function workloadSecretsStep(name: string, user: number): Script {
 
 /** The steps that install and configure Docker on a machine that is up, in their order. Each is idempotent. */
 export const dockerSteps = (node: NodeConfig): readonly Script[] =>
-  [storageStep, installStep, daemonStep, accessStep, hardeningStep].map((step) => step(node));
+  [
+    ...[storageStep, installStep, daemonStep],
+    ...(authoritiesOf(node).size > 0 ? [registriesStep] : []),
+    ...[accessStep, hardeningStep],
+  ].map((step) => step(node));
 
 function dataRoot(engine: NodeConfig["engine"]): string {
   return engine.daemon["data-root"] ?? "/var/lib/docker";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { loadSettings, type RawSettings, type Settings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
+import { passwordName } from "../../config/registries";
 import { namesIn, rawSettings } from "../../config/stack-keys";
 import type { Run } from "../process";
 
@@ -15,6 +16,8 @@ export interface Configuration {
   readonly apiToken?: string;
   readonly agentSecret?: string;
   readonly portainerApiKey?: string;
+  /** Passwords of registries, by key. */
+  readonly registryPasswords?: Readonly<Record<string, string>>;
   /** Names of all keys that are set. */
   readonly keys?: readonly string[];
   /** Why the secrets could not be read. */
@@ -89,24 +92,32 @@ export function interpret(values: Values): Configuration {
   const apiToken = valueOf("proxmoxApiToken")?.value;
   const agentSecret = valueOf("agentSecret")?.value;
   const portainerApiKey = valueOf("portainerApiKey")?.value;
-  const known = [apiToken, apiToken?.split("=")[1], agentSecret, portainerApiKey].filter(
-    (text) => text !== undefined,
-  );
+  const registryPasswords = passwordsIn(values);
+  const single = [apiToken, apiToken?.split("=")[1], agentSecret, portainerApiKey];
+  const known = [
+    ...single.filter((text) => text !== undefined),
+    ...Object.values(registryPasswords),
+  ];
   const keys = namesIn(PROJECT, Object.keys(values));
   const hidden = [...new Set([...secrets, ...known])];
-  const base = { apiToken, agentSecret, portainerApiKey, keys, secrets: hidden };
+  const base = { apiToken, agentSecret, portainerApiKey, registryPasswords, keys, secrets: hidden };
   try {
     return { ...base, settings: loadSettings(settingsIn(values), keys), problems: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return {
-      ...base,
-      problems: error.message
-        .split("\n")
-        .slice(1)
-        .map((line) => line.trim()),
-    };
+    const [, ...lines] = error.message.split("\n");
+    return { ...base, problems: lines.map((line) => line.trim()) };
   }
+}
+
+function passwordsIn(values: Values): Record<string, string> {
+  const prefix = `${PROJECT}:`;
+  const entries = Object.entries(values).flatMap(([key, { value }]) =>
+    key.startsWith(prefix + passwordName("")) && value !== undefined
+      ? [[key.slice(prefix.length), value] as const]
+      : [],
+  );
+  return Object.fromEntries(entries);
 }
 
 /** An object, or the JSON text of one, as `getObject` of the program takes both. */

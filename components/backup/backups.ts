@@ -5,6 +5,7 @@ import { BACKUP_CONTAINER, repositoryOf, toCron } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
 import type { Tree } from "../../config/tree";
 import { bind } from "../../node/steps";
+import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
@@ -24,6 +25,8 @@ export interface BackupsArgs {
   dockerRootDir: pulumi.Input<string>;
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
+  /** The images of the node. */
+  images: Images;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
   /** Arguments of the container that the configuration has no word for. */
@@ -40,30 +43,24 @@ export class Backups extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Backups", name, {}, opts);
-    const image = createImage(name, args, this);
+    const { images, machine } = args;
+    const image = images.pullImage(`${name}-image`, args.backups.image, machine, this);
     const secrets = writeSecrets(name, args, this);
+    const first = images.pulled.then((all) => [...all, secrets]);
     this.container = new docker.Container(
       `${name}-container`,
       applyOverride(backupContainerArgs(args, image.imageId), args.override),
-      { parent: this, dependsOn: [secrets], deleteBeforeReplace: true, ...livesOn(args.machine) },
+      {
+        parent: this,
+        dependsOn: first,
+        deleteBeforeReplace: true,
+        ...livesOn(machine),
+      },
     );
     announce(this.container, "backup", args.override);
     limitProcesses(name, this.container, args, this);
     this.registerOutputs({ containerId: this.container.id });
   }
-}
-
-function createImage(
-  name: string,
-  { backups, machine }: BackupsArgs,
-  parent: pulumi.Resource,
-): docker.RemoteImage {
-  return new docker.RemoteImage(
-    `${name}-image`,
-    // Kept: recoveries run it too.
-    { name: backups.image, keepLocally: true },
-    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
-  );
 }
 
 /**

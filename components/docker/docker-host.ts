@@ -1,5 +1,6 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { authoritiesOf } from "../../config/registries";
 import type { NodeConfig } from "../../config/schema";
 import {
   accessStep,
@@ -10,6 +11,7 @@ import {
   hardeningStep,
   installStep,
   readyStep,
+  registriesStep,
   storageStep,
   type Script,
 } from "../../node/steps";
@@ -63,6 +65,7 @@ export class DockerHost extends pulumi.ComponentResource {
     const install = step("install", installStep(args.node), storage);
     const daemon = step("daemon", daemonStep(args.node), install);
     const access = step("access", accessStep(args.node), daemon);
+    if (trustsRegistries(args)) step("registries", registriesStep(args.node), daemon);
     const hardening = step("hardening", hardeningStep(args.node), access);
     const firewall = step("firewall", firewallStep(args.node), hardening);
     if (args.node.network.firewall?.onNode)
@@ -84,6 +87,10 @@ export class DockerHost extends pulumi.ComponentResource {
     };
   }
 }
+
+/** A node that has had authorities keeps the step, which removes them. */
+const trustsRegistries = ({ node, recorded }: DockerHostArgs): boolean =>
+  authoritiesOf(node).size > 0 || recorded?.stdin.registries !== undefined;
 
 /**
  * Runs before every other step on the node. It keeps dialling for as long as a first boot may take (pulumi-command#234),

@@ -8,6 +8,7 @@ import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
 import { bind } from "../../node/steps";
+import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
 
@@ -22,6 +23,8 @@ export interface PortainerAgentArgs {
   dockerRootDir: pulumi.Input<string>;
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
+  /** The images of the node. */
+  images: Images;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
 }
@@ -41,26 +44,15 @@ export class PortainerAgent extends pulumi.ComponentResource {
     super("docker-node:components:PortainerAgent", name, {}, opts);
     // An adopted agent runs on the image it was started with: nothing is pulled.
     const { image } = args.portainer.agent;
-    const imageId = args.node.adopt.agent ? image : createImage(name, args, this).imageId;
+    const imageId = args.node.adopt.agent
+      ? image
+      : args.images.pullImage(`${name}-image`, image, args.machine, this).imageId;
     this.container = createContainer(name, args, imageId, this);
     // What runs already stays as it is.
     if (!args.node.adopt.agent) limitProcesses(name, this.container, args, this);
     this.fingerprint = readFingerprint(name, args, this.container, this);
     this.registerOutputs({ containerId: this.container.id, fingerprint: this.fingerprint });
   }
-}
-
-function createImage(
-  name: string,
-  { portainer, machine }: PortainerAgentArgs,
-  parent: pulumi.Resource,
-): docker.RemoteImage {
-  return new docker.RemoteImage(
-    `${name}-image`,
-    // Kept: another container may use it, and a rollback then needs no download.
-    { name: portainer.agent.image, keepLocally: true },
-    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
-  );
 }
 
 function createContainer(
@@ -74,6 +66,7 @@ function createContainer(
   const override = args.node.override?.agent;
   const agent = new docker.Container(`${name}-container`, applyOverride(container, override), {
     parent,
+    dependsOn: args.images.pulled,
     deleteBeforeReplace: true,
     ...livesOn(args.machine),
     ...adoptAgent(args.node),

@@ -4,6 +4,7 @@ import { attempt } from "../partial";
 import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
 import { checkPeers } from "./peers";
+import { checkUsers } from "./registries";
 
 type Nodes = Readonly<Record<string, NodeConfig>>;
 
@@ -26,6 +27,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
     checkUnique("portainer/environment/name", environmentName),
     checkReach(nodes),
     checkImages(),
+    checkUsers(),
   ];
   for (const [name, node] of Object.entries(nodes)) {
     for (const check of checks) {

@@ -10,6 +10,7 @@ import { checkDisks, checkImage } from "./machine";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
 import { checkMirrorKey } from "./packages";
+import { checkAuthorities } from "./registries";
 import type { Check, Report } from "./report";
 import { checkContainerNetworks } from "./subnets";
 import { WORKLOAD_CHECKS } from "./workloads";
@@ -31,6 +32,7 @@ const CHECKS: readonly Check[] = [
   checkContainerNetworks,
   checkLanNetworks,
   checkAdopted,
+  checkAuthorities,
   checkBackups,
   checkOverride,
   checkLogin,
@@ -38,14 +40,14 @@ const CHECKS: readonly Check[] = [
 ];
 
 /** Returns the problems of one node. If parts of the node cannot be read, the checks that need them are skipped. */
-export function checkNode(name: string, node: NodeConfig): Problem[] {
+export function checkNode(name: string, node: NodeConfig, now: Date): Problem[] {
   const problems: Problem[] = [];
   const report: Report = (path, value, allowed) => {
     problems.push({ path: ["nodes", name, ...path.split("/")], value, allowed });
   };
   for (const check of CHECKS) {
     attempt(() => {
-      check(node, report);
+      check(node, report, now);
     });
   }
   return problems;

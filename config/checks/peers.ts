@@ -27,6 +27,7 @@ const PEERS: Places = {
   "engine.distributionMirror": ({ engine }) => [hostOf(engine.distributionMirror)],
   "engine.daemon.registry-mirrors": ({ engine }) =>
     (engine.daemon["registry-mirrors"] ?? []).map(hostOf),
+  registries: ({ registries }) => Object.keys(registries).map((host) => host.split(":")[0]),
   "portainer.server": ({ portainer }) => [portainer?.server],
   "backups.server": ({ backups }) => [backups?.server.address],
 };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isPem } from "../certificates";
 import { isAddress, isCidr } from "../cidr";
 
 /* Fields that several sections of the configuration have. */
@@ -82,3 +83,12 @@ export const hostKey = z
 export const fingerprint = z.string().regex(/^([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2}$/, {
   error: "a SHA-256 fingerprint: 32 pairs of hex digits with colons between them",
 });
+
+/** Certificates as PEM. They are public, so the stack file holds them as they are. */
+export const certificate = z
+  .string()
+  .regex(/^-----BEGIN CERTIFICATE-----\n[^]+-----END CERTIFICATE-----\s*$/, {
+    error: "a certificate as PEM text, from -----BEGIN CERTIFICATE----- on",
+    abort: true,
+  })
+  .refine(isPem, { error: "a certificate that can be read, as `openssl x509 -text` reads it" });

@@ -12,6 +12,7 @@ import { overrideSchema } from "./override";
 import { portainerSchema } from "./portainer";
 import { primarySchema } from "./primary";
 import type { proxmoxSchema } from "./proxmox";
+import { registryHost, registrySchema } from "./registries";
 import { sshSchema } from "./ssh";
 import { DEFAULT_VALIDATION, validationSchema } from "./validation";
 import { volumeSchema } from "./volumes";
@@ -47,6 +48,12 @@ export const nodeSchema = z.strictObject({
   workloads: workloadsSchema
     .default({})
     .describe("Containers that the node runs for its users, by name."),
+  registries: z
+    .record(registryHost, registrySchema)
+    .default({})
+    .describe(
+      "Registries that want a password or have an authority of their own, by host. docs/how-to/use-a-private-registry.md",
+    ),
   backups: backupsSchema.optional(),
   adopt: adoptSchema
     .default({ networks: {}, volumes: [] })

@@ -1,14 +1,8 @@
 import { z } from "zod";
 import { httpUrl, oneLine } from "../text";
-import { address, fingerprint, pinnedImage, port } from "./fields";
+import { address, certificate, fingerprint, pinnedImage, port } from "./fields";
 
 const words = oneLine.min(1);
-
-const certificate = z
-  .string()
-  .regex(/^-----BEGIN CERTIFICATE-----\n[^]+-----END CERTIFICATE-----\s*$/, {
-    error: "a certificate as PEM text, from -----BEGIN CERTIFICATE----- on",
-  });
 
 /** The node in Portainer's list. */
 const environmentSchema = z

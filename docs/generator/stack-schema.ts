@@ -3,8 +3,8 @@ import { z } from "zod";
 import { documentedDaemonSchema } from "../../config/daemon";
 import { nodeName, nodeSchema, proxmoxSchema } from "../../config/schema";
 import { waiversSchema } from "../../config/schema/waivers";
-import { SECRETS } from "../../config/secrets";
-import { NAMED_SECRETS, SETTINGS, VERSIONS } from "../../config/stack-keys";
+import { SECRETS, patternOf, type Secret } from "../../config/secrets";
+import { KEYS, SETTINGS, VERSIONS } from "../../config/stack-keys";
 import type { Schema } from "./configuration";
 
 /** Where the stack files refer to. */
@@ -15,9 +15,6 @@ const WHOLE = ["machine.image"];
 
 /** A node, said once. */
 const NODE: Schema = { $ref: "#/definitions/node" };
-
-/** Secrets with a name of their own. */
-const FIXED = SECRETS.filter(({ name }) => !name.includes("<"));
 
 const SECRET: Schema = {
   type: "object",
@@ -32,7 +29,6 @@ export function stackSchemaFile(): string {
 }
 
 function stackSchema(): object {
-  const own = [...SETTINGS, ...FIXED.map(({ name }) => name), ...NAMED_SECRETS];
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Stack file of docker-node",
@@ -40,12 +36,10 @@ function stackSchema(): object {
     properties: {
       config: {
         type: "object",
-        properties: withPrefix({ ...settingSchemas(), ...secretSchemas() }),
-        patternProperties: Object.fromEntries(
-          NAMED_SECRETS.map((name) => [`^docker-node:${name}$`, SECRET]),
-        ),
+        properties: withPrefix({ ...settingSchemas(), ...secretSchemas(isPlain) }),
+        patternProperties: withPattern({ "backupToken-.+": SECRET, ...secretSchemas(isPattern) }),
         // Keys of other programs are theirs.
-        propertyNames: { pattern: `^(?!docker-node:)|^docker-node:(${own.join("|")})$` },
+        propertyNames: { pattern: `^(?!docker-node:)|^docker-node:${KEYS}$` },
       },
     },
     required: ["config"],
@@ -72,12 +66,20 @@ function settingSchemas(): Record<(typeof SETTINGS)[number], Schema> {
   };
 }
 
-const secretSchemas = (): Record<string, Schema> =>
+const isPlain = (secret: Secret): boolean => patternOf(secret) === secret.name;
+const isPattern = (secret: Secret): boolean => !isPlain(secret);
+
+const secretSchemas = (which: (secret: Secret) => boolean): Record<string, Schema> =>
   Object.fromEntries(
-    FIXED.map(({ name, meaning, when }) => [
-      name,
-      { ...SECRET, description: `Secret: ${meaning}. Needed: ${when}.` },
+    SECRETS.filter(which).map((secret) => [
+      patternOf(secret),
+      { ...SECRET, description: `Secret: ${secret.meaning}. Needed: ${secret.when}.` },
     ]),
+  );
+
+const withPattern = (keys: Record<string, Schema>): Record<string, Schema> =>
+  Object.fromEntries(
+    Object.entries(keys).map(([pattern, schema]) => [`^docker-node:${pattern}$`, schema]),
   );
 
 const withPrefix = (keys: Record<string, Schema>): Record<string, Schema> =>

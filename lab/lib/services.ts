@@ -37,6 +37,9 @@ export const NETWORK = {
 /** Port on which guests and Proxmox VE expect the backup server. */
 export const PBS_PORT = 8007;
 
+/** Port on which guests expect the registry by TLS, if a test answers there. */
+export const TLS_REGISTRY_PORT = 5443;
+
 /** Nodes of the lab by VM id: ssh and the agent are forwarded to loopback. */
 export const VM_IDS = [2019, 2014] as const;
 
@@ -62,6 +65,8 @@ export interface Lab {
   readonly imageUrl: string;
   /** Loopback ports by VM id. */
   readonly forwards: Record<string, { ssh: number; agent: number }>;
+  /** Loopback ports behind the registry's address: the registry itself, and one for a test that puts TLS before it. */
+  readonly registryPorts: { readonly plain: number; readonly tls: number };
   /** The backup server; guests reach it on port `PBS_PORT`. */
   readonly pbs: PbsAccess;
 }
@@ -100,7 +105,10 @@ export async function startLab(instance: Instance, log: Log): Promise<Lab> {
   };
 }
 
-type Services = Pick<Lab, "images" | "endpoint" | "apiToken" | "imageUrl" | "forwards" | "pbs">;
+type Services = Pick<
+  Lab,
+  "images" | "endpoint" | "apiToken" | "imageUrl" | "forwards" | "registryPorts" | "pbs"
+>;
 
 async function startServices(
   instance: Instance,
@@ -116,13 +124,16 @@ async function startServices(
   const images = await seedRegistry(registry, log);
   const pbs = await startPbs({ stateDir, credentials: keys, address: NETWORK.pbs }, log);
   const forwards = await forwardPorts(instance);
-  const ports = { mirror: mirror.port, registry: registry.port, pbs: pbs.port };
+  const tls = await servicePort(stateDir, "registry-tls");
+  const registryPorts = { plain: registry.port, tls };
+  const ports = { mirror: mirror.port, registry: registryPorts, pbs: pbs.port };
   const port = await servicePort(stateDir, "pve");
   const settings = { ...proxmoxSettings(instance, keys, ports, forwards), port };
   const backupClient = path.join(pbs.clientDir, "proxmox-backup-client");
   const node = await startProxmox({ ...settings, backupClient }, log);
   const imageUrl = `http://127.0.0.1:${mirror.port}/files/${files.name}`;
-  return { images, endpoint: node.endpoint, apiToken: node.apiToken, imageUrl, forwards, pbs };
+  const { endpoint, apiToken } = node;
+  return { images, endpoint, apiToken, imageUrl, forwards, registryPorts, pbs };
 }
 
 /** Stops everything. Nothing of the instance runs afterwards; its files stay. */
@@ -196,7 +207,7 @@ function proxmoxSettings(
 
 interface ServicePorts {
   mirror: number;
-  registry: number;
+  registry: Lab["registryPorts"];
   pbs: number;
 }
 
@@ -204,7 +215,12 @@ function guestNetwork(ports: ServicePorts, forwards: Lab["forwards"]): ProxmoxSe
   const { cidr, host, dns } = NETWORK;
   const services = [
     { address: NETWORK.mirror, port: 80, target: `127.0.0.1:${ports.mirror}` },
-    { address: NETWORK.registry, port: 5000, target: `127.0.0.1:${ports.registry}` },
+    { address: NETWORK.registry, port: 5000, target: `127.0.0.1:${ports.registry.plain}` },
+    {
+      address: NETWORK.registry,
+      port: TLS_REGISTRY_PORT,
+      target: `127.0.0.1:${ports.registry.tls}`,
+    },
     { address: NETWORK.pbs, port: PBS_PORT, target: `127.0.0.1:${ports.pbs}` },
   ];
   return { cidr, host, dns, services, forwards: guestPorts(forwards) };

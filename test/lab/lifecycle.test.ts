@@ -18,6 +18,7 @@ import { DECLARED, canariesOf, shownOf } from "./canaries";
 import { Forge } from "./forge";
 import { hardenedState, probes } from "./hardened";
 import { Life } from "./life";
+import { startPrivateRegistry, type PrivateRegistry } from "./private-registry";
 import {
   Proxmox,
   Shell,
@@ -277,7 +278,7 @@ describe("Docker", () => {
     });
     expect(info.SecurityOptions).toEqual(
       expect.arrayContaining([
-        "name=apparmor",
+        expect.stringMatching(/^name=apparmor/),
         "name=userns",
         "name=no-new-privileges",
         expect.stringMatching(/^name=seccomp,profile=builtin/),
@@ -996,6 +997,54 @@ describe("change in place", () => {
       await stack.up({ ...quiet, expectNoChanges: true });
     },
   );
+});
+
+describe("a private registry", () => {
+  const passwords = ["first-of-the-registry", "second-of-the-registry"] as const;
+  let registry: PrivateRegistry | undefined;
+  let running: string;
+
+  afterAll(() => registry?.close());
+
+  /** Brings the node up with its agent's image from there. */
+  async function pullFrom(
+    { host, caCertificate }: PrivateRegistry,
+    password: string,
+  ): Promise<Steps> {
+    const { repository, tag, digest } = lab.images.agent;
+    const image = `${host}/${repository}:${tag}@${digest}`;
+    const registries = { [host]: { username: "ci-pull", caCertificate } };
+    const machine = { cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } };
+    const own = { machine, registries, portainer: { agent: { image } } };
+    stack = await openStack(lab, { nodes: { [NODE]: own } });
+    const key = `docker-node:registryPassword-${host.replace(":", "_")}`;
+    await stack.setConfig(key, { value: password, secret: true });
+    const steps = new Steps();
+    await stack.up({ ...quiet, onEvent: steps.onEvent });
+    await shell.root(`docker image inspect ${image} >/dev/null`);
+    return steps;
+  }
+
+  step("with a password and an authority of its own gives an image by its digest", async () => {
+    registry = await startPrivateRegistry(lab, "ci-pull", passwords);
+    await pullFrom(registry, passwords[0]);
+    const file = `/etc/docker/certs.d/${registry.host}/docker-node.crt`;
+    expect(await shell.root(`cat ${file}`)).toBe(registry.caCertificate.trim());
+    expect(await shell.root("grep -rl first-of-the-registry /etc /root/.docker || true")).toBe("");
+    expect(stateFiles(here.stateDir)).not.toContain(passwords[0]);
+    running = await shell.root("docker inspect -f '{{.State.StartedAt}}' portainer_agent");
+  });
+
+  step("takes another password, and no container notices", async () => {
+    if (!registry) throw new Error("the registry was not started");
+    const steps = await pullFrom(registry, passwords[1]);
+    expect(steps.with("update")).toEqual([`${NODE}-docker`]);
+    expect(steps.diffs).toHaveLength(1);
+    expect(await shell.root("docker inspect -f '{{.State.StartedAt}}' portainer_agent")).toBe(
+      running,
+    );
+    expect(stateFiles(here.stateDir)).not.toContain(passwords[1]);
+  });
 });
 
 step("a machine that exists already is adopted by another stack, and goes on", async () => {

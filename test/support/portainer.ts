@@ -8,17 +8,18 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A self-signed certificate for 127.0.0.1. */
+/** A self-signed certificate. */
 export interface Identity {
   readonly key: string;
   readonly cert: string;
   readonly fingerprint: string;
 }
 
-export function selfSigned(): Identity {
+export function selfSigned(addresses: readonly string[] = ["127.0.0.1"]): Identity {
   const folder = mkdtempSync(join(tmpdir(), "portainer-"));
   const [key, cert] = [join(folder, "key"), join(folder, "cert")];
-  const subject = ["-subj", "/CN=portainer", "-addext", "subjectAltName=IP:127.0.0.1"];
+  const names = addresses.map((address) => `IP:${address}`).join(",");
+  const subject = ["-subj", "/CN=portainer", "-addext", `subjectAltName=${names}`];
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   execFileSync(
     "openssl",

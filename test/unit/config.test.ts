@@ -499,7 +499,7 @@ describe("the keys of a stack file", () => {
     expect(message).toBe(
       [
         "1 problem in the configuration; nothing was changed:",
-        "  defualts: not a key of this program; allowed: configVersion, proxmox, defaults, nodes, waivers; secrets: proxmoxApiToken, agentSecret, portainerApiKey, backupToken, backupKey, pbsStorageToken, pbsStorageKey, backupToken-<node>",
+        "  defualts: not a key of this program; allowed: configVersion, proxmox, defaults, nodes, waivers; secrets: proxmoxApiToken, agentSecret, portainerApiKey, backupToken, backupKey, registryPassword-<host>, pbsStorageToken, pbsStorageKey, backupToken-<node>",
       ].join("\n"),
     );
   });

@@ -258,9 +258,9 @@ describe("a registry", () => {
   const image = "agent:1@sha256:" + "a".repeat(64);
 
   test.each([
-    ["portainer/agent:2.39.1", "registry-1.docker.io", "portainer/agent"],
-    ["docker.io/portainer/agent:2.39.1", "registry-1.docker.io", "portainer/agent"],
-    ["busybox:1", "registry-1.docker.io", "library/busybox"],
+    ["portainer/agent:2.39.1", "docker.io", "portainer/agent"],
+    ["docker.io/portainer/agent:2.39.1", "docker.io", "portainer/agent"],
+    ["busybox:1", "docker.io", "library/busybox"],
     ["localhost/a/b:1", "localhost", "a/b"],
     ["10.25.20.5:5000/lab/agent:1", "10.25.20.5:5000", "lab/agent"],
   ])("%s", (name, host, repository) => {
@@ -282,7 +282,8 @@ describe("a registry", () => {
       }),
     );
     const parsed = parseImage(`127.0.0.1:${port}/lab/${image}`);
-    expect(await headImage(parsed, "http", 2000)).toBe(200);
+    const access = { host: parsed.host, scheme: "http", patience: 2000 } as const;
+    expect(await headImage(parsed, access)).toEqual({ status: 200, challenged: true });
     expect(asked[1]).toBe("GET /token?service=s&scope=repository%3Alab%2Fagent%3Apull");
     expect(tokenUrl("Basic realm=x", "r")).toBeUndefined();
     expect(tokenUrl("Bearer service=x", "r")).toBeUndefined();

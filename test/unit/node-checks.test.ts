@@ -42,6 +42,8 @@ const KEY = "ssh-ed25519 AAAAdeclared me@example.org";
 const DISK = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi1";
 const VERSION = "5:29.10.0-1~ubuntu.24.04~noble";
 
+const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+
 const VARIABLES: Readonly<Record<CheckedStep, Record<string, string>>> = {
   storage: { DOCKER_DISK: DISK },
   install: { PACKAGE_SOURCE: "official", VERSION: "29" },
@@ -50,6 +52,7 @@ const VARIABLES: Readonly<Record<CheckedStep, Record<string, string>>> = {
     RELOADABLE: reloadableKeys(daemonJson).join(" "),
     DOCKER0_KEYS: DOCKER0_KEYS.join(" "),
   },
+  registries: { CERTIFICATES: `registry.example.org\n${CERTIFICATE}` },
   access: {
     NODE_USER: "ubuntu",
     DOCKER_GROUP_MEMBERS: "ubuntu",
@@ -163,6 +166,7 @@ const SSHD = "/etc/ssh/sshd_config.d/10-docker-node.conf";
 const PIN = "/etc/apt/preferences.d/docker-node";
 const DROP_IN = "/etc/systemd/system/docker.service.d/10-docker-node-data-root.conf";
 const FIREWALL = "/etc/docker-node/firewall.nft";
+const TRUSTED = "/etc/docker/certs.d/registry.example.org/docker-node.crt";
 const inFile = (path: string, from: string | RegExp, to: string) => (): void => {
   edit(`root${path}`, from, to);
 };
@@ -295,6 +299,20 @@ test.each<[string, () => void, ...string[]]>([
     "a mount without quota",
     inFile("/../fake/mounts", "prjquota", "noquota"),
     "storage | /proc/mounts | /var/lib/docker | rw,relatime,noquota | prjquota | until it is mounted anew",
+  ],
+  [
+    "an authority of a registry",
+    inFile(TRUSTED, "AAAA", "BBBB"),
+    `registries | ${TRUSTED} | AAAA |  | AAAA`,
+    `registries | ${TRUSTED} | BBBB | BBBB | `,
+  ],
+  ["an authority gone", without(`root${TRUSTED}`), `registries | ${TRUSTED} |  | absent | present`],
+  [
+    "an authority for a registry that is not declared",
+    () => {
+      write(node("docker/certs.d/evil.example.org/docker-node.crt"), CERTIFICATE);
+    },
+    "registries | /etc/docker/certs.d/evil.example.org/docker-node.crt |  | present | ",
   ],
   [
     "one more in the group",

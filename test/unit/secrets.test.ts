@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { loadSettings, merge, type Settings } from "../../config/load";
-import { readSecrets } from "../../config/secrets";
+import { readSecrets } from "../../config/secret-values";
 import { unwrap } from "../support/mocks";
 import { prodWith } from "../support/settings";
 

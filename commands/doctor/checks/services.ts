@@ -5,7 +5,6 @@
 import { AnswerError } from "../../../clients/answer";
 import { connect, findMisfit } from "../../../clients/portainer";
 import { PortainerError } from "../../../clients/portainer-call";
-import { headImage, parseImage } from "../../../clients/registry";
 import {
   fail,
   nodesOf,
@@ -17,42 +16,18 @@ import {
   type Finding,
   type NamedNode,
 } from "../types";
+import { registryChecks } from "./registries";
 
 /** Default port of Portainer's web interface (Portainer docs, "Install Portainer BE with Docker on Linux"). */
 const PORTAINER_PORT = 9443;
 
-/** Checks of the agent image, the Portainer server and its API, each once. */
+/** Checks of the registries, the Portainer server and its API, each once. */
 export function serviceChecks(context: Context): Check[] {
-  const checks = nodesOf(context).flatMap((node) => [
-    ...imageCheck(node),
-    ...serverCheck(node),
-    ...apiCheck(node),
-  ]);
+  const checks = [
+    ...registryChecks(context),
+    ...nodesOf(context).flatMap((node) => [...serverCheck(node), ...apiCheck(node)]),
+  ];
   return [...new Map(checks.map((check) => [check.id, check])).values()];
-}
-
-function imageCheck([, { portainer, engine }]: NamedNode): Check[] {
-  if (!portainer) return [];
-  const { image } = portainer.agent;
-  const { host } = parseImage(image);
-  const plain = engine.daemon["insecure-registries"]?.includes(host) ?? false;
-  const id = `image:${image.split("@")[0] ?? image}`;
-  return [{ id, title: "Agent image", run: ({ patience }) => checkImage(image, plain, patience) }];
-}
-
-async function checkImage(image: string, plain: boolean, patience: number): Promise<Finding> {
-  const parsed = parseImage(image);
-  const name = image.split("@")[0] ?? image;
-  const fix = `docker buildx imagetools inspect ${image}`;
-  try {
-    const status = await headImage(parsed, plain ? "http" : "https", patience);
-    if (status === 200) return pass(`${name} is on ${parsed.host}`);
-    return warn(`${parsed.host} answers ${status} for ${name}`, fix);
-  } catch (error) {
-    const { message, cause } = error as Error & { cause?: { message?: string } };
-    const reason = cause?.message ?? message;
-    return warn(`${parsed.host} cannot be reached from here: ${reason}`, fix);
-  }
 }
 
 function serverCheck([, { portainer }]: NamedNode): Check[] {
