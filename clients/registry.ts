@@ -90,7 +90,12 @@ async function answerTo(
   if (/^basic /i.test(challenge)) return basicAuthorization(access, url);
   const realm = tokenUrl(challenge, repository);
   if (!realm) return undefined;
-  const granted = await send(access, new URL(realm), "GET", basicAuthorization(access, new URL(realm)));
+  const granted = await send(
+    access,
+    new URL(realm),
+    "GET",
+    basicAuthorization(access, new URL(realm)),
+  );
   if (granted.status !== 200) return undefined;
   const { token, access_token: other } = parseJson(GRANT, granted.body, "the request for a token");
   return `Bearer ${token ?? other ?? ""}`;
