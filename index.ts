@@ -7,6 +7,7 @@ import { makeRunner } from "./clients/process";
 import { findStaleAgent, UNSET_AGENT } from "./clients/ssh-agent";
 import { connectProxmox, createImages, createStorage } from "./components/cluster";
 import { loadSettings, type Settings } from "./config/load";
+import { targetGroups } from "./components/outputs";
 import { readPrivateKeys } from "./config/private-keys";
 import { readSecrets, type Secrets } from "./config/secret-values";
 import { namesIn, rawSettings } from "./config/stack-keys";
@@ -30,20 +31,27 @@ async function runStack(): Promise<Outputs> {
   const storage = createStorage(settings, secrets, proxmoxve);
   const guard = guardRemoval(Object.keys(settings.nodes));
 
+  const monitoringTargets = targetGroups(settings.nodes);
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
     const backups = secrets.backups[name];
     const args = {
-      ...{ node, guard, ...known[name] },
+      ...{ node, guard, ...known[name], ...sharedSecrets(secrets) },
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
-      ...{ agentSecret: secrets.agentSecret, portainerApiKey: secrets.portainerApiKey },
-      registryPasswords: secrets.registries,
       backupSecrets: backups && { ...backups, storage },
-      workloadSecrets: secrets.workloads,
     };
     return [name, new DockerNode(name, args, { providers: { proxmoxve } }).outputs] as const;
   });
-  return { contract: CONTRACT, nodes: Object.fromEntries(nodes) };
+  return { contract: CONTRACT, nodes: Object.fromEntries(nodes), monitoringTargets };
+}
+
+/** The secrets that every node may need. */
+function sharedSecrets({ agentSecret, portainerApiKey, registries, workloads }: Secrets) {
+  return {
+    ...{ agentSecret, portainerApiKey },
+    registryPasswords: registries,
+    workloadSecrets: workloads,
+  };
 }
 
 function readSettings(config: pulumi.Config): Settings {

@@ -9,6 +9,7 @@ import { DockerHost, type DockerHostArgs } from "./docker/docker-host";
 import { Images } from "./docker/images";
 import { createProvider, type Passwords } from "./docker/provider";
 import { describe } from "./outputs";
+import { createMonitoring } from "./platform/monitoring";
 import { PortainerAgent } from "./platform/portainer-agent";
 import { registerEnvironment } from "./platform/portainer-environment";
 import { checkPrimary } from "./platform/primary";
@@ -82,6 +83,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const agent = createAgent(name, args, parts, platform);
     const environment = registerEnvironment(name, { ...args, agent }, { parent: this });
     createBackups(name, args, parts, platform);
+    createMonitoring(name, node, parts, platform);
     const primary = checkPrimary(name, { node, dockerHost, machine: machine.vm }, { parent: this });
     this.outputs = describe(name, node, {
       ...{ machine, dockerHost, networks, agent, environment, primary },

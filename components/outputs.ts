@@ -5,10 +5,11 @@ import {
   dockerHostUrl,
   gatewayOf,
   monitoringTargets,
+  type MonitoringTarget,
 } from "../config/node";
 import type { BackupsConfig, NodeConfig } from "../config/schema";
 import { namesOn, portsOf, workloadsOf } from "../config/workloads";
-import type { NodeOutputs } from "../contract/schema";
+import type { NodeOutputs, Outputs } from "../contract/schema";
 import type { ContainerNetworks } from "./docker/networks";
 import type { DockerHost } from "./docker/docker-host";
 import type { PortainerAgent } from "./platform/portainer-agent";
@@ -45,12 +46,29 @@ export function describe(
     networks: describeNetworks(node, networks),
     volumes: Object.keys(node.volumes),
     workloads: describeWorkloads(node),
-    monitoring: monitoringTargets(node),
+    monitoring: monitoringTargets(node).map(withUrl),
     backups: node.backups && describeBackups(node.backups),
     primary,
     engineVersion: dockerHost.facts.serverVersion,
     apiVersion: dockerHost.facts.apiVersion,
   };
+}
+
+const withUrl = ({ name, at }: MonitoringTarget): { name: string; url: string } => ({
+  name,
+  url: `http://${at}/metrics`,
+});
+
+/** Everything that Prometheus can read, as a file of targets (file_sd_config). */
+export function targetGroups(
+  nodes: Readonly<Record<string, NodeConfig>>,
+): Outputs["monitoringTargets"] {
+  return Object.entries(nodes).flatMap(([node, declared]) =>
+    monitoringTargets(declared).map(({ name: measures, at }) => ({
+      targets: [at],
+      labels: { node, measures },
+    })),
+  );
 }
 
 function describeNetworks(node: NodeConfig, { ids }: ContainerNetworks): NodeOutputs["networks"] {

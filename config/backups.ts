@@ -6,6 +6,16 @@ import { SCHEDULE } from "./schema/backups";
 /** Name of the container that makes the backups. */
 export const BACKUP_CONTAINER = "docker_node_backup";
 
+const HOUR = 3600;
+
+/** Seconds of work that may be lost (docs/reference/specification.md, section 4; images are backed up weekly). */
+export const RPO = {
+  volume: 24 * HOUR,
+  configuration: 4 * HOUR,
+  image: 7 * 24 * HOUR,
+  vm: 24 * HOUR,
+} as const;
+
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /** The parts of a schedule. The day counts as in cron: 0 is Sunday. */

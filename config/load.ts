@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { checkFleet, checkNode } from "./checks";
 import { groupByCause, locate } from "./causes";
 import { DEFAULT_DAEMON, withoutDependents } from "./daemon";
+import { withDockerMetrics } from "./monitoring";
 import { addressOfNode } from "./node";
 import { problemsOf } from "./issues";
 import { keepReadable } from "./partial";
@@ -65,7 +66,7 @@ export function loadSettings(
   problems.push(...groupByCause(placed), ...ofStack, ...(weak?.wrong ?? []));
   if (problems.length === 0) problems.push(...(weak?.unused ?? []));
   if (problems.length > 0 || !proxmox || !waivers) throw new ConfigError(problems);
-  return { proxmox, nodes: withPrimaries(nodes), waivers };
+  return { proxmox, nodes: completeNodes(nodes), waivers };
 }
 
 /** Splits problems into those of the stack and those of its nodes. */
@@ -78,13 +79,16 @@ function refuse(problems: readonly Problem[]): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-/** Replaces a primary's name by its address, so that a node can be read without the others. */
-function withPrimaries(nodes: Readonly<Record<string, NodeConfig>>): Record<string, NodeConfig> {
-  const resolvePrimary = ([name, node]: [string, NodeConfig]): [string, NodeConfig] => {
+/** Replaces a primary's name by its address, so that a node can be read without the others, and fills in what follows. */
+function completeNodes(nodes: Readonly<Record<string, NodeConfig>>): Record<string, NodeConfig> {
+  const withPrimary = (node: NodeConfig): NodeConfig => {
     const named = typeof node.primary === "string" ? nodes[node.primary] : undefined;
-    return [name, named ? { ...node, primary: { address: addressOfNode(named), port: 22 } } : node];
+    return named ? { ...node, primary: { address: addressOfNode(named), port: 22 } } : node;
   };
-  return Object.fromEntries(Object.entries(nodes).map(resolvePrimary));
+  const all = Object.entries(nodes);
+  return Object.fromEntries(
+    all.map(([name, node]) => [name, withDockerMetrics(withPrimary(node))]),
+  );
 }
 
 function readNodeTrees(nodes: unknown, problems: Problem[]): Tree {

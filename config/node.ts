@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { addressOf, firstHost } from "./cidr";
+import { monitoringPorts } from "./monitoring";
 import type { NetworkConfig, NodeConfig } from "./schema";
 
 /*
@@ -71,18 +72,30 @@ export function gatewayOf(network: NetworkConfig): string | undefined {
 
 /** Metrics on the node that Prometheus can read from another machine. */
 export interface MonitoringTarget {
-  readonly name: string;
-  readonly url: string;
+  /** What is measured. */
+  readonly name: "docker" | "node" | "containers";
+  /** Address and port. */
+  readonly at: string;
 }
 
-/** Metrics that other machines can read: the daemon's, if `metrics-addr` is not loopback. */
+/** What the exporters measure, by their keys in `monitoring`. */
+const MEASURES = { nodeExporter: "node", cadvisor: "containers" } as const;
+
+/** Metrics that other machines can read: of dockerd, unless `metrics-addr` is loopback, and of the declared exporters. */
 export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
+  const exporters = monitoringPorts(node).flatMap(({ part, port }): MonitoringTarget[] =>
+    part === "docker" ? [] : [{ name: MEASURES[part], at: `${addressOfNode(node)}:${port}` }],
+  );
   const [, host = "", port] = /^(.*):(\d+)$/.exec(node.engine.daemon["metrics-addr"] ?? "") ?? [];
-  if (!port || /^(127\.|localhost$|\[::1\]$)/.test(host)) return [];
+  if (!port || /^(127\.|localhost$|\[::1\]$)/.test(host)) return exporters;
   const everywhere = ["", "0.0.0.0", "[::]"].includes(host);
   const address = everywhere ? addressOfNode(node) : host;
-  return [{ name: "docker", url: `http://${address}:${port}/metrics` }];
+  return [{ name: "docker", at: `${address}:${port}` }, ...exporters];
 }
+
+/** Ports of the node itself at which metrics are read. */
+export const metricsPorts = (node: NodeConfig): number[] =>
+  monitoringTargets(node).map(({ at }) => Number(at.split(":").at(-1)));
 
 /** Replaces a leading `~` by the home directory. */
 export function homePath(path: string): string {
@@ -126,7 +139,7 @@ export interface FirewallRule {
   readonly port?: string;
 }
 
-/** Inbound rules of the node's NIC: SSH from management, the agent from Portainer, then the declared ones. */
+/** Inbound rules of the node's NIC: SSH from management, the agent from Portainer, metrics from Prometheus, then the declared ones. */
 export function firewallRules(node: NodeConfig): FirewallRule[] {
   const { firewall } = node.network;
   if (!firewall) return [];
@@ -143,5 +156,17 @@ export function firewallRules(node: NodeConfig): FirewallRule[] {
     port: String(node.portainer.agent.port),
   };
   const declared = firewall.rules.map((rule) => ({ ...rule, comment: rule.comment ?? "declared" }));
-  return [...ssh, ...(agent ? [agent] : []), ...declared];
+  return [...ssh, ...(agent ? [agent] : []), ...metricsRules(node), ...declared];
+}
+
+function metricsRules(node: NodeConfig): FirewallRule[] {
+  const ports = monitoringPorts(node);
+  return (node.monitoring?.scrapers ?? []).flatMap((source) =>
+    ports.map(({ part, port }) => ({
+      comment: `Metrics (${part}) from Prometheus`,
+      source,
+      proto: "tcp",
+      port: String(port),
+    })),
+  );
 }

@@ -26,7 +26,11 @@ const network = z.object({
 });
 
 const monitoringTarget = z.object({
-  name: z.string().describe("What is measured: `docker` is the daemon."),
+  name: z
+    .string()
+    .describe(
+      "What is measured: `docker` the daemon, `node` the machine, `containers` each container.",
+    ),
   url: z.string().describe("Where Prometheus reads it."),
 });
 
@@ -99,10 +103,24 @@ export const nodeContract = z.object({
   apiVersion: z.string().describe("Newest version of the Docker API that the daemon offers."),
 });
 
+/** A group of targets as Prometheus reads it from a file (file_sd_config). */
+const targetGroup = z.object({
+  targets: z.array(z.string()).describe("Address and port."),
+  labels: z
+    .object({ node: z.string(), measures: z.string() })
+    .describe("Name of the node, and what is measured there."),
+});
+
 /** All stack outputs. */
 export const contract = z.object({
   contract: z.literal(CONTRACT).describe("Version of this contract."),
   nodes: z.record(z.string(), nodeContract).describe("Nodes by name."),
+  monitoringTargets: z
+    .array(targetGroup)
+    .optional()
+    .describe(
+      "What Prometheus can read, as its file_sd_config takes it; see [Monitor a node](../how-to/monitor-a-node.md).",
+    ),
 });
 
 /** Stack outputs as another stack reads them. */
@@ -126,7 +144,10 @@ export type NodeOutputs = Outputs["nodes"][string];
  * Checks the outputs that were read from a stack.
  * @throws RunError that names the stack and the problem: no contract, another version, or an output that does not fit
  */
-export function parseContract(stack: string, outputs: Record<keyof Contract, unknown>): Contract {
+export function parseContract(
+  stack: string,
+  outputs: Readonly<Partial<Record<keyof Contract, unknown>>>,
+): Contract {
   const { contract: version } = outputs;
   if (version === undefined) {
     throw new pulumi.RunError(

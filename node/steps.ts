@@ -50,7 +50,7 @@ export function bind(
 }
 
 /** A script that changes the node. Only one runs at a time, so it may have to wait for the longest of the others. */
-function bindChanging(
+export function bindChanging(
   node: NodeConfig,
   script: ScriptName,
   variables: ShellVariables,

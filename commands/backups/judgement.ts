@@ -3,16 +3,6 @@ import { pathOf, type Snapshot } from "../../clients/backup-server";
 import type { Inventory } from "../site/inventory";
 import type { Row } from "./evidence";
 
-const HOUR = 3600;
-
-/** Seconds of work that may be lost (specification, section 4; images are backed up weekly). */
-export const RPO = {
-  volume: 24 * HOUR,
-  configuration: 4 * HOUR,
-  image: 7 * 24 * HOUR,
-  vm: 24 * HOUR,
-} as const;
-
 export type Judgement = Pick<Row, "state" | "snapshot" | "age" | "rpo" | "detail">;
 
 /**

@@ -1,6 +1,6 @@
 /** Which TCP ports are tried, and which of them may be open. */
 import { contains, isAddress } from "../../config/cidr";
-import { firewallRules, monitoringTargets, type FirewallRule } from "../../config/node";
+import { firewallRules, metricsPorts, type FirewallRule } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 
 /** Ports by which machines are taken over when they are left open: logins, Docker, databases, file shares, consoles. */
@@ -28,7 +28,7 @@ function rangeOf({ port = "1:65535" }: Pick<FirewallRule, "port">): Range {
 const ownPorts = (node: NodeConfig): number[] => [
   22,
   ...(node.portainer ? [node.portainer.agent.port] : []),
-  ...monitoringTargets(node).map(({ url }) => Number(new URL(url).port)),
+  ...metricsPorts(node),
 ];
 
 /**

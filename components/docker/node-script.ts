@@ -14,7 +14,7 @@ export interface NodeScriptArgs {
   machine: pulumi.Resource;
   /** Time limit, such as "20m". */
   timeout: string;
-  /** Command that undoes it when the resource is deleted. Default: nothing. */
+  /** Command that undoes it when the resource is deleted; the script is its standard input. Default: nothing runs. */
   remove?: string;
   /** Text that makes it run again, to repair the node; see node/stdin.ts. */
   repairs?: string;
@@ -42,6 +42,10 @@ export function runNodeScript(
       addPreviousOutputInEnv: false,
       logging: command.remote.Logging.Stderr,
     },
-    { customTimeouts: { create: timeout, update: timeout }, ...livesOn(machine), ...opts },
+    {
+      customTimeouts: { create: timeout, update: timeout, ...(remove && { delete: timeout }) },
+      ...livesOn(machine),
+      ...opts,
+    },
   );
 }

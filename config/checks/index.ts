@@ -7,6 +7,7 @@ import { DAEMON_CHECKS } from "./daemon";
 import { checkLogin } from "./hardening";
 import { checkLanNetworks } from "./lan";
 import { checkDisks, checkImage } from "./machine";
+import { checkMonitoring } from "./monitoring";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
 import { checkMirrorKey } from "./packages";
@@ -34,6 +35,7 @@ const CHECKS: readonly Check[] = [
   checkAdopted,
   checkAuthorities,
   checkBackups,
+  checkMonitoring,
   checkOverride,
   checkLogin,
   ...WORKLOAD_CHECKS,

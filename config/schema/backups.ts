@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { isAddress } from "../cidr";
-import { fingerprint, identifier, pinnedImage, port } from "./fields";
+import { absolutePath, fingerprint, identifier, pinnedImage, port } from "./fields";
 
 /*
  * Backups of a node to a Proxmox Backup Server (docs/reference/specification.md, section 4). Times are in the node's time
@@ -51,14 +51,6 @@ const keepDays = z
   .describe(
     "Days to keep: the last backup of each day stays. The server's prune job removes the others (docs/how-to/prepare-the-backup-server.md).",
   );
-
-const ABSOLUTE_PATH = /^(\/[\w@%+=.-]+)+$/;
-
-const absolutePath = z
-  .string()
-  .refine((path) => ABSOLUTE_PATH.test(path) && !/\/\.{1,2}(\/|$)/.test(path), {
-    error: "an absolute path of letters, digits and _ @ % + = . -, such as /opt/compose",
-  });
 
 const server = z.strictObject({
   address: host.describe("The backup server as the node reaches it."),

@@ -92,3 +92,11 @@ export const certificate = z
     abort: true,
   })
   .refine(isPem, { error: "a certificate that can be read, as `openssl x509 -text` reads it" });
+const ABSOLUTE_PATH = /^(\/[\w@%+=.-]+)+$/;
+
+/** A path without `.` and `..` that a shell and systemd take as it is. */
+export const absolutePath = z
+  .string()
+  .refine((path) => ABSOLUTE_PATH.test(path) && !/\/\.{1,2}(\/|$)/.test(path), {
+    error: "an absolute path of letters, digits and _ @ % + = . -, such as /opt/compose",
+  });

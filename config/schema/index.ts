@@ -7,6 +7,7 @@ import { dockerName, hostLabel } from "./fields";
 import { hardeningSchema } from "./hardening";
 import { imagesSchema } from "./images";
 import { machineSchema } from "./machine";
+import { monitoringSchema } from "./monitoring";
 import { networkSchema } from "./network";
 import { overrideSchema } from "./override";
 import { portainerSchema } from "./portainer";
@@ -55,6 +56,11 @@ export const nodeSchema = z.strictObject({
       "Registries that want a password or have an authority of their own, by host. docs/how-to/use-a-private-registry.md",
     ),
   backups: backupsSchema.optional(),
+  monitoring: monitoringSchema
+    .optional()
+    .describe(
+      "What Prometheus reads on the node. Each part is there if it is declared (docs/how-to/monitor-a-node.md).",
+    ),
   adopt: adoptSchema
     .default({ networks: {}, volumes: [] })
     .describe(
@@ -85,5 +91,6 @@ export type NetworkConfig = NodeConfig["networks"][string];
 export type WorkloadConfig = NodeConfig["workloads"][string];
 export type BackupsConfig = NonNullable<NodeConfig["backups"]>;
 export type BackupStorageConfig = NonNullable<ProxmoxConfig["backupStorage"]>;
+export type MonitoringConfig = NonNullable<NodeConfig["monitoring"]>;
 export type PortainerConfig = NonNullable<NodeConfig["portainer"]>;
 export type EnvironmentConfig = NonNullable<PortainerConfig["environment"]>;

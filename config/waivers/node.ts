@@ -1,3 +1,4 @@
+import { monitoringPorts } from "../monitoring";
 import type { NodeConfig } from "../schema";
 import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 
@@ -18,9 +19,11 @@ function findOpenManagement({ network }: NodeConfig): Weakness[] {
   );
 }
 
-/** A declared rule that lets everybody to what only management and the Portainer server may reach. */
-function findOpenRules({ network, portainer }: NodeConfig): Weakness[] {
-  const kept = [22, ...(portainer ? [portainer.agent.port] : [])];
+/** A declared rule that lets everybody to what only management, the Portainer server and Prometheus may reach. */
+function openRules(node: NodeConfig): Weakness[] {
+  const { network, portainer } = node;
+  const metrics = monitoringPorts(node).map(({ port }) => port);
+  const kept = [22, ...(portainer ? [portainer.agent.port] : []), ...metrics];
   return (network.firewall?.rules ?? []).flatMap(({ proto, port, source }, index) => {
     const [low = 0, high = low] = (port ?? "0").split(":").map(Number);
     const hits = proto === "tcp" && kept.some((one) => low <= one && one <= high);
@@ -65,8 +68,8 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   },
   {
     id: "firewall-rule-open",
-    allowed: "ports other than SSH's and the agent's, or a source",
-    meaning: "A rule opens SSH or the Portainer agent to everybody.",
-    find: findOpenRules,
+    allowed: "ports other than those of SSH, the agent and monitoring, or a source",
+    meaning: "A rule opens SSH, the Portainer agent or metrics to everybody.",
+    find: openRules,
   },
 ];

@@ -52,17 +52,20 @@ pulumi up --replace '**<node>-agent-certificate'
 
 /** The whole page. */
 export function outputsPage(): string {
-  const outputSection = (title: string, schema: z.ZodType, deep: boolean): string =>
+  const outputSection = (title: string, schema: z.ZodType): string =>
     [
       `## ${title}`,
       "",
       "| output | type | there | meaning |",
       "|---|---|---|---|",
-      ...fieldsOf(toSchema(schema, "output"), deep).map(fieldRow),
+      // A node has a section of its own.
+      ...outputFields(schema)
+        .filter(({ path }) => !path.startsWith("nodes."))
+        .map(fieldRow),
       "",
     ].join("\n");
-  const stack = outputSection("Of the stack", contract, false);
-  return [INTRO, stack, outputSection("nodes.<name>", nodeContract, true), FINGERPRINT].join("\n");
+  const stack = outputSection("Of the stack", contract);
+  return [INTRO, stack, outputSection("nodes.<name>", nodeContract), FINGERPRINT].join("\n");
 }
 
 function fieldRow({ path, type, always, description }: Field): string {
@@ -71,26 +74,24 @@ function fieldRow({ path, type, always, description }: Field): string {
 
 /** Every output of the contract. */
 export function outputFields(schema: z.ZodType = contract): Field[] {
-  return fieldsOf(toSchema(schema, "output"), true);
+  return fieldsOf(toSchema(schema, "output"));
 }
 
-function fieldsOf(schema: Schema, deep: boolean, prefix = ""): Field[] {
+function fieldsOf(schema: Schema, prefix = ""): Field[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, value]) => {
     const path = `${prefix}${key}`;
     const always = (schema.required ?? []).includes(key);
     const type = value.additionalProperties ? "map" : typeOf(value);
     const own = { path, type, always, description: value.description ?? "" };
-    return deep ? [own, ...nestedFields(path, value)] : [own];
+    return [own, ...nestedFields(path, value)];
   });
 }
 
 function nestedFields(path: string, value: Schema): Field[] {
   return [
-    ...fieldsOf(value, true, `${path}.`),
-    ...(value.additionalProperties
-      ? fieldsOf(value.additionalProperties, true, `${path}.<name>.`)
-      : []),
-    ...(value.items ? fieldsOf(value.items, true, `${path}[].`) : []),
+    ...fieldsOf(value, `${path}.`),
+    ...(value.additionalProperties ? fieldsOf(value.additionalProperties, `${path}.<name>.`) : []),
+    ...(value.items ? fieldsOf(value.items, `${path}[].`) : []),
   ];
 }
 

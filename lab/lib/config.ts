@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import type { Tree } from "../../config/tree";
+import { CADVISOR_CONTAINER } from "../../config/monitoring";
 import { isBenchmarkId } from "../../config/waivers/benchmark";
 import { isPolicyId } from "../../config/waivers/policies";
 import { dayAfter } from "../../config/waivers/days";
@@ -39,6 +40,8 @@ const standingWaivers = (): Tree[] =>
   ["prod", "lab"]
     .flatMap((stack) => stackFile(stack)["docker-node:waivers"] as Tree[])
     .filter(({ id }) => isBenchmarkId(String(id)) || isPolicyId(String(id)))
+    // The lab has no cAdvisor, and a waiver without need is told.
+    .filter(({ container }) => container !== CADVISOR_CONTAINER)
     // When a stack's own waivers end is no matter of its lab.
     .map((waiver) => ({ ...waiver, expires: dayAfter(new Date(), 365) }));
 

@@ -7,11 +7,12 @@ import { prodWith, waived } from "./settings";
 
 type Tree = Record<string, unknown>;
 
-/** Production's node without networks, called `n`; `more` replaces sections of it. What is weak is waived. */
+/** Production's node without networks and monitoring, called `n`; `more` replaces sections of it. What is weak is waived. */
 export function nodeWith(daemon: unknown, version = "29.10.0", more: Tree = {}): NodeConfig {
   const { proxmox, defaults } = prodWith({});
   const { engine, ...rest } = defaults as Tree;
-  const node = { ...rest, networks: {}, ...more, engine: { ...(engine as Tree), version, daemon } };
+  const own = { ...rest, networks: {}, monitoring: null, ...more };
+  const node = { ...own, engine: { ...(engine as Tree), version, daemon } };
   const parsed = loadSettings(waived({ proxmox, nodes: { n: node } })).nodes.n;
   if (!parsed) throw new Error("there is no node n");
   return parsed;

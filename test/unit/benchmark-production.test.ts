@@ -13,7 +13,7 @@ import { prodWith, stackConfig, stackFile } from "../support/settings";
  */
 
 const NODE = "proj-docker02";
-const BACKUP = "docker_node_backup";
+const CHECKED = ["docker_node_backup", "docker_node_cadvisor"];
 const key = privateKey();
 
 type Inputs = Readonly<Record<string, unknown>>;
@@ -28,7 +28,7 @@ function inspected({ name, inputs }: Recorded, limits: string): unknown {
     Name: `/${inputs.name as string}`,
     Image: name,
     AppArmorProfile: "docker-default",
-    State: inputs.name === BACKUP ? { Health: { Status: "healthy" } } : {},
+    State: CHECKED.includes(String(inputs.name)) ? { Health: { Status: "healthy" } } : {},
     Config: { User: user ?? "" },
     HostConfig: {
       ...{ Memory: memory, CpuShares: cpuShares, ReadonlyRootfs: readOnly },
@@ -52,7 +52,10 @@ function factsOf({ engine: { daemon } }: NodeConfig, containers: readonly unknow
     daemon["userns-remap"] && "userns",
     daemon["no-new-privileges"] && "no-new-privileges",
   ];
-  const image = { Id: `${NODE}-backups-container`, Config: { Healthcheck: {} } };
+  const checked = ["backups", "monitoring"].map((part) => ({
+    Id: `${NODE}-${part}-container`,
+    Config: { Healthcheck: {} },
+  }));
   const facts = {
     command: ["/usr/bin/dockerd", "-H", "fd://"],
     config: daemon,
@@ -71,7 +74,7 @@ function factsOf({ engine: { daemon } }: NodeConfig, containers: readonly unknow
     ...{ files: [], audited: ["/var/lib/docker"], mounts: ["/", "/var/lib/docker"], group: [] },
     contentTrust: false,
     containers,
-    images: [image, { Id: `${NODE}-agent-container`, Config: {} }],
+    images: [...checked, { Id: `${NODE}-agent-container`, Config: {} }],
   };
   return facts as unknown as Facts;
 }

@@ -100,7 +100,6 @@ const EVERYTHING: Tree = {
       "dns-search": ["example.org"],
       "insecure-registries": ["registry.example.org:5000"],
       labels: ["site=north"],
-      "metrics-addr": "127.0.0.1:9323",
       "registry-mirrors": ["https://mirror.example.org"],
       "userns-remap": "default",
     },

@@ -109,6 +109,46 @@ const REFUSED: [string, unknown, RegExp][] = [
     /data-root: "\/srv\/docker"; allowed: \/var\/lib\/docker/,
   ],
   [
+    "monitoring without a part",
+    { monitoring: { nodeExporter: null, cadvisor: null, docker: null, health: null } },
+    /monitoring: .*; allowed: one of nodeExporter, cadvisor, docker, health, or more/,
+  ],
+  [
+    "nobody who may read metrics",
+    { monitoring: { scrapers: [] } },
+    /monitoring.scrapers: \[\]; allowed: at least 1 entry/,
+  ],
+  [
+    "a network that may read metrics",
+    { monitoring: { scrapers: ["10.25.10.0/24"] } },
+    /monitoring.scrapers.0: "10.25.10.0\/24"; allowed: an IPv4 address/,
+  ],
+  [
+    "one port for metrics and the agent",
+    { monitoring: { cadvisor: { port: 9001 } } },
+    /monitoring.cadvisor.port: 9001; allowed: a port of its own; the Portainer agent has it/,
+  ],
+  [
+    "one port for two kinds of metrics",
+    { monitoring: { docker: { port: 9100 } } },
+    /monitoring.docker.port: 9100; allowed: a port of its own; nodeExporter has it/,
+  ],
+  [
+    "dockerd's metrics in two places",
+    { engine: { daemon: { "metrics-addr": "10.25.20.24:9323" } } },
+    /daemon.metrics-addr: "10.25.20.24:9323"; allowed: unset with monitoring.docker/,
+  ],
+  [
+    "cAdvisor without a digest",
+    { monitoring: { cadvisor: { image: "ghcr.io/google/cadvisor:latest" } } },
+    /monitoring.cadvisor.image: "ghcr.io\/google\/cadvisor:latest"; allowed: an image with version and digest/,
+  ],
+  [
+    "a folder that a shell would read otherwise",
+    { monitoring: { health: { directory: "/srv/$(id)" } } },
+    /monitoring.health.directory: "\/srv\/\$\(id\)"; allowed: an absolute path/,
+  ],
+  [
     "overlay2.size without XFS",
     { machine: { dockerDisk: null } },
     /storage-opts: "overlay2.size=50G"; allowed: overlay2.size only with machine.dockerDisk/,

@@ -51,12 +51,13 @@ describe("monitoring targets", () => {
     ["127.0.0.1:9323", []],
     ["localhost:9323", []],
     ["[::1]:9323", []],
-    ["10.25.20.24:9323", ["http://10.25.20.24:9323/metrics"]],
-    ["0.0.0.0:9323", ["http://10.25.20.24:9323/metrics"]],
-    ["[::]:9323", ["http://10.25.20.24:9323/metrics"]],
-    [":9323", ["http://10.25.20.24:9323/metrics"]],
-  ])("with metrics-addr %s: %j", (address, urls) => {
-    const node = prodNode({ engine: { daemon: address ? { "metrics-addr": address } : {} } });
-    expect(monitoringTargets(node)).toEqual(urls.map((url) => ({ name: "docker", url })));
+    ["10.25.20.24:9323", ["10.25.20.24:9323"]],
+    ["0.0.0.0:9323", ["10.25.20.24:9323"]],
+    ["[::]:9323", ["10.25.20.24:9323"]],
+    [":9323", ["10.25.20.24:9323"]],
+  ])("with metrics-addr %s: %j", (address, ats) => {
+    const daemon = address ? { "metrics-addr": address } : {};
+    const node = prodNode({ engine: { daemon }, monitoring: null });
+    expect(monitoringTargets(node)).toEqual(ats.map((at) => ({ name: "docker", at })));
   });
 });

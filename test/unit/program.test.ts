@@ -31,7 +31,8 @@ const DOCKER_STEPS = [
   ...["firewall", "firewall-confirm"],
 ];
 const CONTAINER_STEPS = [
-  ...["backups-secrets", "agent-limits", "agent-certificate", "backups-limits"],
+  ...["backups-secrets", "monitoring-node", "agent-limits", "agent-certificate"],
+  ...["monitoring-limits", "backups-limits"],
 ];
 const key = privateKey();
 
@@ -90,7 +91,6 @@ describe("the graph", () => {
 describe("outputs", () => {
   test("describe the node, and are what the contract says, no more", async () => {
     const { outputs } = await run({
-      engine: { daemon: { "metrics-addr": "10.25.20.24:9323" } },
       volumes: { data: {} },
     });
     const found = JSON.parse(JSON.stringify(await unwrap(pulumi.output(outputs)))) as Contract;
@@ -119,7 +119,11 @@ describe("outputs", () => {
         },
       },
       volumes: ["data"],
-      monitoring: [{ name: "docker", url: "http://10.25.20.24:9323/metrics" }],
+      monitoring: [
+        { name: "docker", url: "http://10.25.20.24:9323/metrics" },
+        { name: "node", url: "http://10.25.20.24:9100/metrics" },
+        { name: "containers", url: "http://10.25.20.24:9101/metrics" },
+      ],
       backups: {
         volumes: { schedule: "02:30", keepDays: 30 },
         configuration: { schedule: "02:45", keepDays: 90 },
@@ -129,6 +133,16 @@ describe("outputs", () => {
       engineVersion: "29.10.0",
       apiVersion: "1.52",
     });
+    const targets = found.monitoringTargets?.map((group) => JSON.stringify(group));
+    expect(targets).toEqual(
+      ["docker 9323", "node 9100", "containers 9101"].map((target) => {
+        const [measures, port] = target.split(" ");
+        return JSON.stringify({
+          targets: [`10.25.20.24:${port}`],
+          labels: { node: NODE, measures },
+        });
+      }),
+    );
   });
 
   test("hold no secret, and none of them is one", async () => {
@@ -221,6 +235,11 @@ describe("the machine", () => {
         proto: "tcp",
         port: "9001",
       },
+      ...["nodeExporter 9100", "cadvisor 9101", "docker 9323"].map((target) => {
+        const [part = "", port] = target.split(" ");
+        const comment = `Metrics (${part}) from Prometheus`;
+        return { comment, source: "10.25.10.13", proto: "tcp", port };
+      }),
       { comment: "web", proto: "tcp", port: "443" },
       { comment: "declared", proto: "udp", port: "53", source: "10.25.0.0/16" },
     ]);
@@ -319,6 +338,52 @@ describe("an OpenSSH with which no Docker resource would be reached is refused b
   });
 });
 
+describe("monitoring", () => {
+  test("cAdvisor has the rights that these metrics need, and no more", async () => {
+    const { recorder } = await run();
+    const name = `${NODE}-monitoring-container`;
+    const { inputs } = recorder.find("docker:index/container:Container", name);
+    expect(inputs).toMatchObject({
+      name: "docker_node_cadvisor",
+      usernsMode: "host",
+      networkMode: "bridge",
+      readOnly: true,
+      capabilities: { drops: ["ALL"] },
+      securityOpts: ["no-new-privileges:true"],
+      memory: 256,
+      cpuShares: 256,
+      ports: [{ internal: 8080, external: 9101, ip: "10.25.20.24", protocol: "tcp" }],
+    });
+    expect(inputs).not.toHaveProperty("privileged");
+    const mounts = inputs.volumes as { hostPath: string; readOnly: boolean }[];
+    expect(mounts.map(({ hostPath }) => hostPath)).toEqual([
+      "/var/run/docker.sock",
+      "/sys/fs/cgroup",
+      "/proc",
+      "/var/lib/docker/231072.231072",
+    ]);
+    expect(mounts.every(({ readOnly }) => readOnly)).toBe(true);
+  });
+
+  test("only what is declared is there", async () => {
+    const made = async (monitoring: unknown): Promise<string[]> => {
+      // As it stands in a stack file: null takes away.
+      const config = mockConfig(prodWith({ ssh: key.ssh, monitoring }));
+      const recorder = await startPulumi({ config });
+      await runStack();
+      await settle(recorder);
+      return recorder.resources.map(({ name }) => name).filter((name) => /monitoring/.test(name));
+    };
+    expect(await made({ cadvisor: null, docker: null })).toEqual([
+      `${NODE}-monitoring`,
+      `${NODE}-monitoring-node`,
+    ]);
+    expect(await made(null)).toEqual([]);
+    const ports = firewallRules(prodNode({ monitoring: null })).map(({ port }) => port);
+    expect(ports).toEqual(["22", "9001"]);
+  });
+});
+
 describe("commands on the node", () => {
   test("get variables and script on standard input, never through the environment", async () => {
     const { recorder } = await run();
@@ -329,8 +394,13 @@ describe("commands on the node", () => {
     for (const { inputs } of commands) {
       expect(inputs).toMatchObject({ create: "sudo -n bash -s", addPreviousOutputInEnv: false });
       expect(inputs).not.toHaveProperty("environment");
-      expect(inputs).not.toHaveProperty("delete");
     }
+    // What is taken away with its resource runs the same script.
+    expect(
+      commands
+        .filter(({ inputs }) => inputs.delete)
+        .map(({ name, inputs }) => [name, inputs.delete]),
+    ).toEqual([[`${NODE}-monitoring-node`, "sudo -n env REMOVE=yes bash -s"]]);
   });
 
   test("only the first dials for a first boot, and without a pinned host key", async () => {

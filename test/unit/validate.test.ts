@@ -101,6 +101,12 @@ describe("judgements", () => {
     fails(judgeReboot({ reboot: [] }), "one is needed");
   });
 
+  const IMAGES = {
+    portainer_agent: node.portainer?.agent.image,
+    docker_node_backup: node.backups?.image,
+    docker_node_cadvisor: node.monitoring?.cadvisor?.image,
+  };
+
   const digestOf = (image = ""): string => image.split("@")[1] ?? "";
   const container = (Name: string, image: string | undefined, more: object = {}) => ({
     ...{ Id: Name, Name: `/${Name}`, Image: `id of ${Name}` },
@@ -114,27 +120,21 @@ describe("judgements", () => {
   });
   const inventory = (more: Partial<Inventory> = {}): Inventory => ({
     ...{ root: "/var/lib/docker", volumes: [], networks: [], status: null },
-    containers: [
-      container("portainer_agent", node.portainer?.agent.image),
-      container("docker_node_backup", node.backups?.image),
-    ],
-    images: [
-      {
-        Id: "id of portainer_agent",
-        RepoDigests: [`agent@${digestOf(node.portainer?.agent.image)}`],
-      },
-      { Id: "id of docker_node_backup", RepoDigests: [`b@${digestOf(node.backups?.image)}`] },
-    ],
+    containers: Object.entries(IMAGES).map(([name, image]) => container(name, image)),
+    images: Object.entries(IMAGES).map(([name, image]) => ({
+      Id: `id of ${name}`,
+      RepoDigests: [`${name}@${digestOf(image)}`],
+    })),
     ...more,
   });
 
   test("containers: there, running, not unhealthy, of the declared image", () => {
-    holds(judgeContainers(node, inventory()), "^2 containers as declared$");
+    holds(judgeContainers(node, inventory()), "^3 containers as declared$");
     fails(judgeContainers(node, inventory({ containers: [] })), /^portainer_agent is missing; /);
     fails(judgeContainers(node, inventory({ images: [] })), "portainer_agent has another image");
-    const [agent, backup] = inventory().containers;
+    const [agent, ...others] = inventory().containers;
     const withState = (State: object): Inventory =>
-      inventory({ containers: [{ ...agent, State }, backup] as Inventory["containers"] });
+      inventory({ containers: [{ ...agent, State }, ...others] as Inventory["containers"] });
     fails(judgeContainers(node, withState({ Running: false })), "^portainer_agent does not run$");
     const sick = { Running: true, Health: { Status: "unhealthy" } };
     fails(judgeContainers(node, withState(sick)), "^portainer_agent is unhealthy$");
@@ -217,13 +217,18 @@ describe("judgements", () => {
     });
     const judge = (...ports: number[]): Judgement =>
       judgePorts(one as NodeConfig, listening(...ports));
-    holds(judge(22, 9001, 8010), "^open: 22, 8010, 9001$");
-    holds(judge(22, 9001), "^open: 22, 9001$");
-    fails(judge(22), "closed: 9001$");
-    fails(judge(22, 9001, 2375), "not declared: 2375$");
+    const metrics = [9100, 9101, 9323];
+    holds(judge(22, 9001, 8010, ...metrics), "^open: 22, 8010, 9001, 9100, 9101, 9323$");
+    holds(judge(22, 9001, ...metrics), "^open: 22, 9001, 9100, 9101, 9323$");
+    fails(judge(22, ...metrics), "closed: 9001$");
+    fails(judge(22, 9001, 9100, 9101), "closed: 9323$");
+    fails(judge(22, 9001, 2375, ...metrics), "not declared: 2375$");
     const ports = [{ port: 8443, containerPort: 8443 }];
     const { workloads } = prodNode(withWeb({ networks: { [NETWORK]: {} }, ports }));
-    holds(judgePorts({ ...node, workloads }, listening(22, 9001, 8443)), "8443, 9001$");
+    holds(
+      judgePorts({ ...node, workloads }, listening(22, 9001, 8443, ...metrics)),
+      "8443, 9001, 9100, 9101, 9323$",
+    );
   });
 
   test("agent and Portainer", () => {
@@ -356,7 +361,7 @@ function stackWith(
   return { opened: { stack: "prod", settings, site, shell, published: () => ({}), redact }, asked };
 }
 const REACH = {
-  listening: [22, 9001].map((port) => ({ address: "0.0.0.0", port })),
+  listening: [22, 9001, 9100, 9101, 9323].map((port) => ({ address: "0.0.0.0", port })),
   agent: 204,
   reboot: null,
 };

@@ -149,9 +149,9 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
   ],
   [
     "daemon-metrics-open",
-    daemon({ "metrics-addr": ":9323" }),
+    { ...daemon({ "metrics-addr": ":9323" }), monitoring: null },
     'metrics-addr: ":9323"',
-    daemon({ "metrics-addr": "10.25.20.24:9323" }),
+    { ...daemon({ "metrics-addr": "10.25.20.24:9323" }), monitoring: null },
   ],
   [
     "daemon-insecure-registries",

@@ -1,6 +1,7 @@
 /** The node's configuration, one item. */
 import type { Evidence, Row } from "../evidence";
-import { RPO, judge } from "../judgement";
+import { RPO } from "../../../config/backups";
+import { judge } from "../judgement";
 
 export function configurationRow({ inventory, snapshots }: Evidence, now: Date): Row {
   const [newest] = snapshots.configuration;

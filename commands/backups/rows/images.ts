@@ -1,7 +1,8 @@
 /** Images that containers were made from. */
 import { nameOf, type Container, type Inventory } from "../../site/inventory";
 import type { Evidence, Row } from "../evidence";
-import { RPO, judge } from "../judgement";
+import { RPO } from "../../../config/backups";
+import { judge } from "../judgement";
 
 export function imageRows({ inventory, images }: Evidence, now: Date): Row[] {
   const users = new Map<string, Container[]>();

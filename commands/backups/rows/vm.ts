@@ -1,6 +1,7 @@
 /** The VM as a whole, which Proxmox VE backs up. */
 import { isUnasked, type Evidence, type Row } from "../evidence";
-import { RPO, secondsSince } from "../judgement";
+import { RPO } from "../../../config/backups";
+import { secondsSince } from "../judgement";
 
 export function vmRow({ vm, vmId }: Evidence, now: Date): Row {
   const base = { kind: "vm", item: String(vmId), usedBy: [], rpo: RPO.vm } as const;

@@ -2,7 +2,8 @@
 import { pathOf } from "../../../clients/backup-server";
 import { nameOf, ownersOf, type Volume } from "../../site/inventory";
 import type { Evidence, Row } from "../evidence";
-import { RPO, judge } from "../judgement";
+import { RPO } from "../../../config/backups";
+import { judge } from "../judgement";
 
 export function volumeRows({ inventory, snapshots }: Evidence, now: Date): Row[] {
   return inventory.volumes.map((volume): Row => {

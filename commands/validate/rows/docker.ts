@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { parseAnswer } from "../../../clients/answer";
 import { BACKUP_CONTAINER } from "../../../config/backups";
+import { CADVISOR_CONTAINER } from "../../../config/monitoring";
 import { AGENT_CONTAINER, ICC } from "../../../config/node";
 import { WORKLOAD_LABEL, workloadsOf } from "../../../config/workloads";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
@@ -84,12 +85,16 @@ export const testContainer: Row = {
 
 /** Containers the program makes, with their images; workloads by their names. */
 function declaredContainers(node: NodeConfig): [string, string][] {
-  const { portainer, backups } = node;
-  return [
-    ...(portainer ? [[AGENT_CONTAINER, portainer.agent.image] as [string, string]] : []),
-    ...(backups ? [[BACKUP_CONTAINER, backups.image] as [string, string]] : []),
-    ...workloadsOf(node).map(([name, { image }]): [string, string] => [name, image]),
-  ];
+  const { portainer, backups, monitoring } = node;
+  const images = {
+    [AGENT_CONTAINER]: portainer?.agent.image,
+    [BACKUP_CONTAINER]: backups?.image,
+    [CADVISOR_CONTAINER]: monitoring?.cadvisor?.image,
+    ...Object.fromEntries(workloadsOf(node).map(([name, { image }]) => [name, image])),
+  };
+  return Object.entries(images).flatMap(([name, image]): [string, string][] =>
+    image === undefined ? [] : [[name, image]],
+  );
 }
 
 /** A workload's container that runs goes before one that an update has left behind. */

@@ -5,8 +5,9 @@ import {
   addressOfNode,
   firewallRules,
   primaryOf,
-  monitoringTargets,
+  metricsPorts,
 } from "../../../config/node";
+import { monitoringPorts } from "../../../config/monitoring";
 import type { NodeConfig } from "../../../config/schema";
 import { portsOf, workloadsOf } from "../../../config/workloads";
 import type { Judgement, Row } from "../row";
@@ -50,21 +51,21 @@ export const portainer: Row = {
   },
 };
 
-/** TCP ports that others may reach, the first two of which have to answer. */
+/** TCP ports that others may reach; those that the program opens itself are needed. */
 function declaredPorts(node: NodeConfig): { needed: number[]; ranges: [number, number][] } {
-  const needed = [22, ...(node.portainer ? [node.portainer.agent.port] : [])];
+  const declared = monitoringPorts(node).map(({ port }) => port);
+  const needed = [22, ...(node.portainer ? [node.portainer.agent.port] : []), ...declared];
   const rules = firewallRules(node).filter(({ proto }) => proto === "tcp");
   // A rule without ports is about all of them.
   const ranges = rules.map(({ port = "1:65535" }): [number, number] => {
     const [first = 0, last = first] = port.split(":").map(Number);
     return [first, last];
   });
-  const metrics = monitoringTargets(node).map(({ url }) => Number(new URL(url).port));
   const published = workloadsOf(node)
     .flatMap(([, workload]) => portsOf(node, workload))
     .filter(({ protocol }) => protocol === "tcp")
     .map(({ port }) => port);
-  const single = [...needed, ...metrics, ...published].map((port): [number, number] => [
+  const single = [...needed, ...metricsPorts(node), ...published].map((port): [number, number] => [
     port,
     port,
   ]);

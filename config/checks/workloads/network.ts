@@ -1,4 +1,4 @@
-import { addressOfNode, monitoringTargets } from "../../node";
+import { addressOfNode, metricsPorts } from "../../node";
 import type { NodeConfig } from "../../schema";
 import { namesOn, workloadsOf, type Named } from "../../workloads";
 import type { Report } from "../report";
@@ -42,11 +42,10 @@ export function checkPorts(node: NodeConfig, report: Report): void {
 /** Ports that the node itself has, and who has them. */
 function ownPorts(node: NodeConfig): Map<string, string> {
   const address = addressOfNode(node);
-  const metrics = monitoringTargets(node).map(({ url }) => Number(new URL(url).port));
   const own: [string, string][] = [
     [`${address} 22/tcp`, "sshd"],
     [`${LOOPBACK} 22/tcp`, "sshd"],
-    ...metrics.map((port): [string, string] => [`${address} ${port}/tcp`, "dockerd"]),
+    ...metricsPorts(node).map((port): [string, string] => [`${address} ${port}/tcp`, "monitoring"]),
   ];
   const { portainer } = node;
   if (portainer) own.push([`${address} ${portainer.agent.port}/tcp`, "the Portainer agent"]);

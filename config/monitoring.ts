@@ -1,0 +1,33 @@
+import { addressOf } from "./cidr";
+import type { NodeConfig } from "./schema";
+
+/* Values that are computed from a node's declared monitoring. */
+
+/** Name of cAdvisor's container. */
+export const CADVISOR_CONTAINER = "docker_node_cadvisor";
+
+/** The parts that listen on a port. */
+const LISTENING = ["nodeExporter", "cadvisor", "docker"] as const;
+
+/** A port at which Prometheus reads. */
+export interface MonitoringPort {
+  /** Key of the part in `monitoring`. */
+  readonly part: (typeof LISTENING)[number];
+  readonly port: number;
+}
+
+/** The ports at which Prometheus reads what the node declares. */
+export function monitoringPorts({ monitoring }: Pick<NodeConfig, "monitoring">): MonitoringPort[] {
+  return LISTENING.flatMap((part) => {
+    const declared = monitoring?.[part];
+    return declared ? [{ part, port: declared.port }] : [];
+  });
+}
+
+/** The node with the address of dockerd's metrics in its daemon.json, if they are declared. */
+export function withDockerMetrics(node: NodeConfig): NodeConfig {
+  const { engine, monitoring, network } = node;
+  if (!monitoring?.docker) return node;
+  const at = `${addressOf(network.address)}:${monitoring.docker.port}`;
+  return { ...node, engine: { ...engine, daemon: { ...engine.daemon, "metrics-addr": at } } };
+}

@@ -1,0 +1,76 @@
+# shellcheck shell=bash
+# Sets up what Prometheus reads on the node: node-exporter, and scripts that write files for its textfile collector.
+# LISTEN     address and port of node-exporter (none: it goes, if it is ours)
+# DIRECTORY  folder of the textfile collector (node-exporter's own, without HEALTH)
+# HEALTH     script that writes how the node is (none: it goes)
+# DRIFT      script that writes what was changed by hand (none: it goes)
+# REMOVE     yes: all of it goes
+# Result: {"parts":"node-exporter health drift"}
+SCRIPT=monitoring
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+
+LISTEN="${LISTEN:-}" HEALTH="${HEALTH:-}" DRIFT="${DRIFT:-}"
+DIRECTORY="${DIRECTORY:-/var/lib/prometheus/node-exporter}"
+
+# shellcheck disable=SC2034 # the parts' in monitoring/
+readonly UNITS="$ROOT_DIR/etc/systemd/system"
+
+RELOAD=no PARTS=()
+
+# unit_file PATH <<<TEXT: sets CHANGED.
+unit_file() {
+  write_if_changed "$1" 0644
+  [[ $CHANGED == no ]] || RELOAD=yes
+}
+
+reload_units() {
+  [[ $RELOAD == no ]] || systemctl daemon-reload
+  RELOAD=no
+}
+
+# run_unit UNIT RESTART: enabled and active; one whose files changed starts anew.
+run_unit() {
+  reload_units
+  systemctl is-enabled --quiet "$1" || put_right systemd "$1" disabled enabled systemctl enable --quiet "$1"
+  if ! systemctl is-active --quiet "$1"; then
+    put_right systemd "$1" inactive active systemctl start "$1"
+  elif [[ $2 == yes ]]; then
+    systemctl restart "$1"
+  fi
+}
+
+set_up_exporter_or_not() {
+  if [[ -z $LISTEN ]]; then
+    take_away_exporter
+  else
+    set_up_exporter
+    PARTS+=(node-exporter)
+  fi
+}
+
+# job_or_not NAME TEXT WHEN...
+job_or_not() {
+  if [[ -z $2 ]]; then
+    take_away_job "$1"
+  else
+    job "$@"
+    PARTS+=("$1")
+  fi
+}
+
+main() {
+  begin_change
+  if [[ ${REMOVE:-no} == yes ]]; then LISTEN='' HEALTH='' DRIFT=''; fi
+  if [[ -n $LISTEN$HEALTH && ! -d $ROOT_DIR$DIRECTORY ]]; then
+    put_right "$DIRECTORY" "" absent present mkdir -p "$ROOT_DIR$DIRECTORY"
+  fi
+  # An image may not have it; the certificate is read by it.
+  if [[ -n $HEALTH ]]; then need_command openssl openssl; fi
+  set_up_exporter_or_not
+  job_or_not health "$HEALTH" OnActiveSec=0 OnBootSec=1min OnUnitActiveSec=1min AccuracySec=5s
+  job_or_not drift "$DRIFT" OnActiveSec=1min OnBootSec=10min OnUnitActiveSec=6h RandomizedDelaySec=5min
+  checking || json_object "parts=${PARTS[*]}"
+}
+
+main "$@" </dev/null

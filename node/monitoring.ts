@@ -1,0 +1,46 @@
+import { RPO } from "../config/backups";
+import { addressOfNode } from "../config/node";
+import type { MonitoringConfig, NodeConfig } from "../config/schema";
+import { CHECKED_STEPS, renderChecks } from "./checks";
+import { assignVariables, renderScript } from "./scripts";
+import { bindChanging, dockerSteps, type Script } from "./steps";
+
+/** Sets up what Prometheus reads on the node; what is not declared goes. */
+export function monitoringStep(node: NodeConfig, monitoring: MonitoringConfig): Script {
+  const { nodeExporter, health } = monitoring;
+  const variables = {
+    LISTEN: nodeExporter && `${addressOfNode(node)}:${nodeExporter.port}`,
+    DIRECTORY: health?.directory,
+    HEALTH: health && renderHealth(node, health),
+    DRIFT: health && renderDrift(node, health),
+  };
+  return bindChanging(node, "monitoring", variables, 1800);
+}
+
+type Health = NonNullable<MonitoringConfig["health"]>;
+
+/** Time without a loss, by kind as the backup container names it in its metrics. */
+const RPO_OF = { volumes: RPO.volume, configuration: RPO.configuration, images: RPO.image };
+
+/** The script that writes how containers, backups and the machine are. */
+function renderHealth(node: NodeConfig, { directory }: Health): string {
+  const { portainer, backups } = node;
+  const rpo = Object.entries(RPO_OF).map(([kind, seconds]) => `${kind} ${seconds}`);
+  const variables = {
+    DIRECTORY: directory,
+    AGENT: portainer && `${addressOfNode(node)}:${portainer.agent.port}`,
+    RPO: backups && rpo.join("\n"),
+  };
+  return renderScript("monitoring/health", variables);
+}
+
+/** The script that writes what was changed by hand. It compares the node with what it was declared as, in check mode. */
+function renderDrift(node: NodeConfig, { directory }: Health): string {
+  const steps = dockerSteps(node);
+  const checked = CHECKED_STEPS.flatMap((step) => {
+    const given = steps.find(({ script }) => script === step);
+    return given ? [{ step, variables: assignVariables(given.variables).join("\n") }] : [];
+  });
+  const variables = { DIRECTORY: directory, CHECKS: renderChecks(checked) };
+  return renderScript("monitoring/drift", variables);
+}

@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# node-exporter, the distribution's package, at the node's address alone. Goes between apt.sh and monitoring.sh.
+
+readonly EXPORTER=prometheus-node-exporter
+readonly DROP_IN="$ROOT_DIR/etc/systemd/system/$EXPORTER.service.d/10-docker-node.conf"
+# A package that we have installed goes with its part; one that was there stays.
+readonly INSTALLED="$ROOT_DIR/var/lib/docker-node/monitoring/installed"
+
+# Before the package is there, so that it never listens at every address. Its own ProtectSystem would make every filesystem
+# read-only in its metrics.
+exporter_unit() {
+  cat <<UNIT
+[Unit]
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=
+ExecStart=/usr/bin/$EXPORTER --web.listen-address=$LISTEN --collector.textfile.directory=$DIRECTORY
+Restart=always
+RestartSec=5
+CPUWeight=50
+MemoryMax=128M
+TasksMax=64
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+RestrictNamespaces=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+UNIT
+}
+
+listens() {
+  python3 -c '
+import socket, sys
+host, port = sys.argv[1].rsplit(":", 1)
+socket.create_connection((host, int(port)), 5).close()' "$LISTEN" 2>/dev/null
+}
+
+install_exporter() {
+  mkdir -p "${INSTALLED%/*}"
+  : >"$INSTALLED"
+  install_command "$EXPORTER"
+}
+
+set_up_exporter() {
+  local text changed
+  text=$(exporter_unit)
+  unit_file "$DROP_IN" <<<"$text"
+  # shellcheck disable=SC2153 # lib.sh's
+  changed=$CHANGED
+  command -v "$EXPORTER" >/dev/null || put_right packages "$EXPORTER" "" installed install_exporter
+  run_unit "$EXPORTER.service" "$changed"
+  checking || wait_for 30 listens || fail "node-exporter does not listen at $LISTEN" "$(journalctl --no-pager --lines 5 --unit "$EXPORTER")"
+}
+
+take_away_exporter() {
+  [[ -e $DROP_IN ]] || return 0
+  put_right "$DROP_IN" "" present absent rm -r "${DROP_IN%/*}"
+  ! checking || return 0
+  systemctl daemon-reload
+  if [[ -e $INSTALLED ]]; then
+    apt_get purge "$EXPORTER"
+    rm "$INSTALLED"
+  else
+    systemctl try-restart "$EXPORTER.service"
+  fi
+}
