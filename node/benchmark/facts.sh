@@ -77,7 +77,7 @@ main() {
   printf '{"command":%s,"config":%s,"info":%s,"bridge":%s,"files":%s,"audited":%s,"mounts":%s,"group":%s,"contentTrust":%s,"containers":%s,"images":%s}\n' \
     "$command" "$config" "$info" "$(inspect network bridge)" "$files" "$(audited)" "$(findmnt -rno TARGET | lines)" \
     "$(group_members)" "$trust" "$(inspect container $(docker_cli ps --quiet --no-trunc))" \
-    "$(inspect image $(docker_cli image ls --quiet --no-trunc | sort -u))"
+    "$(inspect image $(docker_cli image ls --all --quiet --no-trunc | sort -u))"
 }
 
 main "$@" </dev/null

@@ -626,7 +626,7 @@ describe("validation", () => {
       drift: "held",
     });
     expect(readFileSync(join(folder, "rows.xml"), "utf8")).toContain(`<testsuite name="${NODE}"`);
-    const left = ["ps --all", "volume ls", "network ls", "image ls"].map(made).join("; ");
+    const left = ["ps --all", "volume ls", "network ls", "image ls --all"].map(made).join("; ");
     expect(await shell.root(left)).toBe("");
   });
 

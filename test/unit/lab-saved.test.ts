@@ -36,7 +36,7 @@ function labAt({ stateDir, ports }: Place): Lab {
   const image = { repository: "docker-node/x", tag: "1", digest: `sha256:${"a".repeat(64)}` };
   return {
     instance: { stateDir },
-    readCredentials: {
+    credentials: {
       publicKey: keyPair("lab").publicKey,
       privateKeyFile: join(stateDir, "id_ed25519"),
     },
@@ -98,10 +98,10 @@ describe("the state of a lab in another place", () => {
   });
 });
 
-test("readCredentials that came with a saved lab name the key where it is now", async () => {
+test("credentials that came with a saved lab name the key where it is now", async () => {
   const { stateDir } = place("loaded", 13_000);
   const kept = { privateKeyFile: "/elsewhere/id_ed25519", publicKey: "ssh-ed25519 AAAA lab" };
-  writeFileSync(join(stateDir, "readCredentials.json"), JSON.stringify(kept));
+  writeFileSync(join(stateDir, "credentials.json"), JSON.stringify(kept));
   const { privateKeyFile, publicKey } = await readCredentials({ stateDir } as Instance);
   expect([privateKeyFile, publicKey]).toEqual([join(stateDir, "id_ed25519"), kept.publicKey]);
 });

@@ -3,7 +3,7 @@
  * images out of its list unless it is asked for all (docker/cli, cli/command/image/list.go).
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { renderScript } from "../../node/scripts";
@@ -49,4 +49,17 @@ test("so has what an import looks at", () => {
     "sha256:tagged",
     "sha256:untagged",
   ]);
+});
+
+test("no script lists images without asking for all", () => {
+  const folders = ["node", "commands"].map((folder) => join(__dirname, "../..", folder));
+  const scripts = folders.flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".sh"))
+      .map((path) => join(folder, path)),
+  );
+  const listing = scripts.filter((path) => /image ls/.test(readFileSync(path, "utf8")));
+  expect(listing.length).toBeGreaterThan(3);
+  const partly = listing.filter((path) => /image ls (?!--all)/.test(readFileSync(path, "utf8")));
+  expect(partly).toEqual([]);
 });
