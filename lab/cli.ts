@@ -12,7 +12,7 @@ import { openConsumer } from "./lib/consumer";
 import { dockerRepository } from "./lib/docker";
 import { openInstance, type Instance } from "./lib/instance";
 import { runInterruptible } from "./lib/interrupt";
-import { broughtUp } from "./lib/kept";
+import { bringUpLab } from "./lib/kept";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
 import { runningService, startService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
@@ -61,7 +61,7 @@ const print = (text: string): void => {
 /** Commands that start no lab, or begin with one that is saved. */
 const ALONE: Record<string, (here: Instance, args: string[]) => Promise<number>> = {
   start: (here) =>
-    fs.existsSync(here.stateDir) ? withLab(here, bringUp) : withLab(here, show, broughtUp),
+    fs.existsSync(here.stateDir) ? withLab(here, bringUp) : withLab(here, show, bringUpLab),
   load: loadSaved,
   save: saveAs,
   build,
@@ -83,7 +83,7 @@ async function main([name = "start", ...args]: string[]): Promise<number> {
 function withLab(
   here: Instance,
   work: (lab: Lab) => Promise<number>,
-  open: typeof broughtUp = startLab,
+  open: typeof bringUpLab = startLab,
 ): Promise<number> {
   return runInterruptible(here, say, async (interrupted) => {
     const lab = await open(here, say, print);

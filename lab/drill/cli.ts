@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { Argument, type Command } from "commander";
 import { openInstance } from "../lib/instance";
 import { runInterruptible } from "../lib/interrupt";
-import { broughtUp } from "../lib/kept";
+import { bringUpLab } from "../lib/kept";
 import { removeLab, type Lab } from "../lib/services";
 import { STATUS, type Session } from "../../commands/command";
 import { newProgram, runProgram } from "../../commands/program";
@@ -45,7 +45,7 @@ async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]
   const here = openInstance(DRILL);
   return runInterruptible(here, terminal.warn, async (interrupted) => {
     try {
-      const lab = await broughtUp(here, terminal.warn, (text) => process.stderr.write(text));
+      const lab = await bringUpLab(here, terminal.warn, (text) => process.stderr.write(text));
       const stage = await stageOf(lab);
       const rehearsals: Rehearsal[] = [];
       for (const kind of kinds) if (!interrupted()) rehearsals.push(await rehearse(kind, stage));

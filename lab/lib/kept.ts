@@ -37,7 +37,7 @@ async function keptFor(instance: Instance, log: Log): Promise<string> {
  * @param instance one that is not there yet
  * @param print for Pulumi's output
  */
-export async function broughtUp(
+export async function bringUpLab(
   instance: Instance,
   log: Log,
   print: (text: string) => void = () => undefined,

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { erase, openInstance } from "../../lab/lib/instance";
-import { broughtUp } from "../../lab/lib/kept";
+import { bringUpLab } from "../../lab/lib/kept";
 import { removeLab, stopLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
@@ -74,7 +74,7 @@ const warnings = (): Promise<string[] | null> => shell.dockerInfo<string[] | nul
 
 beforeAll(async () => {
   await removeLab(here);
-  lab = await broughtUp(here, log);
+  lab = await bringUpLab(here, log);
 });
 
 afterAll(async () => {

@@ -4,7 +4,7 @@
  */
 import { existsSync, rmSync } from "node:fs";
 import { erase, openInstance } from "../../lab/lib/instance";
-import { broughtUp } from "../../lab/lib/kept";
+import { bringUpLab } from "../../lab/lib/kept";
 import { movePlace, placeOf } from "../../lab/lib/place";
 import { run } from "../../lab/lib/run";
 import { savedAs } from "../../lab/lib/saved";
@@ -77,7 +77,7 @@ step("a name that is not saved is refused, and what is saved is said", async () 
 });
 
 step("a lab is brought up, and kept if it is the first", async () => {
-  lab = await broughtUp(first, log);
+  lab = await bringUpLab(first, log);
   shell = await shellOf(lab);
   expect(await shell.root("docker ps --format '{{.Names}}' | sort")).toBe(PLATFORM);
 });
@@ -134,7 +134,7 @@ step("a lab that is there is not overwritten", async () => {
 step("the next one begins with the kept lab, within a minute", async () => {
   await removeLab(second);
   const began = Date.now();
-  lab = await broughtUp(second, log);
+  lab = await bringUpLab(second, log);
   shell = await shellOf(lab);
   expect(await shell.root("systemctl is-active docker")).toBe("active");
   const took = (Date.now() - began) / 1000;
