@@ -3,7 +3,7 @@ import { addressOfNode } from "../config/node";
 import type { MonitoringConfig, NodeConfig } from "../config/schema";
 import { CHECKED_STEPS, renderChecks } from "./checks";
 import { assignVariables, renderScript } from "./scripts";
-import { bindChanging, dockerSteps, type Script } from "./steps";
+import { bindChanging, dockerSteps, firewallStep, type Script } from "./steps";
 
 /** Sets up what Prometheus reads on the node; what is not declared goes. */
 export function monitoringStep(node: NodeConfig, monitoring: MonitoringConfig): Script {
@@ -36,7 +36,7 @@ function renderHealth(node: NodeConfig, { directory }: Health): string {
 
 /** The script that writes what was changed by hand. It compares the node with what it was declared as, in check mode. */
 function renderDrift(node: NodeConfig, { directory }: Health): string {
-  const steps = dockerSteps(node);
+  const steps = [...dockerSteps(node), firewallStep(node)];
   const checked = CHECKED_STEPS.flatMap((step) => {
     const given = steps.find(({ script }) => script === step);
     return given ? [{ step, variables: assignVariables(given.variables).join("\n") }] : [];

@@ -325,9 +325,8 @@ describe("what a node is given", () => {
   test("the drift is that of every step that can be checked", () => {
     const { DRIFT } = given({ health: {} });
     const steps = String(DRIFT).match(/^checked \w+ \$\?$/gm);
-    expect(steps).toEqual(
-      ["storage", "install", "daemon", "access"].map((step) => `checked ${step} $?`),
-    );
+    const expected = ["storage", "install", "daemon", "access", "firewall", "hardening"];
+    expect(steps).toEqual(expected.map((step) => `checked ${step} $?`));
   });
 
   test("the scripts stand in one text that bash reads", () => {
