@@ -7,7 +7,8 @@ import type { Canary, Known } from "../support/canaries";
 /** Every secret that the lab gives to the program or to Pulumi. */
 export function canariesOf({ credentials, pbs }: Lab, node: string): Canary[] {
   const { data } = JSON.parse(credentials.backupKey) as { data: string };
-  const [, privateKey = ""] = readFileSync(credentials.privateKeyFile, "utf8").split("\n");
+  // Its first lines are the same in every key of this kind (openssh, PROTOCOL.key).
+  const [, , , , privateKey = ""] = readFileSync(credentials.privateKeyFile, "utf8").split("\n");
   return [
     { name: "proxmoxApiToken", text: credentials.proxmoxTokenSecret },
     { name: "agentSecret", text: credentials.agentSecret },
@@ -36,6 +37,11 @@ export const DECLARED: readonly Known[] = [
   {
     canary: "agentSecret",
     place: /^\/run\/(docker\/)?containerd\/.*\/[0-9a-f]{64}\/config\.json$/,
+    why: AGENT,
+  },
+  {
+    canary: "agentSecret",
+    place: /^\/var\/lib\/containerd\/io\.containerd\.metadata\.v1\.bolt\/meta\.db$/,
     why: AGENT,
   },
   {

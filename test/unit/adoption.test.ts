@@ -12,6 +12,7 @@ const ADOPTED = {
   machine: { adopt: true, image: null },
   volumes: { data: {}, fresh: {} },
   backups: null,
+  monitoring: null,
   adopt: { networks: { "development-secondary": ID }, volumes: ["data"], agent: ID },
 };
 type Override = Record<string, unknown> & { ssh?: object };

@@ -28,7 +28,7 @@ const RUN = "root/run/docker-node/firewall";
 const HERE = "10.25.10.5 5001 10.25.20.24 22";
 const AGAIN = "10.25.10.5 5002 10.25.20.24 22";
 
-const declare = (firewall: object = {}) => prodNode({ network: { firewall } });
+const declare = (firewall: object = {}) => prodNode({ monitoring: null, network: { firewall } });
 const wider = declare({ rules: [{ port: "443", comment: "web's" }] });
 const given = (variables: object): Record<string, string> =>
   Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, String(value)]));

@@ -95,7 +95,10 @@ describe("ports that are tried", () => {
     expect(tried(node, 8123)).toBe(false);
     expect(tried(withRules({ port: "8123:8125" }), 8123, 8124, 8125)).toBe(true);
     expect(
-      tried(prodNode({ engine: { daemon: { "metrics-addr": "10.25.20.24:9324" } } }), 9324),
+      tried(
+        prodNode({ monitoring: null, engine: { daemon: { "metrics-addr": "10.25.20.24:9324" } } }),
+        9324,
+      ),
     ).toBe(true);
   });
 

@@ -156,7 +156,7 @@ describe("judgements", () => {
         images: [...images, web],
       });
     };
-    holds(judgeContainers(one, found(made("new", false), made("old", true))), "^3 containers");
+    holds(judgeContainers(one, found(made("new", false), made("old", true))), "^4 containers");
     fails(judgeContainers(one, found(made("new", false))), "^web does not run$");
     fails(judgeContainers(one, found()), "^web is missing$");
   });

@@ -89,8 +89,8 @@ const REFUSED: [string, object, object, string][] = [
   [
     "the port of dockerd's metrics",
     { ...on, ports: [{ port: 9323, containerPort: 80 }] },
-    { engine: { daemon: { "metrics-addr": "10.25.20.24:9323" } } },
-    "ports.0.port: 9323; allowed: a free port of 10.25.20.24; dockerd has this one",
+    { monitoring: null, engine: { daemon: { "metrics-addr": "10.25.20.24:9323" } } },
+    "ports.0.port: 9323; allowed: a free port of 10.25.20.24; monitoring has this one",
   ],
   [
     "a port twice",
