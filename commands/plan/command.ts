@@ -1,6 +1,6 @@
 /** `docker-node plan`: what `up` would do, as a summary a person can approve. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { messageOf } from "../../clients/failure";
 import { parseEvents, preview, type Previewed } from "../../clients/pulumi/preview";
@@ -70,7 +70,9 @@ export async function showPlan(
 export async function planFor(options: PlanOptions): Promise<Plan> {
   const { stack, drift = false, events, policyPack, cwd } = options;
   if (events) return planOf(parseEvents(readFileSync(events, "utf8")), stack);
-  const found = await preview({ stack, drift, policyPack, cwd });
+  // Relative to where it was typed, wherever pulumi's project is.
+  const pack = policyPack && resolve(policyPack);
+  const found = await preview({ stack, drift, policyPack: pack, cwd });
   if (found.events.length === 0)
     throw new Error(found.complaint || `pulumi ended with status ${found.status}`);
   const plan = planOf(found.events, stack);
