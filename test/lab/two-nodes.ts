@@ -23,7 +23,7 @@ function program(): object {
   new CloudImage("noble");
   new Node("proj-docker01", ["vm"]);
   new Node("proj-docker02", ["vm", "agent-certificate", "primary"]);
-  return { contract: 1, nodes: {} };
+  return { contract: 1, nodes: {}, monitoringTargets: [] };
 }
 
 export = program;
