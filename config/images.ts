@@ -1,4 +1,5 @@
 import { BACKUP_CONTAINER } from "./backups";
+import { CADVISOR_CONTAINER } from "./monitoring";
 import { AGENT_CONTAINER } from "./node";
 import type { NodeConfig } from "./schema";
 
@@ -14,12 +15,17 @@ export interface DeclaredImage {
 }
 
 /** Every image that a node declares. */
-export function declaredImages({ portainer, backups }: NodeConfig): DeclaredImage[] {
+export function declaredImages(node: NodeConfig): DeclaredImage[] {
+  const { portainer, backups, monitoring, workloads } = node;
   const imageAt = (path: string, container: string, image?: string): DeclaredImage[] =>
     image === undefined ? [] : [{ path, image, container }];
   return [
     ...imageAt("portainer/agent/image", AGENT_CONTAINER, portainer?.agent.image),
     ...imageAt("backups/image", BACKUP_CONTAINER, backups?.image),
+    ...imageAt("monitoring/cadvisor/image", CADVISOR_CONTAINER, monitoring?.cadvisor?.image),
+    ...Object.entries(workloads).flatMap(([name, { image }]) =>
+      imageAt(`workloads/${name}/image`, name, image),
+    ),
   ];
 }
 

@@ -1,5 +1,5 @@
 /** An image of workloads, pinned. */
-export const IMAGE = `registry.example.org/web:1.2@sha256:${"0f".repeat(32)}`;
+export const IMAGE = `registry.example.org/platform/web:1.2@sha256:${"0f".repeat(32)}`;
 
 /** A node with one workload, `web`, that has what `over` says and defaults otherwise. */
 export const withWeb = (over: object = {}, node: object = {}): object => ({

@@ -27,8 +27,10 @@ test("every image of a node is looked at", () => {
   expect(declaredImages(prodNode()).map(({ path, container }) => [path, container])).toEqual([
     ["portainer/agent/image", "portainer_agent"],
     ["backups/image", "docker_node_backup"],
+    ["monitoring/cadvisor/image", "docker_node_cadvisor"],
   ]);
-  expect(declaredImages(prodNode({ portainer: null, backups: null }))).toEqual([]);
+  const bare = prodNode({ portainer: null, backups: null, monitoring: null });
+  expect(declaredImages(bare)).toEqual([]);
 });
 
 describe("an image from elsewhere", () => {
@@ -38,6 +40,19 @@ describe("an image from elsewhere", () => {
   test("is refused by its field, with what is allowed", () => {
     expect(problems(declared)).toEqual([
       `nodes.proj-docker02.portainer.agent.image: "${image}"; allowed: an image from one of images.registries; or a waiver with id image-registry (docker-node:waivers; docs/reference/security.md)`,
+    ]);
+  });
+
+  test("is refused of cAdvisor and of a workload too", () => {
+    const cadvisor = `evil.example.org/cadvisor:v0.60.5${DIGEST}`;
+    const web = `evil.example.org/web:1${DIGEST}`;
+    const both = prodWith({
+      monitoring: { cadvisor: { image: cadvisor } },
+      workloads: { web: { image: web } },
+    });
+    expect(problems(both).map((line) => line.split(";")[0])).toEqual([
+      `nodes.proj-docker02.monitoring.cadvisor.image: "${cadvisor}"`,
+      `nodes.proj-docker02.workloads.web.image: "${web}"`,
     ]);
   });
 

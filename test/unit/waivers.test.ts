@@ -78,9 +78,9 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
   ],
   [
     "image-registry",
-    { images: { registries: ["docker.io/portainer"] } },
+    { images: { registries: ["docker.io/portainer", "ghcr.io/google"] } },
     'backups.image: "registry.example.org/platform/docker-node-backup:',
-    { images: { registries: ["docker.io", "registry.example.org/platform"] } },
+    { images: { registries: ["docker.io", "ghcr.io", "registry.example.org/platform"] } },
   ],
   ["daemon-userns-off", daemon({ "userns-remap": null }), "daemon.userns-remap: missing", {}],
   [

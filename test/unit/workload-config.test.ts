@@ -34,9 +34,9 @@ test("defaults of a stack hold for the workloads of every node", () => {
 const REFUSED: [string, object, object, string][] = [
   [
     "an image without a digest",
-    { image: "registry.example.org/web:1.2" },
+    { image: "registry.example.org/platform/web:1.2" },
     {},
-    'image: "registry.example.org/web:1.2"; allowed: an image with version and digest, such as docker.io/portainer/agent:2.39.1@sha256:<64 hex digits>',
+    'image: "registry.example.org/platform/web:1.2"; allowed: an image with version and digest, such as docker.io/portainer/agent:2.39.1@sha256:<64 hex digits>',
   ],
   [
     "a user by name",
