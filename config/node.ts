@@ -93,6 +93,13 @@ export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
   return [{ name: "docker", at: `${address}:${port}` }, ...exporters];
 }
 
+/** TCP ports that the program opens on a node: SSH, the agent's, those of its monitoring. */
+export const servicePorts = (node: NodeConfig): number[] => [
+  22,
+  ...(node.portainer ? [node.portainer.agent.port] : []),
+  ...monitoringPorts(node).map(({ port }) => port),
+];
+
 /** Ports of the node itself at which metrics are read. */
 export const metricsPorts = (node: NodeConfig): number[] =>
   monitoringTargets(node).map(({ at }) => Number(at.split(":").at(-1)));

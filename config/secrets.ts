@@ -138,6 +138,9 @@ export function secretOf(name: SecretName): Secret {
   return SECRETS.find((secret) => secret.name === name) as Secret;
 }
 
+/** Whether a text can be told from ordinary words, so that it may be looked for. No secret of this program is shorter. */
+export const isTelling = ({ length }: string): boolean => length >= 6;
+
 /** A pattern for the keys of a secret. */
 export const patternOf = ({ name }: Pick<Secret, "name">): string => name.replace(/<.+>/, ".+");
 

@@ -1,15 +1,13 @@
 /* What the stack itself says: Pulumi hands its configuration, decrypted, to the process that judges. */
 import * as pulumi from "@pulumi/pulumi";
 import { waiversSchema, type Waiver } from "../config/schema/waivers";
+import { isTelling } from "../config/secrets";
 import { SETTINGS, namesIn } from "../config/stack-keys";
 import { waives } from "../config/waivers/check";
 import { daysLeft } from "../config/waivers/days";
 import type { Finding } from "./rules/finding";
 
 const NAMESPACE = "docker-node";
-
-/** Shorter ones occur in ordinary words, and no secret of this program is short. */
-const SHORTEST = 6;
 
 /** Waivers that still hold, of `docker-node:waivers`; another stack that builds on a node may have its own there. */
 export function readWaivers(now = new Date()): Waiver[] {
@@ -26,7 +24,7 @@ export function readSecretValues(
     .filter((name) => !settings.includes(name))
     .map((name) => values[`${NAMESPACE}:${name}`] ?? "")
     .flatMap((value) => [value, /^\S+!\S+=(\S+)$/.exec(value)?.[1] ?? value])
-    .filter(({ length }) => length >= SHORTEST);
+    .filter(isTelling);
 }
 
 /** What is left of findings when the waivers are put to them, in the words of a message. */

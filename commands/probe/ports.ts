@@ -1,6 +1,6 @@
 /** Which TCP ports are tried, and which of them may be open. */
 import { contains, isAddress } from "../../config/cidr";
-import { firewallRules, metricsPorts, type FirewallRule } from "../../config/node";
+import { firewallRules, metricsPorts, servicePorts, type FirewallRule } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 
 /** Ports by which machines are taken over when they are left open: logins, Docker, databases, file shares, consoles. */
@@ -25,11 +25,7 @@ function rangeOf({ port = "1:65535" }: Pick<FirewallRule, "port">): Range {
 }
 
 /** Ports that the node serves by itself: SSH, the agent, the metrics that other machines read. */
-const ownPorts = (node: NodeConfig): number[] => [
-  22,
-  ...(node.portainer ? [node.portainer.agent.port] : []),
-  ...metricsPorts(node),
-];
+const ownPorts = (node: NodeConfig): number[] => [...servicePorts(node), ...metricsPorts(node)];
 
 /**
  * Ports to try: those of the node's rules and of what it serves, and well-known ones.

@@ -1,4 +1,5 @@
 /** Looks at one node over IPv4 and IPv6. */
+import { messageOf } from "../../clients/failure";
 import { addressOfNode } from "../../config/node";
 import type { Opened } from "../site/open";
 import type { Result } from "../validate/row";
@@ -52,7 +53,6 @@ async function lookAt(
       state: holds ? ("held" as const) : ("not held" as const),
     }));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return [{ ...missing, reason, state: "not measured" }];
+    return [{ ...missing, reason: messageOf(error), state: "not measured" }];
   }
 }

@@ -1,6 +1,7 @@
 /** Opens a stack for recoveries: its settings, its nodes, and a connection to each. */
 import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
+import { isTelling } from "../../config/secrets";
 import type { NodeConfig } from "../../config/schema";
 import type { Configuration } from "../../clients/pulumi/configuration";
 import { openPulumi, type Published, type Pulumi } from "../../clients/pulumi/stack";
@@ -51,12 +52,9 @@ export async function openStack(stack: string, options: Options): Promise<Opened
     shell: (name) => shellOf(name, known),
     published: (name) => published[name] ?? {},
     redact: (text) =>
-      secrets.filter(isLong).reduce((rest, one) => rest.replaceAll(one, "[secret]"), text),
+      secrets.filter(isTelling).reduce((rest, one) => rest.replaceAll(one, "[secret]"), text),
   };
 }
-
-/** Short texts occur in ordinary words, and no secret of this program is short. */
-const isLong = ({ length }: string): boolean => length >= 6;
 
 interface Known {
   readonly pulumi: Pulumi;

@@ -2,6 +2,20 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { livesOn } from "../shared/lifetime";
 
+/** Declares an image to pull. It stays: another container or a recovery may use it, and a rollback then needs no download. */
+export function pullImage(
+  name: string,
+  image: string,
+  machine: pulumi.Resource,
+  parent: pulumi.Resource,
+): docker.RemoteImage {
+  return new docker.RemoteImage(
+    name,
+    { name: image, keepLocally: true },
+    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
+  );
+}
+
 /**
  * The images of a node's containers. They do not wait for one another, and every container waits for all of them: what
  * cannot be pulled stops no container.
@@ -19,12 +33,7 @@ export class Images {
     machine: pulumi.Resource,
     parent: pulumi.Resource,
   ): docker.RemoteImage {
-    const pulled = new docker.RemoteImage(
-      name,
-      // Kept: another container or a recovery may use it, and a rollback then needs no download.
-      { name: image, keepLocally: true },
-      { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
-    );
+    const pulled = pullImage(name, image, machine, parent);
     this.all.push(pulled);
     return pulled;
   }

@@ -7,6 +7,7 @@ import type { MonitoringConfig, NodeConfig } from "../../config/schema";
 import { monitoringStep } from "../../node/monitoring";
 import { limitProcesses } from "../docker/container-limits";
 import type { DockerHost } from "../docker/docker-host";
+import { pullImage } from "../docker/images";
 import { runNodeScript } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
@@ -70,12 +71,7 @@ function createCadvisor(
   cadvisor: Cadvisor,
   parent: pulumi.Resource,
 ): void {
-  const image = new docker.RemoteImage(
-    `${name}-image`,
-    // Kept: a rollback then needs no download.
-    { name: cadvisor.image, keepLocally: true },
-    { parent, customTimeouts: { create: "15m" }, ...livesOn(args.machine) },
-  );
+  const image = pullImage(`${name}-image`, cadvisor.image, args.machine, parent);
   const container = new docker.Container(
     `${name}-container`,
     cadvisorArgs(args, cadvisor, image.imageId),

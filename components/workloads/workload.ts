@@ -3,6 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { workloadStep } from "../../node/steps";
 import { limitProcesses } from "../docker/container-limits";
+import { pullImage } from "../docker/images";
 import { runNodeScript } from "../docker/node-script";
 import { livesOn } from "../shared/lifetime";
 import { restartPolicy, workloadArgs, type WorkloadParts } from "./container-args";
@@ -24,26 +25,13 @@ export class Workload extends pulumi.ComponentResource {
 
   constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Workload", name, {}, opts);
-    const image = createImage(name, args, this);
+    const image = pullImage(`${name}-image`, args.config.image, args.machine, this);
     const secrets = writeSecrets(name, args, this);
     const dependsOn = [...args.after, ...(secrets ? [secrets] : [])];
     const container = createContainer(name, args, image, { parent: this, dependsOn });
     this.running = start(name, args, container, secrets, { parent: this, dependsOn });
     this.registerOutputs({ containerId: container.id });
   }
-}
-
-function createImage(
-  name: string,
-  { config, machine }: WorkloadArgs,
-  parent: pulumi.Resource,
-): docker.RemoteImage {
-  return new docker.RemoteImage(
-    `${name}-image`,
-    // Kept: the earlier container may run on it.
-    { name: config.image, keepLocally: true },
-    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
-  );
 }
 
 function createContainer(

@@ -1,4 +1,4 @@
-import { monitoringPorts } from "../monitoring";
+import { servicePorts } from "../node";
 import type { NodeConfig } from "../schema";
 import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 
@@ -20,11 +20,9 @@ function findOpenManagement({ network }: NodeConfig): Weakness[] {
 }
 
 /** A declared rule that lets everybody to what only management, the Portainer server and Prometheus may reach. */
-function openRules(node: NodeConfig): Weakness[] {
-  const { network, portainer } = node;
-  const metrics = monitoringPorts(node).map(({ port }) => port);
-  const kept = [22, ...(portainer ? [portainer.agent.port] : []), ...metrics];
-  return (network.firewall?.rules ?? []).flatMap(({ proto, port, source }, index) => {
+function findOpenRules(node: NodeConfig): Weakness[] {
+  const kept = servicePorts(node);
+  return (node.network.firewall?.rules ?? []).flatMap(({ proto, port, source }, index) => {
     const [low = 0, high = low] = (port ?? "0").split(":").map(Number);
     const hits = proto === "tcp" && kept.some((one) => low <= one && one <= high);
     return weaknessIf(hits && isEverybody(source), `network/firewall/rules/${index}/port`, port);
@@ -70,6 +68,6 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     id: "firewall-rule-open",
     allowed: "ports other than those of SSH, the agent and monitoring, or a source",
     meaning: "A rule opens SSH, the Portainer agent or metrics to everybody.",
-    find: openRules,
+    find: findOpenRules,
   },
 ];

@@ -1,4 +1,5 @@
 import { isWithin } from "../checks/workloads/mounts";
+import { SYSTEM_FOLDERS } from "../exposure";
 import type { NodeConfig } from "../schema";
 import { userIdOf, workloadsOf, type Named } from "../workloads";
 import type { Downgrade, Weakness } from "./downgrade";
@@ -40,10 +41,11 @@ const findCapabilities: Find = ([, workload]) =>
     USUAL.includes(name) ? [] : [[`capabilities/${index}`, name] as const],
   );
 
-/** Folders of the system (CIS Docker 5.6), Docker's own, and those of its sockets. */
+/** Folders of the system (CIS Docker 5.6), Docker's own, and those of its sockets; all are below the root, which needs no row. */
 const SYSTEM = [
-  ...["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin"],
-  ...["/sys", "/usr", "/var/lib/containerd", "/var/lib/docker", "/var/run"],
+  ...SYSTEM_FOLDERS.filter((folder) => folder !== "/"),
+  ...["/bin", "/lib64", "/root", "/run", "/sbin", "/var/run"],
+  ...["/var/lib/containerd", "/var/lib/docker"],
 ];
 
 const isSystem = (source: string): boolean =>

@@ -1,10 +1,11 @@
 /** The kept lab: the first one that is brought up with these sources is saved, and the next ones begin with it. */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { messageOf } from "../../clients/failure";
 import { cacheDir, contentHash } from "./cache";
 import { dockerRepository } from "./docker";
 import { ROOT, readDeclared, type Instance } from "./instance";
-import { ageOf, loadLab, saveLab } from "./saved";
+import { ageOf, loadLab, namesIn, saveLab } from "./saved";
 import type { Log } from "./service";
 import { buildLab, startLab, type Lab } from "./services";
 import { openStack } from "./stack";
@@ -52,7 +53,7 @@ async function tryLoad(instance: Instance, kept: string, log: Log): Promise<Lab 
   try {
     if (age < AGE_LIMIT_MS) return await loadLab(instance, kept, log);
   } catch (error) {
-    log(`the kept lab cannot be used: ${error instanceof Error ? error.message : String(error)}`);
+    log(`the kept lab cannot be used: ${messageOf(error)}`);
   }
   fs.rmSync(kept, { recursive: true, force: true });
   return undefined;
@@ -77,8 +78,7 @@ export async function keepLab(lab: Lab, log: Log): Promise<Lab> {
 
 /** Removes all but the newest. */
 function removeOld(folder: string): void {
-  const labs = fs.readdirSync(folder).map((name) => path.join(folder, name));
-  const whole = labs.flatMap((lab) => ({ lab, age: ageOf(lab) ?? NaN })).filter(({ age }) => age);
-  const old = whole.sort((a, b) => a.age - b.age).slice(COUNT_LIMIT);
-  for (const { lab } of old) fs.rmSync(lab, { recursive: true, force: true });
+  const labs = namesIn(folder).map((name) => path.join(folder, name));
+  const byAge = labs.sort((a, b) => (ageOf(a) ?? 0) - (ageOf(b) ?? 0));
+  for (const old of byAge.slice(COUNT_LIMIT)) fs.rmSync(old, { recursive: true, force: true });
 }

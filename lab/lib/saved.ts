@@ -48,11 +48,12 @@ export function savedAs(name = ""): string {
 }
 
 /** Names of the labs that people saved. */
-export function savedNames(): string[] {
-  const folder = cacheDir("saved");
+export const savedNames = (): string[] => namesIn(cacheDir("saved")).sort();
+
+/** Names of the saved labs in a folder, in no order. */
+export function namesIn(folder: string): string[] {
   if (!fs.existsSync(folder)) return [];
-  const names = fs.readdirSync(folder).sort();
-  return names.filter((name) => ageOf(path.join(folder, name)) !== undefined);
+  return fs.readdirSync(folder).filter((name) => ageOf(path.join(folder, name)) !== undefined);
 }
 
 /**

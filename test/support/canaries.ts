@@ -105,7 +105,7 @@ while ((SECONDS < end)); do processes; sleep 0.5; done | sort -u`;
 const everywhere = (roots: readonly string[]): string => `
 processes
 for one in $(docker ps --all --format '{{.Names}}'); do docker inspect "$one" | say "docker inspect $one"; done
-for one in $(docker image ls --quiet --no-trunc | sort -u); do docker image history --no-trunc "$one" | say "docker image history"; done
+for one in $(docker image ls --all --quiet --no-trunc | sort -u); do docker image history --no-trunc "$one" | say "docker image history"; done
 journalctl --no-pager --all --output=export | say journal
 find ${roots.join(" ")} -xdev -type f ! -path "$work/*" -print0 |
   xargs --null grep --files-with-matches --text --fixed-strings --file="$work/canaries" 2>/dev/null |

@@ -1,10 +1,9 @@
 /** Rows about Docker itself: the daemon, a test container, and what is declared in it. */
 import { z } from "zod";
 import { parseAnswer } from "../../../clients/answer";
-import { BACKUP_CONTAINER } from "../../../config/backups";
-import { CADVISOR_CONTAINER } from "../../../config/monitoring";
-import { AGENT_CONTAINER, ICC } from "../../../config/node";
-import { WORKLOAD_LABEL, workloadsOf } from "../../../config/workloads";
+import { declaredImages } from "../../../config/images";
+import { ICC } from "../../../config/node";
+import { WORKLOAD_LABEL } from "../../../config/workloads";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
 import { nameOf, type Container, type Inventory } from "../../site/inventory";
 import { judgeAll, type Judgement, type Row } from "../row";
@@ -83,19 +82,9 @@ export const testContainer: Row = {
     judgeContainer(node, await script(confined, "validation/container")),
 };
 
-/** Containers the program makes, with their images; workloads by their names. */
-function declaredContainers(node: NodeConfig): [string, string][] {
-  const { portainer, backups, monitoring } = node;
-  const images = {
-    [AGENT_CONTAINER]: portainer?.agent.image,
-    [BACKUP_CONTAINER]: backups?.image,
-    [CADVISOR_CONTAINER]: monitoring?.cadvisor?.image,
-    ...Object.fromEntries(workloadsOf(node).map(([name, { image }]) => [name, image])),
-  };
-  return Object.entries(images).flatMap(([name, image]): [string, string][] =>
-    image === undefined ? [] : [[name, image]],
-  );
-}
+/** Containers that the program makes, with their images; workloads by their names. */
+const declaredContainers = (node: NodeConfig): [string, string][] =>
+  declaredImages(node).map(({ container, image }) => [container, image]);
 
 /** A workload's container that runs goes before one that an update has left behind. */
 function findContainer(name: string, { containers }: Inventory): Container | undefined {

@@ -6,8 +6,8 @@ import {
   firewallRules,
   primaryOf,
   metricsPorts,
+  servicePorts,
 } from "../../../config/node";
-import { monitoringPorts } from "../../../config/monitoring";
 import type { NodeConfig } from "../../../config/schema";
 import { portsOf, workloadsOf } from "../../../config/workloads";
 import type { Judgement, Row } from "../row";
@@ -53,8 +53,7 @@ export const portainer: Row = {
 
 /** TCP ports that others may reach; those that the program opens itself are needed. */
 function declaredPorts(node: NodeConfig): { needed: number[]; ranges: [number, number][] } {
-  const declared = monitoringPorts(node).map(({ port }) => port);
-  const needed = [22, ...(node.portainer ? [node.portainer.agent.port] : []), ...declared];
+  const needed = servicePorts(node);
   const rules = firewallRules(node).filter(({ proto }) => proto === "tcp");
   // A rule without ports is about all of them.
   const ranges = rules.map(({ port = "1:65535" }): [number, number] => {
