@@ -91,7 +91,8 @@ step("a lab is brought up, and kept if it is the first", async () => {
 step("saved by name it goes on, and its clock is right", async () => {
   const { busybox } = lab.images;
   const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
-  await shell.root(`docker run -d --name clock ${image} sleep 1000000 >/dev/null`);
+  // With an init, which ends at SIGTERM: a shutdown would wait longer for `sleep` than Proxmox waits for the shutdown.
+  await shell.root(`docker run -d --init --name clock ${image} sleep 1000000 >/dev/null`);
   before = await running();
   await typed(first, "save", NAME);
   expect(await running()).toBe(before);
