@@ -77,8 +77,11 @@ function environment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
 
 const script = (name: string, args: string[] = [], more: NodeJS.ProcessEnv = {}): Promise<Ran> =>
   execute(path.join(SCRIPTS, `${name}.sh`), args, environment(more));
-const backup = (args: string[], more: NodeJS.ProcessEnv = {}): Promise<Ran> =>
-  script("backup", args, more);
+/** Snapshots are named by the second; a server refuses a second one of the same second. */
+const backup = async (args: string[], more: NodeJS.ProcessEnv = {}): Promise<Ran> => {
+  await sleep(1000);
+  return script("backup", args, more);
+};
 
 interface Item {
   readonly result: string;

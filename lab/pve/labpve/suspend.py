@@ -26,9 +26,7 @@ async def transferred(machine: Machine) -> None:
     """Wait until the memory is there; a TaskError with what QEMU says if it does not get there."""
     deadline = time.monotonic() + TRANSFER_TIMEOUT
     while time.monotonic() < deadline:
-        if not machine.alive:
-            raise TaskError(machine.paths.log('qemu').read_text(errors='replace').strip() or 'QEMU has ended')
-        found = await machine.execute('query-migrate', 60)
+        found = await _ask_transfer(machine)
         if found.get('status') == 'completed':
             return
         if found.get('status') == 'failed':
@@ -44,6 +42,17 @@ async def set_clock(machine: Machine) -> None:
         await machine.agent.ask('guest-exec', path='/bin/date', arg=['--utc', '--set', f'@{time.time():.2f}'])
     except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, MonitorError, ValueError) as error:
         LOG.warning('VM %s: its clock is not set: %s', machine.paths.vmid, error or type(error).__name__)
+
+
+async def _ask_transfer(machine: Machine) -> Any:
+    """QEMU's answer; a TaskError with its last words if it has ended, before the question or meanwhile."""
+    try:
+        if machine.alive:
+            return await machine.execute('query-migrate', 60)
+    except TaskError:
+        if not await machine.exited(5):
+            raise
+    raise TaskError(machine.paths.log('qemu').read_text(errors='replace').strip() or 'QEMU has ended')
 
 
 class SuspendApi(PowerApi):
