@@ -5,7 +5,7 @@ import type { ConfigMap } from "@pulumi/pulumi/automation";
 import { parse } from "yaml";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
-import type { Tree } from "../../config/tree";
+import { isTree, type Tree } from "../../config/tree";
 import { CADVISOR_CONTAINER } from "../../config/monitoring";
 import { isBenchmarkId } from "../../config/waivers/benchmark";
 import { isPolicyId } from "../../config/waivers/policies";
@@ -19,7 +19,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const fromFile = { nodes: stackFile("lab")["docker-node:nodes"] };
   const known = { proxmox: proxmoxConfig(lab), defaults: defaultConfig(lab) };
   const layers = [known, fromFile, readDeclared(lab.instance), override];
-  const config = layers.reduce<unknown>((base, over) => merge(base, over), {}) as {
+  const config = layers.reduce<unknown>(overlay, {}) as {
     nodes: Record<string, Tree>;
   };
   for (const [name, node] of Object.entries(config.nodes)) {
@@ -28,6 +28,13 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   }
   const weakened = labWaivers(config as unknown as RawSettings);
   return { ...config, waivers: [...weakened, ...standingWaivers()] };
+}
+
+/** Like `merge`, but null stays: the program takes away its own default for it. */
+function overlay(base: unknown, over: unknown): unknown {
+  if (!isTree(base) || !isTree(over)) return over;
+  const changed = Object.entries(over).map(([key, value]) => [key, overlay(base[key], value)]);
+  return { ...base, ...(Object.fromEntries(changed) as Tree) };
 }
 
 function stackFile(stack: string): Tree {
