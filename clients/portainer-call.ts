@@ -1,7 +1,7 @@
 /** One request to Portainer. */
-import { request as requestPlain, type IncomingMessage } from "node:http";
-import { request, type RequestOptions } from "node:https";
+import type { RequestOptions } from "node:https";
 import { trustedAuthorities } from "./authorities";
+import { send, type HttpAnswer } from "./http";
 import { connectPinned } from "./network";
 import { problem } from "./portainer-answers";
 
@@ -73,7 +73,7 @@ export async function call(access: Access, ...[method, path, body]: Question): P
   try {
     const signal = AbortSignal.timeout(patience);
     const options = { method, headers, signal, ...(await trust(access, url, patience)) };
-    return await send(url, options, content?.bytes);
+    return readBody(await send(url, options, content?.bytes));
   } catch (error) {
     if (error instanceof PortainerError) throw error;
     throw new PortainerError(0, `${access.url} cannot be reached: ${reasonOf(error, patience)}`);
@@ -92,26 +92,9 @@ async function trust(access: Access, url: URL, patience: number): Promise<Reques
   return { createConnection: () => socket };
 }
 
-function send(url: URL, options: RequestOptions, bytes?: Buffer): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const start = url.protocol === "http:" ? requestPlain : request;
-    const sent = start(url, options, (answer) => {
-      collect(answer).then(resolve, reject);
-    });
-    sent.on("error", reject);
-    sent.end(bytes);
-  });
-}
-
-async function collect(answer: IncomingMessage): Promise<Answer> {
-  let body = "";
-  for await (const part of answer.setEncoding("utf8")) body += part as string;
-  const { statusCode = 0 } = answer;
-  if (statusCode >= 200 && statusCode < 300) return { body };
-  throw new PortainerError(
-    statusCode,
-    `Portainer answers ${statusCode}: ${messageIn(statusCode, body)}`,
-  );
+function readBody({ status, body }: HttpAnswer): Answer {
+  if (status >= 200 && status < 300) return { body };
+  throw new PortainerError(status, `Portainer answers ${status}: ${messageIn(status, body)}`);
 }
 
 /** Portainer's errors are JSON (libhttp, error.go). A proxy in front of it may answer in any form. */

@@ -1,6 +1,6 @@
 /** Virtual machines and their backups in Proxmox VE, as recoveries need them. */
-import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
+import { poll } from "./poll";
 import { ask, call, ClusterError, type Access } from "./proxmox";
 import { guestConfig, task } from "./proxmox-answers";
 import { listGuests } from "./proxmox-guests";
@@ -102,15 +102,14 @@ export async function waitForTask(
   upid: string,
   pollMs: number,
 ): Promise<void> {
-  const deadline = Date.now() + TASK_LIMIT_MS;
   const path = `/nodes/${node}/tasks/${encodeURIComponent(upid)}/status`;
-  while (Date.now() < deadline) {
+  const ended = await poll({ everyMs: pollMs, limitMs: TASK_LIMIT_MS }, async () => {
     const { status, exitstatus } = await ask(get, path, task).catch(keepAsking);
-    if (status === "stopped" && exitstatus === "OK") return;
-    if (status === "stopped") throw new Error(`Proxmox task ${upid}: ${exitstatus ?? "failed"}`);
-    await sleep(pollMs);
-  }
-  throw new Error(`Proxmox task ${upid} still runs after ${TASK_LIMIT_MS / 3_600_000} hours`);
+    return status === "stopped" ? (exitstatus ?? "failed") : undefined;
+  });
+  if (ended === undefined)
+    throw new Error(`Proxmox task ${upid} still runs after ${TASK_LIMIT_MS / 3_600_000} hours`);
+  if (ended !== "OK") throw new Error(`Proxmox task ${upid}: ${ended}`);
 }
 
 function keepAsking(error: unknown): z.output<typeof task> {

@@ -1,9 +1,9 @@
 /** The Proxmox VE API: checks read each path once; recoveries also write. */
-import type { IncomingMessage } from "node:http";
-import { request, type RequestOptions } from "node:https";
+import type { RequestOptions } from "node:https";
 import { z } from "zod";
 import { parseAnswer, parseJson } from "./answer";
 import { readTrusted } from "./authorities";
+import { send, type HttpAnswer } from "./http";
 
 /** The cluster, as checks read it. */
 export interface Cluster {
@@ -70,28 +70,13 @@ export function call(
   ]);
   const form = new URLSearchParams(pairs).toString();
   if (method !== "POST" && form) url.search = form;
-  return new Promise((resolve, reject) => {
-    const sent = request(url, optionsFor(access, method), (answer) => {
-      collect(answer, resolve, reject);
-    });
-    sent.on("timeout", () => sent.destroy(new ClusterError(0, "no answer in time", "ETIMEDOUT")));
-    sent.on("error", (error: NodeJS.ErrnoException) => {
-      reject(new ClusterError(0, error.message, error.code));
-    });
-    sent.end(method === "POST" ? form : undefined);
-  });
-}
-
-function collect(
-  answer: IncomingMessage,
-  resolve: (data: unknown) => void,
-  reject: (error: Error) => void,
-): void {
-  let body = "";
-  answer.on("data", (data: Buffer) => (body += data.toString()));
-  answer.on("end", () => {
-    settle(answer.statusCode ?? 0, answer.statusMessage ?? "", body, resolve, reject);
-  });
+  return send(url, optionsFor(access, method), method === "POST" ? form : undefined).then(
+    readData,
+    (error: unknown) => {
+      const { message, code } = error as NodeJS.ErrnoException;
+      throw new ClusterError(0, message, code);
+    },
+  );
 }
 
 function optionsFor(access: Access, method: Method): RequestOptions {
@@ -108,20 +93,11 @@ function optionsFor(access: Access, method: Method): RequestOptions {
   };
 }
 
-function settle(
-  status: number,
-  reason: string,
-  body: string,
-  resolve: (data: unknown) => void,
-  reject: (error: Error) => void,
-): void {
-  if (status !== 200) {
-    reject(new ClusterError(status, reason));
-    return;
-  }
+function readData({ status, reason, body }: HttpAnswer): unknown {
+  if (status !== 200) throw new ClusterError(status, reason);
   try {
-    resolve(parseJson(z.looseObject({ data: z.unknown() }), body, "the request").data);
+    return parseJson(z.looseObject({ data: z.unknown() }), body, "the request").data;
   } catch {
-    reject(new ClusterError(status, "the answer does not come from a Proxmox VE API"));
+    throw new ClusterError(status, "the answer does not come from a Proxmox VE API");
   }
 }

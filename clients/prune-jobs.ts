@@ -1,9 +1,8 @@
 /** The prune jobs of a Proxmox Backup Server, read by its API, because its client cannot list them. */
-import { request } from "node:https";
-import type { IncomingMessage } from "node:http";
 import { z } from "zod";
 import { parseJson } from "./answer";
 import type { Access } from "./backup-server";
+import { send } from "./http";
 import { connectPinned } from "./network";
 
 const KEEP_RULES = [
@@ -58,19 +57,8 @@ export async function readPruneJobs(access: Access): Promise<PruneJob[]> {
   const headers = {
     Authorization: `PBSAPIToken=${access.tokenId}:${encodeURIComponent(access.token)}`,
   };
-  const options = { host: access.host, path: PATH, headers };
-  return new Promise((resolve, reject) => {
-    const sent = request({ ...options, createConnection: () => socket }, (answer) => {
-      collect(answer).then(resolve, reject);
-    });
-    sent.on("error", reject);
-    sent.end();
-  });
-}
-
-async function collect(answer: IncomingMessage): Promise<PruneJob[]> {
-  let body = "";
-  for await (const part of answer.setEncoding("utf8")) body += part as string;
-  if (answer.statusCode !== 200) throw new Error(body.trim() || `status ${answer.statusCode ?? 0}`);
+  const url = new URL(`https://${access.host}${PATH}`);
+  const { status, body } = await send(url, { headers, createConnection: () => socket });
+  if (status !== 200) throw new Error(body.trim() || `status ${status}`);
   return parseJson(pruneJobs, body, `GET ${PATH} of the backup server`).data;
 }

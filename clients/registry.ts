@@ -1,11 +1,9 @@
 /** Asks a registry whether it answers, and whether it has an image (OCI distribution specification). */
-import { request as requestPlain } from "node:http";
-import { request } from "node:https";
-import { text } from "node:stream/consumers";
 import { z } from "zod";
 import { DOCKER_HUB, HUB_SERVER } from "../config/registries";
 import { parseJson } from "./answer";
 import { trustedAuthorities } from "./authorities";
+import { send } from "./http";
 
 /** The parts of a pinned image. */
 export interface ImageName {
@@ -73,11 +71,11 @@ async function ask(
   // Docker Hub's registry has another name than its images (normalize.go, `DefaultRegistryHost`).
   const host = access.host === DOCKER_HUB ? HUB_SERVER : access.host;
   const url = new URL(`${access.scheme}://${host}${path}`);
-  const { status, challenge } = await send(access, url, method);
+  const { status, challenge } = await call(access, url, method);
   if (status !== 401) return { status, challenged: false };
   const authorization = await answerTo(challenge, access, url, repository);
   if (authorization === undefined) return { status, challenged: true };
-  return { status: (await send(access, url, method, authorization)).status, challenged: true };
+  return { status: (await call(access, url, method, authorization)).status, challenged: true };
 }
 
 /** The header that a challenge asks for; undefined when there is none, or no token is granted. */
@@ -90,7 +88,7 @@ async function answerTo(
   if (/^basic /i.test(challenge)) return basicAuthorization(access, url);
   const realm = tokenUrl(challenge, repository);
   if (!realm) return undefined;
-  const granted = await send(
+  const granted = await call(
     access,
     new URL(realm),
     "GET",
@@ -113,23 +111,18 @@ interface Answer {
   readonly body: string;
 }
 
-function send(access: Access, url: URL, method: string, authorization?: string): Promise<Answer> {
+async function call(
+  access: Access,
+  url: URL,
+  method: string,
+  authorization?: string,
+): Promise<Answer> {
   const { caCertificate, patience } = access;
   const headers = { Accept: ACCEPT, ...(authorization && { Authorization: authorization }) };
   const ca = [...trustedAuthorities(), ...(caCertificate ? [caCertificate] : [])];
   const options = { method, headers, ca, signal: AbortSignal.timeout(patience) };
-  return new Promise((resolve, reject) => {
-    const start = url.protocol === "http:" ? requestPlain : request;
-    const sent = start(url, options, (answer) => {
-      const { statusCode: status = 0, headers: said } = answer;
-      const challenge = said["www-authenticate"] ?? "";
-      text(answer).then((body) => {
-        resolve({ status, challenge, body });
-      }, reject);
-    });
-    sent.on("error", reject);
-    sent.end();
-  });
+  const { status, headers: said, body } = await send(url, options);
+  return { status, challenge: said["www-authenticate"] ?? "", body };
 }
 
 /** Returns the URL for a token, from a challenge such as `Bearer realm="…",service="…"`. */

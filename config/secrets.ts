@@ -141,6 +141,15 @@ export function secretOf(name: SecretName): Secret {
 /** Whether a text can be told from ordinary words, so that it may be looked for. No secret of this program is shorter. */
 export const isTelling = ({ length }: string): boolean => length >= 6;
 
+/** Stands for a secret in a text. */
+export const HIDDEN = "[secret]";
+
+/** Hides every secret in a text. The longest one goes first: it may contain a shorter one. */
+export function hideSecrets(text: string, secrets: readonly string[]): string {
+  const known = secrets.filter(isTelling).sort((a, b) => b.length - a.length);
+  return known.reduce((rest, secret) => rest.replaceAll(secret, HIDDEN), text);
+}
+
 /** A pattern for the keys of a secret. */
 export const patternOf = ({ name }: Pick<Secret, "name">): string => name.replace(/<.+>/, ".+");
 

@@ -16,7 +16,7 @@ import { bringUpLab } from "./lib/kept";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
 import { runningService, startService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
-import { cliEnv, openStack } from "./lib/stack";
+import { chooseColour, cliEnv, openStack } from "./lib/stack";
 import { describeReach, type NodeFacts } from "./lib/summary";
 
 const USAGE = `usage: npm run lab [-- COMMAND]
@@ -229,10 +229,6 @@ function withoutSecrets(outputs: OutputMap): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(outputs).map(([key, output]) => [key, output.value as unknown]),
   );
-}
-
-function chooseColour(): "always" | "never" {
-  return process.stdout.isTTY ? "always" : "never";
 }
 
 main(process.argv.slice(2)).then(

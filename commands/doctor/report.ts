@@ -1,14 +1,13 @@
 /** Reports results, for people and for programs. Secrets are removed from every text. */
+import { hideSecrets } from "../../config/secrets";
 import { tableRows } from "../table";
 import type { Result, Status } from "./types";
 
 const MARKS: Readonly<Record<Status, string>> = { pass: "✓", warn: "!", fail: "✗", skip: "-" };
 
-/** Replaces every secret of six characters or more. Shorter texts occur in ordinary words, and no secret is that short. */
+/** Hides every secret in the results. */
 export function redact(results: readonly Result[], secrets: readonly string[]): Result[] {
-  const known = secrets.filter(({ length }) => length >= 6).sort((a, b) => b.length - a.length);
-  const clean = (text: string): string =>
-    known.reduce((rest, secret) => rest.replaceAll(secret, "[secret]"), text);
+  const clean = (text: string): string => hideSecrets(text, secrets);
   return results.map(({ id, status, title, detail, fix }) => ({
     id: clean(id),
     status,

@@ -1,8 +1,8 @@
 /** A plan in words: what the renderers share. */
-import { stdinDiff } from "./daemon-diff";
+import { HIDDEN } from "../../config/secrets";
 import { describeDifference } from "../../node/checks";
+import { stdinDiff } from "./daemon-diff";
 import type { Action, Change, Counts, NodeLook, Plan, PropertyChange, Value } from "./model";
-import { SECRET } from "./model";
 
 /** Signs in front of resources, as Pulumi's own display has them. */
 export const SIGNS: Readonly<Record<Change["action"], string>> = {
@@ -87,7 +87,7 @@ export function reasonsOf(change: Change): string[] {
 
 /** One property, or the lines of a standard input that differ. */
 export function propertyLines({ path, before, after, secret }: PropertyChange): string[] {
-  if (secret) return [`${path}: ${SECRET} changed`];
+  if (secret) return [`${path}: ${HIDDEN} changed`];
   if (path === "stdin") return ["stdin:", ...stdinDiff(before, after).map((line) => `  ${line}`)];
   // Only the provider knows what differs, such as a value it computes.
   if ((before ?? null) === null && (after ?? null) === null) return [`${path}: changes`];

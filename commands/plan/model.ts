@@ -8,8 +8,6 @@ export type Action = "create" | "update" | "replace" | "delete" | "import" | "sa
 export type Value = null | boolean | number | string | Value[] | { [key: string]: Value };
 export type Properties = Readonly<Record<string, Value>>;
 
-/** Replaces a secret. */
-export const SECRET = "[secret]";
 /** Replaces a value that is known only after an earlier resource was made. */
 export const UNKNOWN = "(known after apply)";
 

@@ -1,6 +1,7 @@
 /** Which properties of a resource differ, and how. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
-import { SECRET, type PropertyChange, type Value } from "./model";
+import { HIDDEN } from "../../config/secrets";
+import type { PropertyChange, Value } from "./model";
 import { findDifferences, holdsSecret, readableProperties, valueAt } from "./values";
 
 type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
@@ -45,4 +46,4 @@ function changesAt(
 }
 
 /** A text with the marker somewhere in it, such as a script, is not secret as a whole. */
-const isSecret = (value: Value | undefined): boolean => value === SECRET;
+const isSecret = (value: Value | undefined): boolean => value === HIDDEN;

@@ -1,5 +1,6 @@
 /** Pulumi's encoding of property values, and the differences between two of them. */
-import { SECRET, UNKNOWN, type PropertyChange, type Value } from "./model";
+import { HIDDEN } from "../../config/secrets";
+import { UNKNOWN, type PropertyChange, type Value } from "./model";
 
 /** Key of a value that is not plain data: a secret, an asset, a resource (sdk/go/common/resource/sig). */
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
@@ -24,7 +25,7 @@ export function toReadable(value: unknown): Value {
   if (typeof value === "boolean" || typeof value === "number") return value;
   if (typeof value !== "object" || value === null) return null;
   if (Array.isArray(value)) return value.map(toReadable);
-  if (SIGNATURE in value) return SECRET;
+  if (SIGNATURE in value) return HIDDEN;
   const entries = Object.entries(value).filter(([key]) => !key.startsWith("__"));
   return Object.fromEntries(entries.map(([key, item]) => [key, toReadable(item)]));
 }
@@ -50,7 +51,7 @@ function segmentsOf(path: string): string[] {
 
 /** Whether it contains a secret. */
 export function holdsSecret(value: Value | undefined): boolean {
-  if (typeof value === "string") return value.includes(SECRET);
+  if (typeof value === "string") return value.includes(HIDDEN);
   if (typeof value !== "object" || value === null) return false;
   return Object.values(value).some(holdsSecret);
 }

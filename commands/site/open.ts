@@ -1,7 +1,7 @@
 /** Opens a stack for recoveries: its settings, its nodes, and a connection to each. */
 import { serverEndpoint } from "../../config/backups";
 import type { Settings } from "../../config/load";
-import { isTelling } from "../../config/secrets";
+import { hideSecrets } from "../../config/secrets";
 import type { NodeConfig } from "../../config/schema";
 import type { Configuration } from "../../clients/pulumi/configuration";
 import { openPulumi, type Published, type Pulumi } from "../../clients/pulumi/stack";
@@ -51,8 +51,7 @@ export async function openStack(stack: string, options: Options): Promise<Opened
     site: (name) => siteOf(name, known, options.credentials()),
     shell: (name) => shellOf(name, known),
     published: (name) => published[name] ?? {},
-    redact: (text) =>
-      secrets.filter(isTelling).reduce((rest, one) => rest.replaceAll(one, "[secret]"), text),
+    redact: (text) => hideSecrets(text, secrets),
   };
 }
 

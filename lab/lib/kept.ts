@@ -8,7 +8,7 @@ import { ROOT, readDeclared, type Instance } from "./instance";
 import { ageOf, loadLab, namesIn, saveLab } from "./saved";
 import type { Log } from "./service";
 import { buildLab, startLab, type Lab } from "./services";
-import { openStack } from "./stack";
+import { chooseColour, openStack } from "./stack";
 
 /** What makes a lab's node what it is. */
 const SOURCES = [
@@ -62,7 +62,7 @@ async function tryLoad(instance: Instance, kept: string, log: Log): Promise<Lab 
 async function bringUp(instance: Instance, log: Log, print: (text: string) => void): Promise<Lab> {
   const lab = await startLab(instance, log);
   const stack = await openStack(lab);
-  await stack.up({ onOutput: print, color: process.stdout.isTTY ? "always" : "never" });
+  await stack.up({ onOutput: print, color: chooseColour() });
   return keepLab(lab, log);
 }
 

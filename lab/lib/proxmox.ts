@@ -2,15 +2,14 @@
  * The lab's Proxmox VE node (`lab/pve/`): a Python program that runs QEMU. Its licence is the AGPL, so it always runs as
  * a process of its own.
  */
-import { execFile } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { promisify } from "node:util";
 
+import { messageOf } from "../../clients/failure";
 import { buildOnce, cacheDir, contentHash } from "./cache";
+import { run } from "./run";
 import { runningService, startService, stopService, type Log } from "./service";
 
-const run = promisify(execFile);
 const PACKAGE = path.resolve(__dirname, "..", "pve");
 const REQUIREMENTS = path.join(PACKAGE, "requirements.txt");
 const NAME = "pve";
@@ -95,10 +94,7 @@ export const proxmoxPrerequisites: { command: string; package: string }[] = [
 
 type Ready = Omit<ProxmoxNode, "apiToken" | "stop">;
 
-function detailOf(error: unknown): string {
-  const { stderr, message } = error as { stderr?: string; message: string };
-  return (stderr?.trim() || message).split("\n").slice(-3).join("\n");
-}
+const detailOf = (error: unknown): string => messageOf(error).split("\n").slice(-3).join("\n");
 
 /** Makes the virtual environment. If python3 or its module venv is missing, the error says how to install it. */
 async function makeEnvironment(directory: string): Promise<void> {

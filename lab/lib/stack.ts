@@ -8,6 +8,7 @@ import {
   type Stack,
 } from "@pulumi/pulumi/automation";
 import { parse, stringify } from "yaml";
+import { terminal } from "../../commands/terminal";
 import { loadSettings, type RawSettings } from "../../config/load";
 import type { Tree } from "../../config/tree";
 import runStack from "../../index";
@@ -15,6 +16,9 @@ import { configMap, labConfig } from "./config";
 import { ROOT } from "./instance";
 import { pulumiEnv } from "./pulumi";
 import type { Lab } from "./services";
+
+/** Whether Pulumi shows colours on this terminal. */
+export const chooseColour = (): "always" | "never" => (terminal.colour ? "always" : "never");
 
 /**
  * Opens the stack `lab`: Pulumi.lab.yaml, completed by values that are known only at run time. Its workspace and state

@@ -1,9 +1,9 @@
 /** Builds Pulumi and the bridged providers from Go modules, into the lab's cache. */
-import { execFile } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { buildOnce, cacheDir, contentHash } from "../lib/cache";
+import { run } from "../lib/run";
 
 type Log = (line: string) => void;
 
@@ -21,27 +21,6 @@ const FLAGS = ["-trimpath", "-buildvcs=false", "-tags=no_compose"];
 const STRIP = "-s -w";
 
 const BUILD_LIMIT_MS = 40 * 60 * 1000;
-
-/** Runs a program to its end and returns its output. An error has the end of its output. */
-export async function run(
-  command: string,
-  args: string[],
-  o: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
-): Promise<string> {
-  const env = { ...process.env, ...o.env };
-  const options = { cwd: o.cwd, env, timeout: o.timeoutMs ?? BUILD_LIMIT_MS, maxBuffer: 1 << 28 };
-  return new Promise((resolve, reject) => {
-    execFile(command, args, options, (error, stdout, stderr) => {
-      if (!error) {
-        resolve(stdout);
-        return;
-      }
-      const said = (stderr || stdout).trimEnd().split("\n").slice(-12).join("\n");
-      const cause = error.killed ? "took too long" : said || error.message;
-      reject(new Error(`${path.basename(command)} ${args.join(" ")}: ${cause}`, { cause: error }));
-    });
-  });
-}
 
 /** Major, minor and patch of a version inside any text, such as `go1.26.8` or `v3.259.0`. */
 export function parseVersion(text: string): [number, number, number] | undefined {
@@ -97,7 +76,8 @@ async function goBuild(
   out: string,
   packages: string[],
 ): Promise<void> {
-  await run("go", ["build", ...FLAGS, `-ldflags=${ldflags}`, "-o", out, ...packages], { cwd });
+  const args = ["build", ...FLAGS, `-ldflags=${ldflags}`, "-o", out, ...packages];
+  await run("go", args, { cwd, timeoutMs: BUILD_LIMIT_MS });
 }
 
 async function buildPulumi(source: string, bin: string): Promise<void> {

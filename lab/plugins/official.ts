@@ -4,7 +4,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { buildOnce, cacheDir } from "../lib/cache";
-import { atLeast, run } from "./build";
+import { run } from "../lib/run";
+import { atLeast } from "./build";
 
 /** The oldest installed Pulumi that the lab accepts. */
 const OLDEST = "3.200.0";

@@ -63,7 +63,6 @@ configuration_digest() {
     jq -cS 'map(del(.Containers, .Status)) | sort_by(.Id)' "$definitions/networks.json"
     jq -cS 'map(del(.Status, .UsageData)) | sort_by(.Name)' "$definitions/volumes.json"
     jq -cS 'map({Id, RepoTags, RepoDigests}) | sort_by(.Id)' "$definitions/images.json"
-    (cd "$1" && find . -path ./definitions -prune -o -type f -print0 | sort -z | xargs -0 -r sha256sum --)
-    (cd "$1" && find . -path ./definitions -prune -o -printf '%P|%y|%m|%U|%G|%l\0' | sort -z)
+    (tree_digest "$1" definitions)
   } | sha256sum | cut -d ' ' -f 1
 }

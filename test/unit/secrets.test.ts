@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { loadSettings, merge, type Settings } from "../../config/load";
 import { readSecrets } from "../../config/secret-values";
+import { hideSecrets } from "../../config/secrets";
 import { unwrap } from "../support/mocks";
 import { prodWith } from "../support/settings";
 
@@ -48,4 +49,9 @@ test("an agent's secret has a length", () => {
 test("a secret that no node needs may be missing", () => {
   const bare = production({ portainer: null, backups: null });
   expect(read({ proxmoxApiToken: "t" }, bare)).toMatchObject({ backups: {} });
+});
+
+test("a secret is hidden whole, also where another one is its beginning; a word of five letters is none", () => {
+  const secrets = ["abcdef", "abcdefghij", "plain"];
+  expect(hideSecrets("abcdefghij, abcdef and plain", secrets)).toBe("[secret], [secret] and plain");
 });

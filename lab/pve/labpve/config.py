@@ -1,8 +1,6 @@
 """Configuration changes: what PVE normalises, applies at once, plugs into the running machine or keeps pending."""
 
-import ctypes
 import re
-import secrets
 from typing import Any, Optional
 
 from aiohttp import web
@@ -10,6 +8,7 @@ from fakepve import FakeVm, PveError, TaskError
 from fakepve.qemu import DRIVE_KEY, drives_of, split_drive, with_mac
 from fakepve.server import USER, params
 
+from .password import encrypt_password
 from .volumes import VolumeApi
 
 CLOUDINIT_KEYS = ('cicustom', 'cipassword', 'citype', 'ciuser', 'ciupgrade', 'nameserver', 'searchdomain', 'sshkeys')
@@ -36,15 +35,6 @@ HOT_DRIVE = ('backup', 'replicate', 'size', 'format')
 # NIC options that concern the bridge port, not the guest's device (vmconfig_update_net).
 HOT_NET = ('bridge', 'tag', 'firewall', 'rate', 'trunks')
 MASK = '**********'
-
-
-def encrypt_password(plain: str) -> str:
-    """PVE::Tools::encrypt_pw: SHA-256 crypt with a random salt; what is hashed already stays."""
-    if re.match(r'\$(?:[56]|y|2[aby])\$', plain):
-        return plain
-    crypt = ctypes.CDLL('libcrypt.so.1').crypt
-    crypt.restype = ctypes.c_char_p
-    return bytes(crypt(plain.encode(), b'$5$' + secrets.token_hex(4).encode() + b'$')).decode()
 
 
 def differing(old: str, new: str) -> set[str]:
@@ -184,11 +174,11 @@ class ConfigApi(VolumeApi):
         return await (self.plug_drive(vm, key, new) if new else self.unplug_drive(vm, key))
 
     async def plug_drive(self, vm: FakeVm, key: str, value: str) -> bool:
-        """Add a drive to the running machine; power.py."""
+        """Add a drive to the running machine; hotplug.py."""
         raise NotImplementedError
 
     async def unplug_drive(self, vm: FakeVm, key: str) -> bool:
-        """Take a drive from the running machine; power.py."""
+        """Take a drive from the running machine; hotplug.py."""
         raise NotImplementedError
 
     def apply_pending(self, vm: FakeVm) -> None:

@@ -13,60 +13,13 @@ from typing import Any, Callable, Mapping, Optional
 
 from . import reject
 from .connections import Connections
+from .port import Port
 from .rules import Filter, Gate, Verdict
 from .seed import mac_of
 from .vlans import TAGGED, net_options, vlans_of
 
 # slirp's addresses are 52:55 and the IPv4 address they stand for (libslirp, special_ethaddr).
 SLIRP = b'\x52\x55'
-# Bytes waiting for a guest that does not read: more is dropped, as a switch does.
-BACKLOG = 1 << 20
-# QEMU's NET_BUFSIZE; a longer frame is none.
-LONGEST = 4096 + 65536
-
-
-class Port(asyncio.Protocol):
-    """A cable to QEMU: each frame follows its length in four bytes (net/socket.c)."""
-
-    def __init__(self, receive: Callable[[bytes], None], unplugged: Callable[[], None]) -> None:
-        self._receive, self._unplugged = receive, unplugged
-        self._transport: Optional[asyncio.Transport] = None
-        self._buffer = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The cable is plugged in."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def connection_lost(self, exc: Optional[Exception]) -> None:
-        """QEMU has ended."""
-        self._transport = None
-        self._unplugged()
-
-    def data_received(self, data: bytes) -> None:
-        """Cut what arrives into frames; the last may be incomplete."""
-        self._buffer += data
-        start = 0
-        while len(self._buffer) >= start + 4:
-            length = int.from_bytes(self._buffer[start:start + 4], 'big')
-            if length > LONGEST:
-                self.close()
-                return
-            if len(self._buffer) < start + 4 + length:
-                break
-            self._receive(bytes(self._buffer[start + 4:start + 4 + length]))
-            start += 4 + length
-        del self._buffer[:start]
-
-    def send(self, frame: bytes) -> None:
-        """Hand a frame over, or drop it."""
-        if self._transport and self._transport.get_write_buffer_size() < BACKLOG:
-            self._transport.write(len(frame).to_bytes(4, 'big') + frame)
-
-    def close(self) -> None:
-        """Pull the cable."""
-        if self._transport:
-            self._transport.abort()
 
 
 class Nic:

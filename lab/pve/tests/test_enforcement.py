@@ -10,7 +10,7 @@ from frames import ACK, BROADCAST, HOST, RST, SYN, address, arp, frame, ip, tagg
 from labpve import firewall
 from labpve.rules import Filter, filter_of
 from labpve.switch import Switch
-from test_switch import A, B, MACS, Guest, raw
+from guests import A, B, MACS, Guest, raw
 
 A_MAC, B_MAC = raw(MACS[A]), raw(MACS[B])
 SSH = {'type': 'in', 'action': 'ACCEPT', 'enable': 1, 'proto': 'tcp', 'dport': '22', 'source': A}
