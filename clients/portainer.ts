@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { isBefore } from "../config/checks/daemon/versions";
 import { parseJson } from "./answer";
 import {
+  KINDS,
   containers,
   environment,
   environments as listed,
@@ -42,11 +43,26 @@ export interface Label {
 /** Values to set on an environment. A missing field stays as it is. */
 export interface Details {
   readonly name: string;
-  /** The agent's, `tcp://host:port`. */
+  /** The agent's, `tcp://host:port`; with `edge` Portainer's, as the agent reaches it. */
   readonly url: string;
+  /** The agent reaches Portainer, and not the other way round. */
+  readonly edge?: Edge;
   readonly groupId?: number;
   readonly tagIds?: readonly number[];
 }
+
+/** How an agent reaches Portainer. */
+export interface Edge {
+  /** Seconds between two polls; default: Portainer's setting. */
+  readonly checkinSeconds?: number;
+}
+
+/** What an environment is known by: the agent's URL, or its name where the agent reaches Portainer. */
+export type Known = Readonly<Record<"url", string>> | Readonly<Record<"name", string>>;
+
+/** The URL that an agent was told to reach Portainer at; undefined where it was told none. */
+export const toldUrl = (key: string): string | undefined =>
+  Buffer.from(key, "base64").toString().split("|")[0] || undefined;
 
 /** The kinds of labels, with their paths. */
 export const LABELS = { group: "/endpoint_groups", tag: "/tags" } as const;
@@ -57,14 +73,13 @@ export interface Portainer {
   version(): Promise<string>;
   /** All environments the token may see: an administrator's sees every one. */
   environments(): Promise<readonly Environment[]>;
-  /**
-   * Ids of all containers that Portainer sees behind an agent.
-   * @throws Error also when no environment has the agent
-   */
-  containers(agent: string): Promise<readonly string[]>;
-  /** Makes the environment of an agent; Portainer asks the agent meanwhile. */
+  /** @throws Error also when there is no such environment */
+  environment(known: Known): Promise<Environment>;
+  /** Ids of all containers that Portainer sees in an environment. */
+  containers(known: Known): Promise<readonly string[]>;
+  /** Makes the environment of an agent; Portainer asks the agent meanwhile, unless that reaches Portainer. */
   create(details: Details): Promise<Environment>;
-  update(id: number, details: Details): Promise<Environment>;
+  update(id: number, details: Partial<Details>): Promise<Environment>;
   remove(id: number): Promise<void>;
   labels(kind: Kind): Promise<readonly Label[]>;
   createLabel(kind: Kind, name: string): Promise<Label>;
@@ -89,7 +104,8 @@ export function connect(access: Access): Portainer {
   return {
     version: async () => (await ask(status, "GET", "/system/status")).Version,
     environments: listEnvironments,
-    containers: async (agent) => containersOf(environmentOf(await listEnvironments(), agent), ask),
+    environment: async (known) => findKnown(await listEnvironments(), known),
+    containers: async (known) => containersOf(findKnown(await listEnvironments(), known), ask),
     create: (details) => ask(environment, "POST", "/endpoints", toForm(details)),
     update: (id, details) =>
       ask(environment, "PUT", `/endpoints/${id}`, toJson(changeBody(details))),
@@ -118,10 +134,16 @@ async function containersOf({ Id }: Environment, ask: Ask): Promise<string[]> {
   return all.map(({ Id: id }) => id);
 }
 
-function environmentOf(all: readonly Environment[], agent: string): Environment {
-  const found = all.find(({ URL: url }) => sameUrl(url, agent));
+function findKnown(all: readonly Environment[], known: Known): Environment {
+  const isKnown = (one: Environment): boolean =>
+    "url" in known
+      ? sameUrl(one.URL, known.url)
+      : one.Name === known.name && one.Type === KINDS.edge;
+  const found = all.find(isKnown);
   if (found) return found;
-  throw new Error(`Portainer has no environment with the agent ${withoutScheme(agent)}`);
+  const what =
+    "url" in known ? `with the agent ${withoutScheme(known.url)}` : `called ${known.name}`;
+  throw new Error(`Portainer has no environment ${what}`);
 }
 
 const pagePath = (from: number): string =>
@@ -144,13 +166,30 @@ const toJson = (value: object): Body => ({
   bytes: Buffer.from(JSON.stringify(value)),
 });
 
-function changeBody({ name, url, groupId, tagIds }: Details): object {
-  return { Name: name, URL: url, GroupID: groupId, TagIDs: tagIds, ...AGENT_TLS };
+/** Of an agent that reaches Portainer, the URL is Portainer's, and stays what it was made with. */
+function changeBody({ name, url, edge, groupId, tagIds }: Partial<Details>): object {
+  const way = edge
+    ? { EdgeCheckinInterval: edge.checkinSeconds ?? 0 }
+    : { URL: url, ...(url && AGENT_TLS) };
+  return { Name: name, GroupID: groupId, TagIDs: tagIds, ...way };
 }
 
-/** `EndpointCreationType` 2 is an agent; group 1 is "Unassigned". */
-async function toForm({ name, url, groupId = 1, tagIds = [] }: Details): Promise<Body> {
-  const fields = { Name: name, URL: url, EndpointCreationType: 2, GroupID: groupId, ...AGENT_TLS };
+/** Where Portainer waits for the tunnels of agents unless it is told otherwise (`--tunnel-port`, cli/defaults.go). */
+const TUNNEL_PORT = 8000;
+
+const edgeFields = (url: string, { checkinSeconds = 0 }: Edge): object => ({
+  EdgeCheckinInterval: checkinSeconds,
+  // The Business Edition asks for it.
+  EdgeTunnelServerAddress: `${new URL(url).hostname}:${TUNNEL_PORT}`,
+});
+
+/** `EndpointCreationType` has the numbers of `KINDS`; group 1 is "Unassigned". */
+async function toForm({ name, url, edge, groupId = 1, tagIds = [] }: Details): Promise<Body> {
+  const fields = {
+    ...{ Name: name, URL: url, GroupID: groupId },
+    EndpointCreationType: edge ? KINDS.edge : KINDS.agent,
+    ...(edge ? edgeFields(url, edge) : AGENT_TLS),
+  };
   const data = new FormData();
   for (const [key, value] of Object.entries(fields)) data.set(key, String(value));
   data.set("TagIds", JSON.stringify(tagIds));

@@ -46,14 +46,28 @@ export function dockerHostUrl(node: NodeConfig): string {
   return `ssh://${node.ssh.user}@${host}:${port}`;
 }
 
-/** URL of the Portainer agent. The certificate is self-signed (the agent makes it at start). */
+/** Port at which Portainer reaches the agent; undefined without an agent, and where the agent reaches Portainer. */
+export const agentPort = ({ portainer }: NodeConfig): number | undefined =>
+  portainer && !portainer.edge ? portainer.agent.port : undefined;
+
+/** URL of the Portainer agent, if Portainer reaches it. The certificate is self-signed (the agent makes it at start). */
 export function agentUrl(node: NodeConfig): string | undefined {
-  return node.portainer && `https://${addressOfNode(node)}:${node.portainer.agent.port}`;
+  const port = agentPort(node);
+  return port === undefined ? undefined : `https://${addressOfNode(node)}:${port}`;
 }
 
-/** URL by which Portainer knows the agent, and so the node (Portainer API, `POST /endpoints`). */
+/** URL at which the node's agent reaches Portainer; undefined where Portainer reaches the agent. */
+export const edgeUrl = ({ portainer }: NodeConfig): string | undefined =>
+  portainer?.edge && (portainer.edge.url ?? portainer.environment?.url);
+
+/** Name of a node's environment in Portainer. */
+export const environmentName = (name: string, { portainer }: NodeConfig): string =>
+  portainer?.environment?.name ?? name;
+
+/** URL of the node's environment as Portainer takes it: the agent's, or the one at which the agent reaches Portainer. */
 export function environmentUrl(node: NodeConfig): string | undefined {
-  return node.portainer && `tcp://${addressOfNode(node)}:${node.portainer.agent.port}`;
+  const port = agentPort(node);
+  return port ? `tcp://${addressOfNode(node)}:${port}` : edgeUrl(node);
 }
 
 /** Size of the machine. A change of it reboots the machine. */
@@ -96,7 +110,7 @@ export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
 /** TCP ports that the program opens on a node: SSH, the agent's, those of its monitoring. */
 export const servicePorts = (node: NodeConfig): number[] => [
   22,
-  ...(node.portainer ? [node.portainer.agent.port] : []),
+  ...[agentPort(node) ?? []].flat(),
   ...monitoringPorts(node).map(({ port }) => port),
 ];
 
@@ -156,11 +170,12 @@ export function firewallRules(node: NodeConfig): FirewallRule[] {
     proto: "tcp",
     port: "22",
   }));
-  const agent = node.portainer && {
+  const opened = agentPort(node);
+  const agent = opened && {
     comment: "Portainer agent from the Portainer server",
-    source: node.portainer.server,
+    source: node.portainer?.server,
     proto: "tcp",
-    port: String(node.portainer.agent.port),
+    port: String(opened),
   };
   const declared = firewall.rules.map((rule) => ({ ...rule, comment: rule.comment ?? "declared" }));
   return [...ssh, ...(agent ? [agent] : []), ...metricsRules(node), ...declared];

@@ -1,7 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { AGENT_CONTAINER, addressOfNode, machineSize } from "../../config/node";
+import { AGENT_CONTAINER, addressOfNode, agentPort, machineSize } from "../../config/node";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { adoptAgent, keepContainer } from "../shared/adoption";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
@@ -11,6 +11,7 @@ import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
+import type { EdgeKey } from "./portainer-environment";
 
 export interface PortainerAgentArgs {
   /** The node, as configured. */
@@ -19,6 +20,8 @@ export interface PortainerAgentArgs {
   portainer: PortainerConfig;
   /** Secret shared with the Portainer server (AGENT_SECRET on both). */
   secret: pulumi.Input<string>;
+  /** What it reaches Portainer with; undefined if Portainer reaches it. */
+  edge?: EdgeKey;
   /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
   dockerRootDir: pulumi.Input<string>;
   /** The machine whose Docker runs it. */
@@ -37,8 +40,8 @@ export interface PortainerAgentArgs {
 export class PortainerAgent extends pulumi.ComponentResource {
   /** The container itself. */
   readonly container: docker.Container;
-  /** SHA-256 of the certificate it serves since its last start by this program, `AA:BB:…`. */
-  readonly fingerprint: pulumi.Output<string>;
+  /** SHA-256 of the certificate it serves since its last start by this program, `AA:BB:…`; undefined if nobody reaches it. */
+  readonly fingerprint?: pulumi.Output<string>;
 
   constructor(name: string, args: PortainerAgentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:PortainerAgent", name, {}, opts);
@@ -50,7 +53,7 @@ export class PortainerAgent extends pulumi.ComponentResource {
     this.container = createContainer(name, args, imageId, this);
     // What runs already stays as it is.
     if (!args.node.adopt.agent) limitProcesses(name, this.container, args, this);
-    this.fingerprint = readFingerprint(name, args, this.container, this);
+    if (agentPort(args.node)) this.fingerprint = readFingerprint(name, args, this.container, this);
     this.registerOutputs({ containerId: this.container.id, fingerprint: this.fingerprint });
   }
 }
@@ -77,10 +80,11 @@ function createContainer(
 
 /** What Docker is told of the agent. */
 export function containerArgs(
-  { node, portainer, secret, dockerRootDir }: PortainerAgentArgs,
+  { node, portainer, secret, edge, dockerRootDir }: PortainerAgentArgs,
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
-  const { port, logLevel } = portainer.agent;
+  const { logLevel } = portainer.agent;
+  const port = agentPort(node);
   const volumes = pulumi.interpolate`${dockerRootDir}/volumes`;
   return {
     name: AGENT_CONTAINER,
@@ -89,19 +93,52 @@ export function containerArgs(
     usernsMode: "host",
     networkMode: "bridge",
     // Never 0.0.0.0.
-    ports: [{ internal: 9001, external: port, ip: addressOfNode(node), protocol: "tcp" }],
+    ports: port
+      ? [{ internal: 9001, external: port, ip: addressOfNode(node), protocol: "tcp" }]
+      : [],
     volumes: [
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
       // The right side is fixed in the agent, the left one is where this daemon keeps its volumes.
       { hostPath: volumes, containerPath: "/var/lib/docker/volumes" },
     ],
-    envs: [`LOG_LEVEL=${logLevel}`, pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`)],
+    envs: [
+      `LOG_LEVEL=${logLevel}`,
+      pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`),
+      ...edgeEnvs(portainer, edge),
+    ],
+    ...uploadAuthority(portainer, edge),
     // It passes calls on; half of what a container has by default.
     cpuShares: 512,
     ...LOGGING,
     ...memoryLimit(256),
     securityOpts: ["no-new-privileges:true"],
   };
+}
+
+/** Where the agent finds the only authority it trusts: Go reads this variable (crypto/x509, root_unix.go). */
+const AUTHORITY = { variable: "SSL_CERT_FILE", file: "/portainer-ca.pem" };
+
+/** Variables of an agent that reaches Portainer (portainer/agent, os/options.go). */
+function edgeEnvs(
+  { edge: declared, environment }: PortainerConfig,
+  edge?: EdgeKey,
+): pulumi.Input<string>[] {
+  if (!edge) return [];
+  return [
+    "EDGE=1",
+    pulumi.secret(pulumi.interpolate`EDGE_ID=${edge.id}`),
+    pulumi.secret(pulumi.interpolate`EDGE_KEY=${edge.key}`),
+    ...(declared?.insecurePoll ? ["EDGE_INSECURE_POLL=1"] : []),
+    ...(environment?.caCertificate ? [`${AUTHORITY.variable}=${AUTHORITY.file}`] : []),
+  ];
+}
+
+function uploadAuthority(
+  { environment }: PortainerConfig,
+  edge?: EdgeKey,
+): Pick<docker.ContainerArgs, "uploads"> {
+  const content = edge && environment?.caCertificate;
+  return content ? { uploads: [{ file: AUTHORITY.file, content }] } : {};
 }
 
 /** The agent makes its certificate itself, anew at every start, so it can only be read from the running one. */

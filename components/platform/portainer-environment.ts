@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { environmentUrl } from "../../config/node";
+import { edgeUrl, environmentName, environmentUrl } from "../../config/node";
 import type { EnvironmentConfig, NodeConfig } from "../../config/schema";
 
 export interface EnvironmentArgs {
@@ -8,7 +8,7 @@ export interface EnvironmentArgs {
   node: NodeConfig;
   /** Access token of Portainer's API; required when the node has an environment there. */
   portainerApiKey?: pulumi.Input<string>;
-  /** The agent, if there is one. Portainer contacts it when the environment is created. */
+  /** The agent, if Portainer reaches it: it is asked when the environment is created. */
   agent?: pulumi.Resource;
 }
 
@@ -20,6 +20,20 @@ export interface EnvironmentOutputs {
   server: string;
 }
 
+/** What an agent reaches Portainer with. Both are secret: whoever has them is the agent. */
+export interface EdgeKey {
+  /** The agent's own name, `EDGE_ID`. */
+  id: pulumi.Output<string>;
+  /** `EDGE_KEY`. */
+  key: pulumi.Output<string>;
+}
+
+/** The environment, and what its agent needs to reach Portainer, if it is to. */
+export interface RegisteredEnvironment {
+  outputs: EnvironmentOutputs;
+  edge?: EdgeKey;
+}
+
 /**
  * The command that the plugin runs in the project's directory. It finds the module by the package's name. So the text is
  * the same in a clone, in an installed package and on every workstation, and the state holds no path of a machine.
@@ -29,19 +43,19 @@ const run = (operation: "apply" | "remove"): string =>
 
 /**
  * Registers the node in Portainer, through its API from the workstation (`commands/portainer`). A change updates the
- * environment; it is removed before the agent. Undefined if none is declared. It is not `deletedWith` the machine, because
- * Portainer would keep it then.
+ * environment; it is removed before an agent that Portainer reaches, and after one that reaches Portainer. Undefined if none is
+ * declared. It is not `deletedWith` the machine, because Portainer would keep it then.
  */
 export function registerEnvironment(
   name: string,
   { node, portainerApiKey: apiKey, agent }: EnvironmentArgs,
   opts: pulumi.CustomResourceOptions,
-): EnvironmentOutputs | undefined {
+): RegisteredEnvironment | undefined {
   const environment = node.portainer?.environment;
-  if (!environment || !agent) return undefined;
+  if (!environment) return undefined;
   if (!apiKey) throw new pulumi.RunError(`${name}: portainer.environment needs portainerApiKey`);
   const { url: server, retainOnDelete } = environment;
-  const shown = environment.name ?? name;
+  const shown = environmentName(name, node);
   const registered = new command.local.Command(
     `${name}-environment`,
     {
@@ -50,11 +64,25 @@ export function registerEnvironment(
       environment: variablesFor(shown, node, environment, apiKey),
       logging: command.local.Logging.Stderr,
     },
-    { ...opts, dependsOn: [agent], retainOnDelete, customTimeouts: LIMITS },
+    { ...opts, ...orderOf(node, agent), retainOnDelete, customTimeouts: LIMITS },
   );
-  const id = registered.stdout.apply((text) => (JSON.parse(text) as { id: number }).id);
-  return { id, name: shown, server };
+  const printed = registered.stdout.apply((text) => JSON.parse(text) as Printed);
+  const id = pulumi.unsecret(printed.apply((one) => one.id));
+  const ofEdge = (part: "id" | "key") =>
+    pulumi.secret(printed.apply(({ edge }) => edge?.[part] ?? ""));
+  const edge = edgeUrl(node) ? { id: ofEdge("id"), key: ofEdge("key") } : undefined;
+  return { outputs: { id, name: shown, server }, edge };
 }
+
+/** What the command prints (commands/portainer/main.ts). */
+interface Printed {
+  readonly id: number;
+  readonly edge?: { readonly id: string; readonly key: string };
+}
+
+/** An agent that Portainer reaches comes first; one that reaches Portainer waits for the key, which is in the output. */
+const orderOf = (node: NodeConfig, agent?: pulumi.Resource): pulumi.CustomResourceOptions =>
+  edgeUrl(node) ? { additionalSecretOutputs: ["stdout"] } : { dependsOn: agent ?? [] };
 
 /** Time limits. The command makes a few requests, and Portainer may take a minute for each. */
 const LIMITS = { create: "5m", update: "5m", delete: "5m" };
@@ -66,11 +94,15 @@ function variablesFor(
   apiKey: pulumi.Input<string>,
 ): Record<string, pulumi.Input<string>> {
   const url = environmentUrl(node);
+  const edge = node.portainer?.edge && { checkinSeconds: node.portainer.edge.checkinSeconds };
   return {
     PORTAINER_URL: server,
     PORTAINER_API_KEY: pulumi.secret(apiKey),
     ...(fingerprint ? { PORTAINER_FINGERPRINT: fingerprint } : {}),
     ...(caCertificate ? { PORTAINER_CA: caCertificate } : {}),
-    PORTAINER_ENVIRONMENT: JSON.stringify({ name, url, group, tags, docker: node.engine.version }),
+    PORTAINER_ENVIRONMENT: JSON.stringify({
+      ...{ name, url, edge, group, tags },
+      docker: node.engine.version,
+    }),
   };
 }

@@ -1,4 +1,4 @@
-import { addressOfNode, metricsPorts } from "../../node";
+import { addressOfNode, agentPort, metricsPorts } from "../../node";
 import type { NodeConfig } from "../../schema";
 import { namesOn, workloadsOf, type Named } from "../../workloads";
 import type { Report } from "../report";
@@ -47,8 +47,8 @@ function ownPorts(node: NodeConfig): Map<string, string> {
     [`${LOOPBACK} 22/tcp`, "sshd"],
     ...metricsPorts(node).map((port): [string, string] => [`${address} ${port}/tcp`, "monitoring"]),
   ];
-  const { portainer } = node;
-  if (portainer) own.push([`${address} ${portainer.agent.port}/tcp`, "the Portainer agent"]);
+  const agent = agentPort(node);
+  if (agent) own.push([`${address} ${agent}/tcp`, "the Portainer agent"]);
   return new Map(own);
 }
 
