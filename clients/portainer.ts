@@ -14,7 +14,8 @@ import {
   tags,
   type Environment,
 } from "./portainer-answers";
-import { call, type Access, type Answer, type Body, type Question } from "./portainer-call";
+import { changeBody, toForm, toJson, type Details } from "./portainer-body";
+import { call, type Access, type Answer, type Question } from "./portainer-call";
 import { isInRange } from "./versions";
 
 /** Whether two URLs are of one agent: people leave the scheme out, and Portainer keeps what they write. */
@@ -38,23 +39,6 @@ export function findMisfit(docker: string, version: string): string | undefined 
 export interface Label {
   readonly id: number;
   readonly name: string;
-}
-
-/** Values to set on an environment. A missing field stays as it is. */
-export interface Details {
-  readonly name: string;
-  /** The agent's, `tcp://host:port`; with `edge` Portainer's, as the agent reaches it. */
-  readonly url: string;
-  /** The agent reaches Portainer, and not the other way round. */
-  readonly edge?: Edge;
-  readonly groupId?: number;
-  readonly tagIds?: readonly number[];
-}
-
-/** How an agent reaches Portainer. */
-export interface Edge {
-  /** Seconds between two polls; default: Portainer's setting. */
-  readonly checkinSeconds?: number;
 }
 
 /** What an environment is known by: the agent's URL, or its name where the agent reaches Portainer. */
@@ -89,16 +73,11 @@ export interface Portainer {
 /** Environments in one page. */
 const PAGE = 100;
 
-/** An agent makes a new certificate at every start, so Portainer cannot verify it. */
-const AGENT_TLS = { TLS: true, TLSSkipVerify: true, TLSSkipClientVerify: true };
-
 /** Portainer behind an URL. Every method throws PortainerError, or AnswerError where an answer has another shape. */
 export function connect(access: Access): Portainer {
   const ask: Ask = async (schema, ...what) =>
     parseJson(schema, (await call(access, ...what)).body, `${what[0]} ${what[1]} of Portainer`);
-  const discard = async (path: string): Promise<void> => {
-    await call(access, "DELETE", path);
-  };
+  const discard = (path: string): Promise<void> => discardAt(access, path);
   const listEnvironments = (): Promise<Environment[]> =>
     allPages((from) => call(access, "GET", pagePath(from)));
   return {
@@ -118,6 +97,10 @@ export function connect(access: Access): Portainer {
     },
     removeLabel: (kind, id) => discard(`${LABELS[kind]}/${id}`),
   };
+}
+
+async function discardAt(access: Access, path: string): Promise<void> {
+  await call(access, "DELETE", path);
 }
 
 /** Asks, and checks the answer. */
@@ -159,41 +142,4 @@ async function allPages(read: (from: number) => Promise<Answer>): Promise<Enviro
     for (const one of some) found.set(one.Id, one);
     if (some.length < PAGE || found.size === before) return [...found.values()];
   }
-}
-
-const toJson = (value: object): Body => ({
-  type: "application/json",
-  bytes: Buffer.from(JSON.stringify(value)),
-});
-
-/** Of an agent that reaches Portainer, the URL is Portainer's, and stays what it was made with. */
-function changeBody({ name, url, edge, groupId, tagIds }: Partial<Details>): object {
-  const way = edge
-    ? { EdgeCheckinInterval: edge.checkinSeconds ?? 0 }
-    : { URL: url, ...(url && AGENT_TLS) };
-  return { Name: name, GroupID: groupId, TagIDs: tagIds, ...way };
-}
-
-/** Where Portainer waits for the tunnels of agents unless it is told otherwise (`--tunnel-port`, cli/defaults.go). */
-const TUNNEL_PORT = 8000;
-
-const edgeFields = (url: string, { checkinSeconds = 0 }: Edge): object => ({
-  EdgeCheckinInterval: checkinSeconds,
-  // The Business Edition asks for it.
-  EdgeTunnelServerAddress: `${new URL(url).hostname}:${TUNNEL_PORT}`,
-});
-
-/** `EndpointCreationType` has the numbers of `KINDS`; group 1 is "Unassigned". */
-async function toForm({ name, url, edge, groupId = 1, tagIds = [] }: Details): Promise<Body> {
-  const fields = {
-    ...{ Name: name, URL: url, GroupID: groupId },
-    EndpointCreationType: edge ? KINDS.edge : KINDS.agent,
-    ...(edge ? edgeFields(url, edge) : AGENT_TLS),
-  };
-  const data = new FormData();
-  for (const [key, value] of Object.entries(fields)) data.set(key, String(value));
-  data.set("TagIds", JSON.stringify(tagIds));
-  const encoded = new Response(data);
-  const type = encoded.headers.get("content-type") ?? "";
-  return { type, bytes: Buffer.from(await encoded.arrayBuffer()) };
 }

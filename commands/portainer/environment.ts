@@ -1,12 +1,6 @@
 /** Makes, takes over, changes and removes a node's environment in Portainer. Each operation can run again. */
-import {
-  sameUrl,
-  findMisfit,
-  toldUrl,
-  type Details,
-  type Edge,
-  type Portainer,
-} from "../../clients/portainer";
+import { sameUrl, findMisfit, toldUrl, type Portainer } from "../../clients/portainer";
+import type { Details, Edge } from "../../clients/portainer-body";
 import { KINDS, type Environment } from "../../clients/portainer-answers";
 import { withLabels } from "./labels";
 

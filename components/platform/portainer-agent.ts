@@ -11,7 +11,7 @@ import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
-import type { EdgeKey } from "./portainer-environment";
+import { edgeArgs, type EdgeKey } from "./portainer-edge";
 
 export interface PortainerAgentArgs {
   /** The node, as configured. */
@@ -83,62 +83,43 @@ export function containerArgs(
   { node, portainer, secret, edge, dockerRootDir }: PortainerAgentArgs,
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
-  const { logLevel } = portainer.agent;
-  const port = agentPort(node);
   const volumes = pulumi.interpolate`${dockerRootDir}/volumes`;
+  const { envs, uploads } = edgeArgs(portainer, edge);
   return {
     name: AGENT_CONTAINER,
     image,
     restart: "always",
     usernsMode: "host",
-    networkMode: "bridge",
-    // Never 0.0.0.0.
-    ports: port
-      ? [{ internal: 9001, external: port, ip: addressOfNode(node), protocol: "tcp" }]
-      : [],
+    ports: publishedPorts(node),
     volumes: [
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
       // The right side is fixed in the agent, the left one is where this daemon keeps its volumes.
       { hostPath: volumes, containerPath: "/var/lib/docker/volumes" },
     ],
     envs: [
-      `LOG_LEVEL=${logLevel}`,
+      `LOG_LEVEL=${portainer.agent.logLevel}`,
       pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`),
-      ...edgeEnvs(portainer, edge),
+      ...envs,
     ],
-    ...uploadAuthority(portainer, edge),
-    // It passes calls on; half of what a container has by default.
-    cpuShares: 512,
-    ...LOGGING,
-    ...memoryLimit(256),
-    securityOpts: ["no-new-privileges:true"],
+    uploads,
+    ...CONFINEMENT,
   };
 }
 
-/** Where the agent finds the only authority it trusts: Go reads this variable (crypto/x509, root_unix.go). */
-const AUTHORITY = { variable: "SSL_CERT_FILE", file: "/portainer-ca.pem" };
+const CONFINEMENT = {
+  networkMode: "bridge",
+  // It passes calls on; half of what a container has by default.
+  cpuShares: 512,
+  ...LOGGING,
+  ...memoryLimit(256),
+  securityOpts: ["no-new-privileges:true"],
+};
 
-/** Variables of an agent that reaches Portainer (portainer/agent, os/options.go). */
-function edgeEnvs(
-  { edge: declared, environment }: PortainerConfig,
-  edge?: EdgeKey,
-): pulumi.Input<string>[] {
-  if (!edge) return [];
-  return [
-    "EDGE=1",
-    pulumi.secret(pulumi.interpolate`EDGE_ID=${edge.id}`),
-    pulumi.secret(pulumi.interpolate`EDGE_KEY=${edge.key}`),
-    ...(declared?.insecurePoll ? ["EDGE_INSECURE_POLL=1"] : []),
-    ...(environment?.caCertificate ? [`${AUTHORITY.variable}=${AUTHORITY.file}`] : []),
-  ];
-}
-
-function uploadAuthority(
-  { environment }: PortainerConfig,
-  edge?: EdgeKey,
-): Pick<docker.ContainerArgs, "uploads"> {
-  const content = edge && environment?.caCertificate;
-  return content ? { uploads: [{ file: AUTHORITY.file, content }] } : {};
+/** Never on 0.0.0.0; nowhere where the agent reaches Portainer. */
+function publishedPorts(node: NodeConfig): docker.types.input.ContainerPort[] {
+  const external = agentPort(node);
+  if (!external) return [];
+  return [{ internal: 9001, external, ip: addressOfNode(node), protocol: "tcp" }];
 }
 
 /** The agent makes its certificate itself, anew at every start, so it can only be read from the running one. */

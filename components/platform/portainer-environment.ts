@@ -2,6 +2,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { edgeUrl, environmentName, environmentUrl } from "../../config/node";
 import type { EnvironmentConfig, NodeConfig } from "../../config/schema";
+import { edgeKeyIn, type EdgeKey, type Printed } from "./portainer-edge";
 
 export interface EnvironmentArgs {
   /** The node, as configured. */
@@ -18,14 +19,6 @@ export interface EnvironmentOutputs {
   name: string;
   /** URL of Portainer. */
   server: string;
-}
-
-/** What an agent reaches Portainer with. Both are secret: whoever has them is the agent. */
-export interface EdgeKey {
-  /** The agent's own name, `EDGE_ID`. */
-  id: pulumi.Output<string>;
-  /** `EDGE_KEY`. */
-  key: pulumi.Output<string>;
 }
 
 /** The environment, and what its agent needs to reach Portainer, if it is to. */
@@ -68,16 +61,8 @@ export function registerEnvironment(
   );
   const printed = registered.stdout.apply((text) => JSON.parse(text) as Printed);
   const id = pulumi.unsecret(printed.apply((one) => one.id));
-  const ofEdge = (part: "id" | "key") =>
-    pulumi.secret(printed.apply(({ edge }) => edge?.[part] ?? ""));
-  const edge = edgeUrl(node) ? { id: ofEdge("id"), key: ofEdge("key") } : undefined;
+  const edge = edgeUrl(node) ? edgeKeyIn(printed) : undefined;
   return { outputs: { id, name: shown, server }, edge };
-}
-
-/** What the command prints (commands/portainer/main.ts). */
-interface Printed {
-  readonly id: number;
-  readonly edge?: { readonly id: string; readonly key: string };
 }
 
 /** An agent that Portainer reaches comes first; one that reaches Portainer waits for the key, which is in the output. */

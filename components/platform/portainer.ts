@@ -37,12 +37,12 @@ export function createPortainer(
   if (!secret) throw new pulumi.RunError(`${name}: a node with portainer needs agentSecret`);
   const createAgent = (edge?: PortainerAgentArgs["edge"]): PortainerAgent =>
     new PortainerAgent(`${name}-agent`, { ...args, portainer, secret, edge }, opts);
-  const register = (agent?: PortainerAgent) =>
+  const registerWith = (agent?: PortainerAgent) =>
     registerEnvironment(name, { ...args, agent }, { parent: opts.parent });
   if (edgeUrl(node)) {
-    const { outputs: environment, edge } = register() ?? {};
+    const { outputs: environment, edge } = registerWith() ?? {};
     return { agent: createAgent(edge), environment };
   }
   const agent = createAgent();
-  return { agent, environment: register(agent)?.outputs };
+  return { agent, environment: registerWith(agent)?.outputs };
 }
