@@ -30,6 +30,8 @@ export interface DockerNodeArgs {
   imageVolumeId?: pulumi.Input<string>;
   /** Secret shared with Portainer; required when the node has an agent. */
   agentSecret?: pulumi.Input<string>;
+  /** The one that Portainer gets next; required when the node has an agent with it. */
+  agentSecretNext?: pulumi.Input<string>;
   /** Access token of Portainer; required for an environment there. */
   portainerApiKey?: pulumi.Input<string>;
   /** Passwords of registries by host; required for those with a user. */
@@ -79,9 +81,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
     createWorkloads(name, { ...args, networks, volumes, dockerHost, machine }, platform);
-    const { connection, facts } = dockerHost;
-    const ofAgent = { ...args, ...parts, connection, dockerRootDir: facts.dockerRootDir };
-    const { agent, environment } = createPortainer(name, ofAgent, platform);
+    const { agent, environment } = createPortainer(name, { ...args, ...parts }, platform);
     createBackups(name, args, parts, platform);
     createMonitoring(name, node, parts, platform);
     const primary = checkPrimary(name, { node, dockerHost, machine: machine.vm }, { parent: this });

@@ -1,15 +1,13 @@
 import { homedir } from "node:os";
 import { addressOf, firstHost } from "./cidr";
 import { monitoringPorts } from "./monitoring";
+import { agentPorts } from "./portainer";
 import type { NetworkConfig, NodeConfig } from "./schema";
 
 /*
  * Values that are computed from a node's configuration. None is read from a machine, so the preview of an empty stack
  * knows them all.
  */
-
-/** Name of the Portainer agent's container. */
-export const AGENT_CONTAINER = "portainer_agent";
 
 /** Docker's option that lets containers of a bridge network reach each other ("inter-container communication"). */
 export const ICC = "com.docker.network.bridge.enable_icc";
@@ -44,30 +42,6 @@ export function primaryOf(node: NodeConfig): Endpoint | undefined {
 export function dockerHostUrl(node: NodeConfig): string {
   const { host, port } = sshEndpoint(node);
   return `ssh://${node.ssh.user}@${host}:${port}`;
-}
-
-/** Port at which Portainer reaches the agent; undefined without an agent, and where the agent reaches Portainer. */
-export const agentPort = ({ portainer }: NodeConfig): number | undefined =>
-  portainer && !portainer.edge ? portainer.agent.port : undefined;
-
-/** URL of the Portainer agent, if Portainer reaches it. The certificate is self-signed (the agent makes it at start). */
-export function agentUrl(node: NodeConfig): string | undefined {
-  const port = agentPort(node);
-  return port === undefined ? undefined : `https://${addressOfNode(node)}:${port}`;
-}
-
-/** URL at which the node's agent reaches Portainer; undefined where Portainer reaches the agent. */
-export const edgeUrl = ({ portainer }: NodeConfig): string | undefined =>
-  portainer?.edge && (portainer.edge.url ?? portainer.environment?.url);
-
-/** Name of a node's environment in Portainer. */
-export const environmentName = (name: string, { portainer }: NodeConfig): string =>
-  portainer?.environment?.name ?? name;
-
-/** URL of the node's environment as Portainer takes it: the agent's, or the one at which the agent reaches Portainer. */
-export function environmentUrl(node: NodeConfig): string | undefined {
-  const port = agentPort(node);
-  return port ? `tcp://${addressOfNode(node)}:${port}` : edgeUrl(node);
 }
 
 /** Size of the machine. A change of it reboots the machine. */
@@ -110,7 +84,7 @@ export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
 /** TCP ports that the program opens on a node: SSH, the agent's, those of its monitoring. */
 export const servicePorts = (node: NodeConfig): number[] => [
   22,
-  ...[agentPort(node) ?? []].flat(),
+  ...agentPorts(node),
   ...monitoringPorts(node).map(({ port }) => port),
 ];
 
@@ -170,15 +144,14 @@ export function firewallRules(node: NodeConfig): FirewallRule[] {
     proto: "tcp",
     port: "22",
   }));
-  const opened = agentPort(node);
-  const agent = opened && {
+  const agents = agentPorts(node).map((port) => ({
     comment: "Portainer agent from the Portainer server",
     source: node.portainer?.server,
     proto: "tcp",
-    port: String(opened),
-  };
+    port: String(port),
+  }));
   const declared = firewall.rules.map((rule) => ({ ...rule, comment: rule.comment ?? "declared" }));
-  return [...ssh, ...(agent ? [agent] : []), ...metricsRules(node), ...declared];
+  return [...ssh, ...agents, ...metricsRules(node), ...declared];
 }
 
 function metricsRules(node: NodeConfig): FirewallRule[] {

@@ -1,5 +1,6 @@
 import { RPO } from "../config/backups";
-import { addressOfNode, agentPort } from "../config/node";
+import { addressOfNode } from "../config/node";
+import { agentPort } from "../config/portainer";
 import type { MonitoringConfig, NodeConfig } from "../config/schema";
 import { CHECKED_STEPS, renderChecks } from "./checks";
 import { assignVariables, renderScript } from "./scripts";

@@ -9,6 +9,8 @@ export interface Wanted {
   readonly name: string;
   /** The agent's, `tcp://host:port`; with `edge` Portainer's, as the agent reaches it. */
   readonly url: string;
+  /** Another URL, which Portainer is given first: it asks an agent before it makes an environment. */
+  readonly through?: string;
   /** The agent reaches Portainer, and not the other way round. */
   readonly edge?: Edge;
   /** Default: as it is. */
@@ -42,11 +44,27 @@ export async function ensure(
   return withLabels(portainer, wanted, async (labels) => {
     const { name, url, edge } = wanted;
     const details = { name, url, edge, ...labels };
-    if (!own) return portainer.create(details);
+    if (!own) return createThrough(portainer, details, wanted.through);
     return isFit(wanted, own)
       ? portainer.update(own.Id, details)
       : replace(portainer, own, details);
   });
+}
+
+/** Portainer asks nobody when an environment gets another URL (portainer/api, endpoint_update.go). */
+async function createThrough(
+  portainer: Portainer,
+  details: Details,
+  through?: string,
+): Promise<Environment> {
+  if (through === undefined) return portainer.create(details);
+  const { Id } = await portainer.create({ ...details, url: through });
+  try {
+    return await portainer.update(Id, details);
+  } catch (error) {
+    await portainer.remove(Id);
+    throw error;
+  }
 }
 
 const kindOf = ({ edge }: Wanted): number => (edge ? KINDS.edge : KINDS.agent);

@@ -14,6 +14,7 @@ import { ensure, remove } from "./environment";
 const wanted = z.object({
   name: z.string(),
   url: z.string(),
+  through: z.string().optional(),
   group: z.string().optional(),
   tags: z.array(z.string()).optional(),
   edge: z.object({ checkinSeconds: z.int().optional() }).optional(),

@@ -1,6 +1,6 @@
 /** Judges what a host sees of a node by what the configuration and the outputs say. */
 import type { Published } from "../../clients/pulumi/stack";
-import { agentPort } from "../../config/node";
+import { agentPort } from "../../config/portainer";
 import type { NodeConfig } from "../../config/schema";
 import type { Result } from "../validate/row";
 import { openingsFor, type Openings } from "./ports";

@@ -1,6 +1,7 @@
 /** Looks at one node over IPv4 and IPv6. */
 import { messageOf } from "../../clients/failure";
-import { addressOfNode, agentPort } from "../../config/node";
+import { addressOfNode } from "../../config/node";
+import { agentPort } from "../../config/portainer";
 import type { Opened } from "../site/open";
 import type { Result } from "../validate/row";
 import { judgeSight, type Seen } from "./judge";

@@ -1,7 +1,8 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { AGENT_CONTAINER, addressOfNode, agentPort, machineSize } from "../../config/node";
+import { addressOfNode, machineSize } from "../../config/node";
+import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { adoptAgent, keepContainer } from "../shared/adoption";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
@@ -14,6 +15,8 @@ import { runNodeScript } from "../docker/node-script";
 import { edgeArgs, type EdgeKey } from "./portainer-edge";
 
 export interface PortainerAgentArgs {
+  /** Name of the container; default: `portainer_agent`. */
+  container?: string;
   /** The node, as configured. */
   node: NodeConfig;
   /** Image, port and server, as configured. */
@@ -80,13 +83,13 @@ function createContainer(
 
 /** What Docker is told of the agent. */
 export function containerArgs(
-  { node, portainer, secret, edge, dockerRootDir }: PortainerAgentArgs,
+  { container: name = AGENT_CONTAINER, node, portainer, ...args }: PortainerAgentArgs,
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
-  const volumes = pulumi.interpolate`${dockerRootDir}/volumes`;
-  const { envs, uploads } = edgeArgs(portainer, edge);
+  const volumes = pulumi.interpolate`${args.dockerRootDir}/volumes`;
+  const { envs, uploads } = edgeArgs(portainer, args.edge);
   return {
-    name: AGENT_CONTAINER,
+    name,
     image,
     restart: "always",
     usernsMode: "host",
@@ -98,7 +101,7 @@ export function containerArgs(
     ],
     envs: [
       `LOG_LEVEL=${portainer.agent.logLevel}`,
-      pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`),
+      pulumi.secret(pulumi.interpolate`AGENT_SECRET=${args.secret}`),
       ...envs,
     ],
     uploads,

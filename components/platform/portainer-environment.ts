@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { edgeUrl, environmentName, environmentUrl } from "../../config/node";
+import { edgeUrl, environmentName, environmentUrl } from "../../config/portainer";
 import type { EnvironmentConfig, NodeConfig } from "../../config/schema";
 import { edgeKeyIn, type EdgeKey, type Printed } from "./portainer-edge";
 
@@ -9,6 +9,11 @@ export interface EnvironmentArgs {
   node: NodeConfig;
   /** Access token of Portainer's API; required when the node has an environment there. */
   portainerApiKey?: pulumi.Input<string>;
+  /**
+   * URL of another agent of the node, which Portainer is given first. Portainer asks an agent before it makes an environment, and
+   * this one would not understand it yet.
+   */
+  through?: string;
   /** The agent, if Portainer reaches it: it is asked when the environment is created. */
   agent?: pulumi.Resource;
 }
@@ -34,6 +39,12 @@ export interface RegisteredEnvironment {
 const run = (operation: "apply" | "remove"): string =>
   `node -e "import('docker-node/portainer-environment')" ${operation}`;
 
+const COMMANDS = {
+  create: run("apply"),
+  delete: run("remove"),
+  logging: command.local.Logging.Stderr,
+};
+
 /**
  * Registers the node in Portainer, through its API from the workstation (`commands/portainer`). A change updates the
  * environment; it is removed before an agent that Portainer reaches, and after one that reaches Portainer. Undefined if none is
@@ -41,22 +52,19 @@ const run = (operation: "apply" | "remove"): string =>
  */
 export function registerEnvironment(
   name: string,
-  { node, portainerApiKey: apiKey, agent }: EnvironmentArgs,
+  { agent, ...args }: EnvironmentArgs,
   opts: pulumi.CustomResourceOptions,
 ): RegisteredEnvironment | undefined {
+  const { node } = args;
   const environment = node.portainer?.environment;
   if (!environment) return undefined;
-  if (!apiKey) throw new pulumi.RunError(`${name}: portainer.environment needs portainerApiKey`);
+  if (!args.portainerApiKey)
+    throw new pulumi.RunError(`${name}: portainer.environment needs portainerApiKey`);
   const { url: server, retainOnDelete } = environment;
   const shown = environmentName(name, node);
   const registered = new command.local.Command(
     `${name}-environment`,
-    {
-      create: run("apply"),
-      delete: run("remove"),
-      environment: variablesFor(shown, node, environment, apiKey),
-      logging: command.local.Logging.Stderr,
-    },
+    { ...COMMANDS, environment: variablesFor(shown, environment, args) },
     { ...opts, ...orderOf(node, agent), retainOnDelete, customTimeouts: LIMITS },
   );
   const printed = registered.stdout.apply((text) => JSON.parse(text) as Printed);
@@ -74,9 +82,8 @@ const LIMITS = { create: "5m", update: "5m", delete: "5m" };
 
 function variablesFor(
   name: string,
-  node: NodeConfig,
   { url: server, fingerprint, caCertificate, group, tags }: EnvironmentConfig,
-  apiKey: pulumi.Input<string>,
+  { node, portainerApiKey: apiKey = "", through }: EnvironmentArgs,
 ): Record<string, pulumi.Input<string>> {
   const url = environmentUrl(node);
   const edge = node.portainer?.edge && { checkinSeconds: node.portainer.edge.checkinSeconds };
@@ -86,7 +93,7 @@ function variablesFor(
     ...(fingerprint ? { PORTAINER_FINGERPRINT: fingerprint } : {}),
     ...(caCertificate ? { PORTAINER_CA: caCertificate } : {}),
     PORTAINER_ENVIRONMENT: JSON.stringify({
-      ...{ name, url, edge, group, tags },
+      ...{ name, url, through, edge, group, tags },
       docker: node.engine.version,
     }),
   };

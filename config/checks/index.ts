@@ -11,7 +11,7 @@ import { checkMonitoring } from "./monitoring";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
 import { checkMirrorKey } from "./packages";
-import { checkEdge } from "./portainer";
+import { checkEdge, checkNextAgent } from "./portainer";
 import { checkAuthorities } from "./registries";
 import type { Check, Report } from "./report";
 import { checkContainerNetworks } from "./subnets";
@@ -37,6 +37,7 @@ const CHECKS: readonly Check[] = [
   checkAuthorities,
   checkBackups,
   checkEdge,
+  checkNextAgent,
   checkMonitoring,
   checkOverride,
   checkLogin,

@@ -1,5 +1,5 @@
 import { monitoringPorts } from "../monitoring";
-import { agentPort } from "../node";
+import { agentPorts } from "../portainer";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -14,8 +14,7 @@ export function checkMonitoring(node: NodeConfig, report: Report): void {
   if (docker && metrics !== undefined)
     report("engine/daemon/metrics-addr", metrics, "unset with monitoring.docker, which sets it");
   const taken = new Map([[22, "SSH"]]);
-  const agent = agentPort(node);
-  if (agent) taken.set(agent, "the Portainer agent");
+  for (const port of agentPorts(node)) taken.set(port, "the Portainer agent");
   for (const { part, port } of monitoringPorts(node)) {
     const other = taken.get(port);
     if (other) report(`monitoring/${part}/port`, port, `a port of its own; ${other} has it`);

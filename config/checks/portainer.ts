@@ -1,6 +1,13 @@
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
+/** The agent with the next secret listens beside the other one. */
+export function checkNextAgent({ portainer }: NodeConfig, report: Report): void {
+  const { port, next } = portainer?.agent ?? {};
+  if (next && next.port === port)
+    report("portainer/agent/next/port", port, "another port than portainer.agent.port");
+}
+
 /** An agent that reaches Portainer has a key for it, an address to go to, and a way to know Portainer's certificate. */
 export function checkEdge(node: NodeConfig, report: Report): void {
   const { edge, environment } = node.portainer ?? {};

@@ -66,6 +66,12 @@ export const portainerSchema = z.strictObject({
   agent: z.strictObject({
     image: pinnedImage,
     port: port.default(9001),
+    next: z
+      .strictObject({ port: port.default(9002) })
+      .optional()
+      .describe(
+        "A second agent, with the secret `agentSecretNext`, and an environment of its own, while Portainer's secret is rotated (docs/how-to/register-in-portainer.md).",
+      ),
     logLevel: z.enum(["DEBUG", "INFO", "WARN", "ERROR"]).default("INFO"),
   }),
   environment: environmentSchema

@@ -1,15 +1,13 @@
 /** Rows about what is around Docker: the agent, Portainer, ports, the primary, names. */
 import { z } from "zod";
 import {
-  agentUrl,
   addressOfNode,
-  edgeUrl,
-  environmentName,
   firewallRules,
   primaryOf,
   metricsPorts,
   servicePorts,
 } from "../../../config/node";
+import { agentUrl, edgeUrl, environmentName } from "../../../config/portainer";
 import type { Known } from "../../../clients/portainer";
 import type { Environment } from "../../../clients/portainer-answers";
 import type { NodeConfig } from "../../../config/schema";
