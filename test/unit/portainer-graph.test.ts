@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
+import { declaredImages } from "../../config/images";
 import { merge } from "../../config/load";
+import { waives } from "../../config/waivers/check";
 import type { Contract } from "../../contract/schema";
 import { knownBy } from "../../commands/validate/rows/platform";
 import runStack from "../../index";
@@ -13,7 +15,7 @@ import {
   type Recorder,
 } from "../support/mocks";
 import { selfSigned } from "../support/portainer";
-import { mockConfig, problems, prodNode, prodWith, waived } from "../support/settings";
+import { mockConfig, problems, prodNode, prodWith, waived, waiver } from "../support/settings";
 
 /** `portainer.environment` in the configuration, and what it is in the graph. */
 
@@ -26,8 +28,9 @@ async function run(
   environment: unknown,
   secrets: Record<string, string>,
   edge?: unknown,
+  agent?: unknown,
 ): Promise<Recorder> {
-  const portainer = environment ? { environment, edge } : {};
+  const portainer = environment ? { environment, edge, agent } : {};
   const raw = waived(prodWith(merge({ ssh: key.ssh }, { portainer })));
   const recorder = await startPulumi({
     config: {
@@ -185,6 +188,82 @@ describe("an agent that reaches Portainer", () => {
     expect(known({})).toEqual({ url: "https://10.25.20.24:9001" });
     expect(known({ edge, environment })).toEqual({ name: NODE });
     expect(known({ edge, environment: { ...environment, name: "two" } })).toEqual({ name: "two" });
+  });
+});
+
+describe("an agent with the next secret", () => {
+  const NEXT = "the-next-secret-of-portainer";
+  const secrets = { ...withKey, "docker-node:agentSecretNext": NEXT };
+  const environment = { url: PORTAINER };
+  const next = { port: 9002 };
+
+  test("is a second container, and a second environment after it", async () => {
+    const recorder = await run(environment, secrets, undefined, { next });
+    const containers = recorder
+      .all("docker:index/container:Container")
+      .filter(({ name }) => name.endsWith("agent-container"));
+    expect(containers.map(({ inputs }) => inputs)).toMatchObject([
+      { name: "portainer_agent", ports: [{ external: 9001 }] },
+      { name: "portainer_agent_next", ports: [{ external: 9002, ip: "10.25.20.24" }] },
+    ]);
+    const secretOf = ({ inputs }: Recorded): string =>
+      /AGENT_SECRET=([\w-]+)/.exec(JSON.stringify(inputs))?.[1] ?? "";
+    expect(containers.map(secretOf)).toEqual(["a-secret-of-some-length", NEXT]);
+    const registered = recorder.find("command:local:Command", `${NODE}-next-environment`);
+    const { value } = registered.inputs.environment as { value?: unknown };
+    const variables = (value ?? registered.inputs.environment) as Record<string, string>;
+    expect(JSON.parse(variables.PORTAINER_ENVIRONMENT ?? "")).toEqual({
+      ...{ name: `${NODE} (next)`, url: "tcp://10.25.20.24:9002" },
+      ...{ through: "tcp://10.25.20.24:9001", docker: "29.10.0" },
+    });
+  });
+
+  test("is let through the firewall beside the other one", async () => {
+    const recorder = await run(environment, secrets, undefined, { next });
+    const { rules } = recorder.find("proxmoxve:firewall/rulesLegacy:RulesLegacy").inputs;
+    const agents = (rules as { comment: string; dport: string; source: string }[]).filter(
+      ({ comment }) => comment.includes("agent"),
+    );
+    expect(agents).toMatchObject([
+      { dport: "9001", source: "10.25.10.11" },
+      { dport: "9002", source: "10.25.10.11" },
+    ]);
+  });
+
+  test("that reaches Portainer has a key of its own, and no port", async () => {
+    const { cert: caCertificate } = selfSigned();
+    const own = { ...environment, caCertificate };
+    const recorder = await run(own, secrets, {}, { next });
+    const { inputs } = recorder.find("command:local:Command", `${NODE}-next-environment`);
+    expect(JSON.stringify(inputs)).not.toContain("through");
+    const container = recorder.find(
+      "docker:index/container:Container",
+      `${NODE}-next-agent-container`,
+    );
+    expect(container.inputs).toMatchObject({ name: "portainer_agent_next", ports: [] });
+  });
+
+  test("needs the secret, and a port of its own", async () => {
+    await expect(run(environment, withKey, undefined, { next })).rejects.toThrow(
+      /secrets are missing[^]*pulumi config set --secret agentSecretNext/,
+    );
+    const agent = { next: { port: 9001 } };
+    expect(problems(prodWith({ portainer: { agent } })).join("\n")).toMatch(
+      /agent\.next\.port: 9001; allowed: another port than portainer\.agent\.port/,
+    );
+  });
+
+  test("is among the images of the node, and waived with the other one", () => {
+    const node = prodNode({ portainer: { agent: { next } } });
+    expect(declaredImages(node).map(({ container }) => container)).toContain(
+      "portainer_agent_next",
+    );
+    const given = waiver("policy-secret-in-environment", { container: "portainer_agent" });
+    const weak = { id: "policy-secret-in-environment", node: NODE };
+    const [one, other] = ["portainer_agent_next", "docker_node_backup"].map((container) =>
+      waives(given as never, { ...weak, container }),
+    );
+    expect([one, other]).toEqual([true, false]);
   });
 });
 
