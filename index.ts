@@ -46,9 +46,10 @@ async function runStack(): Promise<Outputs> {
 }
 
 /** The secrets that every node may need. */
-function sharedSecrets({ agentSecret, portainerApiKey, registries, workloads }: Secrets) {
+function sharedSecrets({ registries, workloads, ...secrets }: Secrets) {
+  const { agentSecret, agentSecretNext, portainerApiKey } = secrets;
   return {
-    ...{ agentSecret, portainerApiKey },
+    ...{ agentSecret, agentSecretNext, portainerApiKey },
     registryPasswords: registries,
     workloadSecrets: workloads,
   };

@@ -9,10 +9,24 @@ export const environment = z.looseObject({
   Id: z.int(),
   Name: z.string(),
   URL: z.string(),
-  /** 2: a Docker behind an agent (`AgentOnDockerEnvironment`). */
+  /** How Portainer and the agent meet: `KINDS`. */
   Type: z.int(),
+  GroupId: z.int().default(1),
+  TagIds: z
+    .array(z.int())
+    .nullish()
+    .transform((ids) => ids ?? []),
+  /** Where the agent reaches Portainer: what it is told to go there with. Base64 of `url|tunnel|fingerprint|id` (portainer/api, chisel/key.go). */
+  EdgeKey: z.string().default(""),
+  /** The agent's own name, which the first one to ask gives. No other may ask afterwards (http/security/bouncer.go). */
+  EdgeID: z.string().default(""),
+  /** Whether that agent has asked lately (internal/endpointutils). */
+  Heartbeat: z.boolean().default(false),
 });
 export const environments = z.array(environment);
+
+/** Types of environments: a Docker behind an agent that Portainer reaches, and one behind an agent that reaches Portainer (portainer.go). */
+export const KINDS = { agent: 2, edge: 4 } as const;
 export type Environment = Readonly<z.output<typeof environment>>;
 
 /** `GET /endpoints/<id>/docker/containers/json`, which Docker answers. */

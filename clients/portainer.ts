@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { isBefore } from "../config/checks/daemon/versions";
 import { parseJson } from "./answer";
 import {
+  KINDS,
   containers,
   environment,
   environments as listed,
@@ -13,7 +14,8 @@ import {
   tags,
   type Environment,
 } from "./portainer-answers";
-import { call, type Access, type Answer, type Body, type Question } from "./portainer-call";
+import { changeBody, toForm, toJson, type Details } from "./portainer-body";
+import { call, type Access, type Answer, type Question } from "./portainer-call";
 import { isInRange } from "./versions";
 
 /** Whether two URLs are of one agent: people leave the scheme out, and Portainer keeps what they write. */
@@ -39,14 +41,12 @@ export interface Label {
   readonly name: string;
 }
 
-/** Values to set on an environment. A missing field stays as it is. */
-export interface Details {
-  readonly name: string;
-  /** The agent's, `tcp://host:port`. */
-  readonly url: string;
-  readonly groupId?: number;
-  readonly tagIds?: readonly number[];
-}
+/** What an environment is known by: the agent's URL, or its name where the agent reaches Portainer. */
+export type Known = Readonly<Record<"url", string>> | Readonly<Record<"name", string>>;
+
+/** The URL that an agent was told to reach Portainer at; undefined where it was told none. */
+export const toldUrl = (key: string): string | undefined =>
+  Buffer.from(key, "base64").toString().split("|")[0] || undefined;
 
 /** The kinds of labels, with their paths. */
 export const LABELS = { group: "/endpoint_groups", tag: "/tags" } as const;
@@ -57,14 +57,13 @@ export interface Portainer {
   version(): Promise<string>;
   /** All environments the token may see: an administrator's sees every one. */
   environments(): Promise<readonly Environment[]>;
-  /**
-   * Ids of all containers that Portainer sees behind an agent.
-   * @throws Error also when no environment has the agent
-   */
-  containers(agent: string): Promise<readonly string[]>;
-  /** Makes the environment of an agent; Portainer asks the agent meanwhile. */
+  /** @throws Error also when there is no such environment */
+  environment(known: Known): Promise<Environment>;
+  /** Ids of all containers that Portainer sees in an environment. */
+  containers(known: Known): Promise<readonly string[]>;
+  /** Makes the environment of an agent; Portainer asks the agent meanwhile, unless that reaches Portainer. */
   create(details: Details): Promise<Environment>;
-  update(id: number, details: Details): Promise<Environment>;
+  update(id: number, details: Partial<Details>): Promise<Environment>;
   remove(id: number): Promise<void>;
   labels(kind: Kind): Promise<readonly Label[]>;
   createLabel(kind: Kind, name: string): Promise<Label>;
@@ -74,22 +73,18 @@ export interface Portainer {
 /** Environments in one page. */
 const PAGE = 100;
 
-/** An agent makes a new certificate at every start, so Portainer cannot verify it. */
-const AGENT_TLS = { TLS: true, TLSSkipVerify: true, TLSSkipClientVerify: true };
-
 /** Portainer behind an URL. Every method throws PortainerError, or AnswerError where an answer has another shape. */
 export function connect(access: Access): Portainer {
   const ask: Ask = async (schema, ...what) =>
     parseJson(schema, (await call(access, ...what)).body, `${what[0]} ${what[1]} of Portainer`);
-  const discard = async (path: string): Promise<void> => {
-    await call(access, "DELETE", path);
-  };
+  const discard = (path: string): Promise<void> => discardAt(access, path);
   const listEnvironments = (): Promise<Environment[]> =>
     allPages((from) => call(access, "GET", pagePath(from)));
   return {
     version: async () => (await ask(status, "GET", "/system/status")).Version,
     environments: listEnvironments,
-    containers: async (agent) => containersOf(environmentOf(await listEnvironments(), agent), ask),
+    environment: async (known) => findKnown(await listEnvironments(), known),
+    containers: async (known) => containersOf(findKnown(await listEnvironments(), known), ask),
     create: (details) => ask(environment, "POST", "/endpoints", toForm(details)),
     update: (id, details) =>
       ask(environment, "PUT", `/endpoints/${id}`, toJson(changeBody(details))),
@@ -102,6 +97,10 @@ export function connect(access: Access): Portainer {
     },
     removeLabel: (kind, id) => discard(`${LABELS[kind]}/${id}`),
   };
+}
+
+async function discardAt(access: Access, path: string): Promise<void> {
+  await call(access, "DELETE", path);
 }
 
 /** Asks, and checks the answer. */
@@ -118,10 +117,16 @@ async function containersOf({ Id }: Environment, ask: Ask): Promise<string[]> {
   return all.map(({ Id: id }) => id);
 }
 
-function environmentOf(all: readonly Environment[], agent: string): Environment {
-  const found = all.find(({ URL: url }) => sameUrl(url, agent));
+function findKnown(all: readonly Environment[], known: Known): Environment {
+  const isKnown = (one: Environment): boolean =>
+    "url" in known
+      ? sameUrl(one.URL, known.url)
+      : one.Name === known.name && one.Type === KINDS.edge;
+  const found = all.find(isKnown);
   if (found) return found;
-  throw new Error(`Portainer has no environment with the agent ${withoutScheme(agent)}`);
+  const what =
+    "url" in known ? `with the agent ${withoutScheme(known.url)}` : `called ${known.name}`;
+  throw new Error(`Portainer has no environment ${what}`);
 }
 
 const pagePath = (from: number): string =>
@@ -137,24 +142,4 @@ async function allPages(read: (from: number) => Promise<Answer>): Promise<Enviro
     for (const one of some) found.set(one.Id, one);
     if (some.length < PAGE || found.size === before) return [...found.values()];
   }
-}
-
-const toJson = (value: object): Body => ({
-  type: "application/json",
-  bytes: Buffer.from(JSON.stringify(value)),
-});
-
-function changeBody({ name, url, groupId, tagIds }: Details): object {
-  return { Name: name, URL: url, GroupID: groupId, TagIDs: tagIds, ...AGENT_TLS };
-}
-
-/** `EndpointCreationType` 2 is an agent; group 1 is "Unassigned". */
-async function toForm({ name, url, groupId = 1, tagIds = [] }: Details): Promise<Body> {
-  const fields = { Name: name, URL: url, EndpointCreationType: 2, GroupID: groupId, ...AGENT_TLS };
-  const data = new FormData();
-  for (const [key, value] of Object.entries(fields)) data.set(key, String(value));
-  data.set("TagIds", JSON.stringify(tagIds));
-  const encoded = new Response(data);
-  const type = encoded.headers.get("content-type") ?? "";
-  return { type, bytes: Buffer.from(await encoded.arrayBuffer()) };
 }

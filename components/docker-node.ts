@@ -10,8 +10,7 @@ import { Images } from "./docker/images";
 import { createProvider, type Passwords } from "./docker/provider";
 import { describe } from "./outputs";
 import { createMonitoring } from "./platform/monitoring";
-import { PortainerAgent } from "./platform/portainer-agent";
-import { registerEnvironment } from "./platform/portainer-environment";
+import { createPortainer } from "./platform/portainer";
 import { checkPrimary } from "./platform/primary";
 import { VirtualMachine } from "./machine/virtual-machine";
 import { createVmBackup } from "./backup/vm-backup";
@@ -31,6 +30,8 @@ export interface DockerNodeArgs {
   imageVolumeId?: pulumi.Input<string>;
   /** Secret shared with Portainer; required when the node has an agent. */
   agentSecret?: pulumi.Input<string>;
+  /** The one that Portainer gets next; required when the node has an agent with it. */
+  agentSecretNext?: pulumi.Input<string>;
   /** Access token of Portainer; required for an environment there. */
   portainerApiKey?: pulumi.Input<string>;
   /** Passwords of registries by host; required for those with a user. */
@@ -80,8 +81,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
     createWorkloads(name, { ...args, networks, volumes, dockerHost, machine }, platform);
-    const agent = createAgent(name, args, parts, platform);
-    const environment = registerEnvironment(name, { ...args, agent }, { parent: this });
+    const { agent, environment } = createPortainer(name, { ...args, ...parts }, platform);
     createBackups(name, args, parts, platform);
     createMonitoring(name, node, parts, platform);
     const primary = checkPrimary(name, { node, dockerHost, machine: machine.vm }, { parent: this });
@@ -106,29 +106,6 @@ interface Parts {
   readonly dockerHost: DockerHost;
   readonly machine: pulumi.Resource;
   readonly images: Images;
-}
-
-function createAgent(
-  name: string,
-  { node, agentSecret }: DockerNodeArgs,
-  { dockerHost, machine, images }: Parts,
-  opts: pulumi.ComponentResourceOptions,
-): PortainerAgent | undefined {
-  if (!node.portainer) return undefined;
-  if (!agentSecret) throw new pulumi.RunError(`${name}: a node with portainer needs agentSecret`);
-  return new PortainerAgent(
-    `${name}-agent`,
-    {
-      node,
-      portainer: node.portainer,
-      secret: agentSecret,
-      dockerRootDir: dockerHost.facts.dockerRootDir,
-      machine,
-      images,
-      connection: dockerHost.connection,
-    },
-    opts,
-  );
 }
 
 function createBackups(

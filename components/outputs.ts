@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import {
   addressOfNode,
-  agentUrl,
   dockerHostUrl,
   gatewayOf,
   monitoringTargets,
   type MonitoringTarget,
 } from "../config/node";
+import { agentUrl } from "../config/portainer";
 import type { BackupsConfig, NodeConfig } from "../config/schema";
 import { namesOn, portsOf, workloadsOf } from "../config/workloads";
 import type { NodeOutputs, Outputs } from "../contract/schema";

@@ -1,6 +1,6 @@
 import { BACKUP_CONTAINER } from "./backups";
 import { CADVISOR_CONTAINER } from "./monitoring";
-import { AGENT_CONTAINER } from "./node";
+import { AGENT_CONTAINER, NEXT_AGENT_CONTAINER } from "./portainer";
 import type { NodeConfig } from "./schema";
 
 /* Where the images come from that a node's containers run. */
@@ -21,6 +21,11 @@ export function declaredImages(node: NodeConfig): DeclaredImage[] {
     image === undefined ? [] : [{ path, image, container }];
   return [
     ...imageAt("portainer/agent/image", AGENT_CONTAINER, portainer?.agent.image),
+    ...imageAt(
+      "portainer/agent/image",
+      NEXT_AGENT_CONTAINER,
+      portainer?.agent.next && portainer.agent.image,
+    ),
     ...imageAt("backups/image", BACKUP_CONTAINER, backups?.image),
     ...imageAt("monitoring/cadvisor/image", CADVISOR_CONTAINER, monitoring?.cadvisor?.image),
     ...Object.entries(workloads).flatMap(([name, { image }]) =>

@@ -1,15 +1,13 @@
 import { homedir } from "node:os";
 import { addressOf, firstHost } from "./cidr";
 import { monitoringPorts } from "./monitoring";
+import { agentPorts } from "./portainer";
 import type { NetworkConfig, NodeConfig } from "./schema";
 
 /*
  * Values that are computed from a node's configuration. None is read from a machine, so the preview of an empty stack
  * knows them all.
  */
-
-/** Name of the Portainer agent's container. */
-export const AGENT_CONTAINER = "portainer_agent";
 
 /** Docker's option that lets containers of a bridge network reach each other ("inter-container communication"). */
 export const ICC = "com.docker.network.bridge.enable_icc";
@@ -44,16 +42,6 @@ export function primaryOf(node: NodeConfig): Endpoint | undefined {
 export function dockerHostUrl(node: NodeConfig): string {
   const { host, port } = sshEndpoint(node);
   return `ssh://${node.ssh.user}@${host}:${port}`;
-}
-
-/** URL of the Portainer agent. The certificate is self-signed (the agent makes it at start). */
-export function agentUrl(node: NodeConfig): string | undefined {
-  return node.portainer && `https://${addressOfNode(node)}:${node.portainer.agent.port}`;
-}
-
-/** URL by which Portainer knows the agent, and so the node (Portainer API, `POST /endpoints`). */
-export function environmentUrl(node: NodeConfig): string | undefined {
-  return node.portainer && `tcp://${addressOfNode(node)}:${node.portainer.agent.port}`;
 }
 
 /** Size of the machine. A change of it reboots the machine. */
@@ -96,7 +84,7 @@ export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
 /** TCP ports that the program opens on a node: SSH, the agent's, those of its monitoring. */
 export const servicePorts = (node: NodeConfig): number[] => [
   22,
-  ...(node.portainer ? [node.portainer.agent.port] : []),
+  ...agentPorts(node),
   ...monitoringPorts(node).map(({ port }) => port),
 ];
 
@@ -156,14 +144,14 @@ export function firewallRules(node: NodeConfig): FirewallRule[] {
     proto: "tcp",
     port: "22",
   }));
-  const agent = node.portainer && {
+  const agents = agentPorts(node).map((port) => ({
     comment: "Portainer agent from the Portainer server",
-    source: node.portainer.server,
+    source: node.portainer?.server,
     proto: "tcp",
-    port: String(node.portainer.agent.port),
-  };
+    port: String(port),
+  }));
   const declared = firewall.rules.map((rule) => ({ ...rule, comment: rule.comment ?? "declared" }));
-  return [...ssh, ...(agent ? [agent] : []), ...metricsRules(node), ...declared];
+  return [...ssh, ...agents, ...metricsRules(node), ...declared];
 }
 
 function metricsRules(node: NodeConfig): FirewallRule[] {

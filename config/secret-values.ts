@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./load";
 import { passwordName } from "./registries";
 import {
+  hasNextAgent,
   hostsOf,
   isRegistered,
   missingSecrets,
@@ -17,6 +18,8 @@ export interface Secrets {
   proxmoxApiToken: pulumi.Output<string>;
   /** AGENT_SECRET of Portainer; only if a node has an agent. */
   agentSecret?: pulumi.Output<string>;
+  /** The one that Portainer gets next; only if a node has an agent with it. */
+  agentSecretNext?: pulumi.Output<string>;
   /** Access token of Portainer; only if a node has an environment there. */
   portainerApiKey?: pulumi.Output<string>;
   /** By node, for nodes with backups. A node may have its own token; all share one encryption key. */
@@ -45,6 +48,7 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
   return {
     proxmoxApiToken: need("proxmoxApiToken"),
     agentSecret: nodesWith("portainer", settings).length > 0 ? need("agentSecret") : undefined,
+    agentSecretNext: hasNextAgent(settings) ? need("agentSecretNext") : undefined,
     portainerApiKey: isRegistered(settings) ? need("portainerApiKey") : undefined,
     backups: Object.fromEntries(
       nodesWith("backups", settings).map((node) => [node, backupSecrets(node)]),

@@ -24,6 +24,10 @@ export interface Secret {
 export const nodesWith = (part: "portainer" | "backups", settings?: Settings): string[] =>
   Object.entries(settings?.nodes ?? {}).flatMap(([name, node]) => (node[part] ? [name] : []));
 
+/** Whether a node has an agent with the next secret. */
+export const hasNextAgent = (settings?: Settings): boolean =>
+  Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.agent.next);
+
 /** Whether a node has an environment in Portainer. */
 export const isRegistered = (settings?: Settings): boolean =>
   Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.environment);
@@ -61,6 +65,15 @@ export const SECRETS = [
     usedBy: "the Portainer agent",
     minLength: 16,
     needed: (settings) => nameOnce("agentSecret", nodesWith("portainer", settings).length > 0),
+  },
+  {
+    name: "agentSecretNext",
+    meaning: "the AGENT_SECRET that Portainer gets next, 16 characters or more",
+    when: "for nodes with `portainer.agent.next`",
+    example: "'<new AGENT_SECRET of the Portainer server>'",
+    usedBy: "the second Portainer agent, while the secret is rotated",
+    minLength: 16,
+    needed: (settings) => nameOnce("agentSecretNext", hasNextAgent(settings)),
   },
   {
     name: "portainerApiKey",

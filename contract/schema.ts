@@ -80,7 +80,7 @@ export const nodeContract = z.object({
     .string()
     .describe("URL for `DOCKER_HOST` or a Docker provider. Its host may differ from `address`."),
   hostKey: z.string().describe("SSH host key to pin: type and base64, without comment."),
-  agentUrl: z.string().optional().describe("URL of the Portainer agent."),
+  agentUrl: z.string().optional().describe("URL of the Portainer agent, if Portainer reaches it."),
   agentFingerprint: fingerprint
     .optional()
     .describe("SHA-256 of the agent's self-signed certificate, `AA:BB:…`; see below."),

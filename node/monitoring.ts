@@ -1,5 +1,6 @@
 import { RPO } from "../config/backups";
 import { addressOfNode } from "../config/node";
+import { agentPort } from "../config/portainer";
 import type { MonitoringConfig, NodeConfig } from "../config/schema";
 import { CHECKED_STEPS, renderChecks } from "./checks";
 import { assignVariables, renderScript } from "./scripts";
@@ -24,11 +25,12 @@ const RPO_OF = { volumes: RPO.volume, configuration: RPO.configuration, images: 
 
 /** The script that writes how containers, backups and the machine are. */
 function renderHealth(node: NodeConfig, { directory }: Health): string {
-  const { portainer, backups } = node;
+  const { backups } = node;
+  const agent = agentPort(node);
   const rpo = Object.entries(RPO_OF).map(([kind, seconds]) => `${kind} ${seconds}`);
   const variables = {
     DIRECTORY: directory,
-    AGENT: portainer && `${addressOfNode(node)}:${portainer.agent.port}`,
+    AGENT: agent && `${addressOfNode(node)}:${agent}`,
     RPO: backups && rpo.join("\n"),
   };
   return renderScript("monitoring/health", variables);

@@ -1,5 +1,6 @@
 /** Turns networks, volumes and the agent as found into their configuration. */
-import { AGENT_CONTAINER, ICC } from "../../config/node";
+import { ICC } from "../../config/node";
+import { AGENT_CONTAINER } from "../../config/portainer";
 import type { Container, Facts, Network, Volume } from "./facts";
 import type { Findings } from "./finding";
 

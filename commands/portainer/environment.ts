@@ -1,19 +1,18 @@
 /** Makes, takes over, changes and removes a node's environment in Portainer. Each operation can run again. */
-import {
-  sameUrl,
-  findMisfit,
-  type Kind,
-  type Label,
-  type Portainer,
-} from "../../clients/portainer";
-import type { Environment } from "../../clients/portainer-answers";
-import { PortainerError } from "../../clients/portainer-call";
+import { sameUrl, findMisfit, toldUrl, type Portainer } from "../../clients/portainer";
+import type { Details, Edge } from "../../clients/portainer-body";
+import { KINDS, type Environment } from "../../clients/portainer-answers";
+import { withLabels } from "./labels";
 
 /** What an environment is to be. */
 export interface Wanted {
   readonly name: string;
-  /** The agent's, `tcp://host:port`. */
+  /** The agent's, `tcp://host:port`; with `edge` Portainer's, as the agent reaches it. */
   readonly url: string;
+  /** Another URL, which Portainer is given first: it asks an agent before it makes an environment. */
+  readonly through?: string;
+  /** The agent reaches Portainer, and not the other way round. */
+  readonly edge?: Edge;
   /** Default: as it is. */
   readonly group?: string;
   /** Default: as they are. */
@@ -22,12 +21,9 @@ export interface Wanted {
   readonly docker: string;
 }
 
-/** `AgentOnDockerEnvironment` (portainer/api, portainer.go). */
-const AGENT_ON_DOCKER = 2;
-
 /**
  * Brings the environment in Portainer to the wanted state. It takes the one with `id`, else the one with the same
- * URL, else it makes one.
+ * URL, else it makes one. Of agents that reach Portainer all have the same URL; there the name counts instead.
  *
  * @param id as of the last time
  * @throws Error before anything is made, where Portainer is too old for Docker or another environment is in the
@@ -41,20 +37,83 @@ export async function ensure(
   const unfit = findMisfit(wanted.docker, await portainer.version());
   if (unfit) throw new Error(`${unfit}; nothing was changed`);
   const all = await portainer.environments();
-  const own = all.find(({ Id }) => Id === id) ?? all.find(({ URL }) => sameUrl(URL, wanted.url));
+  const made = all.find(({ Id }) => Id === id);
+  const own = made ?? all.find((one) => isOf(wanted, one));
   refuseConflicts(all, wanted, own);
+  if (own && !made) refuseOther(wanted, own);
   return withLabels(portainer, wanted, async (labels) => {
-    const details = { name: wanted.name, url: wanted.url, ...labels };
-    return own ? portainer.update(own.Id, details) : portainer.create(details);
+    const { name, url, edge } = wanted;
+    const details = { name, url, edge, ...labels };
+    if (!own) return createThrough(portainer, details, wanted.through);
+    return isFit(wanted, own)
+      ? portainer.update(own.Id, details)
+      : replace(portainer, own, details);
   });
 }
 
+/** Portainer asks nobody when an environment gets another URL (portainer/api, endpoint_update.go). */
+async function createThrough(
+  portainer: Portainer,
+  details: Details,
+  through?: string,
+): Promise<Environment> {
+  if (through === undefined) return portainer.create(details);
+  const { Id } = await portainer.create({ ...details, url: through });
+  try {
+    return await portainer.update(Id, details);
+  } catch (error) {
+    await portainer.remove(Id);
+    throw error;
+  }
+}
+
+const kindOf = ({ edge }: Wanted): number => (edge ? KINDS.edge : KINDS.agent);
+
+const isOf = ({ name, url, edge }: Wanted, one: Environment): boolean =>
+  edge ? one.Name === name && one.Type === KINDS.edge : sameUrl(one.URL, url);
+
+/** Portainer changes neither the type of an environment nor the URL in its key. */
+const isFit = (wanted: Wanted, one: Environment): boolean =>
+  one.Type === kindOf(wanted) && (!wanted.edge || toldUrl(one.EdgeKey) === wanted.url);
+
+/**
+ * Puts another environment in the place of one that was made here. Names are unique, so the earlier one gives its name away, and
+ * gets it back when the other cannot be made or the earlier one not be removed.
+ */
+async function replace(
+  portainer: Portainer,
+  earlier: Environment,
+  details: Details,
+): Promise<Environment> {
+  const { Id, Name, GroupId: groupId, TagIds: tagIds } = earlier;
+  const edge = earlier.Type === KINDS.edge ? {} : undefined;
+  await portainer.update(Id, { name: `${Name} (replaced)`, edge });
+  let made: Environment | undefined;
+  try {
+    made = await portainer.create(withDefaults(details, { groupId, tagIds }));
+    await portainer.remove(Id);
+    return made;
+  } catch (error) {
+    if (made) await portainer.remove(made.Id);
+    await portainer.update(Id, { name: Name, edge });
+    throw error;
+  }
+}
+
+/** What is not declared is as it was. */
+const withDefaults = (
+  details: Details,
+  { groupId, tagIds }: Pick<Details, "groupId" | "tagIds">,
+) => ({
+  ...details,
+  groupId: details.groupId ?? groupId,
+  tagIds: details.tagIds ?? tagIds,
+});
+
 function refuseConflicts(all: readonly Environment[], wanted: Wanted, own?: Environment): void {
   const others = all.filter(({ Id }) => Id !== own?.Id);
-  const [name, url] = [
-    others.find((one) => one.Name === wanted.name),
-    others.find((one) => sameUrl(one.URL, wanted.url)),
-  ];
+  const name = others.find((one) => one.Name === wanted.name);
+  const url = wanted.edge ? undefined : others.find((one) => sameUrl(one.URL, wanted.url));
   if (name)
     throw new Error(
       `environment ${name.Id} of Portainer is called ${wanted.name} too, with URL ${name.URL} instead of ${wanted.url}; rename or remove it, or set portainer.environment.name`,
@@ -63,73 +122,20 @@ function refuseConflicts(all: readonly Environment[], wanted: Wanted, own?: Envi
     throw new Error(
       `environment ${url.Id} of Portainer, ${url.Name}, has URL ${wanted.url} too; remove it there`,
     );
-  if (own && own.Type !== AGENT_ON_DOCKER)
+}
+
+/** Somebody else made it: it is taken over, and not replaced. */
+function refuseOther(wanted: Wanted, { Id, Name, URL, Type, EdgeKey }: Environment): void {
+  if (Type !== kindOf(wanted))
     throw new Error(
-      `environment ${own.Id} of Portainer, ${own.Name}, has URL ${own.URL}, and is of type ${own.Type} instead of ${AGENT_ON_DOCKER}, a Docker behind an agent; remove it there`,
+      `environment ${Id} of Portainer, ${Name}, has URL ${URL}, and is of type ${Type} instead of ${kindOf(wanted)}, a Docker behind an agent; remove it there`,
+    );
+  const told = toldUrl(EdgeKey);
+  if (wanted.edge && told !== wanted.url)
+    throw new Error(
+      `environment ${Id} of Portainer, ${Name}, tells its agent to reach Portainer at ${told ?? "no URL"} instead of ${wanted.url}; remove it there, or set portainer.edge.url`,
     );
 }
-
-interface Ids {
-  readonly groupId?: number;
-  readonly tagIds?: readonly number[];
-}
-
-/** Makes missing groups and tags, and removes them again if the operation fails. */
-async function withLabels<T>(
-  portainer: Portainer,
-  { group, tags }: Wanted,
-  use: (ids: Ids) => Promise<T>,
-): Promise<T> {
-  const made: [Kind, number][] = [];
-  const idOf = async (kind: Kind, name: string): Promise<number> => {
-    const found = await ensureLabel(portainer, kind, name);
-    if (found.made) made.push([kind, found.id]);
-    return found.id;
-  };
-  try {
-    const groupId = group === undefined ? undefined : await idOf("group", group);
-    const tagIds = tags && (await doInTurn(tags, (name) => idOf("tag", name)));
-    return await use({ groupId, tagIds });
-  } catch (error) {
-    // A group or tag that cannot be removed is in use by another node, or Portainer is gone.
-    for (const [kind, id] of made) await portainer.removeLabel(kind, id).catch(() => undefined);
-    throw error;
-  }
-}
-
-async function doInTurn<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (const item of items) results.push(await act(item));
-  return results;
-}
-
-/**
- * The group or tag of a name. Nodes are brought up side by side, and Portainer takes two groups of one name: the
- * first one counts, and who made another removes it.
- */
-async function ensureLabel(
-  portainer: Portainer,
-  kind: Kind,
-  name: string,
-): Promise<Label & { made: boolean }> {
-  const findFirst = async (): Promise<Label | undefined> =>
-    (await portainer.labels(kind))
-      .filter((one) => one.name === name)
-      .sort((a, b) => a.id - b.id)[0];
-  const existing = await findFirst();
-  if (existing) return { ...existing, made: false };
-  const own = await portainer.createLabel(kind, name).catch(async (error: unknown) => {
-    const other = isTaken(error) ? await findFirst() : undefined;
-    if (!other) throw error;
-    return other;
-  });
-  const counting = (await findFirst()) ?? own;
-  if (counting.id !== own.id) await portainer.removeLabel(kind, own.id);
-  return { ...counting, made: counting.id === own.id };
-}
-
-const isTaken = (error: unknown): boolean =>
-  error instanceof PortainerError && error.status === 409;
 
 /**
  * Removes the environment that was made or taken over.

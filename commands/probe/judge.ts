@@ -1,5 +1,6 @@
 /** Judges what a host sees of a node by what the configuration and the outputs say. */
 import type { Published } from "../../clients/pulumi/stack";
+import { agentPort } from "../../config/portainer";
 import type { NodeConfig } from "../../config/schema";
 import type { Result } from "../validate/row";
 import { openingsFor, type Openings } from "./ports";
@@ -20,19 +21,17 @@ export interface Seen {
 /** A row for the ports that have to be closed, for each service, and for each fingerprint that shows. */
 export function judgeSight(seen: Seen): Row[] {
   const openings = openingsFor(seen.node, seen.sight.from);
-  const { portainer } = seen.node;
+  const agent = agentPort(seen.node);
   return [
     judgeClosed(seen, openings),
     judgeService(seen, openings, { id: "ssh", title: "SSH", port: 22 }),
-    ...(portainer
-      ? [judgeService(seen, openings, { id: "agent", title: "Agent", port: portainer.agent.port })]
-      : []),
+    ...(agent ? [judgeService(seen, openings, { id: "agent", title: "Agent", port: agent })] : []),
     ...judgeFingerprints(seen),
   ];
 }
 
 function judgeClosed({ sight, family, node }: Seen, { lets, rules }: Openings): Row {
-  const services = [22, node.portainer?.agent.port];
+  const services = [22, agentPort(node)];
   const others = [...sight.answers].filter(([port]) => !services.includes(port));
   const wrong = others.flatMap(([port, answer]) => (answer === "open" && !lets(port) ? port : []));
   const count = (wanted: string): number => others.filter(([, answer]) => answer === wanted).length;
@@ -80,7 +79,7 @@ function judgeFingerprints({ sight, family, node, published }: Seen): Row[] {
   const hostKey = published.hostKey ?? node.ssh.hostKey;
   return [
     ...(isOpen(22) ? [makeRow("host-key", "SSH host key", sight.hostKey, hostKey)] : []),
-    ...(isOpen(node.portainer?.agent.port)
+    ...(isOpen(agentPort(node))
       ? [
           makeRow(
             "certificate",

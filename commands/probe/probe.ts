@@ -1,6 +1,7 @@
 /** Looks at one node over IPv4 and IPv6. */
 import { messageOf } from "../../clients/failure";
 import { addressOfNode } from "../../config/node";
+import { agentPort } from "../../config/portainer";
 import type { Opened } from "../site/open";
 import type { Result } from "../validate/row";
 import { judgeSight, type Seen } from "./judge";
@@ -43,9 +44,8 @@ async function lookAt(
     const address = await addressOf();
     if (address === "") return [{ ...missing, threshold: undefined, state: "not declared" }];
     const near = addressOfNode(node);
-    const agentPort = node.portainer?.agent.port;
     const ports = portsToTry(node, all);
-    const sight = await looker.look({ address, near, ports, agentPort });
+    const sight = await looker.look({ address, near, ports, agentPort: agentPort(node) });
     const how = `${ports.length} ports of ${address}, from ${looker.name} at ${sight.from}`;
     const rows = judgeSight({ node, family, sight, published: opened.published(name) });
     return rows.map(({ holds, ...row }) => ({

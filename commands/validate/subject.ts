@@ -4,7 +4,7 @@ import { parseJson } from "../../clients/answer";
 import { connect, type Portainer } from "../../clients/portainer";
 import { accessFrom } from "../../clients/portainer-call";
 import type { NodeShell } from "../../clients/ssh";
-import { agentUrl } from "../../config/node";
+import { agentUrl } from "../../config/portainer";
 import type { NodeConfig } from "../../config/schema";
 import type { ScriptName, ShellVariables } from "../../node/scripts";
 import type { Row as BackupRow } from "../backups/evidence";

@@ -1,7 +1,8 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { AGENT_CONTAINER, addressOfNode, machineSize } from "../../config/node";
+import { addressOfNode, machineSize } from "../../config/node";
+import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { adoptAgent, keepContainer } from "../shared/adoption";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
@@ -11,14 +12,19 @@ import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
+import { edgeArgs, type EdgeKey } from "./portainer-edge";
 
 export interface PortainerAgentArgs {
+  /** Name of the container; default: `portainer_agent`. */
+  container?: string;
   /** The node, as configured. */
   node: NodeConfig;
   /** Image, port and server, as configured. */
   portainer: PortainerConfig;
   /** Secret shared with the Portainer server (AGENT_SECRET on both). */
   secret: pulumi.Input<string>;
+  /** What it reaches Portainer with; undefined if Portainer reaches it. */
+  edge?: EdgeKey;
   /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
   dockerRootDir: pulumi.Input<string>;
   /** The machine whose Docker runs it. */
@@ -37,8 +43,8 @@ export interface PortainerAgentArgs {
 export class PortainerAgent extends pulumi.ComponentResource {
   /** The container itself. */
   readonly container: docker.Container;
-  /** SHA-256 of the certificate it serves since its last start by this program, `AA:BB:…`. */
-  readonly fingerprint: pulumi.Output<string>;
+  /** SHA-256 of the certificate it serves since its last start by this program, `AA:BB:…`; undefined if nobody reaches it. */
+  readonly fingerprint?: pulumi.Output<string>;
 
   constructor(name: string, args: PortainerAgentArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:PortainerAgent", name, {}, opts);
@@ -50,7 +56,7 @@ export class PortainerAgent extends pulumi.ComponentResource {
     this.container = createContainer(name, args, imageId, this);
     // What runs already stays as it is.
     if (!args.node.adopt.agent) limitProcesses(name, this.container, args, this);
-    this.fingerprint = readFingerprint(name, args, this.container, this);
+    if (agentPort(args.node)) this.fingerprint = readFingerprint(name, args, this.container, this);
     this.registerOutputs({ containerId: this.container.id, fingerprint: this.fingerprint });
   }
 }
@@ -77,31 +83,46 @@ function createContainer(
 
 /** What Docker is told of the agent. */
 export function containerArgs(
-  { node, portainer, secret, dockerRootDir }: PortainerAgentArgs,
+  { container: name = AGENT_CONTAINER, node, portainer, ...args }: PortainerAgentArgs,
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
-  const { port, logLevel } = portainer.agent;
-  const volumes = pulumi.interpolate`${dockerRootDir}/volumes`;
+  const volumes = pulumi.interpolate`${args.dockerRootDir}/volumes`;
+  const { envs, uploads } = edgeArgs(portainer, args.edge);
   return {
-    name: AGENT_CONTAINER,
+    name,
     image,
     restart: "always",
     usernsMode: "host",
-    networkMode: "bridge",
-    // Never 0.0.0.0.
-    ports: [{ internal: 9001, external: port, ip: addressOfNode(node), protocol: "tcp" }],
+    ports: publishedPorts(node),
     volumes: [
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
       // The right side is fixed in the agent, the left one is where this daemon keeps its volumes.
       { hostPath: volumes, containerPath: "/var/lib/docker/volumes" },
     ],
-    envs: [`LOG_LEVEL=${logLevel}`, pulumi.secret(pulumi.interpolate`AGENT_SECRET=${secret}`)],
-    // It passes calls on; half of what a container has by default.
-    cpuShares: 512,
-    ...LOGGING,
-    ...memoryLimit(256),
-    securityOpts: ["no-new-privileges:true"],
+    envs: [
+      `LOG_LEVEL=${portainer.agent.logLevel}`,
+      pulumi.secret(pulumi.interpolate`AGENT_SECRET=${args.secret}`),
+      ...envs,
+    ],
+    uploads,
+    ...CONFINEMENT,
   };
+}
+
+const CONFINEMENT = {
+  networkMode: "bridge",
+  // It passes calls on; half of what a container has by default.
+  cpuShares: 512,
+  ...LOGGING,
+  ...memoryLimit(256),
+  securityOpts: ["no-new-privileges:true"],
+};
+
+/** Never on 0.0.0.0; nowhere where the agent reaches Portainer. */
+function publishedPorts(node: NodeConfig): docker.types.input.ContainerPort[] {
+  const external = agentPort(node);
+  if (!external) return [];
+  return [{ internal: 9001, external, ip: addressOfNode(node), protocol: "tcp" }];
 }
 
 /** The agent makes its certificate itself, anew at every start, so it can only be read from the running one. */

@@ -11,6 +11,7 @@ import { checkMonitoring } from "./monitoring";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
 import { checkMirrorKey } from "./packages";
+import { checkEdge, checkNextAgent } from "./portainer";
 import { checkAuthorities } from "./registries";
 import type { Check, Report } from "./report";
 import { checkContainerNetworks } from "./subnets";
@@ -35,6 +36,8 @@ const CHECKS: readonly Check[] = [
   checkAdopted,
   checkAuthorities,
   checkBackups,
+  checkEdge,
+  checkNextAgent,
   checkMonitoring,
   checkOverride,
   checkLogin,

@@ -41,15 +41,45 @@ const environmentSchema = z
     error: "fingerprint or caCertificate, not both",
   });
 
+/** How the agent reaches Portainer. `EDGE_ASYNC` is left out: only the Business Edition has it, and no live view then. */
+const edgeSchema = z.strictObject({
+  url: httpUrl("https")
+    .optional()
+    .describe("Portainer, as the node reaches it. Default: `environment.url`."),
+  insecurePoll: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Accept any certificate of Portainer (`EDGE_INSECURE_POLL`). Better: `environment.caCertificate`, which the agent then trusts alone.",
+    ),
+  checkinSeconds: z
+    .int()
+    .min(1)
+    .max(86_400)
+    .optional()
+    .describe("Seconds between two polls. Default: Portainer's setting, which is 5 at first."),
+});
+
 /** `portainer` of a node: its agent. */
 export const portainerSchema = z.strictObject({
   server: address.describe("Address of the Portainer server; only it may reach the agent."),
   agent: z.strictObject({
     image: pinnedImage,
     port: port.default(9001),
+    next: z
+      .strictObject({ port: port.default(9002) })
+      .optional()
+      .describe(
+        "A second agent, with the secret `agentSecretNext`, and an environment of its own, while Portainer's secret is rotated (docs/how-to/register-in-portainer.md).",
+      ),
     logLevel: z.enum(["DEBUG", "INFO", "WARN", "ERROR"]).default("INFO"),
   }),
   environment: environmentSchema
     .optional()
     .describe("Registers the node in Portainer, through its API."),
+  edge: edgeSchema
+    .optional()
+    .describe(
+      "The agent reaches Portainer, on ports 9443 and 8000, and nothing reaches the agent: no port is opened. Needs `environment`, whose key the agent gets. Default: Portainer reaches the agent.",
+    ),
 });

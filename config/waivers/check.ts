@@ -1,4 +1,5 @@
 import { attempt } from "../partial";
+import { AGENT_CONTAINER, NEXT_AGENT_CONTAINER } from "../portainer";
 import type { Problem } from "../problems";
 import type { NodeConfig, ProxmoxConfig } from "../schema";
 import type { Waiver } from "../schema/waivers";
@@ -68,7 +69,8 @@ export function waives(
 ): boolean {
   const isNode = node === "all" || node === weak.node;
   // A container that a waiver of the host names is a mistake of its own.
-  const isContainer = !container || !weak.container || container === weak.container;
+  const of = weak.container === NEXT_AGENT_CONTAINER ? AGENT_CONTAINER : weak.container;
+  const isContainer = !container || !weak.container || [of, weak.container].includes(container);
   return id === weak.id && isNode && isContainer;
 }
 

@@ -70,4 +70,11 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     meaning: "A rule opens SSH, the Portainer agent or metrics to everybody.",
     find: findOpenRules,
   },
+  {
+    id: "portainer-insecure-poll",
+    allowed: "false",
+    meaning: "Whoever is between node and Portainer can take its place, and give the agent orders.",
+    find: ({ portainer }) =>
+      weaknessIf(portainer?.edge?.insecurePoll === true, "portainer/edge/insecurePoll", true),
+  },
 ];

@@ -1,6 +1,6 @@
 import { isTree } from "../tree";
 import { BACKUP_CONTAINER } from "../backups";
-import { AGENT_CONTAINER } from "../node";
+import { AGENT_CONTAINER } from "../portainer";
 import type { NodeConfig } from "../schema";
 import type { Downgrade, Weakness } from "./downgrade";
 

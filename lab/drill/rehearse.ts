@@ -4,7 +4,7 @@ import { durationText } from "../../commands/duration";
 import { planContainer } from "../../commands/restore/container";
 import { withScratch } from "../../commands/site/image";
 import { BACKUP_CONTAINER } from "../../config/backups";
-import { AGENT_CONTAINER } from "../../config/node";
+import { AGENT_CONTAINER } from "../../config/portainer";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
 import type { Site } from "../../commands/site/site";

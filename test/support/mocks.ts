@@ -16,11 +16,17 @@ export interface Recorded {
 /** Outputs that only the real thing could compute, by type. */
 const COMPUTED: Record<string, (inputs: Record<string, unknown>) => Record<string, unknown>> = {
   "command:remote:Command": (inputs) => ({ stdout: stdoutOf(plain(inputs.stdin)), stderr: "" }),
-  "command:local:Command": () => ({ stdout: '{"id":7,"name":"n","url":"u"}', stderr: "" }),
+  "command:local:Command": () => ({ stdout: JSON.stringify(REGISTERED), stderr: "" }),
   "docker:index/remoteImage:RemoteImage": (inputs) => ({
     imageId: `sha256:id-of-${String(inputs.name)}`,
   }),
   "proxmoxve:download/file:File": (inputs) => ({ id: `local:import/${String(inputs.fileName)}` }),
+};
+
+/** What an environment in Portainer prints; `edge` only for an agent that reaches Portainer. */
+export const REGISTERED = {
+  ...{ id: 7, name: "n", url: "u" },
+  edge: { id: "secret-name-of-the-agent", key: "secret-key-of-the-environment" },
 };
 
 export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHostKeyOfTheMockedNode";

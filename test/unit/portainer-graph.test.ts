@@ -1,11 +1,21 @@
 import * as pulumi from "@pulumi/pulumi";
+import { declaredImages } from "../../config/images";
 import { merge } from "../../config/load";
+import { waives } from "../../config/waivers/check";
 import type { Contract } from "../../contract/schema";
+import { knownBy } from "../../commands/validate/rows/platform";
 import runStack from "../../index";
 import { privateKey } from "../support/key";
-import { settle, startPulumi, unwrap, type Recorded, type Recorder } from "../support/mocks";
+import {
+  REGISTERED,
+  settle,
+  startPulumi,
+  unwrap,
+  type Recorded,
+  type Recorder,
+} from "../support/mocks";
 import { selfSigned } from "../support/portainer";
-import { mockConfig, problems, prodWith } from "../support/settings";
+import { mockConfig, problems, prodNode, prodWith, waived, waiver } from "../support/settings";
 
 /** `portainer.environment` in the configuration, and what it is in the graph. */
 
@@ -14,11 +24,18 @@ const API_KEY = "ptr_secret-of-portainer";
 const PORTAINER = "https://10.25.10.11:9443";
 const key = privateKey();
 
-async function run(environment: unknown, secrets: Record<string, string>): Promise<Recorder> {
-  const raw = prodWith(merge({ ssh: key.ssh }, environment ? { portainer: { environment } } : {}));
+async function run(
+  environment: unknown,
+  secrets: Record<string, string>,
+  edge?: unknown,
+  agent?: unknown,
+): Promise<Recorder> {
+  const portainer = environment ? { environment, edge, agent } : {};
+  const raw = waived(prodWith(merge({ ssh: key.ssh }, { portainer })));
   const recorder = await startPulumi({
     config: {
       ...mockConfig(raw),
+      "docker-node:waivers": JSON.stringify(raw.waivers ?? []),
       ...secrets,
     },
   });
@@ -52,6 +69,202 @@ test("one command of the workstation, without a machine's path or the key in its
   const { portainerEnvironment } = (found as unknown as Contract).nodes[NODE] ?? {};
   expect(portainerEnvironment).toEqual({ id: 7, name: NODE, server: PORTAINER });
   expect(await pulumi.isSecret(pulumi.output(outputs))).toBe(false);
+});
+
+describe("an agent that reaches Portainer", () => {
+  const { cert: caCertificate, fingerprint } = selfSigned();
+  const environment = { url: PORTAINER, caCertificate };
+  const containerOf = (recorder: Recorder): Recorded["inputs"] =>
+    recorder.find("docker:index/container:Container", `${NODE}-agent-container`).inputs;
+  const plainEnvs = (recorder: Recorder): unknown[] => {
+    const { envs } = containerOf(recorder) as { envs: { value?: unknown } };
+    return ((envs.value ?? envs) as { value?: unknown }[]).map((one) => one.value ?? one);
+  };
+  const isHidden = (recorder: Recorder, text: string): boolean =>
+    Object.values(containerOf(recorder))
+      .filter((value) => !JSON.stringify(value).includes(pulumi.runtime.specialSigKey))
+      .every((value) => !JSON.stringify(value).includes(text));
+
+  test("gets the key of its environment, which is made first, and opens no port", async () => {
+    const recorder = await run(environment, withKey, { checkinSeconds: 9 });
+    expect(plainEnvs(recorder)).toEqual([
+      "LOG_LEVEL=INFO",
+      "AGENT_SECRET=a-secret-of-some-length",
+      "EDGE=1",
+      `EDGE_ID=${REGISTERED.edge.id}`,
+      `EDGE_KEY=${REGISTERED.edge.key}`,
+      "SSL_CERT_FILE=/portainer-ca.pem",
+    ]);
+    expect([REGISTERED.edge.id, REGISTERED.edge.key].map((it) => isHidden(recorder, it))).toEqual([
+      true,
+      true,
+    ]);
+    expect(containerOf(recorder)).toMatchObject({
+      ports: [],
+      uploads: [{ file: "/portainer-ca.pem", content: caCertificate }],
+    });
+    expect(recorder.all("command:remote:Command").map(({ name }) => name)).not.toContain(
+      `${NODE}-agent-certificate`,
+    );
+  });
+
+  test("tells Portainer where it goes, and needs no rule in a firewall", async () => {
+    const recorder = await run(environment, withKey, { url: "https://port01.example.org" });
+    const { environment: given } = environmentOf(recorder).inputs as { environment: object };
+    expect(JSON.stringify(given)).toContain(
+      String.raw`\"url\":\"https://port01.example.org\",\"edge\":{}`,
+    );
+    const rules = JSON.stringify(recorder.all("proxmoxve:firewall/rulesLegacy:RulesLegacy"));
+    expect(rules).toContain("SSH from management");
+    expect(rules).not.toContain("Portainer");
+    expect(JSON.stringify(recorder.all("command:remote:Command"))).not.toContain("9001");
+  });
+
+  test("is in the outputs without an address; nothing there is secret", async () => {
+    await run(environment, withKey, {});
+    const found = await unwrap(pulumi.output(outputs));
+    const node = (found as unknown as Contract).nodes[NODE];
+    expect(node?.portainerEnvironment).toEqual({ id: 7, name: NODE, server: PORTAINER });
+    expect([node?.agentUrl, node?.agentFingerprint]).toEqual([undefined, undefined]);
+    expect(await pulumi.isSecret(pulumi.output(outputs))).toBe(false);
+  });
+
+  test("takes any certificate only if that is declared", async () => {
+    const recorder = await run({ url: PORTAINER, fingerprint }, withKey, { insecurePoll: true });
+    expect(plainEnvs(recorder)).toContain("EDGE_INSECURE_POLL=1");
+    expect(containerOf(recorder)).not.toHaveProperty("uploads");
+  });
+
+  const edge = {};
+  test.each<[string, object, RegExp]>([
+    ["without an environment", { edge }, /portainer\.edge: .*; allowed: nothing without portainer/],
+    [
+      "with a fingerprint, which it cannot check",
+      { edge, environment: { url: PORTAINER, fingerprint } },
+      /environment\.fingerprint: .*; allowed: caCertificate with portainer\.edge/,
+    ],
+    [
+      "with an authority that it is not to look at",
+      { edge: { insecurePoll: true }, environment },
+      /edge\.insecurePoll: true; allowed: false with environment\.caCertificate/,
+    ],
+    [
+      "to the node itself",
+      { edge: { url: "https://localhost:9443" }, environment },
+      /edge\.url: "https:\/\/localhost:9443"; allowed: a URL that leads the node to Portainer/,
+    ],
+    [
+      "without a waiver for any certificate",
+      { edge: { insecurePoll: true }, environment: { url: PORTAINER } },
+      /edge\.insecurePoll: true; allowed: false; or a waiver with id portainer-insecure-poll/,
+    ],
+    [
+      "never",
+      { edge: { checkinSeconds: 0 }, environment },
+      /checkinSeconds: 0; allowed: at least 1/,
+    ],
+    ["without TLS", { edge: { url: "http://a" }, environment }, /edge\.url: .*an https URL/],
+  ])("%s is refused", (_, portainer, message) => {
+    expect(problems(prodWith({ portainer })).join("\n")).toMatch(message);
+  });
+
+  test("that was adopted is refused", () => {
+    const adopt = { agent: "a".repeat(64) };
+    expect(problems(prodWith({ portainer: { edge, environment }, adopt })).join("\n")).toMatch(
+      /adopt\.agent: .*; allowed: nothing with portainer\.edge/,
+    );
+  });
+
+  test("frees its port for others", () => {
+    const monitoring = { nodeExporter: { port: 9001 } };
+    const found = (portainer: object): string =>
+      problems(waived(prodWith({ portainer, monitoring }))).join("\n");
+    expect(found({})).toMatch(/nodeExporter\.port: 9001; allowed: a port of its own/);
+    expect(found({ edge, environment })).toBe("");
+  });
+
+  test("is known to Portainer by its name, and another one by its URL", () => {
+    const known = (portainer: object) => knownBy({ name: NODE, node: prodNode({ portainer }) });
+    expect(known({})).toEqual({ url: "https://10.25.20.24:9001" });
+    expect(known({ edge, environment })).toEqual({ name: NODE });
+    expect(known({ edge, environment: { ...environment, name: "two" } })).toEqual({ name: "two" });
+  });
+});
+
+describe("an agent with the next secret", () => {
+  const NEXT = "the-next-secret-of-portainer";
+  const secrets = { ...withKey, "docker-node:agentSecretNext": NEXT };
+  const environment = { url: PORTAINER };
+  const next = { port: 9002 };
+
+  test("is a second container, and a second environment after it", async () => {
+    const recorder = await run(environment, secrets, undefined, { next });
+    const containers = recorder
+      .all("docker:index/container:Container")
+      .filter(({ name }) => name.endsWith("agent-container"));
+    expect(containers.map(({ inputs }) => inputs)).toMatchObject([
+      { name: "portainer_agent", ports: [{ external: 9001 }] },
+      { name: "portainer_agent_next", ports: [{ external: 9002, ip: "10.25.20.24" }] },
+    ]);
+    const secretOf = ({ inputs }: Recorded): string =>
+      /AGENT_SECRET=([\w-]+)/.exec(JSON.stringify(inputs))?.[1] ?? "";
+    expect(containers.map(secretOf)).toEqual(["a-secret-of-some-length", NEXT]);
+    const registered = recorder.find("command:local:Command", `${NODE}-next-environment`);
+    const { value } = registered.inputs.environment as { value?: unknown };
+    const variables = (value ?? registered.inputs.environment) as Record<string, string>;
+    expect(JSON.parse(variables.PORTAINER_ENVIRONMENT ?? "")).toEqual({
+      ...{ name: `${NODE} (next)`, url: "tcp://10.25.20.24:9002" },
+      ...{ through: "tcp://10.25.20.24:9001", docker: "29.10.0" },
+    });
+  });
+
+  test("is let through the firewall beside the other one", async () => {
+    const recorder = await run(environment, secrets, undefined, { next });
+    const { rules } = recorder.find("proxmoxve:firewall/rulesLegacy:RulesLegacy").inputs;
+    const agents = (rules as { comment: string; dport: string; source: string }[]).filter(
+      ({ comment }) => comment.includes("agent"),
+    );
+    expect(agents).toMatchObject([
+      { dport: "9001", source: "10.25.10.11" },
+      { dport: "9002", source: "10.25.10.11" },
+    ]);
+  });
+
+  test("that reaches Portainer has a key of its own, and no port", async () => {
+    const { cert: caCertificate } = selfSigned();
+    const own = { ...environment, caCertificate };
+    const recorder = await run(own, secrets, {}, { next });
+    const { inputs } = recorder.find("command:local:Command", `${NODE}-next-environment`);
+    expect(JSON.stringify(inputs)).not.toContain("through");
+    const container = recorder.find(
+      "docker:index/container:Container",
+      `${NODE}-next-agent-container`,
+    );
+    expect(container.inputs).toMatchObject({ name: "portainer_agent_next", ports: [] });
+  });
+
+  test("needs the secret, and a port of its own", async () => {
+    await expect(run(environment, withKey, undefined, { next })).rejects.toThrow(
+      /secrets are missing[^]*pulumi config set --secret agentSecretNext/,
+    );
+    const agent = { next: { port: 9001 } };
+    expect(problems(prodWith({ portainer: { agent } })).join("\n")).toMatch(
+      /agent\.next\.port: 9001; allowed: another port than portainer\.agent\.port/,
+    );
+  });
+
+  test("is among the images of the node, and waived with the other one", () => {
+    const node = prodNode({ portainer: { agent: { next } } });
+    expect(declaredImages(node).map(({ container }) => container)).toContain(
+      "portainer_agent_next",
+    );
+    const given = waiver("policy-secret-in-environment", { container: "portainer_agent" });
+    const weak = { id: "policy-secret-in-environment", node: NODE };
+    const [one, other] = ["portainer_agent_next", "docker_node_backup"].map((container) =>
+      waives(given as never, { ...weak, container }),
+    );
+    expect([one, other]).toEqual([true, false]);
+  });
 });
 
 test("a stack that does not declare it has no such resource, and needs no key", async () => {

@@ -256,9 +256,9 @@ describe("the containers behind an agent", () => {
     for (let other = 0; other < 100; other++)
       existing({ Name: `other${other}`, URL: `tcp://10.1.1.${other}:9001` });
     existing({ URL: URL_OF_NODE });
-    const seen = await connect(access).containers("https://10.25.20.24:9001");
+    const seen = await connect(access).containers({ url: "https://10.25.20.24:9001" });
     expect(seen).toEqual([`${URL_OF_NODE} /containers/json?all=true`]);
-    await expect(connect(access).containers("https://10.25.20.99:9001")).rejects.toThrow(
+    await expect(connect(access).containers({ url: "https://10.25.20.99:9001" })).rejects.toThrow(
       "no environment with the agent 10.25.20.99:9001",
     );
   });

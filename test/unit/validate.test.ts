@@ -32,6 +32,7 @@ import {
 } from "../../commands/validate/rows/performance";
 import {
   judgeAgent,
+  judgeHeartbeat,
   judgeNames,
   judgePorts,
   judgePortainer,
@@ -235,6 +236,8 @@ describe("judgements", () => {
     holds(judgeAgent({ agent: 204 }), "status 204");
     fails(judgeAgent({ agent: 403 }), "status 403");
     fails(judgeAgent({ agent: 0 }), "no answer");
+    holds(judgeHeartbeat({ Heartbeat: true }), "^asks Portainer$");
+    fails(judgeHeartbeat({ Heartbeat: false }), "does not ask Portainer");
     holds(judgePortainer(["a", "b"], ["b", "a"]), "^2 of 2 containers$");
     fails(judgePortainer(["a"], ["b", "a"]), "1 not seen");
     fails(judgePortainer(["a", "c"], ["a"]), "1 that are not there");
@@ -554,7 +557,7 @@ describe("Portainer", () => {
     connect(accessFrom({ PORTAINER_URL: at, PORTAINER_API_KEY: key }));
 
   test("is asked for the containers of the environment with the node's agent", async () => {
-    expect(await open("key").containers("https://10.25.20.24:9001")).toEqual(["abc"]);
+    expect(await open("key").containers({ url: "https://10.25.20.24:9001" })).toEqual(["abc"]);
     expect(requests).toEqual([
       "/api/endpoints?start=1&limit=100&excludeSnapshots=true",
       "/api/endpoints/7/docker/containers/json?all=true",
@@ -562,9 +565,9 @@ describe("Portainer", () => {
   });
 
   test("that refuses, does not know the node, or does not answer says so", async () => {
-    const agent = "https://10.25.20.24:9001";
+    const agent = { url: "https://10.25.20.24:9001" };
     await expect(open("wrong").containers(agent)).rejects.toThrow("answers 401: the API key");
-    await expect(open("key").containers("https://10.25.20.99:9001")).rejects.toThrow(
+    await expect(open("key").containers({ url: "https://10.25.20.99:9001" })).rejects.toThrow(
       "no environment with the agent 10.25.20.99:9001",
     );
     const silent = open("key", "http://127.0.0.1:1");

@@ -1,13 +1,15 @@
 /** Rows about what is around Docker: the agent, Portainer, ports, the primary, names. */
 import { z } from "zod";
 import {
-  agentUrl,
   addressOfNode,
   firewallRules,
   primaryOf,
   metricsPorts,
   servicePorts,
 } from "../../../config/node";
+import { agentUrl, edgeUrl, environmentName } from "../../../config/portainer";
+import type { Known } from "../../../clients/portainer";
+import type { Environment } from "../../../clients/portainer-answers";
 import type { NodeConfig } from "../../../config/schema";
 import { portsOf, workloadsOf } from "../../../config/workloads";
 import type { Judgement, Row } from "../row";
@@ -18,13 +20,28 @@ export const judgeAgent = ({ agent }: Pick<Reach, "agent">): Judgement => ({
   figure: agent ? `status ${agent}` : "no answer",
 });
 
+/** Portainer waits twice the time between two polls, and 20 s more (portainer/api, internal/endpointutils). */
+export const judgeHeartbeat = ({ Heartbeat: asks }: Pick<Environment, "Heartbeat">): Judgement => ({
+  holds: asks,
+  figure: asks ? "asks Portainer" : "does not ask Portainer",
+});
+
 export const agent: Row = {
   id: "agent",
   title: "Portainer agent",
-  how: "GET /ping over HTTPS at the node's address, from the node",
-  threshold: (node) => agentUrl(node) && "status 204",
-  measure: async ({ reach }) => judgeAgent(await reach()),
+  how: "GET /ping over HTTPS at the node's address, from the node; with portainer.edge Portainer's API, which says whether the agent asks",
+  threshold: (node) => (agentUrl(node) ? "status 204" : edgeUrl(node) && "asks Portainer"),
+  measure: async (subject) => {
+    if (agentUrl(subject.node)) return judgeAgent(await subject.reach());
+    return judgeHeartbeat(await subject.portainer().environment(knownBy(subject)));
+  },
 };
+
+/** What Portainer knows the node's environment by. */
+export function knownBy({ name, node }: Pick<Subject, "name" | "node">): Known {
+  const url = agentUrl(node);
+  return url === undefined ? { name: environmentName(name, node) } : { url };
+}
 
 export function judgePortainer(seen: readonly string[], there: readonly string[]): Judgement {
   const missing = there.filter((id) => !seen.includes(id)).length;
@@ -41,12 +58,12 @@ export const portainer: Row = {
   id: "portainer",
   title: "Portainer's view",
   how: "containers of the node's environment by Portainer's API, beside docker ps --all",
-  threshold: (node) => agentUrl(node) && "the containers that Docker has",
-  measure: async ({ node, portainer: open, inventory }) => {
-    const seen = await open().containers(agentUrl(node) ?? "");
+  threshold: (node) => node.portainer && "the containers that Docker has",
+  measure: async (subject) => {
+    const seen = await subject.portainer().containers(knownBy(subject));
     return judgePortainer(
       seen,
-      (await inventory()).containers.map(({ Id }) => Id),
+      (await subject.inventory()).containers.map(({ Id }) => Id),
     );
   },
 };

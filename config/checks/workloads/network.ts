@@ -1,4 +1,5 @@
 import { addressOfNode, metricsPorts } from "../../node";
+import { agentPorts } from "../../portainer";
 import type { NodeConfig } from "../../schema";
 import { namesOn, workloadsOf, type Named } from "../../workloads";
 import type { Report } from "../report";
@@ -47,8 +48,7 @@ function ownPorts(node: NodeConfig): Map<string, string> {
     [`${LOOPBACK} 22/tcp`, "sshd"],
     ...metricsPorts(node).map((port): [string, string] => [`${address} ${port}/tcp`, "monitoring"]),
   ];
-  const { portainer } = node;
-  if (portainer) own.push([`${address} ${portainer.agent.port}/tcp`, "the Portainer agent"]);
+  for (const port of agentPorts(node)) own.push([`${address} ${port}/tcp`, "the Portainer agent"]);
   return new Map(own);
 }
 

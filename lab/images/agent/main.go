@@ -1,5 +1,5 @@
 // Command agent stands in for the Portainer agent in the lab, where the real image cannot be had.
-// It is no Portainer software. It answers the same health check, and it refuses to start where the
+// It is no Portainer software. It answers the same health check, or asks Portainer as an Edge agent does, and refuses to start where the
 // real one could not work: without the Docker socket, the volumes directory or the shared secret.
 package main
 
@@ -28,7 +28,13 @@ func main() {
 	if err := a.check(); err != nil {
 		log.Fatalf("refusing to start: %v", err)
 	}
-	if err := a.serve(net.JoinHostPort(os.Getenv("AGENT_HOST"), port())); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	run := func() error { return a.serve(ctx, net.JoinHostPort(os.Getenv("AGENT_HOST"), port())) }
+	if e := edgeOrNone(); e != nil {
+		run = func() error { return e.poll(ctx) }
+	}
+	if err := run(); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -69,7 +75,7 @@ func (a agent) check() error {
 }
 
 // serve answers over TLS until the process is told to end.
-func (a agent) serve(address string) error {
+func (a agent) serve(ctx context.Context, address string) error {
 	tls, err := selfSigned()
 	if err != nil {
 		return err
@@ -77,8 +83,6 @@ func (a agent) serve(address string) error {
 	server := &http.Server{
 		Addr: address, Handler: a.routes(), TLSConfig: tls, ReadHeaderTimeout: 10 * time.Second,
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- server.ListenAndServeTLS("", "") }()
 	log.Printf("stand-in agent %s listens on %s", version, address)

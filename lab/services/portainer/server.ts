@@ -5,6 +5,7 @@
 import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
+import { EDGE, answerAgent, createEdge, refuseView, withHeartbeat } from "./edge";
 import { Refusal, Store, type Environment } from "./store";
 
 /** The agents, as this server reaches them. */
@@ -73,6 +74,8 @@ async function answer(settings: Settings, store: Store, request: IncomingMessage
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
   if (path === "/system/status") return { json: { Version: settings.version, InstanceID: "lab" } };
+  const [, agent] = /^\/endpoints\/(\d+)\/edge\/status$/.exec(path) ?? [];
+  if (agent) return { json: answerAgent(store, Number(agent), request.headers) };
   if (!isKey(settings.apiKey, String(request.headers["x-api-key"])))
     throw new Refusal(401, "A valid authorization token is missing", "Unauthorized");
   const { method = "GET", headers } = request;
@@ -131,7 +134,8 @@ function listEnvironments({ environments }: Store, query: URLSearchParams): Answ
   const from = Math.max(Number(query.get("start") ?? 0) - 1, 0);
   const limit = Number(query.get("limit") ?? 0) || environments.length;
   const total = String(environments.length);
-  return { json: environments.slice(from, from + limit), headers: { "X-Total-Count": total } };
+  const page = environments.slice(from, from + limit).map(withHeartbeat);
+  return { json: page, headers: { "X-Total-Count": total } };
 }
 
 /** The fields of a form without files. */
@@ -158,18 +162,21 @@ async function createEnvironment(
   const fieldOf = (name: string): string => form.get(name) ?? "";
   const [Name, URL, tls] = [fieldOf("Name"), fieldOf("URL"), fieldOf("TLS") === "true"];
   if (!Name) throw refuseInvalid("Invalid environment name");
-  if (fieldOf("EndpointCreationType") !== "2")
-    throw refuseInvalid("the stand-in makes agents only");
+  const kind = Number(fieldOf("EndpointCreationType"));
+  if (kind !== 2 && kind !== EDGE) throw refuseInvalid("the stand-in makes agents only");
   for (const skip of tls ? ["TLSSkipVerify", "TLSSkipClientVerify"] : [])
     if (fieldOf(skip) !== "true") throw refuseInvalid(`Invalid certificate file (${skip})`);
-  const GroupId = Number(fieldOf("GroupID") || 1);
-  const TagIds = JSON.parse(fieldOf("TagIds") || "[]") as number[];
+  const [GroupId, TagIds] = [Number(fieldOf("GroupID") || 1), tagsIn(fieldOf("TagIds"))];
   store.refuseName(Name);
-  await contactAgent(agents, URL);
+  if (kind === 2) await contactAgent(agents, URL);
   store.requireLabels(GroupId, TagIds);
+  const interval = Number(fieldOf("EdgeCheckinInterval"));
+  if (kind === EDGE) return createEdge(store, { Name, url: URL, GroupId, TagIds }, interval);
   const TLSConfig = { TLS: tls, TLSSkipVerify: tls };
   return store.add({ Name, URL, Type: tls ? 2 : 1, GroupId, TagIds, TLSConfig });
 }
+
+const tagsIn = (text: string): number[] => JSON.parse(text || "[]") as number[];
 
 /** Portainer first asks for the platform, then makes a snapshot, which needs the signature. */
 async function contactAgent(agents: Agents, url: string): Promise<void> {
@@ -186,12 +193,13 @@ interface Changes {
   readonly URL?: string | null;
   readonly GroupID?: number | null;
   readonly TagIDs?: number[] | null;
+  readonly EdgeCheckinInterval?: number | null;
 }
 
 function updateEnvironment(
   store: Store,
   id: number,
-  { Name, URL, GroupID, TagIDs }: Changes,
+  { Name, URL, GroupID, TagIDs, EdgeCheckinInterval }: Changes,
 ): Environment {
   const found = store.findEnvironment(id);
   if (Name) store.refuseName(Name, id);
@@ -201,16 +209,21 @@ function updateEnvironment(
     URL: URL ?? found.URL,
     GroupId: GroupID ?? found.GroupId,
     TagIds: TagIDs ?? found.TagIds,
+    ...(found.Type === EDGE && {
+      EdgeCheckinInterval: EdgeCheckinInterval ?? found.EdgeCheckinInterval,
+    }),
   });
 }
 
 /** `/endpoints/<id>/docker/…` is Docker's API, through the agent. */
 function proxy(
-  { URL: url }: Environment,
+  environment: Environment,
   agents: Agents,
   path: string,
   query: URLSearchParams,
 ): Promise<string> {
+  if (environment.Type === EDGE) throw refuseView(environment);
+  const { URL: url } = environment;
   const text = query.toString();
   return agents.docker(url, text ? `${path}?${text}` : path);
 }

@@ -8,6 +8,12 @@ export interface Environment {
   GroupId: number;
   TagIds: number[];
   TLSConfig: { TLS: boolean; TLSSkipVerify: boolean };
+  /** Of an agent that reaches Portainer; see `edge.ts`. */
+  EdgeKey?: string;
+  EdgeID?: string;
+  EdgeCheckinInterval?: number;
+  LastCheckInDate?: number;
+  Heartbeat?: boolean;
 }
 
 export interface Group {
