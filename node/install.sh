@@ -38,15 +38,15 @@ write_gate() {
   [[ $CHANGED == no ]] || systemctl daemon-reload
 }
 
-# install_packages OTHERS VERSION PACKAGE...: running containers outlive the restart that a change of version brings if live-restore is
-# on. OTHERS go in the same transaction, so nothing has gone before all is there that comes.
+# install_packages GOING VERSION PACKAGE...: running containers outlive the restart that a change of version brings if live-restore is
+# on. GOING go in the same transaction, so nothing has gone before all is there that comes.
 install_packages() {
-  local others=$1 version=$2 name wanted=()
+  local going=$1 version=$2 name wanted=()
   gate_first_start "$3"
   for name in "${@:3}"; do
     if is_docker "$name"; then wanted+=("$name=$version"); else wanted+=("$name"); fi
   done
-  for name in $others; do wanted+=("$name-"); done
+  for name in $going; do wanted+=("$name-"); done
   pin "${@:2}"
   # apparmor, for the docker-default profile, is only a recommendation of the packages.
   apt_get install --no-install-recommends --allow-downgrades --allow-change-held-packages "${wanted[@]}" apparmor ca-certificates
