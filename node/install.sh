@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Installs docker at one version and holds it there. Never removes a docker that has containers, images or volumes.
+# Installs docker at one version and holds it there. The distribution's docker gives way to Docker's own with all it has, and never
+# the other way: a docker that could not read the containers, images or volumes there are is not installed.
 # And the guest agent, which the machine's settings announce to Proxmox and no cloud image brings.
 # PACKAGE_SOURCE              official (docker-ce ...) or distribution (docker.io)
 # VERSION                     29.10.0, a prefix ending at a dot (29, 29.10), or an exact package version; empty: newest at the
@@ -7,7 +8,7 @@
 # DOCKER_MIRROR               base of the official repository (default https://download.docker.com/linux/<id>)
 # REPOSITORY_KEY_FINGERPRINT  the only key accepted from there (default: Docker's)
 # DISTRIBUTION_MIRROR         archive of the distribution to use instead of the configured one
-# DATA_ROOT                   looked through before another source's Docker is removed (default /var/lib/docker)
+# DATA_ROOT                   looked through before Docker changes (default /var/lib/docker)
 # Result: {"source":"official","version":"29.10.0","package":"5:29.10.0-1~ubuntu.24.04~noble"}
 SCRIPT=install
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -37,14 +38,16 @@ write_gate() {
   [[ $CHANGED == no ]] || systemctl daemon-reload
 }
 
-# install_packages VERSION PACKAGE...: running containers outlive the restart that a change of version brings if live-restore is on.
+# install_packages GOING VERSION PACKAGE...: running containers outlive the restart that a change of version brings if live-restore is
+# on. GOING go in the same transaction, so nothing has gone before all is there that comes.
 install_packages() {
-  local version=$1 name wanted=()
-  gate_first_start "$2"
-  for name in "${@:2}"; do
+  local going=$1 version=$2 name wanted=()
+  gate_first_start "$3"
+  for name in "${@:3}"; do
     if is_docker "$name"; then wanted+=("$name=$version"); else wanted+=("$name"); fi
   done
-  pin "$@"
+  for name in $going; do wanted+=("$name-"); done
+  pin "${@:2}"
   # apparmor, for the docker-default profile, is only a recommendation of the packages.
   apt_get install --no-install-recommends --allow-downgrades --allow-change-held-packages "${wanted[@]}" apparmor ca-certificates
 }
@@ -67,12 +70,6 @@ install_guest_agent() {
   apt_get install --no-install-recommends qemu-guest-agent
 }
 
-# Remove the old packages last: every step before may still fail.
-replace() { # PACKAGES
-  # shellcheck disable=SC2086 # a list of package names
-  [[ -z $1 ]] || apt_get remove --allow-change-held-packages $1
-}
-
 # What goes on after the installation.
 keep() { # PACKAGE...
   if [[ -e $GATE ]]; then write_gate; fi
@@ -86,6 +83,7 @@ main() {
   require PACKAGE_SOURCE
   [[ $PACKAGE_SOURCE =~ ^(official|distribution)$ ]] || fail "PACKAGE_SOURCE is neither official nor distribution: $PACKAGE_SOURCE"
   others=$(other_family)
+  keep_readable "$others"
   use_distribution_mirror "$DISTRIBUTION_MIRROR"
   if [[ $PACKAGE_SOURCE == official ]]; then use_official_repository; else set_aside "$DOCKER_MIRROR" ""; fi
   mapfile -t names < <(packages)
@@ -97,8 +95,7 @@ main() {
     read_sources
     mapfile -t names < <(packages)
     version=$(resolve "${names[0]}")
-    replace "$others"
-    install_packages "$version" "${names[@]}"
+    install_packages "$others" "$version" "${names[@]}"
   elif [[ -e $UNREAD ]]; then
     read_sources
   fi

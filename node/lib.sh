@@ -143,12 +143,15 @@ docker_cli() { timeout "${DOCKER_TIMEOUT:-60}" docker --host unix:///var/run/doc
 # count PATTERN: existing paths it matches.
 count() { { compgen -G "$1" || true; } | wc -l; }
 
+# count_snapshots: what is in containerd's image store.
+count_snapshots() { count "$ROOT_DIR/var/lib/containerd/io.containerd.snapshotter.v1.*/snapshots/*"; }
+
 # docker_inventory ROOT... (patterns) prints "N containers, N images, N volumes", or nothing for a docker that holds nothing.
 # Read from disk, so that it also answers for a daemon that is down. The containerd image store lies outside every root; its
 # snapshots, layers rather than images, count as images. (Its blobs would not do: those with overlay2 keep manifests there.)
 docker_inventory() {
   local root containers=0 images volumes=0
-  images=$(count "$ROOT_DIR/var/lib/containerd/io.containerd.snapshotter.v1.*/snapshots/*")
+  images=$(count_snapshots)
   for root in "${@/#/$ROOT_DIR}"; do
     containers=$((containers + $(count "$root/containers/*")))
     images=$((images + $(count "$root/image/*/imagedb/content/sha256/*")))

@@ -57,16 +57,32 @@ packages() {
   esac
 }
 
-# Two families of packages own the same files. Moving between them is a removal, so only an empty docker moves. Prints its names.
+# Two families of packages own the same files. Prints the names of the one that is to go.
 other_family() {
-  local main=docker.io others=("${OFFICIAL[@]}" docker-ce-rootless-extras) found inventory
+  local main=docker.io others=("${OFFICIAL[@]}" docker-ce-rootless-extras)
   if [[ $PACKAGE_SOURCE == official ]]; then main=docker-ce others=("${DISTRIBUTION[@]}"); fi
-  [[ -z $(installed "$main") ]] || return 0
-  found=$(installed "${others[@]}" | xargs)
-  [[ -n $found ]] || return 0
+  [[ -n $(installed "$main") ]] || installed "${others[@]}" | xargs
+}
+
+# keep_readable OTHERS: refuses what would leave behind data that the wanted Docker cannot read. A newer one reads all that an older
+# one has left, but containerd does not go back: the distribution's is older than Docker's own, whatever Docker is beside it. Docker
+# before 29 looks into containerd's image store only if daemon.json says so.
+keep_readable() {
+  local inventory old new
   inventory=$(docker_inventory "$DATA_ROOT" "$DATA_ROOT/*.*")
-  [[ -z $inventory ]] || fail "refused: $found is installed and has $inventory" "move them away before changing PACKAGE_SOURCE"
-  printf %s "$found"
+  [[ -n $inventory ]] || return 0
+  old=$(upstream "$(version_of docker.io)$(version_of docker-ce)")
+  old=${old:-0}
+  new=$(upstream "${VERSION:-$old}")
+  if [[ -n $1 ]]; then
+    [[ $PACKAGE_SOURCE == official ]] && ((${new%%.*} >= ${old%%.*})) ||
+      fail "refused: $1 is installed and has $inventory, which the $PACKAGE_SOURCE Docker ${VERSION:-there is} could not read" \
+        "move them away before changing PACKAGE_SOURCE"
+  elif ((${old%%.*} >= 29 && ${new%%.*} < 29 && $(count_snapshots) > 0)) &&
+    ! grep -Eq '"containerd-snapshotter": *true' "$ROOT_DIR/etc/docker/daemon.json" 2>/dev/null; then
+    fail "refused: Docker $VERSION would not see what is in containerd's image store" \
+      "set features.containerd-snapshotter to true in engine.daemon first, or move it away"
+  fi
 }
 
 # lacking PACKAGE...: what is missing, or has another version than is wanted, a row each for rows_differ. The first is docker.

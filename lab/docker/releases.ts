@@ -7,7 +7,7 @@ import * as path from "node:path";
 import type { GoOptions } from "../lib/run";
 
 /** Releases of Docker that can be installed, oldest first. */
-export const RELEASES = ["29.8.0", "29.8.1"] as const;
+export const RELEASES = ["28.5.2", "29.8.0", "29.8.1"] as const;
 export type Release = (typeof RELEASES)[number];
 
 /** Folder with a Go module for each entry of `PROGRAMS`: it only pins. */
@@ -38,12 +38,15 @@ const set = (pkg: string, values: Record<string, string>): string =>
     .map(([name, value]) => `-X '${pkg}.${name}=${value}'`)
     .join(" ");
 
-const MOBY = "github.com/moby/moby/v2";
 const CLI = "github.com/docker/cli";
 const CONTAINERD = "github.com/containerd/containerd/v2";
 const RUNC = "github.com/opencontainers/runc";
 const BUILDX = "github.com/docker/buildx";
 const COMPOSE = "github.com/docker/compose/v5";
+
+/** The daemon's module, which has this name since 29. */
+const mobyOf = (release: Release): string =>
+  release.startsWith("28.") ? "github.com/docker/docker" : "github.com/moby/moby/v2";
 
 /** As Docker's own programs say of themselves; the module's version stands for the commit. */
 const PLATFORM = { PlatformName: "Docker Engine - Community" };
@@ -54,14 +57,15 @@ const versionInfo = (Version: string): Record<string, string> => ({ Version, Rev
 /** With C: only then it knows project quotas (daemon/internal/quota), which `overlay2.size` takes. */
 function dockerdPrograms(release: Release): Programs {
   const module = `dockerd-${release}`;
-  const GitCommit = `v${pinnedVersion(module, MOBY)}`;
+  const moby = mobyOf(release);
+  const GitCommit = `v${pinnedVersion(module, moby)}`;
   return {
     module,
-    programs: { dockerd: `${MOBY}/cmd/dockerd`, "docker-proxy": `${MOBY}/cmd/docker-proxy` },
+    programs: { dockerd: `${moby}/cmd/dockerd`, "docker-proxy": `${moby}/cmd/docker-proxy` },
     options: {
       cgo: true,
       tags: ["netgo", "osusergo", "static_build", "nri_no_wasm"],
-      ldflags: set(`${MOBY}/dockerversion`, { Version: release, GitCommit, ...PLATFORM }),
+      ldflags: set(`${moby}/dockerversion`, { Version: release, GitCommit, ...PLATFORM }),
     },
   };
 }

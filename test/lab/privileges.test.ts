@@ -311,23 +311,23 @@ test("with exactly these privileges a machine is created, refreshed and changed"
   await stack.up(quiet);
 });
 
-/** As a person, or high availability, moves a machine: the program's token may not. */
-async function move(from: string, to: string): Promise<void> {
+/** What an administrator of the cluster does: the program's token may none of it. */
+async function administer(
+  path: string,
+  parameters: Record<string, string | number>,
+): Promise<void> {
   const given = access();
   given["/vms"]?.privileges.push("VM.Migrate");
+  given["/"]?.privileges.push("Sys.Console");
+  given["/nodes/pve01"]?.privileges.push("Sys.PowerMgmt");
   write(given);
   const cluster = { endpoint, insecure: true, apiToken: `${TOKEN.id}=${TOKEN.secret}` };
-  const order = { target: to, online: 1, "with-local-disks": 1 };
-  await call(cluster, "POST", `/nodes/${from}/qemu/2019/migrate`, order);
+  await call(cluster, "POST", path, parameters);
   give();
 }
 
-/** The firewall of the NIC follows, and nothing is made anew; docs/how-to/change-a-node.md. */
-test.each([
-  ["pve01", "pve02"],
-  ["pve02", "pve01"],
-])("a machine that Proxmox moves from %s to %s goes on as the same one", async (from, to) => {
-  await move(from, to);
+/** What `up` changes of a machine that is somewhere else now: its firewall follows, and nothing is made anew. */
+async function follow(): Promise<string[]> {
   await stack.refresh({ ...quiet, target: [`**::${NAME}-vm`] });
   const changes: string[] = [];
   await stack.up({
@@ -337,9 +337,41 @@ test.each([
       if (op !== "same") changes.push(`${op} ${urn.split("::").at(-1) ?? ""}`);
     },
   });
-  expect(changes.sort()).toEqual([`update ${NAME}-firewall`, `update ${NAME}-firewall-rules`]);
-  await stack.refresh({ ...quiet, expectNoChanges: true });
   await stack.preview({ ...quiet, expectNoChanges: true });
+  return changes.sort();
+}
+
+const FOLLOWS = [`update ${NAME}-firewall`, `update ${NAME}-firewall-rules`];
+
+/** docs/how-to/change-a-node.md */
+test.each([
+  ["pve01", "pve02"],
+  ["pve02", "pve01"],
+])("a machine that Proxmox moves from %s to %s goes on as the same one", async (from, to) => {
+  const order = { target: to, online: 1, "with-local-disks": 1 };
+  await administer(`/nodes/${from}/qemu/2019/migrate`, order);
+  expect(await follow()).toEqual(FOLLOWS);
+  await stack.refresh({ ...quiet, expectNoChanges: true });
+});
+
+test("a machine that is away with its Proxmox node is a finding, and nothing is made in its place", async () => {
+  await administer("/nodes/pve01/status", { command: "shutdown" });
+  const found = (await diagnose()).map(({ id, status }) => `${status} ${id}`);
+  expect(found).toEqual(expect.arrayContaining(["pass api", "pass version", `fail host:${NAME}`]));
+  await stack.up({ ...quiet, expectNoChanges: true });
+  await administer("/nodes/pve01/wakeonlan", {});
+  await stack.refresh({ ...quiet, expectNoChanges: true });
+});
+
+test("a machine that high availability starts on another node, and moves back, goes on as the same one", async () => {
+  await administer("/cluster/ha/resources", { sid: "vm:2019" });
+  await administer("/nodes/pve01/status", { command: "shutdown" });
+  // While the node is lost: what else is on it cannot be read, and need not be.
+  expect(await follow()).toEqual(FOLLOWS);
+  await administer("/nodes/pve01/wakeonlan", {});
+  await administer("/cluster/ha/resources/vm:2019/migrate", { node: "pve01" });
+  expect(await follow()).toEqual(FOLLOWS);
+  await stack.refresh({ ...quiet, expectNoChanges: true });
 });
 
 /** Of the refusals, these two name no privilege, as in Proxmox itself. */

@@ -24,6 +24,9 @@ const userKey = utils.generateKeyPairSync("ed25519");
 /** What the server saw, and whether it takes variables. */
 const seen = { commands: [] as string[], ended: [] as string[], acceptVariables: true };
 
+/** Connections that are open. */
+const open = new Set<ServerSession>();
+
 function serveSession(session: Session): void {
   const env: NodeJS.ProcessEnv = { ...process.env };
   session.on("env", (accept, reject, { key, val }: { key: string; val: string }) => {
@@ -108,6 +111,8 @@ function serveFiles(sftp: SFTPWrapper): void {
 }
 
 function serveClient(client: ServerSession): void {
+  open.add(client);
+  client.on("close", () => open.delete(client));
   // The types leave it out.
   (client as ServerSession & { setNoDelay: (on: boolean) => void }).setNoDelay(true);
   client.on("authentication", (context) => {
@@ -160,6 +165,7 @@ beforeEach(() => {
   Object.assign(seen, { commands: [], ended: [], acceptVariables: true });
 });
 afterAll(async () => {
+  for (const client of open) client.end();
   host.server.close();
   await once(host.server, "close");
   fs.rmSync(scratch, { recursive: true });
@@ -368,7 +374,7 @@ describe("connection", () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     const late = await startServer(port);
     expect(await done).toMatchObject({ stdout: "here" });
-    expect(logs[0]?.[1]).toMatch(/^Dial 1\/inf failed: retrying \(connect ECONNREFUSED/);
+    expect(logs[0]?.[1]).toBe("Dial 1/inf failed: retrying");
     late.server.close();
   });
 
@@ -420,13 +426,32 @@ describe("connection", () => {
     );
   });
 
-  it("leaves the session when pulumi cancels", async () => {
-    const done = create({ create: "echo started; sleep 60" });
+  it("goes on with a script when pulumi cancels, and when the resource's time is over", async () => {
+    const done = create({ create: "echo started; sleep 1; echo done" }, command, 0.5);
     while (logs.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     operations.cancel();
-    await expect(done).rejects.toThrow("context canceled");
-    while (seen.ended.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-    expect(seen.ended).toEqual(seen.commands);
+    expect(await done).toMatchObject({ stdout: "started\ndone" });
+    expect(seen.ended).toEqual([]);
+  });
+
+  it("says nothing but that its time is over when it has dialed all the time", async () => {
+    const connection = connectionTo(await freePort(), { dialErrorLimit: -1 });
+    const failed = create({ create: "true", connection }, command, 0.3);
+    await expect(failed).rejects.toThrow(/^context deadline exceeded$/);
+  });
+
+  it("leaves its connections open", async () => {
+    const before = open.size;
+    await to(host.port, {});
+    await to(host.port, {});
+    expect(open.size).toBe(before + 2);
+  });
+
+  it("fails at once where the agent does not answer, though a key is given", async () => {
+    process.env["SSH_AUTH_SOCK"] = path.join(scratch, "gone");
+    await expect(to(host.port, {})).rejects.toThrow(/^dial unix .*gone: connect ENOENT/);
+    delete process.env["SSH_AUTH_SOCK"];
+    expect(logs).toEqual([]);
   });
 });
 

@@ -396,21 +396,59 @@ describe("install.sh", () => {
     expect(has(node("apt/sources.list.d/docker.sources"))).toBe(false);
   });
 
-  test("the other family goes only while it is empty", () => {
-    fake("packages", "docker.io 26.1.5\ncontainerd 1.7\n");
-    write("root/var/lib/docker/231072.231072/containers/abc/config.v2.json", "{}");
-    write("root/var/lib/docker/231072.231072/volumes/data/_data/x", "");
-    refused(
-      script("install", official),
-      "docker.io containerd is installed and has 1 containers, 0 images, 1 volumes",
-    );
-    expect(changes()).toEqual([]);
-    rmSync(join(home, "root/var"), { recursive: true });
-    fake("packages", "docker.io 26.1.5\n");
-    refused(script("install", { ...official, VERSION: "99" }), "no version");
-    expect(changes().join()).not.toContain("remove");
-    script("install", official);
-    expect(changes()).toContain("apt-get remove docker.io");
+  describe("with data", () => {
+    const DATA = "1 containers, 0 images, 1 volumes";
+    const STORE = "root/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs";
+    const distribution = { PACKAGE_SOURCE: "distribution", VERSION: "28.5" };
+    const BEFORE_29 = "docker-ce 5:29.1.0-1~ubuntu.24.04~noble\n";
+
+    beforeEach(() => {
+      write("root/var/lib/docker/231072.231072/containers/abc/config.v2.json", "{}");
+      write("root/var/lib/docker/231072.231072/volumes/data/_data/x", "");
+    });
+
+    test("the distribution's goes for Docker's own, in one transaction, and with all that is its", () => {
+      fake("packages", "docker.io 26.1.5+dfsg1-9+b4\ncontainerd 1.7.24\nrunc 1.1.15\n");
+      refused(script("install", { ...official, VERSION: "99" }), "no version");
+      expect(changes().join()).not.toContain("install");
+      done(script("install", official));
+      expect(changes()).toContainEqual(
+        expect.stringMatching(
+          /^apt-get install docker-ce=\S+ docker-ce-cli=\S+ containerd\.io .*docker\.io- containerd- runc- apparmor/,
+        ),
+      );
+    });
+
+    test.each([
+      ["an older one of Docker's own", "docker.io 30.0.1\n", { ...official, VERSION: "29.1" }],
+      ["the distribution's, for Docker's own", "docker-ce 5:28.5.1\n", distribution],
+    ])("%s is refused", (_, packages, variables) => {
+      fake("packages", packages);
+      fake("madison.docker.io", " docker.io | 28.5 | x\n");
+      refused(script("install", variables), new RegExp(`is installed and has ${DATA}, which`));
+      expect(changes()).toEqual([]);
+      rmSync(join(home, "root/var"), { recursive: true });
+      script("install", variables);
+      expect(changes().join()).toMatch(/apt-get install docker\S+=/);
+    });
+
+    test("a release before 29 is refused what it would not see", () => {
+      fake("packages", BEFORE_29);
+      write(STORE, "");
+      refused(
+        script("install", { ...official, VERSION: "28" }),
+        /Docker 28 would not see what is in containerd's image store/,
+      );
+      expect(changes()).toEqual([]);
+      write(node("docker/daemon.json"), '{"features": {"containerd-snapshotter": true}}');
+      done(script("install", { ...official, VERSION: "28" }));
+    });
+
+    test("and has what lies in Docker's own store", () => {
+      fake("packages", BEFORE_29);
+      done(script("install", { ...official, VERSION: "28" }));
+      expect(changes()).toContainEqual(expect.stringContaining("docker-ce=5:28."));
+    });
   });
 
   test("an unknown source is refused", () => {

@@ -1,8 +1,7 @@
 /**
  * The part of ssh2's inside that opens a session and asks for an answer to each request in it: its
  * public interface sends environment variables without asking, while upstream asks and fails
- * (pulumi-command#48, #430, #584), and sends no signal once the input has ended. It belongs to the
- * one version of ssh2 that package.json names.
+ * (pulumi-command#48, #430, #584). It belongs to the one version of ssh2 that package.json names.
  */
 import type { Client, ClientChannel } from "ssh2";
 
@@ -16,7 +15,6 @@ interface Inside {
     session: (channel: number, window: number, packet: number) => void;
     env: (channel: number, name: string, value: string, wantReply: boolean) => void;
     exec: (channel: number, command: string, wantReply: boolean) => void;
-    signal: (channel: number, name: string) => void;
   };
 }
 
@@ -62,15 +60,6 @@ export class Session {
     });
     if (started) this.channel.subtype = "exec";
     return started;
-  }
-
-  /**
-   * Ends the command: closing the session alone leaves one without a terminal running until it
-   * prints. OpenSSH takes signals for any user but root, whose command goes on, as with upstream.
-   */
-  terminate(): void {
-    this.inside._protocol.signal(this.ids.outgoing.id, "TERM");
-    this.channel.close();
   }
 
   private get ids(): InsideChannel {

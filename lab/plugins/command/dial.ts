@@ -1,5 +1,5 @@
 /**
- * Dials a host, through a proxy if one is given, and again until it answers.
+ * Dials a host, through a proxy if one is given, and again until it answers. While it dials it does not say why it has to.
  *
  * As upstream does: every failure to connect counts, also a refused login or a wrong host key;
  * `dialErrorLimit` allows so many failures, and one more ends the attempts; they start 0.1 s apart
@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "ssh2";
 import { messageOf } from "./operations";
 import type { Operation } from "./operations";
-import { checkKeys, connect } from "./ssh";
+import { askAgent, checkKeys, connect } from "./ssh";
 import type { Connection, Endpoint, Socket } from "./ssh";
 
 const FIRST_DELAY_MS = 100;
@@ -33,9 +33,9 @@ async function withRetry<T>(
         throw new Error(`after ${limit} failed attempts: ${reason}`, { cause: error });
       }
       const count = `${dials}/${limit === -1 ? "inf" : limit}`;
-      log("status", `${what} ${count} failed: retrying (${reason})`);
+      log("status", `${what} ${count} failed: retrying`);
       await sleep(Math.min(delay, LAST_DELAY_MS), undefined, { signal }).catch(() => {
-        throw new Error(`${messageOf(signal.reason)} while dialing: ${reason}`, { cause: error });
+        throw signal.reason;
       });
     }
   }
@@ -57,24 +57,20 @@ async function dial(operation: Operation, to: Connection, proxy?: Client): Promi
   );
 }
 
-/** Runs `use` on a client of its own and closes it, and its proxy, afterwards. */
+/** Runs `use` on a client of its own. As upstream 1.2.1 it closes no connection: they end with the plugin. */
 export async function withClient<T>(
   operation: Operation,
   connection: Connection,
   use: (client: Client) => Promise<T>,
 ): Promise<T> {
   const { proxy } = connection;
-  checkKeys(connection);
-  if (proxy) checkKeys(proxy);
-  const clients: Client[] = [];
-  try {
-    if (proxy) clients.push(await prefixErrors("proxy", dial(operation, proxy)));
-    const client = dial(operation, connection, clients[0]);
-    clients.push(await (proxy ? prefixErrors("proxy", client) : client));
-    return await use(clients[clients.length - 1] as Client);
-  } finally {
-    for (const client of clients.reverse()) client.end();
+  for (const endpoint of proxy ? [connection, proxy] : [connection]) {
+    checkKeys(endpoint);
+    await askAgent(endpoint);
   }
+  if (!proxy) return use(await dial(operation, connection));
+  const through = await prefixErrors("proxy", dial(operation, proxy));
+  return use(await prefixErrors("proxy", dial(operation, connection, through)));
 }
 
 function prefixErrors<T>(prefix: string, promise: Promise<T>): Promise<T> {

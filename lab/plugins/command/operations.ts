@@ -13,7 +13,7 @@ export type Log = (level: Level, message: string) => void;
 /** One create, update or delete of one resource. */
 export interface Operation {
   log: Log;
-  /** Aborted when pulumi cancels, or when the resource's time is over. */
+  /** Aborted when pulumi cancels, or when the resource's time is over. As in upstream, only dialing looks at it. */
   signal: AbortSignal;
 }
 
@@ -65,7 +65,7 @@ export class PulumiLog {
   }
 }
 
-/** The operations under way, and the way to stop them. */
+/** The operations under way, and the way to stop those that still dial. */
 export class Operations {
   private readonly controllers = new Set<AbortController>();
 
@@ -86,6 +86,10 @@ export class Operations {
       clearTimeout(timer);
       this.controllers.delete(controller);
     }
+  }
+
+  get idle(): boolean {
+    return this.controllers.size === 0;
   }
 
   cancel(): void {

@@ -12,8 +12,6 @@ import * as grpc from "@grpc/grpc-js";
 import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { Provider } from "./service";
 
-/** Milliseconds for running sessions to tell their hosts that they end. */
-const GRACE_MS = 300;
 const PARENT_CHECK_MS = 2000;
 
 export function serve(provider: Provider): Promise<{ server: grpc.Server; port: number }> {
@@ -30,23 +28,17 @@ export function serve(provider: Provider): Promise<{ server: grpc.Server; port: 
   });
 }
 
-/** Ends the plugin together with pulumi: on a signal, or when pulumi is gone without one. */
-function endWithPulumi(provider: Provider): void {
+/** A pulumi that is killed does not end the plugin, upstream's neither: what it runs goes on, and it ends after that. */
+function outlivePulumi(provider: Provider): void {
   const parent = process.ppid;
-  const end = (): void => {
-    provider.cancel();
-    setTimeout(() => process.exit(1), GRACE_MS);
-  };
-  process.on("SIGINT", end);
-  process.on("SIGTERM", end);
   setInterval(() => {
-    if (process.ppid !== parent) end();
+    if (process.ppid !== parent && provider.idle) process.exit(1);
   }, PARENT_CHECK_MS).unref();
 }
 
 export async function main(pulumiAddress?: string): Promise<void> {
   const provider = new Provider(pulumiAddress);
-  endWithPulumi(provider);
+  outlivePulumi(provider);
   const { port } = await serve(provider);
   process.stdout.write(`${port}\n`);
 }

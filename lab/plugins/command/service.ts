@@ -62,7 +62,7 @@ export class Provider {
         return new Empty();
       }),
       cancel: makeUnary(() => {
-        this.cancel();
+        this.operations.cancel();
         return new Empty();
       }),
       getPluginInfo: makeUnary(pluginInfo),
@@ -72,9 +72,9 @@ export class Provider {
     };
   }
 
-  /** Stops what is running, by ending its ssh sessions. */
-  cancel(): void {
-    this.operations.cancel();
+  /** Whether nothing is running. */
+  get idle(): boolean {
+    return this.operations.idle;
   }
 
   private configHandlers(): grpc.UntypedServiceImplementation {

@@ -91,21 +91,6 @@ async function waitForEnd(channel: ClientChannel): Promise<string> {
   return text;
 }
 
-/** Rejects when the operation is over before the command is, and ends the command. */
-function whenAborted(signal: AbortSignal, session: Session): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const stop = (): void => {
-      session.terminate();
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener("abort", stop, { once: true });
-    session.channel.once("close", () => {
-      signal.removeEventListener("abort", stop);
-    });
-    if (signal.aborted) stop();
-  });
-}
-
 async function execute(session: Session, task: Task): Promise<string> {
   const ended = waitForEnd(session.channel);
   if (!(await session.start(task.command))) throw new Error("ssh: the server refused the command");
@@ -114,17 +99,16 @@ async function execute(session: Session, task: Task): Promise<string> {
 }
 
 /**
- * Runs a command to its end; anything but exit status 0 is an error, which shows what the command
- * printed.
+ * Runs a command to its end, whatever becomes of the operation: upstream's session does not look at it either. Anything but
+ * exit status 0 is an error, which shows what the command printed.
  */
-export async function run(operation: Operation, client: Client, task: Task): Promise<Output> {
-  const { signal, log } = operation;
+export async function run({ log }: Operation, client: Client, task: Task): Promise<Output> {
   const session = await Session.open(client);
   // A command may end without reading its input. Its exit status tells how it went.
   session.channel.on("error", () => undefined);
   for (const variable of task.variables) await setVariable(log, session, variable);
   const output = collectOutput(log, session.channel, task);
-  const failure = await Promise.race([execute(session, task), whenAborted(signal, session)]);
+  const failure = await execute(session, task);
   if (failure) {
     throw new Error(`${failure}: running ${JSON.stringify(task.command)}:\n${output.both}`);
   }

@@ -73,8 +73,8 @@ function authConfig(endpoint: Endpoint): ConnectConfig {
   return { password, privateKey, passphrase, agent, authHandler, tryKeyboard: true };
 }
 
-/** Upstream 1.2.1 connects to the agent before it looks at the key, and fails where that does not answer. */
-async function askAgent({ agentSocketPath }: Endpoint): Promise<void> {
+/** Upstream 1.2.1 connects to the agent before it dials, whether there is a key or not, and fails where that does not answer. */
+export async function askAgent({ agentSocketPath }: Endpoint): Promise<void> {
   const path = agentSocketPath ?? process.env["SSH_AUTH_SOCK"];
   if (!path) return;
   const socket = connectTo(path);
@@ -108,7 +108,6 @@ export async function connect(
   signal: AbortSignal,
   sock?: Socket,
 ): Promise<Client> {
-  await askAgent(endpoint);
   const client = new Client();
   const seen = { mismatch: false };
   client.on("keyboard-interactive", (_name, _text, _language, prompts, answer) => {

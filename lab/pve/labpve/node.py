@@ -8,11 +8,11 @@ from fakepve import FakePve, PveError, TaskError
 from fakepve.shapes import PRIVILEGES
 
 from .agent import AgentApi
+from .availability import AvailabilityApi
 from .client import BackupClient
 from .clock import Clock
 from .downloads import DownloadApi
 from .images import Images
-from .migration import MigrationApi
 from .restore import RestoreApi
 from .scheduler import SchedulerApi
 from .seed import files
@@ -50,7 +50,7 @@ class SlashTolerant:
         self._router.add_route(method, path + '/', handler)
 
 
-class LabNode(SuspendApi, RestoreApi, AgentApi, MigrationApi, SchedulerApi, DownloadApi, FakePve):  # type: ignore[misc]
+class LabNode(SuspendApi, RestoreApi, AgentApi, AvailabilityApi, SchedulerApi, DownloadApi, FakePve):  # type: ignore[misc]
     """A PVE node whose guests run, and the other nodes of its cluster by name: they have the same storages."""
 
     def __init__(self, settings: Settings, kvm: bool = False) -> None:

@@ -1,0 +1,76 @@
+"""High availability, and what it is for: a node that is lost."""
+
+from typing import Any
+
+from aiohttp import web
+from fakepve import FakeVm, PveError
+from fakepve.routing import die
+
+from .migration import MigrationApi
+
+
+class AvailabilityApi(MigrationApi):
+    """PVE::API2::HA::Resources, and what PVE::HA::Manager does when a node is shut down. Here it takes no time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.managed: set[int] = set()
+
+    def _routes_lab_availability(self) -> list[tuple[str, str, Any]]:
+        return [('POST', '/cluster/ha/resources', self._manage),
+                ('POST', '/cluster/ha/resources/{sid}/migrate', self._move_managed),
+                ('POST', '/nodes/{node}/status', self._lose),
+                ('POST', '/nodes/{node}/wakeonlan', self._regain)]
+
+    async def _answer(self, request: web.Request, handler: Any, generic: Any, path_node: Any) -> web.Response:
+        """What wakes a node does not ask that node."""
+        asked = None if request.path.rstrip('/').endswith('/wakeonlan') else path_node
+        answer: web.Response = await super()._answer(request, handler, generic, asked)
+        return answer
+
+    def _guest_of(self, sid: str) -> FakeVm:
+        kind, _, number = sid.rpartition(':')
+        vm = self.vm(int(number)) if kind in ('', 'vm') and number.isdigit() else None
+        if vm is None:
+            raise die(f"no such resource '{sid}'")
+        return vm
+
+    async def _manage(self, v: dict[str, Any], user: str) -> None:
+        self.require(user, '/', 'Sys.Console')
+        self.managed.add(self._guest_of(v['sid']).vmid)
+
+    async def _move_managed(self, v: dict[str, Any], user: str) -> None:
+        """crm-command migrate: the manager has it done, wherever the guest is."""
+        self.require(user, '/', 'Sys.Console')
+        vm = self._guest_of(v['sid'])
+        if vm.vmid not in self.managed:
+            raise die(f"no such resource '{v['sid']}'")
+        if not self.nodes.get(v['node'], {}).get('online'):
+            raise die(f"no such cluster node '{v['node']}'")
+        await self.migrate(vm.vmid, v['node'], user=user)
+
+    async def _lose(self, v: dict[str, Any], user: str) -> None:
+        """Its guests end with it. Those that are managed start on the next node that is there."""
+        self.require(user, f"/nodes/{v['node']}", 'Sys.PowerMgmt')
+        if v['command'] != 'shutdown':
+            raise PveError(501, f"the lab's nodes can be shut down; '{v['command']}' is not simulated")
+        self.set_node_offline(v['node'])
+        left = [name for name, state in self.nodes.items() if state.get('online')]
+        for vm in self._guests_on(v['node']):
+            if vm.vmid in self.machines:
+                await self.machines[vm.vmid].kill()
+            if vm.vmid in self.managed and left:
+                vm.node = left[0]
+                await self._boot(vm)
+
+    async def _regain(self, v: dict[str, Any], user: str) -> str:
+        """It starts what starts with it."""
+        self.require(user, f"/nodes/{v['node']}", 'Sys.PowerMgmt')
+        self.set_node_offline(v['node'], offline=False)
+        for vm in self._guests_on(v['node']):
+            if str(vm.config.get('onboot', 0)) == '1' and vm.status == 'stopped':
+                await self._boot(vm)
+        return str(v['node'])
+
+    def _guests_on(self, node: str) -> list[FakeVm]:
+        return [vm for vm in self.vms if vm.node == node]
