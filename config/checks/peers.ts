@@ -28,6 +28,7 @@ const PEERS: Places = {
   "engine.daemon.registry-mirrors": ({ engine }) =>
     (engine.daemon["registry-mirrors"] ?? []).map(hostOf),
   registries: ({ registries }) => Object.keys(registries).map((host) => host.split(":")[0]),
+  "monitoring.scrapers": ({ monitoring }) => monitoring?.scrapers ?? [],
   "portainer.server": ({ portainer }) => [portainer?.server],
   "backups.server": ({ backups }) => [backups?.server.address],
 };

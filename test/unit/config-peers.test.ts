@@ -15,7 +15,7 @@ const pool = (base: string, size = 24) => ({
 
 describe("a subnet of Docker that contains", () => {
   test("the management network and servers in it: one problem that names them all", () => {
-    const peers = `${MANAGEMENT}, 10.25.10.11 (portainer.server), 10.25.10.12 (backups.server)`;
+    const peers = `${MANAGEMENT}, 10.25.10.13 (monitoring.scrapers), 10.25.10.11 (portainer.server), 10.25.10.12 (backups.server)`;
     expect(found({ networks: { lab: { subnet: "10.25.10.0/24" } } })).toEqual([
       swallows("networks.lab.subnet", "10.25.10.0/24", peers),
     ]);
@@ -45,6 +45,7 @@ describe("a subnet of Docker that contains", () => {
     ["a mirror", { engine: { mirror: url } }, "engine.mirror"],
     ["the archive", { engine: { distributionMirror: url } }, "engine.distributionMirror"],
     ["Portainer", { portainer: { server: "172.20.4.5" } }, "portainer.server"],
+    ["a Prometheus", { monitoring: { scrapers: ["172.20.4.5"] } }, "monitoring.scrapers"],
     ["the backup server", { backups: { server: { address: "172.20.4.5" } } }, "backups.server"],
     ["the primary", { primary: { address: "172.20.4.5" } }, "primary"],
     [
@@ -96,7 +97,7 @@ describe("a subnet of Docker that contains", () => {
       swallows(
         "networks.lab.subnet",
         "10.25.10.0/25",
-        `${MANAGEMENT}, 10.25.10.11 (portainer.server), 10.25.10.12 (backups.server)`,
+        `${MANAGEMENT}, 10.25.10.13 (monitoring.scrapers), 10.25.10.11 (portainer.server), 10.25.10.12 (backups.server)`,
       ),
     ]);
   });

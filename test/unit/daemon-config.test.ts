@@ -81,7 +81,47 @@ describe("values that keep dockerd from starting are refused", () => {
     [
       "an API that no dockerd speaks any more",
       { "min-api-version": "1.23" },
-      'min-api-version: "1.23"; allowed: a version of the API from 1.24 on',
+      'min-api-version: "1.23"; allowed: a version of the API from 1.24 to 1.52',
+    ],
+    [
+      "an API that is newer than dockerd",
+      { "min-api-version": "1.99" },
+      'min-api-version: "1.99"; allowed: a version of the API from 1.24 to 1.52',
+    ],
+    [
+      "metrics at an address that is not the node's",
+      { "metrics-addr": "10.99.0.1:9323" },
+      'metrics-addr: "10.99.0.1:9323"; allowed: an address of the node itself, such as ',
+    ],
+    [
+      "metrics at docker0, which is not there yet",
+      { "metrics-addr": "172.18.0.1:9323" },
+      "metrics-addr: ",
+    ],
+    [
+      "metrics at the port of SSH",
+      { "metrics-addr": ":22" },
+      'metrics-addr: ":22"; allowed: a port of its own',
+    ],
+    [
+      "a cache by an age that is none",
+      { builder: { gc: { policy: [{ filter: ["unused-for=soon"] }] } } },
+      'builder.gc.policy.0.filter.0: "unused-for=soon"; allowed: until=<duration>, such as until=48h',
+    ],
+    [
+      "a cache by two ages",
+      { builder: { gc: { policy: [{ filter: ["until=1h", "unused-for=2h"] }] } } },
+      "builder.gc.policy.0.filter: ",
+    ],
+    [
+      "a cache by a field that dockerd ignores",
+      { builder: { gc: { policy: [{ filter: ["all"] }] } } },
+      'builder.gc.policy.0.filter.0: "all"; allowed: ',
+    ],
+    [
+      "a slice below a folder",
+      { "cgroup-parent": "a/b.slice" },
+      'cgroup-parent: "a/b.slice"; allowed: a slice',
     ],
     [
       "an unknown runtime",
@@ -328,6 +368,8 @@ describe("values that keep dockerd from starting are refused", () => {
     [{ "cgroup-parent": "docker.slice" }],
     [{ "exec-opts": ["native.cgroupdriver=cgroupfs"], "cgroup-parent": "/docker" }],
     [{ "metrics-addr": ":9323" }],
+    [{ "metrics-addr": "127.0.0.1:9323" }],
+    [{ builder: { gc: { policy: [{ filter: ["unused-for=2200h", "type=source.local"] }] } } }],
     [{ "metrics-addr": "[::1]:9323" }],
     [{ "dns-search": [".", "example.org"], "dns-opts": ["ndots:2", "rotate"] }],
     [{ "storage-driver": "vfs" }],

@@ -243,6 +243,22 @@ describe("network, secrets, backups", () => {
     },
   );
 
+  test.each(["8000:8005", "8003"])("ports narrowed to %s close, and open nothing", (dport) => {
+    const range = { ...ssh, dport: "8000:8010" };
+    const found = (old: Properties, now: Properties): object =>
+      labels(change(RULES_TYPE, { old: { rules: [old] }, new: { rules: [now] } }));
+    expect(found(range, { ...ssh, dport })).toEqual({
+      "closes-port": ["tcp 8000:8010 from 10.0.0.0/24"],
+    });
+    expect(found({ ...ssh, dport }, range)).toEqual({
+      "opens-port": ["tcp 8000:8010 from 10.0.0.0/24"],
+    });
+    const icmp = { type: "in", action: "ACCEPT", proto: "icmp" };
+    expect(found(icmp, { ...icmp, source: "10.0.0.7" })).toEqual({
+      "closes-port": ["icmp any port from anywhere"],
+    });
+  });
+
   test("another VLAN or bridge is another network", () => {
     const nic = (vlanId: number | null, bridge = "vmbr0"): Properties => ({
       networkDevices: [{ bridge, vlanId, firewall: true }],

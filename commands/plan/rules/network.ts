@@ -143,11 +143,19 @@ const openingText = ({ proto, dport, source }: Item): string =>
 
 /** Does the first let in whatever the second does? */
 function covers(outer: Item, inner: Item): boolean {
-  const isSame = (key: string): boolean => asWord(outer[key], "") === asWord(inner[key], "");
   const [from, within] = [asWord(outer.source, ""), asWord(inner.source, "")];
-  if (!isSame("proto") || !isSame("dport")) return false;
+  if (asWord(outer.proto, "") !== asWord(inner.proto, "")) return false;
+  if (!holdsPorts(asWord(outer.dport, ""), asWord(inner.dport, ""))) return false;
   if (from === "" || from === within) return true;
   return isCidr(from) && (isCidr(within) || isAddress(within)) && contains(from, within);
+}
+
+/** Are ports, such as 443 or 8000:8010, among others? Without any, all are. */
+function holdsPorts(outer: string, inner: string): boolean {
+  if (outer === "" || outer === inner) return true;
+  const [low = NaN, high = low] = outer.split(":").map(Number);
+  const [from = NaN, to = from] = inner === "" ? [] : inner.split(":").map(Number);
+  return low <= from && to <= high;
 }
 
 /** The provider's default; the state of an imported VM does not have it. */

@@ -66,7 +66,7 @@ export function checkRuntimes({ engine: { daemon } }: NodeConfig, report: Report
 export function checkCgroups({ engine: { daemon } }: NodeConfig, report: Report): void {
   const { "cgroup-parent": parent, "exec-opts": options = [] } = daemon;
   const systemd = !options.includes("native.cgroupdriver=cgroupfs");
-  if (parent !== undefined && systemd && !/^.+\.slice$/.test(parent))
+  if (parent !== undefined && systemd && !/^[\w:.][\w:.-]*\.slice$/.test(parent))
     report(
       "engine/daemon/cgroup-parent",
       parent,

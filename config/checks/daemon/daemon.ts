@@ -1,3 +1,4 @@
+import { addressOf } from "../../cidr";
 import { logProblems } from "../../daemon/log-drivers";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
@@ -7,6 +8,25 @@ export function checkLogOptions({ engine: { daemon } }: NodeConfig, report: Repo
   const { "log-driver": driver = "json-file", "log-opts": options = {} } = daemon;
   for (const { option, allowed } of logProblems(driver, options))
     report(`engine/daemon/log-opts/${option}`, options[option], allowed);
+}
+
+const EVERYWHERE = ["", "0.0.0.0", "[::]", "localhost", "[::1]"];
+
+/**
+ * dockerd does not start where it cannot listen for Prometheus, and it listens before it makes docker0 (startMetricsServer
+ * in moby).
+ */
+export function checkMetricsAddress(node: NodeConfig, report: Report): void {
+  const at = node.engine.daemon["metrics-addr"];
+  if (at === undefined) return;
+  const path = "engine/daemon/metrics-addr";
+  const own = addressOf(node.network.address);
+  const host = at.slice(0, at.lastIndexOf(":"));
+  if (host !== own && !host.startsWith("127.") && !EVERYWHERE.includes(host))
+    report(path, at, `an address of the node itself, such as ${own}:9323 or 127.0.0.1:9323`);
+  const taken = [22, node.portainer?.agent.port];
+  if (taken.includes(Number(at.slice(host.length + 1))))
+    report(path, at, "a port of its own; SSH or the Portainer agent has this one");
 }
 
 /** A label may have only one value (GetConflictFreeLabels in moby daemon/config/config.go). */

@@ -1,6 +1,6 @@
 import type { Check } from "../report";
 import { checkCgroups, checkRuntimes, checkSeccomp, checkUlimits } from "./containers";
-import { checkBuilder, checkLabels, checkLogOptions } from "./daemon";
+import { checkBuilder, checkLabels, checkLogOptions, checkMetricsAddress } from "./daemon";
 import { checkDefaultOptions, checkDocker0, checkFirewall, checkIpv6, checkPools } from "./network";
 import { checkImageStore, checkStorageDriver, checkStorageOptions } from "./storage";
 import { checkKeyVersions } from "./versions";
@@ -15,6 +15,7 @@ export const DAEMON_CHECKS: readonly Check[] = [
   checkRuntimes,
   checkCgroups,
   checkLogOptions,
+  checkMetricsAddress,
   checkLabels,
   checkBuilder,
   checkKeyVersions,

@@ -42,8 +42,9 @@ export const LOGGING_KEYS = {
   "log-opts": restarts(stringMap, "Options of the log driver; values are text, numbers too."),
   "metrics-addr": restarts(listenAddress, "Where Prometheus reads dockerd's metrics."),
   "min-api-version": restarts(
-    z.string().regex(/^1\.(2[4-9]|[3-9]\d)$/, {
-      error: "a version of the API from 1.24 on, such as 1.41",
+    // dockerd does not start with a newer one than its own, which `--validate` does not look at (NewVersionMiddleware in moby).
+    z.string().regex(/^1\.(2[4-9]|[34]\d|5[0-2])$/, {
+      error: "a version of the API from 1.24 to 1.52, the one of Docker 29.0, such as 1.41",
     }),
     "Oldest version of the API that a client may use. The Portainer agent and the backup container have to use this one or a newer one.",
     { since: "29.0" },

@@ -3,9 +3,42 @@ import { reloads, restarts } from "../key";
 import { mirror, proxy, registry } from "../registries";
 import { size } from "../values";
 
+const FIELDS = ["id", "parent", "type", "description", "inuse", "shared", "private"];
+
+const AGES = ["until", "unused-for"];
+
+/** Go's time.ParseDuration, without signs. */
+const DURATION = /^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/;
+
+const fieldOf = (filter: string): string => filter.split("=", 1)[0] ?? "";
+
+/** dockerd does not start with an age it cannot read, and ignores fields it does not know. */
+const isFilter = (filter: string): boolean => {
+  const value = filter.slice(fieldOf(filter).length + 1);
+  return AGES.includes(fieldOf(filter))
+    ? DURATION.test(value)
+    : value !== "" && FIELDS.includes(fieldOf(filter));
+};
+
+const isOnce = (fields: readonly string[]): boolean => new Set(fields).size === fields.length;
+
+/** Which records a rule is about (toBuildkitPruneInfo and cacheFields in moby daemon/internal/builder-next/builder.go). */
+const filters = z
+  .array(
+    z.string().refine(isFilter, {
+      error: `until=<duration>, such as until=48h, or <field>=<value> with a field of the cache: ${FIELDS.join(", ")}`,
+    }),
+  )
+  .refine(
+    (all) => isOnce(all.map(fieldOf).map((field) => (AGES.includes(field) ? "age" : field))),
+    {
+      error: "each field once, and one of until and unused-for",
+    },
+  );
+
 const rule = z.strictObject({
   all: z.boolean().optional(),
-  filter: z.array(z.string()).optional(),
+  filter: filters.optional(),
   keepStorage: size.optional(),
   reservedSpace: size.optional(),
   maxUsedSpace: size.optional(),
