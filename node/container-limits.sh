@@ -3,10 +3,13 @@
 # docker keeps the limit with the container, through restarts of both and through an update of its other limits.
 # CONTAINER  id of the container
 # PROCESSES  processes it may have at once
+# One outside the user namespace is sealed as well: container-seal.sh.
 # Result: {"processes":1024}
 SCRIPT=container-limits
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=container-seal.sh
+declare -F seal_container >/dev/null || . "${BASH_SOURCE[0]%/*}/container-seal.sh"
 
 limited_to() { docker_cli inspect --type container --format '{{.HostConfig.PidsLimit}}' "$CONTAINER"; }
 
@@ -21,6 +24,7 @@ main() {
     found=$(limited_to)
   fi
   [[ $found == "$PROCESSES" ]] || fail "container $CONTAINER has a limit of $found processes, not of $PROCESSES"
+  seal_container
   json_object "processes:=$PROCESSES"
 }
 

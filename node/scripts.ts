@@ -69,6 +69,7 @@ export function assignVariables(variables: ShellVariables): string[] {
 
 /** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
+  "container-limits": ["container-seal"],
   storage: ["check", "apt"],
   install: ["check", "apt", "docker-repository", "packages"],
   daemon: [

@@ -6,6 +6,8 @@ import { nameOf, type BenchContainer, type Facts } from "./facts";
 export interface Finding {
   readonly what: string;
   readonly container?: string;
+  /** Port of the node, where the finding is one. */
+  readonly port?: number;
 }
 
 /** What is wrong; nothing where the check is met. */

@@ -1,6 +1,7 @@
 /** One node, judged, with its waivers. */
 import type { Opened } from "../site/open";
 import { readFacts } from "./facts";
+import { dropDeclaredPorts } from "./ports";
 import { judge, waive, type Result } from "./judge";
 import { runOfficial } from "./official";
 
@@ -11,5 +12,8 @@ import { runOfficial } from "./official";
 export async function judgeNode(name: string, opened: Opened, script?: string): Promise<Result[]> {
   const shell = opened.shell(name);
   const judged = script ? await runOfficial(shell, script) : judge(await readFacts(shell));
-  return judged.map((one) => waive(name, one, opened.settings.waivers));
+  const { nodes, waivers } = opened.settings;
+  const node = nodes[name];
+  const left = node ? judged.map((one) => dropDeclaredPorts(one, node)) : judged;
+  return left.map((one) => waive(name, one, waivers));
 }

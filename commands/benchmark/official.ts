@@ -5,6 +5,7 @@ import { z } from "zod";
 import { parseJson } from "../../clients/answer";
 import type { NodeShell } from "../../clients/ssh";
 import { UsageError } from "../command";
+import type { Finding } from "./check";
 import type { Judged } from "./judge";
 
 const outcome = z.looseObject({
@@ -59,8 +60,13 @@ function toJudged({
     return { id, title, state: result === "PASS" ? "pass" : "person", findings: [] };
   const what = details.split(":")[0]?.trim() || title;
   const findings =
-    items.length > 0
-      ? items.map((item) => ({ what, container: item }))
-      : [{ what: details || title }];
+    items.length > 0 ? items.map((item) => readItem(id, what, item)) : [{ what: details || title }];
   return { id, title, state: "warn", findings };
+}
+
+/** An item of a container may have more behind its name: a folder, a port or an address. */
+function readItem(id: string, what: string, item: string): Finding {
+  const [container = "", more] = id.startsWith("5.") ? item.split(/:(.*)/s) : [item];
+  if (!more) return { what, container };
+  return { what: `${what}: ${more}`, container, ...(/^\d+$/.test(more) && { port: Number(more) }) };
 }

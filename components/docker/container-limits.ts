@@ -17,7 +17,13 @@ export interface LimitArgs {
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
 }
 
-/** Limits a container's processes, for which the provider has no word; again for each new container. Returns the step that does. */
+/** Seconds the step may take: of a container outside the user namespace it reads the whole image (node/container-seal.sh). */
+const SECONDS = 600;
+
+/**
+ * Limits a container's processes, for which the provider has no word, and seals it if it is outside the user namespace; again for
+ * each new container. Returns the step that does.
+ */
 export function limitProcesses(
   name: string,
   container: docker.Container,
@@ -25,7 +31,13 @@ export function limitProcesses(
   parent: pulumi.Resource,
   processes = PROCESSES,
 ): command.remote.Command {
-  const { script, timeout, variables: limits } = bind("container-limits", {}, 180, { wait: 1800 });
+  const {
+    script,
+    timeout,
+    variables: limits,
+  } = bind("container-limits", {}, SECONDS, {
+    wait: 1800,
+  });
   const variables = container.id.apply((id) => ({
     ...limits,
     CONTAINER: id,

@@ -104,7 +104,7 @@ const CONTAINERS = [
   ["5.6", "no folder of the system is mounted", "container"],
   ["5.7", "no sshd runs in it", "person"],
   ["5.8", "it publishes no port below 1024", "container"],
-  ["5.9", "only needed ports are open", "person"],
+  ["5.9", "it publishes declared ports alone", "container"],
   ["5.10", "it has its own network", "container"],
   ["5.11", "its memory is limited", "container"],
   ["5.12", "its share of the processors is set", "container"],

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nameOf, readFacts, type Facts } from "../../commands/benchmark/facts";
+import { dropDeclaredPorts } from "../../commands/benchmark/ports";
 import { judge, findUnusedWaivers, waive, type Judged } from "../../commands/benchmark/judge";
 import { parseJudgements } from "../../commands/benchmark/official";
 import { countResults } from "../../commands/benchmark/report";
@@ -10,10 +11,12 @@ import { runCommandLine } from "../../commands/cli";
 import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
 import { merge } from "../../config/load";
+import type { NodeConfig } from "../../config/schema";
 import type { Waiver } from "../../config/schema/waivers";
 import { BENCHMARK, waiverIdOf } from "../../config/waivers/benchmark";
 import type { ShellVariables } from "../../node/scripts";
-import { problems, stackFile, waiver } from "../support/settings";
+import { problems, prodWith, stackFile, waiver } from "../support/settings";
+import { withWeb } from "../support/workloads";
 
 const NODE = "proj-docker02";
 const ROOT = "/var/lib/docker/165536.165536";
@@ -40,7 +43,7 @@ const CONTAINER = {
     RestartPolicy: { Name: "always", MaximumRetryCount: 0 },
   },
   NetworkSettings: {
-    Ports: { "80/tcp": [{ HostIp: "10.25.20.24", HostPort: "8080" }] },
+    Ports: { "80/tcp": null },
     Networks: { "development-secondary": {} },
   },
   Mounts: [{ Source: "/var/lib/docker/volumes/data/_data", Propagation: "rprivate" }],
@@ -274,6 +277,11 @@ const BAD: [id: string, change: object, found: string][] = [
     web({ NetworkSettings: { Ports: { "80/tcp": [{ HostIp: "10.25.20.24", HostPort: "80" }] } } }),
     "web: publishes 80",
   ],
+  [
+    "5.9",
+    web({ NetworkSettings: { Ports: { "80/tcp": [{ HostIp: "::1", HostPort: "8081" }] } } }),
+    "web: publishes 8081",
+  ],
   ["5.10", host({ NetworkMode: "host" }), "web: has the host's network"],
   ["5.11", host({ Memory: 0 }), "web: no memory limit"],
   ["5.12", host({ NanoCpus: 0 }), "web: neither CPU shares nor limit"],
@@ -425,11 +433,60 @@ const OFFICIAL = JSON.stringify({
           details: "Sharing:  agent web",
           items: ["agent", "web"],
         },
+        {
+          id: "5.9",
+          desc: "Needed ports (Manual)",
+          result: "WARN",
+          details: "Open ports:  portainer_agent:9001 web:8080",
+          items: ["portainer_agent:9001", "web:8080"],
+        },
+        {
+          id: "4.6",
+          desc: "Health",
+          result: "WARN",
+          details: "No check:  [web:1]",
+          items: ["[web:1]"],
+        },
       ],
     },
   ],
   checks: 4,
   score: 0,
+});
+
+describe("a port", () => {
+  const Ports = { "80/tcp": [{ HostIp: "10.25.20.24", HostPort: "8080" }] };
+  const judged = judge(factsWith(web({ NetworkSettings: { Ports } })));
+  const published = judged.find(({ id }) => id === "5.9");
+  const node = (override: object): NodeConfig =>
+    loadSettings(prodWith(override)).nodes[NODE] as NodeConfig;
+  const drop = (override: object): unknown =>
+    published && dropDeclaredPorts(published, node(override)).findings;
+
+  test("that the stack file declares is needed, and no other", () => {
+    const found = { what: "publishes 8080", container: "web", port: 8080 };
+    const network = { networks: { "development-secondary": {} } };
+    const ports = (port: number): object =>
+      withWeb({ ...network, ports: [{ port, containerPort: 80 }] });
+    expect(drop({})).toEqual([found]);
+    expect(drop(ports(8081))).toEqual([found]);
+    expect(drop(ports(8080))).toEqual([]);
+  });
+
+  test("of the program's own containers is declared with them", () => {
+    const findings = [
+      { what: "", container: "portainer_agent", port: 9001 },
+      { what: "", container: "docker_node_cadvisor", port: 9101 },
+    ];
+    const judged: Judged = { id: "5.9", title: "", state: "warn", findings };
+    expect(dropDeclaredPorts(judged, node({}))).toMatchObject({ state: "pass", findings: [] });
+    expect(dropDeclaredPorts(judged, node({ portainer: { agent: { port: 9002 } } }))).toMatchObject(
+      {
+        state: "warn",
+        findings: [findings[0]],
+      },
+    );
+  });
 });
 
 describe("the official script", () => {
@@ -446,6 +503,17 @@ describe("the official script", () => {
       {
         ...{ id: "5.31", title: "Namespaces", state: "warn" },
         findings: ["agent", "web"].map((container) => ({ what: "Sharing", container })),
+      },
+      {
+        ...{ id: "5.9", title: "Needed ports", state: "warn" },
+        findings: [
+          { what: "Open ports: 9001", container: "portainer_agent", port: 9001 },
+          { what: "Open ports: 8080", container: "web", port: 8080 },
+        ],
+      },
+      {
+        ...{ id: "4.6", title: "Health", state: "warn" },
+        findings: [{ what: "No check", container: "[web:1]" }],
       },
     ]);
     expect(() => parseJudgements("[WARN] 2.12")).toThrow(
@@ -549,11 +617,15 @@ describe("npx docker-node benchmark", () => {
     };
     const { status, out, asked } = await run(["--script", script], answers, [
       waiver("cis-docker-2.12"),
+      waiver("cis-docker-2.13"),
     ]);
     rmSync(folder, { recursive: true });
     expect(status).toBe(3);
+    // Whether a waiver is needed the script cannot tell.
+    expect(out).not.toContain("nothing needs it");
     expect(out).toMatch(/✗ 5\.31 +Namespaces +agent: Sharing\n +web: Sharing/);
-    expect(out).toMatch(/4 checks: 1 passed, 2 warnings, 1 waived, 1 left; 1 for a person/);
+    expect(out).toMatch(/✗ 5\.9 +Needed ports +web: Open ports: 8080$/m);
+    expect(out).toMatch(/6 checks: 1 passed, 4 warnings, 1 waived, 3 left; 1 for a person/);
     expect(asked).toEqual([
       "benchmark/official prepare",
       expect.stringMatching(`^tar --extract .* < tar --directory ${folder} --create`),

@@ -1,13 +1,31 @@
-import { chmodSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { done, fake, has, home, read, refused, script, useNode, write } from "../support/node";
+import { done, fake, has, home, read, refused, script, sh, useNode, write } from "../support/node";
 
-/** node/container-limits.sh against a docker that has one container, and one limit. */
+/** node/container-limits.sh against a docker that has one container, and one limit; node/container-seal.sh. */
 
 useNode();
 
 const CONTAINER = "0f3c";
+const LAYERS = "/var/lib/docker/231072.231072/overlay2";
 const given = { CONTAINER, PROCESSES: "1024" };
+
+const digestOf = (layer: string): string =>
+  `sha256:${createHash("sha256").update(layer).digest("hex")}`;
+
+/** What `docker save` makes of an image with one layer. */
+function saveImage(layer: string): void {
+  write("image/blobs/layer.tar", layer);
+  write("image/manifest.json", "[]");
+  sh(`tar -C ${join(home, "image")} -cf ${join(home, "fake/saved.tar")} .`);
+}
+
+/** Modes of the folders around the container's layers. */
+const modes = (): string[] =>
+  ["one-init", "image", "one"].map((layer) =>
+    (statSync(join(home, "root", LAYERS, layer)).mode & 0o777).toString(8),
+  );
 
 /** `limit` is what docker says of it, as `docker inspect` prints a pointer. */
 beforeEach(() => {
@@ -18,6 +36,14 @@ beforeEach(() => {
     `#!/usr/bin/env bash
 case $* in
   *"inspect --type container --format {{.HostConfig.PidsLimit}} ${CONTAINER}") cat "$FAKE/limit" ;;
+  *"inspect --type container --format {{.HostConfig.UsernsMode}} {{.GraphDriver.Name}} ${CONTAINER}") cat "$FAKE/how" ;;
+  *"inspect --type container --format {{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}} ${CONTAINER}")
+    echo "${LAYERS}/one-init/diff:${LAYERS}/image/diff:${LAYERS}/one/diff" ;;
+  *"inspect --type container --format {{.Image}} ${CONTAINER}") echo sha256:feed ;;
+  *"inspect --type image --format {{json .RootFS.Layers}} sha256:feed") cat "$FAKE/digests" ;;
+  *"info --format {{.DockerRootDir}}") cat "$FAKE/data-root" ;;
+  *"save sha256:feed") [[ -e $FAKE/saved.tar ]] || { echo "file integrity checksum failed" >&2 && exit 1; }; cat "$FAKE/saved.tar" ;;
+  *"update --restart no ${CONTAINER}" | *"stop ${CONTAINER}") echo "\${*:3}" >>"$FAKE/stops" ;;
   *"update --pids-limit "*" ${CONTAINER}")
     echo "$*" >>"$FAKE/updates"
     [[ -e $FAKE/no-controller ]] || echo "$5" >"$FAKE/limit"
@@ -27,6 +53,15 @@ esac
 `,
   );
   chmodSync(bin, 0o755);
+  fake("how", "host overlay2\n");
+  fake("data-root", "/var/lib/docker/231072.231072\n");
+  for (const layer of ["one-init", "image", "one"]) {
+    mkdirSync(join(home, "root", LAYERS, layer, "diff"), { recursive: true });
+    chmodSync(join(home, "root", LAYERS, layer), 0o710);
+  }
+  saveImage("the agent's program");
+  fake("digests", JSON.stringify([digestOf("the agent's program")]));
+  fake("limit", "1024\n");
 });
 
 test.each(["<nil>", "0", "-1", "200"])("limits a container that has %s, once", (limit) => {
@@ -50,4 +85,48 @@ test("a limit that docker dropped is told", () => {
 test("a container that is gone is told, and nothing is updated", () => {
   refused(script("container-limits", { ...given, CONTAINER: "beef" }), "no such container");
   expect(has("fake/updates")).toBe(false);
+});
+
+describe("a container outside the user namespace", () => {
+  test("has layers that are root's alone, and the image that its digests say", () => {
+    for (let time = 0; time < 2; time++) {
+      done(script("container-limits", given));
+      expect(modes()).toEqual(["700", "700", "700"]);
+    }
+    expect(has("fake/stops")).toBe(false);
+  });
+
+  test.each([
+    [
+      "is another than its digest says",
+      (): void => {
+        saveImage("another program");
+      },
+    ],
+    [
+      "cannot be read",
+      (): void => {
+        rmSync(join(home, "fake/saved.tar"));
+      },
+    ],
+  ])("is stopped when its image %s", (_what, spoil) => {
+    spoil();
+    refused(
+      script("container-limits", given),
+      "the layers of sha256:feed are not what its digests say; container 0f3c is stopped; remove both",
+    );
+    expect(read("fake/stops")).toBe(`update --restart no ${CONTAINER}\nstop ${CONTAINER}\n`);
+    expect(modes()).toEqual(["700", "700", "700"]);
+  });
+});
+
+test.each([
+  ["a remapped container", "how", " overlay2"],
+  ["a container of the containerd image store", "how", "host overlayfs"],
+  ["a container without userns-remap", "data-root", "/var/lib/docker"],
+])("%s stays as it is", (_what, file, text) => {
+  fake(file, `${text}\n`);
+  rmSync(join(home, "fake/saved.tar"));
+  done(script("container-limits", given));
+  expect(modes()).toEqual(["710", "710", "710"]);
 });

@@ -1,7 +1,7 @@
 /** Sections 4 and 5: the containers that run, and the images they run. */
 import { ALL_ADDRESSES, DOCKER_SOCKETS, SYSTEM_FOLDERS } from "../../../config/exposure";
 import { judgeEach, holds, type Judge, type Judges } from "../check";
-import type { BenchContainer } from "../facts";
+import { nameOf, type BenchContainer } from "../facts";
 
 const ROOT_USERS = ["", "0", "root", "0:0", "root:root"];
 const MOST_RETRIES = 5;
@@ -52,6 +52,13 @@ const judgeImageHealth: Judge = (facts) =>
     return !image?.Config?.Healthcheck && `no health check in ${what}`;
   })(facts);
 
+/** Whether a port is needed the stack file says (../ports.ts). */
+const judgePorts: Judge = ({ containers }) =>
+  containers.flatMap((one) => {
+    const ports = [...new Set(publishedPorts(one).map(({ port }) => port))];
+    return ports.map((port) => ({ what: `publishes ${port}`, container: nameOf(one), port }));
+  });
+
 const IMAGES: Judges = {
   "4.1": judgeEach(({ Config: { User = "" } }) => ROOT_USERS.includes(User) && "runs as root"),
   "4.5": ({ contentTrust }) => holds(contentTrust, "DOCKER_CONTENT_TRUST is not 1"),
@@ -83,6 +90,7 @@ export const CONTAINERS: Judges = {
       publishedPorts(one).flatMap(({ port }) => (port > 0 && port < 1024 ? port : [])),
     ),
   ),
+  "5.9": judgePorts,
   "5.10": judgeHostMode("NetworkMode", "has the host's network"),
   "5.11": judgeEach(({ HostConfig: { Memory = 0 } }) => Memory <= 0 && "no memory limit"),
   "5.12": judgeEach(

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# Seals a container of the program that is outside the user namespace. Under userns-remap dockerd gives every layer to the remapped
+# root, and who escapes from a remapped container is that root: it could write the programs of a container that runs as real root.
+# Therefore the folders around the layers become real root's alone, and after that the image is compared with its digests.
+# dockerd mounts layers as real root, so that other containers with the same layers do not notice.
+
+readonly SEALED='root:root 700'
+
+# Of a layer ID dockerd mounts overlay2/ID/diff.
+layer_folders() {
+  docker_cli inspect --type container --format '{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}' "$CONTAINER" |
+    tr : '\n' | sed 's|/diff$||'
+}
+
+seal_layers() {
+  local folders folder
+  folders=$(layer_folders)
+  while read -r folder; do
+    [[ $(stat -c '%U:%G %a' "$ROOT_DIR$folder") != "$SEALED" ]] || continue
+    chown root:root "$ROOT_DIR$folder"
+    chmod 0700 "$ROOT_DIR$folder"
+  done <<<"$folders"
+}
+
+# Reads the archive of `docker save`, which docker makes anew from the files of the layers. The digests come from the image's
+# configuration, which is root's. Prints those that no layer of the archive has.
+readonly COMPARE='
+import hashlib, json, sys, tarfile
+found = set()
+with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
+    for member in archive:
+        if member.isfile():
+            digest, content = hashlib.sha256(), archive.extractfile(member)
+            while block := content.read(1 << 20):
+                digest.update(block)
+            found.add("sha256:" + digest.hexdigest())
+print("\n".join(digest for digest in json.loads(sys.argv[1]) if digest not in found))'
+
+verify_image() {
+  local image layers differing
+  image=$(docker_cli inspect --type container --format '{{.Image}}' "$CONTAINER")
+  layers=$(docker_cli inspect --type image --format '{{json .RootFS.Layers}}' "$image")
+  differing=$(DOCKER_TIMEOUT=$LIMIT docker_cli save "$image" | python3 -c "$COMPARE" "$layers") || differing="docker cannot read $image"
+  [[ -z $differing ]] || refuse_image "$image" "$differing"
+}
+
+# It has run already, with Docker's socket: it does not go on.
+refuse_image() { # IMAGE DETAIL
+  docker_cli update --restart no "$CONTAINER" >/dev/null
+  docker_cli stop "$CONTAINER" >/dev/null
+  fail "the layers of $1 are not what its digests say; container $CONTAINER is stopped; remove both, look for who wrote there, and run up again" "$2"
+}
+
+# Without userns-remap there is no remapped root. The containerd image store, whose layers are elsewhere, excludes it.
+seal_container() {
+  local how root
+  how=$(docker_cli inspect --type container --format '{{.HostConfig.UsernsMode}} {{.GraphDriver.Name}}' "$CONTAINER")
+  root=$(docker_cli info --format '{{.DockerRootDir}}')
+  [[ $how == 'host overlay2' && $root =~ /[0-9]+\.[0-9]+$ ]] || return 0
+  seal_layers
+  verify_image
+}
