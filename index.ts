@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { DockerNode, guardRemoval, imageKey } from "./components";
+import { readCompose } from "./clients/compose";
 import { warnOfCluster } from "./clients/pulumi/cluster";
 import { learnNodes } from "./clients/pulumi/known";
 import { findOpenSsh } from "./clients/openssh";
@@ -21,7 +22,7 @@ import { CONTRACT, type Outputs } from "./contract/schema";
  */
 async function runStack(): Promise<Outputs> {
   const config = new pulumi.Config();
-  const settings = readSettings(config);
+  const settings = await readSettings(config);
   const keys = readPrivateKeys(settings);
   const secrets = readSecrets(config, settings);
   const known = await lookAround(settings, secrets);
@@ -55,14 +56,11 @@ function sharedSecrets({ registries, workloads, ...secrets }: Secrets) {
   };
 }
 
-function readSettings(config: pulumi.Config): Settings {
+async function readSettings(config: pulumi.Config): Promise<Settings> {
   const raw = rawSettings((key) => config.getObject(key));
   const now = new Date();
-  const settings = loadSettings(
-    raw,
-    namesIn(config.name, Object.keys(pulumi.runtime.allConfig())),
-    now,
-  );
+  const names = namesIn(config.name, Object.keys(pulumi.runtime.allConfig()));
+  const settings = loadSettings(raw, names, now, await readCompose(raw.compose));
   for (const line of warnOfEnding(settings.waivers, now)) void pulumi.log.warn(line);
   return settings;
 }

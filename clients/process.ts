@@ -10,6 +10,8 @@ export interface Command {
   readonly args: readonly string[];
   /** On top of this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Names of what it gets of this process's own environment; default: all. */
+  readonly inherits?: readonly string[];
   /** Default: the current directory. */
   readonly cwd?: string;
   /** How to get the program if it is not installed. */
@@ -94,14 +96,19 @@ export async function pipe(from: Command, to: Command): Promise<string> {
 }
 
 function start(
-  { program, args, env, cwd, limitMs }: Command,
+  { program, args, env, inherits, cwd, limitMs }: Command,
   stdio: StdioOptions,
   detached = false,
 ): ChildProcess {
   // Not `timeout`: its timer outlives a program that does not start.
   const signal = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs);
   const options = { stdio, detached, cwd, signal };
-  return spawn(program, args, { ...options, env: { ...process.env, ...env } });
+  return spawn(program, args, { ...options, env: { ...inherit(inherits), ...env } });
+}
+
+function inherit(names?: readonly string[]): NodeJS.ProcessEnv {
+  if (!names) return process.env;
+  return Object.fromEntries(names.map((name) => [name, process.env[name]]));
 }
 
 /** Delivers the text, and waits for the end. */

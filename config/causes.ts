@@ -14,10 +14,24 @@ export interface Found {
   readonly problem: Problem;
 }
 
-/** Moves a problem of a node's merged settings to the place where the value was written: the node, or `defaults`. */
-export function locate(problem: Problem, defaults: unknown, nodes: Tree): Found {
+/** Where settings of nodes are written. */
+export interface Sources {
+  readonly defaults: unknown;
+  readonly nodes: Tree;
+  /** Places of the workloads that the program puts on nodes, by name. */
+  readonly origins: ReadonlyMap<string, readonly PropertyKey[]>;
+}
+
+/**
+ * Moves a problem of a node's merged settings to the place where the value was written: the node, `defaults`, a workload of the stack
+ * or a compose file.
+ */
+export function locate(problem: Problem, { defaults, nodes, origins }: Sources): Found {
   const [, node, ...rest] = problem.path;
   const name = String(node);
+  const [section, workload, ...below] = rest;
+  const origin = section === "workloads" ? origins.get(String(workload)) : undefined;
+  if (origin) return { node: name, problem: { ...problem, path: [...origin, ...below] } };
   const inDefaults = !has(nodes[name], rest) && has(defaults, rest);
   return {
     node: name,

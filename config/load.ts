@@ -1,11 +1,14 @@
 import type { z } from "zod";
 import { checkFleet, checkNode } from "./checks";
 import { groupByCause, locate } from "./causes";
-import { DEFAULT_DAEMON, withoutDependents } from "./daemon";
+import { DEFAULT_DAEMON } from "./daemon";
+import { merge } from "./merge";
 import { withDockerMetrics } from "./monitoring";
+import { withNames } from "./discovery";
 import { addressOfNode } from "./node";
 import { problemsOf } from "./issues";
 import { keepReadable } from "./partial";
+import { placeWorkloads, type Placement, type RawUnits } from "./placement";
 import { ConfigError, type Problem } from "./problems";
 import { SETTINGS, checkKeys, checkVersion } from "./stack-keys";
 import { nodeName, nodeSchema, proxmoxSchema, type NodeConfig, type ProxmoxConfig } from "./schema";
@@ -14,11 +17,15 @@ import { findHostile } from "./text";
 import { isTree, type Tree } from "./tree";
 import { checkWaivers } from "./waivers/check";
 
+export { merge } from "./merge";
+
 /** The parsed and checked configuration of a stack. */
 export interface Settings {
   readonly proxmox: ProxmoxConfig;
   readonly nodes: Readonly<Record<string, NodeConfig>>;
   readonly waivers: readonly Waiver[];
+  /** Where the workloads of the stack and of compose files run. */
+  readonly placements: readonly Placement[];
 }
 
 /** The configuration of a stack as Pulumi passes it, not yet checked. */
@@ -28,45 +35,45 @@ export interface RawSettings {
   readonly defaults?: unknown;
   readonly nodes: unknown;
   readonly waivers?: unknown;
+  readonly workloads?: unknown;
+  readonly compose?: unknown;
 }
-
-/** Which keys of a section stay when another section is merged over it. Only sections that do not keep all keys. */
-const KEPT: Readonly<Record<string, (base: Tree, over: Tree) => Tree>> = {
-  // Replaced as a whole, because its keys exclude one another.
-  "machine.image": () => ({}),
-  "engine.daemon": withoutDependents,
-};
 
 /**
  * Parses and checks everything that a stack declares.
  *
  * @param names names of all keys in the program's namespace, secrets included
  * @param now the time that decides whether a waiver still holds, and whether a certificate has expired
+ * @param composed what docker compose made of the files of `compose`, by project
  * @throws ConfigError that lists every problem, each with field, value and what is allowed
  */
 export function loadSettings(
   raw: RawSettings,
   names = Object.keys(raw),
   now = new Date(),
+  composed: RawUnits["composed"] = {},
 ): Settings {
   refuse(checkVersion(raw.configVersion));
   const hostile = SETTINGS.flatMap((section) => findHostile(raw[section], [section]));
   refuse(hostile);
   const problems = checkKeys(names);
   const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
-  const trees = readNodeTrees(raw.nodes, problems);
-  const read = Object.entries(trees).map(([name, own]) => readNode(name, raw.defaults, own, now));
+  const written = readNodeTrees(raw.nodes, problems);
+  const placed = placeWorkloads({ ...raw, composed }, mergeAll(written, raw.defaults), problems);
+  const read = Object.entries(placed.trees).map(([name, tree]) => readNode(name, tree, now));
   const nodes = Object.fromEntries(read.map(({ name, node }) => [name, node]));
   const waivers = parse(waiversSchema, raw.waivers ?? [], ["waivers"], problems);
   // Without valid waivers it is unknown which weak values are waived, so those are not checked.
   const weak = waivers && checkWaivers(waivers, proxmox, nodes, now);
   const found = [...read.flatMap(({ problems: own }) => own), ...checkFleet(nodes)];
   const [ofStack, ofNodes] = splitByOwner(weak?.open ?? []);
-  const placed = [...found, ...ofNodes].map((problem) => locate(problem, raw.defaults, trees));
-  problems.push(...groupByCause(placed), ...ofStack, ...(weak?.wrong ?? []));
+  const sources = { defaults: raw.defaults, nodes: written, origins: placed.origins };
+  const located = [...found, ...ofNodes].map((problem) => locate(problem, sources));
+  problems.push(...groupByCause(located), ...ofStack, ...(weak?.wrong ?? []));
   if (problems.length === 0) problems.push(...(weak?.unused ?? []));
   if (problems.length > 0 || !proxmox || !waivers) throw new ConfigError(problems);
-  return { proxmox, nodes: completeNodes(nodes), waivers };
+  const { placements } = placed;
+  return { proxmox, nodes: completeNodes(nodes), waivers, placements };
 }
 
 /** Splits problems into those of the stack and those of its nodes. */
@@ -79,6 +86,10 @@ function refuse(problems: readonly Problem[]): void {
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
+/** A node that is drained of everything runs none of its workloads; they were checked all the same. */
+const withoutStopped = (node: NodeConfig): NodeConfig =>
+  node.drain === "all" ? { ...node, workloads: {} } : node;
+
 /** Replaces a primary's name by its address, so that a node can be read without the others, and fills in what follows. */
 function completeNodes(nodes: Readonly<Record<string, NodeConfig>>): Record<string, NodeConfig> {
   const withPrimary = (node: NodeConfig): NodeConfig => {
@@ -86,9 +97,9 @@ function completeNodes(nodes: Readonly<Record<string, NodeConfig>>): Record<stri
     return named ? { ...node, primary: { address: addressOfNode(named), port: 22 } } : node;
   };
   const all = Object.entries(nodes);
-  return Object.fromEntries(
-    all.map(([name, node]) => [name, withDockerMetrics(withPrimary(node))]),
-  );
+  const complete = (node: NodeConfig): NodeConfig =>
+    withDockerMetrics(withoutStopped(withPrimary(node)));
+  return withNames(Object.fromEntries(all.map(([name, node]) => [name, complete(node)])));
 }
 
 function readNodeTrees(nodes: unknown, problems: Problem[]): Tree {
@@ -108,10 +119,16 @@ interface Read {
   readonly problems: readonly Problem[];
 }
 
-function readNode(name: string, defaults: unknown, own: unknown, now: Date): Read {
+/** Settings of the nodes with those that they share. */
+function mergeAll(written: Tree, defaults: unknown): Tree {
+  const base = merge({ engine: { daemon: DEFAULT_DAEMON } }, defaults ?? {});
+  const all = Object.entries(written).map(([name, own]) => [name, merge(base, own)] as const);
+  return Object.fromEntries(all);
+}
+
+function readNode(name: string, merged: unknown, now: Date): Read {
   const problems: Problem[] = [];
   parse(nodeName, name, ["nodes", name], problems);
-  const merged = merge(merge({ engine: { daemon: DEFAULT_DAEMON } }, defaults ?? {}), own);
   const node = parse(nodeSchema, merged, ["nodes", name], problems) ?? keepReadable(merged);
   problems.push(...checkNode(name, node, now));
   return { name, node, problems };
@@ -127,22 +144,4 @@ function parse<T extends z.ZodType>(
   if (result.success) return result.data;
   problems.push(...problemsOf(result.error, path));
   return undefined;
-}
-
-/** Merges `over` into `base`: maps are merged, null removes a key, any other value replaces. */
-export function merge(base: unknown, over: unknown, section = ""): unknown {
-  if (!isTree(over)) return over;
-  const result = new Map(isTree(base) ? Object.entries(base) : []);
-  for (const [key, value] of Object.entries(over)) {
-    if (value === null) result.delete(key);
-    else result.set(key, merge(keep(`${section}.${key}`, result.get(key), value), value, key));
-  }
-  // fromEntries makes own properties, even of a key named `__proto__`.
-  return Object.fromEntries(result);
-}
-
-/** The part of `base` that stays under `over`. */
-function keep(path: string, base: unknown, over: unknown): unknown {
-  const rule = KEPT[path];
-  return rule && isTree(base) && isTree(over) ? rule(base, over) : base;
 }

@@ -6,7 +6,10 @@ import { SECRETS, patternOf } from "./secrets";
 export const VERSIONS: readonly unknown[] = [1];
 
 /** The keys of a stack file that are not secrets, without `docker-node:`. */
-export const SETTINGS = ["configVersion", "proxmox", "defaults", "nodes", "waivers"] as const;
+export const SETTINGS = [
+  ...(["configVersion", "proxmox", "defaults", "nodes", "workloads", "compose"] as const),
+  "waivers",
+] as const;
 
 /** A pattern for every key of the program. */
 export const KEYS = `(${[...SETTINGS, ...SECRETS.map(patternOf), "backupToken-.+"].join("|")})`;

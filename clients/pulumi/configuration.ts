@@ -2,10 +2,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import type { Composed } from "../../config/compose/model";
 import { loadSettings, type RawSettings, type Settings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import { passwordName } from "../../config/registries";
 import { namesIn, rawSettings } from "../../config/stack-keys";
+import { readCompose } from "../compose";
 import type { Run } from "../process";
 
 /** The stack's configuration, or why it could not be read. */
@@ -45,7 +47,8 @@ export async function readConfiguration(
   cwd: string,
 ): Promise<Configuration> {
   const { values, sealed } = await readValues(run, stack, cwd);
-  if (values) return { ...interpret(values), ...(sealed ? { sealed } : {}) };
+  const composed = values && (await readCompose(settingsIn(values).compose, cwd));
+  if (values) return { ...interpret(values, composed), ...(sealed ? { sealed } : {}) };
   return { problems: [`Pulumi.${stack}.yaml cannot be read`], secrets: [], sealed };
 }
 
@@ -85,8 +88,15 @@ const isSealed = (value: unknown): boolean =>
 const toShown = (value: unknown): Shown =>
   typeof value === "string" ? { value } : { objectValue: value };
 
-/** Parses and checks the values as the program does. */
-export function interpret(values: Values): Configuration {
+/**
+ * Parses and checks the values as the program does.
+ *
+ * @param composed what docker compose made of the files of `compose`, by project
+ */
+export function interpret(
+  values: Values,
+  composed?: Readonly<Record<string, Composed>>,
+): Configuration {
   const valueOf = (key: string): Shown | undefined => values[`${PROJECT}:${key}`];
   const secrets = Object.values(values).flatMap((shown) => (shown.secret ? textsOf(shown) : []));
   const apiToken = valueOf("proxmoxApiToken")?.value;
@@ -102,7 +112,8 @@ export function interpret(values: Values): Configuration {
   const hidden = [...new Set([...secrets, ...known])];
   const base = { apiToken, agentSecret, portainerApiKey, registryPasswords, keys, secrets: hidden };
   try {
-    return { ...base, settings: loadSettings(settingsIn(values), keys), problems: [] };
+    const settings = loadSettings(settingsIn(values), keys, undefined, composed);
+    return { ...base, settings, problems: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const [, ...lines] = error.message.split("\n");

@@ -36,6 +36,7 @@ export function workloadArgs(
     user: config.user,
     envs: Object.entries(config.env).map(([name, value]) => `${name}=${value}`),
     labels: labelsOf(workload, config),
+    ...hostsArgs(config),
     ...confinementArgs(config),
     ...networkingArgs(parts),
     ...storageArgs(workload, config),
@@ -50,6 +51,14 @@ export function workloadArgs(
 function labelsOf(workload: string, config: WorkloadConfig): docker.types.input.ContainerLabel[] {
   const all = { ...config.labels, [WORKLOAD_LABEL]: workload };
   return Object.entries(all).map(([label, value]) => ({ label, value }));
+}
+
+/** Nothing without any: then the argument is not there at all, as it was before it existed. */
+function hostsArgs({ hosts }: WorkloadConfig): Partial<docker.ContainerArgs> {
+  const entries = Object.entries(hosts).flatMap(([host, addresses]) =>
+    addresses.map((ip) => ({ host, ip })),
+  );
+  return entries.length > 0 ? { hosts: entries } : {};
 }
 
 /** Microseconds in which a container may use its processors once around; the kernel's default. */

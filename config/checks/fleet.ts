@@ -1,8 +1,10 @@
 import { addressOf } from "../cidr";
+import { addressesOf, reachableWorkloads } from "../discovery";
 import { addressOfNode } from "../node";
 import { attempt } from "../partial";
 import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
+import { workloadsOf } from "../workloads";
 import { checkPeers } from "./peers";
 import { checkUsers } from "./registries";
 
@@ -26,6 +28,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
     checkUnique("network/address", addressClaim),
     checkUnique("portainer/environment/name", environmentName),
     checkReach(nodes),
+    checkReached(nodes),
     checkImages(),
     checkUsers(),
   ];
@@ -81,6 +84,19 @@ function checkReach(nodes: Nodes): Check {
     checkPeers(node, addressOfPrimary, (path, value, allowed) => {
       report(name, path, value, allowed);
     });
+  };
+}
+
+/** What a workload reaches has to be there, with a port for others. */
+function checkReached(nodes: Nodes): Check {
+  return (name, node, report) => {
+    for (const [workload, { reaches }] of workloadsOf(node))
+      reaches.forEach((other, index) => {
+        if (addressesOf(other, nodes).length > 0) return;
+        const known = reachableWorkloads(nodes).join(", ") || "there is none";
+        const allowed = `a workload with a port on the address of its node: ${known}`;
+        report(name, `workloads/${workload}/reaches/${index}`, other, allowed);
+      });
   };
 }
 

@@ -49,6 +49,11 @@ export const dockerName = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/, {
   error: "a Docker name of two characters or more: letters, digits, and after the first also _ . -",
 });
 
+/** A variable of an environment. */
+export const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+  error: "a variable's name: letters, digits and _, no digit first",
+});
+
 /** A Linux account, as useradd takes it (useradd(8), CAVEATS). */
 export const userName = z.string().regex(/^[a-z_][a-z0-9_-]{0,31}$/, {
   error:

@@ -10,6 +10,7 @@ import { machineSchema } from "./machine";
 import { monitoringSchema } from "./monitoring";
 import { networkSchema } from "./network";
 import { overrideSchema } from "./override";
+import { drainSchema, labelsSchema } from "./placement";
 import { portainerSchema } from "./portainer";
 import { primarySchema } from "./primary";
 import type { proxmoxSchema } from "./proxmox";
@@ -49,6 +50,14 @@ export const nodeSchema = z.strictObject({
   workloads: workloadsSchema
     .default({})
     .describe("Containers that the node runs for its users, by name."),
+  labels: labelsSchema
+    .default({})
+    .describe("Labels of the node, by which workloads of the stack choose it (`place.labels`)."),
+  drain: drainSchema
+    .optional()
+    .describe(
+      "Takes workloads off the node, such as before maintenance. `spread`: those that the program placed run on other nodes. `all`: the others stop, too. Volumes stay. Default: none.",
+    ),
   registries: z
     .record(registryHost, registrySchema)
     .default({})

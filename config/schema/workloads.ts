@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { absolutePath } from "../daemon/values";
-import { address, dockerName, hostLabel, pinnedImage, port } from "./fields";
+import { hostName } from "../text";
+import { address, dockerName, hostLabel, pinnedImage, port, variable } from "./fields";
+import { placeSchema } from "./placement";
 
 /* A workload: a container that a node runs for its users. Every field has the strictest default that there is. */
 
@@ -61,10 +63,6 @@ const healthCheck = z.strictObject({
   retries: z.int().min(1).max(100).default(3).describe("Failures in a row that mean unhealthy."),
 });
 
-const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-  error: "a variable's name: letters, digits and _, no digit first",
-});
-
 const fileName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/, {
   error: "a file's name: letters, digits, _ . -, at most 100 of them, no . or - first",
 });
@@ -90,6 +88,19 @@ const mounts = {
     .describe(
       "Secrets, by name of the file in `/run/secrets`: `db: web-db` is the stack's secret `workloadSecret-web-db`.",
     ),
+};
+
+const names = {
+  reaches: z
+    .array(hostLabel)
+    .default([])
+    .describe(
+      "Workloads of any node that it finds as `<workload>.internal`: at the address of each node that runs one, on its published ports.",
+    ),
+  hosts: z
+    .record(hostName, z.array(address).min(1))
+    .default({})
+    .describe("Further names that it finds, with their addresses."),
 };
 
 const confinement = {
@@ -137,6 +148,7 @@ export const workloadSchema = z.strictObject({
     .default({})
     .describe("Networks of the node. Default: none, not even docker0."),
   ports: z.array(publishedPort).default([]).describe("Ports of the node that lead to it."),
+  ...names,
   ...mounts,
   env: z
     .record(variable, z.string())
@@ -149,3 +161,11 @@ export const workloadSchema = z.strictObject({
 
 /** `workloads` of a node, by name. */
 export const workloadsSchema = z.record(hostLabel, workloadSchema);
+
+/** `docker-node:workloads`, by name: the program chooses their nodes. */
+export const stackWorkloadsSchema = z.record(
+  hostLabel,
+  workloadSchema.extend({
+    place: placeSchema.prefault({}).describe("Where it runs. Default: on one node of the stack."),
+  }),
+);

@@ -2,7 +2,9 @@
 import { z } from "zod";
 import { REFUSED_KEYS, documentedDaemonSchema } from "../../config/daemon";
 import { nodeSchema, proxmoxSchema } from "../../config/schema";
+import { composeSchema } from "../../config/schema/compose";
 import { waiversSchema } from "../../config/schema/waivers";
+import { stackWorkloadsSchema } from "../../config/schema/workloads";
 import { SECRETS, type Secret } from "../../config/secrets";
 
 /** The part of JSON Schema that zod writes here. */
@@ -75,6 +77,10 @@ export function configurationPage(): string {
     "",
     `${WAIVERS}\n`,
     schemaSection("docker-node:nodes.<name>", nodeSchema),
+    "",
+    schemaSection("docker-node:workloads.<name>", stackWorkloadsSchema.valueType),
+    "",
+    schemaSection("docker-node:compose.<name>", composeSchema.valueType),
     "",
     `${SUBNETS}\n`,
     `${IPV6}\n`,

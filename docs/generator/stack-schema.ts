@@ -2,7 +2,9 @@
 import { z } from "zod";
 import { documentedDaemonSchema } from "../../config/daemon";
 import { nodeName, nodeSchema, proxmoxSchema } from "../../config/schema";
+import { composeSchema } from "../../config/schema/compose";
 import { waiversSchema } from "../../config/schema/waivers";
+import { stackWorkloadsSchema } from "../../config/schema/workloads";
 import { SECRETS, patternOf, type Secret } from "../../config/secrets";
 import { KEYS, SETTINGS, VERSIONS } from "../../config/stack-keys";
 import type { Schema } from "./configuration";
@@ -58,6 +60,14 @@ function settingSchemas(): Record<(typeof SETTINGS)[number], Schema> {
       description: "The nodes by name, which is also the VM's and the host's.",
       propertyNames: { pattern },
       additionalProperties: NODE,
+    },
+    workloads: {
+      ...toSchema(stackWorkloadsSchema),
+      description: "Workloads for which the program chooses nodes of the stack, by name.",
+    },
+    compose: {
+      ...toSchema(composeSchema),
+      description: "Compose files whose services are workloads, by name of the project.",
     },
     waivers: {
       ...toSchema(waiversSchema),

@@ -1,0 +1,78 @@
+import { merge } from "../merge";
+import type { Problem } from "../problems";
+import { hostLabel } from "../schema/fields";
+import type { ComposeProject } from "../schema/compose";
+import type { Tree } from "../tree";
+import { entriesOf, placeIn, refuseIn, treeIn, type Composed, type Refuse } from "./model";
+import { convertService } from "./service";
+
+/** Name of the workload that a service of a project is. */
+const workloadName = (project: string, service: string): string => `${project}-${service}`;
+
+/** A workload that comes from a compose file, and where its service stands. */
+export interface FromCompose {
+  readonly workload: Tree;
+  readonly origin: readonly PropertyKey[];
+}
+
+/** The workloads of a project, by name. Whatever a workload cannot have is a problem, by file and service. */
+export function readProject(
+  project: string,
+  declared: ComposeProject,
+  composed: Composed,
+  problems: Problem[],
+): Record<string, FromCompose> {
+  const { model } = composed;
+  const refuse = refuseIn(project, composed, problems);
+  checkTop(model, refuse);
+  const services = treeIn(model, "services");
+  problems.push(...findUnknown(project, declared, Object.keys(services)));
+  const entries = Object.entries(services).flatMap(([name, service]) => {
+    const path = ["services", name];
+    const own: Refuse = (below, allowed) => {
+      refuse([...path, ...below], allowed);
+    };
+    const read = convertService(service, { project, name, model, refuse: own });
+    const workload = merge(read, declared.services[name] ?? {}) as Tree;
+    const full = workloadName(project, name);
+    if (hostLabel.safeParse(full).success)
+      return [[full, { workload, origin: placeIn(project, composed, path) }] as const];
+    refuse(path, `a service that makes a host name after ${project}-: lower-case, digits, hyphens`);
+    return [];
+  });
+  return Object.fromEntries(entries);
+}
+
+function findUnknown(
+  project: string,
+  { services }: ComposeProject,
+  names: readonly string[],
+): Problem[] {
+  return Object.entries(services).flatMap(([name, value]) =>
+    names.includes(name)
+      ? []
+      : [
+          {
+            path: ["compose", project, "services", name],
+            value,
+            allowed: `a service of the files: ${names.join(", ")}`,
+          },
+        ],
+  );
+}
+
+const SECTIONS = ["name", "version", "services", "networks", "volumes", "secrets"];
+
+/** Networks and volumes are the node's, and outlive what uses them. */
+function checkTop(model: unknown, refuse: Refuse): void {
+  for (const [section] of entriesOf(model))
+    if (!SECTIONS.includes(section)) refuse([section], "services, networks, volumes, secrets");
+  for (const section of ["networks", "volumes"])
+    for (const [key, options] of entriesOf(treeIn(model, section)))
+      for (const [option] of entriesOf(options))
+        if (option !== "name" && option !== "external")
+          refuse(
+            [section, key, option],
+            `name and external; the node declares the rest, under nodes.<name>.${section}`,
+          );
+}
