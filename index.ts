@@ -36,6 +36,7 @@ async function runStack(): Promise<Outputs> {
     const backups = secrets.backups[name];
     const args = {
       ...{ node, guard, ...known[name], ...sharedSecrets(secrets) },
+      waivers: settings.waivers,
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       backupSecrets: backups && { ...backups, storage },
@@ -46,9 +47,10 @@ async function runStack(): Promise<Outputs> {
 }
 
 /** The secrets that every node may need. */
-function sharedSecrets({ agentSecret, portainerApiKey, registries, workloads }: Secrets) {
+function sharedSecrets(secrets: Secrets) {
+  const { agentSecret, portainerApiKey, scannerToken, registries, workloads } = secrets;
   return {
-    ...{ agentSecret, portainerApiKey },
+    ...{ agentSecret, portainerApiKey, scannerToken },
     registryPasswords: registries,
     workloadSecrets: workloads,
   };
