@@ -42,7 +42,7 @@ export interface Exposed extends Vulnerability {
 }
 
 /** Ranks vulnerabilities of several containers: the most exposed container first, and in it the gravest. */
-export const rank = <T extends Exposed>(all: readonly T[]): T[] =>
+export const rank = (all: readonly Exposed[]): Exposed[] =>
   [...all].sort(
     (a, b) =>
       b.exposure.rank - a.exposure.rank ||

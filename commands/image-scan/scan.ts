@@ -4,7 +4,7 @@ import { scanImage, type Scanned, type Vulnerability } from "../../clients/trivy
 import type { ScanRequest, ScanSecrets } from "../../config/image-scan";
 import { withoutVersion } from "../../config/images";
 import { IMAGE_VULNERABILITY } from "../../config/vulnerabilities";
-import { judge, type Judgement } from "./judge";
+import { judge, rank, type Exposed, type Judgement } from "./judge";
 
 /** A scan that got to a result, or the reason why it did not. */
 export type Result =
@@ -20,6 +20,30 @@ export async function scan(request: ScanRequest, secrets: ScanSecrets): Promise<
     return { request, reason: messageOf(error) };
   }
 }
+
+/** Scans a node's images one after the other: they share a cache. */
+export async function scanAll(
+  requests: readonly ScanRequest[],
+  secrets: ScanSecrets,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const request of requests) results.push(await scan(request, secrets));
+  return results;
+}
+
+/** What blocks the images of a node, ranked. */
+export const rankOpen = (results: readonly Result[]): Exposed[] =>
+  rank(
+    results.flatMap((one) =>
+      "reason" in one
+        ? []
+        : one.judgement.open.map((each) => ({
+            ...each,
+            container: one.request.container,
+            exposure: one.request.exposure,
+          })),
+    ),
+  );
 
 /** A vulnerability on one line. */
 export const describe = (one: Vulnerability): string =>

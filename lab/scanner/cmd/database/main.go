@@ -2,8 +2,7 @@
 //
 //	database FILE FOLDER
 //
-// FILE is JSON: what a distribution's packages are known for. The result depends on FILE and the given time alone, apart from the
-// order of pages in trivy.db.
+// FILE is JSON: what a distribution's packages are known for. trivy.db depends on it alone; metadata.json has the time as well.
 package main
 
 import (
