@@ -37,6 +37,7 @@ async function runStack(): Promise<Outputs> {
     const backups = secrets.backups[name];
     const args = {
       ...{ node, guard, ...known[name], ...sharedSecrets(secrets) },
+      waivers: settings.waivers,
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       backupSecrets: backups && { ...backups, storage },
@@ -48,9 +49,9 @@ async function runStack(): Promise<Outputs> {
 
 /** The secrets that every node may need. */
 function sharedSecrets({ registries, workloads, ...secrets }: Secrets) {
-  const { agentSecret, agentSecretNext, portainerApiKey } = secrets;
+  const { agentSecret, agentSecretNext, portainerApiKey, scannerToken } = secrets;
   return {
-    ...{ agentSecret, agentSecretNext, portainerApiKey },
+    ...{ agentSecret, agentSecretNext, portainerApiKey, scannerToken },
     registryPasswords: registries,
     workloadSecrets: workloads,
   };

@@ -1,11 +1,14 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { BACKUP_CONTAINER } from "../config/backups";
 import type { NodeConfig } from "../config/schema";
+import type { Waiver } from "../config/schema/waivers";
 import type { NodeOutputs } from "../contract/schema";
 import type { RecordedNode } from "../node/recorded";
 import { Backups } from "./backup/backups";
 import { ContainerNetworks } from "./docker/networks";
 import { DockerHost, type DockerHostArgs } from "./docker/docker-host";
+import { scanImages, type ImageScans } from "./docker/image-scan";
 import { Images } from "./docker/images";
 import { createProvider, type Passwords } from "./docker/provider";
 import { describe } from "./outputs";
@@ -36,6 +39,10 @@ export interface DockerNodeArgs {
   portainerApiKey?: pulumi.Input<string>;
   /** Passwords of registries by host; required for those with a user. */
   registryPasswords?: Passwords;
+  /** Token of the Trivy server; required when the node's scans ask one. */
+  scannerToken?: pulumi.Input<string>;
+  /** Waivers of the stack; default: none. */
+  waivers?: readonly Waiver[];
   /** Refuses to delete machine and volumes while they are protected; see `guardRemoval`. */
   guard?: pulumi.ResourceHook;
   /** Secrets that workloads use, by name. */
@@ -76,11 +83,13 @@ export class DockerNode extends pulumi.ComponentResource {
     this.dockerProvider = createProvider(name, node, args.registryPasswords, dockerHost, this);
     const providers = { docker: this.dockerProvider };
     const platform = { parent: this, providers, dependsOn: [dockerHost] };
-    const parts = { dockerHost, machine: machine.vm, images: new Images() };
+    const scanArgs = { ...args, dockerHost, machine: machine.vm };
+    const scans = scanImages(name, scanArgs, { parent: this });
+    const parts = { dockerHost, machine: machine.vm, images: new Images(), scans };
     const networks = createNetworks(name, args, parts, platform);
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
-    createWorkloads(name, { ...args, networks, volumes, dockerHost, machine }, platform);
+    createWorkloads(name, { ...args, networks, volumes, scans, dockerHost, machine }, platform);
     const { agent, environment } = createPortainer(name, { ...args, ...parts }, platform);
     createBackups(name, args, parts, platform);
     createMonitoring(name, node, parts, platform);
@@ -106,12 +115,13 @@ interface Parts {
   readonly dockerHost: DockerHost;
   readonly machine: pulumi.Resource;
   readonly images: Images;
+  readonly scans: ImageScans;
 }
 
 function createBackups(
   name: string,
   { node, backupSecrets }: DockerNodeArgs,
-  { dockerHost, machine, images }: Parts,
+  { dockerHost, machine, images, scans }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { backups } = node;
@@ -121,7 +131,8 @@ function createBackups(
   const { dockerRootDir } = dockerHost.facts;
   const { connection } = dockerHost;
   const override = node.override?.backup;
-  const shared = { nodeName: name, backups, machine, images, connection, override };
+  const scan = scans[BACKUP_CONTAINER];
+  const shared = { nodeName: name, backups, machine, images, scan, connection, override };
   const args = { ...shared, token, key, dockerRootDir };
   const container = new Backups(`${name}-backups`, args, opts);
   if (!backups.vm) return;

@@ -44,11 +44,18 @@ export function isFrom(registry: string, image: string): boolean {
  * owner is `library`'s (distribution/reference, normalize.go).
  */
 function repositoryOf(image: string): string {
-  const name = image.replace(/@.*$/, "").replace(/:[^:/]*$/, "");
+  const name = withoutVersion(image);
   const [first = "", ...rest] = name.split("/");
   if (rest.length === 0) return `docker.io/library/${name}`;
   return isRegistry(first) ? name : `docker.io/${name}`;
 }
+
+/** Host of an image's registry, as names have it. */
+export const hostOf = (image: string): string => repositoryOf(image).split("/")[0] ?? "";
+
+/** Name of an image as it is declared, without tag and digest. */
+export const withoutVersion = (image: string): string =>
+  image.replace(/@.*$/, "").replace(/:[^:/]*$/, "");
 
 /** Whether the first part of a name is a host. */
 export const isRegistry = (part: string): boolean => /[.:]/.test(part) || part === "localhost";

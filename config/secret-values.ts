@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./load";
 import { passwordName } from "./registries";
 import {
+  asksScanner,
   hasNextAgent,
   hostsOf,
   isRegistered,
@@ -26,6 +27,8 @@ export interface Secrets {
   backups: Readonly<Record<string, { token: pulumi.Output<string>; key: pulumi.Output<string> }>>;
   /** Passwords of registries, by host. */
   registries: Readonly<Record<string, pulumi.Output<string>>>;
+  /** Token of the Trivy server; only if a node's scans ask one. */
+  scannerToken?: pulumi.Output<string>;
   /** By name, for those that workloads use. */
   workloads: Readonly<Record<string, pulumi.Output<string>>>;
   /** For the backup storage of the cluster; only if the stack declares it. */
@@ -53,6 +56,7 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
     backups: Object.fromEntries(
       nodesWith("backups", settings).map((node) => [node, backupSecrets(node)]),
     ),
+    scannerToken: asksScanner(settings) ? need("imageScannerToken") : undefined,
     registries: readPasswords(config, settings),
     workloads: readWorkloadSecrets(config, settings),
     storage: settings.proxmox.backupStorage && {

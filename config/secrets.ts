@@ -32,6 +32,10 @@ export const hasNextAgent = (settings?: Settings): boolean =>
 export const isRegistered = (settings?: Settings): boolean =>
   Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.environment);
 
+/** Whether a node's images are scanned with the help of a Trivy server. */
+export const asksScanner = (settings?: Settings): boolean =>
+  Object.values(settings?.nodes ?? {}).some(({ images }) => images?.scan?.server);
+
 /** Hosts of registries with a user. */
 export const hostsOf = (settings?: Settings): string[] => [
   ...new Set(
@@ -112,6 +116,15 @@ export const SECRETS = [
     usedBy: "the Docker provider, which hands it to dockerd with each pull",
     minLength: 1,
     needed: (settings) => hostsOf(settings).map((host) => [passwordName(host)]),
+  },
+  {
+    name: "imageScannerToken",
+    meaning: "token of the Trivy server",
+    when: "for nodes with `images.scan.server`",
+    example: "'<what trivy server --token was given>'",
+    usedBy: "Trivy on the workstation",
+    minLength: 1,
+    needed: (settings) => nameOnce("imageScannerToken", asksScanner(settings)),
   },
   {
     name: "pbsStorageToken",

@@ -14,6 +14,7 @@ import { openInstance, type Instance } from "./lib/instance";
 import { runInterruptible } from "./lib/interrupt";
 import { bringUpLab } from "./lib/kept";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
+import { scannerPrograms } from "./lib/scanner";
 import { runningService, startService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
 import { chooseColour, cliEnv, openStack } from "./lib/stack";
@@ -100,6 +101,7 @@ async function removeAll(here: Instance): Promise<number> {
 async function build(here: Instance): Promise<number> {
   const { image } = await buildLab(say);
   await dockerRepository(here, image, say);
+  await scannerPrograms(say);
   return 0;
 }
 

@@ -12,6 +12,7 @@ export const SCRIPTS = [
   "firewall",
   "firewall/confirm",
   "hardening",
+  "image-sbom",
   "install",
   "monitoring",
   "reachability",

@@ -18,6 +18,7 @@ export interface Configuration {
   readonly apiToken?: string;
   readonly agentSecret?: string;
   readonly portainerApiKey?: string;
+  readonly scannerToken?: string;
   /** Passwords of registries, by key. */
   readonly registryPasswords?: Readonly<Record<string, string>>;
   /** Names of all keys that are set. */
@@ -102,15 +103,17 @@ export function interpret(
   const apiToken = valueOf("proxmoxApiToken")?.value;
   const agentSecret = valueOf("agentSecret")?.value;
   const portainerApiKey = valueOf("portainerApiKey")?.value;
+  const scannerToken = valueOf("imageScannerToken")?.value;
   const registryPasswords = passwordsIn(values);
-  const single = [apiToken, apiToken?.split("=")[1], agentSecret, portainerApiKey];
+  const single = [apiToken, apiToken?.split("=")[1], agentSecret, portainerApiKey, scannerToken];
   const known = [
     ...single.filter((text) => text !== undefined),
     ...Object.values(registryPasswords),
   ];
   const keys = namesIn(PROJECT, Object.keys(values));
   const hidden = [...new Set([...secrets, ...known])];
-  const base = { apiToken, agentSecret, portainerApiKey, registryPasswords, keys, secrets: hidden };
+  const said = { apiToken, agentSecret, portainerApiKey, scannerToken, registryPasswords };
+  const base = { ...said, keys, secrets: hidden };
   try {
     const settings = loadSettings(settingsIn(values), keys, undefined, composed);
     return { ...base, settings, problems: [] };

@@ -1,6 +1,6 @@
 /** Check 5.9 asks for ports that are needed: those are the ones that the stack file declares. */
 import { CADVISOR_CONTAINER } from "../../config/monitoring";
-import { AGENT_CONTAINER } from "../../config/node";
+import { AGENT_CONTAINER } from "../../config/portainer";
 import type { NodeConfig } from "../../config/schema";
 import { workloadsOf } from "../../config/workloads";
 import type { Judged } from "./judge";

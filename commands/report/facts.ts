@@ -6,6 +6,7 @@ import { daysLeft } from "../../config/waivers/days";
 import { describeDifference } from "../../node/checks";
 import type { Result as Check } from "../benchmark/judge";
 import { countResults } from "../benchmark/report";
+import { rankOpen, type Result as Scan } from "../image-scan/scan";
 import type { Plan } from "../plan/model";
 import { nameOf, type Attachment, type Inventory } from "../site/inventory";
 import { networksIn } from "../validate/rows/docker";
@@ -15,6 +16,7 @@ import type {
   ContainerFacts,
   DockerFacts,
   DriftFacts,
+  ImageFacts,
   MachineFacts,
   NetworkFacts,
   SecurityFacts,
@@ -87,12 +89,29 @@ export const securityFacts = (checks: readonly Check[]): SecurityFacts => ({
   ),
 });
 
+export function imageFacts(results: readonly Scan[]): ImageFacts {
+  const scanned = results.flatMap((one) => ("reason" in one ? [] : [one]));
+  return {
+    scanned: scanned.length,
+    waived: scanned.reduce((sum, { judgement }) => sum + judgement.waived.length, 0),
+    open: rankOpen(results).map(({ id, severity, container, exposure, fixed, ...rest }) => ({
+      ...{ id, severity, container, fixed },
+      exposure: exposure.rank,
+      because: exposure.words,
+      what: `${rest.package} ${rest.installed}${rest.title && `: ${rest.title}`}`,
+    })),
+    unknown: results.flatMap((one) =>
+      "reason" in one ? [`${one.request.container}: ${one.reason}`] : [],
+    ),
+  };
+}
+
 /** Waivers of a node and of all, those that end first before the others. */
 export const waiverFacts = (node: string, { waivers }: Settings, now: Date): WaiverFacts[] =>
   waivers
     .filter((one) => one.node === node || one.node === "all")
-    .map(({ id, container, reason, control, owner, expires }) => ({
-      ...{ id, container, reason, control, owner, expires },
+    .map(({ id, container, vulnerability, image, reason, control, owner, expires }) => ({
+      ...{ id, container, vulnerability, image, reason, control, owner, expires },
       daysLeft: daysLeft({ expires }, now),
     }))
     .sort((a, b) => a.daysLeft - b.daysLeft);

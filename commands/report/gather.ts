@@ -9,6 +9,7 @@ import {
   containerFacts,
   dockerFacts,
   driftFacts,
+  imageFacts,
   machineFacts,
   networkFacts,
   securityFacts,
@@ -40,6 +41,7 @@ export async function gather(name: string, how: Gathering): Promise<NodeReport |
     ...{ name, machine: machineFacts(node), drill: how.drill, validation },
     ...(await partsOf(subject)),
     waivers: waiverFacts(name, settings, how.now),
+    images: node.images?.scan && (await askKnown(async () => imageFacts(await subject.scans()))),
     backups: node.backups && (await askKnown(subject.backups)),
   };
   return redactAll(report, (text) => opened.redact(text)) as NodeReport;

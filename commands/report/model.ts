@@ -48,9 +48,36 @@ export interface SecurityFacts extends Figures {
   readonly open: readonly { readonly id: string; readonly title: string; readonly what: string }[];
 }
 
+/** A vulnerability that blocks an image. */
+export interface VulnerabilityFacts {
+  readonly id: string;
+  readonly severity: string;
+  readonly container: string;
+  /** From 0 to 4, and why. */
+  readonly exposure: number;
+  readonly because: readonly string[];
+  readonly what: string;
+  /** Version that mends it; empty while there is none. */
+  readonly fixed: string;
+}
+
+/** Scans of a node's images. */
+export interface ImageFacts {
+  /** How many were scanned. */
+  readonly scanned: number;
+  readonly waived: number;
+  /** The most exposed first. */
+  readonly open: readonly VulnerabilityFacts[];
+  /** Why others were not scanned. */
+  readonly unknown: readonly string[];
+}
+
 export interface WaiverFacts {
   readonly id: string;
   readonly container?: string;
+  /** With an id of a vulnerability of an image: which, and of what. */
+  readonly vulnerability?: string;
+  readonly image?: string;
   readonly reason: string;
   readonly control: string;
   readonly owner: string;
@@ -97,6 +124,8 @@ export interface NodeReport {
   readonly networks: Known<readonly NetworkFacts[]>;
   readonly containers: Known<readonly ContainerFacts[]>;
   readonly security: Known<SecurityFacts>;
+  /** Undefined where the node's images are not scanned. */
+  readonly images?: Known<ImageFacts>;
   readonly waivers: readonly WaiverFacts[];
   /** Undefined where the node declares none. */
   readonly backups?: Known<readonly BackupRow[]>;

@@ -1,7 +1,7 @@
 /** Whether the parts of a report are in order. */
 import { isLate } from "../backups/coverage";
 import type { State } from "../validate/row";
-import type { ContainerFacts, Known, NodeReport } from "./model";
+import type { ContainerFacts, ImageFacts, Known, NodeReport } from "./model";
 
 /** `none`: there is nothing to judge. */
 export type Mark = "good" | "bad" | "unknown" | "none";
@@ -48,9 +48,18 @@ function drillMark({ drill }: NodeReport): Mark {
   return drill.value.rehearsals.every(({ ok }) => ok) ? "good" : "bad";
 }
 
-function securityMark({ security, waivers }: NodeReport): Mark {
+function securityMark({ security, images, waivers }: NodeReport): Mark {
   const expired = waivers.some(({ daysLeft }) => daysLeft < 0);
-  return expired ? "bad" : judgeKnown(security, ({ net }) => net === 0);
+  const marks = [judgeKnown(security, ({ net }) => net === 0), ...(images ? [imagesMark(images)] : [])];
+  if (expired || marks.includes("bad")) return "bad";
+  return marks.includes("unknown") ? "unknown" : "good";
+}
+
+function imagesMark(images: Known<ImageFacts>): Mark {
+  if ("reason" in images) return "unknown";
+  const { open, unknown } = images.value;
+  if (open.length > 0) return "bad";
+  return unknown.length > 0 ? "unknown" : "good";
 }
 
 function backupsMark({ backups }: NodeReport): Mark {

@@ -1,6 +1,8 @@
 /** Opens a stack for recoveries: its settings, its nodes, and a connection to each. */
 import { serverEndpoint } from "../../config/backups";
+import type { ScanSecrets } from "../../config/image-scan";
 import type { Settings } from "../../config/load";
+import { loginsOf, passwordName } from "../../config/registries";
 import { hideSecrets } from "../../config/secrets";
 import type { NodeConfig } from "../../config/schema";
 import type { Configuration } from "../../clients/pulumi/configuration";
@@ -21,6 +23,8 @@ export interface Opened {
   shell(node: string): NodeShell;
   /** What the stack's outputs have of a node. */
   published(node: string): Published;
+  /** What the scans of a node's images need. */
+  scanSecrets(node: string): ScanSecrets;
   /** Replaces every known secret in a text. */
   redact(text: string): string;
 }
@@ -52,6 +56,7 @@ export async function openStack(stack: string, options: Options): Promise<Opened
     shell: (name) => shellOf(name, known),
     published: (name) => published[name] ?? {},
     redact: (text) => hideSecrets(text, secrets),
+    scanSecrets: (name) => scanSecretsOf(nodeOf(name, settings), configuration),
   };
 }
 
@@ -84,6 +89,15 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
     ),
     now: () => new Date(),
   };
+}
+
+function scanSecretsOf(node: NodeConfig, configuration: Configuration): ScanSecrets {
+  const { registryPasswords = {}, scannerToken: token } = configuration;
+  const passwords = loginsOf(node).flatMap(({ host }) => {
+    const password = registryPasswords[passwordName(host)];
+    return password === undefined ? [] : [[host, password] as const];
+  });
+  return { passwords: Object.fromEntries(passwords), token };
 }
 
 function nodeOf(name: string, { nodes }: Settings): NodeConfig {

@@ -4,6 +4,7 @@ import { parseJson } from "../../clients/answer";
 import { connect, type Portainer } from "../../clients/portainer";
 import { accessFrom } from "../../clients/portainer-call";
 import type { NodeShell } from "../../clients/ssh";
+import { scanRequests } from "../../config/image-scan";
 import { agentUrl } from "../../config/portainer";
 import type { NodeConfig } from "../../config/schema";
 import type { ScriptName, ShellVariables } from "../../node/scripts";
@@ -11,6 +12,7 @@ import type { Row as BackupRow } from "../backups/evidence";
 import { survey } from "../backups/survey";
 import type { Result as Check } from "../benchmark/judge";
 import { judgeNode } from "../benchmark/node";
+import { scanAll, type Result as Scan } from "../image-scan/scan";
 import type { Plan } from "../plan/model";
 import { takeInventory, type Inventory } from "../site/inventory";
 import type { Opened } from "../site/open";
@@ -78,6 +80,8 @@ export interface Subject {
   readonly benchmark: () => Promise<readonly Check[]>;
   /** Of the whole stack. */
   readonly drift: () => Promise<Plan>;
+  /** Scans of the images that the node declares. */
+  readonly scans: () => Promise<readonly Scan[]>;
   /** @throws Error when it is not said where it is */
   readonly portainer: () => Portainer;
 }
@@ -109,6 +113,9 @@ export function subjectOf(name: string, node: NodeConfig, around: Surroundings):
     reach: askOnce(() => runScript(reach, "validation/reach", { AGENT_URL: agentUrl(node) })),
     backups: askOnce(async () => survey(opened.site(name))),
     benchmark: askOnce(async () => judgeNode(name, opened)),
+    scans: askOnce(() =>
+      scanAll(scanRequests(name, node, opened.settings.waivers), opened.scanSecrets(name)),
+    ),
     portainer: () => connect(accessFrom(environment)),
   };
 }

@@ -27,6 +27,8 @@ export interface BackupsArgs {
   machine: pulumi.Resource;
   /** The images of the node. */
   images: Images;
+  /** What has to let its image through before it is pulled. */
+  scan?: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
   /** Arguments of the container that the configuration has no word for. */
@@ -43,8 +45,8 @@ export class Backups extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Backups", name, {}, opts);
-    const { images, machine } = args;
-    const image = images.pullImage(`${name}-image`, args.backups.image, machine, this);
+    const { images, machine, scan } = args;
+    const image = images.pullImage(`${name}-image`, args.backups.image, machine, this, scan);
     const secrets = writeSecrets(name, args, this);
     const first = images.pulled.then((all) => [...all, secrets]);
     this.container = new docker.Container(

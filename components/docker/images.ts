@@ -2,17 +2,25 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { livesOn } from "../shared/lifetime";
 
-/** Declares an image to pull. It stays: another container or a recovery may use it, and a rollback then needs no download. */
+/**
+ * Declares an image to pull. It stays: another container or a recovery may use it, and a rollback then needs no download.
+ *
+ * @param scan what has to let it through before
+ */
 export function pullImage(
   name: string,
   image: string,
   machine: pulumi.Resource,
   parent: pulumi.Resource,
+  scan?: pulumi.Resource,
 ): docker.RemoteImage {
   return new docker.RemoteImage(
     name,
     { name: image, keepLocally: true },
-    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
+    {
+      ...{ parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
+      ...(scan && { dependsOn: [scan] }),
+    },
   );
 }
 
@@ -32,8 +40,9 @@ export class Images {
     image: string,
     machine: pulumi.Resource,
     parent: pulumi.Resource,
+    scan?: pulumi.Resource,
   ): docker.RemoteImage {
-    const pulled = pullImage(name, image, machine, parent);
+    const pulled = pullImage(name, image, machine, parent, scan);
     this.all.push(pulled);
     return pulled;
   }

@@ -7,6 +7,7 @@ import type { MonitoringConfig, NodeConfig } from "../../config/schema";
 import { monitoringStep } from "../../node/monitoring";
 import { limitProcesses } from "../docker/container-limits";
 import type { DockerHost } from "../docker/docker-host";
+import type { ImageScans } from "../docker/image-scan";
 import { pullImage } from "../docker/images";
 import { runNodeScript } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
@@ -21,6 +22,8 @@ export interface MonitoringArgs {
   dockerRootDir: pulumi.Input<string>;
   /** The machine that is monitored. */
   machine: pulumi.Resource;
+  /** What has to let cAdvisor's image through before it is pulled. */
+  scan?: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
 }
@@ -48,18 +51,25 @@ export class Monitoring extends pulumi.ComponentResource {
   }
 }
 
+interface MonitoredParts {
+  readonly dockerHost: DockerHost;
+  readonly machine: pulumi.Resource;
+  readonly scans: ImageScans;
+}
+
 /** Creates the monitoring of a node, if it is declared. */
 export function createMonitoring(
   name: string,
   node: NodeConfig,
-  { dockerHost, machine }: { dockerHost: DockerHost; machine: pulumi.Resource },
+  { dockerHost, machine, scans }: MonitoredParts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { monitoring } = node;
   if (!monitoring) return;
   const { connection, facts } = dockerHost;
   const { dockerRootDir } = facts;
-  const args = { node, monitoring, dockerRootDir, machine, connection };
+  const scan = scans[CADVISOR_CONTAINER];
+  const args = { node, monitoring, dockerRootDir, machine, scan, connection };
   new Monitoring(`${name}-monitoring`, args, opts);
 }
 
@@ -71,7 +81,7 @@ function createCadvisor(
   cadvisor: Cadvisor,
   parent: pulumi.Resource,
 ): void {
-  const image = pullImage(`${name}-image`, cadvisor.image, args.machine, parent);
+  const image = pullImage(`${name}-image`, cadvisor.image, args.machine, parent, args.scan);
   const container = new docker.Container(
     `${name}-container`,
     cadvisorArgs(args, cadvisor, image.imageId),

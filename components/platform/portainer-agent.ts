@@ -31,6 +31,8 @@ export interface PortainerAgentArgs {
   machine: pulumi.Resource;
   /** The images of the node. */
   images: Images;
+  /** What has to let its image through before it is pulled. */
+  scan?: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
 }
@@ -52,7 +54,7 @@ export class PortainerAgent extends pulumi.ComponentResource {
     const { image } = args.portainer.agent;
     const imageId = args.node.adopt.agent
       ? image
-      : args.images.pullImage(`${name}-image`, image, args.machine, this).imageId;
+      : args.images.pullImage(`${name}-image`, image, args.machine, this, args.scan).imageId;
     this.container = createContainer(name, args, imageId, this);
     // What runs already stays as it is.
     if (!args.node.adopt.agent) limitProcesses(name, this.container, args, this);

@@ -12,6 +12,8 @@ import { lastChange, writeSecrets, type WorkloadSecretsArgs } from "./secrets";
 export interface WorkloadArgs extends WorkloadParts, WorkloadSecretsArgs {
   /** What has to be there before it: volumes, and workloads that are healthy. */
   readonly after: readonly pulumi.Resource[];
+  /** What has to let its image through before it is pulled. */
+  readonly scan?: pulumi.Resource;
 }
 
 /**
@@ -25,7 +27,8 @@ export class Workload extends pulumi.ComponentResource {
 
   constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Workload", name, {}, opts);
-    const image = pullImage(`${name}-image`, args.config.image, args.machine, this);
+    const { config, machine, scan } = args;
+    const image = pullImage(`${name}-image`, config.image, machine, this, scan);
     const secrets = writeSecrets(name, args, this);
     const dependsOn = [...args.after, ...(secrets ? [secrets] : [])];
     const container = createContainer(name, args, image, { parent: this, dependsOn });

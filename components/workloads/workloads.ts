@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { inOrder } from "../../config/workloads";
 import type { DockerHost } from "../docker/docker-host";
+import type { ImageScans } from "../docker/image-scan";
 import type { ContainerNetworks } from "../docker/networks";
 import type { VirtualMachine } from "../machine/virtual-machine";
 import { Workload } from "./workload";
@@ -14,6 +15,7 @@ export interface WorkloadsArgs {
   readonly networks: ContainerNetworks;
   /** The node's volumes. */
   readonly volumes: readonly pulumi.Resource[];
+  readonly scans: ImageScans;
   readonly dockerHost: DockerHost;
   /** The machine whose Docker runs them. */
   readonly machine: VirtualMachine;
@@ -22,7 +24,7 @@ export interface WorkloadsArgs {
 /** The workloads of a node, each after those that it depends on. */
 export function createWorkloads(
   name: string,
-  { node, workloadSecrets = {}, networks, volumes, dockerHost, machine }: WorkloadsArgs,
+  { node, workloadSecrets = {}, networks, volumes, scans, dockerHost, machine }: WorkloadsArgs,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { vm } = machine;
@@ -36,7 +38,8 @@ export function createWorkloads(
   const made = new Map<string, Workload>();
   for (const [workload, config] of inOrder(node)) {
     const before = config.dependsOn.flatMap((other) => made.get(other)?.running ?? []);
-    const args = { ...shared, workload, config, after: [...volumes, ...before] };
+    const own = { workload, config, scan: scans[workload] };
+    const args = { ...shared, ...own, after: [...volumes, ...before] };
     made.set(workload, new Workload(`${name}-workload-${workload}`, args, opts));
   }
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { LABEL } from "../text";
-import { certificate } from "./fields";
+import { hostName, LABEL } from "../text";
+import { certificate, port } from "./fields";
 
 const HOST = `(?=.{1,253}(:|$))${LABEL}(\\.${LABEL})*`;
 
@@ -31,4 +31,8 @@ export const registrySchema = z.strictObject({
     .describe(
       "Certificate (PEM) of the authority that signed its certificate, or several of them. The node trusts it for this registry, beside the authorities that it trusts anyway.",
     ),
+  endpoint: z
+    .strictObject({ host: hostName, port })
+    .optional()
+    .describe("The registry as the workstation reaches it, if that differs."),
 });

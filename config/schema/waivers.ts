@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { oneLine } from "../text";
+import { VULNERABILITY } from "../vulnerabilities";
 import { WAIVABLE_IDS } from "../waivers/table";
 import { dockerName, hostLabel } from "./fields";
 
@@ -30,6 +31,20 @@ const waiverSchema = z.strictObject({
   container: dockerName
     .optional()
     .describe("Container that the waiver is for. Default: every container of the node."),
+  vulnerability: z
+    .string()
+    .regex(VULNERABILITY, { error: "the id of a vulnerability, such as CVE-2026-12345" })
+    .optional()
+    .describe("With id `image-vulnerability`: the vulnerability's own id."),
+  image: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._:/-]*$/, {
+      error: "an image's name as the node has it, without version and digest",
+    })
+    .optional()
+    .describe(
+      "With id `image-vulnerability`: the image that has it, without version and digest, such as docker.io/portainer/agent.",
+    ),
   reason: words.describe("Why the node needs it."),
   control: words.describe("What protects the node instead."),
   owner: words.describe("Who answers for it."),

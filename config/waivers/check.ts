@@ -8,6 +8,7 @@ import type { Downgrade, Weakness } from "./downgrade";
 import { isBenchmarkId } from "./benchmark";
 import { isPolicyId } from "./policies";
 import { DOWNGRADES, STACK_DOWNGRADES, WAIVABLE } from "./table";
+import { findVulnerabilityMistakes, isOfVulnerability } from "./vulnerabilities";
 
 /** A weakness of a node, or of the stack when it has none. */
 interface Weak extends Weakness {
@@ -43,15 +44,19 @@ export function checkWaivers(
   });
   return {
     open: open.map(reportUnwaived),
-    wrong: waivers.flatMap((waiver, at) => findMistakes(waiver, at, Object.keys(nodes), now)),
+    wrong: waivers.flatMap((waiver, at) => [
+      ...findMistakes(waiver, at, Object.keys(nodes), now),
+      ...findVulnerabilityMistakes(waiver, at, nodes),
+    ]),
     unused: waivers.flatMap((waiver, at) =>
       used.has(waiver) || isJudgedElsewhere(waiver) ? [] : [reportUnused(waiver, at)],
     ),
   };
 }
 
-/** Only `docker-node benchmark` and the policies can tell whether something needs such a waiver. */
-const isJudgedElsewhere = ({ id }: Waiver): boolean => isBenchmarkId(id) || isPolicyId(id);
+/** Only `docker-node benchmark`, the policies and scans can tell whether something needs such a waiver. */
+const isJudgedElsewhere = ({ id }: Waiver): boolean =>
+  isBenchmarkId(id) || isPolicyId(id) || isOfVulnerability({ id });
 
 function findWeaknesses<T>(table: readonly Downgrade<T>[], settings: T, node?: string): Weak[] {
   const all: Weak[] = [];

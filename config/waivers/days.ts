@@ -28,9 +28,9 @@ export function warnOfEnding(waivers: readonly Waiver[], now: Date): string[] {
     .filter((waiver) => daysLeft(waiver, now) <= SOON_DAYS)
     .sort((a, b) => a.expires.localeCompare(b.expires))
     .map((waiver) => {
-      const { id, node, expires, owner } = waiver;
+      const { id, vulnerability, node, expires, owner } = waiver;
       const days = daysLeft(waiver, now);
       const left = days === 0 ? "today" : `in ${days} ${days === 1 ? "day" : "days"}`;
-      return `waiver of ${id} for ${node} ends ${left}, on ${expires}; then nothing goes on until ${owner} renews it or the value is gone`;
+      return `waiver of ${vulnerability ?? id} for ${node} ends ${left}, on ${expires}; then nothing goes on until ${owner} renews it or the value is gone`;
     });
 }

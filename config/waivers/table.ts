@@ -8,6 +8,7 @@ import { NODE_DOWNGRADES } from "./node";
 import { OVERRIDE_DOWNGRADES } from "./override";
 import { WORKLOAD_DOWNGRADES } from "./workloads";
 import { POLICIES } from "./policies";
+import { VULNERABILITIES } from "./vulnerabilities";
 
 /** What weakens the way to Proxmox VE; it is the whole stack's. */
 export const STACK_DOWNGRADES: readonly Downgrade<ProxmoxConfig>[] = [
@@ -35,6 +36,7 @@ export const WAIVABLE: readonly { readonly id: string; readonly ofContainers?: t
   ...STACK_DOWNGRADES,
   ...DOWNGRADES,
   ...POLICIES,
+  VULNERABILITIES,
   ...BENCHMARK_IDS,
 ];
 

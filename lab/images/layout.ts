@@ -75,6 +75,26 @@ export function writeLayout(layout: string, image: ImageSpec): ImageReference {
       rootfs: { type: "layers", diff_ids: [digestOf(tar)] },
     }),
   );
+  return finishLayout(layout, image, config, layer);
+}
+
+/** Writes an artifact, which is no image: files in one layer, with media types of its own. */
+export function writeArtifact(
+  layout: string,
+  artifact: Omit<ImageSpec, "config">,
+  media: { readonly config: string; readonly layer: string },
+): ImageReference {
+  const layer = addBlob(layout, media.layer, gzipStored(makeTarball(artifact.files)));
+  return finishLayout(layout, artifact, addBlob(layout, media.config, toJson({})), layer);
+}
+
+/** Writes the manifest and the index that names it. */
+function finishLayout(
+  layout: string,
+  image: Pick<ImageSpec, "repository" | "tag">,
+  config: Descriptor,
+  layer: Descriptor,
+): ImageReference {
   const mediaType = `${OCI}.manifest.v1+json`;
   const manifest = toJson({ schemaVersion: 2, mediaType, config, layers: [layer] });
   const descriptor = addBlob(layout, mediaType, manifest);

@@ -62,7 +62,11 @@ async function imageLayout(
 }
 
 /** Pushes a layout under its tag, and checks the digest that the registry reports. */
-async function push(registry: Service, layout: string, log: Log): Promise<SeededImage> {
+export async function pushLayout(
+  registry: Service,
+  layout: string,
+  log: Log,
+): Promise<SeededImage> {
   const image = readLayout(layout);
   const target = `127.0.0.1:${registry.port}/${image.repository}`;
   const pushed = await run(await ensureCrane(log), ["push", layout, `${target}:${image.tag}`]);
@@ -82,8 +86,8 @@ export async function seedRegistry(registry: Service, log: Log): Promise<SeededI
     imageLayout("backup", [sourceOf("backup.ts"), ...BACKUP_SOURCES], buildBackupImage, log),
   ]);
   return {
-    agent: await push(registry, agent, log),
-    busybox: await push(registry, busybox, log),
-    backup: await push(registry, backup, log),
+    agent: await pushLayout(registry, agent, log),
+    busybox: await pushLayout(registry, busybox, log),
+    backup: await pushLayout(registry, backup, log),
   };
 }

@@ -30,6 +30,8 @@ export interface GoOptions {
   gcflags?: string;
   /** Builds with C, for programs that need it. They are linked statically, too. */
   cgo?: boolean;
+  /** What of Go's is new and has to be asked for, as in GOEXPERIMENT. */
+  experiments?: readonly string[];
 }
 
 /** Builds a static program for linux/amd64 from a Go module. The result does not depend on the module's location. */
@@ -37,11 +39,11 @@ export async function goBuild(
   module: string,
   pkg: string,
   output: string,
-  { tags = [], ldflags = "", gcflags = "", cgo = false }: GoOptions = {},
+  { tags = [], ldflags = "", gcflags = "", cgo = false, experiments = [] }: GoOptions = {},
 ): Promise<void> {
   // The user's own Go settings must not change the result.
   const env = { CGO_ENABLED: cgo ? "1" : "0", GOOS: "linux", GOARCH: "amd64" };
-  const own = { ...env, GOFLAGS: "", GOWORK: "off" };
+  const own = { ...env, GOFLAGS: "", GOWORK: "off", GOEXPERIMENT: experiments.join(",") };
   const linker = ["-s -w -buildid=", cgo ? "-linkmode external -extldflags -static" : "", ldflags];
   const flags = ["-trimpath", "-buildvcs=false", `-ldflags=${linker.filter(Boolean).join(" ")}`];
   if (gcflags) flags.push(`-gcflags=${gcflags}`);

@@ -546,6 +546,7 @@ function stackWith(answers: Readonly<Record<string, string>>, waivers: object[])
     site,
     shell,
     published: () => ({}),
+    scanSecrets: () => ({ passwords: {} }),
     redact: (text) => text.replaceAll("geheim", "[secret]"),
   };
   return { opened, asked };

@@ -307,6 +307,7 @@ describe("npx docker-node probe", () => {
     ...{ stack: "prod", settings, shell },
     site: () => undefined as never,
     published: () => ({ hostKey: HOST_KEY, agentFingerprint: CERTIFICATE }),
+    scanSecrets: () => ({ passwords: {} }),
     redact: (text: string) => text.replaceAll("geheim", "[secret]"),
   } as Opened;
 

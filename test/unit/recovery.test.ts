@@ -319,6 +319,7 @@ describe("npx docker-node backups", () => {
       site,
       shell: () => site().shell,
       published: () => ({}),
+      scanSecrets: () => ({ passwords: {} }),
       redact: (text: string) => text.replaceAll("geheim", "[secret]"),
     });
 
@@ -391,6 +392,7 @@ describe("npx docker-node restore", () => {
       site: () => site,
       shell: () => site.shell,
       published: () => ({}),
+      scanSecrets: () => ({ passwords: {} }),
       redact: (text: string) => text,
     });
   const lines: string[] = [];

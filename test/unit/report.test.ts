@@ -277,6 +277,7 @@ describe("gathered", () => {
       },
       shell: () => ({ script, feed: () => Promise.reject(new Error()), shown: () => "" }),
       published: () => ({}),
+      scanSecrets: () => ({ passwords: {} }),
       redact: (text) => text.replaceAll("geheim", "[secret]"),
     };
   };

@@ -361,7 +361,7 @@ function stackWith(
     throw new Error("PBS_RESTORE_TOKEN_ID is not set");
   };
   const redact = (text: string): string => text.replaceAll("geheim", "[secret]");
-  return { opened: { stack: "prod", settings, site, shell, published: () => ({}), redact }, asked };
+  return { opened: { stack: "prod", settings, site, shell, published: () => ({}), scanSecrets: () => ({ passwords: {} }), redact }, asked };
 }
 const REACH = {
   listening: [22, 9001, 9100, 9101, 9323].map((port) => ({ address: "0.0.0.0", port })),

@@ -2,11 +2,12 @@
 import { fillMarkup, type Html } from "../html";
 import { ifKnown, makePairs, makeSection, sign, makeTable } from "../elements";
 import { SOON_DAYS } from "../../../config/waivers/days";
-import type { NodeReport, SecurityFacts, WaiverFacts } from "../model";
+import type { ImageFacts, NodeReport, SecurityFacts, WaiverFacts } from "../model";
 
-export const securityPart = ({ security, waivers }: NodeReport): Html =>
+export const securityPart = ({ security, images, waivers }: NodeReport): Html =>
   makeSection("security", "Security", [
     ifKnown(security, (found) => [scoreOf(found), openTable(found)]),
+    images && ifKnown(images, (found) => [scansOf(found), vulnerabilityTable(found)]),
     waiverTable(waivers),
   ]);
 
@@ -29,13 +30,31 @@ const openTable = ({ open }: SecurityFacts): Html =>
     open.map(({ id, title, what }) => [id, title, what]),
   );
 
+const scansOf = ({ scanned, waived, open, unknown }: ImageFacts): Html =>
+  makePairs([
+    ["Images scanned", scanned],
+    ["Vulnerabilities waived", waived],
+    ["Vulnerabilities left", sign(open.length === 0 ? "good" : "bad", `${open.length}`)],
+    ...unknown.map((reason) => ["Not scanned", sign("unknown", reason)] as const),
+  ]);
+
+const vulnerabilityTable = ({ open }: ImageFacts): Html =>
+  makeTable(
+    "Vulnerabilities without a waiver, the most exposed first",
+    ["Vulnerability", "Severity", "Container", "Exposure", "Found", "Fixed in"],
+    open.map(({ id, severity, container, exposure, because, what, fixed }) => [
+      ...[id, severity, container, `${exposure} of 4: ${because.join(", ")}`, what],
+      fixed || "no fix yet",
+    ]),
+  );
+
 const waiverTable = (waivers: readonly WaiverFacts[]): Html =>
   makeTable(
     "Waivers",
     ["Waiver", "For", "Last day", "Reason", "Protected by", "Owner"],
     waivers.map((one) => [
-      one.id,
-      one.container ?? "the node",
+      one.vulnerability ?? one.id,
+      one.image ?? one.container ?? "the node",
       endOf(one),
       one.reason,
       one.control,

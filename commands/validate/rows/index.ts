@@ -1,6 +1,7 @@
 /** All rows, in the order they are tried and shown. */
 import type { Row } from "../row";
 import { containers, daemon, networks, testContainer, volumes } from "./docker";
+import { images } from "./images";
 import { acrossNodes, cpu, latency, memory, writes } from "./performance";
 import { agent, discovery, discoveryAcross, portainer, ports, primary, reboot } from "./platform";
 import { backups, benchmark, drift } from "./stack";
@@ -9,5 +10,5 @@ export const ROWS: readonly Row[] = [
   ...[daemon, testContainer, containers, networks, volumes],
   ...[cpu, memory, latency, acrossNodes, writes],
   ...[ports, agent, portainer, primary, discovery, discoveryAcross],
-  ...[benchmark, backups, reboot, drift],
+  ...[benchmark, images, backups, reboot, drift],
 ];

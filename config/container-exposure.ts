@@ -1,0 +1,103 @@
+import { BACKUP_CONTAINER } from "./backups";
+import { DOCKER_SOCKETS, SYSTEM_FOLDERS } from "./exposure";
+import { lanNetworks } from "./lan";
+import { CADVISOR_CONTAINER } from "./monitoring";
+import { AGENT_CONTAINER } from "./portainer";
+import type { NodeConfig, WorkloadConfig } from "./schema";
+import { userIdOf } from "./workloads";
+
+/* How much it matters that a container has a vulnerability: who reaches it, and what of the node is in its hands. */
+
+/** How exposed a container is. */
+export interface Exposure {
+  /** From 0, nobody reaches it and it is confined, to 4, others reach it and it is root of the node. */
+  readonly rank: number;
+  /** Why, in words; empty where nothing is special. */
+  readonly words: string[];
+}
+
+/** Something that exposes a container: `reach` by whom, `power` over what. From 0 to 2 each. */
+interface Reason {
+  readonly reach?: number;
+  readonly power?: number;
+  readonly words: string;
+}
+
+/** Ranks a container of a node. The worst of each kind counts. */
+export function exposureOf(node: NodeConfig, container: string): Exposure {
+  const workload = node.workloads[container];
+  const reasons = workload ? reasonsOf(node, workload) : ownReasons(node, container);
+  const most = (kind: "reach" | "power"): number =>
+    Math.max(0, ...reasons.map((reason) => reason[kind] ?? 0));
+  return {
+    rank: most("reach") + most("power"),
+    words: reasons.map(({ words }) => words),
+  };
+}
+
+const published = (ports: readonly number[], loopback = false): Reason[] => {
+  const list = `${ports.length === 1 ? "port" : "ports"} ${ports.join(", ")}`;
+  if (ports.length === 0) return [];
+  return [{ reach: loopback ? 1 : 2, words: `${list} published${loopback ? " on loopback" : ""}` }];
+};
+
+const SOCKET: Reason = { power: 2, words: "Docker's socket" };
+const REAL_ROOT: Reason = { power: 2, words: "root of the node" };
+const NETWORK: Reason = { reach: 1, words: "a network" };
+
+/** Containers of the program. They run outside of the user namespace (components/). */
+function ownReasons(node: NodeConfig, container: string): Reason[] {
+  const own: Readonly<Record<string, () => Reason[]>> = {
+    [AGENT_CONTAINER]: () => [
+      ...published(node.portainer ? [node.portainer.agent.port] : []),
+      ...overridden(node.override?.agent),
+    ],
+    [BACKUP_CONTAINER]: () => [NETWORK, ...overridden(node.override?.backup)],
+    [CADVISOR_CONTAINER]: () =>
+      published(node.monitoring?.cadvisor ? [node.monitoring.cadvisor.port] : []),
+  };
+  return [...(own[container]?.() ?? []), SOCKET, REAL_ROOT];
+}
+
+/** What an override adds; docs/reference/configuration.md#override. */
+function overridden(section: Readonly<Record<string, unknown>> = {}): Reason[] {
+  return [
+    ...(section.networkMode === "host" ? [{ reach: 2, words: "the node's own network" }] : []),
+    ...(section.privileged === true ? [{ power: 2, words: "privileged" }] : []),
+  ];
+}
+
+function reasonsOf(node: NodeConfig, workload: WorkloadConfig): Reason[] {
+  return [...reachOf(node, workload), ...powerOf(node, workload)];
+}
+
+function reachOf(node: NodeConfig, { ports, networks }: WorkloadConfig): Reason[] {
+  const isLoopback = ({ address }: WorkloadConfig["ports"][number]): boolean =>
+    address?.startsWith("127.") ?? false;
+  const numbers = (all: WorkloadConfig["ports"]): number[] => all.map(({ port }) => port);
+  const names = Object.keys(networks);
+  const onLan = lanNetworks(node).some(([name]) => names.includes(name));
+  return [
+    ...published(numbers(ports.filter((one) => !isLoopback(one)))),
+    ...published(numbers(ports.filter(isLoopback)), true),
+    ...(onLan ? [{ reach: 2, words: "an address of its own in the LAN" }] : []),
+    ...(names.length > 0 ? [NETWORK] : []),
+  ];
+}
+
+function powerOf(node: NodeConfig, workload: WorkloadConfig): Reason[] {
+  const { binds, capabilities, readOnlyRoot } = workload;
+  const sources = binds.map(({ source }) => source);
+  const isRoot = userIdOf(workload) === 0;
+  const remapped = node.engine.daemon["userns-remap"] !== undefined;
+  return [
+    ...(sources.some((source) => DOCKER_SOCKETS.includes(source)) ? [SOCKET] : []),
+    ...sources
+      .filter((source) => SYSTEM_FOLDERS.includes(source))
+      .map((source) => ({ power: 2, words: `the node's ${source}` })),
+    ...(isRoot && !remapped ? [REAL_ROOT] : []),
+    ...(isRoot && remapped ? [{ power: 1, words: "root in the container" }] : []),
+    ...(capabilities.length > 0 ? [{ power: 1, words: capabilities.join(", ") }] : []),
+    ...(readOnlyRoot ? [] : [{ power: 1, words: "its root is writable" }]),
+  ];
+}
