@@ -85,21 +85,18 @@ export function connect(access: Access): Portainer {
     await call(access, "DELETE", path);
   };
   const listEnvironments = (): Promise<Environment[]> =>
-    allPages((from) => call(access, "GET", pagePath(from)));
+    readAllPages((from) => call(access, "GET", pagePath(from)));
   return {
     version: async () => (await ask(status, "GET", "/system/status")).Version,
     environments: listEnvironments,
-    containers: async (agent) => containersOf(environmentOf(await listEnvironments(), agent), ask),
-    create: (details) => ask(environment, "POST", "/endpoints", toForm(details)),
+    containers: async (agent) =>
+      listContainers(environmentOf(await listEnvironments(), agent), ask),
+    create: (details) => ask(environment, "POST", "/endpoints", makeForm(details)),
     update: (id, details) =>
       ask(environment, "PUT", `/endpoints/${id}`, toJson(changeBody(details))),
     remove: (id) => discard(`/endpoints/${id}`),
-    labels: (kind) => labelsOf(kind, ask),
-    createLabel: async (kind, name) => {
-      const body = toJson({ Name: name });
-      if (kind === "tag") return { id: (await ask(tag, "POST", LABELS.tag, body)).ID, name };
-      return { id: (await ask(group, "POST", LABELS.group, body)).Id, name };
-    },
+    labels: (kind) => readLabels(kind, ask),
+    createLabel: (kind, name) => createLabel(kind, name, ask),
     removeLabel: (kind, id) => discard(`${LABELS[kind]}/${id}`),
   };
 }
@@ -107,13 +104,19 @@ export function connect(access: Access): Portainer {
 /** Asks, and checks the answer. */
 type Ask = <T extends z.ZodType>(schema: T, ...what: Question) => Promise<z.output<T>>;
 
-async function labelsOf(kind: Kind, ask: Ask): Promise<Label[]> {
+async function readLabels(kind: Kind, ask: Ask): Promise<Label[]> {
   if (kind === "group")
     return (await ask(groups, "GET", LABELS.group)).map(({ Id: id, Name: name }) => ({ id, name }));
   return (await ask(tags, "GET", LABELS.tag)).map(({ ID: id, Name: name }) => ({ id, name }));
 }
 
-async function containersOf({ Id }: Environment, ask: Ask): Promise<string[]> {
+async function createLabel(kind: Kind, name: string, ask: Ask): Promise<Label> {
+  const body = toJson({ Name: name });
+  if (kind === "tag") return { id: (await ask(tag, "POST", LABELS.tag, body)).ID, name };
+  return { id: (await ask(group, "POST", LABELS.group, body)).Id, name };
+}
+
+async function listContainers({ Id }: Environment, ask: Ask): Promise<string[]> {
   const all = await ask(containers, "GET", `/endpoints/${Id}/docker/containers/json?all=true`);
   return all.map(({ Id: id }) => id);
 }
@@ -128,7 +131,7 @@ const pagePath = (from: number): string =>
   `/endpoints?start=${from}&limit=${PAGE}&excludeSnapshots=true`;
 
 /** Portainer counts from 1. A page that is not full, or brings nothing new, is the last one. */
-async function allPages(read: (from: number) => Promise<Answer>): Promise<Environment[]> {
+async function readAllPages(read: (from: number) => Promise<Answer>): Promise<Environment[]> {
   const found = new Map<number, Environment>();
   for (;;) {
     const before = found.size;
@@ -149,7 +152,7 @@ function changeBody({ name, url, groupId, tagIds }: Details): object {
 }
 
 /** `EndpointCreationType` 2 is an agent; group 1 is "Unassigned". */
-async function toForm({ name, url, groupId = 1, tagIds = [] }: Details): Promise<Body> {
+async function makeForm({ name, url, groupId = 1, tagIds = [] }: Details): Promise<Body> {
   const fields = { Name: name, URL: url, EndpointCreationType: 2, GroupID: groupId, ...AGENT_TLS };
   const data = new FormData();
   for (const [key, value] of Object.entries(fields)) data.set(key, String(value));

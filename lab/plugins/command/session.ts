@@ -92,7 +92,7 @@ async function waitForEnd(channel: ClientChannel): Promise<string> {
 }
 
 /** Rejects when the operation is over before the command is, and ends the command. */
-function whenAborted(signal: AbortSignal, session: Session): Promise<never> {
+function rejectOnAbort(signal: AbortSignal, session: Session): Promise<never> {
   return new Promise((_resolve, reject) => {
     const stop = (): void => {
       session.terminate();
@@ -124,7 +124,7 @@ export async function run(operation: Operation, client: Client, task: Task): Pro
   session.channel.on("error", () => undefined);
   for (const variable of task.variables) await setVariable(log, session, variable);
   const output = collectOutput(log, session.channel, task);
-  const failure = await Promise.race([execute(session, task), whenAborted(signal, session)]);
+  const failure = await Promise.race([execute(session, task), rejectOnAbort(signal, session)]);
   if (failure) {
     throw new Error(`${failure}: running ${JSON.stringify(task.command)}:\n${output.both}`);
   }
