@@ -12,6 +12,7 @@ import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
 
+/** What the Portainer agent needs. */
 export interface PortainerAgentArgs {
   /** The node, as configured. */
   node: NodeConfig;

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { environmentUrl } from "../../config/node";
 import type { EnvironmentConfig, NodeConfig } from "../../config/schema";
 
+/** What the registration in Portainer needs. */
 export interface EnvironmentArgs {
   /** The node, as configured. */
   node: NodeConfig;
