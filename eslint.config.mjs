@@ -11,6 +11,20 @@ const FUNCTIONS = [
   `VariableDeclarator[init.type='ArrowFunctionExpression'] > ${UNNAMED}.id`,
 ];
 
+/** One that acts, which returns nothing or takes time, begins with a verb; `with…` runs another one with something. */
+const NO_VERB_FIRST = `Identifier:not([name=/^(${[...VERBS, "with"].join("|")})([A-Z0-9].*)?$/])`;
+const acting = (path) =>
+  [
+    `[${path}async=true]`,
+    `[${path}returnType.typeAnnotation.typeName.name='Promise']`,
+    `[${path}returnType.typeAnnotation.type=/^TS(Void|Never)Keyword$/]`,
+  ].join(", ");
+const ACTING_FUNCTIONS = [
+  `FunctionDeclaration:matches(${acting("")}) > ${NO_VERB_FIRST}.id`,
+  `MethodDefinition[kind='method']:matches(${acting("value.")}) > ${NO_VERB_FIRST}.key`,
+  `VariableDeclarator[init.type='ArrowFunctionExpression']:matches(${acting("init.")}) > ${NO_VERB_FIRST}.id`,
+];
+
 export default tseslint.config(
   { ignores: ["node_modules/", "coverage/", "dist/", ".lab/", "examples/*/node_modules/"] },
   eslint.configs.recommended,
@@ -46,6 +60,10 @@ export default tseslint.config(
         {
           selector: FUNCTIONS.join(", "),
           message: "Name the function by a verb of test/tools/verbs.mjs, or by more than one word.",
+        },
+        {
+          selector: ACTING_FUNCTIONS.join(", "),
+          message: "Begin the name of a function that acts with a verb of test/tools/verbs.mjs.",
         },
       ],
     },

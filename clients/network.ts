@@ -50,7 +50,7 @@ export async function scanPorts(
 }
 
 /** The address of this machine that packets to another one leave from; nothing is sent. */
-export function sourceTo(host: string): Promise<string> {
+export function findSource(host: string): Promise<string> {
   const socket = createSocket(isIP(host.split("%")[0] ?? "") === 6 ? "udp6" : "udp4");
   return new Promise<string>((resolve, reject) => {
     socket.on("error", reject);
@@ -63,7 +63,7 @@ export function sourceTo(host: string): Promise<string> {
 }
 
 /** SHA-256 of the certificate that is served at an address, `AA:BB:…`. @throws Error when none is */
-export function servedFingerprint(host: string, port: number, patience = 20_000): Promise<string> {
+export function readFingerprint(host: string, port: number, patience = 20_000): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { host, port, rejectUnauthorized: false, timeout: patience };
     const socket = connectTls(options, () => {

@@ -79,22 +79,18 @@ export function connect(access: Access): Portainer {
     parseJson(schema, (await call(access, ...what)).body, `${what[0]} ${what[1]} of Portainer`);
   const discard = (path: string): Promise<void> => discardAt(access, path);
   const listEnvironments = (): Promise<Environment[]> =>
-    allPages((from) => call(access, "GET", pagePath(from)));
+    readAllPages((from) => call(access, "GET", pagePath(from)));
   return {
     version: async () => (await ask(status, "GET", "/system/status")).Version,
     environments: listEnvironments,
     environment: async (known) => findKnown(await listEnvironments(), known),
-    containers: async (known) => containersOf(findKnown(await listEnvironments(), known), ask),
+    containers: async (known) => listContainers(findKnown(await listEnvironments(), known), ask),
     create: (details) => ask(environment, "POST", "/endpoints", toForm(details)),
     update: (id, details) =>
       ask(environment, "PUT", `/endpoints/${id}`, toJson(changeBody(details))),
     remove: (id) => discard(`/endpoints/${id}`),
-    labels: (kind) => labelsOf(kind, ask),
-    createLabel: async (kind, name) => {
-      const body = toJson({ Name: name });
-      if (kind === "tag") return { id: (await ask(tag, "POST", LABELS.tag, body)).ID, name };
-      return { id: (await ask(group, "POST", LABELS.group, body)).Id, name };
-    },
+    labels: (kind) => readLabels(kind, ask),
+    createLabel: (kind, name) => createLabel(kind, name, ask),
     removeLabel: (kind, id) => discard(`${LABELS[kind]}/${id}`),
   };
 }
@@ -106,13 +102,19 @@ async function discardAt(access: Access, path: string): Promise<void> {
 /** Asks, and checks the answer. */
 type Ask = <T extends z.ZodType>(schema: T, ...what: Question) => Promise<z.output<T>>;
 
-async function labelsOf(kind: Kind, ask: Ask): Promise<Label[]> {
+async function readLabels(kind: Kind, ask: Ask): Promise<Label[]> {
   if (kind === "group")
     return (await ask(groups, "GET", LABELS.group)).map(({ Id: id, Name: name }) => ({ id, name }));
   return (await ask(tags, "GET", LABELS.tag)).map(({ ID: id, Name: name }) => ({ id, name }));
 }
 
-async function containersOf({ Id }: Environment, ask: Ask): Promise<string[]> {
+async function createLabel(kind: Kind, name: string, ask: Ask): Promise<Label> {
+  const body = toJson({ Name: name });
+  if (kind === "tag") return { id: (await ask(tag, "POST", LABELS.tag, body)).ID, name };
+  return { id: (await ask(group, "POST", LABELS.group, body)).Id, name };
+}
+
+async function listContainers({ Id }: Environment, ask: Ask): Promise<string[]> {
   const all = await ask(containers, "GET", `/endpoints/${Id}/docker/containers/json?all=true`);
   return all.map(({ Id: id }) => id);
 }
@@ -133,7 +135,7 @@ const pagePath = (from: number): string =>
   `/endpoints?start=${from}&limit=${PAGE}&excludeSnapshots=true`;
 
 /** Portainer counts from 1. A page that is not full, or brings nothing new, is the last one. */
-async function allPages(read: (from: number) => Promise<Answer>): Promise<Environment[]> {
+async function readAllPages(read: (from: number) => Promise<Answer>): Promise<Environment[]> {
   const found = new Map<number, Environment>();
   for (;;) {
     const before = found.size;

@@ -4,7 +4,7 @@ import { poll } from "./poll";
 import { ask, call, ClusterError, type Access } from "./proxmox";
 import { guestConfig, task } from "./proxmox-answers";
 import { listGuests } from "./proxmox-guests";
-import { backupsIn, readProtectedLimit, type VmBackup } from "./proxmox-storage";
+import { listBackups, readProtectedLimit, type VmBackup } from "./proxmox-storage";
 
 /** A VM in the cluster. */
 export interface Guest {
@@ -46,9 +46,9 @@ export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxm
     await waitForTask(get, node, String(upid), pollMs);
   };
   return {
-    backups: (storage, vmId) => backupsIn(get, node, storage, vmId),
+    backups: (storage, vmId) => listBackups(get, node, storage, vmId),
     protectedLimit: (storage) => readProtectedLimit(get, storage),
-    guest: (vmId) => guestOf(get, vmId),
+    guest: (vmId) => findGuest(get, vmId),
     ...ordersFor(order),
   };
 }
@@ -77,7 +77,7 @@ const ordersFor = (order: Order): Omit<Proxmox, "backups" | "protectedLimit" | "
   remove: (vmId) => order("DELETE", `/qemu/${vmId}`),
 });
 
-async function guestOf(
+async function findGuest(
   get: (path: string) => Promise<unknown>,
   vmId: number,
 ): Promise<Guest | undefined> {

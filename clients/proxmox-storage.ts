@@ -21,7 +21,7 @@ type Get = (path: string) => Promise<unknown>;
  * Lists the backups of a VM, the newest first.
  * @throws Error if the list is empty because the token may not see backups (pve-storage, check_volume_access)
  */
-export async function backupsIn(
+export async function listBackups(
   get: Get,
   node: string,
   storage: string,
@@ -44,9 +44,9 @@ const backupOf = ({ volid, ctime, protected: kept }: Content): VmBackup => ({
 
 /** Proxmox silently leaves out of a list what the token may not see, so an empty list needs this check. */
 async function requireSight(get: Get, storage: string, vmId: number): Promise<void> {
-  const at = await privilegesOn(get, `/storage/${storage}`);
+  const at = await readPrivileges(get, `/storage/${storage}`);
   if (at.has("Datastore.Allocate")) return;
-  const vm = await privilegesOn(get, `/vms/${vmId}`);
+  const vm = await readPrivileges(get, `/vms/${vmId}`);
   if (at.has("Datastore.AllocateSpace") && vm.has("VM.Backup")) return;
   throw new Error(
     `the token sees no backups in ${storage}: it lacks Datastore.Allocate on /storage/${storage}, ` +
@@ -54,7 +54,7 @@ async function requireSight(get: Get, storage: string, vmId: number): Promise<vo
   );
 }
 
-async function privilegesOn(get: Get, path: string): Promise<Set<string>> {
+async function readPrivileges(get: Get, path: string): Promise<Set<string>> {
   const held = await ask(get, `/access/permissions?path=${path}`, permissions);
   return new Set(Object.keys(held[path] ?? {}));
 }
@@ -67,6 +67,6 @@ export async function readProtectedLimit(get: Get, storage: string): Promise<num
   const all = await ask(get, "/storage", storages);
   const set = all.find((one) => one.storage === storage)?.["max-protected-backups"];
   if (set !== undefined) return Number(set) < 0 ? Infinity : Number(set);
-  const privileges = await privilegesOn(get, `/storage/${storage}`);
+  const privileges = await readPrivileges(get, `/storage/${storage}`);
   return privileges.has("Datastore.Allocate") ? Infinity : DEFAULT_LIMIT;
 }

@@ -58,7 +58,7 @@ export function askRegistry(access: Access): Promise<Verdict> {
 }
 
 /** Asks for the image's manifest ("Checking if content exists"). */
-export function headImage({ repository, digest }: ImageName, access: Access): Promise<Verdict> {
+export function askForImage({ repository, digest }: ImageName, access: Access): Promise<Verdict> {
   return ask(access, "HEAD", `/v2/${repository}/manifests/${digest}`, repository);
 }
 

@@ -20,6 +20,7 @@ import { createVmBackup } from "./backup/vm-backup";
 import { createVolumes } from "./docker/volumes";
 import { createWorkloads } from "./workloads/workloads";
 
+/** What a node needs. */
 export interface DockerNodeArgs {
   /** The node, as configured. */
   node: NodeConfig;
@@ -51,6 +52,7 @@ export interface DockerNodeArgs {
   backupSecrets?: BackupSecrets;
 }
 
+/** What the backups of a node need beside its configuration. */
 export interface BackupSecrets {
   /** Secret of the node's API token on the backup server. */
   readonly token: pulumi.Input<string>;

@@ -40,6 +40,7 @@ export function pickNode(
   );
 }
 
+/** How to log in to the node. */
 export interface DockerProviderArgs {
   /** File with a private key that the node accepts; `~` is the home directory. */
   privateKeyFile: string;

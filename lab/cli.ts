@@ -9,7 +9,7 @@ import { sshOptions } from "../config/node";
 import { loadSettings } from "../config/load";
 import { labConfig } from "./lib/config";
 import { openConsumer } from "./lib/consumer";
-import { dockerRepository } from "./lib/docker";
+import { getDockerRepository } from "./lib/docker";
 import { openInstance, type Instance } from "./lib/instance";
 import { runInterruptible } from "./lib/interrupt";
 import { bringUpLab } from "./lib/kept";
@@ -100,7 +100,7 @@ async function removeAll(here: Instance): Promise<number> {
 
 async function build(here: Instance): Promise<number> {
   const { image } = await buildLab(say);
-  await dockerRepository(here, image, say);
+  await getDockerRepository(here, image, say);
   await scannerPrograms(say);
   return 0;
 }
@@ -128,7 +128,7 @@ async function bringUp(lab: Lab): Promise<number> {
 }
 
 async function show(lab: Lab): Promise<number> {
-  const nodes = await nodesOf(await openStack(lab));
+  const nodes = await readNodes(await openStack(lab));
   if (Object.keys(nodes).length > 0)
     print(`${describeReach(lab, nodes, await openDockerSocket(lab, nodes))}\n`);
   return 0;
@@ -141,14 +141,14 @@ async function operate(lab: Lab, operation: "preview" | "refresh" | "destroy"): 
 }
 
 async function openShell(lab: Lab, args: string[]): Promise<number> {
-  const target = sshTarget(lab, await nodesOf(await openStack(lab)));
+  const target = sshTarget(lab, await readNodes(await openStack(lab)));
   return spawnSync("ssh", [...target, ...args], { stdio: "inherit" }).status ?? 1;
 }
 
 async function runConsumer(lab: Lab, [operation]: string[]): Promise<number> {
   if (operation !== "up" && operation !== "destroy")
     throw new Error(`consumer: "${operation ?? ""}"; allowed: up, destroy`);
-  const [node] = Object.keys(await nodesOf(await openStack(lab)));
+  const [node] = Object.keys(await readNodes(await openStack(lab)));
   if (!node) throw new Error("no node is up; run: npm run lab -- up");
   await (await openConsumer(lab, node))[operation]({ onOutput: print, color: chooseColour() });
   return 0;
@@ -223,7 +223,7 @@ function canPing(socketPath: string): Promise<boolean> {
   });
 }
 
-async function nodesOf(stack: Stack): Promise<NodeFacts> {
+async function readNodes(stack: Stack): Promise<NodeFacts> {
   return (withoutSecrets(await stack.outputs()) as { nodes?: NodeFacts }).nodes ?? {};
 }
 

@@ -85,7 +85,7 @@ ssh_limits() {
 enable_services() {
   local unit
   for unit in containerd.service docker.socket docker.service; do
-    systemctl is-enabled --quiet "$unit" || put_right systemd "$unit" disabled enabled systemctl enable --quiet "$unit"
+    enable_unit "$unit"
   done
 }
 

@@ -62,6 +62,25 @@ put_right() {
   fi
 }
 
+# enable_unit UNIT and start_unit UNIT: systemd's unit is enabled, or active, from now on.
+enable_unit() {
+  systemctl is-enabled --quiet "$1" || put_right systemd "$1" disabled enabled systemctl enable --quiet "$1"
+}
+start_unit() {
+  systemctl is-active --quiet "$1" || put_right systemd "$1" stopped started systemctl start "$1"
+}
+
+# write_unit PATH [MODE] <<<TEXT: a file that systemd reads, or what such a file runs; sets CHANGED. reload_units after the last.
+RELOAD=no
+write_unit() {
+  write_if_changed "$1" "${2:-0644}"
+  [[ $CHANGED == no ]] || RELOAD=yes
+}
+reload_units() {
+  [[ $RELOAD == no ]] || checking || systemctl daemon-reload
+  RELOAD=no
+}
+
 # file_differs PATH MODE TEXT: what write_if_changed would write.
 file_differs() {
   local found

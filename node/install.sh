@@ -34,8 +34,8 @@ gate_first_start() { # PACKAGE
   write_gate
 }
 write_gate() {
-  write_if_changed "$GATE" 0644 <<<"[Unit]"$'\n'"ConditionPathExists=/etc/docker/daemon.json"
-  [[ $CHANGED == no ]] || systemctl daemon-reload
+  write_unit "$GATE" <<<"[Unit]"$'\n'"ConditionPathExists=/etc/docker/daemon.json"
+  reload_units
 }
 
 # install_packages GOING VERSION PACKAGE...: running containers outlive the restart that a change of version brings if live-restore is
@@ -61,8 +61,8 @@ guest_agent() {
     log "the machine has no channel for the guest agent: stop and start it in Proxmox, a reboot does not do"
     return 0
   fi
-  systemctl is-enabled --quiet "$unit" || put_right systemd "$unit" disabled enabled systemctl enable --quiet "$unit"
-  systemctl is-active --quiet "$unit" || put_right systemd "$unit" stopped started systemctl start "$unit"
+  enable_unit "$unit"
+  start_unit "$unit"
 }
 
 install_guest_agent() {
@@ -77,6 +77,11 @@ keep() { # PACKAGE...
   hold "$@" containerd runc
 }
 
+use_sources() {
+  use_distribution_mirror "$DISTRIBUTION_MIRROR"
+  if [[ $PACKAGE_SOURCE == official ]]; then use_official_repository; else set_aside "$DOCKER_MIRROR" ""; fi
+}
+
 main() {
   local names version others lacks
   begin_change
@@ -84,8 +89,7 @@ main() {
   [[ $PACKAGE_SOURCE =~ ^(official|distribution)$ ]] || fail "PACKAGE_SOURCE is neither official nor distribution: $PACKAGE_SOURCE"
   others=$(other_family)
   keep_readable "$others"
-  use_distribution_mirror "$DISTRIBUTION_MIRROR"
-  if [[ $PACKAGE_SOURCE == official ]]; then use_official_repository; else set_aside "$DOCKER_MIRROR" ""; fi
+  use_sources
   mapfile -t names < <(packages)
   version=$(version_of "${names[0]}")
   lacks=$(lacking "${names[@]}")

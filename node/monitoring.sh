@@ -16,28 +16,13 @@ DIRECTORY="${DIRECTORY:-/var/lib/prometheus/node-exporter}"
 # shellcheck disable=SC2034 # the parts' in monitoring/
 readonly UNITS="$ROOT_DIR/etc/systemd/system"
 
-RELOAD=no PARTS=()
-
-# unit_file PATH <<<TEXT: sets CHANGED.
-unit_file() {
-  write_if_changed "$1" 0644
-  [[ $CHANGED == no ]] || RELOAD=yes
-}
-
-reload_units() {
-  [[ $RELOAD == no ]] || systemctl daemon-reload
-  RELOAD=no
-}
+PARTS=()
 
 # run_unit UNIT RESTART: enabled and active; one whose files changed starts anew.
 run_unit() {
   reload_units
-  systemctl is-enabled --quiet "$1" || put_right systemd "$1" disabled enabled systemctl enable --quiet "$1"
-  if ! systemctl is-active --quiet "$1"; then
-    put_right systemd "$1" inactive active systemctl start "$1"
-  elif [[ $2 == yes ]]; then
-    systemctl restart "$1"
-  fi
+  enable_unit "$1"
+  if [[ $2 == yes ]] && systemctl is-active --quiet "$1"; then systemctl restart "$1"; else start_unit "$1"; fi
 }
 
 set_up_exporter_or_not() {

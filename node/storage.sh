@@ -89,17 +89,17 @@ claim_disk() {
 # without it. The boot goes on while Docker waits for a disk that comes late, as on a host where many machines start at once.
 # `prjquota` has to be there at mount time, XFS cannot turn it on by remounting.
 declare_mount() {
-  local uuid line text found reload=no
+  local uuid line text found
   uuid=$(blkid -p -o value -s UUID "$1")
   line="UUID=$uuid $DATA_ROOT xfs defaults,prjquota,nofail,x-systemd.device-timeout=5min 0 0"
   text=$(awk -v at="$DATA_ROOT" '$1 ~ /^#/ || $2 != at' "$FSTAB")
   if ! grep -qxF "$line" "$FSTAB"; then
     found=$(awk -v at="$DATA_ROOT" '$1 !~ /^#/ && $2 == at' "$FSTAB")
     put_right "$FSTAB" "$DATA_ROOT" "$found" "$line" write_if_changed "$FSTAB" 0644 <<<"$text"$'\n'"$line"
-    reload=yes
+    RELOAD=yes
   fi
-  write_if_changed "$DROP_IN" 0644 <<<"[Unit]"$'\n'"RequiresMountsFor=$DATA_ROOT"$'\n'"AssertPathIsMountPoint=$DATA_ROOT"
-  checking || [[ $CHANGED == no && $reload == no ]] || systemctl daemon-reload
+  write_unit "$DROP_IN" <<<"[Unit]"$'\n'"RequiresMountsFor=$DATA_ROOT"$'\n'"AssertPathIsMountPoint=$DATA_ROOT"
+  reload_units
 }
 
 prepare_disk() {

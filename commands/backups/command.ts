@@ -55,14 +55,14 @@ async function listBackups(
     serverCommands(opened.settings, names).forEach(print);
     return STATUS.fine;
   }
-  const nodes = await Promise.all(names.map((name) => coverageOf(opened, name)));
+  const nodes = await Promise.all(names.map((name) => surveyCoverage(opened, name)));
   print(opened.redact(forPrograms ? toJson(nodes) : toTable(nodes)));
   if (!isKnown(nodes)) return STATUS.failed;
   return isFresh(nodes) ? STATUS.fine : STATUS.finding;
 }
 
 /** A node that does not answer does not hide the others. */
-async function coverageOf(opened: Opened, node: string): Promise<NodeCoverage> {
+async function surveyCoverage(opened: Opened, node: string): Promise<NodeCoverage> {
   try {
     return { node, rows: await survey(opened.site(node)) };
   } catch (error) {

@@ -81,11 +81,11 @@ export async function planFor(options: PlanOptions): Promise<Plan> {
   // An error that keeps the program from starting is in no event.
   const extra = failed && !said && found.complaint !== "" ? [complaintOf(found)] : [];
   const seen = { ...plan, failed, diagnostics: [...plan.diagnostics, ...extra] };
-  return drift ? withLooks({ ...seen, kind: "drift" }, cwd) : seen;
+  return drift ? addLooks({ ...seen, kind: "drift" }, cwd) : seen;
 }
 
 /** With what was found on the nodes, also where Pulumi did not get through: one that is down must not hide the others. */
-async function withLooks(plan: Plan, cwd?: string): Promise<Plan> {
+async function addLooks(plan: Plan, cwd?: string): Promise<Plan> {
   if (plan.stack === "") return plan;
   try {
     return { ...plan, looks: await lookAtNodes(plan.stack, cwd) };

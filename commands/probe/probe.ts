@@ -6,7 +6,7 @@ import type { Opened } from "../site/open";
 import type { Result } from "../validate/row";
 import { judgeSight, type Seen } from "./judge";
 import { portsToTry } from "./ports";
-import { ipv6Addresses, type Looker } from "./sight";
+import { readIpv6Addresses, type Looker } from "./sight";
 
 /** What is looked at, and by whom. */
 interface Subject {
@@ -24,7 +24,7 @@ export async function probeNode(subject: Subject): Promise<Result[]> {
   if (!node) return [];
   const near = addressOfNode(node);
   const findIpv6 = async (): Promise<string> => {
-    const [first] = await ipv6Addresses(opened.shell(name), near);
+    const [first] = await readIpv6Addresses(opened.shell(name), near);
     return first ?? "";
   };
   return [

@@ -2,7 +2,7 @@
 import { networkInterfaces } from "node:os";
 import { z } from "zod";
 import { parseJson } from "../../clients/answer";
-import { scanPorts, servedFingerprint, sourceTo, type Answer } from "../../clients/network";
+import { scanPorts, readFingerprint, findSource, type Answer } from "../../clients/network";
 import { makeRunner } from "../../clients/process";
 import type { NodeShell } from "../../clients/ssh";
 import { contains } from "../../config/cidr";
@@ -44,14 +44,14 @@ export const thisMachine: Looker = {
   name: "this machine",
   look: async ({ address, near, ports, agentPort }) => {
     const host = isLinkLocal(address) ? `${address}%${interfaceNear(near)}` : address;
-    const from = await sourceTo(host);
+    const from = await findSource(host);
     const answers = await scanPorts(host, ports);
     const isOpen = (port?: number): port is number =>
       port !== undefined && answers.get(port) === "open";
     return {
       ...{ from, answers },
-      hostKey: isOpen(22) ? await hostKeyOf(host) : undefined,
-      certificate: isOpen(agentPort) ? await certificateOf(host, agentPort) : undefined,
+      hostKey: isOpen(22) ? await readHostKey(host) : undefined,
+      certificate: isOpen(agentPort) ? await readCertificate(host, agentPort) : undefined,
     };
   },
 };
@@ -59,11 +59,11 @@ export const thisMachine: Looker = {
 const targetAt = (host: string) => ({ user: "root", host, port: 22 });
 
 /** What is open and tells no key is not the node's sshd: that is a finding, and no reason not to look. */
-const hostKeyOf = (host: string): Promise<string | undefined> =>
+const readHostKey = (host: string): Promise<string | undefined> =>
   scanHostKey(targetAt(host), makeRunner(".")).catch(() => undefined);
 
-const certificateOf = (host: string, port: number): Promise<string | undefined> =>
-  servedFingerprint(host, port).catch(() => undefined);
+const readCertificate = (host: string, port: number): Promise<string | undefined> =>
+  readFingerprint(host, port).catch(() => undefined);
 
 /** The interface on the segment of an address. */
 function interfaceNear(near: string): string {
@@ -102,7 +102,7 @@ export function otherNode(name: string, shell: NodeShell): Looker {
 const addresses = z.object({ addresses: z.array(z.string()) });
 
 /** IPv6 addresses of a node's NIC, as it says itself; one for everybody before one of its segment. */
-export async function ipv6Addresses(shell: NodeShell, near: string): Promise<string[]> {
+export async function readIpv6Addresses(shell: NodeShell, near: string): Promise<string[]> {
   const text = await shell.script("validation/addresses", { NEAR: near, LIMIT: 60 });
   const all = parseJson(addresses, text, "validation/addresses.sh").addresses;
   return [...all].sort((a, b) => Number(isLinkLocal(a)) - Number(isLinkLocal(b)));

@@ -39,7 +39,7 @@ export async function gather(name: string, how: Gathering): Promise<NodeReport |
   const validation = await tryRows(subject, rowsFor(how), how.signal, how.progress);
   const report: NodeReport = {
     ...{ name, machine: machineFacts(node), drill: how.drill, validation },
-    ...(await partsOf(subject)),
+    ...(await gatherParts(subject)),
     waivers: waiverFacts(name, settings, how.now),
     images: node.images?.scan && (await askKnown(async () => imageFacts(await subject.scans()))),
     backups: node.backups && (await askKnown(subject.backups)),
@@ -48,7 +48,7 @@ export async function gather(name: string, how: Gathering): Promise<NodeReport |
 }
 
 /** Of what every node has; what the rows have asked already is not asked again. */
-async function partsOf(
+async function gatherParts(
   subject: Subject,
 ): Promise<Pick<NodeReport, "docker" | "networks" | "containers" | "security" | "drift">> {
   return {

@@ -58,7 +58,7 @@ const targetsFor = ({ site, options, deployed }: Plan, name: string): readonly s
   options.fromDefinition ? [] : targetsOf(name, site.name, deployed);
 
 async function planDeclared(plan: Plan, name: string): Promise<Recovery> {
-  const { steps, unread } = await volumesOfDeclared(plan, name);
+  const { steps, unread } = await planDeclaredVolumes(plan, name);
   return {
     title: `container ${name} on ${plan.site.name}, declared`,
     objectives: OBJECTIVES.container,
@@ -82,7 +82,7 @@ function declaredSteps(plan: Plan, name: string): Step[] {
 }
 
 /** Steps for the missing volumes of a declared container. The container itself needs no backup. */
-async function volumesOfDeclared(
+async function planDeclaredVolumes(
   plan: Plan,
   name: string,
 ): Promise<{ steps: Step[]; unread?: string }> {
@@ -105,7 +105,7 @@ async function planFromDefinition(plan: Plan, name: string): Promise<Recovery> {
     title: `container ${name} on ${site.name}, from its definition`,
     ...sourceFields(definitions.snapshot),
     objectives: OBJECTIVES.container,
-    steps: await stepsFor(plan, container, definitions, saved),
+    steps: await planSteps(plan, container, definitions, saved),
     afterwards: [
       ...(saved
         ? [`the replaced container is kept as ${saved}; when all is well: docker rm ${saved}`]
@@ -121,7 +121,7 @@ const sourceFields = (snapshot: Snapshot): Pick<Recovery, "snapshot" | "takenAt"
 });
 
 /** Steps for one container and what it needs; containers that it refers to come first. */
-async function stepsFor(
+async function planSteps(
   plan: Plan,
   container: Container,
   definitions: Definitions,
@@ -132,7 +132,7 @@ async function stepsFor(
   plan.containers.add(name);
   const referred: Step[] = [];
   for (const other of referencesOf(container, definitions.containers))
-    referred.push(...(await referredSteps(plan, other, name, definitions)));
+    referred.push(...(await planReferred(plan, other, name, definitions)));
   return [
     ...referred,
     ...(await createMissingVolumes(plan, container)),
@@ -142,7 +142,7 @@ async function stepsFor(
   ];
 }
 
-async function referredSteps(
+async function planReferred(
   plan: Plan,
   name: string,
   user: string,
@@ -154,7 +154,7 @@ async function referredSteps(
   if (plan.containers.has(name)) return [];
   if (targetsFor(plan, name).length > 0) return declaredSteps(plan, name);
   const known = definitions.containers.find(isIt);
-  if (known) return stepsFor(plan, known, definitions);
+  if (known) return planSteps(plan, known, definitions);
   throw new Error(`${user} refers to the container ${name}, which neither node nor backup has`);
 }
 

@@ -45,7 +45,7 @@ export async function planPlatform(
       ...scripts.slice(0, BEFORE_FILES),
       putStep(plan),
       ...scripts.slice(BEFORE_FILES),
-      await upStep(site),
+      await planUp(site),
       leftStep(plan),
     ],
     afterwards: [`what was replaced is on the node in ${plan.saved}`],
@@ -139,7 +139,7 @@ function checksumsOf(folder: string, files: readonly string[]): string {
   return regular.map((file) => `${checksumOf(file)}  ${file}`).join("\n");
 }
 
-async function upStep({ name, pulumi }: Site): Promise<Step> {
+async function planUp({ name, pulumi }: Site): Promise<Step> {
   const targets = resourcesOnDocker(name, await pulumi.resources()).map(({ urn }) => urn);
   if (targets.length === 0)
     return {

@@ -12,6 +12,7 @@ import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
 
+/** What the backup container needs. */
 export interface BackupsArgs {
   /** Name of the node: its namespace on the backup server. */
   nodeName: string;

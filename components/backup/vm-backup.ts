@@ -46,6 +46,7 @@ function retentionOf({
     : { pruneBackups: { "keep-daily": String(keepDays) }, remove: true };
 }
 
+/** What the backup storage of the cluster needs. */
 export interface BackupStorageArgs {
   storage: BackupStorageConfig;
   /** Password of the user, or secret of the token, that Proxmox VE presents to the backup server. */

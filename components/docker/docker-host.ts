@@ -20,6 +20,7 @@ import type { RecordedNode } from "../../node/recorded";
 import { connect, connectFirst, pinKey, type Connection } from "./gate";
 import { runNodeScript } from "./node-script";
 
+/** What Docker on a node needs. */
 export interface DockerHostArgs {
   /** The node, as configured. */
   node: NodeConfig;

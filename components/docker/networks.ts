@@ -9,6 +9,7 @@ import type { RecordedNetwork, RecordedNode } from "../../node/recorded";
 import { adoptNetwork } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
 
+/** What the networks of a node need. */
 export interface ContainerNetworksArgs {
   /** The node, as configured. */
   node: NodeConfig;

@@ -8,6 +8,7 @@ import { protectWhile } from "../shared/protection";
 import { createFirewall } from "./vm-firewall";
 import { vmArgs } from "./vm-args";
 
+/** What the VM needs. */
 export interface VirtualMachineArgs {
   /** The node, as configured. */
   node: NodeConfig;

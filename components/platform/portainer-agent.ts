@@ -14,6 +14,7 @@ import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript } from "../docker/node-script";
 import { edgeArgs, type EdgeKey } from "./portainer-edge";
 
+/** What the Portainer agent needs. */
 export interface PortainerAgentArgs {
   /** Name of the container; default: `portainer_agent`. */
   container?: string;

@@ -4,6 +4,7 @@ import { edgeUrl, environmentName, environmentUrl } from "../../config/portainer
 import type { EnvironmentConfig, NodeConfig } from "../../config/schema";
 import { edgeKeyIn, type EdgeKey, type Printed } from "./portainer-edge";
 
+/** What the registration in Portainer needs. */
 export interface EnvironmentArgs {
   /** The node, as configured. */
   node: NodeConfig;

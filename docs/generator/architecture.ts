@@ -8,7 +8,7 @@ const FOLDERS = [
 ];
 
 /** The picture, drawn by Graphviz from what dependency-cruiser says. */
-export async function architecturePicture(root: string): Promise<string> {
+export async function drawArchitecture(root: string): Promise<string> {
   const { Graphviz } = await import("@hpcc-js/wasm-graphviz");
   const graphviz = await Graphviz.load();
   const svg = graphviz.layout(readDependencies(root), "svg", "dot");

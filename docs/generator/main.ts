@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../clients/failure";
 import { CONTRACT } from "../../contract/schema";
-import { architecturePicture } from "./architecture";
+import { drawArchitecture } from "./architecture";
 import { commandsPage } from "./commands";
 import { configurationPage } from "./configuration";
 import { outputFields, outputsPage, recordOutputs, type OutputsRecord } from "./outputs";
@@ -18,7 +18,7 @@ const RECORD = "test/contract/outputs.json";
 async function makePages(): Promise<Record<string, string>> {
   const recorded = JSON.parse(readFileSync(join(ROOT, RECORD), "utf8")) as OutputsRecord;
   return {
-    "docs/explanation/architecture.svg": await architecturePicture(ROOT),
+    "docs/explanation/architecture.svg": await drawArchitecture(ROOT),
     "docs/reference/commands.md": commandsPage(),
     "docs/reference/configuration.md": configurationPage(),
     "docs/reference/outputs.md": outputsPage(),

@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { buildOnce, cacheDir, contentHash } from "../lib/cache";
 import type { GuestImage } from "../lib/image";
 import type { Prerequisite } from "../lib/prerequisites";
-import { goBuild, run } from "../lib/run";
+import { buildGo, run } from "../lib/run";
 import type { Log } from "../lib/service";
 import { DISTRIBUTIONS, LINKS, controlFile, packageFiles, type Distribution } from "./packages";
 import { MODULES, dockerPackages, type DockerPackage, type Programs } from "./releases";
@@ -36,7 +36,7 @@ export async function ensureDockerRepository(
   log: Log,
 ): Promise<DockerRepository> {
   const on = DISTRIBUTIONS[os];
-  const programs = await builtPrograms(log);
+  const programs = await getPrograms(log);
   const key = contentHash([__dirname], ...programs.values(), os);
   const directory = await buildOnce(cacheDir("docker", `repository-${key}`), async (into) => {
     log("docker: packing Docker's packages, once");
@@ -52,7 +52,7 @@ export async function ensureDockerRepository(
 }
 
 /** Folder of the programs of each module, built if its pins are new. */
-async function builtPrograms(log: Log): Promise<Map<string, string>> {
+async function getPrograms(log: Log): Promise<Map<string, string>> {
   const folders = new Map<string, string>();
   for (const each of dockerPackages().flatMap(({ built }) => built))
     folders.set(each.module, await build(each, log));
@@ -67,7 +67,7 @@ async function build({ module, programs, options }: Programs, log: Log): Promise
     log(`docker: building ${module} from its Go module, once`);
     const began = Date.now();
     for (const [name, pkg] of Object.entries(programs))
-      await goBuild(source, pkg, path.join(into, name), options);
+      await buildGo(source, pkg, path.join(into, name), options);
     log(`docker: built ${module} in ${Math.round((Date.now() - began) / 1000)} s`);
   });
 }

@@ -28,7 +28,7 @@ function makeDrill({ outside, end }: Session): Command {
     .addHelpText("after", "\nExample:\n  npm run drill -- volume container")
     .action(async (wanted: Kind[], { json, keep = false }: Options) => {
       const kinds = KINDS.filter((kind) => wanted.length === 0 || wanted.includes(kind));
-      const rehearsals = await inLab(kinds, keep);
+      const rehearsals = await runInLab(kinds, keep);
       outside.print(`\n${summarize(rehearsals)}`);
       if (json) writeFileSync(json, `${JSON.stringify(rehearsals, null, 2)}\n`);
       const good = rehearsals.length === kinds.length && rehearsals.every(({ ok }) => ok);
@@ -41,12 +41,12 @@ interface Options {
   readonly keep?: boolean;
 }
 
-async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]> {
+async function runInLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]> {
   const here = openInstance(DRILL);
   return runInterruptible(here, terminal.warn, async (interrupted) => {
     try {
       const lab = await bringUpLab(here, terminal.warn, (text) => process.stderr.write(text));
-      const stage = await stageOf(lab);
+      const stage = await openStage(lab);
       const rehearsals: Rehearsal[] = [];
       for (const kind of kinds) if (!interrupted()) rehearsals.push(await rehearse(kind, stage));
       return rehearsals;
@@ -57,7 +57,7 @@ async function inLab(kinds: readonly Kind[], keep: boolean): Promise<Rehearsal[]
 }
 
 /** Returns the first node of a running lab. */
-export async function stageOf(lab: Lab): Promise<Stage> {
+export async function openStage(lab: Lab): Promise<Stage> {
   const opened = await openLab(lab, terminal.warn);
   const [name = ""] = Object.keys(opened.settings.nodes);
   return { site: opened.site(name), image: imageOf(lab), print: terminal.warn };

@@ -41,7 +41,7 @@ const CONTAINER = "drill-web";
 
 /** Rehearses one kind of recovery. The result holds any error. */
 export async function rehearse(kind: Kind, stage: Stage): Promise<Rehearsal> {
-  const act = (action: string): Promise<string> => onNode(stage, action, kind);
+  const act = (action: string): Promise<string> => runOnNode(stage, action, kind);
   stage.print(`--- ${kind}: making and backing up what will be lost`);
   await act("make");
   const before = await act("state");
@@ -63,7 +63,7 @@ export async function rehearse(kind: Kind, stage: Stage): Promise<Rehearsal> {
   };
 }
 
-const onNode = ({ site, image }: Stage, action: string, kind: Kind): Promise<string> =>
+const runOnNode = ({ site, image }: Stage, action: string, kind: Kind): Promise<string> =>
   site.shell.script("recovery/rehearsal", {
     REHEARSAL: "lab",
     ACTION: action,

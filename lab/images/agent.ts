@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { goBuild } from "../lib/run";
+import { buildGo } from "../lib/run";
 import { writeLayout } from "./layout";
 
 /** The program's Go module; the image's cache key is its content. */
@@ -20,7 +20,7 @@ export async function buildAgentImage(layout: string): Promise<void> {
   const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-agent-"));
   try {
     const program = path.join(temporary, "agent");
-    await goBuild(AGENT_SOURCE, ".", program);
+    await buildGo(AGENT_SOURCE, ".", program);
     writeLayout(layout, {
       repository: "portainer/agent",
       tag: readVersion(),

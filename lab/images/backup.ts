@@ -5,8 +5,8 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { pbsPrograms } from "../lib/pbs";
-import { goBuild, run } from "../lib/run";
+import { getPbsPrograms } from "../lib/pbs";
+import { buildGo, run } from "../lib/run";
 import type { Log } from "../lib/service";
 import { findUpstreams } from "../services/mirror/sources";
 import { writeLayout, type ImageSpec } from "./layout";
@@ -124,7 +124,7 @@ const programEntry = (name: string, file: string): TarEntry => ({
 /** With time zones, so that a schedule is the node's own time. */
 async function buildSupercronic(directory: string): Promise<string> {
   const output = path.join(directory, "supercronic");
-  await goBuild(SUPERCRONIC, "github.com/aptible/supercronic", output, {
+  await buildGo(SUPERCRONIC, "github.com/aptible/supercronic", output, {
     tags: ["timetzdata"],
   });
   return output;
@@ -153,7 +153,7 @@ export const BACKUP_CONFIG: ImageSpec["config"] = {
 export async function buildBackupImage(layout: string, log: Log): Promise<void> {
   const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-backup-"));
   try {
-    const client = await pbsPrograms(log);
+    const client = await getPbsPrograms(log);
     const [root, supercronic] = [await unpackDebian(temporary), await buildSupercronic(temporary)];
     const programs = ["proxmox-backup-client", "pxar"].map((name) =>
       programEntry(name, path.join(client, name)),

@@ -20,7 +20,7 @@ export const publishedDocker = ({ stateDir }: Instance): string => path.join(sta
  * Returns the repository, built if it is new. Undefined if neither Pulumi.lab.yaml nor the instance declares a node with
  * `source: official`.
  */
-export async function dockerRepository(
+export async function getDockerRepository(
   instance: Instance,
   image: GuestImage,
   log: Log,
@@ -36,7 +36,7 @@ export async function publishDocker(
   image: GuestImage,
   log: Log,
 ): Promise<DockerRepository | undefined> {
-  const repository = await dockerRepository(instance, image, log);
+  const repository = await getDockerRepository(instance, image, log);
   if (!repository) return undefined;
   const link = publishedDocker(instance);
   fs.rmSync(link, { force: true });

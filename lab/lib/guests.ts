@@ -19,7 +19,7 @@ interface Listed {
   readonly vmId: number;
 }
 
-async function guestsThat(access: Access, status: "running" | "stopped"): Promise<Listed[]> {
+async function listGuestsThat(access: Access, status: "running" | "stopped"): Promise<Listed[]> {
   const all = await listGuests((path) => call(access, "GET", path));
   return all
     .filter((guest) => guest.status === status)
@@ -30,7 +30,7 @@ async function guestsThat(access: Access, status: "running" | "stopped"): Promis
 export async function suspendGuests(lab: ProxmoxApi): Promise<void> {
   const access = accessTo(lab);
   const get = (path: string): Promise<unknown> => call(access, "GET", path);
-  for (const { node, vmId } of await guestsThat(access, "running")) {
+  for (const { node, vmId } of await listGuestsThat(access, "running")) {
     const path = `/nodes/${node}/qemu/${vmId}/status/suspend`;
     const upid = await call(access, "POST", path, { todisk: 1 });
     await waitForTask(get, node, String(upid), POLL_MS);
@@ -40,7 +40,7 @@ export async function suspendGuests(lab: ProxmoxApi): Promise<void> {
 /** Lets every guest that is suspended to disk go on; its clock is right again if it has the guest agent. */
 export async function wakeGuests(lab: ProxmoxApi): Promise<void> {
   const access = accessTo(lab);
-  for (const { node, vmId } of await guestsThat(access, "stopped")) {
+  for (const { node, vmId } of await listGuestsThat(access, "stopped")) {
     const proxmox = openProxmox(access, node, POLL_MS);
     if ((await proxmox.guest(vmId))?.lock === "suspended") await proxmox.start(vmId);
   }

@@ -32,7 +32,7 @@ export async function ensureImage(log: Log): Promise<GuestImage> {
   if (!["ubuntu", "debian", "any"].includes(choice)) {
     throw new Error(`DOCKER_NODE_LAB_IMAGE is "${choice}": it can be "ubuntu" or "debian"`);
   }
-  const checksum = choice === "debian" ? undefined : await ubuntuChecksum();
+  const checksum = choice === "debian" ? undefined : await readUbuntuChecksum();
   if (checksum) return downloadImage(checksum, log);
   if (choice !== "ubuntu") return buildGuestImage(log);
   throw new Error(`no checksum of ${UBUNTU_FILE} at ${ubuntuUrl()}`);
@@ -42,7 +42,7 @@ export async function ensureImage(log: Log): Promise<GuestImage> {
 const ubuntuUrl = (): string => process.env["DOCKER_NODE_LAB_UBUNTU"] || UBUNTU;
 
 /** Reads the checksum of Ubuntu's current image. Undefined if the site does not answer within 5 s. */
-async function ubuntuChecksum(): Promise<string | undefined> {
+async function readUbuntuChecksum(): Promise<string | undefined> {
   try {
     const signal = AbortSignal.timeout(5000);
     const response = await fetch(`${ubuntuUrl()}/SHA256SUMS`, { signal });
@@ -62,7 +62,7 @@ async function downloadImage(sha256: string, log: Log): Promise<GuestImage> {
     if (!response.ok || !response.body) throw new Error(`${response.url}: ${response.statusText}`);
     const file = path.join(into, "guest.qcow2");
     await pipeline(Readable.fromWeb(response.body), fs.createWriteStream(file));
-    const received = await fileHash(file);
+    const received = await hashFile(file);
     if (received !== sha256) throw new Error(`${response.url}: its hash is ${received}`);
   });
   return { path: path.join(dir, "guest.qcow2"), sha256, os: "ubuntu-24.04", origin: "downloaded" };
@@ -75,7 +75,7 @@ async function buildGuestImage(log: Log): Promise<GuestImage> {
     const output = path.join(into, "guest.qcow2");
     const from = findUpstreams();
     await run(path.join(SOURCES, "build.sh"), [output, from.debian, from["debian-security"]]);
-    const sidecar = JSON.stringify({ sha256: await fileHash(output) });
+    const sidecar = JSON.stringify({ sha256: await hashFile(output) });
     fs.writeFileSync(path.join(into, "guest.json"), sidecar);
   });
   const sidecar = fs.readFileSync(path.join(dir, "guest.json"), "utf8");
@@ -83,7 +83,7 @@ async function buildGuestImage(log: Log): Promise<GuestImage> {
   return { path: path.join(dir, "guest.qcow2"), sha256, os: "debian-13", origin: "built" };
 }
 
-async function fileHash(file: string): Promise<string> {
+async function hashFile(file: string): Promise<string> {
   const hash = createHash("sha256");
   await pipeline(fs.createReadStream(file), hash);
   return hash.digest("hex");

@@ -79,7 +79,7 @@ export async function readCredentials({ stateDir }: Instance): Promise<Credentia
   const file = path.join(stateDir, "credentials.json");
   const kept = fs.existsSync(file)
     ? (JSON.parse(fs.readFileSync(file, "utf8")) as Partial<Credentials>)
-    : await newCredentials(stateDir);
+    : await makeCredentials(stateDir);
   // The path is not believed: the file may be of another instance, see saved.ts.
   const privateKeyFile = keyFile(stateDir);
   const whole = { ...backupCredentials(), ...kept, privateKeyFile } as Credentials;
@@ -94,7 +94,7 @@ const newSecret = (): string => randomBytes(16).toString("hex");
 
 const keyFile = (stateDir: string): string => path.join(stateDir, "id_ed25519");
 
-async function newCredentials(stateDir: string): Promise<Partial<Credentials>> {
+async function makeCredentials(stateDir: string): Promise<Partial<Credentials>> {
   const privateKeyFile = keyFile(stateDir);
   fs.rmSync(privateKeyFile, { force: true });
   await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", privateKeyFile]);

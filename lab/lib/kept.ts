@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { messageOf } from "../../clients/failure";
 import { cacheDir, contentHash } from "./cache";
-import { dockerRepository } from "./docker";
+import { getDockerRepository } from "./docker";
 import { ROOT, readDeclared, type Instance } from "./instance";
 import { ageOf, loadLab, namesIn, saveLab } from "./saved";
 import type { Log } from "./service";
@@ -23,9 +23,9 @@ const AGE_LIMIT_MS = 24 * 60 * 60 * 1000;
 const COUNT_LIMIT = 2;
 
 /** The folder of the kept lab that an instance would begin with. */
-async function keptFor(instance: Instance, log: Log): Promise<string> {
+async function locateKept(instance: Instance, log: Log): Promise<string> {
   const { image } = await buildLab(log);
-  const repository = await dockerRepository(instance, image, log);
+  const repository = await getDockerRepository(instance, image, log);
   const declared = JSON.stringify(readDeclared(instance));
   const sources = SOURCES.map((source) => path.join(ROOT, source));
   const key = contentHash(sources, image.sha256, repository?.directory ?? "", declared);
@@ -43,7 +43,7 @@ export async function bringUpLab(
   log: Log,
   print: (text: string) => void = () => undefined,
 ): Promise<Lab> {
-  const kept = await keptFor(instance, log);
+  const kept = await locateKept(instance, log);
   return (await tryLoad(instance, kept, log)) ?? (await bringUp(instance, log, print));
 }
 
@@ -68,7 +68,7 @@ async function bringUp(instance: Instance, log: Log, print: (text: string) => vo
 
 /** Keeps a lab whose node has just been brought up, unless one like it is kept. */
 export async function keepLab(lab: Lab, log: Log): Promise<Lab> {
-  const kept = await keptFor(lab.instance, log);
+  const kept = await locateKept(lab.instance, log);
   if ((ageOf(kept) ?? AGE_LIMIT_MS) < AGE_LIMIT_MS) return lab;
   fs.rmSync(kept, { recursive: true, force: true });
   const running = await saveLab(lab, kept, log);

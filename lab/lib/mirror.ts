@@ -5,7 +5,7 @@ import * as path from "node:path";
 
 import { findUpstreams } from "../services/mirror/sources";
 import { cacheDir } from "./cache";
-import { servicePort } from "./ports";
+import { getPort } from "./ports";
 import { startService, type Log, type Service } from "./service";
 
 const SCRIPT = path.join(__dirname, "../services/mirror.ts");
@@ -38,7 +38,7 @@ export async function startMirror(
   o: { stateDir: string; files: string; docker: string },
   log: Log,
 ): Promise<Service> {
-  const port = await servicePort(o.stateDir, "mirror");
+  const port = await getPort(o.stateDir, "mirror");
   const from = findUpstreams();
   const cache = cacheDir("mirror");
   fs.mkdirSync(o.files, { recursive: true });

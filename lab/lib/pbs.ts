@@ -13,8 +13,8 @@ import {
   type PbsLogins,
   type PbsSettings,
 } from "./pbs-settings";
-import { servicePort } from "./ports";
-import { goBuild } from "./run";
+import { getPort } from "./ports";
+import { buildGo } from "./run";
 import { runningService, startService, stopService, type Log } from "./service";
 
 const MODULE = path.join(__dirname, "../pbs");
@@ -43,11 +43,11 @@ export interface PbsAccess extends PbsServer, PbsLogins {
 }
 
 /** The programs, built once; half a minute the first time. */
-export async function pbsPrograms(log: Log): Promise<string> {
+export async function getPbsPrograms(log: Log): Promise<string> {
   return buildOnce(cacheDir("pbs", contentHash([MODULE])), async (into) => {
     log("pbs: building the backup server and its client, once");
     for (const program of PROGRAMS)
-      await goBuild(MODULE, `./cmd/${program}`, path.join(into, program));
+      await buildGo(MODULE, `./cmd/${program}`, path.join(into, program));
   });
 }
 
@@ -72,8 +72,8 @@ export async function startPbsServer(
   log: Log,
 ): Promise<PbsServer> {
   const { stateDir } = o;
-  const clientDir = await pbsPrograms(log);
-  const port = await servicePort(stateDir, NAME);
+  const clientDir = await getPbsPrograms(log);
+  const port = await getPort(stateDir, NAME);
   fs.mkdirSync(rootOf(stateDir), { recursive: true, mode: 0o700 });
   const settings = o.settings(rootOf(stateDir), port);
   if (!runningService(stateDir, NAME)) fs.rmSync(settings.ready, { force: true });

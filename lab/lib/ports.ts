@@ -70,7 +70,7 @@ function contentOf(file: string): string {
  * Finds a port that stays free until its service starts, which for a VM's service may take minutes. So it is outside the
  * range that the kernel gives to other programs (such as pulumi's plugins), and no other lab has it.
  */
-async function freePort(stateDir: string): Promise<number | undefined> {
+async function findPort(stateDir: string): Promise<number | undefined> {
   const end = firstEphemeral();
   const taken = readReserved(stateDir);
   for (let attempt = 0; attempt < 100; attempt++) {
@@ -84,12 +84,12 @@ async function freePort(stateDir: string): Promise<number | undefined> {
  * Returns the loopback port of a service. It is the same as last time if that one is free, so that addresses which were
  * given out stay valid.
  */
-export async function servicePort(stateDir: string, name: string): Promise<number> {
+export async function getPort(stateDir: string, name: string): Promise<number> {
   const running = runningService(stateDir, name);
   if (running) return running.port;
   const file = path.join(stateDir, `${name}.port`);
   const last = fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8")) : 0;
-  const port = (last > 0 ? await tryAgain(last) : undefined) ?? (await freePort(stateDir));
+  const port = (last > 0 ? await tryAgain(last) : undefined) ?? (await findPort(stateDir));
   if (port === undefined) throw new Error(`${name}: no free port on loopback`);
   fs.mkdirSync(stateDir, { recursive: true });
   fs.writeFileSync(file, `${port}\n`);

@@ -5,8 +5,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { builtPulumi, builtProvider, pinnedPulumi } from "../plugins/build";
-import { officialPulumi, officialPlugin } from "../plugins/official";
+import { getPulumi, getProvider, pinnedPulumi } from "../plugins/build";
+import { findOfficialPulumi, findOfficialPlugin } from "../plugins/official";
 import { buildOnce, cacheDir, contentHash } from "./cache";
 
 type Log = (line: string) => void;
@@ -64,13 +64,13 @@ function pluginVersion(name: PluginName): string {
 const programOf = (name: PluginName): string => `pulumi-resource-${name}`;
 
 /** Chooses the source of a plugin: the release, else the build, else the stand-in. */
-async function pluginSource(
+async function findPluginSource(
   name: PluginName,
   pulumi: string | undefined,
   log: Log,
 ): Promise<Source> {
   const version = pluginVersion(name);
-  const official = await officialPlugin(name, version, pulumi, log);
+  const official = await findOfficialPlugin(name, version, pulumi, log);
   if (official) {
     const names = fs.readdirSync(official);
     const files = Object.fromEntries(names.map((file) => [file, path.join(official, file)]));
@@ -79,7 +79,7 @@ async function pluginSource(
   if (name === "command") {
     return { version, origin: "stand-in", files: { [programOf(name)]: STAND_IN } };
   }
-  return { version, origin: "built", files: { [programOf(name)]: await builtProvider(name, log) } };
+  return { version, origin: "built", files: { [programOf(name)]: await getProvider(name, log) } };
 }
 
 /** Links a file, or writes a script that starts it if the program depends on its own path. */
@@ -116,12 +116,12 @@ function placePlugin(home: string, name: PluginName, source: Source): Plugin {
  * results are in the lab's cache, so later calls return at once.
  */
 export async function ensurePulumi(log: Log): Promise<PulumiHome> {
-  const official = await officialPulumi();
-  const cli = official?.path ?? (await builtPulumi(log));
+  const official = await findOfficialPulumi();
+  const cli = official?.path ?? (await getPulumi(log));
   const sources = {
-    proxmoxve: await pluginSource("proxmoxve", official?.path, log),
-    docker: await pluginSource("docker", official?.path, log),
-    command: await pluginSource("command", official?.path, log),
+    proxmoxve: await findPluginSource("proxmoxve", official?.path, log),
+    docker: await findPluginSource("docker", official?.path, log),
+    command: await findPluginSource("command", official?.path, log),
   };
   const key = contentHash([POLICY_HOST], cli, JSON.stringify(sources));
   const home = await buildOnce(cacheDir("pulumi", `home-${key}`), (into) => {

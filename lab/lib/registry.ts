@@ -8,8 +8,8 @@ import { buildBusyboxImage } from "../images/busybox";
 import { readLayout, type ImageReference } from "../images/layout";
 import { buildOnce, cacheDir, contentHash } from "./cache";
 import { answersHttp } from "./mirror";
-import { servicePort } from "./ports";
-import { goBuild, run } from "./run";
+import { getPort } from "./ports";
+import { buildGo, run } from "./run";
 import { startService, type Log, type Service } from "./service";
 
 export type SeededImage = ImageReference;
@@ -24,7 +24,7 @@ async function ensureCrane(log: Log): Promise<string> {
   await buildOnce(directory, async (into) => {
     log("registry: building crane, once");
     const pkg = "github.com/google/go-containerregistry/cmd/crane";
-    await goBuild(MODULE, pkg, path.join(into, "crane"));
+    await buildGo(MODULE, pkg, path.join(into, "crane"));
   });
   return path.join(directory, "crane");
 }
@@ -35,7 +35,7 @@ async function ensureCrane(log: Log): Promise<string> {
  */
 export async function startRegistry(o: { stateDir: string }, log: Log): Promise<Service> {
   const command = await ensureCrane(log);
-  const port = await servicePort(o.stateDir, "registry");
+  const port = await getPort(o.stateDir, "registry");
   const disk = path.join(o.stateDir, "registry");
   fs.mkdirSync(disk, { recursive: true });
   const args = ["registry", "serve", "--address", `127.0.0.1:${port}`, "--disk", disk];
@@ -47,7 +47,7 @@ export async function startRegistry(o: { stateDir: string }, log: Log): Promise<
 }
 
 /** Returns the layout of an image in the cache. It is built if its sources have changed. */
-async function imageLayout(
+async function getImageLayout(
   name: string,
   sources: string[],
   build: (into: string, log: Log) => Promise<void>,
@@ -81,9 +81,9 @@ export async function pushLayout(
 export async function seedRegistry(registry: Service, log: Log): Promise<SeededImages> {
   const sourceOf = (name: string): string => path.join(IMAGES, name);
   const [agent, busybox, backup] = await Promise.all([
-    imageLayout("agent", [sourceOf("agent.ts"), AGENT_SOURCE], buildAgentImage, log),
-    imageLayout("busybox", [sourceOf("busybox.ts")], buildBusyboxImage, log),
-    imageLayout("backup", [sourceOf("backup.ts"), ...BACKUP_SOURCES], buildBackupImage, log),
+    getImageLayout("agent", [sourceOf("agent.ts"), AGENT_SOURCE], buildAgentImage, log),
+    getImageLayout("busybox", [sourceOf("busybox.ts")], buildBusyboxImage, log),
+    getImageLayout("backup", [sourceOf("backup.ts"), ...BACKUP_SOURCES], buildBackupImage, log),
   ]);
   return {
     agent: await pushLayout(registry, agent, log),

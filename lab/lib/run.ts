@@ -35,7 +35,7 @@ export interface GoOptions {
 }
 
 /** Builds a static program for linux/amd64 from a Go module. The result does not depend on the module's location. */
-export async function goBuild(
+export async function buildGo(
   module: string,
   pkg: string,
   output: string,

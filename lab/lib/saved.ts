@@ -62,7 +62,7 @@ export function namesIn(folder: string): string[] {
  */
 export async function saveLab(lab: Lab, into: string, log: Log): Promise<Lab> {
   const { instance } = lab;
-  const goOn = async (): Promise<Lab> => {
+  const resumeLab = async (): Promise<Lab> => {
     const again = await startLab(instance, log);
     await wakeGuests(again);
     return again;
@@ -73,10 +73,10 @@ export async function saveLab(lab: Lab, into: string, log: Log): Promise<Lab> {
     await stopLab(instance);
     await buildOnce(into, (saved) => saveFiles(instance, saved));
   } catch (error) {
-    await goOn();
+    await resumeLab();
     throw error;
   }
-  const again = await goOn();
+  const again = await resumeLab();
   log(`lab "${instance.name}" saved in ${secondsSince(began)} s`);
   return again;
 }

@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { writeArtifact, writeLayout, type ImageReference } from "../images/layout";
 import { buildOnce, cacheDir, contentHash } from "./cache";
 import { pushLayout } from "./registry";
-import { goBuild, run } from "./run";
+import { buildGo, run } from "./run";
 import type { Log, Service } from "./service";
 
 const MODULE = path.join(__dirname, "../scanner");
@@ -22,7 +22,7 @@ export async function scannerPrograms(log: Log): Promise<string> {
   return buildOnce(cacheDir("scanner", contentHash(sources)), async (into) => {
     log("scanner: building Trivy from its Go module, once (about 15 min)");
     for (const [name, pkg] of Object.entries(PROGRAMS))
-      await goBuild(MODULE, pkg, path.join(into, name), OPTIONS);
+      await buildGo(MODULE, pkg, path.join(into, name), OPTIONS);
   });
 }
 

@@ -143,7 +143,7 @@ export async function startService(spec: ServiceSpec, log: Log): Promise<Service
 }
 
 /** Waits until no process of the group is left. Returns whether that happened in time. */
-async function groupGone(pid: number, timeoutMs: number): Promise<boolean> {
+async function waitForGroup(pid: number, timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   while (groupMembers(pid).length > 0) {
     if (Date.now() > deadline) return false;
@@ -160,8 +160,8 @@ export async function stopService(stateDir: string, name: string, graceMs = 10_0
   const record = readRecord(stateDir, name);
   if (record && isOurs(record)) {
     signalGroup(record.pid, "SIGTERM");
-    if (!(await groupGone(record.pid, graceMs))) signalGroup(record.pid, "SIGKILL");
-    if (!(await groupGone(record.pid, 5_000))) {
+    if (!(await waitForGroup(record.pid, graceMs))) signalGroup(record.pid, "SIGKILL");
+    if (!(await waitForGroup(record.pid, 5_000))) {
       throw new Error(`${name}: process ${record.pid} cannot be ended`);
     }
   }

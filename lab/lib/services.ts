@@ -8,7 +8,7 @@ import { ensureImage, type GuestImage } from "./image";
 import { readCredentials, erase, prepare, type Credentials, type Instance } from "./instance";
 import { startMirror } from "./mirror";
 import { startPbs, stopPbs, type PbsAccess } from "./pbs";
-import { servicePort } from "./ports";
+import { getPort } from "./ports";
 import { ensurePrerequisites } from "./prerequisites";
 import {
   ensurePython,
@@ -124,10 +124,10 @@ async function startServices(
   const images = await seedRegistry(registry, log);
   const pbs = await startPbs({ stateDir, credentials: keys, address: NETWORK.pbs }, log);
   const forwards = await forwardPorts(instance);
-  const tls = await servicePort(stateDir, "registry-tls");
+  const tls = await getPort(stateDir, "registry-tls");
   const registryPorts = { plain: registry.port, tls };
   const ports = { mirror: mirror.port, registry: registryPorts, pbs: pbs.port };
-  const port = await servicePort(stateDir, "pve");
+  const port = await getPort(stateDir, "pve");
   const settings = { ...proxmoxSettings(instance, keys, ports, forwards), port };
   const backupClient = path.join(pbs.clientDir, "proxmox-backup-client");
   const node = await startProxmox({ ...settings, backupClient }, log);
@@ -177,8 +177,8 @@ async function forwardPorts({ stateDir }: Instance): Promise<Lab["forwards"]> {
   const forwards: Lab["forwards"] = {};
   for (const vmId of VM_IDS) {
     forwards[vmId] = {
-      ssh: await servicePort(stateDir, `ssh-${vmId}`),
-      agent: await servicePort(stateDir, `agent-${vmId}`),
+      ssh: await getPort(stateDir, `ssh-${vmId}`),
+      agent: await getPort(stateDir, `agent-${vmId}`),
     };
   }
   fs.writeFileSync(file, JSON.stringify(forwards));

@@ -50,7 +50,7 @@ export function pinnedPulumi(): string {
 }
 
 /** The Go version a module would be built with, or an error that says how to get one that can. */
-async function goVersion(module: string): Promise<string> {
+async function findGoVersion(module: string): Promise<string> {
   const wanted = requiredVersion(module, "go");
   const select = `export GOTOOLCHAIN=go${wanted}+auto`;
   const options = { cwd: path.join(__dirname, module) };
@@ -70,7 +70,7 @@ function copySources(module: keyof typeof MODULES, to: string): void {
 }
 
 /** Builds packages of the module in `cwd` to a file or directory. */
-async function goBuild(
+async function buildPackages(
   cwd: string,
   ldflags: string,
   out: string,
@@ -84,26 +84,26 @@ async function buildPulumi(source: string, bin: string): Promise<void> {
   const version = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version";
   const ldflags = `${STRIP} -X ${version}=v${pinnedPulumi()}`;
   const main = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
-  await goBuild(source, ldflags, path.join(bin, "pulumi"), [main]);
+  await buildPackages(source, ldflags, path.join(bin, "pulumi"), [main]);
 }
 
 /** Schema and metadata first, as the plugins embed them. */
 async function buildBridge(source: string, bin: string): Promise<void> {
   const tfgen = path.join(source, "tfgen");
-  await goBuild(source, STRIP, tfgen, ["./cmd/tfgen"]);
+  await buildPackages(source, STRIP, tfgen, ["./cmd/tfgen"]);
   for (const name of PROVIDERS) {
     const out = path.join(source, "generated", name);
     await run(tfgen, [name, "schema", "--skip-docs", "--skip-examples", "--out", out]);
   }
   const packages = PROVIDERS.map((name) => `./cmd/pulumi-resource-${name}`);
-  await goBuild(source, STRIP, `${bin}${path.sep}`, packages);
+  await buildPackages(source, STRIP, `${bin}${path.sep}`, packages);
 }
 
 /** Builds a module once per content, Go version and platform; returns the directory of its programs. */
 async function buildModule(module: keyof typeof MODULES, what: string, log: Log): Promise<string> {
   const sources = MODULES[module].map((name) => path.join(__dirname, module, name));
   const platform = `${process.platform}/${process.arch}`;
-  const key = contentHash([...sources, __filename], await goVersion(module), platform);
+  const key = contentHash([...sources, __filename], await findGoVersion(module), platform);
   const dir = await buildOnce(cacheDir("pulumi", `${module}-${key}`), async (into) => {
     log(`building ${what} from Go modules (about 4 min, cached afterwards)`);
     const started = Date.now();
@@ -118,12 +118,12 @@ async function buildModule(module: keyof typeof MODULES, what: string, log: Log)
 }
 
 /** Path of the `pulumi` program built from Go modules. */
-export async function builtPulumi(log: Log): Promise<string> {
+export async function getPulumi(log: Log): Promise<string> {
   return path.join(await buildModule("pulumi", "Pulumi", log), "pulumi");
 }
 
 /** Path of a bridged provider built from Go modules. */
-export async function builtProvider(name: "docker" | "proxmoxve", log: Log): Promise<string> {
+export async function getProvider(name: "docker" | "proxmoxve", log: Log): Promise<string> {
   const bin = await buildModule("bridge", "the Proxmox and Docker plugins", log);
   return path.join(bin, `pulumi-resource-${name}`);
 }

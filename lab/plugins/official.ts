@@ -20,7 +20,7 @@ const SERVERS: Partial<Record<string, string>> = {
 };
 
 /** The `pulumi` on PATH when it is new enough; one the lab built does not count. */
-export async function officialPulumi(): Promise<{ path: string; version: string } | undefined> {
+export async function findOfficialPulumi(): Promise<{ path: string; version: string } | undefined> {
   const directories = (process.env["PATH"] ?? "").split(path.delimiter).filter(Boolean);
   const found = directories.map((dir) => path.join(dir, "pulumi")).find((f) => fs.existsSync(f));
   if (!found || isOurs(found)) return undefined;
@@ -72,7 +72,7 @@ async function fetchPlugin(pulumi: string, name: string, version: string): Promi
  * Returns the directory of a released plugin: an installed one, or one that the given `pulumi` downloads. Undefined if
  * there is none.
  */
-export async function officialPlugin(
+export async function findOfficialPlugin(
   name: string,
   version: string,
   pulumi: string | undefined,

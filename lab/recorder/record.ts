@@ -23,7 +23,7 @@ export function headerOf(scenario: string, origin: string): string {
 export async function record(lab: Lab, name: string, scenario: Scenario): Promise<string[]> {
   const temporary = mkdtempSync(join(tmpdir(), "docker-node-record-"));
   try {
-    const events = await eventsOf(scenario.empty ? moveState(lab, temporary) : lab, scenario);
+    const events = await readEvents(scenario.empty ? moveState(lab, temporary) : lab, scenario);
     const { credentials, pulumi } = lab;
     const { agentSecret, passphrase, proxmoxTokenSecret } = credentials;
     const origin = `recorded in the lab, pulumi ${pulumi.version} (${pulumi.origin}), scrubbed`;
@@ -42,13 +42,12 @@ const moveState = (lab: Lab, stateDir: string): Lab => ({
   instance: { ...lab.instance, stateDir },
 });
 
-async function eventsOf(lab: Lab, scenario: Scenario): Promise<EngineEvent[]> {
+async function readEvents(lab: Lab, scenario: Scenario): Promise<EngineEvent[]> {
   const rotated = { ...lab.credentials, agentSecret: `${lab.credentials.agentSecret}-rotated` };
   const used = scenario.rotate ? { ...lab, credentials: rotated } : lab;
   const stack = await openStack(used, overrideOf(scenario));
   const events: EngineEvent[] = [];
-  const onEvent = (event: EngineEvent): void => void events.push(event);
-  await stack.preview({ onOutput: () => undefined, onEvent });
+  await stack.preview({ onOutput: () => undefined, onEvent: (event) => events.push(event) });
   return events;
 }
 

@@ -30,8 +30,8 @@ forwarding() {
   local text
   if by_nftables; then
     text=$(forwarding_text)
-    write_if_changed "$FORWARDING" 0644 <<<"$text"
-    [[ $CHANGED == no ]] || checking || systemctl daemon-reload
+    write_unit "$FORWARDING" <<<"$text"
+    reload_units
   elif [[ -e $FORWARDING ]]; then
     put_right "$FORWARDING" "" present absent iptables_forwards
   fi

@@ -74,26 +74,20 @@ WantedBy=timers.target
 TEXT
 }
 
-# put_file PATH MODE <<<TEXT notes whether systemd has to read its units again.
-put_file() {
-  write_if_changed "$@"
-  [[ $CHANGED == no ]] || READ_UNITS=yes
-}
-
 units() {
-  local text unit READ_UNITS=no
+  local text unit
   text=$(guard_text)
-  put_file "$ROOT_DIR$GUARD" 0755 <<<"$text"
+  write_unit "$ROOT_DIR$GUARD" 0755 <<<"$text"
   text=$(loader_text)
-  put_file "$UNITS/$LOADER" 0644 <<<"$text"
+  write_unit "$UNITS/$LOADER" <<<"$text"
   text=$(healer_text)
-  put_file "$UNITS/$HEALER.service" 0644 <<<"$text"
+  write_unit "$UNITS/$HEALER.service" <<<"$text"
   text=$(timer_text)
-  put_file "$UNITS/$HEALER.timer" 0644 <<<"$text"
-  [[ $READ_UNITS == no ]] || checking || systemctl daemon-reload
+  write_unit "$UNITS/$HEALER.timer" <<<"$text"
+  reload_units
   for unit in "$LOADER" "$HEALER.timer"; do
-    systemctl is-enabled --quiet "$unit" || put_right systemd "$unit" disabled enabled systemctl enable --quiet "$unit"
-    systemctl is-active --quiet "$unit" || put_right systemd "$unit" stopped started systemctl start "$unit"
+    enable_unit "$unit"
+    start_unit "$unit"
   done
 }
 

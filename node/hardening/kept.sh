@@ -58,7 +58,7 @@ states() { printf '%s %s' "$(enabled "$1")" "$(systemctl is-active "$1" 2>/dev/n
 run_service() {
   keep "$1" service "$2" "$(states "$2")"
   systemctl is-enabled --quiet "$2" || put_right systemd "$2" "$(enabled "$2")" enabled enable_service "$2"
-  systemctl is-active --quiet "$2" || put_right systemd "$2" inactive active systemctl start "$2"
+  start_unit "$2"
 }
 enable_service() {
   [[ $(enabled "$1") != masked* ]] || systemctl unmask --quiet "$1"

@@ -49,7 +49,7 @@ install_exporter() {
 set_up_exporter() {
   local text changed
   text=$(exporter_unit)
-  unit_file "$DROP_IN" <<<"$text"
+  write_unit "$DROP_IN" <<<"$text"
   # shellcheck disable=SC2153 # lib.sh's
   changed=$CHANGED
   command -v "$EXPORTER" >/dev/null || put_right packages "$EXPORTER" "" installed install_exporter

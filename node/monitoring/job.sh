@@ -5,10 +5,10 @@ readonly FOLDER=/usr/local/lib/docker-node
 
 # job NAME TEXT WHEN...: a script that a timer runs.
 job() {
-  local name=$1 text=$2 unit="docker-node-$1" changed
+  local name=$1 text=$2 unit="docker-node-$1"
   shift 2
   write_if_changed "$ROOT_DIR$FOLDER/$name" 0700 <<<"#!/bin/bash"$'\n'"$text"
-  unit_file "$UNITS/$unit.service" <<UNIT
+  write_unit "$UNITS/$unit.service" <<UNIT
 [Unit]
 Description=Metrics of docker-node: $name
 
@@ -20,7 +20,7 @@ IOSchedulingClass=idle
 TimeoutStartSec=300
 NoNewPrivileges=yes
 UNIT
-  unit_file "$UNITS/$unit.timer" <<UNIT
+  write_unit "$UNITS/$unit.timer" <<UNIT
 [Unit]
 Description=Metrics of docker-node: $name
 
@@ -30,9 +30,7 @@ $(printf '%s\n' "$@")
 [Install]
 WantedBy=timers.target
 UNIT
-  # shellcheck disable=SC2153 # lib.sh's
-  changed=$CHANGED
-  run_unit "$unit.timer" "$changed"
+  run_unit "$unit.timer" "$CHANGED"
 }
 
 take_away_job() {

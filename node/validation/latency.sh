@@ -71,6 +71,14 @@ measure() { # NAME OR ADDRESS
   RESULT="${found%\}},\"address\":\"$ADDRESS\"}"
 }
 
+# The other container stays, for other nodes to ask.
+serve() {
+  require NETWORK
+  start_other
+  trap - EXIT
+  json_object "address=$ADDRESS"
+}
+
 main() {
   require ACTION
   begin_measuring
@@ -81,10 +89,7 @@ main() {
       measure "$OTHER"
       ;;
     serve)
-      require NETWORK
-      start_other
-      trap - EXIT
-      json_object "address=$ADDRESS"
+      serve
       return
       ;;
     ask)

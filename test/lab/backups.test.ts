@@ -14,7 +14,7 @@ import { changePbs, pbsEnv, startPbs, stopPbs } from "../../lab/lib/pbs";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { cliEnv } from "../../lab/lib/stack";
 import { runCommandLine } from "../../commands/cli";
-import { DRILL, stageOf } from "../../lab/drill/cli";
+import { DRILL, openStage } from "../../lab/drill/cli";
 import { takeInventory, type ItemStatus } from "../../commands/site/inventory";
 import { openLab } from "../../lab/drill/open";
 import { run } from "../../clients/process";
@@ -123,7 +123,7 @@ describe("npm run drill: what is lost comes back", () => {
 
   step("the node is as the program wants it afterwards", async () => {
     lab = await startLab(here, log);
-    stage = await stageOf(lab);
+    stage = await openStage(lab);
     const nodes = await stage.site.pulumi.readPublished();
     shell = new Shell(lab, NODE, nodes[NODE]?.hostKey ?? "");
     const running = `docker inspect -f '{{.State.Running}}' portainer_agent ${CONTAINER}`;

@@ -8,19 +8,32 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pulumiEnv, ensurePulumi, type PulumiHome } from "../../lab/lib/pulumi";
 import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE, putPulumi } from "../../lab/lib/stack";
-import { ROOT, commands, documents } from "../support/documents";
+import { ROOT, commands, documents, read } from "../support/documents";
 import { log } from "./support";
 
 jest.setTimeout(10 * 60_000);
 
-/** What a document's reader types of Pulumi, placeholders filled in. */
+/** A line with its placeholders filled in. */
+const fillIn = (line: string): string =>
+  line
+    .replaceAll("<node>", "proj-docker02")
+    .replaceAll("<name>", "backupKey")
+    .replace(/<[A-Za-z][^<>]*>/g, "0123456789abcdef");
+
+/** What a document's reader types of Pulumi. */
 function typed(document: string): string[] {
   const lines = commands(document).map(({ line }) => line);
-  const ofPulumi = lines.filter((line) => line.startsWith("pulumi ") || line.startsWith("cd "));
-  return ofPulumi.map((line) =>
-    line.replaceAll("<node>", "proj-docker02").replace(/<[A-Za-z][^<>]*>/g, "0123456789abcdef"),
-  );
+  return lines.filter((line) => /^(pulumi|cd) /.test(line)).map(fillIn);
 }
+
+/** Commands of Pulumi in running text. What the changelog names may be gone. */
+const mentioned = documents()
+  .filter((document) => document !== "CHANGELOG.md")
+  .flatMap((document) =>
+    [...read(document).matchAll(/`(pulumi [^`…]+)`/g)].map(([, line = ""]) =>
+      fillIn(line.replace(/\s+/g, " ")),
+    ),
+  );
 
 const pages = documents().filter((document) => typed(document).some((line) => !/^cd /.test(line)));
 
@@ -84,4 +97,13 @@ test.each(pages)("%s", (document) => {
   if (!begins) cpSync(join(folder, "before"), work, { recursive: true });
   // Which stack is selected is not kept in the project's folder.
   type(begins ? lines : ["pulumi stack select prod", ...lines], work);
+});
+
+test("commands of Pulumi in running text", () => {
+  const work = join(folder, "mentioned");
+  cpSync(join(folder, "before"), work, { recursive: true });
+  const [last, ...others] = [...new Set(mentioned)].sort();
+  expect(last).toBe("pulumi destroy");
+  expect(others.length).toBeGreaterThan(4);
+  type(["pulumi stack select prod", ...others, "pulumi destroy"], work);
 });

@@ -61,18 +61,21 @@ function backup(id: string, source: string, ...more: string[]): Promise<Ran> {
   return bench.run([...args, ...VOLUMES, ...more]);
 }
 
+test.each(["lab/pbs", "lab/images/agent"])(
+  "the Go code of %s: its own tests pass, and go vet finds nothing",
+  async (module) => {
+    const cwd = path.join(__dirname, "../..", module);
+    for (const words of [["vet"], ["test", "-count=1"]])
+      expect(await execute("go", ["-C", cwd, ...words, "./..."], { ...process.env })).toMatchObject(
+        { code: 0 },
+      );
+  },
+);
+
 /**
  * The documented command line. With DOCKER_NODE_PBS_CLIENT (a proxmox-backup-client) and PBS_REPOSITORY in the
  * environment, and whatever that client needs to log in, this part runs against them instead.
  */
-test("its own tests pass, and go vet finds nothing", async () => {
-  const cwd = path.join(__dirname, "../../lab/pbs");
-  for (const words of [["vet"], ["test", "-count=1"]])
-    expect(await execute("go", ["-C", cwd, ...words, "./..."], { ...process.env })).toMatchObject({
-      code: 0,
-    });
-});
-
 describe("command line", () => {
   const real = process.env.DOCKER_NODE_PBS_CLIENT;
   const theirs = Boolean(real && process.env.PBS_REPOSITORY);

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { AnswerError, parseAnswer, parseJson } from "../../clients/answer";
 import { ask } from "../../clients/proxmox";
-import { backupsIn } from "../../clients/proxmox-storage";
+import { listBackups } from "../../clients/proxmox-storage";
 import { readHardware } from "../../commands/import/hardware";
 import { parseFacts } from "../../commands/import/facts";
 import { takeInventory } from "../../commands/site/inventory";
@@ -33,7 +33,7 @@ test("text that is no JSON is not shown", () => {
 });
 
 test("backups and hardware of Proxmox", async () => {
-  await expect(backupsIn(answering([{ ctime: 1 }]), "pve01", "pbs01", 2019)).rejects.toThrow(
+  await expect(listBackups(answering([{ ctime: 1 }]), "pve01", "pbs01", 2019)).rejects.toThrow(
     "the answer to GET /nodes/pve01/storage/pbs01/content?content=backup&vmid=2019 of Proxmox VE is not as expected: 0.volid: missing; allowed: a text",
   );
   await expect(readHardware({ get: answering({ vmid: 7 }) }, 7)).rejects.toThrow(

@@ -11,7 +11,7 @@ import { runCommandLine } from "../../commands/cli";
 import { findManagedVms } from "../../commands/doctor/context";
 import { ROLES, effectivePrivileges } from "../../commands/doctor/privileges";
 import { connect } from "../../clients/proxmox";
-import { headImage, parseImage, tokenUrl } from "../../clients/registry";
+import { askForImage, parseImage, tokenUrl } from "../../clients/registry";
 import {
   PAGE,
   SCRIPT,
@@ -283,7 +283,7 @@ describe("a registry", () => {
     );
     const parsed = parseImage(`127.0.0.1:${port}/lab/${image}`);
     const access = { host: parsed.host, scheme: "http", patience: 2000 } as const;
-    expect(await headImage(parsed, access)).toEqual({ status: 200, challenged: true });
+    expect(await askForImage(parsed, access)).toEqual({ status: 200, challenged: true });
     expect(asked[1]).toBe("GET /token?service=s&scope=repository%3Alab%2Fagent%3Apull");
     expect(tokenUrl("Basic realm=x", "r")).toBeUndefined();
     expect(tokenUrl("Bearer service=x", "r")).toBeUndefined();

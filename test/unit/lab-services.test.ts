@@ -13,7 +13,7 @@ import { readLayout, writeLayout } from "../../lab/images/layout";
 import { makeTarball } from "../../lab/images/tar";
 import { buildOnce, contentHash } from "../../lab/lib/cache";
 import { startMirror } from "../../lab/lib/mirror";
-import { servicePort } from "../../lab/lib/ports";
+import { getPort } from "../../lab/lib/ports";
 import { runningService, startService, stopService } from "../../lab/lib/service";
 import { route } from "../../lab/services/mirror/rules";
 import { createMirror } from "../../lab/services/mirror/server";
@@ -290,7 +290,7 @@ describe("services", () => {
     expect(fs.readFileSync(path.join(o.stateDir, "mirror.log"), "utf8")).toMatch(
       /"\/files\/a" 200/,
     );
-    expect(await servicePort(o.stateDir, "mirror")).toBe(mirror.port);
+    expect(await getPort(o.stateDir, "mirror")).toBe(mirror.port);
   }, 30_000);
 
   it("gets a port that nobody else is given before it listens", async () => {
@@ -298,11 +298,10 @@ describe("services", () => {
     const range = fs.readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8");
     const ports: number[] = [];
     for (const lab of ["a", "b"])
-      for (let vm = 0; vm < 50; vm++)
-        ports.push(await servicePort(path.join(labs, lab), `ssh-${vm}`));
+      for (let vm = 0; vm < 50; vm++) ports.push(await getPort(path.join(labs, lab), `ssh-${vm}`));
     expect(new Set(ports).size).toBe(100);
     expect(Math.max(...ports)).toBeLessThan(Number(range.split(/\s/)[0]));
-    expect(await servicePort(path.join(labs, "a"), "ssh-0")).toBe(ports[0]);
+    expect(await getPort(path.join(labs, "a"), "ssh-0")).toBe(ports[0]);
   });
 
   it("stops what a service started, by force if it must", async () => {

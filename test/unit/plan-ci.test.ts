@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { makeApi, type Api } from "../../commands/plan/ci/api";
-import { approve, comment, driftIssue } from "../../commands/plan/ci/github";
+import { approve, comment, updateDriftIssue } from "../../commands/plan/ci/github";
 import * as gitlab from "../../commands/plan/ci/gitlab";
 import {
   APPROVED,
@@ -188,13 +188,13 @@ describe("a pull request on GitHub", () => {
 describe("drift on GitHub", () => {
   test("opens one issue, updates it, closes it", async () => {
     const forge = new PullRequest();
-    await driftIssue(forge, "");
+    await updateDriftIssue(forge, "");
     expect(forge.issues).toEqual([]);
-    await driftIssue(forge, "first");
-    await driftIssue(forge, "second");
+    await updateDriftIssue(forge, "first");
+    await updateDriftIssue(forge, "second");
     expect(forge.issues).toHaveLength(1);
     expect(forge.issues[0]?.body).toContain("second");
-    await driftIssue(forge, "");
+    await updateDriftIssue(forge, "");
     expect(forge.issues[0]?.state).toBe("closed");
   });
 

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { X509Certificate } from "node:crypto";
 import { createServer as createTlsServer } from "node:tls";
 import { run } from "../../clients/process";
-import { probe, scanPorts, sourceTo, type Answer } from "../../clients/network";
+import { probe, scanPorts, findSource, type Answer } from "../../clients/network";
 import { runCommandLine } from "../../commands/cli";
 import { judgeSight } from "../../commands/probe/judge";
 import { openingsFor, portsToTry } from "../../commands/probe/ports";
@@ -78,8 +78,8 @@ describe("ports of an address", () => {
   });
 
   test("are looked at from the address that packets leave from", async () => {
-    expect(await sourceTo("127.0.0.9")).toBe("127.0.0.1");
-    expect(await sourceTo("::1")).toBe("::1");
+    expect(await findSource("127.0.0.9")).toBe("127.0.0.1");
+    expect(await findSource("::1")).toBe("::1");
   });
 });
 

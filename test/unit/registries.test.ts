@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
-import { askRegistry, headImage } from "../../clients/registry";
+import { askRegistry, askForImage } from "../../clients/registry";
 import { interpret } from "../../clients/pulumi/configuration";
 import { registryChecks } from "../../commands/doctor/checks/registries";
 import { redact } from "../../commands/doctor/report";
@@ -296,7 +296,7 @@ describe("asked by its client", () => {
     const digest = `sha256:${"a".repeat(64)}`;
     const image = { host: registry.host, repository: "team/app", digest };
     expect(await askRegistry(access(registry))).toEqual({ status: 200, challenged: true });
-    expect(await headImage(image, access(registry))).toEqual({ status: 200, challenged: true });
+    expect(await askForImage(image, access(registry))).toEqual({ status: 200, challenged: true });
     const wrong = { ...access(registry), login: { ...login, password: "no" } };
     expect(await askRegistry(wrong)).toEqual({ status: 401, challenged: true });
     expect(registry.asked[0]).toBe("GET /v2/ with nothing");

@@ -108,6 +108,21 @@ test("no file of the product has more than 200 lines, scripts included, and no c
   expect(tooLong).toEqual([]);
 });
 
+test("no function of a shell script has more than 25 lines, comments not counted", () => {
+  /** From a name at the margin to the brace at the margin. */
+  const whole = /^([\w-]+)\(\) [{(].*\n(?:.*\n)*?[})]/gm;
+  const sizes = repositoryFiles()
+    .filter((path) => path.endsWith(".sh"))
+    .flatMap((path) =>
+      [...read(path).matchAll(whole)].map(([text, name = ""]) => {
+        const lines = text.split("\n").filter((line) => !/^\s*(#|$)/.test(line));
+        return [`${path}: ${name}`, lines.length] as const;
+      }),
+    );
+  expect(sizes.length).toBeGreaterThan(300);
+  expect(sizes.filter(([, lines]) => lines > 25)).toEqual([]);
+});
+
 test("the top folder has at most 12 directories, two for hosts of repositories beside, and no source file but index.ts", () => {
   const listed = new Set(
     repositoryFiles()

@@ -33,7 +33,7 @@ export function machineChecks(context: Context): Check[] {
 }
 
 /** The Proxmox node on which a VM of the stack runs, or on which it will be created. */
-async function hostOf(vm: MachineConfig, { managed }: Context, get: Get): Promise<string> {
+async function findHost(vm: MachineConfig, { managed }: Context, get: Get): Promise<string> {
   const own = managed.has(vm.vmId) ? await listGuests(get) : [];
   return own.find(({ vmid }) => vmid === vm.vmId)?.node ?? vm.proxmoxNode;
 }
@@ -43,7 +43,7 @@ async function checkHost(
   context: Context,
   get: Get,
 ): Promise<Finding> {
-  const actual = await hostOf(machine, context, get);
+  const actual = await findHost(machine, context, get);
   if (actual !== machine.proxmoxNode)
     return warn(
       `VM ${machine.vmId} is on ${actual}, and machine.proxmoxNode is ${machine.proxmoxNode}: only Proxmox can move it`,
@@ -124,7 +124,7 @@ async function checkAddress([, node]: NamedNode, context: Context, get: Get): Pr
 
 async function checkBridge([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
   const { network } = node;
-  const host = await hostOf(node.machine, context, get);
+  const host = await findHost(node.machine, context, get);
   const path = `/nodes/${host}/network`;
   const found = (await ask(get, path, interfaces)).find(({ iface }) => iface === network.bridge);
   if (found) return checkVlans(found, node, path);

@@ -1,7 +1,7 @@
 /** Checks of the declared registries, and of the agent's image in its registry. */
 import {
   parseImage,
-  headImage,
+  askForImage,
   askRegistry,
   type Access,
   type Verdict,
@@ -68,7 +68,7 @@ async function checkImage(node: NodeConfig, image: string, context: Context): Pr
   const name = image.split("@")[0] ?? image;
   const fix = `docker buildx imagetools inspect ${image}`;
   try {
-    const { status } = await headImage(parsed, accessTo(node, host, context));
+    const { status } = await askForImage(parsed, accessTo(node, host, context));
     if (status === 200) return pass(`${name} is on ${host}`);
     return warn(`${host} answers ${status} for ${name}`, fix);
   } catch (error) {

@@ -89,7 +89,7 @@ interface Issue {
 }
 
 /** Opens, updates or closes the one issue about drift; `report` is empty when there is none. */
-export async function driftIssue(forge: Api, report: string): Promise<void> {
+export async function updateDriftIssue(forge: Api, report: string): Promise<void> {
   const open = await forge.list<Issue>("/issues?state=open&labels=drift");
   const ours = open.find(
     ({ body, user }) => user.login === BOT && body?.startsWith(DRIFT_MARKER) === true,

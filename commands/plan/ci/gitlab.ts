@@ -56,7 +56,7 @@ interface Issue {
 const DRIFT_MARKER = "<!-- docker-node-drift -->";
 
 /** Opens, updates or closes the one issue about drift; `report` is empty when there is none. */
-export async function driftIssue(forge: Api, report: string): Promise<void> {
+export async function updateDriftIssue(forge: Api, report: string): Promise<void> {
   const open = await forge.list<Issue>("/issues?state=opened&labels=drift");
   const ours = open.find(({ description }) => description?.startsWith(DRIFT_MARKER) === true);
   const description = `${DRIFT_MARKER}\n${report}`;

@@ -28,7 +28,7 @@ interface Settings {
 }
 
 async function copyText(remote: Remote, text: string, to: string): Promise<void> {
-  if ((await remote.kindOf(to)) === "directory") {
+  if ((await remote.findKind(to)) === "directory") {
     throw new Error(`remote path ${to} is a directory; a text asset needs the path of a file`);
   }
   await remote.makeDirectory(posix.dirname(to));
@@ -48,7 +48,7 @@ async function copyPath(remote: Remote, from: string, to: string): Promise<void>
   const inside = posix.join(to, basename(from));
   if ((await stat(from)).isDirectory()) {
     await copyDirectory(remote, from, from.endsWith("/") ? to : inside);
-  } else if ((await remote.kindOf(to)) === "directory") {
+  } else if ((await remote.findKind(to)) === "directory") {
     await remote.writeFile(inside, from);
   } else {
     await remote.makeDirectory(posix.dirname(to));

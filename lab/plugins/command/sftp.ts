@@ -22,7 +22,7 @@ export class Remote {
     return new Remote(sftp);
   }
 
-  async kindOf(path: string): Promise<Kind> {
+  async findKind(path: string): Promise<Kind> {
     try {
       const stats = await promisify(this.sftp.stat.bind(this.sftp))(path);
       return stats.isDirectory() ? "directory" : "file";
@@ -33,7 +33,7 @@ export class Remote {
   }
 
   async makeDirectory(path: string): Promise<void> {
-    const kind = await this.kindOf(path);
+    const kind = await this.findKind(path);
     if (kind === "file") throw new Error(`remote path ${path} exists but is not a directory`);
     if (kind === "directory") return;
     const parent = posix.dirname(path);
