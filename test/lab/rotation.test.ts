@@ -243,22 +243,15 @@ describe("an agent that reaches Portainer", () => {
     expect(envs).toContain(`EDGE_KEY=${EdgeKey}`);
   });
 
-  step(
-    "the old and the new values are where they are declared to be, and nowhere else",
-    async () => {
-      const named = canaries.map(({ name, text }) => {
-        const data = /backupKey$/.test(name) && (JSON.parse(text) as { data: string }).data;
-        const secret = /proxmoxApiToken$/.test(name) && text.split("=")[1];
-        return { name: name.replace(`-${NODE}`, ""), text: data || secret || text };
-      });
-      const found = foundBy(await shell.root(searchScript(named)), named);
-      const left = unexplained(found, [...DECLARED, ...asEdge, ...freed]);
-      expect(left.map(({ canary, place }) => `${canary}: ${place}`)).toEqual([]);
-      expect(found.map(({ canary }) => canary)).toEqual(
-        expect.arrayContaining(["agentSecret", "backupToken", "backupKey", "edgeKey"]),
-      );
-    },
-  );
+  step("old and new values are where they are declared to be, and nowhere else", async () => {
+    const named = canaries.map((one) => ({ ...one, name: one.name.replace(`-${NODE}`, "") }));
+    const found = foundBy(await shell.root(searchScript(named)), named);
+    const left = unexplained(found, [...DECLARED, ...asEdge, ...freed]);
+    expect(left.map(({ canary, place }) => `${canary}: ${place}`)).toEqual([]);
+    expect(found.map(({ canary }) => canary)).toEqual(
+      expect.arrayContaining(["agentSecret", "backupToken", "backupKey", "edgeKey"]),
+    );
+  });
 
   step("and back: Portainer reaches the agent again", async () => {
     await up();
