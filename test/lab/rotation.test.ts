@@ -5,12 +5,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { connect } from "../../clients/portainer";
+import { ask } from "../../clients/process";
 import type { Tree } from "../../config/tree";
 import { erase, newKeyFile, openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { changePbs } from "../../lab/lib/pbs";
 import { removeLab, stopLab, type Lab } from "../../lab/lib/services";
-import { openStack } from "../../lab/lib/stack";
+import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import {
   canariesIn,
@@ -93,6 +94,17 @@ async function reachable(): Promise<string[]> {
   return shown;
 }
 
+/** What became of rows of `docker-node validate`, which asks this Portainer. */
+async function validate(...ids: string[]): Promise<Record<string, string>> {
+  const { url, caCertificate, secrets: own } = portainer;
+  const access = { PORTAINER_URL: url, PORTAINER_API_KEY: own.apiKey, PORTAINER_CA: caCertificate };
+  const rows = ids.flatMap((id) => ["--only", id]);
+  const args = ["docker-node", "validate", "--stack", "lab", "--json", ...rows];
+  const { stdout } = await ask({ program: "npx", args, env: { ...cliEnv(lab), ...access } });
+  const found = (JSON.parse(stdout) as { rows: { id: string; state: string }[] }).rows;
+  return Object.fromEntries(found.map(({ id, state }) => [id, state]));
+}
+
 beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
@@ -124,6 +136,8 @@ step("the node is in Portainer's list, with all containers that Docker has", asy
   const steps = await up();
   expect(steps.with("create")).toEqual([`${NODE}-environment`]);
   expect(await reachable()).toEqual([NODE]);
+  const both = { agent: "held", portainer: "held" };
+  expect(await validate(...Object.keys(both))).toEqual(both);
 });
 
 step("the access tokens of Portainer and Proxmox VE: nothing on the node changes", async () => {
@@ -230,6 +244,9 @@ describe("an agent that reaches Portainer", () => {
     expect(steps.with("delete")).toContain(`${NODE}-agent-certificate`);
     await waitFor(heartbeat, 120);
     expect(portainer.store.environments).toMatchObject([{ Name: NODE, Type: 4 }]);
+    // The stand-ins have no tunnel, so Portainer sees no container.
+    const rows = { agent: "held", portainer: "not measured" };
+    expect(await validate(...Object.keys(rows))).toEqual(rows);
     await stack.up({ ...quiet, expectNoChanges: true });
   });
 
