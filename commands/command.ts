@@ -23,6 +23,8 @@ export interface Outside {
   readonly print: Print;
   /** Progress and errors, on standard error. */
   readonly warn: Print;
+  /** What is under way: one line of a terminal, which the next text takes the place of. Nothing where there is no terminal. */
+  readonly show: Print;
   /** Asks a question that is answered by yes or no. */
   readonly ask: (question: string) => Promise<boolean>;
   /** Opens a stack for recoveries. */

@@ -7,12 +7,18 @@ import { openStack, type Opened } from "./site/open";
 /** Standard output and error, questions on the terminal, and recoveries with the environment's credentials. */
 export const terminal: Outside = {
   print: (text) => process.stdout.write(`${text}\n`),
-  warn: (text) => process.stderr.write(`${text}\n`),
+  warn: (text) => process.stderr.write(`${emptyLine()}${text}\n`),
+  show: (text) => {
+    if (process.stderr.isTTY) process.stderr.write(`${emptyLine()}${text}`);
+  },
   ask,
   open,
   // https://no-color.org: any value but an empty one.
   colour: process.stdout.isTTY && !process.env["NO_COLOR"],
 };
+
+/** Goes to the start of the line and erases it (ECMA-48, CR and EL), so that nothing of what was shown there is left. */
+const emptyLine = (): string => (process.stderr.isTTY ? "\r\u001b[K" : "");
 
 /** Asks on the terminal; throws where there is none. */
 async function ask(question: string): Promise<boolean> {

@@ -62,7 +62,7 @@ async function report(
   const now = new Date();
   return withInterrupts(outside.warn, async (signal) => {
     const load = !options.withoutLoad;
-    const how = { ...{ drill, now, signal, load }, progress: outside.warn };
+    const how = { ...{ drill, now, signal, load }, progress: outside };
     const nodes = await gatherAll(names, { ...how, around: aroundOf(opened) });
     const made = { stack: opened.stack, at: now.toISOString(), nodes };
     return publish(made, options, outside.print);

@@ -1,9 +1,8 @@
 /** Gathers a node's report, by what validate, benchmark, backups and plan do. */
 import { messageOf } from "../../clients/failure";
-import type { Print } from "../command";
 import type { Row } from "../validate/row";
 import { ROWS } from "../validate/rows";
-import { tryRows } from "../validate/run";
+import { tryRows, type Progress } from "../validate/run";
 import { subjectOf, type Subject, type Surroundings } from "../validate/subject";
 import {
   containerFacts,
@@ -26,7 +25,7 @@ export interface Gathering {
   readonly drill: Known<DrillFacts>;
   readonly now: Date;
   readonly signal: AbortSignal;
-  readonly progress: Print;
+  readonly progress: Progress;
 }
 
 /** The report of a node. Every part that cannot be gathered says why. */

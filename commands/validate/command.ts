@@ -115,7 +115,7 @@ async function runRound(
     const node = opened.settings.nodes[name];
     if (!node) continue;
     const subject = subjectOf(name, node, around);
-    results.push(...(await tryRows(subject, rows, signal, outside.warn)));
+    results.push(...(await tryRows(subject, rows, signal, outside)));
   }
   return tell(results, opened, options, outside);
 }

@@ -1,21 +1,24 @@
 /** Tries the rows of a node one after the other, so that no measurement disturbs another. */
 import { messageOf } from "../../clients/failure";
-import type { Print } from "../command";
+import type { Outside } from "../command";
 import type { Result, Row } from "./row";
 import type { Subject } from "./subject";
 
-/** @param progress told of every row when it is tried */
+/** How people are told: `show` of the row that is under way, `warn` of every row that was tried. */
+export type Progress = Pick<Outside, "show" | "warn">;
+
 export async function tryRows(
   subject: Subject,
   rows: readonly Row[],
   signal: AbortSignal,
-  progress: Print,
+  { show, warn }: Progress,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  for (const row of rows) {
+  for (const [index, row] of rows.entries()) {
     signal.throwIfAborted();
+    show(`${subject.name}: ${row.title} is measured, ${index + 1} of ${rows.length}`);
     const result = await tryRow(subject, row);
-    progress(`${result.node}: ${result.title}: ${result.state}`);
+    warn(`${result.node}: ${result.title}: ${result.state}`);
     results.push(result);
   }
   return results;

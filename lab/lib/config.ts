@@ -123,7 +123,6 @@ function defaultConfig(lab: Lab): Tree {
     portainer: {
       agent: { image: pinnedName(lab.images.agent) },
     },
-    validation: { maxLatencyMs: 100, minIops: 100, maxCpuPercent: 95 },
   };
 }
 

@@ -159,3 +159,32 @@ describe("npm ci --omit=dev", () => {
     expect(isThere("typescript")).toBe(true);
   });
 });
+
+describe("what is under way", () => {
+  const { isTTY } = process.stderr;
+  afterEach(() => {
+    process.stderr.isTTY = isTTY;
+    jest.restoreAllMocks();
+  });
+
+  /** What is written on standard error. */
+  const written = (onTerminal: boolean): string => {
+    const texts: string[] = [];
+    process.stderr.isTTY = onTerminal;
+    jest.spyOn(process.stderr, "write").mockImplementation((text) => {
+      texts.push(String(text));
+      return true;
+    });
+    terminal.show("row 1 of 2");
+    terminal.warn("row 1: held");
+    return texts.join("");
+  };
+
+  test("is one line of a terminal, and the next text takes its place", () => {
+    expect(written(true)).toBe("\r\u001b[Krow 1 of 2\r\u001b[Krow 1: held\n");
+  });
+
+  test("is nothing where there is no terminal", () => {
+    expect(written(false)).toBe("row 1: held\n");
+  });
+});

@@ -40,9 +40,11 @@ import {
   primaryName,
 } from "../../commands/validate/rows/platform";
 import { judgeBackups, judgeBenchmark, judgeDrift } from "../../commands/validate/rows/stack";
-import { subjectOf } from "../../commands/validate/subject";
-import { tryRows } from "../../commands/validate/run";
+import { subjectOf, type Subject } from "../../commands/validate/subject";
+import { tryRows, type Progress } from "../../commands/validate/run";
+import { declaredImages } from "../../config/images";
 import { loadSettings, merge } from "../../config/load";
+import { ICC } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 import type { Difference } from "../../node/checks";
 import type { ShellVariables } from "../../node/scripts";
@@ -369,6 +371,137 @@ const REACH = {
   reboot: null,
 };
 
+/** Nobody is told. */
+const silent: Progress = { show: () => undefined, warn: () => undefined };
+
+describe("every row", () => {
+  const networks = {
+    sky: {
+      ...{ driver: "macvlan", parent: "eth0", subnet: "10.25.30.0/24", gateway: "10.25.30.1" },
+      range: "10.25.30.128/26",
+    },
+  };
+  const own = { networks, volumes: { data: {} }, network: { searchDomain: "example.org" } };
+  const raw = prodWith(merge(own, { primary: "proj-docker01" }));
+  const twin = { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } };
+  const other = merge(twin, { networks: { sky: { ...networks.sky, range: "10.25.30.64/26" } } });
+  const { nodes } = loadSettings({ ...raw, nodes: merge(raw.nodes, { "proj-docker01": other }) });
+  const declared = nodes[NODE] as NodeConfig;
+
+  /** A node of which everything is right, or wrong, and nothing fails to be measured. */
+  function subjectThat(good: boolean): Subject {
+    const inventory = { ...EMPTY, ...(good ? asDeclared(declared) : {}) };
+    const said: Record<string, unknown> = {
+      "validation/container": { ...CONFINED, uid: good ? 165_536 : 0 },
+      "validation/latency": { ...TRIP, p99: good ? 1 : 1000 },
+      "validation/disk": { iops: good ? 5000 : 5, seconds: 15, tool: "fio-3.36" },
+      "validation/discovery": { address: good ? "10.25.20.23" : null },
+      reachability: { reachable: good },
+    };
+    const ports = good ? REACH.listening : [{ address: "0.0.0.0", port: 2375 }];
+    const load = { processors: 6, memoryMiB: 8192, seconds: 20 };
+    const changes = good ? [] : [{ action: "update", name: `${NODE}-vm` }];
+    const seen = inventory.containers.map(({ Id }) => Id);
+    return {
+      ...{ name: NODE, node: declared, nodes },
+      script: ((_: unknown, name: string) => Promise.resolve(said[name])) as Subject["script"],
+      info: () => Promise.resolve({ ...INFO, Driver: good ? "overlay2" : "vfs" } as never),
+      inventory: () => Promise.resolve(inventory),
+      load: () => Promise.resolve({ ...load, cpu: good ? 50 : 99, memory: good ? 50 : 99 }),
+      latency: () =>
+        Promise.resolve({ ...TRIP, p99: good ? 1 : 1000, asked: good ? "a" : "b", address: "a" }),
+      reach: () =>
+        Promise.resolve({
+          ...{ listening: ports, agent: good ? 204 : 0, reboot: good ? null : ["linux-base"] },
+        }),
+      backups: () => Promise.resolve([{ state: good ? "ok" : "late" } as BackupRow]),
+      benchmark: () => Promise.resolve([{ id: "5.4", state: good ? "pass" : "warn" } as Check]),
+      drift: () =>
+        Promise.resolve({
+          nodes: [{ name: NODE, changes }],
+          diagnostics: [],
+          failed: false,
+        } as never),
+      portainer: () => ({ containers: () => Promise.resolve(good ? seen : ["unknown"]) }) as never,
+    };
+  }
+
+  const states = async (good: boolean): Promise<Record<string, string>> => {
+    const results = await tryRows(subjectThat(good), ROWS, signal, silent);
+    return Object.fromEntries(
+      results.map(({ id, state, reason }) => [id, [state, reason].filter(Boolean).join(": ")]),
+    );
+  };
+  const all = (state: string) => Object.fromEntries(ROWS.map(({ id }) => [id, state]));
+
+  test("holds for a node of which everything is right", async () => {
+    expect(await states(true)).toEqual(all("held"));
+  });
+
+  test("does not hold for a node of which everything is wrong", async () => {
+    expect(await states(false)).toEqual(all("not held"));
+  });
+
+  test("says what is found, what it has to be, and how it was measured", async () => {
+    for (const result of await tryRows(subjectThat(false), ROWS, signal, silent))
+      expect(result).toMatchObject({
+        figure: expect.stringMatching(/./) as unknown,
+        threshold: expect.stringMatching(/./) as unknown,
+        how: expect.stringMatching(/./) as unknown,
+      });
+  });
+
+  test("is shown while it is measured, and told when it was", async () => {
+    const told: string[] = [];
+    const progress: Progress = {
+      show: (text) => told.push(`now ${text}`),
+      warn: (text) => told.push(text),
+    };
+    const [first] = ROWS;
+    await tryRows(subjectThat(true), ROWS.slice(0, 1), signal, progress);
+    expect(told).toEqual([
+      `now ${NODE}: ${first?.title} is measured, 1 of 1`,
+      `${NODE}: ${first?.title}: held`,
+    ]);
+  });
+});
+
+const INFO = {
+  ServerVersion: "29.10.0",
+  Driver: "overlay2",
+  LoggingDriver: "json-file",
+  LiveRestoreEnabled: true,
+};
+const CONFINED = {
+  ...{ milliseconds: 900, noNewPrivileges: true, seccomp: true },
+  apparmor: "docker-default (enforce)",
+};
+const TRIP = { rounds: 1000, p50: 0.1, p95: 1, max: 30, asked: "a", address: "a" };
+const EMPTY: Inventory = {
+  ...{ root: "/var/lib/docker", volumes: [], networks: [], containers: [], images: [] },
+  status: null,
+};
+
+/** What a node's Docker has when all that is declared is there. */
+function asDeclared(declared: NodeConfig): Partial<Inventory> {
+  const images = declaredImages(declared);
+  return {
+    containers: images.map(({ container, image }) => ({
+      ...{ Id: container, Name: `/${container}`, Image: `id of ${image}` },
+      ...{ State: { Running: true }, Config: { Image: image }, HostConfig: {} },
+    })),
+    images: images.map(({ image }) => ({
+      ...{ Id: `id of ${image}`, RepoDigests: [`x@${image.split("@")[1] ?? ""}`] },
+    })),
+    volumes: Object.keys(declared.volumes).map((Name) => ({ Name })),
+    networks: Object.entries(declared.networks).map(([Name, one]) => ({
+      ...{ Name, Driver: one.driver, IPAM: { Config: [{ Subnet: one.subnet }] } },
+      Internal: one.driver === "bridge" && one.internal,
+      Options: { [ICC]: String(!(one.driver === "bridge" && one.isolated)) },
+    })),
+  };
+}
+
 describe("what cannot be measured", () => {
   const plan = () => Promise.reject(new Error("the Pulumi CLI does not start"));
   const attempt = async (answers: Readonly<Record<string, unknown>>): Promise<Result[]> => {
@@ -378,7 +511,7 @@ describe("what cannot be measured", () => {
       subjectOf(NODE, opened.settings.nodes[NODE] as NodeConfig, around),
       ROWS,
       signal,
-      () => undefined,
+      silent,
     );
   };
   const reasons = (results: readonly Result[]): Record<string, string> =>
@@ -416,7 +549,7 @@ describe("what cannot be measured", () => {
     const around = { opened, drift: plan, environment: {} };
     const subject = subjectOf(NODE, node, around);
     const stopped = AbortSignal.abort(new Error("interrupted"));
-    await expect(tryRows(subject, ROWS, stopped, () => undefined)).rejects.toThrow("interrupted");
+    await expect(tryRows(subject, ROWS, stopped, silent)).rejects.toThrow("interrupted");
     expect(asked).toEqual([]);
   });
 });
