@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { DockerNode, guardRemoval, imageKey } from "./components";
 import { warnOfCluster } from "./clients/pulumi/cluster";
 import { learnNodes } from "./clients/pulumi/known";
+import { tellRefusals } from "./clients/pulumi/refusals";
 import { findOpenSsh } from "./clients/openssh";
 import { makeRunner } from "./clients/process";
 import { findStaleAgent, UNSET_AGENT } from "./clients/ssh-agent";
@@ -40,7 +41,9 @@ async function runStack(): Promise<Outputs> {
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       backupSecrets: backups && { ...backups, storage },
     };
-    return [name, new DockerNode(name, args, { providers: { proxmoxve } }).outputs] as const;
+    const { outputs } = new DockerNode(name, args, { providers: { proxmoxve } });
+    tellRefusals(name, node, known[name]?.recorded, outputs.engineVersion);
+    return [name, outputs] as const;
   });
   return { contract: CONTRACT, nodes: Object.fromEntries(nodes), monitoringTargets };
 }
