@@ -3,6 +3,7 @@ import { DockerNode, guardRemoval, imageKey } from "./components";
 import { readCompose } from "./clients/compose";
 import { warnOfCluster } from "./clients/pulumi/cluster";
 import { learnNodes } from "./clients/pulumi/known";
+import { tellRefusals } from "./clients/pulumi/refusals";
 import { findOpenSsh } from "./clients/openssh";
 import { makeRunner } from "./clients/process";
 import { findStaleAgent, UNSET_AGENT } from "./clients/ssh-agent";
@@ -42,7 +43,9 @@ async function runStack(): Promise<Outputs> {
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       backupSecrets: backups && { ...backups, storage },
     };
-    return [name, new DockerNode(name, args, { providers: { proxmoxve } }).outputs] as const;
+    const { outputs } = new DockerNode(name, args, { providers: { proxmoxve } });
+    tellRefusals(name, node, known[name]?.recorded, outputs.engineVersion);
+    return [name, outputs] as const;
   });
   return { contract: CONTRACT, nodes: Object.fromEntries(nodes), monitoringTargets };
 }

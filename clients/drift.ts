@@ -51,7 +51,7 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
   return { differences, problems: failed.map((step) => explainFailure(step, stderr)) };
 }
 
-function explainStatus(host: string, code: number | undefined, stderr: string): string {
+export function explainStatus(host: string, code: number | undefined, stderr: string): string {
   if (code === undefined) return "ssh is not installed here: apt install openssh-client";
   if (/REMOTE HOST IDENTIFICATION|Host key verification failed/.test(stderr))
     return (

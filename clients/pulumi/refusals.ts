@@ -1,0 +1,65 @@
+/** Says why a node refuses its first connection. The command plugin dials for a quarter of an hour, and says nothing until then. */
+import * as pulumi from "@pulumi/pulumi";
+import { sshEndpoint, sshOptions } from "../../config/node";
+import type { NodeConfig } from "../../config/schema";
+import type { RecordedNode } from "../../node/recorded";
+import { explainStatus } from "../drift";
+import { ask } from "../process";
+import { asRoot } from "../ssh";
+
+const EVERY_MS = 25_000;
+const LIMIT_MS = 20_000;
+
+/** What no waiting mends. A machine that boots does not answer, or closes the connection. */
+const REFUSED = /Permission denied|has another host key/;
+
+const LET_IN = "";
+
+/**
+ * Warns once, within a minute, if a node answers and refuses the connection. Does nothing in a preview.
+ *
+ * @param recorded what an earlier run has learned, its host key among it; a new machine may have any
+ * @param reached known when scripts have run on the node
+ */
+export function tellRefusals(
+  name: string,
+  node: NodeConfig,
+  recorded: RecordedNode | undefined,
+  reached: pulumi.Input<unknown>,
+): void {
+  if (pulumi.runtime.isDryRun()) return;
+  const hostKey = node.ssh.hostKey ?? recorded?.hostKey;
+  let before = "";
+  const timer = setInterval(() => void look(), EVERY_MS).unref();
+  const stop = (): void => {
+    clearInterval(timer);
+  };
+  const look = async (): Promise<void> => {
+    const answer = await dial(node, hostKey);
+    // Twice the same: a first boot lets nobody in until it has made the user.
+    const refused = REFUSED.test(answer) && answer === before;
+    if (answer === LET_IN || refused) stop();
+    if (refused) await pulumi.log.warn(`${name}: refuses the connection: ${answer}`);
+    before = answer;
+  };
+  pulumi.output(reached).apply(stop);
+}
+
+/** What became of a connection. */
+async function dial(node: NodeConfig, hostKey?: string): Promise<string> {
+  const target = { user: node.ssh.user, ...sshEndpoint(node) };
+  const options = hostKey ? sshOptions(node, hostKey) : anyHostKey(node);
+  const command = { ...asRoot(target, options, ["true"]), limitMs: LIMIT_MS };
+  const { code, stderr } = await ask(command);
+  return code === 0 ? LET_IN : explainStatus(target.host, code, stderr);
+}
+
+function anyHostKey({ ssh }: NodeConfig): string[] {
+  const options = [
+    "StrictHostKeyChecking=no",
+    "UserKnownHostsFile=/dev/null",
+    "BatchMode=yes",
+    "IdentitiesOnly=yes",
+  ];
+  return ["-i", ssh.privateKeyFile, ...options.flatMap((option) => ["-o", option])];
+}
