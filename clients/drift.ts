@@ -13,6 +13,8 @@ export interface Look {
   readonly differences: readonly Difference[];
   /** Why the node, or a step, could not be checked. */
   readonly problems: readonly string[];
+  /** The node has answered, by its host key, and lets nobody in by this user and key. */
+  readonly locked?: true;
 }
 
 const NOTHING: Look = { differences: [], problems: [] };
@@ -46,7 +48,11 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
   const options = ["-o", `ConnectTimeout=${CONNECT_SECONDS}`, ...sshOptions(node, hostKey)];
   const command = { ...asRoot(target, options, ["bash", "-s"]), limitMs: LIMIT_SECONDS * 1000 };
   const { code, stdout, stderr } = await ask(command, renderChecks(steps));
-  if (code !== 0) return { ...NOTHING, problems: [explainStatus(target.host, code, stderr)] };
+  if (code !== 0)
+    return {
+      ...{ ...NOTHING, problems: [explainStatus(target.host, code, stderr)] },
+      ...(/: Permission denied \(/.test(stderr) && { locked: true }),
+    };
   const { differences, failed } = parseChecks(stdout);
   return { differences, problems: failed.map((step) => explainFailure(step, stderr)) };
 }

@@ -28,6 +28,15 @@ export function splitStdin(stdin: unknown): Stdin | undefined {
   return { variables: variables ?? "", script: script ?? "", repairs: token };
 }
 
+/** The variables by name, quoting undone (the inverse of `shellQuote`). */
+export function variablesOf(stdin: unknown): Readonly<Record<string, string>> {
+  const text = splitStdin(stdin)?.variables ?? "";
+  const found = text.matchAll(/^([A-Z_]+)='((?:[^']|'\\'')*)'$/gm);
+  return Object.fromEntries(
+    [...found].map(([, name, value]) => [name ?? "", (value ?? "").replaceAll(`'\\''`, "'")]),
+  );
+}
+
 /** Adds the line that makes a script differ from the last run. Without a token the text stays as it is. */
 export function withRepairs(text: string, token: string | undefined): string {
   return token ? `${text}\n# repairs ${token}\n` : text;

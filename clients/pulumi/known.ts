@@ -1,7 +1,7 @@
 /** Reads the state of the nodes, and the nodes themselves, before anything is declared. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
-import type { NodeConfig } from "../../config/schema";
+import { ConfigError, type Problem } from "../../config/problems";
 import {
   CHECKED_STEPS,
   describeDifference,
@@ -11,7 +11,8 @@ import {
 import { isUnconfirmed } from "../../node/firewall";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import { repairStdin } from "../../node/stdin";
-import { lookAt, looksAtNodes } from "../drift";
+import { lookAt, looksAtNodes, type Look } from "../drift";
+import { lockOuts } from "./lockout";
 import { readOwnState } from "./running";
 
 /** A node that an earlier run has brought up. */
@@ -25,17 +26,25 @@ export interface Known {
  * Returns the known nodes, by name. It checks all of them over SSH at the same time, and warns of changes by hand and of
  * nodes that cannot be checked.
  * @throws RunError if DOCKER_NODE_DRIFT has a value other than `off`
+ * @throws ConfigError if a node refuses the user or key that the configuration has now
  */
 export async function learnNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
   const looks = looksAtNodes();
   const state = await readOwnState().catch(reportUnread);
+  const lockedOut: Problem[] = [];
   const nodes = Object.entries(settings.nodes).map(async ([name, node]) => {
     const recorded = recordedNode(name, node, state);
     if (!recorded) return [];
-    return [[name, await learnNode(name, node, recorded, looks)] as const];
+    const look = looks ? await lookAt(node, recorded) : UNSEEN;
+    if (look.locked) lockedOut.push(...lockOuts(name, node, recorded));
+    return [[name, await learnNode(name, recorded, look)] as const];
   });
-  return Object.fromEntries((await Promise.all(nodes)).flat());
+  const known = Object.fromEntries((await Promise.all(nodes)).flat());
+  if (lockedOut.length > 0) throw new ConfigError(lockedOut);
+  return known;
 }
+
+const UNSEEN: Look = { differences: [], problems: [] };
 
 /** Warns and goes on: a node can be brought up without it. */
 async function reportUnread(error: unknown): Promise<State> {
@@ -45,13 +54,9 @@ async function reportUnread(error: unknown): Promise<State> {
 
 async function learnNode(
   name: string,
-  node: NodeConfig,
   recorded: RecordedNode,
-  looks: boolean,
+  { differences, problems }: Look,
 ): Promise<Known> {
-  const { differences, problems } = looks
-    ? await lookAt(node, recorded)
-    : { differences: [], problems: [] };
   for (const difference of differences) await warn(`${name}: ${describeDifference(difference)}`);
   for (const problem of problems)
     await warn(`${name}: not checked for changes by hand: ${problem}`);

@@ -1,17 +1,8 @@
 /** Says what a change of a node script's standard input means, for its variables and the daemon.json among them. */
 import { HIDING_KEYS, IMAGE_STORE, reloadableKeys } from "../../config/daemon";
-import { splitStdin } from "../../node/stdin";
+import { splitStdin, variablesOf } from "../../node/stdin";
 import { lineDiff } from "./line-diff";
 import type { Properties, Value } from "./model";
-
-/** The variables by name, quoting undone (the inverse of `shellQuote`). */
-export function variablesOf(stdin: Value | undefined): Readonly<Record<string, string>> {
-  const text = splitStdin(stdin)?.variables ?? "";
-  const found = text.matchAll(/^([A-Z_]+)='((?:[^']|'\\'')*)'$/gm);
-  return Object.fromEntries(
-    [...found].map(([, name, value]) => [name ?? "", (value ?? "").replaceAll(`'\\''`, "'")]),
-  );
-}
 
 /** Variables by line, then whether the script itself is another one. */
 export function stdinDiff(before: Value | undefined, after: Value | undefined): string[] {

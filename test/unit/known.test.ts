@@ -317,6 +317,52 @@ describe("a machine that was moved to another Proxmox node", () => {
   });
 });
 
+describe("a node that refuses the login", () => {
+  const DENIED = "ubuntu@10.25.20.24: Permission denied (publickey).\n";
+
+  /** As the last `up` gave it: another key, another user. */
+  function given(state: State, from: RegExp, to: string): State {
+    const urn = urnOf(state, "-access");
+    const { type = "", outputs } = state[urn] ?? {};
+    const stdin = String(outputs?.stdin).replace(from, to);
+    return { ...state, [urn]: { type, outputs: { ...outputs, stdin } } };
+  }
+
+  const other = (state: State): State =>
+    given(state, /AUTHORIZED_KEYS='.*'/, "AUTHORIZED_KEYS='ssh-ed25519 AAAAearlier'");
+
+  test("by a key that it never got is a mistake of the configuration, before anything is declared", async () => {
+    const state = other(stateOf(await run()));
+    says("status", "255");
+    says("stderr", DENIED);
+    await expect(run({}, state)).rejects.toThrow(
+      /^1 problem in the configuration; nothing was changed:\n {2}nodes\.proj-docker02\.ssh\.privateKeyFile: ".*"; allowed: a key whose public half the node has from an earlier up; the node refuses this one \(docs\/how-to\/change-a-node\.md#rotate-the-ssh-key says how\)$/,
+    );
+  });
+
+  test("by a user whom it does not know is one as well", async () => {
+    const state = stateOf(await run());
+    says("status", "255");
+    says("stderr", DENIED);
+    await expect(run({ ssh: { user: "admin" } }, state)).rejects.toThrow(
+      /\.ssh\.user: "admin"; allowed: ubuntu, or another user who can log in by this key/,
+    );
+  });
+
+  test("is a warning where the configuration has not changed, or where the login works after all", async () => {
+    const state = stateOf(await run());
+    says("status", "255");
+    says("stderr", DENIED);
+    await run({}, state);
+    expect(warnings).toEqual([expect.stringMatching(/Permission denied \(publickey\)\.$/)]);
+    says("status", "0");
+    says("stderr", "");
+    warnings = [];
+    await run({}, other(state));
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe("the host key that was learned", () => {
   test("a connection as recorded stays as it is, that of an older program too", async () => {
     const state = withConnection(stateOf(await run()), { dialErrorLimit: -1 });

@@ -1,4 +1,5 @@
-import { daemonChange, stdinDiff, variablesOf } from "../../commands/plan/daemon-diff";
+import { daemonChange, stdinDiff } from "../../commands/plan/daemon-diff";
+import { variablesOf } from "../../node/stdin";
 import { lineDiff } from "../../commands/plan/line-diff";
 import type { Change, Plan, Properties, PropertyChange } from "../../commands/plan/model";
 import { findGravest, risksOf, RULES } from "../../commands/plan/risks";

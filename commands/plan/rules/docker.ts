@@ -1,5 +1,6 @@
 /** Rules about Docker: the commands that install and configure it. */
-import { daemonChange, variablesOf, type DaemonChange } from "../daemon-diff";
+import { variablesOf } from "../../../node/stdin";
+import { daemonChange, type DaemonChange } from "../daemon-diff";
 import type { Change } from "../model";
 import type { Details, Rule } from "./rule";
 

@@ -1,6 +1,6 @@
 /** Rules about what can be reached: firewall, published ports, Docker networks. */
 import { contains, isAddress, isCidr } from "../../../config/cidr";
-import { variablesOf } from "../daemon-diff";
+import { variablesOf } from "../../../node/stdin";
 import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
 

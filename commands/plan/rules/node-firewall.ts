@@ -1,6 +1,6 @@
 /** Rules about the node's own firewall: a script, which is given its rules. */
 import { openingsIn } from "../../../node/firewall";
-import { variablesOf } from "../daemon-diff";
+import { variablesOf } from "../../../node/stdin";
 import type { Change } from "../model";
 import { CLOSES, findUncovered, OPENS, type Item } from "./network";
 import type { Details, Rule } from "./rule";

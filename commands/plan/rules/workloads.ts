@@ -1,5 +1,5 @@
 /** Rules about workloads: containers that a node runs for its users. */
-import { variablesOf } from "../daemon-diff";
+import { variablesOf } from "../../../node/stdin";
 import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
 
