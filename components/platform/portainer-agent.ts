@@ -75,6 +75,17 @@ function createContainer(
   return agent;
 }
 
+/**
+ * The agent writes its certificate and key into its working directory, anew at each start, and what is uploaded into /tmp
+ * (portainer/agent: crypto/tls.go, http/handler/browse). The image's entrypoint is `./agent` in /app, where it could not be written.
+ */
+const READ_ONLY = {
+  readOnly: true,
+  entrypoints: ["/app/agent"],
+  workingDir: "/tmp",
+  tmpfs: { "/tmp": "size=128m" },
+};
+
 /** What Docker is told of the agent. */
 export function containerArgs(
   { node, portainer, secret, dockerRootDir }: PortainerAgentArgs,
@@ -88,6 +99,7 @@ export function containerArgs(
     restart: "always",
     usernsMode: "host",
     networkMode: "bridge",
+    ...READ_ONLY,
     // Never 0.0.0.0.
     ports: [{ internal: 9001, external: port, ip: addressOfNode(node), protocol: "tcp" }],
     volumes: [

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -70,12 +71,13 @@ func (a agent) check() error {
 
 // serve answers over TLS until the process is told to end.
 func (a agent) serve(address string) error {
-	tls, err := selfSigned()
+	certificate, err := selfSigned()
 	if err != nil {
 		return err
 	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	server := &http.Server{
-		Addr: address, Handler: a.routes(), TLSConfig: tls, ReadHeaderTimeout: 10 * time.Second,
+		Addr: address, Handler: a.routes(), TLSConfig: config, ReadHeaderTimeout: 10 * time.Second,
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
