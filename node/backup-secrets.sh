@@ -20,10 +20,21 @@ own_folders() {
   done
 }
 
+# The container mounts these files too, and Docker would make a folder of one that is not there. Without them there are no ranges,
+# and the time is UTC (localtime(5)).
+ensure_files() {
+  local file
+  for file in subuid subgid; do
+    [[ -e $ROOT_DIR/etc/$file ]] || install -D -m 0644 /dev/null "$ROOT_DIR/etc/$file"
+  done
+  [[ -e $ROOT_DIR/etc/localtime ]] || ln -sfn /usr/share/zoneinfo/UTC "$ROOT_DIR/etc/localtime"
+}
+
 main() {
   begin_change
   require TOKEN KEY
   own_folders
+  ensure_files
   write_if_changed "$FOLDER/token" 0400 <<<"$TOKEN"
   write_if_changed "$FOLDER/key.json" 0400 <<<"$KEY"
   json_object "directory=$SECRETS/backup"

@@ -84,6 +84,23 @@ function createContainer(
   return agent;
 }
 
+/**
+ * The agent writes its certificate and key into its working directory, anew at each start, and what is uploaded into /tmp
+ * (portainer/agent: crypto/tls.go, http/handler/browse). The image's entrypoint is `./agent` in /app, where it could not be written.
+ * One that reaches Portainer writes into /data. Docker uploads no file into a root that is read-only.
+ */
+function writablePlaces(
+  edge: EdgeKey | undefined,
+  uploads: docker.ContainerArgs["uploads"],
+): Partial<docker.ContainerArgs> {
+  return {
+    readOnly: !uploads,
+    entrypoints: ["/app/agent"],
+    workingDir: "/tmp",
+    tmpfs: { "/tmp": "size=128m", ...(edge && { "/data": "size=16m" }) },
+  };
+}
+
 /** What Docker is told of the agent. */
 export function containerArgs(
   { container: name = AGENT_CONTAINER, node, portainer, ...args }: PortainerAgentArgs,
@@ -96,6 +113,7 @@ export function containerArgs(
     image,
     restart: "always",
     usernsMode: "host",
+    ...writablePlaces(args.edge, uploads),
     ports: publishedPorts(node),
     volumes: [
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },

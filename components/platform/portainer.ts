@@ -61,7 +61,7 @@ function createParts(
   if (!portainer) return {};
   if (!secret) throw new pulumi.RunError(`${name}: a node with portainer needs agentSecret`);
   const { connection, facts } = dockerHost;
-  const scan = args.scans[AGENT_CONTAINER];
+  const scan = args.scans[args.container ?? AGENT_CONTAINER];
   const host = { connection, dockerRootDir: facts.dockerRootDir, scan };
   const createAgent = (edge?: PortainerAgentArgs["edge"]): PortainerAgent =>
     new PortainerAgent(`${name}-agent`, { ...args, ...host, portainer, secret, edge }, opts);

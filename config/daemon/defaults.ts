@@ -17,6 +17,8 @@ export const DEFAULT_DAEMON: DaemonConfig = {
   "no-new-privileges": true,
   // Nothing of the program's needs a neighbour on docker0.
   icc: false,
+  // Rules of the firewall do the same, without a process of root's for each port, and show who comes.
+  "userland-proxy": false,
   bip: "172.18.0.1/24",
   "default-address-pools": [{ base: "172.18.0.0/16", size: 24 }],
 };
@@ -37,8 +39,8 @@ export function withoutDependents(base: Tree, over: Tree): Tree {
   const gone = [
     ...(isChanged("log-driver") ? ["log-opts"] : []),
     ...(isChanged("storage-driver") ? ["storage-opts"] : []),
-    // Without rules nothing could keep containers apart, and dockerd would refuse the file.
-    ...(over.iptables === false ? ["icc"] : []),
+    // Without rules nothing could keep containers apart, and dockerd would refuse the file; published ports need the proxy.
+    ...(over.iptables === false ? ["icc", "userland-proxy"] : []),
     ...(over.bridge ? ["bip", "bip6", "fixed-cidr", "fixed-cidr-v6"] : []),
     ...(base.bip === DEFAULT_DAEMON.bip && !fitsPools(base.bip, over) ? ["bip"] : []),
   ];

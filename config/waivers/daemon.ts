@@ -46,6 +46,15 @@ function findInsecureBuilds({ engine: { daemon } }: NodeConfig): Weakness[] {
   return weaknessIf(value === true, `${PATH}/builder/entitlements/security-insecure`, value);
 }
 
+/** At the level debug dockerd logs the bodies of API calls (moby daemon/server/middleware/debug.go). */
+function findLogLevels({ engine: { daemon } }: NodeConfig): Weakness[] {
+  const { debug, "log-level": level = "info" } = daemon;
+  return [
+    ...weaknessIf(level !== "info", `${PATH}/log-level`, level),
+    ...weaknessIf(debug === true, `${PATH}/debug`, debug),
+  ];
+}
+
 /** The rows, in the order of the page. */
 export const DAEMON_DOWNGRADES: readonly Row[] = [
   downgradeOf("userns-off", "userns-remap", (user) => user === undefined, [
@@ -127,5 +136,20 @@ export const DAEMON_DOWNGRADES: readonly Row[] = [
   downgradeOf("logs-none", "log-driver", (driver) => driver === "none", [
     "another log driver",
     "No container leaves a log.",
+  ]),
+  {
+    id: "daemon-log-level",
+    allowed: "info or unset, and no debug",
+    meaning:
+      "dockerd's log leaves out what happened, or tells with which variables a container is made.",
+    find: findLogLevels,
+  },
+  downgradeOf("ulimits-none", "default-ulimits", (limits) => limits === undefined, [
+    "limits, such as nofile",
+    "A container may have as many open files as dockerd.",
+  ]),
+  downgradeOf("cgroup-parent", "cgroup-parent", (parent) => parent !== undefined, [
+    "unset",
+    "Containers are in a cgroup that is not Docker's own, and share its limits.",
   ]),
 ];

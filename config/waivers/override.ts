@@ -59,6 +59,7 @@ const PRIVILEGES = [
   ...["privileged", "capabilities", "securityOpts", "user", "groupAdds", "runtime", "sysctls"],
   ...["devices", "deviceRequests", "deviceCgroupRules", "gpus", "cgroupParent"],
 ];
+const PROGRAM = ["command", "entrypoints", "uploads", "workingDir"];
 const NAMESPACES = [
   ...["networkMode", "networksAdvanced", "pidMode", "ipcMode", "usernsMode", "cgroupnsMode"],
 ];
@@ -69,6 +70,7 @@ export const OVERRIDE_DOWNGRADES: readonly Row[] = [
   containerRow("mounts", "What of the node it sees, the Docker socket too", [
     ...["mounts", "volumes", "readOnly"],
   ]),
+  containerRow("program", "What runs in it, with Docker's socket", PROGRAM),
   containerRow("namespaces", "What keeps it apart from the node and from others", NAMESPACES),
   containerRow("ports", "Who reaches it", ["ports", "publishAllPorts"]),
   machineRow("nic", "The VM's network, its firewall too", ["networkDevices"]),

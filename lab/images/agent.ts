@@ -24,9 +24,10 @@ export async function buildAgentImage(layout: string): Promise<void> {
     writeLayout(layout, {
       repository: "portainer/agent",
       tag: readVersion(),
-      files: [{ path: "agent", mode: 0o755, content: fs.readFileSync(program) }],
+      files: [{ path: "app/agent", mode: 0o755, content: fs.readFileSync(program) }],
       config: {
-        Entrypoint: ["/agent"],
+        Entrypoint: ["./agent"],
+        WorkingDir: "/app",
         ExposedPorts: { "9001/tcp": {} },
         Labels: {
           "org.opencontainers.image.description":

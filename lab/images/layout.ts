@@ -13,10 +13,11 @@ export interface ImageSpec {
   repository: string;
   tag: string;
   files: TarEntry[];
-  /** The runtime part of the image configuration: Cmd, Entrypoint, Env, Labels, ExposedPorts, Healthcheck. */
+  /** The runtime part of the image configuration: Cmd, Entrypoint, WorkingDir, Env, Labels, ExposedPorts, Healthcheck. */
   config: {
     Cmd?: string[];
     Entrypoint?: string[];
+    WorkingDir?: string;
     Env?: string[];
     Labels?: Record<string, string>;
     ExposedPorts?: Record<string, object>;

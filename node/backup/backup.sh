@@ -12,7 +12,7 @@ for part in lib digest status client owners volumes configuration images; do
 done
 
 readonly KINDS=(volumes configuration images)
-FAILED=no ONLY_DUE=no IF_CHANGED=no
+FAILED=no ONLY_DUE=no IF_CHANGED=no RESTART=no
 # Why no container is stopped for the item at hand before its schedule comes round: held or spared, see owners.sh.
 WAITS=''
 # The item under way, for whoever interrupts it.
@@ -65,6 +65,12 @@ backup_item() {
   ITEM=''
 }
 
+# Docker starts again a container whose main process has ended.
+restart() {
+  trap '' TERM
+  kill -TERM "${MAIN_PROCESS:-1}"
+}
+
 run() { # KIND...
   local kind
   require NODE_NAME PBS_REPOSITORY PBS_FINGERPRINT
@@ -72,6 +78,7 @@ run() { # KIND...
   trap interrupted TERM INT
   release || log "$ERROR"
   for kind in "$@"; do "backup_$kind"; done
+  [[ $RESTART == no ]] || restart
   [[ $FAILED == no ]] || exit 1
 }
 

@@ -9,6 +9,7 @@ backup_configuration() { backup_item configuration configuration take_configurat
 
 take_configuration() {
   local tree="$SPOOL/configuration" digest
+  refuse_replaced || return 1
   empty_spool configuration
   # Snapshots that came before stay; one more that would restore nothing is of no use.
   [[ -e $HOST_DIR/etc/docker/daemon.json ]] || error "/etc/docker/daemon.json is missing" || return 1
@@ -23,6 +24,18 @@ take_configuration() {
   fi
   # Environments of containers are in it.
   rm -rf "$tree"
+}
+
+# A file or folder that was replaced stays mounted as it was, and its backup would be of no use. A new start of the container, which
+# catches up, mounts the new one.
+refuse_replaced() {
+  local root path
+  while read -r _ _ _ root path _; do
+    if [[ $root == *//deleted && $path == "$HOST_DIR"/* ]]; then
+      RESTART=yes
+      error "${path#"$HOST_DIR"} was replaced; the container starts again to see the new one" || return 1
+    fi
+  done <"${MOUNTINFO:-/proc/self/mountinfo}"
 }
 
 has_snapshot() { current | jq -e '.items.configuration.snapshot' >/dev/null; }

@@ -7,11 +7,9 @@ HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 CRONTAB="${CRONTAB:-/run/crontab}"
 SCHEDULER=''
 
-# The node's time zone, so that 02:30 is 02:30 there. Its /etc is mounted, and localtime is a link (localtime(5)).
+# The node's time zone, so that 02:30 is 02:30 there: its file, which is mounted (localtime(5), Go's time/zoneinfo_unix.go).
 time_zone() {
-  local link
-  link=$(readlink "$HOST_DIR/etc/localtime" 2>/dev/null) || link=UTC
-  printf '%s' "${link##*/zoneinfo/}"
+  if [[ -f $HOST_DIR/etc/localtime ]]; then printf ':%s' "$HOST_DIR/etc/localtime"; else printf UTC; fi
 }
 
 # The configuration's recovery point is four hours, its schedule a day: in between it is backed up if it changed. The catch-up

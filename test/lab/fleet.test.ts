@@ -313,29 +313,49 @@ describe("a second node in the same stack", () => {
     expect((await proxmox.vmIds()).sort()).toEqual([2014, 2019]);
   });
 
-  step("is looked at from the first, over both families", async () => {
+  /** `docker-node probe`, from the first node: each row's state and figure, by its id. */
+  async function probe(): Promise<Record<string, [state: string, figure: string]>> {
     const lines: string[] = [];
     const line = ["probe", SECOND, "--stack", "fleet", "--from", VM.name, "--json"];
     await runCommandLine(line, { print: (text) => void lines.push(text), warn: log });
     log(lines.join("\n"));
     const { rows } = JSON.parse(lines.join("\n")) as { rows: Result[] };
-    const states = Object.fromEntries(rows.map(({ id, state }) => [id, state]));
-    const closed = { "closed-ipv4": "held", "closed-ipv6": "held" };
-    // The lab keeps the rules of a NIC and does not enforce them: both services may answer a neighbour.
-    const judged = expect.stringMatching(/held$/) as unknown;
-    const services = ["ssh-ipv4", "agent-ipv4", "ssh-ipv6", "agent-ipv6"];
-    expect(states).toMatchObject({
-      ...closed,
-      ...Object.fromEntries(services.map((id) => [id, judged])),
+    for (const { how } of rows)
+      expect(how).toMatch(/from proj-docker01 at (10\.25\.20\.23|fe80:\S+)$/);
+    return Object.fromEntries(rows.map(({ id, state, figure = "" }) => [id, [state, figure]]));
+  }
+
+  const services = ["ssh-ipv4", "agent-ipv4", "ssh-ipv6", "agent-ipv6"];
+  const closed = (ids: readonly string[]): object =>
+    Object.fromEntries(ids.map((id) => [id, ["held", "no answer"]]));
+  const nothingOpen = ["held", expect.stringMatching(/^0 open, /) as unknown];
+
+  step("is closed to the first, over both families: SSH and the agent too", async () => {
+    expect(await probe()).toEqual({
+      ...{ "closed-ipv4": nothingOpen, "closed-ipv6": nothingOpen },
+      ...closed(services),
     });
-    expect(
-      rows.every(
-        ({ how }) => how.endsWith(`from ${VM.name} at ${VM.address}`) || how.includes("fe80"),
-      ),
-    ).toBe(true);
-    // Who answers is who the outputs say.
-    expect(states["host-key-ipv4"] ?? "held").toBe("held");
-    expect(states["certificate-ipv4"] ?? "held").toBe("held");
+  });
+
+  step("shows the first the fingerprints of the outputs, once a rule lets it in", async () => {
+    const text = readFileSync(file, "utf8");
+    const rules = ["22", "9001"].map((port) => ({ port, source: VM.address }));
+    const second = nodesIn(text)[SECOND] as { network: { firewall: object } };
+    const firewall = { ...second.network.firewall, rules };
+    declare(SECOND, { ...second, network: { ...second.network, firewall } });
+    await up();
+    const { hostKey, agentFingerprint } = ((await stack.outputs()).nodes?.value as NodeFacts)[
+      SECOND
+    ] as NodeFacts[string];
+    expect(await probe()).toEqual({
+      ...{ "closed-ipv4": nothingOpen, "closed-ipv6": nothingOpen },
+      ...{ "ssh-ipv4": ["held", "open"], "agent-ipv4": ["held", "open"] },
+      ...closed(["ssh-ipv6", "agent-ipv6"]),
+      "host-key-ipv4": ["held", hostKey],
+      "certificate-ipv4": ["held", agentFingerprint],
+    });
+    writeFileSync(file, text);
+    await up();
   });
 
   step("the first cannot be taken out while it is protected; how it can is said", async () => {

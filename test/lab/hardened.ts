@@ -64,3 +64,21 @@ export const probes = {
       done
       echo nothing`),
 };
+
+/** The node's own firewall: node/firewall.sh. */
+export const firewall = {
+  /** The same text while its rules are. */
+  table: (shell: Shell): Promise<string> =>
+    shell.root("nft --stateless list table inet docker_node | sha256sum"),
+
+  /** What a neighbour on the node's own segment would see; a network namespace on the node stands for it. */
+  neighbour: (shell: Shell, port: number): Promise<string> =>
+    shell.root(`
+      trap 'ip link delete lab0; ip netns delete neighbour' EXIT
+      ip netns add neighbour
+      ip link add lab0 type veth peer name lab1 netns neighbour
+      ip address add 10.25.99.1/24 dev lab0; ip link set lab0 up
+      ip -n neighbour address add 10.25.99.2/24 dev lab1; ip -n neighbour link set lab1 up
+      ip -n neighbour route add default via 10.25.99.1
+      ip netns exec neighbour timeout 5 bash -c '</dev/tcp/10.25.20.24/${port}' 2>/dev/null && echo open || echo closed`),
+};

@@ -16,7 +16,7 @@ import { canariesIn, foundBy, searchScript, unexplained, type Found } from "../s
 import { commands } from "../support/documents";
 import { DECLARED, canariesOf, shownOf } from "./canaries";
 import { Forge } from "./forge";
-import { hardenedState, probes } from "./hardened";
+import { firewall, hardenedState, probes } from "./hardened";
 import { FirstBootJob } from "./first-boot";
 import { Life } from "./life";
 import { startPrivateRegistry, type PrivateRegistry } from "./private-registry";
@@ -498,18 +498,8 @@ describe("hardened", () => {
 });
 
 describe("the node's own firewall", () => {
-  const table = (): Promise<string> =>
-    shell.root("nft --stateless list table inet docker_node | sha256sum");
-  /** What a neighbour on the node's own segment would see; a network namespace on the node stands for it. */
-  const neighbour = (port: number): Promise<string> =>
-    shell.root(`
-      trap 'ip link delete lab0; ip netns delete neighbour' EXIT
-      ip netns add neighbour
-      ip link add lab0 type veth peer name lab1 netns neighbour
-      ip address add 10.25.99.1/24 dev lab0; ip link set lab0 up
-      ip -n neighbour address add 10.25.99.2/24 dev lab1; ip -n neighbour link set lab1 up
-      ip -n neighbour route add default via 10.25.99.1
-      ip netns exec neighbour timeout 5 bash -c '</dev/tcp/10.25.20.24/${port}' 2>/dev/null && echo open || echo closed`);
+  const table = (): Promise<string> => firewall.table(shell);
+  const neighbour = (port: number): Promise<string> => firewall.neighbour(shell, port);
 
   step("lets in the declared sources alone, to the node and to its containers", async () => {
     await shell.root(

@@ -1,10 +1,21 @@
 import { spawnSync, type SpawnSyncReturns } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
+import { CONFIGURATION_MOUNTS } from "../../components/backup/backups";
 import { isDaily, repositoryOf, toCron } from "../../config/backups";
+import { isWithin } from "../../config/checks/workloads/mounts";
 import { loadSettings, merge } from "../../config/load";
+import { configurationPaths } from "../../commands/backups/survey";
 import { pathsOf, ROLES } from "../../commands/doctor/privileges";
 import runStack from "../../index";
 import { renderScript } from "../../node/scripts";
@@ -229,7 +240,7 @@ describe("the backup container", () => {
 
   test("reads the volumes where the daemon keeps them, and writes nowhere but to its state", async () => {
     const { inputs } = container(
-      await run({ backups: { configuration: { paths: ["/opt/compose"] } } }),
+      await run({ backups: { configuration: { paths: ["/opt/compose", "/etc/docker/certs.d"] } } }),
     );
     expect(inputs.mounts).toEqual([
       {
@@ -248,14 +259,23 @@ describe("the backup container", () => {
         containerPath: "/etc/docker-node",
         readOnly: true,
       },
-      { hostPath: "/etc", containerPath: "/host/etc", readOnly: true },
-      { hostPath: "/opt/compose", containerPath: "/host/opt/compose", readOnly: true },
+      ...[...CONFIGURATION_MOUNTS, "/opt/compose"].map((path) => ({
+        ...{ hostPath: path, containerPath: `/host${path}` },
+        readOnly: true,
+      })),
     ]);
-    expect(inputs.envs).toContain("CONFIGURATION_PATHS=/opt/compose");
+    expect(inputs.envs).toContain("CONFIGURATION_PATHS=/opt/compose /etc/docker/certs.d");
     expect(inputs).toMatchObject({
       readOnly: true,
       tmpfs: { "/run": expect.any(String) as unknown, "/tmp": expect.any(String) as unknown },
     });
+  });
+
+  test("mounts of /etc what it backs up, and no file that says who gets in", () => {
+    for (const path of configurationPaths())
+      expect(CONFIGURATION_MOUNTS.some((mount) => isWithin(path, mount))).toBe(true);
+    for (const file of ["/etc/shadow", "/etc/ssh/ssh_host_ed25519_key", "/etc/sudoers.d/x"])
+      expect(CONFIGURATION_MOUNTS.some((mount) => isWithin(file, mount))).toBe(false);
   });
 
   test("gets token and key from the node's script, which has them as secrets, and from nowhere else", async () => {
@@ -317,6 +337,17 @@ describe("backup-secrets.sh", () => {
     expect(readFileSync(join(folder, "key.json"), "utf8")).toBe('{"kdf":null}\n');
     expect([folder, join(folder, "..")].map(modeOf)).toEqual([0o700, 0o700]);
     expect(["token", "key.json"].map((name) => modeOf(join(folder, name)))).toEqual([0o400, 0o400]);
+  });
+
+  test("makes files that the container mounts, and leaves those that are there", () => {
+    const file = (name: string): string => join(root, "etc", name);
+    rmSync(join(root, "etc"), { recursive: true, force: true });
+    expect(write({ TOKEN: "a", KEY: "b" }).status).toBe(0);
+    expect(["subuid", "subgid"].map((name) => readFileSync(file(name), "utf8"))).toEqual(["", ""]);
+    expect(readlinkSync(file("localtime"))).toBe("/usr/share/zoneinfo/UTC");
+    writeFileSync(file("subuid"), "dockremap:231072:65536\n");
+    expect(write({ TOKEN: "a", KEY: "b" }).status).toBe(0);
+    expect(readFileSync(file("subuid"), "utf8")).toBe("dockremap:231072:65536\n");
   });
 
   test("closes folders that others could read", () => {

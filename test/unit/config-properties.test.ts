@@ -131,7 +131,7 @@ const VALID: RawSettings = {
       primary: { address: "10.25.10.9", port: 2222 },
     },
   },
-  waivers: [waiver("daemon-insecure-registries")],
+  waivers: [waiver("daemon-insecure-registries"), waiver("daemon-cgroup-parent")],
 };
 
 /** Paths of everything inside, inner nodes included. */

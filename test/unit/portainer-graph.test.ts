@@ -269,7 +269,8 @@ describe("an agent with the next secret", () => {
 
 test("a stack that does not declare it has no such resource, and needs no key", async () => {
   const recorder = await run(undefined, {});
-  expect(recorder.all("command:local:Command")).toEqual([]);
+  const commands = recorder.all("command:local:Command").map(({ name }) => name);
+  expect(commands.filter((name) => name.includes("environment"))).toEqual([]);
 });
 
 test("the key is asked for before anything is declared", async () => {

@@ -301,11 +301,12 @@ describe("gathered", () => {
       },
     ],
   } as unknown as Plan;
+  const SILENT = { show: () => undefined, warn: () => undefined };
   const report = (answers: object, plan: () => Promise<Plan>, load = false) =>
     gather(NODE, {
       around: { opened: opened({ ...answers }), drift: plan, environment: {} },
       ...{ load, drill: { reason: "none" }, now: new Date(AT) },
-      ...{ signal: new AbortController().signal, progress: () => undefined },
+      ...{ signal: new AbortController().signal, progress: SILENT },
     });
 
   test("what is found, each asked for once, and no secret of it", async () => {

@@ -363,7 +363,18 @@ function stackWith(
     throw new Error("PBS_RESTORE_TOKEN_ID is not set");
   };
   const redact = (text: string): string => text.replaceAll("geheim", "[secret]");
-  return { opened: { stack: "prod", settings, site, shell, published: () => ({}), scanSecrets: () => ({ passwords: {} }), redact }, asked };
+  return {
+    opened: {
+      stack: "prod",
+      settings,
+      site,
+      shell,
+      published: () => ({}),
+      scanSecrets: () => ({ passwords: {} }),
+      redact,
+    },
+    asked,
+  };
 }
 const REACH = {
   listening: [22, 9001, 9100, 9101, 9323].map((port) => ({ address: "0.0.0.0", port })),
@@ -373,6 +384,14 @@ const REACH = {
 
 /** Nobody is told. */
 const silent: Progress = { show: () => undefined, warn: () => undefined };
+
+const VULNERABILITY = { id: "CVE-2026-1", severity: "HIGH", package: "openssl", installed: "3.0" };
+
+const scannedWith = (open: object[]): object => ({
+  request: { container: "web", image: "web:1", exposure: { rank: 1, words: [] } },
+  scanned: {},
+  judgement: { open, waived: [], unneeded: [] },
+});
 
 describe("every row", () => {
   const networks = {
@@ -415,6 +434,7 @@ describe("every row", () => {
           ...{ listening: ports, agent: good ? 204 : 0, reboot: good ? null : ["linux-base"] },
         }),
       backups: () => Promise.resolve([{ state: good ? "ok" : "late" } as BackupRow]),
+      scans: () => Promise.resolve([scannedWith(good ? [] : [VULNERABILITY])] as never),
       benchmark: () => Promise.resolve([{ id: "5.4", state: good ? "pass" : "warn" } as Check]),
       drift: () =>
         Promise.resolve({

@@ -184,6 +184,19 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     daemon({ "log-driver": "local" }),
   ],
   [
+    "daemon-log-level",
+    daemon({ "log-level": "fatal" }),
+    'daemon.log-level: "fatal"',
+    daemon({ "log-level": "info", debug: false }),
+  ],
+  ["daemon-ulimits-none", daemon({ "default-ulimits": null }), "default-ulimits: missing", {}],
+  [
+    "daemon-cgroup-parent",
+    daemon({ "cgroup-parent": "docker.slice" }),
+    'daemon.cgroup-parent: "docker.slice"',
+    {},
+  ],
+  [
     "override-privileges",
     { override: { agent: { privileged: true } } },
     "override.agent.privileged: true",
@@ -194,6 +207,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     { override: { backup: { volumes: [{ hostPath: "/", containerPath: "/host" }] } } },
     "override.backup.volumes: ",
     { override: { backup: { readOnly: true } } },
+  ],
+  [
+    "override-program",
+    { override: { agent: { entrypoints: ["/bin/sh"] } } },
+    'override.agent.entrypoints: ["/bin/sh"]',
+    { override: { agent: { cpuShares: 256 } } },
   ],
   [
     "override-namespaces",
@@ -276,6 +295,18 @@ describe("what weakens a node", () => {
       expect(told(right)).toEqual([]);
     },
   );
+
+  test("dockerd's debug messages are told as a level is", () => {
+    expect(told(daemon({ debug: true }))).toEqual([
+      expect.stringMatching(/daemon\.debug: true; .*a waiver with id daemon-log-level \(/),
+    ]);
+  });
+
+  test("a port of Docker's API is refused whatever a waiver says", () => {
+    expect(told(daemon({ hosts: ["tcp://0.0.0.0:2375"] }))).toEqual([
+      expect.stringMatching(/daemon\.hosts: .*a node has no TCP listener$/),
+    ]);
+  });
 
   test("of the whole stack needs a waiver for all", () => {
     const { proxmox, ...rest } = prodWith({});

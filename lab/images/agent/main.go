@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -76,12 +77,13 @@ func (a agent) check() error {
 
 // serve answers over TLS until the process is told to end.
 func (a agent) serve(ctx context.Context, address string) error {
-	tls, err := selfSigned()
+	certificate, err := selfSigned()
 	if err != nil {
 		return err
 	}
+	config := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	server := &http.Server{
-		Addr: address, Handler: a.routes(), TLSConfig: tls, ReadHeaderTimeout: 10 * time.Second,
+		Addr: address, Handler: a.routes(), TLSConfig: config, ReadHeaderTimeout: 10 * time.Second,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.ListenAndServeTLS("", "") }()

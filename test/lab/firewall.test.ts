@@ -1,0 +1,124 @@
+/*
+ * The node's own firewall beside Docker's nftables, and rules that would lock everybody out. With Docker's iptables, and over a
+ * reboot, it is tried in the life of a node (lifecycle.test.ts).
+ */
+import type { Stack } from "@pulumi/pulumi/automation";
+import { makeRunner } from "../../clients/process";
+import { scanHostKey } from "../../commands/import/inspect";
+import { loadSettings } from "../../config/load";
+import type { NodeConfig } from "../../config/schema";
+import { labConfig } from "../../lab/lib/config";
+import { erase, openInstance } from "../../lab/lib/instance";
+import { bringUpLab } from "../../lab/lib/kept";
+import { removeLab, stopLab, type Lab } from "../../lab/lib/services";
+import { openStack } from "../../lab/lib/stack";
+import type { NodeFacts } from "../../lab/lib/summary";
+import { renderScript } from "../../node/scripts";
+import { firewallStep } from "../../node/steps";
+import { firewall } from "./hardened";
+import { Life } from "./life";
+import { Shell, log, waitFor } from "./support";
+
+jest.setTimeout(15 * 60_000);
+
+const NODE = "proj-docker02";
+const here = openInstance("firewall");
+const quiet = { onOutput: (): void => undefined };
+
+let lab: Lab;
+let stack: Stack;
+let shell: Shell;
+const life = new Life();
+const { step } = life;
+
+async function up(node: object = {}): Promise<void> {
+  stack = await openStack(lab, { nodes: { [NODE]: node } });
+  await stack.up(quiet);
+}
+
+const table = (): Promise<string> => firewall.table(shell);
+const neighbour = (port: number): Promise<string> => firewall.neighbour(shell, port);
+
+/** A connection of its own: the shell's goes on whatever the rules are. */
+const connect = (): Promise<string> => {
+  const port = lab.forwards["2019"]?.ssh ?? 0;
+  return scanHostKey({ user: "ubuntu", host: "127.0.0.1", port }, makeRunner("."));
+};
+
+beforeAll(async () => {
+  await removeLab(here);
+  lab = await bringUpLab(here, log);
+  stack = await openStack(lab);
+  const { [NODE]: node } = (await stack.outputs()).nodes?.value as NodeFacts;
+  shell = new Shell(lab, NODE, node?.hostKey ?? "");
+});
+
+afterAll(async () => {
+  await stopLab(here);
+  if (!life.broken) erase(here);
+  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+});
+
+describe("a change that locks out", () => {
+  step("whoever makes it is refused before it is loaded", async () => {
+    const whole = await table();
+    const managementNetworks = ["10.99.0.0/16"];
+    await expect(up({ network: { firewall: { managementNetworks } } })).rejects.toThrow(
+      /refused: this connection came from 10\.25\.20\.\d+, and the rules let in SSH from 10\.99\.0\.0\/16 alone/,
+    );
+    expect(await table()).toBe(whole);
+  });
+
+  step("every fresh connection is taken back within two minutes", async () => {
+    const whole = await table();
+    const node = loadSettings(labConfig(lab) as never).nodes[NODE] as NodeConfig;
+    const { script, variables } = firewallStep(node);
+    const RULES = String(variables.RULES)
+      .split("\n")
+      .filter((line) => !line.includes("proto-dst 22 "))
+      .join("\n");
+    expect(RULES).not.toBe(variables.RULES);
+    const given = renderScript(script, { ...variables, RULES, ID: "locks-out" });
+    expect(await shell.root(given)).toBe('{"firewall":"on trial"}');
+    await expect(connect()).rejects.toThrow();
+    await waitFor(async () => (await connect()) !== "", 120);
+    expect(await table()).toBe(whole);
+    await up();
+    expect(await table()).toBe(whole);
+  });
+});
+
+describe("Docker's nftables", () => {
+  const engine = { daemon: { "firewall-backend": "nftables" } };
+  const rules = [{ port: "8088", comment: "a container's" }];
+
+  step("publish what a rule opens, and nothing else", async () => {
+    await up({ engine });
+    expect(await shell.dockerInfo(".FirewallBackend.Driver")).toBe("nftables");
+    const { busybox } = lab.images;
+    const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
+    await shell.root(
+      `docker run -d --quiet --name published -p 10.25.20.24:8088:80 ${image} sh -c 'mkdir -p /www; exec httpd -f -p 80 -h /www' >/dev/null`,
+    );
+    for (const port of [22, 8088, 9001])
+      expect([port, await neighbour(port)]).toEqual([port, "closed"]);
+    await up({ engine, network: { firewall: { rules } } });
+    for (const [port, state] of [
+      [22, "closed"],
+      [8088, "open"],
+      [9001, "closed"],
+    ] as const)
+      expect([port, await neighbour(port)]).toEqual([port, state]);
+  });
+
+  step("come and go, and the node's table with its rules is there", async () => {
+    const whole = await table();
+    await shell.root("nft flush ruleset");
+    await waitFor(async () => (await table()) === whole, 60);
+    expect(await neighbour(22)).toBe("closed");
+    await shell.root("systemctl restart docker");
+    expect(await table()).toBe(whole);
+    expect(await neighbour(8088)).toBe("open");
+    expect(await neighbour(9001)).toBe("closed");
+  });
+});
