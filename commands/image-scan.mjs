@@ -4,7 +4,11 @@ import { createRequire } from "node:module";
 import process from "node:process";
 import { URL } from "node:url";
 
-const places = ["./image-scan/main.js", "./image-scan/main.ts", "../dist/commands/image-scan/main.js"];
+const places = [
+  "./image-scan/main.js",
+  "./image-scan/main.ts",
+  "../dist/commands/image-scan/main.js",
+];
 const place = places.find((one) => existsSync(new URL(one, import.meta.url)));
 if (place === "./image-scan/main.ts") (await import("tsx/cjs/api")).register();
 const { runScan } = createRequire(import.meta.url)(place);

@@ -50,7 +50,10 @@ function drillMark({ drill }: NodeReport): Mark {
 
 function securityMark({ security, images, waivers }: NodeReport): Mark {
   const expired = waivers.some(({ daysLeft }) => daysLeft < 0);
-  const marks = [judgeKnown(security, ({ net }) => net === 0), ...(images ? [imagesMark(images)] : [])];
+  const marks = [
+    judgeKnown(security, ({ net }) => net === 0),
+    ...(images ? [imagesMark(images)] : []),
+  ];
   if (expired || marks.includes("bad")) return "bad";
   return marks.includes("unknown") ? "unknown" : "good";
 }

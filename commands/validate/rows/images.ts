@@ -11,7 +11,9 @@ export function judgeScans(results: readonly Result[]): Judgement {
   const scanned = results.flatMap((one) => ("reason" in one ? [] : [one]));
   const open = rankOpen(results).map((one) => `${one.container}: ${describe(one)}`);
   const unneeded = scanned.flatMap(({ request, judgement }) =>
-    judgement.unneeded.map((id) => `waiver ${IMAGE_VULNERABILITY} of ${id}: unused by ${nameOf(request)}`),
+    judgement.unneeded.map(
+      (id) => `waiver ${IMAGE_VULNERABILITY} of ${id}: unused by ${nameOf(request)}`,
+    ),
   );
   const wrong = [...open, ...unneeded];
   if (wrong.length === 0 && failed.length > 0) throw new Error(failed.join("; "));
@@ -25,6 +27,7 @@ export const images: Row = {
   title: "Image scan",
   how: "Trivy on the workstation, each declared image by its digest, with the database of today",
   threshold: ({ images: declared }) =>
-    declared?.scan && `no vulnerability of severity ${declared.scan.severity} or above without a waiver`,
+    declared?.scan &&
+    `no vulnerability of severity ${declared.scan.severity} or above without a waiver`,
   measure: async ({ scans }) => judgeScans(await scans()),
 };
