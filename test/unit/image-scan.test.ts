@@ -523,7 +523,10 @@ describe("graph", () => {
   });
 
   test("an adopted agent is not scanned, since it is not made; nor is anything where no scan is declared", async () => {
-    const adopted = await run({ adopt: { agent: "0".repeat(64) } });
+    const adopted = await run({
+      machine: { adopt: true, image: null },
+      adopt: { agent: "0".repeat(64) },
+    });
     expect(scansOf(adopted).map(({ name }) => name)).not.toContain(`${NODE}-scan-portainer_agent`);
     expect(scansOf(await run({ images: null }))).toEqual([]);
   });
