@@ -25,7 +25,7 @@ export function tellRefusals(
   name: string,
   node: NodeConfig,
   recorded: RecordedNode | undefined,
-  reached: pulumi.Output<unknown>,
+  reached: pulumi.Input<unknown>,
 ): void {
   if (pulumi.runtime.isDryRun()) return;
   const hostKey = node.ssh.hostKey ?? recorded?.hostKey;
@@ -42,7 +42,7 @@ export function tellRefusals(
     if (refused) await pulumi.log.warn(`${name}: refuses the connection: ${answer}`);
     before = answer;
   };
-  reached.apply(stop);
+  (pulumi.output(reached) as pulumi.Output<unknown>).apply(stop);
 }
 
 /** What became of a connection. */

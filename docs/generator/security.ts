@@ -3,6 +3,7 @@ import { BENCHMARK, waiverIdOf } from "../../config/waivers/benchmark";
 import { LONGEST_DAYS, SOON_DAYS } from "../../config/waivers/days";
 import { POLICIES } from "../../config/waivers/policies";
 import { DOWNGRADES, STACK_DOWNGRADES } from "../../config/waivers/table";
+import { VULNERABILITIES } from "../../config/waivers/vulnerabilities";
 import { tableRow } from "./configuration";
 
 const INTRO = `# Security
@@ -29,7 +30,8 @@ config:
 - \`expires\` is the last day on which it holds, by UTC, and at most ${LONGEST_DAYS} days away.
 - An expired waiver, one that nothing needs, and one with an id that is not below keep the stack from being read. Whether a check of
   the benchmark needs its waiver shows on the running node alone, so \`npx docker-node benchmark\` tells. An id that begins with
-  \`policy-\` is asked for by [the policies](../how-to/review-changes.md#policies).
+  \`policy-\` is asked for by [the policies](../how-to/review-changes.md#policies). \`image-vulnerability\` also takes \`vulnerability\`
+  and \`image\`; [the scan](../how-to/scan-images.md) tells whether it is needed.
 - From ${SOON_DAYS} days before its end on, \`pulumi up\`, the plan and \`npx docker-node doctor\` warn of it.
 
 What a node leaves to Docker's own default is no downgrade. \`engine.groupMembers\` needs no waiver either: who is in it is root of the
@@ -59,8 +61,10 @@ export function securityPage(): string {
   const policies = POLICIES.map(({ id, meaning, allowed, ofContainers }) =>
     tableRow([`\`${id}\``, ofContainers ? "container" : "host", meaning, allowed]),
   );
+  const { id: scanned, meaning: lost, allowed: right } = VULNERABILITIES;
+  const vulnerability = tableRow([`\`${scanned}\``, "image", lost, right]);
   const head = ["| id | of | what it means | without a waiver |", "|---|---|---|---|"];
-  const table = [...head, ...rows, ...policies];
+  const table = [...head, ...rows, ...policies, vulnerability];
   const checks = BENCHMARK.map(([id, title, of]) =>
     tableRow([of === "person" ? id : `\`${waiverIdOf(id)}\``, OF[of], title]),
   );
