@@ -3,34 +3,17 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { unpackPackages } from "../lib/packages";
 import { run } from "../lib/run";
 import { writeLayout } from "./layout";
 import type { TarEntry } from "./tar";
 
 const PACKAGE = "busybox-static";
 
-/** Options for an apt with package lists of its own, for hosts that keep none. */
-function privateLists(directory: string): string[] {
-  fs.mkdirSync(path.join(directory, "lists", "partial"), { recursive: true });
-  fs.mkdirSync(path.join(directory, "archives", "partial"), { recursive: true });
-  return ["-o", `Dir::State=${directory}`, "-o", `Dir::Cache=${directory}`];
-}
-
-/** Downloads and unpacks the package below a directory, installing nothing; returns the program's path. */
+/** Unpacks the package below a directory; returns the program's path. */
 async function unpackBusybox(directory: string): Promise<string> {
-  const options = { cwd: directory, env: { LC_ALL: "C" } };
-  const download = ["download", PACKAGE];
-  await run("apt-get", download, options).catch(async () => {
-    const lists = privateLists(path.join(directory, "apt"));
-    await run("apt-get", [...lists, "update"], options);
-    await run("apt-get", [...lists, ...download], options);
-  });
-  const deb = fs.readdirSync(directory).find((name) => name.endsWith(".deb"));
-  if (!deb) throw new Error(`apt-get download ${PACKAGE} brought no package`);
-  await run("dpkg-deb", ["-x", deb, "root"], options);
-  const places = ["bin/busybox", "usr/bin/busybox"].map((name) =>
-    path.join(directory, "root", name),
-  );
+  const root = await unpackPackages([PACKAGE], directory);
+  const places = ["bin/busybox", "usr/bin/busybox"].map((name) => path.join(root, name));
   const program = places.find((file) => fs.existsSync(file));
   if (!program) throw new Error(`${PACKAGE} holds no busybox`);
   return program;

@@ -27,7 +27,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
     if (node.backups) node.backups = merge(backupsConfig(lab, name), node.backups);
   }
   const weakened = labWaivers(config as unknown as RawSettings);
-  return { ...config, waivers: [...weakened, ...standingWaivers()] };
+  return { ...config, waivers: [...weakened, ...standingWaivers(config.nodes)] };
 }
 
 /** Like `merge`, but null stays: the program takes away its own default for it. */
@@ -43,14 +43,20 @@ function stackFile(stack: string): Tree {
 }
 
 /** For checks of the benchmark and policies that a node cannot meet: production's, and what the lab has of its own. */
-const standingWaivers = (): Tree[] =>
-  ["prod", "lab"]
-    .flatMap((stack) => stackFile(stack)["docker-node:waivers"] as Tree[])
-    .filter(({ id }) => isBenchmarkId(String(id)) || isPolicyId(String(id)))
-    // The lab has no cAdvisor, and a waiver without need is told.
-    .filter(({ container }) => container !== CADVISOR_CONTAINER)
-    // When a stack's own waivers end is no matter of its lab.
-    .map((waiver) => ({ ...waiver, expires: dayAfter(new Date(), 365) }));
+function standingWaivers(nodes: Record<string, Tree>): Tree[] {
+  const cadvisor = Object.values(nodes).some(
+    ({ monitoring }) => (monitoring as Tree | undefined)?.cadvisor,
+  );
+  return (
+    ["prod", "lab"]
+      .flatMap((stack) => stackFile(stack)["docker-node:waivers"] as Tree[])
+      .filter(({ id }) => isBenchmarkId(String(id)) || isPolicyId(String(id)))
+      // A waiver without need is told.
+      .filter(({ container }) => cadvisor || container !== CADVISOR_CONTAINER)
+      // When a stack's own waivers end is no matter of its lab.
+      .map((waiver) => ({ ...waiver, expires: dayAfter(new Date(), 365) }))
+  );
+}
 
 /** Waivers for everything that a lab's configuration weakens. A lab is short-lived, and nobody can reach it. */
 export function labWaivers(config: RawSettings, now = new Date()): Tree[] {
@@ -100,7 +106,8 @@ function backupsConfig({ images, pbs }: Lab, node: string): Tree {
 
 const REGISTRY = `${NETWORK.registry}:5000`;
 
-const pinnedName = ({ repository, tag, digest }: SeededImage): string =>
+/** An image of the lab as a node names it. */
+export const pinnedName = ({ repository, tag, digest }: SeededImage): string =>
   `${REGISTRY}/${repository}:${tag}@${digest}`;
 
 function defaultConfig(lab: Lab): Tree {

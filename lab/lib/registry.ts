@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { AGENT_SOURCE, buildAgentImage } from "../images/agent";
 import { BACKUP_SOURCES, buildBackupImage } from "../images/backup";
 import { buildBusyboxImage } from "../images/busybox";
+import { CADVISOR_SOURCE, buildCadvisorImage } from "../images/cadvisor";
 import { readLayout, type ImageReference } from "../images/layout";
 import { buildOnce, cacheDir, contentHash } from "./cache";
 import { answersHttp } from "./mirror";
@@ -13,10 +14,11 @@ import { buildGo, run } from "./run";
 import { startService, type Log, type Service } from "./service";
 
 export type SeededImage = ImageReference;
-export type SeededImages = Record<"agent" | "busybox" | "backup", SeededImage>;
+export type SeededImages = Record<"agent" | "busybox" | "backup" | "cadvisor", SeededImage>;
 
 const MODULE = path.join(__dirname, "../services/registry");
 const IMAGES = path.join(__dirname, "../images");
+const PACKAGES = path.join(__dirname, "packages.ts");
 
 /** Returns `crane`, built once from the module that pins it. The first build takes half a minute. */
 async function ensureCrane(log: Log): Promise<string> {
@@ -80,14 +82,16 @@ export async function pushLayout(
 /** Puts the lab's images into a registry. Images that are there already stay. */
 export async function seedRegistry(registry: Service, log: Log): Promise<SeededImages> {
   const sourceOf = (name: string): string => path.join(IMAGES, name);
-  const [agent, busybox, backup] = await Promise.all([
+  const [agent, busybox, backup, cadvisor] = await Promise.all([
     getImageLayout("agent", [sourceOf("agent.ts"), AGENT_SOURCE], buildAgentImage, log),
-    getImageLayout("busybox", [sourceOf("busybox.ts")], buildBusyboxImage, log),
+    getImageLayout("busybox", [sourceOf("busybox.ts"), PACKAGES], buildBusyboxImage, log),
     getImageLayout("backup", [sourceOf("backup.ts"), ...BACKUP_SOURCES], buildBackupImage, log),
+    getImageLayout("cadvisor", [sourceOf("cadvisor.ts"), CADVISOR_SOURCE], buildCadvisorImage, log),
   ]);
   return {
     agent: await pushLayout(registry, agent, log),
     busybox: await pushLayout(registry, busybox, log),
     backup: await pushLayout(registry, backup, log),
+    cadvisor: await pushLayout(registry, cadvisor, log),
   };
 }

@@ -40,8 +40,14 @@ export const PBS_PORT = 8007;
 /** Port on which guests expect the registry by TLS, if a test answers there. */
 export const TLS_REGISTRY_PORT = 5443;
 
-/** Nodes of the lab by VM id: ssh and the agent are forwarded to loopback. */
+/** Nodes of the lab by VM id. */
 export const VM_IDS = [2019, 2014] as const;
+
+/** Ports of a node that are forwarded to loopback: ssh, the agent, and the metrics by what they measure. */
+const GUEST_PORTS = { ssh: 22, agent: 9001, node: 9100, containers: 9101, docker: 9323 } as const;
+
+/** Loopback ports of a node. */
+export type Forwards = Record<keyof typeof GUEST_PORTS, number>;
 
 /** A VM's cores are the declared ones times this factor: 2 for 6, 3 for 8. */
 const CPU_FACTOR = 1 / 3;
@@ -64,7 +70,7 @@ export interface Lab {
   /** Where Proxmox downloads the guest image from. */
   readonly imageUrl: string;
   /** Loopback ports by VM id. */
-  readonly forwards: Record<string, { ssh: number; agent: number }>;
+  readonly forwards: Record<string, Forwards>;
   /** Loopback ports behind the registry's address: the registry itself, and one for a test that puts TLS before it. */
   readonly registryPorts: { readonly plain: number; readonly tls: number };
   /** The backup server; guests reach it on port `PBS_PORT`. */
@@ -176,10 +182,10 @@ async function forwardPorts({ stateDir }: Instance): Promise<Lab["forwards"]> {
     return JSON.parse(fs.readFileSync(file, "utf8")) as Lab["forwards"];
   const forwards: Lab["forwards"] = {};
   for (const vmId of VM_IDS) {
-    forwards[vmId] = {
-      ssh: await getPort(stateDir, `ssh-${vmId}`),
-      agent: await getPort(stateDir, `agent-${vmId}`),
-    };
+    const ports: [string, number][] = [];
+    for (const name of Object.keys(GUEST_PORTS))
+      ports.push([name, await getPort(stateDir, `${name}-${vmId}`)]);
+    forwards[vmId] = Object.fromEntries(ports) as Forwards;
   }
   fs.writeFileSync(file, JSON.stringify(forwards));
   return forwards;
@@ -227,12 +233,12 @@ function guestNetwork(ports: ServicePorts, forwards: Lab["forwards"]): ProxmoxSe
 }
 
 function guestPorts(forwards: Lab["forwards"]): ProxmoxSettings["network"]["forwards"] {
-  const ports = Object.entries(forwards).map(([vmId, { ssh, agent }]) => [
+  const ports = Object.entries(forwards).map(([vmId, byName]) => [
     vmId,
-    [
-      { guestPort: 22, hostPort: ssh },
-      { guestPort: 9001, hostPort: agent },
-    ],
+    Object.entries(GUEST_PORTS).map(([name, guestPort]) => ({
+      guestPort,
+      hostPort: byName[name as keyof Forwards],
+    })),
   ]);
   return Object.fromEntries(ports) as ProxmoxSettings["network"]["forwards"];
 }
