@@ -5,8 +5,9 @@ import type { NodeOutputs } from "../contract/schema";
 import type { RecordedNode } from "../node/recorded";
 import { Backups } from "./backup/backups";
 import { ContainerNetworks } from "./docker/networks";
-import { DockerHost, type DockerHostArgs } from "./docker/docker-host";
+import { DockerHost } from "./docker/docker-host";
 import { Images } from "./docker/images";
+import type { Repairs } from "./docker/node-script";
 import { createProvider, type Passwords } from "./docker/provider";
 import { describe } from "./outputs";
 import { createMonitoring } from "./platform/monitoring";
@@ -25,8 +26,8 @@ export interface DockerNodeArgs {
   privateKey: pulumi.Input<string>;
   /** What the state has of it; undefined for a new one. */
   recorded?: RecordedNode;
-  /** What makes a step run again to repair the node; see node/stdin.ts. */
-  repairs?: DockerHostArgs["repairs"];
+  /** What makes steps run again, to repair the node. */
+  repairs?: Repairs;
   /** Volume id of the cloud image, when the machine is made from one. */
   imageVolumeId?: pulumi.Input<string>;
   /** Secret shared with Portainer; required when the node has an agent. */
@@ -75,7 +76,7 @@ export class DockerNode extends pulumi.ComponentResource {
     this.dockerProvider = createProvider(name, node, args.registryPasswords, dockerHost, this);
     const providers = { docker: this.dockerProvider };
     const platform = { parent: this, providers, dependsOn: [dockerHost] };
-    const parts = { dockerHost, machine: machine.vm, images: new Images() };
+    const parts = { dockerHost, machine: machine.vm, images: new Images(), repairs };
     const networks = createNetworks(name, args, parts, platform);
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
@@ -106,12 +107,13 @@ interface Parts {
   readonly dockerHost: DockerHost;
   readonly machine: pulumi.Resource;
   readonly images: Images;
+  readonly repairs?: Repairs;
 }
 
 function createAgent(
   name: string,
   { node, agentSecret }: DockerNodeArgs,
-  { dockerHost, machine, images }: Parts,
+  { dockerHost, machine, images, repairs }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): PortainerAgent | undefined {
   if (!node.portainer) return undefined;
@@ -126,6 +128,7 @@ function createAgent(
       machine,
       images,
       connection: dockerHost.connection,
+      repairs,
     },
     opts,
   );
@@ -134,7 +137,7 @@ function createAgent(
 function createBackups(
   name: string,
   { node, backupSecrets }: DockerNodeArgs,
-  { dockerHost, machine, images }: Parts,
+  { dockerHost, machine, images, repairs }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { backups } = node;
@@ -144,7 +147,7 @@ function createBackups(
   const { dockerRootDir } = dockerHost.facts;
   const { connection } = dockerHost;
   const override = node.override?.backup;
-  const shared = { nodeName: name, backups, machine, images, connection, override };
+  const shared = { nodeName: name, backups, machine, images, connection, override, repairs };
   const args = { ...shared, token, key, dockerRootDir };
   const container = new Backups(`${name}-backups`, args, opts);
   if (!backups.vm) return;

@@ -4,16 +4,34 @@
 # CONTAINER  id of the container
 # PROCESSES  processes it may have at once
 # Result: {"processes":1024}
+# With MODE=check it tells also of a container that is gone, for all that run one.
 SCRIPT=container-limits
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
 limited_to() { docker_cli inspect --type container --format '{{.HostConfig.PidsLimit}}' "$CONTAINER"; }
 
+# A filter, because an inspection fails for a docker that is down, too.
+is_gone() { [[ -z $(docker_cli ps --all --quiet --filter "id=$CONTAINER") ]]; }
+
+tell_differences() {
+  local found
+  if is_gone; then
+    differs "container ${CONTAINER:0:12}" '' '' present 'until pulumi up --refresh makes another one'
+    return
+  fi
+  found=$(limited_to)
+  [[ $found == "$PROCESSES" ]] || differs "container ${CONTAINER:0:12}" processes "$found" "$PROCESSES"
+}
+
 main() {
   local found
   begin_change
   require CONTAINER PROCESSES
+  if checking; then
+    tell_differences
+    return
+  fi
   found=$(limited_to)
   if [[ $found != "$PROCESSES" ]]; then
     docker_cli update --pids-limit "$PROCESSES" "$CONTAINER" >/dev/null

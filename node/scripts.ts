@@ -84,6 +84,9 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   access: ["check"],
   firewall: ["check", "apt", "firewall/guard", "firewall/units"],
   "firewall/confirm": ["firewall/guard", "firewall/units"],
+  "container-limits": ["check"],
+  workload: ["check"],
+  "workload-secrets": ["check"],
   monitoring: ["check", "apt", "monitoring/exporter", "monitoring/job"],
   hardening: [
     "check",

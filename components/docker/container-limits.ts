@@ -2,7 +2,7 @@ import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { bind } from "../../node/steps";
-import { runNodeScript } from "./node-script";
+import { runNodeScript, type Repairs } from "./node-script";
 
 /**
  * Processes, threads among them, that a container of the program may have at once. More than it ever has, and far less than
@@ -15,13 +15,15 @@ export interface LimitArgs {
   machine: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** What makes it run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /** Limits a container's processes, for which the provider has no word; again for each new container. Returns the step that does. */
 export function limitProcesses(
   name: string,
   container: docker.Container,
-  { machine, connection }: LimitArgs,
+  { machine, connection, repairs }: LimitArgs,
   parent: pulumi.Resource,
   processes = PROCESSES,
 ): command.remote.Command {
@@ -31,6 +33,6 @@ export function limitProcesses(
     CONTAINER: id,
     PROCESSES: processes,
   }));
-  const step = { script, variables, timeout, connection, machine };
+  const step = { script, variables, timeout, connection, machine, repairs };
   return runNodeScript(`${name}-limits`, step, { parent });
 }

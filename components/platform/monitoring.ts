@@ -8,7 +8,7 @@ import { monitoringStep } from "../../node/monitoring";
 import { limitProcesses } from "../docker/container-limits";
 import type { DockerHost } from "../docker/docker-host";
 import { pullImage } from "../docker/images";
-import { runNodeScript } from "../docker/node-script";
+import { runNodeScript, type Repairs } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 
@@ -23,6 +23,8 @@ export interface MonitoringArgs {
   machine: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** What makes steps run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /**
@@ -48,18 +50,24 @@ export class Monitoring extends pulumi.ComponentResource {
   }
 }
 
+interface MonitoredParts {
+  readonly dockerHost: DockerHost;
+  readonly machine: pulumi.Resource;
+  readonly repairs?: Repairs;
+}
+
 /** Creates the monitoring of a node, if it is declared. */
 export function createMonitoring(
   name: string,
   node: NodeConfig,
-  { dockerHost, machine }: { dockerHost: DockerHost; machine: pulumi.Resource },
+  { dockerHost, machine, repairs }: MonitoredParts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { monitoring } = node;
   if (!monitoring) return;
   const { connection, facts } = dockerHost;
   const { dockerRootDir } = facts;
-  const args = { node, monitoring, dockerRootDir, machine, connection };
+  const args = { node, monitoring, dockerRootDir, machine, connection, repairs };
   new Monitoring(`${name}-monitoring`, args, opts);
 }
 

@@ -10,7 +10,7 @@ import { announce, applyOverride } from "../shared/override";
 import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
-import { runNodeScript } from "../docker/node-script";
+import { runNodeScript, type Repairs } from "../docker/node-script";
 
 export interface PortainerAgentArgs {
   /** The node, as configured. */
@@ -27,6 +27,8 @@ export interface PortainerAgentArgs {
   images: Images;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** What makes steps run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /**

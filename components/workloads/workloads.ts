@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { inOrder } from "../../config/workloads";
 import type { DockerHost } from "../docker/docker-host";
+import type { Repairs } from "../docker/node-script";
 import type { ContainerNetworks } from "../docker/networks";
 import type { VirtualMachine } from "../machine/virtual-machine";
 import { Workload } from "./workload";
@@ -17,12 +18,14 @@ export interface WorkloadsArgs {
   readonly dockerHost: DockerHost;
   /** The machine whose Docker runs them. */
   readonly machine: VirtualMachine;
+  /** What makes steps run again, to repair the node. */
+  readonly repairs?: Repairs;
 }
 
 /** The workloads of a node, each after those that it depends on. */
 export function createWorkloads(
   name: string,
-  { node, workloadSecrets = {}, networks, volumes, dockerHost, machine }: WorkloadsArgs,
+  { node, workloadSecrets = {}, networks, volumes, dockerHost, machine, repairs }: WorkloadsArgs,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { vm } = machine;
@@ -32,6 +35,7 @@ export function createWorkloads(
     networkIds: networks.ids,
     dockerHost,
     machine: vm,
+    repairs,
   };
   const made = new Map<string, Workload>();
   for (const [workload, config] of inOrder(node)) {

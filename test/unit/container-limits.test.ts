@@ -18,6 +18,8 @@ beforeEach(() => {
     `#!/usr/bin/env bash
 case $* in
   *"inspect --type container --format {{.HostConfig.PidsLimit}} ${CONTAINER}") cat "$FAKE/limit" ;;
+  *"ps --all --quiet --filter id=${CONTAINER}") echo ${CONTAINER} ;;
+  *"ps --all --quiet --filter id="*) ;;
   *"update --pids-limit "*" ${CONTAINER}")
     echo "$*" >>"$FAKE/updates"
     [[ -e $FAKE/no-controller ]] || echo "$5" >"$FAKE/limit"
