@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { done, fake, has, home, read, refused, script, useNode, write } from "../support/node";
+import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
+import { done, fake, has, home, read, refused, run, script, useNode, write } from "../support/node";
 
 /** node/container-limits.sh against a docker that has one container, and one limit. */
 
@@ -52,4 +53,37 @@ test("a limit that docker dropped is told", () => {
 test("a container that is gone is told, and nothing is updated", () => {
   refused(script("container-limits", { ...given, CONTAINER: "beef" }), "no such container");
   expect(has("fake/updates")).toBe(false);
+});
+
+describe("in check mode", () => {
+  const check = (container = CONTAINER): string[] => {
+    const variables = `CONTAINER=${container}\nPROCESSES=1024`;
+    const step = { step: "agent-limits", script: "container-limits" as const, variables };
+    const { differences, failed } = parseChecks(run(renderChecks([step])).stdout);
+    expect(has("fake/updates")).toBe(false);
+    return [...failed, ...differences.map((one) => `${one.step}: ${describeDifference(one)}`)];
+  };
+
+  test("a limit as declared is nothing to say", () => {
+    fake("limit", "1024\n");
+    expect(check()).toEqual([]);
+  });
+
+  test("another one is told, and left to a run", () => {
+    fake("limit", "0\n");
+    expect(check()).toEqual([
+      "agent-limits: container 0f3c processes: 0 on the node, 1024 as declared; up puts it right",
+    ]);
+  });
+
+  test("a container that is gone is told, with what brings it back", () => {
+    expect(check("beef")).toEqual([
+      "agent-limits: container beef: absent on the node, present as declared; up leaves it until pulumi up --refresh makes another one",
+    ]);
+  });
+
+  test("a docker that does not answer is no container that is gone", () => {
+    write("bin/docker", "#!/usr/bin/env bash\nexit 1\n");
+    expect(check()).toEqual(["agent-limits"]);
+  });
 });
