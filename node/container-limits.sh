@@ -11,12 +11,11 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
 limited_to() { docker_cli inspect --type container --format '{{.HostConfig.PidsLimit}}' "$CONTAINER"; }
 
-# A filter, because an inspection fails for a docker that is down, too.
-is_gone() { [[ -z $(docker_cli ps --all --quiet --filter "id=$CONTAINER") ]]; }
-
 tell_differences() {
-  local found
-  if is_gone; then
+  local found there
+  # A filter, because an inspection fails for a docker that is down, too.
+  there=$(docker_cli ps --all --quiet --filter "id=$CONTAINER")
+  if [[ -z $there ]]; then
     differs "container ${CONTAINER:0:12}" '' '' present 'until pulumi up --refresh makes another one'
     return
   fi

@@ -109,8 +109,9 @@ go_on() {
 }
 
 tell_differences() {
-  local found each file="workload $WORKLOAD"
-  [[ -n $(docker_cli ps --all --quiet --filter "id=$CONTAINER") ]] || return 0
+  local found there each file="workload $WORKLOAD"
+  there=$(docker_cli ps --all --quiet --filter "id=$CONTAINER")
+  [[ -n $there ]] || return 0
   if ! runs; then
     differs "$file" state "$(inspect '{{.State.Status}}' "$CONTAINER")" running
   elif has_old_secrets; then
