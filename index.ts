@@ -3,6 +3,7 @@ import { DockerNode, guardRemoval, imageKey } from "./components";
 import { readCompose } from "./clients/compose";
 import { warnOfCluster } from "./clients/pulumi/cluster";
 import { learnNodes } from "./clients/pulumi/known";
+import { refuseMoves, tellPlacements } from "./clients/pulumi/placements";
 import { tellRefusals } from "./clients/pulumi/refusals";
 import { findOpenSsh } from "./clients/openssh";
 import { makeRunner } from "./clients/process";
@@ -73,6 +74,8 @@ async function readSettings(config: pulumi.Config): Promise<Settings> {
 async function lookAround(settings: Settings, secrets: Secrets): ReturnType<typeof learnNodes> {
   await Promise.all([refuseStaleAgent(), refuseOldSsh()]);
   const known = await learnNodes(settings);
+  refuseMoves(settings, known);
+  await tellPlacements(settings, known);
   await warnOfCluster(settings, secrets.proxmoxApiToken, known);
   return known;
 }

@@ -2,7 +2,7 @@
 import { RunError } from "@pulumi/pulumi/errors";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
-import { CHECKED_STEPS, parseChecks, renderChecks, type Difference } from "../node/checks";
+import { checkableSteps, parseChecks, renderChecks, type Difference } from "../node/checks";
 import type { RecordedNode } from "../node/recorded";
 import { splitStdin } from "../node/stdin";
 import { ask } from "./process";
@@ -37,9 +37,9 @@ const LIMIT_SECONDS = 120;
 
 /** Compares a node with what the state recorded for it. The host key must be that of the first connection. */
 export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<Look> {
-  const steps = CHECKED_STEPS.flatMap((step) => {
-    const given = splitStdin(recorded.stdin[step]);
-    return given ? [{ step, variables: given.variables }] : [];
+  const steps = checkableSteps(node).flatMap((one) => {
+    const given = splitStdin(recorded.stdin[one.step]);
+    return given ? [{ ...one, variables: given.variables }] : [];
   });
   if (steps.length === 0) return NOTHING;
   const target = { user: node.ssh.user, ...sshEndpoint(node) };

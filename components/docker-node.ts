@@ -7,9 +7,10 @@ import type { NodeOutputs } from "../contract/schema";
 import type { RecordedNode } from "../node/recorded";
 import { Backups } from "./backup/backups";
 import { ContainerNetworks } from "./docker/networks";
-import { DockerHost, type DockerHostArgs } from "./docker/docker-host";
+import { DockerHost } from "./docker/docker-host";
 import { scanImages, type ImageScans } from "./docker/image-scan";
 import { Images } from "./docker/images";
+import type { Repairs } from "./docker/node-script";
 import { createProvider, type Passwords } from "./docker/provider";
 import { describe } from "./outputs";
 import { createMonitoring } from "./platform/monitoring";
@@ -28,8 +29,8 @@ export interface DockerNodeArgs {
   privateKey: pulumi.Input<string>;
   /** What the state has of it; undefined for a new one. */
   recorded?: RecordedNode;
-  /** What makes a step run again to repair the node; see node/stdin.ts. */
-  repairs?: DockerHostArgs["repairs"];
+  /** What makes steps run again, to repair the node. */
+  repairs?: Repairs;
   /** Volume id of the cloud image, when the machine is made from one. */
   imageVolumeId?: pulumi.Input<string>;
   /** Secret shared with Portainer; required when the node has an agent. */
@@ -87,7 +88,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const platform = { parent: this, providers, dependsOn: [dockerHost] };
     const scanArgs = { ...args, dockerHost, machine: machine.vm };
     const scans = scanImages(name, scanArgs, { parent: this });
-    const parts = { dockerHost, machine: machine.vm, images: new Images(), scans };
+    const parts = { dockerHost, machine: machine.vm, images: new Images(), scans, repairs };
     const networks = createNetworks(name, args, parts, platform);
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
@@ -118,12 +119,13 @@ interface Parts {
   readonly machine: pulumi.Resource;
   readonly images: Images;
   readonly scans: ImageScans;
+  readonly repairs?: Repairs;
 }
 
 function createBackups(
   name: string,
   { node, backupSecrets }: DockerNodeArgs,
-  { dockerHost, machine, images, scans }: Parts,
+  { dockerHost, machine, images, scans, repairs }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { backups } = node;
@@ -134,7 +136,8 @@ function createBackups(
   const { connection } = dockerHost;
   const override = node.override?.backup;
   const scan = scans[BACKUP_CONTAINER];
-  const shared = { nodeName: name, backups, machine, images, scan, connection, override };
+  const own = { nodeName: name, override, repairs };
+  const shared = { ...own, backups, machine, images, scan, connection };
   const args = { ...shared, token, key, dockerRootDir };
   const container = new Backups(`${name}-backups`, args, opts);
   if (!backups.vm) return;

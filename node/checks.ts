@@ -1,8 +1,9 @@
 /* Compares a node with what it was given: runs the steps that change a node in check mode, as one script in one session. */
 import { z } from "zod";
+import type { NodeConfig } from "../config/schema";
 import { partsOf, readPart, type ScriptName } from "./scripts";
 
-/** The steps that can be checked, in their order. The others change nothing on a node. */
+/** The steps of every node that can be checked, in their order. Each is named as its script. */
 export const CHECKED_STEPS = [
   "storage",
   "install",
@@ -13,11 +14,36 @@ export const CHECKED_STEPS = [
   "hardening",
 ] as const;
 
-/** Name of a step that can be checked; its script has the same. */
+/** Name of a step that every node may have. */
 export type CheckedStep = (typeof CHECKED_STEPS)[number] & ScriptName;
 
+/** A step that can be checked: the end of its resource's name, after the node's, and the script that it runs. */
+export interface Checkable {
+  readonly step: string;
+  readonly script: ScriptName;
+}
+
+/** Containers of the program that have a limit of processes, if the node has them. */
+const LIMITED = ["agent", "backups", "monitoring"];
+
+/** All steps of a node that can be checked. The others change nothing on it. */
+export function checkableSteps({ workloads }: Pick<NodeConfig, "workloads">): Checkable[] {
+  const limits = LIMITED.map((name): Checkable => toLimit(name));
+  const ofWorkloads = Object.keys(workloads).flatMap((name): Checkable[] => [
+    { step: `workload-${name}-secrets`, script: "workload-secrets" },
+    toLimit(`workload-${name}`),
+    { step: `workload-${name}-run`, script: "workload" },
+  ]);
+  return [...CHECKED_STEPS.map((step) => ({ step, script: step })), ...limits, ...ofWorkloads];
+}
+
+const toLimit = (name: string): Checkable => ({
+  step: `${name}-limits`,
+  script: "container-limits",
+});
+
 const DIFFERENCE = z.object({
-  step: z.enum(CHECKED_STEPS),
+  step: z.string(),
   /** A path, or what else holds it: packages, systemd, dockerd. */
   file: z.string(),
   /** What in it, such as `log-opts.max-file`; empty for the file as a whole. */
@@ -53,16 +79,16 @@ const LIMIT = 100;
 /**
  * What `bash -s` reads to check a node. It only reads.
  *
- * @param steps each with the lines `NAME='value'` its script was given
+ * @param steps each with the lines `NAME='value'` its script was given. It speaks by the name of the step, since several may run one script
  */
 export function renderChecks(
-  steps: readonly { readonly step: CheckedStep; readonly variables: string }[],
+  steps: readonly (Checkable & { readonly variables: string })[],
 ): string {
   const begin = ["MODE=check", `LIMIT=${LIMIT}`, readPart("lib"), readPart("check"), "limit_run"];
-  const each = steps.flatMap(({ step, variables }) => {
-    const own = partsOf(step).filter((part) => part !== "lib" && part !== "check");
-    const script = ["(", "set -e", variables, ...own.map(readPart), ")"];
-    return [...script, `checked ${step} $?`];
+  const each = steps.flatMap(({ step, script, variables }) => {
+    const own = partsOf(script).filter((part) => part !== "lib" && part !== "check");
+    const named = own.map((part) => readPart(part).replace(/^SCRIPT=.*$/m, `SCRIPT=${step}`));
+    return ["(", "set -e", variables, ...named, ")", `checked ${step} $?`];
   });
   return [...begin, "set +e", ...each, ""].join("\n");
 }

@@ -13,13 +13,17 @@ layer_folders() {
 }
 
 seal_layers() {
-  local folders folder
+  local folders folder found
   folders=$(layer_folders)
   while read -r folder; do
-    [[ $(stat -c '%U:%G %a' "$ROOT_DIR$folder") != "$SEALED" ]] || continue
-    chown root:root "$ROOT_DIR$folder"
-    chmod 0700 "$ROOT_DIR$folder"
+    found=$(stat -c '%U:%G %a' "$ROOT_DIR$folder")
+    [[ $found == "$SEALED" ]] || put_right "$folder" mode "$found" "$SEALED" seal_folder "$ROOT_DIR$folder"
   done <<<"$folders"
+}
+
+seal_folder() { # FOLDER
+  chown root:root "$1"
+  chmod 0700 "$1"
 }
 
 # Reads the archive of `docker save`, which docker makes anew from the files of the layers. The digests come from the image's
@@ -52,11 +56,14 @@ refuse_image() { # IMAGE DETAIL
 }
 
 # Without userns-remap there is no remapped root. The containerd image store, whose layers are elsewhere, excludes it.
-seal_container() {
+is_outside() {
   local how root
   how=$(docker_cli inspect --type container --format '{{.HostConfig.UsernsMode}} {{.GraphDriver.Name}}' "$CONTAINER")
   root=$(docker_cli info --format '{{.DockerRootDir}}')
-  [[ $how == 'host overlay2' && $root =~ /[0-9]+\.[0-9]+$ ]] || return 0
+  [[ $how == 'host overlay2' && $root =~ /[0-9]+\.[0-9]+$ ]]
+}
+
+seal_container() {
   seal_layers
   verify_image
 }

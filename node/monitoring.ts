@@ -41,7 +41,9 @@ function renderDrift(node: NodeConfig, { directory }: Health): string {
   const steps = [...dockerSteps(node), firewallStep(node)];
   const checked = CHECKED_STEPS.flatMap((step) => {
     const given = steps.find(({ script }) => script === step);
-    return given ? [{ step, variables: assignVariables(given.variables).join("\n") }] : [];
+    return given
+      ? [{ step, script: step, variables: assignVariables(given.variables).join("\n") }]
+      : [];
   });
   const variables = { DIRECTORY: directory, CHECKS: renderChecks(checked) };
   return renderScript("monitoring/drift", variables);

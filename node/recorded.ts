@@ -1,6 +1,7 @@
 /* What a stack's state says about a node, as far as the next run depends on it. */
 import type { NodeConfig } from "../config/schema";
-import { CHECKED_STEPS, type CheckedStep } from "./checks";
+import { WORKLOAD_LABEL } from "../config/workloads";
+import { checkableSteps } from "./checks";
 
 /** A resource in a stack's state. */
 export interface StateResource {
@@ -37,14 +38,17 @@ export interface RecordedNode {
   readonly hostKey: string;
   readonly connection: RecordedConnection;
   /** Standard input of the steps that were run. */
-  readonly stdin: Readonly<Partial<Record<CheckedStep, string>>>;
+  readonly stdin: Readonly<Record<string, string | undefined>>;
   /** Standard input of the step that confirmed the firewall last. */
   readonly confirmed?: string;
   /** Its Docker networks, by name. */
   readonly networks: Readonly<Record<string, RecordedNetwork>>;
+  /** Volumes of the workloads that it runs, by name of the workload. Some may no longer be declared. */
+  readonly workloads: Readonly<Record<string, readonly string[]>>;
 }
 
 const COMMAND = "command:remote:Command";
+const CONTAINER = "docker:index/container:Container";
 const NETWORK = "docker:index/network:Network";
 const MACHINE = "proxmoxve:index/vmLegacy:VmLegacy";
 
@@ -64,9 +68,10 @@ export function recordedNode(
     proxmoxNode: asText(machine.nodeName) ?? node.machine.proxmoxNode,
     hostKey,
     connection: ready.connection ?? {},
-    stdin: Object.fromEntries(CHECKED_STEPS.map((step) => [step, stdinOf(step)])),
+    stdin: Object.fromEntries(checkableSteps(node).map(({ step }) => [step, stdinOf(step)])),
     confirmed: stdinOf("firewall-confirm"),
     networks: networksOf(node, (network) => outputsOf(NETWORK, `${name}-${network}`)),
+    workloads: recordedWorkloads(name, state),
   };
 }
 
@@ -76,6 +81,18 @@ function findOutputs(state: State, type: string, resource: string): Outputs {
   const end = `${type}::${resource}`;
   const found = Object.entries(state).find(([urn, one]) => one.type === type && urn.endsWith(end));
   return found?.[1].outputs ?? {};
+}
+
+function recordedWorkloads(name: string, state: State): RecordedNode["workloads"] {
+  const entries = Object.entries(state).flatMap(([urn, { type, outputs = {} }]) => {
+    if (type !== CONTAINER) return [];
+    const labels = (outputs.labels ?? []) as readonly { label?: string; value?: string }[];
+    const workload = labels.find(({ label }) => label === WORKLOAD_LABEL)?.value;
+    if (workload === undefined || !urn.endsWith(`::${name}-workload-${workload}`)) return [];
+    const volumes = (outputs.volumes ?? []) as readonly { volumeName?: string }[];
+    return [[workload, volumes.flatMap(({ volumeName }) => volumeName ?? [])] as const];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** Each declared network has one address pool. */

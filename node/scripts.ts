@@ -70,7 +70,6 @@ export function assignVariables(variables: ShellVariables): string[] {
 
 /** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
-  "container-limits": ["container-seal"],
   storage: ["check", "apt"],
   install: ["check", "apt", "docker-repository", "packages"],
   daemon: [
@@ -86,6 +85,9 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   access: ["check"],
   firewall: ["check", "apt", "firewall/guard", "firewall/units"],
   "firewall/confirm": ["firewall/guard", "firewall/units"],
+  "container-limits": ["check", "container-seal"],
+  workload: ["check"],
+  "workload-secrets": ["check"],
   monitoring: ["check", "apt", "monitoring/exporter", "monitoring/job"],
   hardening: [
     "check",

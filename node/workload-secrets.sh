@@ -7,6 +7,7 @@
 # FILES         names of the files
 # CONTENT_0...  their contents, in the same order
 # Result: {"directory":"/var/lib/docker-node/secrets/workloads/web","written":1767225600}; when one of them last changed, in seconds
+# With MODE=check it tells which file is not as it was written, and never what is in it.
 SCRIPT=workload-secrets
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
@@ -54,11 +55,33 @@ remove_others() {
 
 last_change() { stat -c %Y "$FOLDER" "$FOLDER"/* | sort -n | tail -n 1; }
 
+tell_differences() { # USER
+  local index=0 file path content
+  for file in $FILES; do
+    path="$FOLDER/$file" content="CONTENT_$index"
+    index=$((index + 1))
+    if [[ ! -f $path || -L $path ]]; then
+      differs "$path" '' '' present
+      continue
+    fi
+    cmp -s "$path" <(printf %s "${!content}") || differs "$path" '' 'another content' 'as written'
+    file=$(stat -c '0%a, owner %u' "$path")
+    [[ $file == "0400, owner $1" ]] || differs "$path" mode "$file" "0400, owner $1"
+  done
+  for path in "$FOLDER"/*; do
+    [[ ! -e $path || " $FILES " == *" ${path##*/} "* ]] || differs "$path" '' present ''
+  done
+}
+
 main() {
   local user
   begin_change
   require WORKLOAD OWNER FILES
   user=$(user_here)
+  if checking; then
+    tell_differences "$user"
+    return
+  fi
   own_folders
   write_files "$user"
   remove_others

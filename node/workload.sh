@@ -8,6 +8,8 @@
 # READY_SECONDS    seconds it has to get ready: healthy, or without a health check running at ten looks in a row
 # SECRETS_WRITTEN  when its secrets last changed, in seconds since 1970; a container that started earlier is started again
 # Result: {"container":"<id>","state":"healthy"}
+# With MODE=check it tells of one that does not run, of another policy and of others that run beside it; of one that is gone
+# container-limits tells.
 SCRIPT=workload
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
@@ -96,15 +98,38 @@ has_old_secrets() {
   ((started < SECRETS_WRITTEN))
 }
 
+policy() {
+  inspect '{{with .HostConfig.RestartPolicy}}{{.Name}}{{if .MaximumRetryCount}}:{{.MaximumRetryCount}}{{end}}{{end}}' "$CONTAINER"
+}
+
 go_on() {
+  [[ $(policy) == "$RESTART" ]] || docker_cli update --restart "$RESTART" "$CONTAINER" >/dev/null
   if has_old_secrets; then docker_cli restart "$CONTAINER" >/dev/null; fi
   is_ready || fail "$WORKLOAD: it is $STATE$LATE; docker logs $CONTAINER says more" "$(describe)"
+}
+
+tell_differences() {
+  local found there each file="workload $WORKLOAD"
+  there=$(docker_cli ps --all --quiet --filter "id=$CONTAINER")
+  [[ -n $there ]] || return 0
+  if ! runs; then
+    differs "$file" state "$(inspect '{{.State.Status}}' "$CONTAINER")" running
+  elif has_old_secrets; then
+    differs "$file" start 'before its files changed' 'after that'
+  fi
+  found=$(policy)
+  [[ $found == "$RESTART" ]] || differs "$file" restart "$found" "$RESTART"
+  for each in $(others); do differs "$file" "container ${each:0:12}" running ''; done
 }
 
 main() {
   local previous
   begin_change
   require WORKLOAD CONTAINER RESTART READY_SECONDS SECRETS_WRITTEN
+  if checking; then
+    tell_differences
+    return
+  fi
   inspect '{{.Id}}' "$CONTAINER" >/dev/null || fail "container $CONTAINER is gone; pulumi up --refresh makes another one"
   mapfile -t previous < <(others)
   if runs && ((${#previous[@]} == 0)); then go_on; else swap "${previous[@]}"; fi

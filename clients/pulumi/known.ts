@@ -2,12 +2,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import { ConfigError, type Problem } from "../../config/problems";
-import {
-  CHECKED_STEPS,
-  describeDifference,
-  type CheckedStep,
-  type Difference,
-} from "../../node/checks";
+import type { NodeConfig } from "../../config/schema";
+import { checkableSteps, describeDifference, type Difference } from "../../node/checks";
 import { isUnconfirmed } from "../../node/firewall";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import { repairStdin } from "../../node/stdin";
@@ -18,8 +14,8 @@ import { readOwnState } from "./running";
 /** A node that an earlier run has brought up. */
 export interface Known {
   readonly recorded: RecordedNode;
-  /** Text that makes a step run again. It is the recorded text if there is nothing to repair. */
-  readonly repairs: Readonly<Partial<Record<CheckedStep, string>>>;
+  /** Texts that make steps run again, by the names of their resources. It is the recorded text if there is nothing to repair. */
+  readonly repairs: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -37,7 +33,7 @@ export async function learnNodes(settings: Settings): Promise<Readonly<Record<st
     if (!recorded) return [];
     const look = looks ? await lookAt(node, recorded) : UNSEEN;
     if (look.locked) lockedOut.push(...lockOuts(name, node, recorded));
-    return [[name, await learnNode(name, recorded, look)] as const];
+    return [[name, await learnNode(name, node, recorded, look)] as const];
   });
   const known = Object.fromEntries((await Promise.all(nodes)).flat());
   if (lockedOut.length > 0) throw new ConfigError(lockedOut);
@@ -54,6 +50,7 @@ async function reportUnread(error: unknown): Promise<State> {
 
 async function learnNode(
   name: string,
+  node: NodeConfig,
   recorded: RecordedNode,
   { differences, problems }: Look,
 ): Promise<Known> {
@@ -63,11 +60,14 @@ async function learnNode(
   const unconfirmed = isUnconfirmed(recorded.stdin.firewall, recorded.confirmed);
   if (unconfirmed) await warn(`${name}: nobody has confirmed its last firewall; up loads it again`);
   const all = unconfirmed ? [...differences, TAKEN_BACK] : differences;
-  const tokens = CHECKED_STEPS.map((step) => {
+  const tokens = checkableSteps(node).map(({ step }) => {
     const own = all.filter((difference) => difference.step === step);
-    return [step, repairStdin(recorded.stdin[step], own)];
+    return [`${name}-${step}`, repairStdin(recorded.stdin[step], own)] as const;
   });
-  return { recorded, repairs: Object.fromEntries(tokens) as Known["repairs"] };
+  const repairs = Object.fromEntries(tokens);
+  // What is loaded again to repair the node is confirmed again.
+  const confirm = { [`${name}-firewall-confirm`]: repairs[`${name}-firewall`] };
+  return { recorded, repairs: { ...repairs, ...confirm } };
 }
 
 /** Rules that were loaded and not confirmed: the node itself goes back to those before. */

@@ -8,7 +8,7 @@ import type { Tree } from "../../config/tree";
 import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
-import { runNodeScript } from "../docker/node-script";
+import { runNodeScript, type Repairs } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
@@ -33,6 +33,8 @@ export interface BackupsArgs {
   scan?: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** What makes steps run again, to repair the node. */
+  repairs?: Repairs;
   /** Arguments of the container that the configuration has no word for. */
   override?: Tree;
 }

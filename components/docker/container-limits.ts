@@ -2,7 +2,7 @@ import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { bind } from "../../node/steps";
-import { runNodeScript } from "./node-script";
+import { runNodeScript, type Repairs } from "./node-script";
 
 /**
  * Processes, threads among them, that a container of the program may have at once. More than it ever has, and far less than
@@ -15,6 +15,8 @@ export interface LimitArgs {
   machine: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** What makes it run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /** Seconds the step may take: of a container outside the user namespace it reads the whole image (node/container-seal.sh). */
@@ -27,7 +29,7 @@ const SECONDS = 600;
 export function limitProcesses(
   name: string,
   container: docker.Container,
-  { machine, connection }: LimitArgs,
+  { machine, connection, repairs }: LimitArgs,
   parent: pulumi.Resource,
   processes = PROCESSES,
 ): command.remote.Command {
@@ -43,6 +45,6 @@ export function limitProcesses(
     CONTAINER: id,
     PROCESSES: processes,
   }));
-  const step = { script, variables, timeout, connection, machine };
+  const step = { script, variables, timeout, connection, machine, repairs };
   return runNodeScript(`${name}-limits`, step, { parent });
 }

@@ -15,10 +15,9 @@ import {
   storageStep,
   type Script,
 } from "../../node/steps";
-import type { CheckedStep } from "../../node/checks";
 import type { RecordedNode } from "../../node/recorded";
 import { connect, connectFirst, pinKey, type Connection } from "./gate";
-import { runNodeScript } from "./node-script";
+import { runNodeScript, type Repairs } from "./node-script";
 
 /** What Docker on a node needs. */
 export interface DockerHostArgs {
@@ -30,8 +29,8 @@ export interface DockerHostArgs {
   machine: pulumi.Resource;
   /** What the stack's state has of the node; undefined for a new one. */
   recorded?: RecordedNode;
-  /** Text that makes a step run again, to repair the node; see node/stdin.ts. */
-  repairs?: Readonly<Partial<Record<CheckedStep, string>>>;
+  /** What makes steps run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /** Facts of the running daemon; `node/daemon.sh` prints them. */
@@ -75,17 +74,14 @@ export class DockerHost extends pulumi.ComponentResource {
     this.registerOutputs({ hostKey: this.hostKey, facts: this.facts });
   }
 
-  private makeStepper(name: string, { machine, repairs = {} }: DockerHostArgs) {
+  private makeStepper(name: string, { machine, repairs }: DockerHostArgs) {
     const { connection } = this;
-    return (step: string, script: Script, after: pulumi.Resource): command.remote.Command => {
-      // What is loaded again to repair the node is confirmed again.
-      const [checked] = step.split("-");
-      return runNodeScript(
+    return (step: string, script: Script, after: pulumi.Resource): command.remote.Command =>
+      runNodeScript(
         `${name}-${step}`,
-        { ...script, connection, machine, repairs: repairs[checked as CheckedStep] },
+        { ...script, connection, machine, repairs },
         { parent: this, dependsOn: [after] },
       );
-    };
   }
 }
 

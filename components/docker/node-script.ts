@@ -4,6 +4,9 @@ import { livesOn } from "../shared/lifetime";
 import { withRepairs } from "../../node/stdin";
 import { renderScript, type ScriptName, type ShellVariables } from "../../node/scripts";
 
+/** Texts that make steps run again, to repair a node, by the names of their resources; see node/stdin.ts. */
+export type Repairs = Readonly<Record<string, string | undefined>>;
+
 export interface NodeScriptArgs {
   /** Name of the script in `node/`, without `.sh`. */
   script: ScriptName;
@@ -16,8 +19,8 @@ export interface NodeScriptArgs {
   timeout: string;
   /** Command that undoes it when the resource is deleted; the script is its standard input. Default: nothing runs. */
   remove?: string;
-  /** Text that makes it run again, to repair the node; see node/stdin.ts. */
-  repairs?: string;
+  /** What makes it run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface NodeScriptArgs {
  */
 export function runNodeScript(
   name: string,
-  { script, variables, connection, machine, timeout, remove, repairs }: NodeScriptArgs,
+  { script, variables, connection, machine, timeout, remove, repairs = {} }: NodeScriptArgs,
   opts: pulumi.CustomResourceOptions,
 ): command.remote.Command {
   return new command.remote.Command(
@@ -37,7 +40,7 @@ export function runNodeScript(
       ...(remove ? { delete: remove } : {}),
       stdin: pulumi
         .output(variables)
-        .apply((values) => withRepairs(renderScript(script, values), repairs)),
+        .apply((values) => withRepairs(renderScript(script, values), repairs[name])),
       // Without this, Pulumi also sends the variables to sshd, whose AcceptEnv refuses them with a warning (pulumi-command#430).
       addPreviousOutputInEnv: false,
       logging: command.remote.Logging.Stderr,

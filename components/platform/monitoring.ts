@@ -9,7 +9,7 @@ import { limitProcesses } from "../docker/container-limits";
 import type { DockerHost } from "../docker/docker-host";
 import type { ImageScans } from "../docker/image-scan";
 import { pullImage } from "../docker/images";
-import { runNodeScript } from "../docker/node-script";
+import { runNodeScript, type Repairs } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 
@@ -26,6 +26,8 @@ export interface MonitoringArgs {
   scan?: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** What makes steps run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /**
@@ -55,13 +57,14 @@ interface MonitoredParts {
   readonly dockerHost: DockerHost;
   readonly machine: pulumi.Resource;
   readonly scans: ImageScans;
+  readonly repairs?: Repairs;
 }
 
 /** Creates the monitoring of a node, if it is declared. */
 export function createMonitoring(
   name: string,
   node: NodeConfig,
-  { dockerHost, machine, scans }: MonitoredParts,
+  { dockerHost, machine, scans, repairs }: MonitoredParts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { monitoring } = node;
@@ -69,7 +72,7 @@ export function createMonitoring(
   const { connection, facts } = dockerHost;
   const { dockerRootDir } = facts;
   const scan = scans[CADVISOR_CONTAINER];
-  const args = { node, monitoring, dockerRootDir, machine, scan, connection };
+  const args = { node, monitoring, dockerRootDir, machine, scan, connection, repairs };
   new Monitoring(`${name}-monitoring`, args, opts);
 }
 

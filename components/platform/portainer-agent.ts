@@ -11,7 +11,7 @@ import { announce, applyOverride } from "../shared/override";
 import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
-import { runNodeScript } from "../docker/node-script";
+import { runNodeScript, type Repairs } from "../docker/node-script";
 import { edgeArgs, type EdgeKey } from "./portainer-edge";
 
 /** What the Portainer agent needs. */
@@ -36,6 +36,8 @@ export interface PortainerAgentArgs {
   scan?: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
+  /** What makes steps run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { WorkloadConfig } from "../../config/schema";
 import { userIdOf } from "../../config/workloads";
 import { workloadSecretsStep } from "../../node/steps";
 import type { DockerHost } from "../docker/docker-host";
-import { runNodeScript } from "../docker/node-script";
+import { runNodeScript, type Repairs } from "../docker/node-script";
 
 export interface WorkloadSecretsArgs {
   /** Name of the workload. */
@@ -16,6 +16,8 @@ export interface WorkloadSecretsArgs {
   readonly dockerHost: DockerHost;
   /** The machine whose Docker runs it. */
   readonly machine: pulumi.Resource;
+  /** What makes the step run again, to repair the node. */
+  readonly repairs?: Repairs;
 }
 
 /** Folder of a workload's secrets on the node. */
@@ -25,7 +27,7 @@ export const secretsFolder = (workload: string): string =>
 /** Writes the secrets of a workload, and removes them with it. Undefined if it has none. */
 export function writeSecrets(
   name: string,
-  { workload, config, secrets, dockerHost, machine }: WorkloadSecretsArgs,
+  { workload, config, secrets, dockerHost, machine, repairs }: WorkloadSecretsArgs,
   parent: pulumi.Resource,
 ): command.remote.Command | undefined {
   const files = Object.entries(config.secrets);
@@ -40,7 +42,7 @@ export function writeSecrets(
   // The command plugin sends the step's standard input to this command as well.
   const remove = `cat >/dev/null; sudo -n rm -rf -- ${secretsFolder(workload)}`;
   const { connection } = dockerHost;
-  const run = { ...step, variables, connection, machine, remove };
+  const run = { ...step, variables, connection, machine, remove, repairs };
   // The script asks Docker for its user namespace.
   return runNodeScript(`${name}-secrets`, run, { parent, dependsOn: [dockerHost] });
 }

@@ -3,6 +3,7 @@ import type { NodeConfig } from "../../config/schema";
 import { inOrder } from "../../config/workloads";
 import type { DockerHost } from "../docker/docker-host";
 import type { ImageScans } from "../docker/image-scan";
+import type { Repairs } from "../docker/node-script";
 import type { ContainerNetworks } from "../docker/networks";
 import type { VirtualMachine } from "../machine/virtual-machine";
 import { Workload } from "./workload";
@@ -19,21 +20,20 @@ export interface WorkloadsArgs {
   readonly dockerHost: DockerHost;
   /** The machine whose Docker runs them. */
   readonly machine: VirtualMachine;
+  /** What makes steps run again, to repair the node. */
+  readonly repairs?: Repairs;
 }
 
 /** The workloads of a node, each after those that it depends on. */
 export function createWorkloads(
   name: string,
-  { node, workloadSecrets = {}, networks, volumes, scans, dockerHost, machine }: WorkloadsArgs,
+  { node, workloadSecrets = {}, networks, volumes, scans, ...host }: WorkloadsArgs,
   opts: pulumi.ComponentResourceOptions,
 ): void {
-  const { vm } = machine;
+  const { dockerHost, repairs, machine } = host;
   const shared = {
-    node,
-    secrets: workloadSecrets,
-    networkIds: networks.ids,
-    dockerHost,
-    machine: vm,
+    ...{ node, secrets: workloadSecrets, networkIds: networks.ids },
+    ...{ dockerHost, machine: machine.vm, repairs },
   };
   const made = new Map<string, Workload>();
   for (const [workload, config] of inOrder(node)) {

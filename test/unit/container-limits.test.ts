@@ -1,7 +1,20 @@
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { done, fake, has, home, read, refused, script, sh, useNode, write } from "../support/node";
+import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
+import {
+  done,
+  fake,
+  has,
+  home,
+  read,
+  refused,
+  run,
+  script,
+  sh,
+  useNode,
+  write,
+} from "../support/node";
 
 /** node/container-limits.sh against a docker that has one container, and one limit; node/container-seal.sh. */
 
@@ -36,6 +49,8 @@ beforeEach(() => {
     `#!/usr/bin/env bash
 case $* in
   *"inspect --type container --format {{.HostConfig.PidsLimit}} ${CONTAINER}") cat "$FAKE/limit" ;;
+  *"ps --all --quiet --filter id=${CONTAINER}") echo ${CONTAINER} ;;
+  *"ps --all --quiet --filter id="*) ;;
   *"inspect --type container --format {{.HostConfig.UsernsMode}} {{.GraphDriver.Name}} ${CONTAINER}") cat "$FAKE/how" ;;
   *"inspect --type container --format {{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}} ${CONTAINER}")
     echo "${LAYERS}/one-init/diff:${LAYERS}/image/diff:${LAYERS}/one/diff" ;;
@@ -129,4 +144,37 @@ test.each([
   rmSync(join(home, "fake/saved.tar"));
   done(script("container-limits", given));
   expect(modes()).toEqual(["710", "710", "710"]);
+});
+
+describe("in check mode", () => {
+  const check = (container = CONTAINER): string[] => {
+    const variables = `CONTAINER=${container}\nPROCESSES=1024`;
+    const step = { step: "agent-limits", script: "container-limits" as const, variables };
+    const { differences, failed } = parseChecks(run(renderChecks([step])).stdout);
+    expect(has("fake/updates")).toBe(false);
+    return [...failed, ...differences.map((one) => `${one.step}: ${describeDifference(one)}`)];
+  };
+
+  test("a limit as declared is nothing to say", () => {
+    fake("limit", "1024\n");
+    expect(check()).toEqual([]);
+  });
+
+  test("another one is told, and left to a run", () => {
+    fake("limit", "0\n");
+    expect(check()).toEqual([
+      "agent-limits: container 0f3c processes: 0 on the node, 1024 as declared; up puts it right",
+    ]);
+  });
+
+  test("a container that is gone is told, with what brings it back", () => {
+    expect(check("beef")).toEqual([
+      "agent-limits: container beef: absent on the node, present as declared; up leaves it until pulumi up --refresh makes another one",
+    ]);
+  });
+
+  test("a docker that does not answer is no container that is gone", () => {
+    write("bin/docker", "#!/usr/bin/env bash\nexit 1\n");
+    expect(check()).toEqual(["agent-limits"]);
+  });
 });

@@ -92,7 +92,7 @@ function check(
   forget();
   const before = digest();
   const each = steps.map((step) => ({
-    step,
+    ...{ step, script: step },
     variables: assignVariables(VARIABLES[step]).join("\n"),
   }));
   const { status, stdout, stderr } = run(renderChecks(each));
@@ -426,7 +426,10 @@ test("another run on the node is not waited for", () => {
   write("root/run/docker-node/lock", "");
   const holder = `exec 9<>"$ROOT_DIR/run/docker-node/lock"; flock 9\n`;
   const each = [
-    { step: "access" as const, variables: assignVariables(VARIABLES.access).join("\n") },
+    {
+      ...{ step: "access", script: "access" as const },
+      variables: assignVariables(VARIABLES.access).join("\n"),
+    },
   ];
   const begun = Date.now();
   expect(run(`${holder}${renderChecks(each)}`)).toMatchObject({ status: 0, stdout: "" });

@@ -372,7 +372,10 @@ describe("workloads", () => {
     expect(labels(of({ action: "replace", old: web, new: web }))).toEqual({
       "restarts-workload": ["web"],
     });
-    expect(labels(of({ action: "create", new: web }))).toEqual({});
+  });
+
+  test("a new one is shown with its node", () => {
+    expect(labels(of({ action: "create", new: web }))).toEqual({ "places-workload": ["web on n"] });
   });
 
   test("so are other secrets", () => {

@@ -18,6 +18,7 @@ test("says nothing but its image, and is confined in every way", () => {
     readOnlyRoot: true,
     limits: { memoryMiB: 256, cpus: 1, processes: 256 },
     ...{ restart: "unless-stopped", readySeconds: 120, stopSeconds: 10, dependsOn: [] },
+    ...{ reaches: [], hosts: {} },
   });
 });
 

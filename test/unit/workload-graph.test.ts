@@ -139,6 +139,70 @@ test("a workload that says nothing has no network, not even docker0", async () =
   expect(inputs).not.toHaveProperty("healthcheck");
 });
 
+describe("by itself a workload gets", () => {
+  const declared = async (over: object): Promise<Record<string, unknown>> =>
+    container(await run(withWeb(over))).inputs;
+  let inputs: Record<string, unknown>;
+  let limits: string;
+  beforeAll(async () => {
+    const seen = await run(withWeb());
+    inputs = container(seen).inputs;
+    limits = String(command(seen, "limits").inputs.stdin);
+  });
+
+  test.each<[string, object]>([
+    ["nobody as its user", { user: "65534:65534" }],
+    ["no capability", { capabilities: { adds: [], drops: ["ALL"] } }],
+    ["a root that is read-only", { readOnly: true }],
+    [
+      "a small folder in memory, and no other mount",
+      { tmpfs: { "/tmp": "size=64m,mode=1777" }, volumes: [], mounts: [] },
+    ],
+    ["no new privileges", { securityOpts: ["no-new-privileges:true"] }],
+    ["256 MiB and no swap", { memory: 256, memorySwap: 256 }],
+    [
+      "one processor, and half the share of the node's own work",
+      { cpuPeriod: 100000, cpuQuota: 100000, cpuShares: 512 },
+    ],
+    ["no network", { networkMode: "none" }],
+    ["no variable", { envs: [] }],
+    ["a start after each end, unless a person stopped it", { restart: "unless-stopped" }],
+    ["ten seconds to end", { stopTimeout: 10 }],
+    ["a log that does not grow without end", { logOpts: { "max-size": "100m", "max-file": "3" } }],
+  ])("%s", (_, expected) => {
+    expect(inputs).toMatchObject(expected);
+  });
+
+  test("256 processes at most", () => {
+    expect(limits).toContain("PROCESSES='256'");
+  });
+
+  test("the health check of its image, no port and no other name", () => {
+    for (const key of ["healthcheck", "ports", "hosts", "privileged", "devices", "pidMode"])
+      expect(inputs).not.toHaveProperty(key);
+  });
+
+  test("the node's own address for a port, and never all of them", async () => {
+    const port = { networks: { [NETWORK]: {} }, ports: [{ port: 80, containerPort: 8080 }] };
+    expect((await declared(port)).ports).toEqual([
+      { internal: 8080, external: 80, ip: "10.25.20.24", protocol: "tcp" },
+    ]);
+  });
+
+  test("binds that it can only read", async () => {
+    const bind = { binds: [{ source: "/srv/web", path: "/www" }] };
+    expect((await declared(bind)).mounts).toMatchObject([{ readOnly: true }]);
+  });
+});
+
+test("further names are entries of its hosts file, one for each address", async () => {
+  const hosts = { "printer.example.org": ["10.0.0.7", "10.0.0.8"] };
+  expect(container(await run(withWeb({ hosts }))).inputs.hosts).toEqual([
+    { host: "printer.example.org", ip: "10.0.0.7" },
+    { host: "printer.example.org", ip: "10.0.0.8" },
+  ]);
+});
+
 test("the new container has a name of its own and is made before the earlier one goes", async () => {
   expect(container(await run(withWeb())).inputs).not.toHaveProperty("name");
   const { [`docker:index/container:Container ${NAME}`]: options } = await optionsOf(withWeb());

@@ -1,10 +1,32 @@
 import { rmSync, symlinkSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
-import { done, fake, has, home, read, refused, script, sh, useNode } from "../support/node";
+import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
+import { assignVariables, type ScriptName } from "../../node/scripts";
+import {
+  done,
+  fake,
+  has,
+  home,
+  read,
+  refused,
+  run,
+  script,
+  sh,
+  useNode,
+  write,
+} from "../support/node";
 
 /** node/workload.sh and node/workload-secrets.sh, as a node runs them. */
 
 useNode();
+
+/** What a step says in check mode, as a session runs it. */
+function check(script: ScriptName, given: Record<string, string>): string[] {
+  const variables = assignVariables(given).join("\n");
+  const { stdout } = run(renderChecks([{ step: `workload-web-${script}`, script, variables }]));
+  const { differences, failed } = parseChecks(stdout);
+  return [...failed, ...differences.map(describeDifference)];
+}
 
 describe("the step that starts a workload", () => {
   const given = {
@@ -118,6 +140,56 @@ describe("the step that starts a workload", () => {
     expect(runs("new")).toBe(true);
   });
 
+  test("a policy that was changed by hand is set again, without a restart", () => {
+    container("new", "healthy", "2026-05-01T00:00:00Z");
+    fake("containers/new/restart", "no");
+    expect(done(start())).toEqual({ container: "new", state: "healthy" });
+    expect(calls()).toEqual(["update --restart unless-stopped new"]);
+  });
+
+  describe("in check mode", () => {
+    const found = (more: Record<string, string> = {}): string[] => {
+      const lines = check("workload", { ...given, ...more });
+      expect(calls()).toEqual([]);
+      return lines.map((line) => line.replace("; up puts it right", ""));
+    };
+
+    test("one that runs as declared is nothing to say", () => {
+      container("new", "healthy", "2026-05-01T00:00:00Z");
+      expect(found()).toEqual([]);
+    });
+
+    test("one that somebody has stopped is told, and one with another policy", () => {
+      container("new", "healthy");
+      fake("containers/new/restart", "no");
+      expect(found()).toEqual([
+        "workload web state: exited on the node, running as declared",
+        "workload web restart: no on the node, unless-stopped as declared",
+      ]);
+    });
+
+    test("so is another one that runs beside it", () => {
+      container("new", "healthy", "2026-05-01T00:00:00Z");
+      container("0123456789abcdef", "healthy", "2026-05-01T00:00:00Z");
+      expect(found()).toEqual([
+        "workload web container 0123456789ab: running on the node, absent as declared",
+      ]);
+    });
+
+    test("and one that has not read its secrets", () => {
+      container("new", "healthy", "2026-05-01T00:00:00Z");
+      const later = String(Date.parse("2026-05-02T00:00:00Z") / 1000);
+      expect(found({ SECRETS_WRITTEN: later })).toEqual([
+        "workload web start: before its files changed on the node, after that as declared",
+      ]);
+    });
+
+    test("of one that is gone another step tells", () => {
+      container("old", "healthy", "2026-05-01T00:00:00Z");
+      expect(found()).toEqual([]);
+    });
+  });
+
   test("a container that is gone is told, and nothing is stopped", () => {
     container("old", "healthy", "2026-05-01T00:00:00Z");
     refused(start(), "container new is gone; pulumi up --refresh makes another one");
@@ -183,6 +255,29 @@ describe("the step that writes secrets", () => {
     done(secrets());
     done(secrets({ FILES: "db" }));
     expect([has(`${folder}/db`), has(`${folder}/key.pem`)]).toEqual([true, false]);
+  });
+
+  test("in check mode names files that are not as written, and never what is in them", () => {
+    fake("no-remap");
+    const mine = { ...given, OWNER: "0" };
+    done(script("workload-secrets", mine));
+    expect(check("workload-secrets", mine)).toEqual([]);
+    write(`${folder}/db`, "by hand");
+    rmSync(join(home, folder, "key.pem"));
+    write(`${folder}/other`, "x");
+    const lines = check("workload-secrets", mine);
+    expect(
+      lines.map((line) => line.replace("/var/lib/docker-node/secrets/workloads/web/", "")),
+    ).toEqual([
+      "db: another content on the node, as written as declared; up puts it right",
+      "key.pem: absent on the node, present as declared; up puts it right",
+      "other: present on the node, absent as declared; up puts it right",
+    ]);
+    done(script("workload-secrets", mine));
+    expect(check("workload-secrets", mine)).toEqual([]);
+    expect(check("workload-secrets", { ...mine, OWNER: "7" })[0]).toContain(
+      "db mode: 0400, owner 0 on the node, 0400, owner 7 as declared",
+    );
   });
 
   test("prints none of them", () => {

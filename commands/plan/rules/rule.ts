@@ -23,6 +23,7 @@ export type Label =
   | "rotates-secret"
   | "touches-backups"
   | "replaces-network"
+  | "places-workload"
   | "removes-workload"
   | "restarts-workload"
   | "detaches-data";

@@ -16,6 +16,15 @@ const nameOf = ({ hostname }: Properties): string => asText(hostname);
 
 export const WORKLOAD_RULES: readonly Rule[] = [
   {
+    label: "places-workload",
+    severity: "info",
+    explanation: "A workload comes to a node.",
+    applies: (change: Change): Details =>
+      isContainer(change) && change.action === "create"
+        ? [`${nameOf(change.new)} on ${change.node}`]
+        : undefined,
+  },
+  {
     label: "removes-workload",
     severity: "caution",
     explanation: "A workload is stopped and removed; its volumes stay.",
