@@ -1,3 +1,5 @@
+import { nodeOfResource } from "./names";
+
 /** Name of the hook that Pulumi calls before it deletes something protected. It is recorded in states, so it never changes. */
 export const REMOVAL_HOOK = "docker-node-removal";
 
@@ -38,7 +40,7 @@ export function explainRefusal(
   nodes: readonly string[],
 ): string {
   const { suffix, key: part, what } = partOf(type, oldInputs);
-  const node = name.slice(0, -`-${suffix}`.length);
+  const node = nodeOfResource(name, suffix);
   const onlyPart = part !== undefined && nodes.includes(node);
   const key = onlyPart ? `nodes.${node}.${part}` : `nodes.${node}`;
   return [

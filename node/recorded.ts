@@ -1,4 +1,5 @@
 /* What a stack's state says about a node, as far as the next run depends on it. */
+import { nameResource } from "../config/names";
 import type { NodeConfig } from "../config/schema";
 import { CHECKED_STEPS, type CheckedStep } from "./checks";
 
@@ -55,18 +56,18 @@ export function recordedNode(
   state: State,
 ): RecordedNode | undefined {
   const outputsOf = (type: string, resource: string): Outputs => findOutputs(state, type, resource);
-  const ready = outputsOf(COMMAND, `${name}-ready`);
-  const machine = outputsOf(MACHINE, `${name}-vm`);
+  const ready = outputsOf(COMMAND, nameResource(name, "ready"));
+  const machine = outputsOf(MACHINE, nameResource(name, "vm"));
   const hostKey = asText(ready.stdout)?.trim();
   if (!hostKey || !isSame(node, machine)) return undefined;
-  const stdinOf = (step: string) => asText(outputsOf(COMMAND, `${name}-${step}`).stdin);
+  const stdinOf = (step: string) => asText(outputsOf(COMMAND, nameResource(name, step)).stdin);
   return {
     proxmoxNode: asText(machine.nodeName) ?? node.machine.proxmoxNode,
     hostKey,
     connection: ready.connection ?? {},
     stdin: Object.fromEntries(CHECKED_STEPS.map((step) => [step, stdinOf(step)])),
     confirmed: stdinOf("firewall-confirm"),
-    networks: networksOf(node, (network) => outputsOf(NETWORK, `${name}-${network}`)),
+    networks: networksOf(node, (network) => outputsOf(NETWORK, nameResource(name, network))),
   };
 }
 

@@ -1,5 +1,6 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { nameResource } from "../../config/names";
 import { authoritiesOf } from "../../config/registries";
 import type { NodeConfig } from "../../config/schema";
 import {
@@ -81,7 +82,7 @@ export class DockerHost extends pulumi.ComponentResource {
       // What is loaded again to repair the node is confirmed again.
       const [checked] = step.split("-");
       return runNodeScript(
-        `${name}-${step}`,
+        nameResource(name, step),
         { ...script, connection, machine, repairs: repairs[checked as CheckedStep] },
         { parent: this, dependsOn: [after] },
       );
@@ -104,7 +105,7 @@ function waitUntilReady(
 ): command.remote.Command {
   const connection = pulumi.secret(privateKey).apply((key) => connectFirst(node, key, recorded));
   return runNodeScript(
-    `${name}-ready`,
+    nameResource(name, "ready"),
     { ...readyStep(), connection, machine },
     { parent, dependsOn: [machine], ignoreChanges: ["create", "stdin"] },
   );

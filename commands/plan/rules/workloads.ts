@@ -1,4 +1,5 @@
 /** Rules about workloads: containers that a node runs for its users. */
+import { isPart } from "../../../config/names";
 import { variablesOf } from "../daemon-diff";
 import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
@@ -47,7 +48,7 @@ export const WORKLOAD_RULES: readonly Rule[] = [
     explanation: "A workload starts again to read its new secrets; the earlier ones are gone.",
     applies: (change: Change): Details => {
       const { type, name, action, old } = change;
-      const rotates = type === COMMAND && action === "update" && name.endsWith("-secrets");
+      const rotates = type === COMMAND && action === "update" && isPart(name, "secrets");
       return rotates && isOfWorkload(change)
         ? [variablesOf(old.stdin).WORKLOAD ?? name]
         : undefined;
