@@ -1,5 +1,6 @@
 /* What a stack's state says about a node, as far as the next run depends on it. */
 import { nameResource } from "../config/names";
+import { COMMAND, NETWORK, VM } from "../config/resource-types";
 import type { NodeConfig } from "../config/schema";
 import { CHECKED_STEPS, type CheckedStep } from "./checks";
 
@@ -45,10 +46,6 @@ export interface RecordedNode {
   readonly networks: Readonly<Record<string, RecordedNetwork>>;
 }
 
-const COMMAND = "command:remote:Command";
-const NETWORK = "docker:index/network:Network";
-const MACHINE = "proxmoxve:index/vmLegacy:VmLegacy";
-
 /** What the state has of a node; undefined before its first `up`, and when its machine is to be replaced. */
 export function recordedNode(
   name: string,
@@ -57,7 +54,7 @@ export function recordedNode(
 ): RecordedNode | undefined {
   const outputsOf = (type: string, resource: string): Outputs => findOutputs(state, type, resource);
   const ready = outputsOf(COMMAND, nameResource(name, "ready"));
-  const machine = outputsOf(MACHINE, nameResource(name, "vm"));
+  const machine = outputsOf(VM, nameResource(name, "vm"));
   const hostKey = asText(ready.stdout)?.trim();
   if (!hostKey || !isSame(node, machine)) return undefined;
   const stdinOf = (step: string) => asText(outputsOf(COMMAND, nameResource(name, step)).stdin);

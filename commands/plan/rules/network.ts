@@ -1,16 +1,13 @@
 /** Rules about what can be reached: firewall, published ports, Docker networks. */
 import { contains, isAddress, isCidr } from "../../../config/cidr";
 import { isPart } from "../../../config/names";
+import { COMMAND, CONTAINER, NETWORK, VM } from "../../../config/resource-types";
 import { variablesOf } from "../daemon-diff";
 import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
 
 const RULES = "proxmoxve:firewall/rulesLegacy:RulesLegacy";
 const OPTIONS = "proxmoxve:firewall/optionsLegacy:OptionsLegacy";
-const VM = "proxmoxve:index/vmLegacy:VmLegacy";
-const COMMAND = "command:remote:Command";
-const CONTAINER = "docker:index/container:Container";
-const NETWORK = "docker:index/network:Network";
 
 export type Item = Record<string, Value>;
 

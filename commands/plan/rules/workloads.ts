@@ -1,11 +1,9 @@
 /** Rules about workloads: containers that a node runs for its users. */
 import { isPart } from "../../../config/names";
+import { COMMAND, CONTAINER } from "../../../config/resource-types";
 import { variablesOf } from "../daemon-diff";
 import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
-
-const COMMAND = "command:remote:Command";
-const CONTAINER = "docker:index/container:Container";
 
 const isOfWorkload = ({ urn }: Change): boolean => urn.includes("docker-node:components:Workload$");
 const isContainer = (change: Change): boolean => change.type === CONTAINER && isOfWorkload(change);
