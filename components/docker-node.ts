@@ -1,6 +1,7 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER } from "../config/backups";
+import { NODE } from "../config/resource-types";
 import type { NodeConfig } from "../config/schema";
 import type { Waiver } from "../config/schema/waivers";
 import type { NodeOutputs } from "../contract/schema";
@@ -77,7 +78,7 @@ export class DockerNode extends pulumi.ComponentResource {
   readonly dockerProvider: docker.Provider;
 
   constructor(name: string, args: DockerNodeArgs, opts: pulumi.ComponentResourceOptions) {
-    super("docker-node:components:DockerNode", name, {}, opts);
+    super(NODE, name, {}, opts);
     const { node, privateKey, imageVolumeId, guard, recorded, repairs } = args;
     const machineArgs = { node, imageVolumeId, recorded, guard };
     const machine = new VirtualMachine(name, machineArgs, { parent: this });

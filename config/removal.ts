@@ -1,3 +1,6 @@
+import { nodeOfResource } from "./names";
+import { CONTAINER, NETWORK, VOLUME } from "./resource-types";
+
 /** Name of the hook that Pulumi calls before it deletes something protected. It is recorded in states, so it never changes. */
 export const REMOVAL_HOOK = "docker-node-removal";
 
@@ -19,11 +22,9 @@ interface Part {
 
 function partOf(type: string, inputs: Readonly<Record<string, unknown>>): Part {
   const name = String(inputs.name);
-  if (type === "docker:index/volume:Volume")
-    return { suffix: name, key: `volumes.${name}`, what: `volume ${name}` };
-  if (type === "docker:index/network:Network")
-    return { suffix: name, key: `networks.${name}`, what: `network ${name}` };
-  if (type === "docker:index/container:Container")
+  if (type === VOLUME) return { suffix: name, key: `volumes.${name}`, what: `volume ${name}` };
+  if (type === NETWORK) return { suffix: name, key: `networks.${name}`, what: `network ${name}` };
+  if (type === CONTAINER)
     return { suffix: "agent-container", key: "portainer", what: `container ${name}` };
   return { suffix: "vm", what: inputs.vmId === undefined ? "" : `(VM ${Number(inputs.vmId)})` };
 }
@@ -38,7 +39,7 @@ export function explainRefusal(
   nodes: readonly string[],
 ): string {
   const { suffix, key: part, what } = partOf(type, oldInputs);
-  const node = name.slice(0, -`-${suffix}`.length);
+  const node = nodeOfResource(name, suffix);
   const onlyPart = part !== undefined && nodes.includes(node);
   const key = onlyPart ? `nodes.${node}.${part}` : `nodes.${node}`;
   return [
@@ -52,6 +53,6 @@ export function explainRefusal(
 
 function describeLoss(type: string, onlyPart: boolean): string {
   if (!onlyPart) return "The VM's disks go with it, and so does the data of its volumes.";
-  const data = type.includes("/volume:") ? "The data of the volume goes with it. " : "";
+  const data = type === VOLUME ? "The data of the volume goes with it. " : "";
   return `${data}Afterwards set machine.protect back to true, and remove the waiver.`;
 }

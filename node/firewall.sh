@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# The node's own firewall. Rules that a connection has confirmed are loaded, at every boot too. Others are on trial: a timer takes
-# them back after a minute unless firewall/confirm.sh has come over a fresh connection.
-# RULES        for nft, a whole table; empty: no firewall, and all that was one goes
+# The node's own firewall. Confirmed rules are loaded at every boot. New rules are on trial: a timer takes them back after a minute
+# unless firewall/confirm.sh runs over a fresh connection before.
+# RULES        for nft, a whole table; empty: the node has no firewall, and its earlier one is removed
 # ID           name of the rules
-# SSH_SOURCES  networks from which they let in SSH, separated by spaces
-# ADDRESS      of the node
+# SSH_SOURCES  networks from which the rules let in SSH, separated by spaces
+# ADDRESS      address of the node
 # Result: {"firewall":"in force"}, "on trial" or "off"
 SCRIPT=firewall
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -38,7 +38,7 @@ refuse_lock_out() {
       "network.firewall.managementNetworks has to have it"
 }
 
-# Containers are told from the rest by their bridges.
+# The rules recognise containers by their bridges.
 refuse_bridge() {
   local name
   name=$(ip -o -4 address show to "$ADDRESS" | awk '{ print $2; exit }')
@@ -51,7 +51,7 @@ refuse_rules() {
   reason=$(nft --check --file - <<<"$RULES" 2>&1) || fail "nft does not take the rules; nothing was changed" "$reason"
 }
 
-# What was confirmed once is in force, whatever has become of it since.
+# Confirmed rules are put in force again, whatever has changed them.
 keep_confirmed() {
   if [[ -e $FIREWALL_RUN/trial.nft ]]; then put_right nft "table ${FIREWALL_TABLE[*]}" 'on trial' confirmed firewall_end_trial; fi
   write_if_changed "$FIREWALL_RULES" 0600 <<<"$RULES"

@@ -1,13 +1,13 @@
-/* The node's own firewall: its rules as text for nft, from the same facts as those of its NIC. */
+/** The node's own firewall: its rules as text for nft, made from the same facts as the rules of the NIC. */
 import { createHash } from "node:crypto";
 import { firewallRules, type FirewallRule } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import { splitStdin } from "./stdin";
 
-/** A port that others may reach. Ports and sources that are not there stand for all. */
+/** A port that others may reach. No port means all ports, and no source means everybody. */
 type Opening = Pick<FirewallRule, "source" | "proto" | "port">;
 
-/** What the node needs of ICMP: path MTU, errors, IPv6 neighbours and routers. Echo requests take a rule. */
+/** The ICMP that the node needs: path MTU, errors, IPv6 neighbours and routers. Echo requests need a rule. */
 const NEEDED = [
   "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept",
   "icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
@@ -41,10 +41,10 @@ const FORWARD = [
 ];
 
 /**
- * The node's rules; empty if it has no firewall of its own.
+ * Returns the node's rules; empty if it has no firewall of its own.
  *
  * Docker rewrites the destination of a published port before the packet is routed (nat, prerouting), so rules go by the
- * original port. `accept` ends the evaluation of this table alone: Docker's rules follow.
+ * original port. `accept` ends only this table: Docker's rules follow.
  */
 export function renderRules(node: NodeConfig): string {
   if (!node.network.firewall?.onNode) return "";
@@ -78,7 +78,7 @@ function rulesFor({ comment, source, proto, port }: FirewallRule): string[] {
 const OPENING =
   /^ +(?:ip saddr (?<source>\S+) )?(?:icmp type echo-request|meta l4proto (?<proto>\w+) ct original proto-dst (?<port>\S+)) accept$/gm;
 
-/** What rules let in; the inverse of `renderRules`. */
+/** Returns what the rules let in: the inverse of `renderRules`. */
 export function openingsIn(rules: string): Opening[] {
   return [...rules.matchAll(OPENING)].map(({ groups = {} }) => ({
     source: groups.source,
@@ -87,12 +87,12 @@ export function openingsIn(rules: string): Opening[] {
   }));
 }
 
-/** Name of a text of rules: what a connection confirms. */
+/** Returns the name of a text of rules. A connection confirms the rules by this name. */
 export function rulesId(rules: string): string {
   return rules && createHash("sha256").update(rules).digest("hex").slice(0, 16);
 }
 
-/** Networks from which the rules let SSH in, as the node checks them against the connection that it is given them by. */
+/** Returns the networks from which the rules let SSH in. The node checks that its present connection comes from one of them. */
 export function sshSources(rules: string): string[] {
   const found = openingsIn(rules).filter(({ proto, port = "" }) => {
     const [low = 0, high = low] = port.split(":").map(Number);
@@ -102,7 +102,7 @@ export function sshSources(rules: string): string[] {
 }
 
 /**
- * Whether rules were given that no fresh connection has confirmed: the node has taken them back.
+ * Whether the node was given rules that no fresh connection confirmed, so that it took them back.
  *
  * @param given standard input of the step that loads them, in the stack's state
  * @param confirmed standard input of the step that confirms them

@@ -1,4 +1,6 @@
 /* What a stack's state says about a node, as far as the next run depends on it. */
+import { nameResource } from "../config/names";
+import { COMMAND, CONTAINER, NETWORK, VM } from "../config/resource-types";
 import type { NodeConfig } from "../config/schema";
 import { WORKLOAD_LABEL } from "../config/workloads";
 import { checkableSteps } from "./checks";
@@ -47,11 +49,6 @@ export interface RecordedNode {
   readonly workloads: Readonly<Record<string, readonly string[]>>;
 }
 
-const COMMAND = "command:remote:Command";
-const CONTAINER = "docker:index/container:Container";
-const NETWORK = "docker:index/network:Network";
-const MACHINE = "proxmoxve:index/vmLegacy:VmLegacy";
-
 /** What the state has of a node; undefined before its first `up`, and when its machine is to be replaced. */
 export function recordedNode(
   name: string,
@@ -59,18 +56,18 @@ export function recordedNode(
   state: State,
 ): RecordedNode | undefined {
   const outputsOf = (type: string, resource: string): Outputs => findOutputs(state, type, resource);
-  const ready = outputsOf(COMMAND, `${name}-ready`);
-  const machine = outputsOf(MACHINE, `${name}-vm`);
+  const ready = outputsOf(COMMAND, nameResource(name, "ready"));
+  const machine = outputsOf(VM, nameResource(name, "vm"));
   const hostKey = asText(ready.stdout)?.trim();
   if (!hostKey || !isSame(node, machine)) return undefined;
-  const stdinOf = (step: string) => asText(outputsOf(COMMAND, `${name}-${step}`).stdin);
+  const stdinOf = (step: string) => asText(outputsOf(COMMAND, nameResource(name, step)).stdin);
   return {
     proxmoxNode: asText(machine.nodeName) ?? node.machine.proxmoxNode,
     hostKey,
     connection: ready.connection ?? {},
     stdin: Object.fromEntries(checkableSteps(node).map(({ step }) => [step, stdinOf(step)])),
     confirmed: stdinOf("firewall-confirm"),
-    networks: networksOf(node, (network) => outputsOf(NETWORK, `${name}-${network}`)),
+    networks: networksOf(node, (network) => outputsOf(NETWORK, nameResource(name, network))),
     workloads: recordedWorkloads(name, state),
   };
 }

@@ -3,6 +3,7 @@ import type {
   ResourceValidationPolicy,
   StackValidationPolicy,
 } from "@pulumi/policy";
+import { CONTAINER, VM } from "../config/resource-types";
 import { knownInputs } from "./known";
 import {
   checkEnvironment,
@@ -17,11 +18,11 @@ import { checkBackup, checkProtection, type JobInputs, type MachineInputs } from
 import { findPlainSecrets } from "./rules/secrets";
 import { readSecretValues, readWaivers, withoutWaiver } from "./stack";
 
-/** Types of resources, as Pulumi's engine names them. */
+/** Types of resources, as Pulumi names them. */
 export const TYPES = {
-  container: "docker:index/container:Container",
+  container: CONTAINER,
   image: "docker:index/remoteImage:RemoteImage",
-  machine: "proxmoxve:index/vmLegacy:VmLegacy",
+  machine: VM,
   job: "proxmoxve:backup/job:Job",
 } as const;
 

@@ -1,4 +1,5 @@
 /** The Pulumi CLI, as recoveries use it on one stack. */
+import { CONTAINER } from "../../config/resource-types";
 import { makeRunner, show } from "../process";
 import { readConfiguration, type Configuration } from "./configuration";
 
@@ -84,7 +85,7 @@ export function targetsOf(
 ): string[] {
   const mine = resourcesOnDocker(node, resources);
   const isIt = ({ type, outputs }: Deployed): boolean =>
-    type === "docker:index/container:Container" && outputs?.["name"] === container;
+    type === CONTAINER && outputs?.["name"] === container;
   const found = mine.find(isIt);
   if (!found) return [];
   const needs = mine.filter(({ urn }) => found.dependencies?.includes(urn));

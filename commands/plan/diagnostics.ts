@@ -1,4 +1,5 @@
 /** Messages of Pulumi, of providers and of the program. */
+import { stripVTControlCharacters } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import type { Diagnostic } from "./model";
 import { makeExplainer } from "./protection";
@@ -61,6 +62,5 @@ const isWorthSaying = (severity: string): severity is Severity =>
 
 /** Without Pulumi's colour directives and a terminal's. */
 function withoutColours(text: string): string {
-  // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
-  return text.replace(/<\{%.*?%\}>|\u001b\[[\d;]*m/g, "").trim();
+  return stripVTControlCharacters(text.replace(/<\{%.*?%\}>/g, "")).trim();
 }

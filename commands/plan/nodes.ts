@@ -1,8 +1,6 @@
 /** Which node a resource belongs to. */
+import { NODE } from "../../config/resource-types";
 import { CLUSTER } from "./model";
-
-/** Type of the component that is a node. */
-export const NODE_TYPE = "docker-node:components:DockerNode";
 
 interface Placed {
   readonly urn: string;
@@ -14,11 +12,11 @@ interface Placed {
 export function nodeNames(steps: readonly Placed[]): (step: Placed) => string {
   const parents = new Map(steps.map((step) => [step.urn, parentOf(step)]));
   const climb = (urn: string): string => {
-    if (typeOf(urn) === NODE_TYPE) return nameOf(urn);
+    if (typeOf(urn) === NODE) return nameOf(urn);
     const parent = parents.get(urn);
     if (parent) return climb(parent);
     const all = [...parents.keys(), ...parents.values()];
-    return urn.includes(`${NODE_TYPE}$`) ? nodeByName(urn, all) : CLUSTER;
+    return urn.includes(`${NODE}$`) ? nodeByName(urn, all) : CLUSTER;
   };
   return (step) => climb(step.urn);
 }
@@ -35,8 +33,8 @@ function nodeByName(urn: string, all: readonly string[]): string {
       .map(nameOf)
       .filter((name) => `${nameOf(urn)}-`.startsWith(`${name}-`))
       .sort((a, b) => a.length - b.length);
-  const nodes = ownNames(all.filter((other) => typeOf(other) === NODE_TYPE));
-  const components = ownNames(all.filter((other) => other.includes(`${NODE_TYPE}$`)));
+  const nodes = ownNames(all.filter((other) => typeOf(other) === NODE));
+  const components = ownNames(all.filter((other) => other.includes(`${NODE}$`)));
   return nodes.at(-1) ?? components[0] ?? nameOf(urn);
 }
 

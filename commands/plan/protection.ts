@@ -1,7 +1,8 @@
 /** Turns refusals to delete protected resources into words that say what to do. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { explainRefusal, REMOVAL_HOOK } from "../../config/removal";
-import { nameOf, NODE_TYPE, typeOf } from "./nodes";
+import { NODE } from "../../config/resource-types";
+import { nameOf, typeOf } from "./nodes";
 
 /** Pulumi's own words (pkg/resource/deploy/step.go), for a state from before the program had a hook. */
 const PROTECTED = /resource "([^"]+)" cannot be deleted\s+because it is protected/;
@@ -10,7 +11,7 @@ const HOOK = new RegExp(`^(Preview failed: )?before hook "${REMOVAL_HOOK}" faile
 /** A function that turns Pulumi's refusals into the two steps to take, and leaves other messages alone. */
 export function makeExplainer(events: readonly EngineEvent[]): (message: string) => string {
   const steps = events.flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata ?? []);
-  const nodes = steps.filter(({ urn, op }) => typeOf(urn) === NODE_TYPE && op !== "delete");
+  const nodes = steps.filter(({ urn, op }) => typeOf(urn) === NODE && op !== "delete");
   const names = nodes.map(({ urn }) => nameOf(urn));
   return (message) => {
     const urn = PROTECTED.exec(message)?.[1];

@@ -1,4 +1,5 @@
 /** What a person should know before approving: labels, derived from the plan by a table of pure rules. */
+import { VM } from "../../config/resource-types";
 import type { Change, Plan } from "./model";
 import { DOCKER_RULES } from "./rules/docker";
 import { MACHINE_RULES } from "./rules/machine";
@@ -7,8 +8,6 @@ import { NODE_FIREWALL_RULES } from "./rules/node-firewall";
 import { SEVERITIES, type Rule, type Severity } from "./rules/rule";
 import { SHARED_RULES } from "./rules/shared";
 import { WORKLOAD_RULES } from "./rules/workloads";
-
-const VM = "proxmoxve:index/vmLegacy:VmLegacy";
 
 /** A label on a node. */
 export interface Risk extends Omit<Rule, "applies"> {

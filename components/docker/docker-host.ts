@@ -1,5 +1,6 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { nameResource } from "../../config/names";
 import { authoritiesOf } from "../../config/registries";
 import type { NodeConfig } from "../../config/schema";
 import {
@@ -78,7 +79,7 @@ export class DockerHost extends pulumi.ComponentResource {
     const { connection } = this;
     return (step: string, script: Script, after: pulumi.Resource): command.remote.Command =>
       runNodeScript(
-        `${name}-${step}`,
+        nameResource(name, step),
         { ...script, connection, machine, repairs },
         { parent: this, dependsOn: [after] },
       );
@@ -100,7 +101,7 @@ function waitUntilReady(
 ): command.remote.Command {
   const connection = pulumi.secret(privateKey).apply((key) => connectFirst(node, key, recorded));
   return runNodeScript(
-    `${name}-ready`,
+    nameResource(name, "ready"),
     { ...readyStep(), connection, machine },
     { parent, dependsOn: [machine], ignoreChanges: ["create", "stdin"] },
   );

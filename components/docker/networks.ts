@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { DaemonConfig } from "../../config/daemon";
 import { contains, firstHost } from "../../config/cidr";
 import type { LanNetwork } from "../../config/lan";
+import { nameResource } from "../../config/names";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
 import { ICC, addressOfNode } from "../../config/node";
 import type { RecordedNetwork, RecordedNode } from "../../node/recorded";
@@ -27,7 +28,7 @@ export class ContainerNetworks extends pulumi.ComponentResource {
   constructor(name: string, args: ContainerNetworksArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:ContainerNetworks", name, {}, opts);
     const create = (network: string): pulumi.Output<string> =>
-      createNetwork(`${name}-${network}`, network, args, this).id;
+      createNetwork(nameResource(name, network), network, args, this).id;
     const names = Object.keys(args.node.networks);
     this.ids = Object.fromEntries(names.map((network) => [network, create(network)]));
     this.registerOutputs({ ids: this.ids });

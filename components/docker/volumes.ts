@@ -1,5 +1,6 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
+import { nameResource } from "../../config/names";
 import type { NodeConfig } from "../../config/schema";
 import { adoptVolume } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
@@ -23,7 +24,7 @@ export function createVolumes(
       driver: "local",
       labels: Object.entries(labels).map(([label, value]) => ({ label, value })),
     };
-    return new docker.Volume(`${name}-${volume}`, args, {
+    return new docker.Volume(nameResource(name, volume), args, {
       ...opts,
       ignoreChanges: ["labels"],
       ...protectWhile(node.machine.protect, guard),

@@ -2,6 +2,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { isAtLeast } from "../../clients/versions";
 import { buildOnce, cacheDir, contentHash } from "../lib/cache";
 import { run } from "../lib/run";
 
@@ -21,20 +22,6 @@ const FLAGS = ["-trimpath", "-buildvcs=false", "-tags=no_compose"];
 const STRIP = "-s -w";
 
 const BUILD_LIMIT_MS = 40 * 60 * 1000;
-
-/** Major, minor and patch of a version inside any text, such as `go1.26.8` or `v3.259.0`. */
-export function parseVersion(text: string): [number, number, number] | undefined {
-  const found = /(\d+)\.(\d+)(?:\.(\d+))?/.exec(text);
-  return found ? [Number(found[1]), Number(found[2]), Number(found[3] ?? 0)] : undefined;
-}
-
-/** Whether version `a` is `b` or newer. A text without a version counts as older than any version. */
-export function atLeast(a: string, b: string): boolean {
-  const [left, right] = [parseVersion(a), parseVersion(b)];
-  if (!left || !right) return false;
-  const differing = left.findIndex((part, i) => part !== right[i]);
-  return differing < 0 || (left[differing] ?? 0) > (right[differing] ?? 0);
-}
 
 /** The directive `go` of a module, or the version it requires of another. */
 function requiredVersion(module: string, what: string): string {
@@ -58,7 +45,7 @@ async function findGoVersion(module: string): Promise<string> {
     const install = `sudo apt-get install golang-go && ${select}`;
     throw new Error(`the lab's pulumi is built with Go ${wanted}; run: ${install}`, { cause });
   });
-  if (atLeast(version, wanted)) return version.trim();
+  if (isAtLeast(version, wanted)) return version.trim();
   throw new Error(`the lab's pulumi needs Go ${wanted}, this is ${version.trim()}; run: ${select}`);
 }
 

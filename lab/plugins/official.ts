@@ -3,9 +3,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { isAtLeast } from "../../clients/versions";
 import { buildOnce, cacheDir } from "../lib/cache";
 import { run } from "../lib/run";
-import { atLeast } from "./build";
 
 /** The oldest installed Pulumi that the lab accepts. */
 const OLDEST = "3.200.0";
@@ -26,7 +26,7 @@ export async function findOfficialPulumi(): Promise<{ path: string; version: str
   if (!found || isOurs(found)) return undefined;
   try {
     const version = (await run(found, ["version"], { timeoutMs: 20_000 })).trim();
-    return atLeast(version, OLDEST) ? { path: found, version } : undefined;
+    return isAtLeast(version, OLDEST) ? { path: found, version } : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Confirms the rules that are on trial, by having come over a connection that they let in. Fails where they have been taken back.
-# Waits for no other run on the node: the trial would be over.
+# Confirms the rules on trial: it runs over a fresh connection, so they let SSH in. Fails if they were taken back already. It does not
+# wait for other runs on the node, because the trial would end meanwhile.
 # ID  name of the rules
 # Result: {"confirmed":"..."}
 SCRIPT=firewall-confirm
@@ -28,7 +28,7 @@ confirm() {
   fi
   [[ -z $SSH_CONNECTION || $SSH_CONNECTION != "$(<"$FIREWALL_RUN/trial.from")" ]] ||
     fail "this connection has loaded the rules; a fresh one has to confirm them"
-  # From here on the timer of the trial goes back to these.
+  # From here on, the timer of the trial would go back to these rules.
   write_if_changed "$FIREWALL_RULES" 0600 <"$FIREWALL_RUN/trial.nft"
   write_if_changed "$FIREWALL_STATE/confirmed" 0600 <<<"$ID"
   rm -f "$FIREWALL_RUN"/trial.*

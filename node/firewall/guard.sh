@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The node's firewall at work: a table of its own in nftables, beside Docker's, in the form that it has at every boot. firewall.sh
-# uses these functions, and writes them as a program of the node (GUARD) for systemd.
-# Confirmed rules are in FIREWALL_RULES. Rules on trial are in memory alone, so that a reboot ends the trial too.
+# Loads and guards the node's firewall: a table of its own in nftables, beside Docker's. firewall.sh uses these functions, and writes
+# them to the node as a program (GUARD), which systemd runs.
+# Confirmed rules are in FIREWALL_RULES. Rules on trial are in memory only, so a reboot ends the trial.
 
 firewall_names() {
   FIREWALL_RULES="$ROOT_DIR/etc/docker-node/firewall.nft"
@@ -11,7 +11,7 @@ firewall_names() {
 }
 firewall_names
 
-# firewall_alone COMMAND...: one at a time, because a run, its confirmation and the timers meet here.
+# firewall_alone COMMAND...: runs it under a lock, because a run, its confirmation and the timers may overlap.
 firewall_alone() {
   local lock
   mkdir -p "$FIREWALL_RUN"
@@ -21,10 +21,10 @@ firewall_alone() {
   exec {lock}>&-
 }
 
-# Systemd takes <5> for the severity of the line: a notice.
+# Systemd reads <5> as the severity of the line: a notice.
 firewall_say() { printf '<5>docker-node: firewall: %s\n' "$1" >&2; }
 
-# The file whose rules are to be in force, if any.
+# The file whose rules must be in force, if there is one.
 firewall_file() {
   local file
   for file in "$FIREWALL_RUN/trial.nft" "$FIREWALL_RULES"; do
@@ -32,7 +32,7 @@ firewall_file() {
   done
 }
 
-# Of the file and of what the kernel has; fails while the kernel has no such table.
+# Sum of the file and of the kernel's table; fails if the kernel has no such table.
 firewall_sum() { # FILE
   { cat "$1" && nft --stateless list table "${FIREWALL_TABLE[@]}"; } 2>/dev/null | sha256sum
 }
@@ -42,7 +42,7 @@ firewall_is_whole() { # FILE
   found=$(firewall_sum "$1") && [[ $(cat "$FIREWALL_RUN/loaded" 2>/dev/null) == "$found" ]]
 }
 
-# nft takes a file whole or not at all.
+# nft loads a file as a whole or not at all.
 firewall_load() {
   local file
   file=$(firewall_file)
@@ -65,13 +65,13 @@ firewall_remove() {
   rm -f "$FIREWALL_RUN/loaded"
 }
 
-# Back to the confirmed rules; without any, to none.
+# Goes back to the confirmed rules. If there are none, the table goes.
 firewall_end_trial() {
   rm -f "$FIREWALL_RUN"/trial.*
   if [[ -e $FIREWALL_RULES ]]; then firewall_load; else firewall_remove; fi
 }
 
-# What the timer of a trial does.
+# The timer of a trial runs this.
 firewall_take_back() {
   [[ -e $FIREWALL_RUN/trial.nft ]] || return 0
   mkdir -p "$FIREWALL_STATE"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What systemd does for the firewall: the rules are there before the network is, a timer looks after them, another one ends a trial.
-# Goes between guard.sh and the scripts, with what these have in common.
+# Systemd's units for the firewall: one loads the rules before the network is up, a timer looks after them, another timer ends a trial.
+# Goes after guard.sh. It also holds what firewall.sh and firewall/confirm.sh share.
 
-# The connection that runs this: addresses and ports of its ends. sudo keeps it from us, and has it in its own environment.
+# Addresses and ports of the SSH connection that runs this. sudo removes the variable, but has it in its own environment.
 connection() { { tr '\0' '\n' <"/proc/$PPID/environ" | sed -n 's/^SSH_CONNECTION=//p'; } 2>/dev/null || true; }
 SSH_CONNECTION="${SSH_CONNECTION:-$(connection)}"
 
@@ -20,7 +20,7 @@ guard_text() {
   printf 'ROOT_DIR="${ROOT_DIR:-}"\nfirewall_names\nfirewall_alone "firewall_$1"\n'
 }
 
-# The distribution's service begins with `flush ruleset` where somebody has enabled it: ours comes after it, at each of its starts.
+# The distribution's service, if somebody has enabled it, begins with `flush ruleset`. So ours starts after it, each time it starts.
 loader_text() {
   cat <<TEXT
 [Unit]
@@ -45,7 +45,7 @@ WantedBy=sysinit.target
 TEXT
 }
 
-# Without LogLevelMax systemd would tell of every look.
+# Without LogLevelMax, systemd would log every run.
 healer_text() {
   cat <<TEXT
 [Unit]
@@ -98,7 +98,7 @@ units_off() {
   systemctl daemon-reload
 }
 
-# The timer runs before the rules do: whatever becomes of this connection, they are taken back.
+# The timer is started before the rules are loaded: it takes them back even if this connection is lost.
 arm() {
   disarm
   systemd-run --quiet --collect --unit="$TRIAL" --on-active="$TRIAL_SECONDS" --timer-property=AccuracySec=1s \

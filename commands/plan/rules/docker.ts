@@ -1,14 +1,14 @@
 /** Rules about Docker: the commands that install and configure it. */
+import { isPart } from "../../../config/names";
+import { COMMAND } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import { daemonChange, type DaemonChange } from "../daemon-diff";
 import type { Change } from "../model";
 import type { Details, Rule } from "./rule";
 
-const COMMAND = "command:remote:Command";
-
 /** A step of `DockerHost` that runs again on the machine it has run on. */
 function runsAgain({ type, name, action }: Change, step: string): boolean {
-  return type === COMMAND && action === "update" && name.endsWith(`-${step}`);
+  return type === COMMAND && action === "update" && isPart(name, step);
 }
 
 /** A rule about daemon.json, as far as it differs. */

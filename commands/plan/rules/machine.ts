@@ -1,9 +1,7 @@
 /** Rules about virtual machines, their disks, and the volumes on them. */
+import { VM, VOLUME } from "../../../config/resource-types";
 import type { Change, Value } from "../model";
 import type { Details, Rule } from "./rule";
-
-const VM = "proxmoxve:index/vmLegacy:VmLegacy";
-const VOLUME = "docker:index/volume:Volume";
 
 /** Properties whose change needs a reboot (terraform-provider-proxmox v0.111.1, vm.go, `rebootRequired`). */
 const NEEDS_REBOOT =

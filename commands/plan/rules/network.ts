@@ -1,15 +1,13 @@
 /** Rules about what can be reached: firewall, published ports, Docker networks. */
 import { contains, isAddress, isCidr } from "../../../config/cidr";
+import { isPart } from "../../../config/names";
+import { COMMAND, CONTAINER, NETWORK, VM } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
 
 const RULES = "proxmoxve:firewall/rulesLegacy:RulesLegacy";
 const OPTIONS = "proxmoxve:firewall/optionsLegacy:OptionsLegacy";
-const VM = "proxmoxve:index/vmLegacy:VmLegacy";
-const COMMAND = "command:remote:Command";
-const CONTAINER = "docker:index/container:Container";
-const NETWORK = "docker:index/network:Network";
 
 export type Item = Record<string, Value>;
 
@@ -54,7 +52,7 @@ export const FIREWALL_RULES: readonly Rule[] = [
     severity: "caution",
     explanation: "Whoever has the other half of the key cannot log in any more.",
     applies: ({ type, action, name, old, new: inputs }: Change): Details => {
-      if (type !== COMMAND || action !== "update" || !name.endsWith("-access")) return undefined;
+      if (type !== COMMAND || action !== "update" || !isPart(name, "access")) return undefined;
       const kept = new Set(sshKeys(inputs.stdin));
       const removed = sshKeys(old.stdin).filter((key) => !kept.has(key));
       return removed.length > 0 ? removed.map(shortKey) : undefined;

@@ -1,4 +1,6 @@
 /** Rules about the node's own firewall: a script, which is given its rules. */
+import { isPart } from "../../../config/names";
+import { COMMAND } from "../../../config/resource-types";
 import { openingsIn } from "../../../node/firewall";
 import { variablesOf } from "../../../node/stdin";
 import type { Change } from "../model";
@@ -31,7 +33,7 @@ export const NODE_FIREWALL_RULES: readonly Rule[] = [
 function compareRules(applies: (before: string, after: string) => Details): Rule["applies"] {
   return ({ type, name, action, old, new: inputs }: Change) => {
     const runs = action === "create" || action === "update";
-    if (type !== "command:remote:Command" || !name.endsWith("-firewall") || !runs) return undefined;
+    if (type !== COMMAND || !isPart(name, "firewall") || !runs) return undefined;
     return applies(variablesOf(old.stdin).RULES ?? "", variablesOf(inputs.stdin).RULES ?? "");
   };
 }

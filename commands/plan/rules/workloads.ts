@@ -1,10 +1,9 @@
 /** Rules about workloads: containers that a node runs for its users. */
+import { isPart } from "../../../config/names";
+import { COMMAND, CONTAINER } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
-
-const COMMAND = "command:remote:Command";
-const CONTAINER = "docker:index/container:Container";
 
 const isOfWorkload = ({ urn }: Change): boolean => urn.includes("docker-node:components:Workload$");
 const isContainer = (change: Change): boolean => change.type === CONTAINER && isOfWorkload(change);
@@ -56,7 +55,7 @@ export const WORKLOAD_RULES: readonly Rule[] = [
     explanation: "A workload starts again to read its new secrets; the earlier ones are gone.",
     applies: (change: Change): Details => {
       const { type, name, action, old } = change;
-      const rotates = type === COMMAND && action === "update" && name.endsWith("-secrets");
+      const rotates = type === COMMAND && action === "update" && isPart(name, "secrets");
       return rotates && isOfWorkload(change)
         ? [variablesOf(old.stdin).WORKLOAD ?? name]
         : undefined;

@@ -1,3 +1,4 @@
+import { intersects } from "semver";
 import { DAEMON_KEYS, type DaemonConfig } from "../../daemon";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
@@ -7,12 +8,7 @@ import type { Report } from "../report";
  * not before "28.2".
  */
 export function isBefore(version: string, other: string): boolean {
-  const [own, limit] = [version, other].map((text) => text.split(".").map(Number));
-  for (const [index, part] of (limit ?? []).entries()) {
-    const mine = own?.[index] ?? Infinity;
-    if (mine !== part) return mine < part;
-  }
-  return false;
+  return !intersects(version, `>=${other}`);
 }
 
 export function checkKeyVersions({ engine }: NodeConfig, report: Report): void {

@@ -1,4 +1,4 @@
-"""The table of connections (nf_conntrack): a packet of a known one passes, any other asks its NIC's gate."""
+"""The table of connections (nf_conntrack): a packet of a known connection passes, the NIC's gate decides about any other."""
 
 import time
 from typing import Optional
@@ -6,19 +6,19 @@ from typing import Optional
 from .packet import ACK, FIN, RST, SYN, TCP, UDP, Kind, Malformed, Packet, read
 from .rules import Gate, Verdict
 
-# Seconds that an idle connection is remembered (nf_conntrack_*_timeout*): before and after it was answered.
+# For how many seconds an idle connection is remembered, before and after it was answered (nf_conntrack_*_timeout*).
 UNANSWERED = {TCP: 120, UDP: 30}
 ANSWERED = {TCP: 432_000, UDP: 120}
 OTHER = 30
 RESET, CLOSED = 10, 120
-# Connections, and fragmented datagrams, that are remembered at the same time.
+# How many connections, and how many fragmented datagrams, are remembered at the same time.
 LARGEST = 65_536
 DATAGRAMS = 256
 IPV4, IPV6 = b'\x08\x00', b'\x86\xdd'
 
 
 class Connection:
-    """A connection by the key of its first packet; `gates` have let it through."""
+    """A connection, by the key of its first packet; `gates` are those that let it through."""
 
     __slots__ = ('key', 'reverse', 'protocol', 'gates', 'answered', 'ended', 'over', 'limit', 'seen')
 
@@ -50,7 +50,7 @@ class Connections:
         self._established: dict[int, dict[bytes, Connection]] = {TCP: {}, UDP: {}}
 
     def judge(self, gate: Gate, frame: bytes) -> Verdict:
-        """What becomes of an untagged frame that passes a gate. What is not IP passes (there is no rule for it)."""
+        """The verdict on an untagged frame at a gate. A frame that is not IP passes, since no rule is about it."""
         if self._is_established(frame):
             return Verdict.ACCEPT
         if frame[12:14] not in (IPV4, IPV6):
@@ -61,7 +61,7 @@ class Connections:
             return Verdict.DROP
 
     def _is_established(self, frame: bytes) -> bool:
-        """The short way of most frames: unfragmented, in the middle of an answered connection of TCP or UDP."""
+        """The fast path for most frames: unfragmented, in the middle of an answered connection of TCP or UDP."""
         if len(frame) < 54:
             return False
         if frame[14] == 0x45 and frame[12:14] == IPV4 and not (frame[20] & 0x3f or frame[21]):
@@ -107,7 +107,7 @@ class Connections:
         return Verdict.ACCEPT
 
     def _find(self, packet: Packet, now: float) -> Optional[Connection]:
-        """The connection of a packet. One that has timed out is none; nor is one that is over, for a new SYN."""
+        """The connection of a packet, unless it has timed out, or is over and the packet is a new SYN."""
         connection = self._known.get(packet.header.protocol, {}).get(packet.key)
         if connection is None:
             return None
@@ -150,7 +150,7 @@ class Connections:
                 table.get(connection.protocol, {}).pop(key, None)
 
     def _sweep(self, known: dict[bytes, Connection], now: float) -> None:
-        """Forget what has timed out."""
+        """Forget connections that have timed out."""
         for connection in set(known.values()):
             if now - connection.seen > connection.limit:
                 self._forget(connection)

@@ -1,4 +1,4 @@
-"""The firewall's part of the API, and pve-firewall: what is configured is what the switch does, shortly afterwards."""
+"""The firewall's part of the API, and pve-firewall: the switch follows the configuration within a tenth of a second."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from .vlans import BRIDGE, net_options
 LOG = logging.getLogger('labpve')
 # Seconds until a change is noticed. PVE takes up to ten.
 INTERVAL = 0.1
-# What the switch obeys, and what changes nothing that passes.
+# Options that the switch obeys, and options that do not change what passes.
 OPTIONS = {'cluster': {'enable'},
            'vm': {'enable', 'dhcp', 'ipfilter', 'macfilter', 'ndp', 'radv', 'policy_in', 'policy_out', 'log_level_in',
                   'log_level_out'}}
@@ -24,7 +24,7 @@ OF_THE_REQUEST = {'node', 'vmid', 'delete', 'digest'}
 
 
 def refuse(what: str) -> NoReturn:
-    """Stop a write that the switch would not obey."""
+    """Refuse a write that the switch would not obey."""
     raise PveError(501, f'{what} of the firewall has no effect in the lab and is therefore refused')
 
 
@@ -67,19 +67,19 @@ class FirewallApi(ConfigApi):
     # ----------------------------------------------------------- enforcement
 
     async def start(self, certfile: str, keyfile: str) -> None:
-        """Listen, and follow what is configured."""
+        """Listen, and follow the configuration."""
         await super().start(certfile, keyfile)
         self._enforcer = asyncio.ensure_future(self._follow_firewall())
 
     async def stop(self) -> None:
-        """Follow nothing more, then stop listening."""
+        """Stop following the configuration, then stop listening."""
         if self._enforcer:
             self._enforcer.cancel()
             await asyncio.wait([self._enforcer])
         await super().stop()
 
     async def plug_guest(self, vm: FakeVm) -> dict[str, socket.socket]:
-        """Put a VM's NICs on the switch, behind their firewall; see Switch.plug. A TaskError names a bridge that is none."""
+        """Connect a VM's NICs to the switch, behind their firewall (Switch.plug). A TaskError names a bridge that is not there."""
         bridges = [net_options(net).get('bridge', BRIDGE) for net in nics(vm.config).values()]
         for bridge in bridges:
             if bridge != BRIDGE:
@@ -91,12 +91,12 @@ class FirewallApi(ConfigApi):
         while True:
             try:
                 self._enforce()
-            except Exception:  # one guest's must not keep the others from theirs
+            except Exception:  # a fault of one guest's must not stop the others'
                 LOG.exception('firewall')
             await asyncio.sleep(INTERVAL)
 
     def _enforce(self) -> None:
-        """Bring what has changed onto the switch. What has not keeps its gates, and so what they have let through."""
+        """Apply what has changed to the switch. An unchanged NIC keeps its gates, and with them its connections."""
         for vm in filter(None, (self.vm(vmid) for vmid in {vmid for vmid, _ in self.switch.nics})):
             configured = self._configured(vm)
             if configured != self._enforced.get(vm.vmid):
@@ -112,7 +112,7 @@ class FirewallApi(ConfigApi):
         return repr([nics(vm.config), self._fw()['cluster']['options'], conf['options'], conf['rules']])
 
     def _filters(self, vm: FakeVm) -> dict[int, Optional[Filter]]:
-        """The firewall of each NIC. A restored rule that does not hold is left out, as PVE leaves it out."""
+        """The firewall of each NIC. A restored rule that is not valid is left out, as on PVE."""
         conf, datacenter = self._firewall_of(vm), self._fw()['cluster']['options']
         rules = [rule for rule in conf['rules'] if self._holds(dict(rule), conf)]
         return {index: filter_of(net, datacenter, conf['options'], rules) for index, net in nics(vm.config).items()}

@@ -10,7 +10,7 @@ FIN, SYN, RST, ACK = 1, 2, 4, 16
 WITH_PORTS = (TCP, UDP, 33, 132, 136)
 # The answer to a question of ICMP: echo, timestamp, information, address mask; echo of IPv6 (nf_conntrack_proto_icmp*.c).
 ANSWERS = {ICMP: {8: 0, 13: 14, 15: 16, 17: 18}, ICMPV6: {128: 129}}
-# ICMP about another packet, which it quotes.
+# ICMP errors, which quote the packet that they are about.
 ERRORS = {ICMP: (3, 4, 5, 11, 12), ICMPV6: (1, 2, 3, 4)}
 # Multicast listener and neighbour discovery belong to no connection (nf_conntrack_proto_icmpv6.c, noct_valid_new).
 UNTRACKED = (130, 131, 132, 133, 134, 135, 136, 137, 143)
@@ -20,15 +20,15 @@ FRAGMENT_HEADER = 44
 
 
 class Malformed(ValueError):
-    """No packet that a system would take."""
+    """A packet that no system would accept."""
 
 
 class Kind(Enum):
-    """What a packet is to the table of connections."""
+    """How the table of connections treats a packet."""
 
     OPENING = auto()    # may begin a connection
-    FOLLOWING = auto()  # is part of one or nothing
-    ERROR = auto()      # is about one
+    FOLLOWING = auto()  # belongs to a connection, or is dropped
+    ERROR = auto()      # is about another packet
     UNTRACKED = auto()
     FRAGMENT = auto()   # goes where its first fragment went
 
@@ -61,7 +61,7 @@ class Packet:
 
 
 def read_header(data: bytes, quoted: bool = False) -> Header:
-    """The header of an IP packet; of a quoted one the end may be missing. Malformed if it is none."""
+    """The header of an IP packet; a quoted packet may be cut off. Raises Malformed if it is not an IP packet."""
     try:
         header = _ipv4(data, quoted) if data[0] >> 4 == 4 else _ipv6(data, quoted)
     except IndexError:
@@ -96,7 +96,7 @@ def _ipv6(data: bytes, quoted: bool) -> Header:
 
 
 def read(data: bytes, quoted: bool = False) -> Packet:
-    """A packet; Malformed if it is none."""
+    """Parse a packet; raises Malformed if it is not one."""
     header = read_header(data, quoted)
     if not header.first:
         return Packet(header, Kind.FRAGMENT)

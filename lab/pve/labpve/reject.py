@@ -12,7 +12,7 @@ REASONS = {4: {UDP: (3, 3), None: (3, 10)}, 6: {UDP: (1, 4), None: (1, 1)}}
 
 
 def answer(frame: bytes) -> Optional[bytes]:
-    """The frame that goes back; None where silence is the answer: to groups, to ICMP, to resets and to fragments."""
+    """The frame that goes back; None for groups, ICMP, resets and fragments, which get no answer."""
     if frame[0] & 1:
         return None
     try:
@@ -45,7 +45,7 @@ def _reason(header: Header, packet: bytes) -> bytes:
 
 
 def _packet(header: Header, payload: bytes) -> bytes:
-    """The answer's IP header, from the one that was asked to the one who asked."""
+    """The IP header of the answer, with source and destination exchanged."""
     if header.version == 6:
         protocol = TCP if header.protocol == TCP else ICMPV6
         return struct.pack('!IHBB', 6 << 28, len(payload), protocol, 64) + header.target + header.source + payload
@@ -61,7 +61,7 @@ def _pseudo(header: Header, protocol: int, length: int) -> bytes:
 
 
 def _summed(data: bytes, at: int, pseudo: bytes) -> bytes:
-    """The data with their checksum (RFC 1071) put in."""
+    """The data with their checksum filled in (RFC 1071)."""
     whole = pseudo + data + bytes(len(data) % 2)
     total = sum(struct.unpack(f'!{len(whole) // 2}H', whole))
     while total >> 16:

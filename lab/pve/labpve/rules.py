@@ -1,4 +1,4 @@
-"""The firewall of a NIC as Proxmox VE compiles it (pve-firewall, PVE/Firewall.pm): what each direction lets through."""
+"""The firewall of a NIC: what it lets through in each direction, as Proxmox VE compiles it (pve-firewall, PVE/Firewall.pm)."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .packet import ICMP, ICMPV6, UDP, Packet
 from .vlans import net_options, raw_mac
 
 Config = dict[str, Any]
-# The fields of a rule that the switch obeys. `log` and `comment` change nothing that passes.
+# The fields of a rule that the switch obeys. `log` and `comment` do not change what passes.
 MODELLED = {'type', 'action', 'enable', 'proto', 'source', 'dest', 'sport', 'dport', 'comment', 'log', 'ipversion'}
 # Ports of client and server in DHCP by IP version.
 DHCP = {4: (68, 67), 6: (546, 547)}
@@ -29,7 +29,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule of one direction. Empty tuples are for anything; an address range is version, first, last."""
+    """A rule for one direction. An empty tuple matches anything; an address range is version, first, last."""
 
     verdict: Verdict
     protocol: Optional[int]
@@ -39,7 +39,7 @@ class Rule:
     dports: tuple[tuple[int, int], ...]
 
     def matches(self, packet: Packet) -> bool:
-        """Is the packet one of those that the rule is about?"""
+        """Does the rule match the packet?"""
         header, (sport, dport) = packet.header, packet.ports
         return (self.protocol in (None, header.protocol)
                 and _contains(self.sources, header.version, header.source)
@@ -54,7 +54,7 @@ def _contains(ranges: tuple[tuple[int, int, int], ...], version: int, address: b
 
 
 def unmodelled(rule: Config) -> Optional[str]:
-    """The field of a rule that the switch would not obey, if there is one; aliases and IP sets among them."""
+    """The first field that the switch would not obey, if any; an alias or an IP set is one."""
     if rule.get('type') not in ('in', 'out'):
         return 'type'
     unknown = sorted(key for key in rule if rule[key] is not None and key not in MODELLED)
@@ -93,7 +93,7 @@ def _ports(text: Any) -> tuple[tuple[int, int], ...]:
 
 
 def compile_rule(rule: Config) -> Rule:
-    """A rule that holds and is modelled, as the API keeps it."""
+    """Compile a rule of the API; it is valid, and the switch obeys all its fields."""
     return Rule(Verdict(rule['action']), _protocol(rule.get('proto')), _addresses(rule.get('source')),
                 _addresses(rule.get('dest')), _ports(rule.get('sport')), _ports(rule.get('dport')))
 
@@ -112,7 +112,7 @@ class Gate:
     policy: Verdict
 
     def judge(self, packet: Packet) -> Verdict:
-        """The verdict on a packet that belongs to no connection yet."""
+        """The verdict on a packet of no known connection."""
         if self._is_dhcp(packet):
             return Verdict.ACCEPT
         if self.outward and self._is_forged(packet):
@@ -152,7 +152,7 @@ def link_local(mac: bytes) -> bytes:
 def filter_of(net: str, datacenter: Config, options: Config, rules: list[Config]) -> Optional[Filter]:
     """The firewall of a netN value; None where Proxmox filters nothing: any of the three switches is off.
 
-    Each rule holds and is modelled. Options that are absent are as PVE/Firewall.pm takes them.
+    Each rule is valid, and the switch obeys its fields. Options that are absent are as PVE/Firewall.pm takes them.
     """
     switches = (datacenter.get('enable'), options.get('enable'), net_options(net).get('firewall') == '1')
     if not all(switches):

@@ -34,14 +34,14 @@ class Vlans:
         return vlan == self.native or self.others is None or vlan in self.others
 
     def enter(self, frame: bytes) -> Optional[tuple[int, bytes]]:
-        """The VLAN of a frame that the guest sends, and the frame without its tag; None if the bridge does not take it."""
+        """The VLAN of a frame from the guest, and the frame without its tag; None if the bridge drops it."""
         if frame[12:14] != TAGGED:
             return self.native, frame
         vlan = int.from_bytes(frame[14:16], 'big') & 0xfff or self.native
         return (vlan, frame[:12] + frame[16:]) if self.carry(vlan) else None
 
     def leave(self, vlan: int, frame: bytes) -> bytes:
-        """A frame of a VLAN as the guest gets it."""
+        """The frame as the guest receives it."""
         return frame if vlan == self.native else frame[:12] + TAGGED + vlan.to_bytes(2, 'big') + frame[12:]
 
 

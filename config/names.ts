@@ -1,0 +1,12 @@
+/** Logical names of a node's resources. They are made here, and taken apart nowhere else. */
+
+/** The name of a part of a node, such as `proj-docker02-vm`. It is recorded in states, so it never changes. */
+export const nameResource = (node: string, part: string): string => `${node}-${part}`;
+
+/** The node of a resource, whose name ends with the part. */
+export const nodeOfResource = (name: string, part: string): string =>
+  name.slice(0, -nameResource("", part).length);
+
+/** Whether a resource is this part of its node. */
+export const isPart = (name: string, part: string): boolean =>
+  name.endsWith(nameResource("", part));

@@ -1,0 +1,8 @@
+/** Pulumi's types of the resources that plans, states and policies are searched for. */
+export const COMMAND = "command:remote:Command";
+export const CONTAINER = "docker:index/container:Container";
+export const NETWORK = "docker:index/network:Network";
+export const VOLUME = "docker:index/volume:Volume";
+export const VM = "proxmoxve:index/vmLegacy:VmLegacy";
+/** The component that is a node. */
+export const NODE = "docker-node:components:DockerNode";
