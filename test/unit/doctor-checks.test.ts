@@ -409,6 +409,20 @@ describe("the cluster", () => {
     expect(await release("8.4.0")).toMatchObject({ status: "pass" });
   });
 
+  test.each([{ highAvailability: { nodes: { pve01: 2 } } }, { replication: { target: "pve02" } }])(
+    "8.4 cannot keep a VM by %j, 9.0 can",
+    async (machine) => {
+      const settings = settingsWith({ machine });
+      const release = (version: string): Promise<Finding> =>
+        find(healthy({ settings, answers: { "/version": { version } } }), "version");
+      expect(await release("8.4.1")).toMatchObject({
+        status: "fail",
+        detail: expect.stringMatching(/^8\.4\.1; machine\.\w+.* needs 9\.0 or later$/) as string,
+      });
+      expect(await release("9.0.3")).toMatchObject({ status: "pass" });
+    },
+  );
+
   test("firewall rules that Proxmox does not enforce are a failure; without an option the firewall is off", async () => {
     const firewall = (options: unknown, settings?: Settings): Promise<Finding> =>
       find(healthy({ settings, answers: { "/cluster/firewall/options": options } }), "firewall");
