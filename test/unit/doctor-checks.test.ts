@@ -697,6 +697,53 @@ describe("a machine", () => {
   });
 });
 
+describe("a template", () => {
+  const of = (config: object, managed = new Set<number>()): Promise<Finding> => {
+    const settings = settingsWith({ machine: { image: { template: 9000 } } });
+    const known = { "/nodes/pve01/qemu/9000/config": config };
+    return find({ ...healthy({ settings, answers: known }), managed }, "template:proj-docker02");
+  };
+  const seed = { ide2: "local-lvm:vm-9000-cloudinit,media=cdrom", scsihw: "virtio-scsi-single" };
+
+  test("with one disk that fits passes", async () => {
+    const scsi0 = "local-lvm:base-9000-disk-0,size=3584M";
+    expect(await of({ ...seed, scsi0 })).toMatchObject({
+      status: "pass",
+      detail: "scsi0 of template 9000 has 3.5 GiB",
+    });
+  });
+
+  test("with a larger disk than declared fails: no disk gets smaller", async () => {
+    const found = await of({ ...seed, scsi0: "local-lvm:base-9000-disk-0,size=4T" });
+    expect(found).toMatchObject({
+      status: "fail",
+      fix: "set machine.disk.sizeGiB to 4096 or more",
+    });
+  });
+
+  test("with its disk on virtio0 fails: the VM would start from an empty one", async () => {
+    const virtio0 = "local-lvm:base-9000-disk-0,size=3G";
+    expect(await of({ ...seed, virtio0 })).toMatchObject({
+      status: "fail",
+      detail: "template 9000 has virtio0, and a node starts from scsi0",
+    });
+  });
+
+  test("with further disks is a warning", async () => {
+    const disk = (name: string): string => `local-lvm:base-9000-disk-${name},size=3G`;
+    expect(await of({ ...seed, scsi0: disk("0"), sata1: disk("1") })).toMatchObject({
+      status: "warn",
+      detail: "template 9000 has sata1 too, and so will the VM",
+    });
+  });
+
+  test("does not matter any more when the VM is there, and is not asked for without one", async () => {
+    expect(await of({}, new Set([2019]))).toMatchObject({ status: "skip" });
+    const ids = checksFor(healthy()).map(({ id }) => id);
+    expect(ids.filter((id) => id.startsWith("template:"))).toEqual([]);
+  });
+});
+
 describe("services", () => {
   test.each(["refused", "silent"] as const)("Portainer %s", async (outcome) => {
     const probe: Probe = () => Promise.resolve(outcome);

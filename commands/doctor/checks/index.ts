@@ -5,6 +5,7 @@ import { configurationChecks, keyChecks } from "./configuration";
 import { datastoreChecks } from "./datastores";
 import { machineChecks } from "./machine";
 import { serviceChecks } from "./services";
+import { templateChecks } from "./template";
 import { workstationChecks } from "./workstation";
 
 /** Every check for a stack, in the order of the report. */
@@ -16,6 +17,7 @@ export function checksFor(context: Context): Check[] {
     ...clusterChecks,
     ...datastoreChecks(context),
     ...machineChecks(context),
+    ...templateChecks(context),
     ...serviceChecks(context),
   ];
 }
