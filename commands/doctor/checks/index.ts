@@ -4,6 +4,7 @@ import { clusterChecks } from "./cluster";
 import { configurationChecks, keyChecks } from "./configuration";
 import { datastoreChecks } from "./datastores";
 import { machineChecks } from "./machine";
+import { retentionChecks } from "./retention";
 import { serviceChecks } from "./services";
 import { templateChecks } from "./template";
 import { workstationChecks } from "./workstation";
@@ -19,6 +20,7 @@ export function checksFor(context: Context): Check[] {
     ...machineChecks(context),
     ...templateChecks(context),
     ...serviceChecks(context),
+    ...retentionChecks(context),
   ];
 }
 
