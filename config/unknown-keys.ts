@@ -54,6 +54,9 @@ const REASONS: Readonly<Record<string, string>> = {
   "machine.numa": "override.machine.numas sets it",
   "machine.upgrade": FIRST_BOOT,
   "machine.ciupgrade": FIRST_BOOT,
+  "machine.ha": "machine.highAvailability declares it",
+  "machine.migrate":
+    "Proxmox moves a VM (qm migrate, or high availability), and the program follows: docs/how-to/change-a-node.md#move-the-vm-to-another-proxmox-node",
   "machine.hostpci": "override.machine.hostpcis passes a device through, a GPU too",
   "machine.gpu": "override.machine.hostpcis passes a device through, a GPU too",
   "machine.image.sha512":

@@ -61,9 +61,14 @@ function bridgePaths(node: NamedNode[1]): string[] {
 }
 
 /** Whether a node has the section that a role needs. */
-function has({ backups, network }: NamedNode[1], when?: string): boolean {
-  if (when === "backups.vm") return Boolean(backups?.vm);
-  return when !== "network.firewall" || network.firewall?.enabled === true;
+function has({ backups, network, machine }: NamedNode[1], when?: string): boolean {
+  const sections: Readonly<Record<string, unknown>> = {
+    "backups.vm": backups?.vm,
+    "network.firewall": network.firewall?.enabled,
+    "machine.highAvailability": machine.highAvailability,
+    "machine.replication": machine.replication,
+  };
+  return when === undefined || Boolean(sections[when]);
 }
 
 /** Returns every privilege that the token needs for these nodes, each once. */

@@ -60,7 +60,8 @@ export function scriptFor(nodes: readonly NamedNode[]): string {
 /** `--grant ROLE PATH` for every path of the nodes, each once. For VMs it is `/vms`: a grant on one VM goes with the VM. */
 export function listGrants(nodes: readonly NamedNode[]): string[] {
   const all = ROLES.flatMap((role) => {
-    const paths = role.path === "/vms" ? ["/vms"] : nodes.flatMap((node) => pathsOf(role, node));
+    const needed = nodes.flatMap((node) => pathsOf(role, node));
+    const paths = role.path === "/vms" && needed.length > 0 ? ["/vms"] : needed;
     return paths.map((path) => `--grant ${role.role} ${path}`);
   });
   return [...new Set(all)];

@@ -6,6 +6,7 @@ import type { RecordedNode } from "../../node/recorded";
 import { adoptVm } from "../shared/adoption";
 import { announce, applyOverride, keepIgnored } from "../shared/override";
 import { protectWhile } from "../shared/protection";
+import { createAvailability } from "./availability";
 import { createFirewall } from "./vm-firewall";
 import { vmArgs } from "./vm-args";
 
@@ -69,6 +70,7 @@ export class VirtualMachine extends pulumi.ComponentResource {
     super("docker-node:components:VirtualMachine", name, {}, opts);
     this.vm = createVm(name, args, this);
     createFirewall(name, args.node, this.vm, this);
+    createAvailability(name, args.node, this.vm, args.recorded, this);
     this.vmId = this.vm.vmId;
     this.registerOutputs({ vmId: this.vmId });
   }

@@ -6,7 +6,7 @@ import { checkBackups } from "./backups";
 import { DAEMON_CHECKS } from "./daemon";
 import { checkLogin } from "./hardening";
 import { checkLanNetworks } from "./lan";
-import { checkDisks, checkImage } from "./machine";
+import { checkAvailability, checkDisks, checkImage } from "./machine";
 import { checkMonitoring } from "./monitoring";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
@@ -28,6 +28,7 @@ const CHECKS: readonly Check[] = [
   checkAddresses,
   checkDisks,
   checkImage,
+  checkAvailability,
   checkMirrorKey,
   checkFirewall,
   ...DAEMON_CHECKS,

@@ -22,3 +22,15 @@ export function checkImage({ machine }: NodeConfig, report: Report): void {
     report("machine/image/template", image.template, "another VM id than the node's own");
   }
 }
+
+/** A VM whose own Proxmox node is not among those it may run on would be moved at once; no node copies to itself. */
+export function checkAvailability({ machine }: NodeConfig, report: Report): void {
+  const { proxmoxNode, highAvailability, replication } = machine;
+  const { nodes, strict } = highAvailability ?? {};
+  const path = "machine/highAvailability";
+  if (strict && !nodes) report(`${path}/strict`, true, "false or unset without nodes");
+  if (strict && nodes && !(proxmoxNode in nodes))
+    report(`${path}/nodes`, nodes, `with ${proxmoxNode}, the VM's own Proxmox node, where strict`);
+  if (replication?.target === proxmoxNode)
+    report("machine/replication/target", proxmoxNode, "another Proxmox node than the VM's own");
+}

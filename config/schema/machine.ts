@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { httpUrl } from "../text";
+import { availabilitySchema, replicationSchema } from "./availability";
 import { identifier } from "./fields";
 
 const sha256 = z
@@ -105,6 +106,14 @@ export const machineSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe("Let the provider reboot the VM if a change (CPU, memory) needs it."),
+  highAvailability: availabilitySchema
+    .optional()
+    .describe(
+      "Proxmox restarts the VM, on another Proxmox node if need be. Its disks have to be on shared datastores, or replicated.",
+    ),
+  replication: replicationSchema
+    .optional()
+    .describe("Copies the disks to another Proxmox node. They have to be on ZFS. Proxmox VE 9."),
   protect: z.boolean().default(true).describe("Refuse to delete the VM, in Pulumi and in Proxmox."),
   adopt: z
     .boolean()

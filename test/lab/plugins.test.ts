@@ -40,6 +40,9 @@ const USED: Record<Name, string[]> = {
     "proxmoxve:download/file:File",
     "proxmoxve:storage/pbs:Pbs",
     "proxmoxve:backup/job:Job",
+    "proxmoxve:index/haresource:Haresource",
+    "proxmoxve:index/harule:Harule",
+    "proxmoxve:index/replication:Replication",
   ],
   docker: [
     "docker:index/container:Container",

@@ -4,7 +4,7 @@
  * something is refused. The doctor sees each of them missing.
  *
  * Not proven here: DockerNodeTemplate, since this machine is made from an image, and the roles of
- * backups, which belong to no machine's life. DockerNodeFirewall is for a look of doctor and up only.
+ * backups, high availability and replication, which belong to no machine's life. DockerNodeFirewall is for a look of doctor and up only.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -160,7 +160,8 @@ function access(...missing: Missing[]): Access {
   for (const role of ROLES) {
     const { path: at, propagate, privileges } = role;
     if (role.role === "DockerNodeTemplate") continue;
-    const paths = at === "/vms" ? [at] : pathsOf(role, entry());
+    const own = pathsOf(role, entry());
+    const paths = at === "/vms" && own.length > 0 ? [at] : own;
     for (const where of paths) {
       const names = privileges.map(({ name }) => name);
       const left = names.filter(

@@ -228,6 +228,8 @@ describe("a key that users may try", () => {
       "machine.upgrade: false",
       /initialization with upgrade: false/,
     ],
+    [{ machine: { ha: true } }, "machine.ha: true", /machine\.highAvailability/],
+    [{ machine: { migrate: true } }, "machine.migrate: true", /qm migrate/],
     [{ machine: { gpu: true } }, "machine.gpu: true", /hostpcis/],
     [{ engine: { containerd: "2.1" } }, 'engine.containerd: "2.1"', /release of Docker/],
   ])("%j is refused with the way around", (override, place, way) => {

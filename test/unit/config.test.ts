@@ -104,6 +104,21 @@ const REFUSED: [string, unknown, RegExp][] = [
     /image.template: 2019; allowed: another/,
   ],
   [
+    "high availability on none but other Proxmox nodes",
+    { machine: { highAvailability: { nodes: { pve02: 1 }, strict: true } } },
+    /highAvailability.nodes: \{"pve02":1\}; allowed: with pve01, the VM's own Proxmox node, where strict/,
+  ],
+  [
+    "strict about no Proxmox nodes",
+    { machine: { highAvailability: { strict: true } } },
+    /highAvailability.strict: true; allowed: false or unset without nodes/,
+  ],
+  [
+    "a copy of the disks beside them",
+    { machine: { replication: { target: "pve01" } } },
+    /replication.target: "pve01"; allowed: another Proxmox node than the VM's own/,
+  ],
+  [
     "a data-root beside the docker disk",
     { engine: { daemon: { "data-root": "/srv/docker" } } },
     /data-root: "\/srv\/docker"; allowed: \/var\/lib\/docker/,

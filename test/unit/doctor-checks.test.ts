@@ -184,7 +184,7 @@ test("everything right passes, without the services that answer elsewhere", asyn
   const context = healthy();
   const results = await examine(
     context,
-    checksFor(context).filter(({ id }) => !id.startsWith("image:")),
+    checksFor(context).filter(({ id }) => !/^(image|retention):/.test(id)),
   );
   expect(results.filter(({ status }) => status !== "pass")).toEqual([]);
   expect(results.map(({ id }) => id.replace(keyFile, "KEY"))).toEqual([
@@ -408,6 +408,20 @@ describe("the cluster", () => {
     expect(await release("8.3.5")).toMatchObject({ status: "fail" });
     expect(await release("8.4.0")).toMatchObject({ status: "pass" });
   });
+
+  test.each([{ highAvailability: { nodes: { pve01: 2 } } }, { replication: { target: "pve02" } }])(
+    "8.4 cannot keep a VM by %j, 9.0 can",
+    async (machine) => {
+      const settings = settingsWith({ machine });
+      const release = (version: string): Promise<Finding> =>
+        find(healthy({ settings, answers: { "/version": { version } } }), "version");
+      expect(await release("8.4.1")).toMatchObject({
+        status: "fail",
+        detail: expect.stringMatching(/^8\.4\.1; machine\.\w+.* needs 9\.0 or later$/) as string,
+      });
+      expect(await release("9.0.3")).toMatchObject({ status: "pass" });
+    },
+  );
 
   test("firewall rules that Proxmox does not enforce are a failure; without an option the firewall is off", async () => {
     const firewall = (options: unknown, settings?: Settings): Promise<Finding> =>
@@ -680,6 +694,53 @@ describe("a machine", () => {
     expect(carries("10 20 30-39", 35)).toBe(true);
     expect(carries("10 20 30-39", 21)).toBe(false);
     expect(carries("2-4094", 20)).toBe(true);
+  });
+});
+
+describe("a template", () => {
+  const of = (config: object, managed = new Set<number>()): Promise<Finding> => {
+    const settings = settingsWith({ machine: { image: { template: 9000 } } });
+    const known = { "/nodes/pve01/qemu/9000/config": config };
+    return find({ ...healthy({ settings, answers: known }), managed }, "template:proj-docker02");
+  };
+  const seed = { ide2: "local-lvm:vm-9000-cloudinit,media=cdrom", scsihw: "virtio-scsi-single" };
+
+  test("with one disk that fits passes", async () => {
+    const scsi0 = "local-lvm:base-9000-disk-0,size=3584M";
+    expect(await of({ ...seed, scsi0 })).toMatchObject({
+      status: "pass",
+      detail: "scsi0 of template 9000 has 3.5 GiB",
+    });
+  });
+
+  test("with a larger disk than declared fails: no disk gets smaller", async () => {
+    const found = await of({ ...seed, scsi0: "local-lvm:base-9000-disk-0,size=4T" });
+    expect(found).toMatchObject({
+      status: "fail",
+      fix: "set machine.disk.sizeGiB to 4096 or more",
+    });
+  });
+
+  test("with its disk on virtio0 fails: the VM would start from an empty one", async () => {
+    const virtio0 = "local-lvm:base-9000-disk-0,size=3G";
+    expect(await of({ ...seed, virtio0 })).toMatchObject({
+      status: "fail",
+      detail: "template 9000 has virtio0, and a node starts from scsi0",
+    });
+  });
+
+  test("with further disks is a warning", async () => {
+    const disk = (name: string): string => `local-lvm:base-9000-disk-${name},size=3G`;
+    expect(await of({ ...seed, scsi0: disk("0"), sata1: disk("1") })).toMatchObject({
+      status: "warn",
+      detail: "template 9000 has sata1 too, and so will the VM",
+    });
+  });
+
+  test("does not matter any more when the VM is there, and is not asked for without one", async () => {
+    expect(await of({}, new Set([2019]))).toMatchObject({ status: "skip" });
+    const ids = checksFor(healthy()).map(({ id }) => id);
+    expect(ids.filter((id) => id.startsWith("template:"))).toEqual([]);
   });
 });
 

@@ -399,6 +399,10 @@ describe("the role", () => {
       "--grant DockerNodeBackup /",
       "--grant DockerNodeBackupStorage /storage/pbs01",
     ]);
+    const kept = { highAvailability: {}, replication: { target: "pve02" } };
+    const more = listGrants([["c", prodNode({ machine: kept })]]);
+    expect(more).toContain("--grant DockerNodeAvailability /");
+    expect(more).toContain("--grant DockerNodeReplication /vms");
     const lan = { driver: "macvlan", parent: "eth0", vlan: 30, subnet: "10.25.30.0/24" };
     const networks = { lan: { ...lan, gateway: "10.25.30.1" } };
     expect(listGrants([["d", prodNode({ networks })]])).toContain(

@@ -289,6 +289,16 @@ describe("a machine that was moved to another Proxmox node", () => {
       expect(recorder.find(`proxmoxve:firewall/${type}`).inputs.nodeName).toBe("pve02");
   });
 
+  test("is copied to where it came from: Proxmox has turned its replication round", async () => {
+    const override = { machine: { replication: { target: "pve02" } } };
+    const target = (recorder: Recorder): unknown =>
+      recorder.find("proxmoxve:index/replication:Replication").inputs.target;
+    const first = await run(override);
+    expect(target(first)).toBe("pve02");
+    expect(target(await run(override, stateOf(first)))).toBe("pve02");
+    expect(target(await run(override, refreshed(stateOf(first)), true, MOVED))).toBe("pve01");
+  });
+
   test("is not asked for where nothing is known", async () => {
     await run({}, undefined, true, MOVED);
     expect(warnings).toEqual([]);

@@ -34,6 +34,11 @@ const CONTAINER_STEPS = [
   ...["backups-secrets", "monitoring-node", "agent-limits", "agent-certificate"],
   ...["monitoring-limits", "backups-limits"],
 ];
+const KEEPING = [
+  "proxmoxve:index/haresource:Haresource",
+  "proxmoxve:index/harule:Harule",
+  "proxmoxve:index/replication:Replication",
+] as const;
 const key = privateKey();
 
 async function run(
@@ -220,6 +225,32 @@ describe("the machine", () => {
     expect(ignoredChanges(prodNode())).toEqual([...IGNORED_CHANGES, domain]);
     const declared = prodNode({ network: { searchDomain: "example.org" } });
     expect(ignoredChanges(declared)).toEqual(IGNORED_CHANGES);
+  });
+
+  test("has neither high availability nor copies, unless they are declared", async () => {
+    const { recorder } = await run();
+    for (const type of KEEPING) expect(recorder.all(type)).toEqual([]);
+  });
+
+  test("is kept by Proxmox as declared", async () => {
+    const highAvailability = { maxRelocate: 2, nodes: { pve01: 2, pve02: 1 }, strict: true };
+    const replication = { target: "pve02", maxMBps: 50 };
+    const { recorder } = await run({ machine: { highAvailability, replication } });
+    const [resource, rule, copies] = KEEPING.map((type) => recorder.find(type).inputs);
+    expect(resource).toEqual({
+      ...{ resourceId: "vm:2019", type: "vm", state: "started" },
+      ...{ maxRestart: 1, maxRelocate: 2 },
+    });
+    expect(rule).toEqual({
+      ...{ rule: "docker-node-2019", type: "node-affinity", resources: ["vm:2019"] },
+      ...{ nodes: { pve01: 2, pve02: 1 }, strict: true, disable: false },
+    });
+    expect(copies).toEqual({
+      ...{ resourceId: "2019-0", type: "local", target: "pve02" },
+      ...{ schedule: "*/15", rate: 50, disable: false },
+    });
+    const open = await run({ machine: { highAvailability: {} } });
+    expect(open.recorder.all(KEEPING[1])).toEqual([]);
   });
 
   test("lets in SSH from management, the agent from Portainer, and declared ports", () => {

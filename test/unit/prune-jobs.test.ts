@@ -6,6 +6,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readPruneJobs } from "../../clients/prune-jobs";
+import { retentionChecks } from "../../commands/doctor/checks/retention";
+import type { Context, Finding } from "../../commands/doctor/types";
+import { prodNode } from "../support/settings";
 
 let server: Server;
 let fingerprint: string;
@@ -72,4 +75,65 @@ test("another certificate is told, and the token is not sent", async () => {
 
 test("a server that is not there", async () => {
   await expect(read({ port: 1 })).rejects.toThrow("ECONNREFUSED");
+});
+
+describe("the doctor", () => {
+  const CREDENTIALS = {
+    PBS_RESTORE_TOKEN_ID: "restore@pbs!w",
+    PBS_RESTORE_TOKEN: "a b",
+    PBS_RESTORE_KEYFILE: "/key",
+  };
+
+  async function look(environment: NodeJS.ProcessEnv, keepDays = 30): Promise<Finding> {
+    const { port } = server.address() as AddressInfo;
+    const endpoint = { host: "127.0.0.1", port };
+    const backups = { server: { endpoint, fingerprint }, volumes: { keepDays } };
+    const settings = { nodes: { n: prodNode({ backups }) } };
+    const context = { environment, configuration: { settings } } as unknown as Context;
+    const [check] = retentionChecks(context);
+    if (!check) throw new Error("no check");
+    return check.run(context);
+  }
+  const ALL = ["volumes", "configuration", "images"].map((kind, index) => ({
+    ...{ id: `n-${kind}`, store: "docker", ns: `n/${kind}` },
+    ...[{ "keep-daily": 30 }, { "keep-daily": 90 }, { "keep-weekly": 4 }][index],
+  }));
+
+  beforeEach(() => {
+    answer = { status: 200, text: JSON.stringify({ data: ALL }) };
+  });
+
+  test("shows what is kept as declared, and what is not", async () => {
+    expect(await look(CREDENTIALS)).toMatchObject({
+      status: "pass",
+      detail: "volumes: keep-daily 30; configuration: keep-daily 90; images: keep-weekly 4",
+    });
+    expect(await look(CREDENTIALS, 14)).toMatchObject({
+      status: "fail",
+      detail: expect.stringMatching(
+        /^volumes: prune job n-volumes has keep-daily 30, keep-daily 14/,
+      ),
+      fix: "npx docker-node backups --server",
+    });
+    answer = { status: 200, text: JSON.stringify({ data: [] }) };
+    expect(await look(CREDENTIALS)).toMatchObject({
+      status: "fail",
+      detail: expect.stringMatching(/no prune job.*\n.*no prune job.*\n.*no prune job/),
+    });
+  });
+
+  test("asks nobody without the restore token, and says why there is no answer", async () => {
+    expect(await look({})).toMatchObject({ status: "skip" });
+    expect(asked).toEqual([]);
+    const { PBS_RESTORE_TOKEN_ID } = CREDENTIALS;
+    expect(await look({ PBS_RESTORE_TOKEN_ID })).toMatchObject({
+      status: "warn",
+      detail: expect.stringContaining("PBS_RESTORE_KEYFILE"),
+    });
+    answer = { status: 401, text: "authentication failed" };
+    expect(await look(CREDENTIALS)).toMatchObject({
+      status: "warn",
+      detail: expect.stringContaining("authentication failed"),
+    });
+  });
 });

@@ -7,7 +7,10 @@ import { isUnasked, type Evidence, type Row } from "../evidence";
 /** How to bring them in line. */
 const MEND = "npx docker-node backups --server prints the command";
 
-export function retentionRows(evidence: Evidence): Row[] {
+/** What it takes to judge. */
+type Kept = Pick<Evidence, "node" | "backups" | "pruneJobs">;
+
+export function retentionRows(evidence: Kept): Row[] {
   return SECTIONS.map((section) => ({
     kind: "retention",
     item: section,
@@ -17,7 +20,7 @@ export function retentionRows(evidence: Evidence): Row[] {
 }
 
 function compareKeeps(
-  { node, backups, pruneJobs }: Evidence,
+  { node, backups, pruneJobs }: Kept,
   section: Section,
 ): Pick<Row, "state" | "detail"> {
   if (isUnasked(pruneJobs))

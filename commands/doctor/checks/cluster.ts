@@ -77,11 +77,23 @@ function explainFailure(error: ClusterError, endpoint: string, stack: string): F
   return fail(detail, `curl -kI ${new URL("/api2/json/version", endpoint).href}`);
 }
 
-async function checkVersion(_: Context, get: (path: string) => Promise<unknown>): Promise<Finding> {
+/** The first release with rules of high availability and the privilege to replicate one VM. */
+const AVAILABILITY = "9.0";
+
+async function checkVersion(
+  context: Context,
+  get: (path: string) => Promise<unknown>,
+): Promise<Finding> {
   const { version: found } = await answerTo(get, "/version", versionAnswer);
-  if (isAtLeast(found, OLDEST)) return pass(found);
+  const isKept = nodesOf(context).some(
+    ([, { machine }]) => machine.highAvailability?.nodes ?? machine.replication,
+  );
+  const [what, oldest] = isKept
+    ? ["machine.highAvailability.nodes or machine.replication", AVAILABILITY]
+    : ["downloading an image", OLDEST];
+  if (isAtLeast(found, oldest)) return pass(found);
   return fail(
-    `${found}; downloading an image needs ${OLDEST} or later`,
+    `${found}; ${what} needs ${oldest} or later`,
     "apt update && apt full-upgrade  # on every Proxmox node",
   );
 }

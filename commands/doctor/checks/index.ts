@@ -4,7 +4,9 @@ import { clusterChecks } from "./cluster";
 import { configurationChecks, keyChecks } from "./configuration";
 import { datastoreChecks } from "./datastores";
 import { machineChecks } from "./machine";
+import { retentionChecks } from "./retention";
 import { serviceChecks } from "./services";
+import { templateChecks } from "./template";
 import { workstationChecks } from "./workstation";
 
 /** Every check for a stack, in the order of the report. */
@@ -16,7 +18,9 @@ export function checksFor(context: Context): Check[] {
     ...clusterChecks,
     ...datastoreChecks(context),
     ...machineChecks(context),
+    ...templateChecks(context),
     ...serviceChecks(context),
+    ...retentionChecks(context),
   ];
 }
 

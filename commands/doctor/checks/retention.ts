@@ -1,0 +1,51 @@
+/** What the backup servers keep, beside what is declared: `up` does not reach their prune jobs, so a change of it needs a person. */
+import { credentialsFrom, type Credentials } from "../../../clients/backup-server";
+import { messageOf } from "../../../clients/failure";
+import { readPruneJobs } from "../../../clients/prune-jobs";
+import { serverEndpoint } from "../../../config/backups";
+import type { BackupsConfig } from "../../../config/schema";
+import type { Evidence } from "../../backups/evidence";
+import { retentionRows } from "../../backups/rows/retention";
+import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
+
+/** One check for each node with backups. */
+export function retentionChecks(context: Context): Check[] {
+  return nodesOf(context).flatMap(([name, { backups }]) => {
+    if (!backups) return [];
+    const run = (within: Context): Promise<Finding> => checkRetention(name, backups, within);
+    return [{ id: `retention:${name}`, title: `${name}: what the backup server keeps`, run }];
+  });
+}
+
+async function checkRetention(
+  node: string,
+  backups: BackupsConfig,
+  { environment }: Context,
+): Promise<Finding> {
+  const { PBS_RESTORE_TOKEN_ID: tokenId } = environment;
+  if (!tokenId)
+    return skip("needs the restore token in the environment, as npx docker-node backups does");
+  const pruneJobs = await askServer(backups, environment);
+  const rows = retentionRows({ node, backups, pruneJobs });
+  const unknown = rows.find(({ state }) => state === "unknown");
+  if (unknown) return warn(unknown.detail ?? "", "npx docker-node backups");
+  const others = rows.filter(({ state }) => state !== "ok");
+  if (others.length === 0)
+    return pass(rows.map(({ item, detail = "" }) => `${item}: ${detail}`).join("; "));
+  const found = others.map(({ item, detail = "" }) => `${item}: ${detail}`).join("\n");
+  return fail(found, "npx docker-node backups --server");
+}
+
+async function askServer(
+  { server }: BackupsConfig,
+  environment: NodeJS.ProcessEnv,
+): Promise<Evidence["pruneJobs"]> {
+  try {
+    const credentials: Credentials = credentialsFrom(environment);
+    const { datastore, fingerprint } = server;
+    const { host, port } = serverEndpoint(server);
+    return await readPruneJobs({ host, port, datastore, fingerprint, ...credentials });
+  } catch (error) {
+    return { problem: messageOf(error) };
+  }
+}
