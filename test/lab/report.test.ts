@@ -1,6 +1,6 @@
 /**
- * The pages of docker-node report in a real browser: contrast and names (axe), widths, keyboard, print. Pictures are not
- * compared: fonts differ from machine to machine, and every text with them. Where things lie is measured instead.
+ * The pages of docker-node report in a real browser: contrast and names (axe), widths, keyboard, print, and pictures. In these every
+ * character is a box, because fonts differ from machine to machine, and every text with them.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
 import { nodePage } from "../../commands/report/node-page";
 import { stackPage } from "../../commands/report/stack-page";
 import { Browser } from "../support/browser";
+import { compareWith, shareOf, takePicture, useBoxes } from "../support/pictures";
 import { BAD, GOOD, STACK, UNKNOWN, hostile } from "../support/reports";
 
 jest.setTimeout(10 * 60_000);
@@ -118,6 +119,42 @@ describe.each(NAMES)("%s", (name) => {
     expect(await browser.evaluate("getComputedStyle(document.body).color")).toBe("rgb(27, 31, 36)");
     const { data } = await browser.send<{ data: string }>("Page.printToPDF");
     expect(Buffer.from(data, "base64").subarray(0, 5).toString()).toBe("%PDF-");
+  });
+});
+
+describe("pictures", () => {
+  /** Of all pixels; the dots of a line may be drawn otherwise by another release of the browser. */
+  const LIMIT = 0.002;
+  const looksOf = async (name: keyof typeof PAGES, view: View): Promise<string> => {
+    await show(name, view);
+    await useBoxes(browser);
+    return takePicture(browser);
+  };
+
+  test.each<[string, keyof typeof PAGES, View]>([
+    ["stack-phone", "the stack", { width: 360 }],
+    ["good-dark", "a good node", { width: 1200, scheme: "dark" }],
+    ["bad-phone-dark", "a bad node", { width: 360, scheme: "dark" }],
+    ["unknown-light", "an unknown node", { width: 1200 }],
+    ["good-print", "a good node", { width: 718, media: "print" }],
+  ])("%s is as somebody has seen it", async (file, name, view) => {
+    const kept = join(__dirname, "../fixtures/report", `${file}.png`);
+    const picture = await looksOf(name, view);
+    expect(await compareWith(kept, picture, browser)).toBeLessThan(LIMIT);
+  });
+
+  test("of one page are the same; another colour or place is seen", async () => {
+    const view: View = { width: 360 };
+    const first = await looksOf("a good node", view);
+    expect(await shareOf(first, await looksOf("a good node", view), browser)).toBe(0);
+    const change = (rule: string) =>
+      browser.evaluate(
+        `document.styleSheets[0].insertRule("${rule}", document.styleSheets[0].cssRules.length)`,
+      );
+    await change("dt { color: red !important }");
+    expect(await shareOf(first, await takePicture(browser), browser)).toBeGreaterThan(LIMIT);
+    await change("h2 { margin-left: 3px }");
+    expect(await shareOf(first, await takePicture(browser), browser)).toBeGreaterThan(LIMIT);
   });
 });
 

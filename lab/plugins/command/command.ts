@@ -1,14 +1,16 @@
 /**
- * `command:remote:Command`. Create runs `create`; update runs `update`, or `create` again when
+ * `command:remote:Command` and `command:local:Command`. Create runs `create`; update runs `update`, or `create` again when
  * there is none; delete runs `delete`; a missing command leaves everything as it is
  * (pulumi-command#17, #37, #40).
  */
 import { withClient } from "./dial";
+import { runLocally } from "./local";
 import type { Operation } from "./operations";
 import { run } from "./session";
-import type { Variable } from "./session";
+import type { Output, Task, Variable } from "./session";
 import type { Connection } from "./ssh";
-import { command as shape } from "./schema";
+import { command as remoteShape, localCommand as localShape } from "./schema";
+import type { Shape } from "./schema";
 import { toPlain } from "./values";
 import type { Props } from "./values";
 import type { Resource } from "./resource";
@@ -16,6 +18,8 @@ import type { Resource } from "./resource";
 /** The inputs without secret wrappers, as check.ts let them pass, and what the last run printed. */
 interface Settings {
   connection: Connection;
+  dir?: string;
+  interpreter?: string[];
   create?: string;
   update?: string;
   delete?: string;
@@ -45,18 +49,20 @@ function variablesOf({
   return addPreviousOutputInEnv ? [...own, ...previous] : own;
 }
 
+/** Runs a task where its resource is to run it. */
+type Runner = (operation: Operation, settings: Settings, task: Task) => Promise<Output>;
+
 /**
  * Runs a command with the given settings; without one the previous output stays. One final newline
  * is dropped.
  */
-async function execute(operation: Operation, settings: Settings, command?: string): Promise<Props> {
-  const {
-    connection,
-    stdin = "",
-    logging = "stdoutAndStderr",
-    stdout = "",
-    stderr = "",
-  } = settings;
+async function execute(
+  runner: Runner,
+  operation: Operation,
+  settings: Settings,
+  command?: string,
+): Promise<Props> {
+  const { stdin = "", logging = "stdoutAndStderr", stdout = "", stderr = "" } = settings;
   if (command === undefined) return { stdout, stderr };
   const task = {
     command,
@@ -65,32 +71,38 @@ async function execute(operation: Operation, settings: Settings, command?: strin
     logStdout: logging === "stdout" || logging === "stdoutAndStderr",
     logStderr: logging === "stderr" || logging === "stdoutAndStderr",
   };
-  const output = await withClient(operation, connection, (client) => run(operation, client, task));
+  const output = await runner(operation, settings, task);
   return {
     stdout: output.stdout.replace(/\n$/, ""),
     stderr: output.stderr.replace(/\n$/, ""),
   };
 }
 
-export const command: Resource = {
+const makeCommand = (shape: Shape, runner: Runner): Resource => ({
   shape,
   outputs: ["stdout", "stderr"],
   idPrefix: (name) => name,
 
   async create(operation, inputs) {
     const settings = settingsOf(inputs);
-    return { ...inputs, ...(await execute(operation, settings, settings.create)) };
+    return { ...inputs, ...(await execute(runner, operation, settings, settings.create)) };
   },
 
   async update(operation, state, inputs) {
     const { stdout, stderr } = settingsOf(state);
     const settings = { ...settingsOf(inputs), stdout, stderr };
-    const output = await execute(operation, settings, settings.update ?? settings.create);
+    const output = await execute(runner, operation, settings, settings.update ?? settings.create);
     return { ...inputs, ...output };
   },
 
   async delete(operation, state) {
     const settings = settingsOf(state);
-    await execute(operation, settings, settings.delete);
+    await execute(runner, operation, settings, settings.delete);
   },
-};
+});
+
+export const command = makeCommand(remoteShape, (operation, { connection }, task) =>
+  withClient(operation, connection, (client) => run(operation, client, task)),
+);
+
+export const localCommand = makeCommand(localShape, runLocally);

@@ -1,7 +1,7 @@
 /**
  * A stand-in for `pulumi-resource-command` 1.2.1, for places that cannot download it: it serves
- * `command:remote:Command` and `command:remote:CopyToRemote`, and no other resource of that
- * provider. It is not upstream's code. Its behaviour follows the API docs of the Command provider,
+ * `command:remote:Command`, `command:local:Command` and `command:remote:CopyToRemote`, and no other
+ * resource of that provider. It is not upstream's code. Its behaviour follows the API docs of the Command provider,
  * the npm package @pulumi/command and the issues named in these files; where upstream's own
  * behaviour and its documentation differ, the difference is noted at the place.
  *

@@ -1,5 +1,5 @@
 /**
- * Pulumi's ResourceProvider protocol over the two resources; what it leaves out is answered as
+ * Pulumi's ResourceProvider protocol over the resources; what it leaves out is answered as
  * unimplemented.
  */
 import * as grpc from "@grpc/grpc-js";
@@ -7,7 +7,7 @@ import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import type * as plugin from "@pulumi/pulumi/proto/plugin_pb";
 import * as proto from "@pulumi/pulumi/proto/provider_pb";
-import { command } from "./command";
+import { command, localCommand } from "./command";
 import { copyToRemote } from "./copy";
 import { PulumiLog, Operations } from "./operations";
 import type { Operation } from "./operations";
@@ -26,7 +26,7 @@ import { check, diffInputs, inputsOf, newId, previewCreate, previewUpdate } from
 import type { Resource } from "./resource";
 
 const resources = new Map(
-  [command, copyToRemote].map((resource) => [resource.shape.token, resource]),
+  [command, localCommand, copyToRemote].map((resource) => [resource.shape.token, resource]),
 );
 
 /**

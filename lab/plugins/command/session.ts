@@ -40,7 +40,7 @@ async function setVariable(log: Log, session: Session, variable: Variable): Prom
 }
 
 /** Passes a stream on as text, and line by line while it arrives. */
-function collect(
+export function collect(
   stream: NodeJS.ReadableStream,
   keep: (text: string) => void,
   show: (line: string) => void,
