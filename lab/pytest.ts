@@ -14,7 +14,15 @@ async function main(): Promise<number> {
     cacheDir("python", `test-${contentHash(REQUIREMENTS)}`),
     async (into) => {
       await run("python3", ["-m", "venv", into]);
-      const install = ["-m", "pip", "install", "--quiet", "-r", "requirements-test.txt"];
+      const install = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "-r",
+        "requirements-test.txt",
+      ];
       await run(join(into, "bin", "python"), install, { cwd: FOLDER });
     },
   );

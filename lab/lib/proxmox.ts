@@ -112,7 +112,14 @@ async function makeEnvironment(directory: string): Promise<void> {
 /** Installs the pinned packages, by the registry pip is configured for. */
 async function installPackages(directory: string): Promise<void> {
   const python = path.join(directory, "bin", "python");
-  const options = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+  const options = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+    "--require-hashes",
+  ];
   try {
     await run(python, [...options, "--only-binary", ":all:", "-r", REQUIREMENTS]);
   } catch (error) {

@@ -948,6 +948,17 @@ describe("every script", () => {
     expect(Math.max(0, ...lengths)).toBeLessThanOrEqual(25);
   });
 
+  test("the image's own base images are named by their digests", () => {
+    const dockerfile = readFileSync(join(SCRIPTS, "Dockerfile"), "utf8");
+    const bases = [...dockerfile.matchAll(/^FROM (\S+)/gm)].map(([, name]) => name);
+    expect(bases).toEqual([
+      "golang:1.26-trixie@${GOLANG_DIGEST}",
+      "debian:trixie-slim@${DEBIAN_DIGEST}",
+    ]);
+    // Without a default: a build that names none fails.
+    expect(dockerfile).toMatch(/^ARG GOLANG_DIGEST\nARG DEBIAN_DIGEST\n/m);
+  });
+
   test("all of them are in the image", () => {
     const dockerfile = readFileSync(join(SCRIPTS, "Dockerfile"), "utf8");
     expect(dockerfile).toContain("COPY *.sh *.jq *.paths /usr/local/lib/docker-node/");

@@ -94,7 +94,7 @@ const NOT_RUN: readonly NotRun[] = [
     source: "proxmox-backup-client(1)",
   },
   {
-    call: /^docker (build|push) /,
+    call: /^docker (build|push|buildx imagetools) /,
     why: "the image is made of Proxmox's packages, whose repository no test may reach, and pushed to a registry of the reader's",
     source: "node/backup/Dockerfile; the lab makes the image without them (lab/images/backup.ts)",
   },
