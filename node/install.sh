@@ -70,9 +70,17 @@ install_guest_agent() {
   apt_get install --no-install-recommends qemu-guest-agent
 }
 
+# docker.io leaves this behind when it is removed (debian/docker.io.prerm), and a purge of what is left of it runs it: all that Docker
+# has would be gone, whichever Docker that is by then.
+disarm_purge() {
+  local script=$ROOT_DIR/var/lib/docker/nuke-graph-directory.sh
+  [[ $PACKAGE_SOURCE != official || ! -e $script ]] || put_right "$script" "" present absent rm -f "$script"
+}
+
 # What goes on after the installation.
 keep() { # PACKAGE...
   if [[ -e $GATE ]]; then write_gate; fi
+  disarm_purge
   guest_agent
   hold "$@" containerd runc
 }

@@ -25,7 +25,7 @@ export function tellRefusals(
   name: string,
   node: NodeConfig,
   recorded: RecordedNode | undefined,
-  reached: pulumi.Input<unknown>,
+  reached: pulumi.Input<string>,
 ): void {
   if (pulumi.runtime.isDryRun()) return;
   const hostKey = node.ssh.hostKey ?? recorded?.hostKey;

@@ -86,7 +86,8 @@ function host(
     const privateKey = pulumi.secret(keyPair(key).text);
     const args = { node, privateKey, machine: new Machine(node.machine), ...known };
     const { facts } = new DockerHost(NODE, args);
-    tellRefusals(NODE, node, known?.recorded, facts);
+    const version = facts.apply(({ serverVersion }) => serverVersion);
+    tellRefusals(NODE, node, known?.recorded, version);
     return { facts };
   });
 }

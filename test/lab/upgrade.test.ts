@@ -150,6 +150,13 @@ describe("from the distribution's 26.1", () => {
     expect(await packages()).toBe(OFFICIAL);
   });
 
+  step("keeps its data when what is left of the distribution's is purged", async () => {
+    before = await look();
+    await shell.root("apt-get purge --yes docker.io docker-cli containerd runc >/dev/null 2>&1");
+    expect(await shell.root("dpkg -l docker.io 2>/dev/null | grep ^rc || true")).toBe("");
+    expect(await look()).toBe(before);
+  });
+
   step("the way back is refused before anything is touched, and says why", async () => {
     before = await look();
     await expect(up("distribution", "26.1")).rejects.toThrow(

@@ -19,6 +19,8 @@ const named = (name: string): ReturnType<typeof dockerPackages> =>
 describe("packages of Docker, as the lab names them", () => {
   test("are Docker's, with Docker's versions", () => {
     expect(dockerPackages().map((each) => `${each.name} ${packageVersion(each, trixie)}`)).toEqual([
+      "docker-ce 5:28.5.2-1~debian.13~trixie",
+      "docker-ce-cli 5:28.5.2-1~debian.13~trixie",
       "docker-ce 5:29.8.0-1~debian.13~trixie",
       "docker-ce-cli 5:29.8.0-1~debian.13~trixie",
       "docker-ce 5:29.8.1-1~debian.13~trixie",
@@ -40,7 +42,7 @@ describe("packages of Docker, as the lab names them", () => {
   test("keep the distribution's Docker out, and say how much they take", () => {
     const [docker] = named("docker-ce");
     const text = docker ? controlFile(docker, trixie, 1234) : "";
-    expect(text).toMatch(/^Package: docker-ce\nVersion: 5:29\.8\.0-1~debian\.13~trixie\n/);
+    expect(text).toMatch(/^Package: docker-ce\nVersion: 5:28\.5\.2-1~debian\.13~trixie\n/);
     expect(text).toMatch(/^Conflicts: docker\.io$/m);
     expect(text).toMatch(/^Depends: .*containerd\.io \(>= 2\.1\.5\), docker-ce-cli, iptables/m);
     expect(text).toMatch(/^Installed-Size: 1234$/m);

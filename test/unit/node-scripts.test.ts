@@ -419,6 +419,16 @@ describe("install.sh", () => {
       );
     });
 
+    test("a purge of what is left of the distribution's finds nothing to delete it with", () => {
+      const purge = "root/var/lib/docker/nuke-graph-directory.sh";
+      fake("packages", "docker.io 26.1.5+dfsg1-9+b4\n");
+      write(purge, "rm -rf");
+      done(script("install", { PACKAGE_SOURCE: "distribution", VERSION: "26.1.5" }));
+      expect(has(purge)).toBe(true);
+      done(script("install", official));
+      expect(has(purge)).toBe(false);
+    });
+
     test.each([
       ["an older one of Docker's own", "docker.io 30.0.1\n", { ...official, VERSION: "29.1" }],
       ["the distribution's, for Docker's own", "docker-ce 5:28.5.1\n", distribution],
