@@ -6,48 +6,15 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { ScanRequest, ScanSecrets } from "../config/image-scan";
 import { DOCKER_HUB } from "../config/registries";
-import { SEVERITIES } from "../config/vulnerabilities";
 import { parseJson } from "./answer";
 import { withLock } from "./lock";
 import { ask, type Ran } from "./process";
 import { parseImage } from "./registry";
-
-/** The parts of Trivy's report that count (pkg/types/report.go). */
-const report = z.looseObject({
-  Results: z
-    .array(
-      z.looseObject({
-        Vulnerabilities: z
-          .array(
-            z.looseObject({
-              VulnerabilityID: z.string(),
-              PkgName: z.string(),
-              InstalledVersion: z.string().default(""),
-              FixedVersion: z.string().default(""),
-              Severity: z.enum(SEVERITIES).catch("UNKNOWN"),
-              Title: z.string().default(""),
-            }),
-          )
-          .default([]),
-      }),
-    )
-    .default([]),
-});
+import { readReport, type Vulnerability } from "./trivy-report";
 
 const version = z.looseObject({
   VulnerabilityDB: z.looseObject({ UpdatedAt: z.string() }).optional(),
 });
-
-/** A known vulnerability of a package in an image. */
-export interface Vulnerability {
-  readonly id: string;
-  readonly severity: (typeof SEVERITIES)[number];
-  readonly package: string;
-  readonly installed: string;
-  /** Version that mends it; empty while there is none. */
-  readonly fixed: string;
-  readonly title: string;
-}
 
 /** What Trivy found. */
 export interface Scanned {
@@ -103,9 +70,9 @@ async function scanIn(place: Place): Promise<Scanned> {
   const { folder, cache, request } = place;
   const [json, sbom] = [join(folder, "report.json"), join(folder, "sbom.json")];
   const authorities = writeAccess(place);
-  await trivy(place, [...imageArgs(place, authorities), "--output", json, locate(request)]);
-  await trivy(place, ["convert", "--format", "cyclonedx", "--output", sbom, json]);
-  const told = await trivy(place, ["version", "--format", "json", "--cache-dir", cache]);
+  await runTrivy(place, [...imageArgs(place, authorities), "--output", json, imageAt(request)]);
+  await runTrivy(place, ["convert", "--format", "cyclonedx", "--output", sbom, json]);
+  const told = await runTrivy(place, ["version", "--format", "json", "--cache-dir", cache]);
   return {
     vulnerabilities: readReport(readFileSync(json, "utf8")),
     database: request.scan.server
@@ -115,40 +82,31 @@ async function scanIn(place: Place): Promise<Scanned> {
   };
 }
 
-/** @throws AnswerError when it is no report of Trivy's */
-export function readReport(text: string): Vulnerability[] {
-  return parseJson(report, text, "Trivy's report").Results.flatMap(({ Vulnerabilities }) =>
-    Vulnerabilities.map((one) => ({
-      ...{ id: one.VulnerabilityID, severity: one.Severity, package: one.PkgName },
-      ...{ installed: one.InstalledVersion, fixed: one.FixedVersion, title: one.Title },
-    })),
-  );
-}
-
 function imageArgs({ cache, request: { scan, registries } }: Place, authorities: string[]) {
-  const at = (name: string): string => reach(name, registries);
   return [
     ...["image", "--format", "json", "--list-all-pkgs", "--scanners", "vuln", "--no-progress"],
     ...["--image-src", "remote", "--platform", "linux/amd64", "--offline-scan"],
     ...["--skip-version-check", "--disable-telemetry", "--timeout", "15m", "--cache-dir", cache],
     ...authorities,
     ...(scan.server ? ["--server", scan.server.url] : []),
-    ...(scan.database ? ["--db-repository", at(scan.database)] : []),
-    ...(scan.javaDatabase ? ["--java-db-repository", at(scan.javaDatabase)] : []),
+    ...(scan.database ? ["--db-repository", locateFor(scan.database, registries)] : []),
+    ...(scan.javaDatabase
+      ? ["--java-db-repository", locateFor(scan.javaDatabase, registries)]
+      : []),
   ];
 }
 
 /** An image or a database, as the workstation reaches its registry. */
-function reach(name: string, registries: ScanRequest["registries"]): string {
+function locateFor(name: string, registries: ScanRequest["registries"]): string {
   const { host } = parseImage(name);
   const { endpoint } = registries[host] ?? {};
   return endpoint ? name.replace(host, `${endpoint.host}:${endpoint.port}`) : name;
 }
 
 /** The image by its digest alone, which is what the node pulls. */
-function locate({ image, registries }: ScanRequest): string {
+function imageAt({ image, registries }: ScanRequest): string {
   const { host, repository, digest } = parseImage(image);
-  return reach(`${host}/${repository}@${digest}`, registries);
+  return locateFor(`${host}/${repository}@${digest}`, registries);
 }
 
 /** Name by which credentials for Docker Hub are looked up (docker/cli, config/configfile). */
@@ -173,7 +131,7 @@ function writeAccess({ folder, request: { scan, registries }, secrets }: Place):
   return ["--cacert", file];
 }
 
-async function trivy(place: Place, args: readonly string[]): Promise<Ran> {
+async function runTrivy(place: Place, args: readonly string[]): Promise<Ran> {
   const { program } = place.request.scan;
   const command = { program, args, cwd: place.folder, env: variablesOf(place), limitMs: LIMIT_MS };
   const ran = await ask(command);

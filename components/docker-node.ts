@@ -1,15 +1,14 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { BACKUP_CONTAINER } from "../config/backups";
 import { NODE } from "../config/resource-types";
 import type { NodeConfig } from "../config/schema";
 import type { Waiver } from "../config/schema/waivers";
 import type { NodeOutputs } from "../contract/schema";
 import type { RecordedNode } from "../node/recorded";
-import { Backups } from "./backup/backups";
+import { createBackups, type BackupSecrets } from "./backup/node-backups";
 import { ContainerNetworks } from "./docker/networks";
 import { DockerHost } from "./docker/docker-host";
-import { scanImages, type ImageScans } from "./docker/image-scan";
+import { scanImages } from "./docker/image-scan";
 import { Images } from "./docker/images";
 import type { Repairs } from "./docker/node-script";
 import { createProvider, type Passwords } from "./docker/provider";
@@ -18,7 +17,7 @@ import { createMonitoring } from "./platform/monitoring";
 import { createPortainer } from "./platform/portainer";
 import { checkPrimary } from "./platform/primary";
 import { VirtualMachine } from "./machine/virtual-machine";
-import { createVmBackup } from "./backup/vm-backup";
+import type { Parts } from "./shared/parts";
 import { createVolumes } from "./docker/volumes";
 import { createWorkloads } from "./workloads/workloads";
 
@@ -54,16 +53,6 @@ export interface DockerNodeArgs {
   backupSecrets?: BackupSecrets;
 }
 
-/** What the backups of a node need beside its configuration. */
-export interface BackupSecrets {
-  /** Secret of the node's API token on the backup server. */
-  readonly token: pulumi.Input<string>;
-  /** Encryption key, as `proxmox-backup-client key create --kdf none` writes it. */
-  readonly key: pulumi.Input<string>;
-  /** The backup storage of the cluster, where the program makes it. */
-  readonly storage?: pulumi.Resource;
-}
-
 /**
  * A Docker host on Proxmox VE, from virtual machine to containers.
  *
@@ -82,25 +71,24 @@ export class DockerNode extends pulumi.ComponentResource {
     const { node, privateKey, imageVolumeId, guard, recorded, repairs } = args;
     const machineArgs = { node, imageVolumeId, recorded, guard };
     const machine = new VirtualMachine(name, machineArgs, { parent: this });
-    const hostArgs = { node, privateKey, machine: machine.vm, recorded, repairs };
+    const { vm } = machine;
+    const hostArgs = { node, privateKey, machine: vm, recorded, repairs };
     const dockerHost = new DockerHost(name, hostArgs, { parent: this, dependsOn: [machine] });
     this.dockerProvider = createProvider(name, node, args.registryPasswords, dockerHost, this);
+    const ofDocker = { parent: this, provider: this.dockerProvider };
     const providers = { docker: this.dockerProvider };
     const platform = { parent: this, providers, dependsOn: [dockerHost] };
-    const scanArgs = { ...args, dockerHost, machine: machine.vm };
-    const scans = scanImages(name, scanArgs, { parent: this });
-    const parts = { dockerHost, machine: machine.vm, images: new Images(), scans, repairs };
+    const scans = scanImages(name, { ...args, dockerHost, machine: vm }, { parent: this });
+    const parts = { dockerHost, machine: vm, images: new Images(), scans, repairs };
     const networks = createNetworks(name, args, parts, platform);
-    const ofDocker = { parent: this, provider: this.dockerProvider };
-    const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
+    const volumes = createVolumes(name, node, vm, ofDocker, guard);
     createWorkloads(name, { ...args, networks, volumes, scans, dockerHost, machine }, platform);
     const { agent, environment } = createPortainer(name, { ...args, ...parts }, platform);
     createBackups(name, args, parts, platform);
     createMonitoring(name, node, parts, platform);
-    const primary = checkPrimary(name, { node, dockerHost, machine: machine.vm }, { parent: this });
-    this.outputs = describe(name, node, {
-      ...{ machine, dockerHost, networks, agent, environment, primary },
-    });
+    const primary = checkPrimary(name, { node, dockerHost, machine: vm }, { parent: this });
+    const made = { machine, dockerHost, networks, agent, environment, primary };
+    this.outputs = describe(name, node, made);
     this.registerOutputs(this.outputs);
   }
 }
@@ -114,36 +102,3 @@ function createNetworks(
   return new ContainerNetworks(name, { node, machine, recorded }, opts);
 }
 
-/** What a container of the program is made of. */
-interface Parts {
-  readonly dockerHost: DockerHost;
-  readonly machine: pulumi.Resource;
-  readonly images: Images;
-  readonly scans: ImageScans;
-  readonly repairs?: Repairs;
-}
-
-function createBackups(
-  name: string,
-  { node, backupSecrets }: DockerNodeArgs,
-  { dockerHost, machine, images, scans, repairs }: Parts,
-  opts: pulumi.ComponentResourceOptions,
-): void {
-  const { backups } = node;
-  if (!backups) return;
-  if (!backupSecrets) throw new pulumi.RunError(`${name}: a node with backups needs backupSecrets`);
-  const { token, key, storage } = backupSecrets;
-  const { dockerRootDir } = dockerHost.facts;
-  const { connection } = dockerHost;
-  const override = node.override?.backup;
-  const scan = scans[BACKUP_CONTAINER];
-  const own = { nodeName: name, override, repairs };
-  const shared = { ...own, backups, machine, images, scan, connection };
-  const args = { ...shared, token, key, dockerRootDir };
-  const container = new Backups(`${name}-backups`, args, opts);
-  if (!backups.vm) return;
-  createVmBackup(name, node.machine.vmId, backups.vm, {
-    parent: container,
-    dependsOn: storage ? [machine, storage] : [machine],
-  });
-}

@@ -27,15 +27,15 @@ interface Reason {
 export function exposureOf(node: NodeConfig, container: string): Exposure {
   const workload = node.workloads[container];
   const reasons = workload ? reasonsOf(node, workload) : ownReasons(node, container);
-  const most = (kind: "reach" | "power"): number =>
+  const findMost = (kind: "reach" | "power"): number =>
     Math.max(0, ...reasons.map((reason) => reason[kind] ?? 0));
   return {
-    rank: most("reach") + most("power"),
+    rank: findMost("reach") + findMost("power"),
     words: reasons.map(({ words }) => words),
   };
 }
 
-const published = (ports: readonly number[], loopback = false): Reason[] => {
+const publishedPorts = (ports: readonly number[], loopback = false): Reason[] => {
   const list = `${ports.length === 1 ? "port" : "ports"} ${ports.join(", ")}`;
   if (ports.length === 0) return [];
   return [{ reach: loopback ? 1 : 2, words: `${list} published${loopback ? " on loopback" : ""}` }];
@@ -49,18 +49,18 @@ const NETWORK: Reason = { reach: 1, words: "a network" };
 function ownReasons(node: NodeConfig, container: string): Reason[] {
   const own: Readonly<Record<string, () => Reason[]>> = {
     [AGENT_CONTAINER]: () => [
-      ...published(node.portainer ? [node.portainer.agent.port] : []),
-      ...overridden(node.override?.agent),
+      ...publishedPorts(node.portainer ? [node.portainer.agent.port] : []),
+      ...overriddenReasons(node.override?.agent),
     ],
-    [BACKUP_CONTAINER]: () => [NETWORK, ...overridden(node.override?.backup)],
+    [BACKUP_CONTAINER]: () => [NETWORK, ...overriddenReasons(node.override?.backup)],
     [CADVISOR_CONTAINER]: () =>
-      published(node.monitoring?.cadvisor ? [node.monitoring.cadvisor.port] : []),
+      publishedPorts(node.monitoring?.cadvisor ? [node.monitoring.cadvisor.port] : []),
   };
   return [...(own[container]?.() ?? []), SOCKET, REAL_ROOT];
 }
 
 /** What an override adds; docs/reference/configuration.md#override. */
-function overridden(section: Readonly<Record<string, unknown>> = {}): Reason[] {
+function overriddenReasons(section: Readonly<Record<string, unknown>> = {}): Reason[] {
   return [
     ...(section.networkMode === "host" ? [{ reach: 2, words: "the node's own network" }] : []),
     ...(section.privileged === true ? [{ power: 2, words: "privileged" }] : []),
@@ -78,8 +78,8 @@ function reachOf(node: NodeConfig, { ports, networks }: WorkloadConfig): Reason[
   const names = Object.keys(networks);
   const onLan = lanNetworks(node).some(([name]) => names.includes(name));
   return [
-    ...published(numbers(ports.filter((one) => !isLoopback(one)))),
-    ...published(numbers(ports.filter(isLoopback)), true),
+    ...publishedPorts(numbers(ports.filter((one) => !isLoopback(one)))),
+    ...publishedPorts(numbers(ports.filter(isLoopback)), true),
     ...(onLan ? [{ reach: 2, words: "an address of its own in the LAN" }] : []),
     ...(names.length > 0 ? [NETWORK] : []),
   ];

@@ -142,8 +142,6 @@ docker_cli() { timeout "${DOCKER_TIMEOUT:-60}" docker --host unix:///var/run/doc
 
 # count PATTERN: existing paths it matches.
 count() { { compgen -G "$1" || true; } | wc -l; }
-
-# count_snapshots: what is in containerd's image store.
 count_snapshots() { count "$ROOT_DIR/var/lib/containerd/io.containerd.snapshotter.v1.*/snapshots/*"; }
 
 # docker_inventory ROOT... (patterns) prints "N containers, N images, N volumes", or nothing for a docker that holds nothing.

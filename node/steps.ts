@@ -160,13 +160,6 @@ export function daemonStep(node: NodeConfig): Script {
   return bindChanging(node, "daemon", variables, daemonLimit(node));
 }
 
-/** Where a node keeps what the image of a container is made of; the backup of the configuration has its folder. */
-export const sbomFile = (container: string): string => `/etc/docker/sbom/${container}.cdx.json`;
-
-export function imageSbomStep(container: string): Script {
-  return bind("image-sbom", { CONTAINER: container }, 180, { wait: APT_SECONDS });
-}
-
 /** Seconds a workload's user may have to wait for Docker itself: it stops and starts two containers at most. */
 const SWAP_SECONDS = 240;
 

@@ -1,5 +1,5 @@
 /** Puts waivers to what a scan found, and ranks what is left. */
-import type { Vulnerability } from "../../clients/trivy";
+import type { Vulnerability } from "../../clients/trivy-report";
 import type { Exposure } from "../../config/container-exposure";
 import type { ScanRequest } from "../../config/image-scan";
 import { gravityOf } from "../../config/vulnerabilities";
@@ -20,9 +20,9 @@ export function judge(
   found: readonly Vulnerability[],
   { scan, waived }: Pick<ScanRequest, "scan" | "waived">,
 ): Judgement {
-  const blocks = ({ severity, fixed }: Vulnerability): boolean =>
+  const isBlocking = ({ severity, fixed }: Vulnerability): boolean =>
     gravityOf(severity) >= gravityOf(scan.severity) && (fixed !== "" || scan.unfixed === "block");
-  const grave = found.filter(blocks).sort(byGravity);
+  const grave = found.filter(isBlocking).sort(byGravity);
   const ids = new Set(grave.map(({ id }) => id));
   return {
     open: grave.filter(({ id }) => !waived.includes(id)),
@@ -42,7 +42,7 @@ export interface Exposed extends Vulnerability {
 }
 
 /** Ranks vulnerabilities of several containers: the most exposed container first, and in it the gravest. */
-export const rank = (all: readonly Exposed[]): Exposed[] =>
+export const rankExposed = (all: readonly Exposed[]): Exposed[] =>
   [...all].sort(
     (a, b) =>
       b.exposure.rank - a.exposure.rank ||

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { parseJson } from "../../clients/answer";
 import { messageOf } from "../../clients/failure";
 import { scanRequest, type ScanSecrets } from "../../config/image-scan";
-import { complain, nameOf, scan, type Result } from "./scan";
+import { listComplaints, nameOf, scanAndJudge, type Result } from "./scan";
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -22,7 +22,7 @@ export interface Outcome {
 export async function runScan(variables: Variables): Promise<Outcome> {
   try {
     const request = parseJson(scanRequest, variables["IMAGE_SCAN"] ?? "", "IMAGE_SCAN");
-    return conclude(await scan(request, secretsIn(variables)));
+    return makeOutcome(await scanAndJudge(request, secretsIn(variables)));
   } catch (error) {
     return { code: 1, stderr: `image scan: ${messageOf(error)}` };
   }
@@ -37,10 +37,10 @@ const secretsIn = (variables: Variables): ScanSecrets => ({
   token: variables["IMAGE_SCAN_TOKEN"],
 });
 
-function conclude(result: Result): Outcome {
+function makeOutcome(result: Result): Outcome {
   if ("reason" in result) return obeyPolicy(result);
   const { request, scanned, judgement } = result;
-  const complaints = complain(request, judgement);
+  const complaints = listComplaints(request, judgement);
   if (complaints.length > 0) return { code: 1, stderr: complaints.join("\n") };
   const { waived, minor } = judgement;
   const figures = { vulnerabilities: scanned.vulnerabilities.length, minor, waived: waived.length };

@@ -1,10 +1,11 @@
 /** Scans an image and judges what was found. */
 import { messageOf } from "../../clients/failure";
-import { scanImage, type Scanned, type Vulnerability } from "../../clients/trivy";
+import { scanImage, type Scanned } from "../../clients/trivy";
+import type { Vulnerability } from "../../clients/trivy-report";
 import type { ScanRequest, ScanSecrets } from "../../config/image-scan";
 import { withoutVersion } from "../../config/images";
 import { IMAGE_VULNERABILITY } from "../../config/vulnerabilities";
-import { judge, rank, type Exposed, type Judgement } from "./judge";
+import { judge, rankExposed, type Exposed, type Judgement } from "./judge";
 
 /** A scan that got to a result, or the reason why it did not. */
 export type Result =
@@ -12,7 +13,7 @@ export type Result =
   | { readonly request: ScanRequest; readonly reason: string };
 
 /** Scans an image. Whatever keeps it from a result is the reason in the answer. */
-export async function scan(request: ScanRequest, secrets: ScanSecrets): Promise<Result> {
+export async function scanAndJudge(request: ScanRequest, secrets: ScanSecrets): Promise<Result> {
   try {
     const scanned = await scanImage(request, secrets);
     return { request, scanned, judgement: judge(scanned.vulnerabilities, request) };
@@ -27,13 +28,13 @@ export async function scanAll(
   secrets: ScanSecrets,
 ): Promise<Result[]> {
   const results: Result[] = [];
-  for (const request of requests) results.push(await scan(request, secrets));
+  for (const request of requests) results.push(await scanAndJudge(request, secrets));
   return results;
 }
 
 /** What blocks the images of a node, ranked. */
 export const rankOpen = (results: readonly Result[]): Exposed[] =>
-  rank(
+  rankExposed(
     results.flatMap((one) =>
       "reason" in one
         ? []
@@ -55,7 +56,7 @@ export const nameOf = ({ image, container }: ScanRequest): string =>
   `${image.split("@")[0] ?? image} of ${container}`;
 
 /** Why an image is blocked, as lines; none if it is not. */
-export function complain(request: ScanRequest, { open, unneeded }: Judgement): string[] {
+export function listComplaints(request: ScanRequest, { open, unneeded }: Judgement): string[] {
   const { image, exposure, scan: policy, waived } = request;
   const name = withoutVersion(image);
   const found = `${open.length} without a waiver, of severity ${policy.severity} or above`;

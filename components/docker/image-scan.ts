@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { isMade, scanRequests, type ScanRequest } from "../../config/image-scan";
 import type { NodeConfig } from "../../config/schema";
 import type { Waiver } from "../../config/schema/waivers";
-import { imageSbomStep, sbomFile } from "../../node/steps";
+import { imageSbomStep, sbomFile } from "../../node/sbom";
 import type { DockerHost } from "./docker-host";
 import { runNodeScript } from "./node-script";
 import type { Passwords } from "./provider";

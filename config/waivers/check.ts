@@ -17,6 +17,8 @@ interface Weak extends Weakness {
   readonly allowed: string;
 }
 
+type Nodes = Readonly<Record<string, NodeConfig>>;
+
 /** What was found: problems of nodes and the stack, and of the waivers themselves. */
 interface Checked {
   readonly open: readonly Problem[];
@@ -29,7 +31,7 @@ interface Checked {
 export function checkWaivers(
   waivers: readonly Waiver[],
   proxmox: ProxmoxConfig | undefined,
-  nodes: Readonly<Record<string, NodeConfig>>,
+  nodes: Nodes,
   now: Date,
 ): Checked {
   const weak = [
@@ -44,10 +46,7 @@ export function checkWaivers(
   });
   return {
     open: open.map(reportUnwaived),
-    wrong: waivers.flatMap((waiver, at) => [
-      ...findMistakes(waiver, at, Object.keys(nodes), now),
-      ...findVulnerabilityMistakes(waiver, at, nodes),
-    ]),
+    wrong: waivers.flatMap((waiver, at) => findMistakes(waiver, at, nodes, now)),
     unused: waivers.flatMap((waiver, at) =>
       used.has(waiver) || isJudgedElsewhere(waiver) ? [] : [reportUnused(waiver, at)],
     ),
@@ -86,7 +85,8 @@ function reportUnwaived({ id, node, path, value, allowed }: Weak): Problem {
   return { path: place, value, allowed: `${allowed}; or ${waiver}`, waiver: id };
 }
 
-function findMistakes(waiver: Waiver, at: number, nodes: readonly string[], now: Date): Problem[] {
+function findMistakes(waiver: Waiver, at: number, nodes: Nodes, now: Date): Problem[] {
+  const names = Object.keys(nodes);
   const { id, node, container, expires } = waiver;
   const left = daysLeft(waiver, now);
   const of = WAIVABLE.find((one) => one.id === id);
@@ -95,12 +95,13 @@ function findMistakes(waiver: Waiver, at: number, nodes: readonly string[], now:
   return [
     ...problemIf(left < 0, "expires", `a day from ${dayOf(now)} on: this waiver has expired`),
     ...problemIf(left > LONGEST_DAYS, "expires", `at most ${LONGEST_DAYS} days from ${dayOf(now)}`),
-    ...problemIf(node !== "all" && !nodes.includes(node), "node", `all, ${nodes.join(", ")}`),
+    ...problemIf(node !== "all" && !names.includes(node), "node", `all, ${names.join(", ")}`),
     ...problemIf(
       container !== undefined && !of?.ofContainers,
       "container",
       `nothing with ${id}, which is not of a container`,
     ),
+    ...findVulnerabilityMistakes(waiver, at, nodes),
   ].map((one) => ({ ...one, scope: `${id}, ${expires}` }));
 }
 

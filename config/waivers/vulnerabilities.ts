@@ -36,21 +36,23 @@ export function findVulnerabilityMistakes(
   nodes: Readonly<Record<string, NodeConfig>>,
 ): Problem[] {
   const mine = isOfVulnerability(waiver);
-  const wrong = (key: "vulnerability" | "image", allowed: string): Problem[] => [
+  const makeProblem = (key: "vulnerability" | "image", allowed: string): Problem[] => [
     { path: ["waivers", at, key], value: waiver[key], allowed },
   ];
-  const misplaced = (key: "vulnerability" | "image", wanted: string): Problem[] => {
-    if (mine && waiver[key] === undefined) return wrong(key, wanted);
+  const findMisplaced = (key: "vulnerability" | "image", wanted: string): Problem[] => {
+    if (mine && waiver[key] === undefined) return makeProblem(key, wanted);
     return !mine && waiver[key] !== undefined
-      ? wrong(key, `nothing with ${waiver.id}, which is not ${IMAGE_VULNERABILITY}`)
+      ? makeProblem(key, `nothing with ${waiver.id}, which is not ${IMAGE_VULNERABILITY}`)
       : [];
   };
   const scanned = scannedImages(waiver, nodes);
   const unknown = mine && waiver.image !== undefined && !scanned.includes(waiver.image);
   return [
-    ...misplaced("vulnerability", "the id of a vulnerability, such as CVE-2026-12345"),
-    ...misplaced("image", scanned.join(", ")),
-    ...(unknown ? wrong("image", scanned.join(", ") || "none: no image is scanned there") : []),
+    ...findMisplaced("vulnerability", "the id of a vulnerability, such as CVE-2026-12345"),
+    ...findMisplaced("image", scanned.join(", ")),
+    ...(unknown
+      ? makeProblem("image", scanned.join(", ") || "none: no image is scanned there")
+      : []),
   ];
 }
 

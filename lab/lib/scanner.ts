@@ -41,15 +41,15 @@ export async function seedScannable(
   folder: string,
   log: Log,
 ): Promise<Scannable> {
-  const layout = (name: string): string => path.join(folder, name);
+  const layoutAt = (name: string): string => path.join(folder, name);
   fs.mkdirSync(folder, { recursive: true });
-  await writeDatabase(layout("database"), log);
-  writeLayout(layout("vulnerable"), alpine("vulnerable", "1.0.0-r0"));
-  writeLayout(layout("sound"), alpine("sound", "1.0.1-r1", "lab-program"));
+  await writeDatabase(layoutAt("database"), log);
+  writeLayout(layoutAt("vulnerable"), alpineImage("vulnerable", "1.0.0-r0"));
+  writeLayout(layoutAt("sound"), alpineImage("sound", "1.0.1-r1", "lab-program"));
   return {
-    database: await pushLayout(registry, layout("database"), log),
-    vulnerable: await pushLayout(registry, layout("vulnerable"), log),
-    sound: await pushLayout(registry, layout("sound"), log),
+    database: await pushLayout(registry, layoutAt("database"), log),
+    vulnerable: await pushLayout(registry, layoutAt("vulnerable"), log),
+    sound: await pushLayout(registry, layoutAt("sound"), log),
   };
 }
 
@@ -72,7 +72,7 @@ async function writeDatabase(layout: string, log: Log): Promise<void> {
 }
 
 /** An image of which Trivy sees a distribution and one package. */
-function alpine(repository: string, version: string, name = "lab-library") {
+function alpineImage(repository: string, version: string, name = "lab-library") {
   const entry = `P:${name}\nV:${version}\nA:x86_64\nL:MIT\no:${name}\n\n`;
   const files = {
     "etc/alpine-release": "3.20.3\n",

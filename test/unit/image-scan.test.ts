@@ -12,17 +12,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { withLock } from "../../clients/lock";
-import { readReport, type Vulnerability } from "../../clients/trivy";
-import { judge, rank } from "../../commands/image-scan/judge";
+import { readReport, type Vulnerability } from "../../clients/trivy-report";
+import { judge, rankExposed } from "../../commands/image-scan/judge";
 import { runScan } from "../../commands/image-scan/main";
-import { complain } from "../../commands/image-scan/scan";
+import { listComplaints } from "../../commands/image-scan/scan";
 import { judgeScans } from "../../commands/validate/rows/images";
 import { imageFacts } from "../../commands/report/facts";
 import { exposureOf } from "../../config/container-exposure";
 import { scanRequests, type ScanRequest } from "../../config/image-scan";
 import { loadSettings, merge } from "../../config/load";
 import { waivedIn } from "../../config/waivers/vulnerabilities";
-import { waiversSchema, type Waiver } from "../../config/schema/waivers";
+import { waiversSchema } from "../../config/schema/waivers";
 import program from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
@@ -132,7 +132,7 @@ describe("waivers", () => {
       ofVulnerability({ vulnerability: "CVE-2026-10002", node: "proj-docker01" }),
       ofVulnerability({ vulnerability: "GHSA-aaaa-bbbb-cccc", image: "ghcr.io/google/cadvisor" }),
       ofVulnerability({ vulnerability: "CVE-2026-10000", node: NODE }),
-    ]) as Waiver[];
+    ]);
     expect(waivedIn(`${AGENT}:2.39.1@sha256:00`, NODE, all)).toEqual(["CVE-2026-10000", CVE]);
   });
 });
@@ -238,7 +238,7 @@ describe("judgement", () => {
   });
 
   test("a blocked image says why, what exposes it, and what to do", () => {
-    const lines = complain(strict(), judge(all, strict()));
+    const lines = listComplaints(strict(), judge(all, strict()));
     expect(lines[0]).toBe(
       `${AGENT}:2.39.1 of portainer_agent is blocked by known vulnerabilities: 3 without a waiver, of severity HIGH or above`,
     );
@@ -254,7 +254,7 @@ describe("judgement", () => {
     const at = (container: string, exposure: number, over: Partial<Vulnerability>) => ({
       ...{ ...found(over), container, exposure: { rank: exposure, words: [] } },
     });
-    const ranked = rank([
+    const ranked = rankExposed([
       at("quiet", 0, { severity: "CRITICAL" }),
       at("open", 4, { severity: "HIGH" }),
       at("open", 4, { id: "CVE-2026-4", severity: "CRITICAL" }),

@@ -1,0 +1,15 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { DockerHost } from "../docker/docker-host";
+import type { ImageScans } from "../docker/image-scan";
+import type { Repairs } from "../docker/node-script";
+import type { Images } from "../docker/images";
+
+/** What a container of the program is made of. */
+export interface Parts {
+  readonly dockerHost: DockerHost;
+  readonly machine: pulumi.Resource;
+  readonly images: Images;
+  readonly scans: ImageScans;
+  /** What makes steps run again, to repair the node. */
+  readonly repairs?: Repairs;
+}
