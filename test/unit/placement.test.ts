@@ -217,11 +217,12 @@ describe("a move", () => {
 
   beforeEach(() => {
     lines.length = 0;
-    for (const level of ["info", "warn"] as const)
-      jest.spyOn(pulumi.log, level).mockImplementation((text) => {
-        lines.push(`${level} ${text}`);
-        return Promise.resolve();
-      });
+    const note = (level: string) => (text: string) => {
+      lines.push(`${level} ${text}`);
+      return Promise.resolve();
+    };
+    jest.spyOn(pulumi.log, "info").mockImplementation(note("info"));
+    jest.spyOn(pulumi.log, "warn").mockImplementation(note("warn"));
   });
   afterEach(() => jest.restoreAllMocks());
 
