@@ -8,6 +8,7 @@ import {
   type Stack,
 } from "@pulumi/pulumi/automation";
 import { parse, stringify } from "yaml";
+import { readCompose } from "../../clients/compose";
 import { terminal } from "../../commands/terminal";
 import { loadSettings, type RawSettings } from "../../config/load";
 import type { Tree } from "../../config/tree";
@@ -30,7 +31,8 @@ export const chooseColour = (): "always" | "never" => (terminal.colour ? "always
 export async function openStack(lab: Lab, override: Tree = {}, stackName = "lab"): Promise<Stack> {
   // Checked here already, because an error in an inline program also ends this process as an unhandled rejection.
   const config = labConfig(lab, override);
-  loadSettings(config as unknown as RawSettings);
+  const composed = await readCompose(config.compose, ROOT);
+  loadSettings(config as unknown as RawSettings, undefined, undefined, composed);
   const stack = await selectStack(lab, stackName);
   await stack.setAllConfig(configMap(lab, config));
   return stack;

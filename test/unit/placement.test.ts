@@ -217,11 +217,14 @@ describe("a move", () => {
 
   beforeEach(() => {
     lines.length = 0;
-    for (const level of ["info", "warn"] as const)
-      jest.spyOn(pulumi.log, level).mockImplementation((...args: unknown[]) => {
+    const note =
+      (level: string) =>
+      (...args: unknown[]) => {
         lines.push(`${level} ${String(args[0])}`);
         return Promise.resolve();
-      });
+      };
+    jest.spyOn(pulumi.log, "info").mockImplementation(note("info"));
+    jest.spyOn(pulumi.log, "warn").mockImplementation(note("warn"));
   });
   afterEach(() => jest.restoreAllMocks());
 
