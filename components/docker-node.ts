@@ -79,7 +79,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const networks = createNetworks(name, args, parts, platform);
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const volumes = createVolumes(name, node, machine.vm, ofDocker, guard);
-    createWorkloads(name, { ...args, networks, volumes, dockerHost, machine }, platform);
+    createWorkloads(name, { ...args, ...parts, networks, volumes, machine }, platform);
     const agent = createAgent(name, args, parts, platform);
     const environment = registerEnvironment(name, { ...args, agent }, { parent: this });
     createBackups(name, args, parts, platform);

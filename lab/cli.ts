@@ -13,6 +13,8 @@ import { dockerRepository } from "./lib/docker";
 import { openInstance, type Instance } from "./lib/instance";
 import { runInterruptible } from "./lib/interrupt";
 import { bringUpLab } from "./lib/kept";
+import { ensurePrerequisites } from "./lib/prerequisites";
+import { ensurePrometheus } from "./lib/prometheus";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
 import { runningService, startService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
@@ -97,9 +99,17 @@ async function removeAll(here: Instance): Promise<number> {
   return 0;
 }
 
+/** What unit tests send packets through. They are skipped without. */
+const FILTERS = [
+  { command: "nft", package: "nftables" },
+  { command: "iptables-nft", package: "iptables" },
+];
+
 async function build(here: Instance): Promise<number> {
+  await ensurePrerequisites(FILTERS, say);
   const { image } = await buildLab(say);
   await dockerRepository(here, image, say);
+  await ensurePrometheus(say);
   return 0;
 }
 

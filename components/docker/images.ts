@@ -2,20 +2,6 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { livesOn } from "../shared/lifetime";
 
-/** Declares an image to pull. It stays: another container or a recovery may use it, and a rollback then needs no download. */
-export function pullImage(
-  name: string,
-  image: string,
-  machine: pulumi.Resource,
-  parent: pulumi.Resource,
-): docker.RemoteImage {
-  return new docker.RemoteImage(
-    name,
-    { name: image, keepLocally: true },
-    { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
-  );
-}
-
 /**
  * The images of a node's containers. They do not wait for one another, and every container waits for all of them: what
  * cannot be pulled stops no container.
@@ -26,14 +12,18 @@ export class Images {
   /** All of the node's, to depend on. The node declares them without waiting for anything, so they are complete after that. */
   readonly pulled: Promise<pulumi.Resource[]> = Promise.resolve().then(() => this.all);
 
-  /** Declares an image to pull. */
+  /** Declares an image to pull. It stays: another container or a recovery may use it, and a rollback then needs no download. */
   pullImage(
     name: string,
     image: string,
     machine: pulumi.Resource,
     parent: pulumi.Resource,
   ): docker.RemoteImage {
-    const pulled = pullImage(name, image, machine, parent);
+    const pulled = new docker.RemoteImage(
+      name,
+      { name: image, keepLocally: true },
+      { parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
+    );
     this.all.push(pulled);
     return pulled;
   }

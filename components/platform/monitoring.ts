@@ -2,12 +2,13 @@ import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { CADVISOR_CONTAINER } from "../../config/monitoring";
+import { mayUseContainerd } from "../../config/daemon";
 import { addressOfNode } from "../../config/node";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
 import { monitoringStep } from "../../node/monitoring";
 import { limitProcesses } from "../docker/container-limits";
 import type { DockerHost } from "../docker/docker-host";
-import { pullImage } from "../docker/images";
+import type { Images } from "../docker/images";
 import { runNodeScript } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
@@ -21,6 +22,8 @@ export interface MonitoringArgs {
   dockerRootDir: pulumi.Input<string>;
   /** The machine that is monitored. */
   machine: pulumi.Resource;
+  /** The images of the node. */
+  images: Images;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
 }
@@ -52,14 +55,14 @@ export class Monitoring extends pulumi.ComponentResource {
 export function createMonitoring(
   name: string,
   node: NodeConfig,
-  { dockerHost, machine }: { dockerHost: DockerHost; machine: pulumi.Resource },
+  { dockerHost, ...parts }: { dockerHost: DockerHost } & Pick<MonitoringArgs, "machine" | "images">,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { monitoring } = node;
   if (!monitoring) return;
   const { connection, facts } = dockerHost;
   const { dockerRootDir } = facts;
-  const args = { node, monitoring, dockerRootDir, machine, connection };
+  const args = { node, monitoring, dockerRootDir, connection, ...parts };
   new Monitoring(`${name}-monitoring`, args, opts);
 }
 
@@ -71,11 +74,12 @@ function createCadvisor(
   cadvisor: Cadvisor,
   parent: pulumi.Resource,
 ): void {
-  const image = pullImage(`${name}-image`, cadvisor.image, args.machine, parent);
+  const { images, machine } = args;
+  const image = images.pullImage(`${name}-image`, cadvisor.image, machine, parent);
   const container = new docker.Container(
     `${name}-container`,
     cadvisorArgs(args, cadvisor, image.imageId),
-    { parent, deleteBeforeReplace: true, ...livesOn(args.machine) },
+    { parent, dependsOn: images.pulled, deleteBeforeReplace: true, ...livesOn(machine) },
   );
   limitProcesses(name, container, args, parent);
 }
@@ -107,7 +111,7 @@ export function cadvisorArgs(
     usernsMode: "host",
     networkMode: "bridge",
     ports: [{ internal: 8080, external: port, ip: addressOfNode(node), protocol: "tcp" }],
-    volumes: cadvisorMounts(dockerRootDir),
+    volumes: cadvisorMounts(node, dockerRootDir),
     readOnly: true,
     capabilities: { drops: ["ALL"] },
     // The node's own work comes first.
@@ -118,16 +122,22 @@ export function cadvisorArgs(
   };
 }
 
+/**
+ * With `/rootfs/proc` there, cAdvisor looks for the node's files below `/rootfs` (manager.go, docker/handler.go). In containerd's
+ * store it asks containerd for the root of each container; the socket's folder stays the same when containerd starts again.
+ */
 const cadvisorMounts = (
+  { engine }: NodeConfig,
   dockerRootDir: pulumi.Input<string>,
 ): docker.types.input.ContainerVolume[] => [
   readOnly("/var/run/docker.sock"),
   readOnly("/sys/fs/cgroup"),
   readOnly("/proc", "/rootfs/proc"),
-  readOnly(dockerRootDir),
+  readOnly(dockerRootDir, pulumi.interpolate`/rootfs${dockerRootDir}`),
+  ...(mayUseContainerd(engine.daemon) ? [readOnly("/run/containerd")] : []),
 ];
 
 const readOnly = (
   hostPath: pulumi.Input<string>,
-  containerPath = hostPath,
+  containerPath: pulumi.Input<string> = hostPath,
 ): docker.types.input.ContainerVolume => ({ hostPath, containerPath, readOnly: true });

@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { inOrder } from "../../config/workloads";
 import type { DockerHost } from "../docker/docker-host";
+import type { Images } from "../docker/images";
 import type { ContainerNetworks } from "../docker/networks";
 import type { VirtualMachine } from "../machine/virtual-machine";
 import { Workload } from "./workload";
@@ -15,6 +16,8 @@ export interface WorkloadsArgs {
   /** The node's volumes. */
   readonly volumes: readonly pulumi.Resource[];
   readonly dockerHost: DockerHost;
+  /** The images of the node. */
+  readonly images: Images;
   /** The machine whose Docker runs them. */
   readonly machine: VirtualMachine;
 }
@@ -22,7 +25,7 @@ export interface WorkloadsArgs {
 /** The workloads of a node, each after those that it depends on. */
 export function createWorkloads(
   name: string,
-  { node, workloadSecrets = {}, networks, volumes, dockerHost, machine }: WorkloadsArgs,
+  { node, workloadSecrets = {}, networks, volumes, dockerHost, images, machine }: WorkloadsArgs,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { vm } = machine;
@@ -31,6 +34,7 @@ export function createWorkloads(
     secrets: workloadSecrets,
     networkIds: networks.ids,
     dockerHost,
+    images,
     machine: vm,
   };
   const made = new Map<string, Workload>();
