@@ -79,10 +79,11 @@ export class DockerNode extends pulumi.ComponentResource {
     const providers = { docker: this.dockerProvider };
     const platform = { parent: this, providers, dependsOn: [dockerHost] };
     const scans = scanImages(name, { ...args, dockerHost, machine: vm }, { parent: this });
-    const parts = { dockerHost, machine: vm, images: new Images(), scans, repairs };
+    const images = new Images({ node, dockerHost, machine: vm, scans });
+    const parts = { dockerHost, machine: vm, images, repairs };
     const networks = createNetworks(name, args, parts, platform);
     const volumes = createVolumes(name, node, vm, ofDocker, guard);
-    createWorkloads(name, { ...args, networks, volumes, scans, dockerHost, machine }, platform);
+    createWorkloads(name, { ...args, ...parts, networks, volumes, machine: vm }, platform);
     const { agent, environment } = createPortainer(name, { ...args, ...parts }, platform);
     createBackups(name, args, parts, platform);
     createMonitoring(name, node, parts, platform);
@@ -101,4 +102,3 @@ function createNetworks(
 ): ContainerNetworks {
   return new ContainerNetworks(name, { node, machine, recorded }, opts);
 }
-

@@ -13,6 +13,8 @@ import { getDockerRepository } from "./lib/docker";
 import { openInstance, type Instance } from "./lib/instance";
 import { runInterruptible } from "./lib/interrupt";
 import { bringUpLab } from "./lib/kept";
+import { ensurePrerequisites } from "./lib/prerequisites";
+import { ensurePrometheus } from "./lib/prometheus";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
 import { scannerPrograms } from "./lib/scanner";
 import { runningService, startService } from "./lib/service";
@@ -98,9 +100,17 @@ async function removeAll(here: Instance): Promise<number> {
   return 0;
 }
 
+/** What unit tests send packets through. They are skipped without. */
+const FILTERS = [
+  { command: "nft", package: "nftables" },
+  { command: "iptables-nft", package: "iptables" },
+];
+
 async function build(here: Instance): Promise<number> {
+  await ensurePrerequisites(FILTERS, say);
   const { image } = await buildLab(say);
   await getDockerRepository(here, image, say);
+  await ensurePrometheus(say);
   await scannerPrograms(say);
   return 0;
 }

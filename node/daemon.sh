@@ -19,6 +19,8 @@ declare -F validate_daemon_json >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/val
 declare -F restart >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/service.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/forwarding.sh
 declare -F forwarding >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/forwarding.sh"
+# shellcheck source-path=SCRIPTDIR source=daemon/metrics.sh
+declare -F await_metrics_address >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/metrics.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/checks.sh
 declare -F check_keys >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/checks.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/differences.sh
@@ -139,6 +141,7 @@ bring_to_declared() {
   changed=$(config changed "$CURRENT" "$CANDIDATE")
   if [[ -e $CURRENT && -z $changed ]]; then
     rm -f "$CANDIDATE"
+    await_metrics_address
     if by_nftables; then forwarding; elif [[ -e $FORWARDING ]]; then restart || true; fi
     healthy || restart || fail "the daemon is down, its configuration unchanged" "$(journal)"
     check_in_effect

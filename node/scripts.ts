@@ -78,6 +78,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
     "daemon/validate",
     "daemon/service",
     "daemon/forwarding",
+    "daemon/metrics",
     "daemon/checks",
     "daemon/differences",
   ],

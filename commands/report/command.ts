@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import {
   DEFAULT_STACK,
   STATUS,
+  UsageError,
   addCommand,
   withInterrupts,
   type GlobalOptions,
@@ -13,6 +14,7 @@ import {
   type Session,
   type Status,
 } from "../command";
+import { askAlerts } from "../../clients/prometheus";
 import { planFor } from "../plan/command";
 import { ROOT } from "../project";
 import { chooseNodes } from "../site/nodes";
@@ -28,7 +30,7 @@ import { isSound } from "./verdict";
 const SUMMARY = "Writes the state of running nodes as pages for a browser.";
 
 const ABOUT = [
-  "Each page is one file that loads nothing. It shows the machine, Docker, networks, containers, security with waivers, backups, the last drill, validation and drift. A part that cannot be gathered says why. See docs/how-to/report.md.",
+  "Each page is one file that loads nothing. It shows the machine, Docker, networks, containers, security with waivers, backups, the last drill, alerts, validation and drift. A part that cannot be gathered says why. See docs/how-to/report.md.",
   "It measures what `validate` measures, and needs the same environment.",
   "Status: 0 everything is in order, 1 the stack cannot be read, 3 a part needs action or is not known.",
 ];
@@ -36,6 +38,7 @@ const ABOUT = [
 interface Options extends GlobalOptions {
   readonly out: string;
   readonly drill?: string;
+  readonly prometheus?: string;
   readonly withoutLoad?: boolean;
 }
 
@@ -45,6 +48,7 @@ export function addReport(program: Command, { outside, end }: Session): void {
   addCommand(program, { use: "report [node...]", summary: SUMMARY, about: ABOUT, example })
     .option("--out <dir>", "directory of the pages", "reports")
     .option("--without-load", "measure nothing that loads the node")
+    .option("--prometheus <url>", "server whose alerts are shown, https://host:port")
     .option("--drill <file>", "the last drill, as npm run drill -- --json wrote it")
     .action(async (names: string[], _, command: Command) => {
       end(await report(names, command.optsWithGlobals<Options>(), outside));
@@ -57,16 +61,25 @@ async function report(
   outside: Outside,
 ): Promise<Status> {
   const drill = readDrill(options.drill);
+  const alerts = alertsFrom(options.prometheus);
   const opened = await outside.open(options.stack ?? DEFAULT_STACK);
   const names = chooseNodes(wanted, opened);
   const now = new Date();
   return withInterrupts(outside.warn, async (signal) => {
     const load = !options.withoutLoad;
-    const how = { ...{ drill, now, signal, load }, progress: outside };
+    const how = { ...{ drill, alerts, now, signal, load }, progress: outside };
     const nodes = await gatherAll(names, { ...how, around: aroundOf(opened) });
     const made = { stack: opened.stack, at: now.toISOString(), nodes };
     return publish(made, options, outside.print);
   });
+}
+
+/** Asks once, for all nodes. */
+function alertsFrom(url?: string): Gathering["alerts"] {
+  if (url === undefined) return undefined;
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new UsageError(`--prometheus ${url}: no URL; wanted: https://host:port`);
+  return askOnce(() => askAlerts(url));
 }
 
 function aroundOf(opened: Opened): Gathering["around"] {

@@ -1,4 +1,5 @@
 /** Picks what a report tells from what was found; the rest of an inventory or a plan may hold secrets. */
+import type { Alert } from "../../clients/prometheus";
 import type { Settings } from "../../config/load";
 import { addressOfNode, machineSize } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
@@ -13,6 +14,7 @@ import { networksIn } from "../validate/rows/docker";
 import { changesOf, lookOf } from "../validate/rows/stack";
 import type { DockerInfo } from "../validate/subject";
 import type {
+  AlertFacts,
   ContainerFacts,
   DockerFacts,
   DriftFacts,
@@ -78,6 +80,13 @@ function membersOf(network: string, { containers }: Inventory): NetworkFacts["me
 
 const addressOf = ({ IPAddress: address }: Attachment): string =>
   typeof address === "string" ? address : "";
+
+/** A node's alerts, those that have fired longest before the others. */
+export const alertFacts = (node: string, alerts: readonly Alert[]): AlertFacts[] =>
+  alerts
+    .filter((one) => one.node === node)
+    .map(({ name, severity, summary, since }) => ({ name, severity, summary, since }))
+    .sort((a, b) => (a.since < b.since ? -1 : 1));
 
 export const securityFacts = (checks: readonly Check[]): SecurityFacts => ({
   ...countResults(checks),

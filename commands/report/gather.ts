@@ -1,10 +1,12 @@
 /** Gathers a node's report, by what validate, benchmark, backups and plan do. */
 import { messageOf } from "../../clients/failure";
+import type { Alert } from "../../clients/prometheus";
 import type { Row } from "../validate/row";
 import { ROWS } from "../validate/rows";
 import { tryRows, type Progress } from "../validate/run";
 import { subjectOf, type Subject, type Surroundings } from "../validate/subject";
 import {
+  alertFacts,
   containerFacts,
   dockerFacts,
   driftFacts,
@@ -23,6 +25,8 @@ export interface Gathering {
   /** Whether to measure the rows that load the node. */
   readonly load: boolean;
   readonly drill: Known<DrillFacts>;
+  /** The alerts of all nodes, if a Prometheus was named. */
+  readonly alerts?: () => Promise<readonly Alert[]>;
   readonly now: Date;
   readonly signal: AbortSignal;
   readonly progress: Progress;
@@ -42,6 +46,7 @@ export async function gather(name: string, how: Gathering): Promise<NodeReport |
     waivers: waiverFacts(name, settings, how.now),
     images: node.images?.scan && (await askKnown(async () => imageFacts(await subject.scans()))),
     backups: node.backups && (await askKnown(subject.backups)),
+    alerts: how.alerts && (await askKnown(alertsOn(name, how.alerts))),
   };
   return redactAll(report, (text) => opened.redact(text)) as NodeReport;
 }
@@ -58,6 +63,9 @@ async function gatherParts(
     drift: await askKnown(async () => driftFacts(subject.name, await subject.drift())),
   };
 }
+
+const alertsOn = (name: string, ask: () => Promise<readonly Alert[]>) => async () =>
+  alertFacts(name, await ask());
 
 /** Those that load the node are left out where this is wanted, and say so. */
 const rowsFor = ({ load }: Gathering): Row[] =>

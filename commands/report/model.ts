@@ -1,6 +1,7 @@
 /** What a report tells of a node and of a stack: plain data without secrets. */
 import type { Row as BackupRow } from "../backups/evidence";
 import type { Figures } from "../benchmark/report";
+import type { Alert } from "../../clients/prometheus";
 import type { Result } from "../validate/row";
 
 /** A part that could be gathered, or the reason why not. */
@@ -117,6 +118,9 @@ export interface DriftFacts {
   readonly problems: readonly string[];
 }
 
+/** An alert that fires on the node. */
+export type AlertFacts = Omit<Alert, "node">;
+
 export interface NodeReport {
   readonly name: string;
   readonly machine: MachineFacts;
@@ -130,6 +134,8 @@ export interface NodeReport {
   /** Undefined where the node declares none. */
   readonly backups?: Known<readonly BackupRow[]>;
   readonly drill: Known<DrillFacts>;
+  /** Undefined where no Prometheus was named. */
+  readonly alerts?: Known<readonly AlertFacts[]>;
   readonly validation: readonly Result[];
   readonly drift: Known<DriftFacts>;
 }

@@ -6,7 +6,7 @@ import { makePage } from "./page";
 import { backupsPart, drillPart } from "./parts/backups";
 import { dockerPart, machinePart } from "./parts/machine";
 import { networksPart } from "./parts/networks";
-import { containersPart, driftPart, validationPart } from "./parts/running";
+import { alertsPart, containersPart, driftPart, validationPart } from "./parts/running";
 import { securityPart } from "./parts/security";
 import { verdictsOn, type Verdict } from "./verdict";
 
@@ -38,6 +38,7 @@ const partsOf = (report: NodeReport): Html[] => [
   securityPart(report),
   backupsPart(report),
   drillPart(report),
+  alertsPart(report),
   validationPart(report),
   driftPart(report),
 ];

@@ -31,6 +31,7 @@ export function verdictsOn(report: NodeReport): Verdict[] {
     makeVerdict("security", "Security", securityMark(report)),
     makeVerdict("backups", "Backups", backupsMark(report)),
     makeVerdict("drill", "Last drill", drillMark(report)),
+    makeVerdict("alerts", "Alerts", alertsMark(report)),
     makeVerdict("validation", "Validation", validationMark(report)),
     makeVerdict("drift", "Drift", driftMark(report)),
   ];
@@ -72,6 +73,10 @@ function backupsMark({ backups }: NodeReport): Mark {
   if (isLate(known)) return "bad";
   return known.length < backups.value.length ? "unknown" : "good";
 }
+
+/** Who has no Prometheus is no worse. */
+const alertsMark = ({ alerts }: NodeReport): Mark =>
+  alerts ? judgeKnown(alerts, ({ length }) => length === 0) : "none";
 
 function validationMark({ validation }: NodeReport): Mark {
   const wanted = validation.filter(({ reason }) => reason !== LEFT_OUT);

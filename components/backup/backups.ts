@@ -29,8 +29,6 @@ export interface BackupsArgs {
   machine: pulumi.Resource;
   /** The images of the node. */
   images: Images;
-  /** What has to let its image through before it is pulled. */
-  scan?: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
   /** What makes steps run again, to repair the node. */
@@ -49,8 +47,8 @@ export class Backups extends pulumi.ComponentResource {
 
   constructor(name: string, args: BackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Backups", name, {}, opts);
-    const { images, machine, scan } = args;
-    const image = images.pullImage(`${name}-image`, args.backups.image, machine, this, scan);
+    const { backups, images } = args;
+    const image = images.pullImage(`${name}-image`, backups.image, BACKUP_CONTAINER, this);
     const secrets = writeSecrets(name, args, this);
     const first = images.pulled.then((all) => [...all, secrets]);
     this.container = new docker.Container(
@@ -60,7 +58,7 @@ export class Backups extends pulumi.ComponentResource {
         parent: this,
         dependsOn: first,
         deleteBeforeReplace: true,
-        ...livesOn(machine),
+        ...livesOn(args.machine),
       },
     );
     announce(this.container, "backup", args.override);

@@ -1,5 +1,4 @@
 import * as pulumi from "@pulumi/pulumi";
-import { BACKUP_CONTAINER } from "../../config/backups";
 import type { NodeConfig } from "../../config/schema";
 import type { Parts } from "../shared/parts";
 import { Backups } from "./backups";
@@ -18,7 +17,7 @@ export interface BackupSecrets {
 export function createBackups(
   name: string,
   { node, backupSecrets }: { node: NodeConfig; backupSecrets?: BackupSecrets },
-  { dockerHost, machine, images, scans, repairs }: Parts,
+  { dockerHost, machine, images, repairs }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { backups } = node;
@@ -28,9 +27,8 @@ export function createBackups(
   const { dockerRootDir } = dockerHost.facts;
   const { connection } = dockerHost;
   const override = node.override?.backup;
-  const scan = scans[BACKUP_CONTAINER];
   const own = { nodeName: name, override, repairs };
-  const shared = { ...own, backups, machine, images, scan, connection };
+  const shared = { ...own, backups, machine, images, connection };
   const args = { ...shared, token, key, dockerRootDir };
   const container = new Backups(`${name}-backups`, args, opts);
   if (!backups.vm) return;

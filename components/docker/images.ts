@@ -1,27 +1,19 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
+import type { NodeConfig } from "../../config/schema";
 import { livesOn } from "../shared/lifetime";
+import type { DockerHost } from "./docker-host";
+import type { ImageScans } from "./image-scan";
 
-/**
- * Declares an image to pull. It stays: another container or a recovery may use it, and a rollback then needs no download.
- *
- * @param scan what has to let it through before
- */
-export function pullImage(
-  name: string,
-  image: string,
-  machine: pulumi.Resource,
-  parent: pulumi.Resource,
-  scan?: pulumi.Resource,
-): docker.RemoteImage {
-  return new docker.RemoteImage(
-    name,
-    { name: image, keepLocally: true },
-    {
-      ...{ parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
-      ...(scan && { dependsOn: [scan] }),
-    },
-  );
+/** What the images of a node depend on. */
+export interface ImagesArgs {
+  /** The node, as configured. */
+  readonly node: NodeConfig;
+  /** The machine whose Docker has the images. */
+  readonly machine: pulumi.Resource;
+  readonly dockerHost: DockerHost;
+  /** What has to let an image through before it is pulled. */
+  readonly scans: ImageScans;
 }
 
 /**
@@ -34,16 +26,37 @@ export class Images {
   /** All of the node's, to depend on. The node declares them without waiting for anything, so they are complete after that. */
   readonly pulled: Promise<pulumi.Resource[]> = Promise.resolve().then(() => this.all);
 
-  /** Declares an image to pull. */
+  constructor(private readonly args: ImagesArgs) {}
+
+  /**
+   * Declares an image to pull. It stays: another container or a recovery may use it, and a rollback then needs no download.
+   *
+   * @param container the one that runs it
+   */
   pullImage(
     name: string,
     image: string,
-    machine: pulumi.Resource,
+    container: string,
     parent: pulumi.Resource,
-    scan?: pulumi.Resource,
   ): docker.RemoteImage {
-    const pulled = pullImage(name, image, machine, parent, scan);
+    const { machine, scans } = this.args;
+    const scan = scans[container];
+    const pulled = new docker.RemoteImage(
+      name,
+      { name: image, keepLocally: true, triggers: this.hidden() },
+      {
+        ...{ parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
+        ...(scan && { dependsOn: [scan] }),
+      },
+    );
     this.all.push(pulled);
     return pulled;
+  }
+
+  /** Where a change of Docker's layout may hide the images, they are pulled again after it. */
+  private hidden(): pulumi.Input<Record<string, pulumi.Input<string>>> | undefined {
+    const { node, dockerHost } = this.args;
+    if (node.engine.confirm !== "hide-existing") return undefined;
+    return { dockerRootDir: dockerHost.facts.dockerRootDir };
   }
 }

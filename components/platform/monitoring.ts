@@ -2,16 +2,16 @@ import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { CADVISOR_CONTAINER } from "../../config/monitoring";
+import { mayUseContainerd } from "../../config/daemon";
 import { addressOfNode } from "../../config/node";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
 import { monitoringStep } from "../../node/monitoring";
 import { limitProcesses } from "../docker/container-limits";
-import type { DockerHost } from "../docker/docker-host";
-import type { ImageScans } from "../docker/image-scan";
-import { pullImage } from "../docker/images";
+import type { Images } from "../docker/images";
 import { runNodeScript, type Repairs } from "../docker/node-script";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
+import type { Parts } from "../shared/parts";
 
 export interface MonitoringArgs {
   /** The node, as configured. */
@@ -22,8 +22,8 @@ export interface MonitoringArgs {
   dockerRootDir: pulumi.Input<string>;
   /** The machine that is monitored. */
   machine: pulumi.Resource;
-  /** What has to let cAdvisor's image through before it is pulled. */
-  scan?: pulumi.Resource;
+  /** The images of the node. */
+  images: Images;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
   /** What makes steps run again, to repair the node. */
@@ -53,26 +53,18 @@ export class Monitoring extends pulumi.ComponentResource {
   }
 }
 
-interface MonitoredParts {
-  readonly dockerHost: DockerHost;
-  readonly machine: pulumi.Resource;
-  readonly scans: ImageScans;
-  readonly repairs?: Repairs;
-}
-
 /** Creates the monitoring of a node, if it is declared. */
 export function createMonitoring(
   name: string,
   node: NodeConfig,
-  { dockerHost, machine, scans, repairs }: MonitoredParts,
+  { dockerHost, ...parts }: Parts,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const { monitoring } = node;
   if (!monitoring) return;
   const { connection, facts } = dockerHost;
   const { dockerRootDir } = facts;
-  const scan = scans[CADVISOR_CONTAINER];
-  const args = { node, monitoring, dockerRootDir, machine, scan, connection, repairs };
+  const args = { node, monitoring, dockerRootDir, connection, ...parts };
   new Monitoring(`${name}-monitoring`, args, opts);
 }
 
@@ -84,11 +76,11 @@ function createCadvisor(
   cadvisor: Cadvisor,
   parent: pulumi.Resource,
 ): void {
-  const image = pullImage(`${name}-image`, cadvisor.image, args.machine, parent, args.scan);
+  const image = args.images.pullImage(`${name}-image`, cadvisor.image, CADVISOR_CONTAINER, parent);
   const container = new docker.Container(
     `${name}-container`,
     cadvisorArgs(args, cadvisor, image.imageId),
-    { parent, deleteBeforeReplace: true, ...livesOn(args.machine) },
+    { parent, dependsOn: args.images.pulled, deleteBeforeReplace: true, ...livesOn(args.machine) },
   );
   limitProcesses(name, container, args, parent);
 }
@@ -120,7 +112,7 @@ export function cadvisorArgs(
     usernsMode: "host",
     networkMode: "bridge",
     ports: [{ internal: 8080, external: port, ip: addressOfNode(node), protocol: "tcp" }],
-    volumes: cadvisorMounts(dockerRootDir),
+    volumes: cadvisorMounts(node, dockerRootDir),
     readOnly: true,
     capabilities: { drops: ["ALL"] },
     // The node's own work comes first.
@@ -131,16 +123,22 @@ export function cadvisorArgs(
   };
 }
 
+/**
+ * With `/rootfs/proc` there, cAdvisor looks for the node's files below `/rootfs` (manager.go, docker/handler.go). In containerd's
+ * store it asks containerd for the root of each container; the socket's folder stays the same when containerd starts again.
+ */
 const cadvisorMounts = (
+  { engine }: NodeConfig,
   dockerRootDir: pulumi.Input<string>,
 ): docker.types.input.ContainerVolume[] => [
   readOnly("/var/run/docker.sock"),
   readOnly("/sys/fs/cgroup"),
   readOnly("/proc", "/rootfs/proc"),
-  readOnly(dockerRootDir),
+  readOnly(dockerRootDir, pulumi.interpolate`/rootfs${dockerRootDir}`),
+  ...(mayUseContainerd(engine.daemon) ? [readOnly("/run/containerd")] : []),
 ];
 
 const readOnly = (
   hostPath: pulumi.Input<string>,
-  containerPath = hostPath,
+  containerPath: pulumi.Input<string> = hostPath,
 ): docker.types.input.ContainerVolume => ({ hostPath, containerPath, readOnly: true });

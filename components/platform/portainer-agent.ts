@@ -32,8 +32,6 @@ export interface PortainerAgentArgs {
   machine: pulumi.Resource;
   /** The images of the node. */
   images: Images;
-  /** What has to let its image through before it is pulled. */
-  scan?: pulumi.Resource;
   /** SSH to the node. */
   connection: pulumi.Input<command.types.input.remote.ConnectionArgs>;
   /** What makes steps run again, to repair the node. */
@@ -55,9 +53,10 @@ export class PortainerAgent extends pulumi.ComponentResource {
     super("docker-node:components:PortainerAgent", name, {}, opts);
     // An adopted agent runs on the image it was started with: nothing is pulled.
     const { image } = args.portainer.agent;
+    const { container = AGENT_CONTAINER } = args;
     const imageId = args.node.adopt.agent
       ? image
-      : args.images.pullImage(`${name}-image`, image, args.machine, this, args.scan).imageId;
+      : args.images.pullImage(`${name}-image`, image, container, this).imageId;
     this.container = createContainer(name, args, imageId, this);
     // What runs already stays as it is.
     if (!args.node.adopt.agent) limitProcesses(name, this.container, args, this);

@@ -1,13 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import {
-  AGENT_CONTAINER,
   NEXT_AGENT_CONTAINER,
   edgeUrl,
   environmentUrl,
   withNextAgent,
 } from "../../config/portainer";
 import type { DockerHost } from "../docker/docker-host";
-import type { ImageScans } from "../docker/image-scan";
 import { PortainerAgent, type PortainerAgentArgs } from "./portainer-agent";
 import {
   registerEnvironment,
@@ -22,8 +20,6 @@ export interface PortainerArgs
     Omit<EnvironmentArgs, "agent"> {
   /** The node's Docker. */
   dockerHost: DockerHost;
-  /** What lets the images through. */
-  scans: ImageScans;
   /** Secret shared with Portainer; required when the node has an agent. */
   agentSecret?: pulumi.Input<string>;
   /** The one that Portainer gets next; required when the node has an agent with it. */
@@ -61,8 +57,7 @@ function createParts(
   if (!portainer) return {};
   if (!secret) throw new pulumi.RunError(`${name}: a node with portainer needs agentSecret`);
   const { connection, facts } = dockerHost;
-  const scan = args.scans[args.container ?? AGENT_CONTAINER];
-  const host = { connection, dockerRootDir: facts.dockerRootDir, scan };
+  const host = { connection, dockerRootDir: facts.dockerRootDir };
   const createAgent = (edge?: PortainerAgentArgs["edge"]): PortainerAgent =>
     new PortainerAgent(`${name}-agent`, { ...args, ...host, portainer, secret, edge }, opts);
   const registerWith = (agent?: PortainerAgent) =>

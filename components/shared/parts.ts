@@ -1,6 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { DockerHost } from "../docker/docker-host";
-import type { ImageScans } from "../docker/image-scan";
 import type { Repairs } from "../docker/node-script";
 import type { Images } from "../docker/images";
 
@@ -9,7 +8,6 @@ export interface Parts {
   readonly dockerHost: DockerHost;
   readonly machine: pulumi.Resource;
   readonly images: Images;
-  readonly scans: ImageScans;
   /** What makes steps run again, to repair the node. */
   readonly repairs?: Repairs;
 }

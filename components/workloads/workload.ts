@@ -3,17 +3,17 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { workloadStep } from "../../node/steps";
 import { limitProcesses } from "../docker/container-limits";
-import { pullImage } from "../docker/images";
+import type { Images } from "../docker/images";
 import { runNodeScript } from "../docker/node-script";
 import { livesOn } from "../shared/lifetime";
 import { restartPolicy, workloadArgs, type WorkloadParts } from "./container-args";
 import { lastChange, writeSecrets, type WorkloadSecretsArgs } from "./secrets";
 
 export interface WorkloadArgs extends WorkloadParts, WorkloadSecretsArgs {
+  /** The images of the node. */
+  readonly images: Images;
   /** What has to be there before it: volumes, and workloads that are healthy. */
   readonly after: readonly pulumi.Resource[];
-  /** What has to let its image through before it is pulled. */
-  readonly scan?: pulumi.Resource;
 }
 
 /**
@@ -27,11 +27,12 @@ export class Workload extends pulumi.ComponentResource {
 
   constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Workload", name, {}, opts);
-    const { config, machine, scan } = args;
-    const image = pullImage(`${name}-image`, config.image, machine, this, scan);
+    const { config, images, workload } = args;
+    const image = images.pullImage(`${name}-image`, config.image, workload, this);
     const secrets = writeSecrets(name, args, this);
     const dependsOn = [...args.after, ...(secrets ? [secrets] : [])];
-    const container = createContainer(name, args, image, { parent: this, dependsOn });
+    const first = images.pulled.then((all) => [...all, ...dependsOn]);
+    const container = createContainer(name, args, image, { parent: this, dependsOn: first });
     this.running = start(name, args, container, secrets, { parent: this, dependsOn });
     this.registerOutputs({ containerId: container.id });
   }

@@ -35,6 +35,15 @@ const keys = Object.entries(DAEMON_KEYS) as [string, (typeof DAEMON_KEYS)["debug
 export const IMAGE_STORE = "features.containerd-snapshotter";
 
 /**
+ * Whether images may be in containerd's store: Docker 29's default for a new node, unless something asks for a graph driver
+ * (moby daemon/daemon.go, chooses the snapshotter without driver and remapping).
+ */
+export function mayUseContainerd(daemon: DaemonConfig): boolean {
+  const driver = daemon["storage-driver"] ?? "overlayfs";
+  return driver === "overlayfs" && !daemon["userns-remap"];
+}
+
+/**
  * Keys that a running dockerd takes over from this file. With `userland-proxy: true` there are none: at a reload dockerd
  * checks the file alone, and refuses it because the path of the proxy is missing (moby daemon/config/config.go, Reload).
  */

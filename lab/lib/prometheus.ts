@@ -8,10 +8,10 @@ import type { Log } from "./service";
 
 const PACKAGES = ["prometheus", "prometheus-alertmanager"];
 
-/** What the packages depend on; the host's own release, too. */
-const SOURCES = [__filename, path.join(__dirname, "packages.ts"), "/etc/os-release"];
+/** What is unpacked depends on the host's own release. */
+const SOURCES = [path.join(__dirname, "packages.ts"), "/etc/os-release"];
 
-const unpackedDir = (): string => cacheDir("prometheus", contentHash(SOURCES));
+const unpackedDir = (): string => cacheDir("prometheus", contentHash(SOURCES, ...PACKAGES));
 
 const BIN = "root/usr/bin";
 

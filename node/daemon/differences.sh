@@ -10,6 +10,7 @@ report_differences() {
   fi
   if [[ -e $APPLYING ]]; then differs "$APPLYING" "" present absent; fi
   forwarding
+  await_metrics_address
   rows=$(config differences "$CURRENT" <(printf %s "$DAEMON_JSON"))
   rows_differ "$CURRENT" <<<"$rows"
   if healthy; then

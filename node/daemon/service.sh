@@ -12,6 +12,7 @@ journal() { journalctl --unit docker.service --lines 20 --no-pager --output cat 
 restart() {
   local begun=$SECONDS left
   forwarding
+  await_metrics_address
   systemctl reset-failed docker.service docker.socket 2>/dev/null || true
   timeout "$HEALTH_TIMEOUT" systemctl restart docker.service 2>/dev/null || return 1
   left=$((HEALTH_TIMEOUT - (SECONDS - begun)))

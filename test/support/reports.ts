@@ -91,6 +91,7 @@ export const GOOD: NodeReport = {
       ],
     },
   },
+  alerts: { value: [] },
   validation: [
     row({}),
     row({
@@ -139,6 +140,14 @@ export const BAD: NodeReport = {
       ],
     },
   },
+  alerts: {
+    value: [
+      {
+        ...{ name: "DockerNodeDockerDown", severity: "critical", since: "2026-11-28T03:00:00Z" },
+        summary: "proj-docker01: dockerd does not answer",
+      },
+    ],
+  },
   validation: [row({ state: "not held", figure: "12 IOPS for 15 s" })],
   drift: {
     value: {
@@ -163,6 +172,7 @@ export const UNKNOWN: NodeReport = {
   ...{ docker: { reason }, networks: { reason }, containers: { reason }, security: { reason } },
   ...{ backups: { reason: "PBS_RESTORE_TOKEN_ID is not set" }, drill: { reason: "no file" } },
   validation: [row({ state: "not measured", figure: undefined, reason })],
+  alerts: { reason: "http://mon01:9090/api/v1/alerts cannot be read: no route" },
   drift: { reason: "the Pulumi CLI does not start" },
 };
 
@@ -179,4 +189,4 @@ export function hostile<T>(value: T, text: string): T {
 
 /** Times and states are the program's own words. */
 const keep = (key: string, value: unknown, text: string): unknown =>
-  ["at", "state"].includes(key) ? value : hostile(value, text);
+  ["at", "since", "state"].includes(key) ? value : hostile(value, text);

@@ -283,6 +283,40 @@ test("docker0 that stays as it was is told for every key that describes it", () 
   expect(result.stderr).toMatch("docker0 changes when no container runs at a start");
 });
 
+describe("the address of dockerd's metrics", () => {
+  const dropIn = node("systemd/system/docker.service.d/30-docker-node-metrics.conf");
+  const measured = { ...base, "metrics-addr": "10.25.20.24:9323" };
+
+  test("is waited for before each start, as long as it is declared", () => {
+    running();
+    done(daemon(measured));
+    expect(read(dropIn)).toBe(`[Service]
+ExecStartPre=/bin/sh -c 'n=0; until ip -o address show to 10.25.20.24 | grep -q . || [ $$n -ge 120 ]; do n=$$((n + 1)); sleep 1; done'
+`);
+    expect(changes()).toEqual(["systemctl daemon-reload", "systemctl restart docker"]);
+    forget();
+    done(daemon(measured));
+    expect(changes()).toEqual([]);
+    expect(daemon(base, { MODE: "check" }).stdout).not.toContain("30-docker-node-metrics.conf");
+    done(daemon(base));
+    expect(has(dropIn)).toBe(false);
+  });
+
+  test.each(["127.0.0.1:9323", "0.0.0.0:9323"])("%s is there at any time", (at) => {
+    running();
+    done(daemon({ ...base, "metrics-addr": at }));
+    expect(has(dropIn)).toBe(false);
+  });
+
+  test("a drop-in that is gone is a difference, and comes back without a restart", () => {
+    running(measured);
+    expect(daemon(measured, { MODE: "check" }).stdout).toContain("30-docker-node-metrics.conf");
+    done(daemon(measured));
+    expect(has(dropIn)).toBe(true);
+    expect(changes()).toEqual(["systemctl daemon-reload"]);
+  });
+});
+
 describe("nftables: what dockerd leaves to the node", () => {
   const dropIn = node("systemd/system/docker.service.d/20-docker-node-forwarding.conf");
   const nftables = { ...base, "firewall-backend": "nftables" };

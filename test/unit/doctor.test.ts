@@ -289,6 +289,17 @@ describe("a registry", () => {
     expect(tokenUrl("Bearer service=x", "r")).toBeUndefined();
   });
 
+  test("is asked for every image that a node declares", () => {
+    const node = prodNode({ workloads: { web: { image: `docker.io/library/${image}` } } });
+    const settings = { nodes: { node } };
+    const context = { configuration: { settings } } as unknown as Context;
+    const titles = serviceChecks(context).flatMap(({ id, title }) =>
+      id.startsWith("image:") ? title : [],
+    );
+    const containers = ["portainer_agent", "docker_node_backup", "docker_node_cadvisor", "web"];
+    expect(titles).toEqual(containers.map((name) => `Image of ${name}`));
+  });
+
   test("that has it passes; one that has not, or is not there, warns", async () => {
     let status = 200;
     const server = http.createServer((_, response) => response.writeHead(status).end());

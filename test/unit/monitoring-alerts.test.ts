@@ -2,22 +2,12 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parse, stringify } from "yaml";
-import { ROOT, read } from "../support/documents";
+import { stringify } from "yaml";
+import { findPromtool } from "../../lab/lib/prometheus";
+import { ROOT } from "../support/documents";
+import { RULES, rules } from "../support/monitoring";
 
 /** `contract/monitoring/alerts.yml` before promtool (Debian: prometheus): each alert fires, and just before it would, it does not. */
-
-const RULES = "contract/monitoring/alerts.yml";
-
-interface Rule {
-  readonly alert: string;
-  readonly expr: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: { readonly summary: string };
-}
-const rules = (parse(read(RULES)) as { groups: { rules: Rule[] }[] }).groups.flatMap(
-  (group) => group.rules,
-);
 
 /** Values of a series, a minute apart, as promtool writes them: start, step, number of steps. */
 type Series = Readonly<Record<string, string>>;
@@ -220,10 +210,10 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-/** Is there where the tests install nothing: the lab installs Debian's package. */
-const promtool = spawnSync("promtool", ["--version"]).status === 0;
+/** Is there once the lab is built, as the gate does first. */
+const promtool = findPromtool() ?? "";
 const withPromtool = promtool ? test : test.skip;
-const reason = promtool ? "" : " (skipped: no promtool here; apt install prometheus)";
+const reason = promtool ? "" : " (skipped: no promtool here; npm run lab -- build)";
 
 let folder = "";
 beforeAll(() => {
@@ -260,7 +250,7 @@ function write(name: string, cases: readonly object[]): string {
 
 /** What promtool says of files; empty when all is as expected. */
 function judge(files: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync("promtool", ["test", "rules", ...files], {
+  const { status, stdout, stderr } = spawnSync(promtool, ["test", "rules", ...files], {
     encoding: "utf8",
   });
   return status === 0 ? "" : `${stdout}${stderr}`;
@@ -275,7 +265,7 @@ test("every alert has a case, and says which node it is about", () => {
 });
 
 withPromtool(`Prometheus takes the file${reason}`, () => {
-  const { status, stdout } = spawnSync("promtool", ["check", "rules", join(ROOT, RULES)], {
+  const { status, stdout } = spawnSync(promtool, ["check", "rules", join(ROOT, RULES)], {
     encoding: "utf8",
   });
   expect({ status, stdout }).toMatchObject({ status: 0 });

@@ -1,36 +1,7 @@
-import { parse } from "yaml";
 import { read } from "../support/documents";
+import { dashboard, drawn, metricsIn, queries, rules, type Panel } from "../support/monitoring";
 
 /** `contract/monitoring/dashboard.json`, and that every query, of alerts too, names metrics that the exporters have. */
-
-interface Panel {
-  readonly id: number;
-  readonly type: string;
-  readonly title: string;
-  readonly gridPos: {
-    readonly x: number;
-    readonly y: number;
-    readonly w: number;
-    readonly h: number;
-  };
-  readonly datasource?: { readonly uid: string };
-  readonly targets?: readonly { readonly expr: string; readonly refId: string }[];
-}
-interface Dashboard {
-  readonly uid: string;
-  readonly title: string;
-  readonly schemaVersion: number;
-  readonly templating: { readonly list: readonly { readonly name: string }[] };
-  readonly panels: readonly Panel[];
-}
-
-const dashboard = JSON.parse(read("contract/monitoring/dashboard.json")) as Dashboard;
-const drawn = dashboard.panels.filter(({ type }) => type !== "row");
-const queries = drawn.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
-
-const alerts = (
-  parse(read("contract/monitoring/alerts.yml")) as { groups: { rules: { expr: string }[] }[] }
-).groups.flatMap(({ rules }) => rules.map(({ expr }) => expr));
 
 /** Metrics that exporters tell, and those that the program writes itself. */
 const known = new Set([
@@ -52,18 +23,6 @@ function ownMetrics(): string[] {
   ].map((name) => `docker_node_${name}`);
 }
 
-/** Names of metrics in a query: words that are no function, keyword, label or text. */
-function metricsIn(expr: string): string[] {
-  const bare = expr
-    .replace(/"[^"]*"/g, "")
-    .replace(/\{[^}]*\}/g, "")
-    .replace(/\[[^\]]*\]/g, "")
-    .replace(/\b(by|on|group_left)\s*\([^)]*\)/g, "");
-  return (bare.match(/\b[a-z_]\w*\b(?!\s*\()/gi) ?? []).filter(
-    (word) => !["and", "or", "unless", "sum", "avg", "count"].includes(word),
-  );
-}
-
 test("the names of metrics are found in a query", () => {
   expect(metricsIn('1 - avg by (node) (rate(node_cpu{mode="idle"}[5m])) > 0.8 or up')).toEqual([
     "node_cpu",
@@ -73,7 +32,9 @@ test("the names of metrics are found in a query", () => {
 
 test("every query names metrics that are there", () => {
   expect(queries.length).toBeGreaterThan(15);
-  const named = [...queries, ...alerts].map((expr) => [expr, metricsIn(expr)] as const);
+  const named = [...queries, ...rules.map(({ expr }) => expr)].map(
+    (expr) => [expr, metricsIn(expr)] as const,
+  );
   expect(named.filter(([, names]) => names.length === 0)).toEqual([]);
   expect(named.flatMap(([, names]) => names.filter((name) => !known.has(name)))).toEqual([]);
 });

@@ -2,6 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
+import { cadvisorArgs, type MonitoringArgs } from "../../components/platform/monitoring";
 import { monitoringStep } from "../../node/monitoring";
 import { renderScript } from "../../node/scripts";
 import {
@@ -320,6 +321,19 @@ describe("what a node is given", () => {
   test("node-exporter listens at the node's address alone; what is not declared is not there", () => {
     const { LISTEN, HEALTH, DRIFT } = given({ nodeExporter: {}, health: null });
     expect([LISTEN, HEALTH, DRIFT]).toEqual(["10.25.20.24:9100", undefined, undefined]);
+  });
+
+  test.each([
+    ["overlay2 has", {}, false],
+    ["containerd's store has", { "storage-driver": null, "userns-remap": null }, true],
+    ["a remapped daemon has", { "storage-driver": null }, false],
+  ])("%s cAdvisor ask containerd: %j %s", (_, daemon, asks) => {
+    const node = prodNode({ engine: { daemon: { "storage-opts": null, ...daemon } } });
+    const cadvisor = node.monitoring?.cadvisor;
+    if (!cadvisor) throw new Error("no cAdvisor");
+    const args = { node, dockerRootDir: "/var/lib/docker" } as MonitoringArgs;
+    const { volumes } = cadvisorArgs(args, cadvisor, "sha256:1");
+    expect(JSON.stringify(volumes).includes('"containerPath":"/run/containerd"')).toBe(asks);
   });
 
   test("the drift is that of every step that can be checked", () => {

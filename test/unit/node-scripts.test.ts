@@ -34,7 +34,14 @@ useNode();
 
 describe("every script", () => {
   const files = readdirSync(scripts).filter((file) => file.endsWith(".sh"));
-  const libraries = ["apt.sh", "check.sh", "container-seal.sh", "docker-repository.sh", "lib.sh", "packages.sh"];
+  const libraries = [
+    "apt.sh",
+    "check.sh",
+    "container-seal.sh",
+    "docker-repository.sh",
+    "lib.sh",
+    "packages.sh",
+  ];
 
   test.each(files)("%s is short, defines functions and ends in main", (file) => {
     const lines = readFileSync(join(scripts, file), "utf8").trimEnd().split("\n");

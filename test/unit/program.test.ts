@@ -369,6 +369,13 @@ describe("an OpenSSH with which no Docker resource would be reached is refused b
   });
 });
 
+/** Where a container's mounts come from, and where they are; all are read-only. */
+function mountsOf({ volumes }: Record<string, unknown>): string[] {
+  const mounts = volumes as { hostPath: string; containerPath: string; readOnly: boolean }[];
+  expect(mounts.every(({ readOnly }) => readOnly)).toBe(true);
+  return mounts.map(({ hostPath, containerPath }) => `${hostPath} ${containerPath}`);
+}
+
 describe("monitoring", () => {
   test("cAdvisor has the rights that these metrics need, and no more", async () => {
     const { recorder } = await run();
@@ -386,14 +393,12 @@ describe("monitoring", () => {
       ports: [{ internal: 8080, external: 9101, ip: "10.25.20.24", protocol: "tcp" }],
     });
     expect(inputs).not.toHaveProperty("privileged");
-    const mounts = inputs.volumes as { hostPath: string; readOnly: boolean }[];
-    expect(mounts.map(({ hostPath }) => hostPath)).toEqual([
-      "/var/run/docker.sock",
-      "/sys/fs/cgroup",
-      "/proc",
-      "/var/lib/docker/231072.231072",
+    expect(mountsOf(inputs)).toEqual([
+      "/var/run/docker.sock /var/run/docker.sock",
+      "/sys/fs/cgroup /sys/fs/cgroup",
+      "/proc /rootfs/proc",
+      "/var/lib/docker/231072.231072 /rootfs/var/lib/docker/231072.231072",
     ]);
-    expect(mounts.every(({ readOnly }) => readOnly)).toBe(true);
   });
 
   test("only what is declared is there", async () => {

@@ -1,8 +1,11 @@
 /** `docker-node report`: every part of the pages, what every page must be, what is gathered, and how the command ends. */
 import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { askAlerts, type Alert } from "../../clients/prometheus";
 import type { Row as BackupRow } from "../../commands/backups/evidence";
 import { runCommandLine } from "../../commands/cli";
 import type { Plan } from "../../commands/plan/model";
@@ -98,6 +101,15 @@ describe("parts", () => {
     expect(part(BAD, "drill")).toContain("vm ✗ no snapshot");
   });
 
+  test("alerts", () => {
+    expect(part(GOOD, "alerts")).toBe("Alerts Alerts that fire: none.");
+    expect(part(BAD, "alerts")).toMatch(
+      /✗ DockerNodeDockerDown critical proj-docker01: dockerd does not answer 2026-11-28 03:00 UTC$/,
+    );
+    expect(part({ ...GOOD, alerts: undefined }, "alerts")).toBe("Alerts No Prometheus was named.");
+    expect(marks({ ...GOOD, alerts: undefined })["alerts"]).toBe("none");
+  });
+
   test("validation, and drift", () => {
     expect(part(GOOD, "validation")).toContain(
       "Writes to a volume ✓ held 5000 IOPS for 15 s &gt; 1000 IOPS fio",
@@ -136,11 +148,12 @@ describe("verdict", () => {
     expect(new Set(Object.values(marks(GOOD)))).toEqual(new Set(["good"]));
     expect(marks(BAD)).toEqual({
       ...{ docker: "good", networks: "good", containers: "bad", security: "bad", backups: "bad" },
-      ...{ drill: "bad", validation: "bad", drift: "bad" },
+      ...{ drill: "bad", alerts: "bad", validation: "bad", drift: "bad" },
     });
     expect(marks(UNKNOWN)).toEqual({
       ...{ docker: "unknown", networks: "unknown", containers: "unknown", security: "unknown" },
-      ...{ backups: "unknown", drill: "none", validation: "unknown", drift: "unknown" },
+      ...{ backups: "unknown", drill: "none", alerts: "unknown" },
+      ...{ validation: "unknown", drift: "unknown" },
     });
     expect([GOOD, BAD, UNKNOWN].map((one) => isSound([one]))).toEqual([true, false, false]);
   });
@@ -154,7 +167,7 @@ describe("verdict", () => {
   test("the page of the stack has each node with its marks, and the waivers that end first", () => {
     const text = stackPage(STACK);
     expect(text).toContain('<a href="node-proj-docker01.html">proj-docker01</a>');
-    expect(text.match(/needs action/g)).toHaveLength(7);
+    expect(text.match(/needs action/g)).toHaveLength(8);
     expect(text.indexOf("cis-docker-5.13")).toBeLessThan(text.indexOf("cis-docker-2.13"));
     expect(text).toMatch(/Those that end first, 4 of 4/);
   });
@@ -302,8 +315,14 @@ describe("gathered", () => {
     ],
   } as unknown as Plan;
   const SILENT = { show: () => undefined, warn: () => undefined };
-  const report = (answers: object, plan: () => Promise<Plan>, load = false) =>
+  const report = (
+    answers: object,
+    plan: () => Promise<Plan>,
+    load = false,
+    alerts?: () => Promise<readonly Alert[]>,
+  ) =>
     gather(NODE, {
+      alerts,
       around: { opened: opened({ ...answers }), drift: plan, environment: {} },
       ...{ load, drill: { reason: "none" }, now: new Date(AT) },
       ...{ signal: new AbortController().signal, progress: SILENT },
@@ -365,6 +384,56 @@ describe("gathered", () => {
       ...{ docker: { reason }, networks: { reason }, containers: { reason }, security: { reason } },
       backups: { reason: "PBS_RESTORE_TOKEN_ID is not set" },
       drift: { reason: "the Pulumi CLI does not start" },
+    });
+  });
+
+  describe("alerts of a Prometheus", () => {
+    let answer: unknown;
+    const server = createServer((_, response) => {
+      if (answer === undefined) response.writeHead(503);
+      response.end(JSON.stringify(answer));
+    });
+    beforeAll(() => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve)));
+    afterAll(() => server.close());
+    const url = (): string => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const alert = (state: string, labels: object, activeAt = AT): object => ({
+      ...{ state, activeAt, labels, annotations: { summary: "geheim" } },
+    });
+
+    test("those that fire on the node, the oldest first, no secret of them", async () => {
+      const [first, second] = ["2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z"];
+      const severity = "critical";
+      answer = {
+        data: {
+          alerts: [
+            alert("firing", { node: NODE, alertname: "B", severity }, second),
+            alert("firing", { node: NODE, alertname: "A", severity }, first),
+            alert("pending", { node: NODE, alertname: "C", severity }),
+            alert("firing", { node: "another", alertname: "D", severity }),
+            alert("firing", { alertname: "E" }),
+          ],
+        },
+      };
+      const found = await report(
+        {},
+        () => Promise.reject(new Error()),
+        false,
+        () => askAlerts(`${url()}/`),
+      );
+      expect(found?.alerts).toEqual({
+        value: [
+          { name: "A", severity, summary: "[secret]", since: first },
+          { name: "B", severity, summary: "[secret]", since: second },
+        ],
+      });
+    });
+
+    test("a server that does not answer, or answers something else, is told", async () => {
+      answer = undefined;
+      await expect(askAlerts(url())).rejects.toThrow(/alerts cannot be read: it answers 503/);
+      answer = { data: {} };
+      await expect(askAlerts(url())).rejects.toThrow(/alerts is not as expected: data\.alerts/);
+      await expect(askAlerts("http://127.0.0.1:1")).rejects.toThrow(/cannot be read: /);
     });
   });
 
@@ -437,6 +506,11 @@ describe("gathered", () => {
       const broken = () => Promise.reject(new Error("stack prod: not valid"));
       expect((await run(["--out", out], broken)).status).toBe(1);
       expect(await run(["--out", out, "nope"])).toMatchObject({ status: 2 });
+      const where = await run(["--out", out, "--prometheus", "mon01:9090"]);
+      expect([where.status, where.warned[0]]).toEqual([
+        2,
+        expect.stringContaining("--prometheus mon01:9090: no URL; wanted: https://host:port"),
+      ]);
       const none = await run(["--out", out, "--drill", join(out, "none.json")]);
       expect([none.status, none.warned[0]]).toEqual([
         2,

@@ -1,4 +1,4 @@
-/** Checks of the declared registries, and of the agent's image in its registry. */
+/** Checks of the declared registries, and of every declared image in its registry. */
 import {
   parseImage,
   askForImage,
@@ -6,14 +6,15 @@ import {
   type Access,
   type Verdict,
 } from "../../../clients/registry";
+import { declaredImages } from "../../../config/images";
 import { passwordName } from "../../../config/registries";
 import type { NodeConfig } from "../../../config/schema";
 import { fail, nodesOf, pass, skip, warn } from "../types";
 import type { Check, Context, Finding, NamedNode } from "../types";
 
-/** A check of each registry, and of each agent's image. */
+/** A check of each registry, and of each image. */
 export function registryChecks(context: Context): Check[] {
-  return nodesOf(context).flatMap((node) => [...hostChecks(node), ...imageCheck(node)]);
+  return nodesOf(context).flatMap((node) => [...hostChecks(node), ...imageChecks(node)]);
 }
 
 function hostChecks([, node]: NamedNode): Check[] {
@@ -55,12 +56,13 @@ function judge(
   );
 }
 
-function imageCheck([, node]: NamedNode): Check[] {
-  if (!node.portainer) return [];
-  const { image } = node.portainer.agent;
-  const id = `image:${image.split("@")[0] ?? image}`;
-  return [{ id, title: "Agent image", run: (context) => checkImage(node, image, context) }];
-}
+/** A registry that has an image by its digest serves it to nodes. */
+const imageChecks = ([, node]: NamedNode): Check[] =>
+  declaredImages(node).map(({ image, container }) => ({
+    id: `image:${image.split("@")[0] ?? image}`,
+    title: `Image of ${container}`,
+    run: (context) => checkImage(node, image, context),
+  }));
 
 async function checkImage(node: NodeConfig, image: string, context: Context): Promise<Finding> {
   const parsed = parseImage(image);

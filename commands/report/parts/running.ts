@@ -1,7 +1,7 @@
 /** What runs, whether it does as promised, and what was changed by hand. */
 import { fillMarkup, type Html, type Piece } from "../html";
-import { ifKnown, makeSection, sign, makeTable } from "../elements";
-import type { ContainerFacts, DriftFacts, NodeReport } from "../model";
+import { ifKnown, makeSection, sign, makeTable, makeTime } from "../elements";
+import type { AlertFacts, ContainerFacts, DriftFacts, NodeReport } from "../model";
 import type { Result, State } from "../../validate/row";
 import type { Mark } from "../verdict";
 
@@ -23,6 +23,25 @@ function stateOf({ running, health }: ContainerFacts): Html {
   const words = health ? `runs, ${health}` : "runs";
   return sign(health === "unhealthy" ? "bad" : "good", words);
 }
+
+export const alertsPart = ({ alerts }: NodeReport): Html =>
+  makeSection(
+    "alerts",
+    "Alerts",
+    alerts ? ifKnown(alerts, alertTable) : fillMarkup`<p>No Prometheus was named.</p>`,
+  );
+
+const alertTable = (all: readonly AlertFacts[]): Html =>
+  makeTable(
+    "Alerts that fire",
+    ["Alert", "Severity", "What", "Since"],
+    all.map(({ name, severity, summary, since }) => [
+      sign("bad", name),
+      severity,
+      summary,
+      makeTime(since),
+    ]),
+  );
 
 const MARKS: Readonly<Record<State, Mark>> = {
   held: "good",

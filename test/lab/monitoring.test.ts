@@ -1,0 +1,305 @@
+/*
+ * Monitoring with the real Prometheus, Alertmanager and cAdvisor. Every alert that a test can bring about is brought about on the
+ * node; the contract's rules are used without their `for`, which promtool tests (test/unit/monitoring-alerts.test.ts).
+ */
+import { existsSync } from "node:fs";
+import type { Stack } from "@pulumi/pulumi/automation";
+import { CADVISOR_CONTAINER } from "../../config/monitoring";
+import type { Contract } from "../../contract/schema";
+import { pinnedName } from "../../lab/lib/config";
+import { erase, openInstance } from "../../lab/lib/instance";
+import { bringUpLab } from "../../lab/lib/kept";
+import { NETWORK, removeLab, stopLab, type Lab } from "../../lab/lib/services";
+import { openStack } from "../../lab/lib/stack";
+import type { NodeFacts } from "../../lab/lib/summary";
+import { metricsIn, queries, rules } from "../support/monitoring";
+import { Life } from "./life";
+import { Prometheus } from "./prometheus";
+import { Shell, log, processesWith, waitFor } from "./support";
+
+jest.setTimeout(30 * 60_000);
+
+const NODE = "proj-docker02";
+const here = openInstance("monitoring");
+const quiet = { onOutput: (): void => undefined };
+const life = new Life();
+const { step } = life;
+
+let lab: Lab;
+let stack: Stack;
+let shell: Shell;
+let prometheus: Prometheus;
+let targets: NonNullable<Contract["monitoringTargets"]>;
+let busybox: string;
+
+/** The node with everything monitored, read from one address. */
+const monitored = (scraper: string): Record<string, unknown> => {
+  const cadvisor = { image: pinnedName(lab.images.cadvisor) };
+  const monitoring = { scrapers: [scraper], nodeExporter: {}, cadvisor, docker: {}, health: {} };
+  return { nodes: { [NODE]: { monitoring } } };
+};
+
+async function up(override: Record<string, unknown>): Promise<void> {
+  stack = await openStack(lab, override);
+  await stack.up(quiet);
+}
+
+/** What Prometheus reads, as `containers up`. */
+const seen = async (): Promise<string[]> =>
+  (await prometheus.targets())
+    .map(({ labels, health }) => `${labels.measures ?? ""} ${health}`)
+    .sort();
+const ALL_UP = ["containers up", "docker up", "node up"];
+const ALL_DOWN = ALL_UP.map((one) => one.replace("up", "down"));
+
+const waitSeen = (wanted: readonly string[]): Promise<void> =>
+  waitFor(async () => (await seen()).join() === wanted.join());
+
+/** What timers do, at once. */
+const HEALTH = "systemctl start docker-node-health.service";
+const DRIFT = "systemctl start docker-node-drift.service";
+
+/** Labels with which an alert fires, the node's name aside; waits until there are some. */
+async function fires(alert: string): Promise<Readonly<Record<string, string>>[]> {
+  let found: Readonly<Record<string, string>>[] = [];
+  await waitFor(async () => (found = await prometheus.alerts(alert)).length > 0, 120).catch(() => {
+    throw new Error(`${alert} does not fire`);
+  });
+  return found;
+}
+
+const ends = (alert: string): Promise<void> =>
+  waitFor(async () => (await prometheus.alerts(alert)).length === 0);
+
+beforeAll(async () => {
+  await removeLab(here);
+  lab = await bringUpLab(here, log);
+  prometheus = new Prometheus(lab);
+});
+
+afterAll(async () => {
+  await prometheus.stop();
+  await stopLab(here);
+  if (!life.broken) erase(here);
+  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+});
+
+describe("declared", () => {
+  step("one up sets it up, a second changes nothing", async () => {
+    await up(monitored(NETWORK.host));
+    const outputs = await stack.outputs();
+    targets = outputs.monitoringTargets?.value as typeof targets;
+    const { [NODE]: node } = outputs.nodes?.value as NodeFacts;
+    shell = new Shell(lab, NODE, node?.hostKey ?? "");
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+
+  step("Prometheus reads every target of the stack's output", async () => {
+    expect(targets.map(({ labels }) => labels.measures).sort()).toEqual(
+      ALL_UP.map((one) => one.split(" ")[0]),
+    );
+    await prometheus.start(targets);
+    await waitSeen(ALL_UP);
+  });
+
+  step("cAdvisor tells of every container by its name, and of nothing it may not see", async () => {
+    const running = (await shell.root("docker ps --format '{{.Names}}' | sort")).split("\n");
+    const named = async (metric: string): Promise<string[]> =>
+      (await prometheus.query(`${metric}{name!="",node="${NODE}"}`)).map(
+        ({ metric: { name = "" } }) => name,
+      );
+    for (const metric of [
+      "container_memory_working_set_bytes",
+      "container_cpu_usage_seconds_total",
+    ])
+      expect([...new Set(await named(metric))].sort()).toEqual(running);
+    expect(await named("container_network_receive_bytes_total")).toContain("portainer_agent");
+    expect(
+      await shell.root(`docker inspect -f '{{.State.Health.Status}}' ${CADVISOR_CONTAINER}`),
+    ).toBe("healthy");
+  });
+});
+
+describe("alerts and dashboard", () => {
+  step("every metric that they name is there", async () => {
+    const image = pinnedName(lab.images.busybox);
+    busybox = image;
+    await shell.root(`docker pull -q ${image} >/dev/null`);
+    for (const kind of ["volumes", "configuration", "images"])
+      await shell.root(`docker exec docker_node_backup backup ${kind}`);
+    await shell.root(`${HEALTH}; ${DRIFT}`);
+    const named = [...rules.map(({ expr }) => expr), ...queries].flatMap(metricsIn);
+    const absent = async (): Promise<string[]> => {
+      const found = await Promise.all(
+        [...new Set(named)].map(async (name) =>
+          (await prometheus.query(`count(${name}{node="${NODE}"})`)).length > 0 ? [] : [name],
+        ),
+      );
+      return found.flat();
+    };
+    await waitFor(async () => (await absent()).length === 0, 60).catch(() => undefined);
+    expect(await absent()).toEqual([]);
+  });
+
+  step("every query of the dashboard finds data", async () => {
+    const empty: string[] = [];
+    for (const query of queries) {
+      const expr = query.replaceAll("$node", NODE);
+      if ((await prometheus.query(expr)).length === 0) empty.push(expr);
+    }
+    expect(empty).toEqual([]);
+  });
+
+  step("nothing is told of a node in order, but what a lab cannot have", async () => {
+    const firing: string[] = [];
+    for (const { alert } of rules)
+      if ((await prometheus.alerts(alert)).length > 0) firing.push(alert);
+    // Emulated processors are busy, the memory is a sixteenth, and there is no time server.
+    const lacks = ["DockerNodeCpuHigh", "DockerNodeMemoryHigh", "DockerNodeClockAlone"];
+    expect(firing.filter((alert) => !lacks.includes(alert))).toEqual([]);
+  });
+});
+
+/** What goes wrong, by the alert that has to tell it, with labels by which it is recognised. */
+const FAULTS: Readonly<Record<string, { script: () => string; labels?: object }>> = {
+  DockerNodeContainerUnhealthy: {
+    script: () =>
+      `docker run -d --name sick --health-cmd false --health-interval 1s --health-retries 1 ${busybox} sleep 9999`,
+    labels: { container: "sick" },
+  },
+  DockerNodeContainerRestarting: {
+    script: () =>
+      `docker create --name loop --restart always ${busybox} false; ${HEALTH}; sleep 15; docker start loop; sleep 20`,
+    labels: { container: "loop" },
+  },
+  DockerNodeContainerDown: {
+    script: () =>
+      `docker run -d --name gone --restart unless-stopped ${busybox} sleep 9999; docker stop -t 0 gone`,
+    labels: { container: "gone" },
+  },
+  DockerNodeContainerMemoryHigh: {
+    script: () =>
+      `docker run -d --name fat -m 64m --shm-size 64m ${busybox} sh -c 'dd if=/dev/zero of=/dev/shm/x bs=1M count=58; sleep 9999'`,
+    labels: { name: "fat" },
+  },
+  DockerNodeDiskFull: {
+    script: () =>
+      "truncate -s 16M /root/small.img; mkfs.ext4 -q -N 32 /root/small.img; mkdir /srv/small; mount -o loop /root/small.img /srv/small; dd if=/dev/zero of=/srv/small/x bs=1M 2>/dev/null || true",
+    labels: { mountpoint: "/srv/small" },
+  },
+  DockerNodeInodesFull: {
+    script: () => "touch /srv/small/{1..40} 2>/dev/null || true",
+    labels: { mountpoint: "/srv/small" },
+  },
+  DockerNodeRebootNeeded: { script: () => "touch /run/reboot-required" },
+  DockerNodeChangedByHand: {
+    script: () => `sed -i '1s/{/{"debug": true,/' /etc/docker/daemon.json; ${DRIFT}`,
+  },
+  // The clock goes on: that a backup is old is written where the backup container writes it.
+  DockerNodeBackupOld: {
+    script: () =>
+      `sed -i -E 's/^(docker_node_backup_last_success_timestamp_seconds.* )[0-9.e+]+$/\\1'$(( $(date +%s) - 900000 ))'/' ${BACKUPS}`,
+    labels: { kind: "volumes" },
+  },
+  DockerNodeBackupFailed: {
+    script: () => `sed -i -E 's/^(docker_node_backup_last_result\\{.*\\}) .*/\\1 0/' ${BACKUPS}`,
+  },
+  // In the agent's place there is a service with a certificate of five days.
+  DockerNodeCertificateEnds: {
+    script: () =>
+      `docker stop portainer_agent; cd /root; openssl req -x509 -newkey ed25519 -nodes -days 5 -subj /CN=a -keyout short.key -out short.pem 2>/dev/null
+       systemd-run --quiet --unit short openssl s_server -accept 10.25.20.24:9001 -key /root/short.key -cert /root/short.pem -quiet`,
+    labels: { service: "portainer-agent" },
+  },
+};
+const BACKUPS = "/var/lib/docker-node/backup/metrics/docker_node_backup.prom";
+
+const UNDONE = `
+docker rm -f sick loop gone fat; umount /srv/small; rmdir /srv/small; rm -f /root/small.img /run/reboot-required
+sed -i 's/"debug": true,//' /etc/docker/daemon.json
+systemctl stop short; rm -f /root/short.*; docker start portainer_agent
+for kind in volumes configuration images; do docker exec docker_node_backup backup $kind; done
+${HEALTH}; ${DRIFT}`;
+
+describe("what goes wrong is told by Alertmanager", () => {
+  step("all of it at once", async () => {
+    for (const { script } of Object.values(FAULTS)) await shell.root(`(${script()}) >/dev/null`);
+    await shell.root(HEALTH);
+  });
+
+  for (const [alert, { labels = {} }] of Object.entries(FAULTS))
+    step(alert, async () => {
+      expect(await fires(alert)).toContainEqual(expect.objectContaining({ node: NODE, ...labels }));
+    });
+
+  step("mended, it ends", async () => {
+    await shell.root(`(${UNDONE}) >/dev/null`);
+    // Restarts are counted over a quarter of an hour.
+    for (const alert of Object.keys(FAULTS))
+      if (alert !== "DockerNodeContainerRestarting") await ends(alert);
+  });
+
+  step("a dockerd that is down, by the metrics of the node", async () => {
+    await shell.root(`systemctl stop docker.socket docker.service; ${HEALTH}`);
+    expect(await fires("DockerNodeDockerDown")).toMatchObject([{ node: NODE }]);
+    expect(await fires("DockerNodeUnseen")).toContainEqual(
+      expect.objectContaining({ measures: "docker" }),
+    );
+    await shell.root(`systemctl start docker.socket docker.service; ${HEALTH}`);
+    await ends("DockerNodeDockerDown");
+    await waitSeen(ALL_UP);
+  });
+
+  step("health that nobody writes any more", async () => {
+    const file = "/var/lib/prometheus/node-exporter/docker_node_health.prom";
+    await shell.root(
+      `systemctl stop docker-node-health.timer; sed -i -E 's/^(docker_node_health_timestamp_seconds) .*/\\1 '$(( $(date +%s) - 700 ))'/' ${file}`,
+    );
+    await fires("DockerNodeHealthUnknown");
+    await shell.root(`systemctl start docker-node-health.timer; ${HEALTH}`);
+    await ends("DockerNodeHealthUnknown");
+  });
+});
+
+step("after a reboot everything answers again", async () => {
+  const boot = await shell.root("cat /proc/sys/kernel/random/boot_id");
+  await shell.root("systemd-run --on-active=1 systemctl reboot 2>/dev/null");
+  await waitFor(async () => (await shell.root("cat /proc/sys/kernel/random/boot_id")) !== boot);
+  await waitFor(async () => (await shell.root("systemctl is-active docker")) === "active");
+  await waitSeen(ALL_UP);
+  expect(await shell.root("systemctl show -p NRestarts --value docker")).toBe("0");
+});
+
+step("another address than the declared one reads nothing", async () => {
+  await up(monitored("10.25.20.99"));
+  await waitSeen(ALL_DOWN);
+  const errors = (await prometheus.targets()).map(({ lastError }) => lastError);
+  expect(errors.filter((error) => !/deadline exceeded|connection reset|EOF/.test(error))).toEqual(
+    [],
+  );
+  expect(await shell.root("curl -fsS http://10.25.20.24:9100/metrics | grep -c ^node_")).not.toBe(
+    "0",
+  );
+  expect(await fires("DockerNodeUnseen")).toHaveLength(3);
+});
+
+step("switched off, nothing of it is left", async () => {
+  await up({});
+  const left = `
+    docker ps --all --format '{{.Names}}' | grep cadvisor
+    dpkg-query -W -f '\${db:Status-Abbrev}\\n' prometheus-node-exporter | grep '^i'
+    ls /usr/local/lib/docker-node /etc/systemd/system | grep -E 'health|drift|exporter'
+    ls /var/lib/prometheus/node-exporter | grep docker_node
+    grep metrics-addr /etc/docker/daemon.json
+    ss -Hltn | grep -E ':(9100|9101|9323) '`;
+  expect(await shell.root(`(${left}) 2>/dev/null || true`)).toBe("");
+  await stack.up({ ...quiet, expectNoChanges: true });
+});
+
+step("destroy leaves no machine and no process", async () => {
+  await prometheus.stop();
+  await stack.destroy(quiet);
+  await removeLab(here);
+  expect(existsSync(here.stateDir)).toBe(false);
+  expect(processesWith(here.stateDir)).toEqual([]);
+});
