@@ -10,7 +10,7 @@ export const VERBS = `
   examine execute expire fail fence fetch find fits flush fold forget forward gather get grant guard
   has hash holds import inline inspect install interpret is join judge keep launch lay learn link
   list listen load locate look loosen main make measure meet merge move need omit open operate order
-  overlaps paint parse pass perform pin pipe place plan plant poll post prefix prepare preview print
+  outlive overlaps paint parse pass perform pin pipe place plan plant poll post prefix prepare preview print
   probe proxy publish push put read receive record recover redact refuse rehearse reject reloads
   remove render repeat replace report require resolve restarts restore resume reveal route run
   salvage save say scan scrub seed select send serve set settle show sign signal skip splice split

@@ -34,7 +34,7 @@ const ELSEWHERE: readonly Proof[] = [
   { call: /^npm run types$/, file: "package.json", text: "&& npm run types &&" },
   { call: /^npm run docs$/, file: "package.json", text: "npm run docs -- --check" },
   { call: /^npm run lab( |$)/, file: "test/lab/lifecycle.test.ts", text: "commands(TUTORIAL)" },
-  { call: /^pulumi /, file: "test/lab/documents.test.ts", text: 'startsWith("pulumi ")' },
+  { call: /^pulumi /, file: "test/lab/documents.test.ts", text: "/^(pulumi|cd) /" },
   {
     call: /^docker (ps|exec|logs) /,
     file: "test/lab/backups.test.ts",
