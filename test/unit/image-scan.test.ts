@@ -166,7 +166,8 @@ describe("exposure", () => {
     [
       "a port on loopback",
       { networks, ports: [{ ...port, address: "127.0.0.1" }] },
-      ...([1, ["port 8080 published on loopback", "a network"]] as const),
+      1,
+      ["port 8080 published on loopback", "a network"],
     ],
     ["a port", { networks, ports: [port] }, 2, ["port 8080 published", "a network"]],
     ["root, remapped", { networks, user: "0:0" }, 2, ["a network", "root in the container"]],
