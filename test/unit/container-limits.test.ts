@@ -155,6 +155,19 @@ describe("in check mode", () => {
     return [...failed, ...differences.map((one) => `${one.step}: ${describeDifference(one)}`)];
   };
 
+  beforeEach(() => {
+    fake("how", " overlay2\n");
+  });
+
+  test("layers of a container outside the user namespace that others may read are told", () => {
+    fake("limit", "1024\n");
+    fake("how", "host overlay2\n");
+    expect(check()).toHaveLength(3);
+    expect(check()[0]).toMatch(
+      /one-init mode: root:root 710 on the node, root:root 700 as declared; up puts it right$/,
+    );
+  });
+
   test("a limit as declared is nothing to say", () => {
     fake("limit", "1024\n");
     expect(check()).toEqual([]);

@@ -122,7 +122,7 @@ describe("waivers", () => {
     const waivers = [waiver("daemon-icc", { vulnerability: CVE })];
     const override = { engine: { daemon: { icc: true } } };
     expect(problems({ ...prodWith(override), waivers }).join("\n")).toContain(
-      'waivers.0.vulnerability: "CVE-2026-10001"; allowed: nothing with daemon-icc',
+      "allowed: nothing with daemon-icc, which is not image-vulnerability",
     );
   });
 
