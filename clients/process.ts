@@ -103,10 +103,10 @@ function start(
   // Not `timeout`: its timer outlives a program that does not start.
   const signal = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs);
   const options = { stdio, detached, cwd, signal };
-  return spawn(program, args, { ...options, env: { ...inherit(inherits), ...env } });
+  return spawn(program, args, { ...options, env: { ...inheritedEnv(inherits), ...env } });
 }
 
-function inherit(names?: readonly string[]): NodeJS.ProcessEnv {
+function inheritedEnv(names?: readonly string[]): NodeJS.ProcessEnv {
   if (!names) return process.env;
   return Object.fromEntries(names.map((name) => [name, process.env[name]]));
 }

@@ -35,7 +35,7 @@ export const reachableWorkloads = (nodes: Nodes): string[] => [
 
 /** The nodes with the names of what their workloads reach among `hosts`. */
 export function withNames(nodes: Nodes): Record<string, NodeConfig> {
-  const complete = (node: NodeConfig): NodeConfig => {
+  const addNames = (node: NodeConfig): NodeConfig => {
     const workloads = workloadsOf(node).map(([name, workload]) => {
       const reached = workload.reaches.flatMap((other) => {
         const addresses = addressesOf(other, nodes);
@@ -45,5 +45,5 @@ export function withNames(nodes: Nodes): Record<string, NodeConfig> {
     });
     return { ...node, workloads: Object.fromEntries(workloads) as NodeConfig["workloads"] };
   };
-  return Object.fromEntries(Object.entries(nodes).map(([name, node]) => [name, complete(node)]));
+  return Object.fromEntries(Object.entries(nodes).map(([name, node]) => [name, addNames(node)]));
 }

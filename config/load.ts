@@ -39,6 +39,9 @@ export interface RawSettings {
   readonly compose?: unknown;
 }
 
+/** What docker compose made of the files of each project. */
+type Composed = NonNullable<RawUnits["composed"]>;
+
 /**
  * Parses and checks everything that a stack declares.
  *
@@ -51,11 +54,10 @@ export function loadSettings(
   raw: RawSettings,
   names = Object.keys(raw),
   now = new Date(),
-  composed: RawUnits["composed"] = {},
+  composed: Composed = {},
 ): Settings {
   refuse(checkVersion(raw.configVersion));
-  const hostile = SETTINGS.flatMap((section) => findHostile(raw[section], [section]));
-  refuse(hostile);
+  refuse(findAllHostile(raw, composed));
   const problems = checkKeys(names);
   const proxmox = parse(proxmoxSchema, raw.proxmox, ["proxmox"], problems);
   const written = readNodeTrees(raw.nodes, problems);
@@ -72,8 +74,18 @@ export function loadSettings(
   problems.push(...groupByCause(located), ...ofStack, ...(weak?.wrong ?? []));
   if (problems.length === 0) problems.push(...(weak?.unused ?? []));
   if (problems.length > 0 || !proxmox || !waivers) throw new ConfigError(problems);
-  const { placements } = placed;
-  return { proxmox, nodes: completeNodes(nodes), waivers, placements };
+  return { proxmox, nodes: completeNodes(nodes), waivers, placements: placed.placements };
+}
+
+/** What no field allows. Values of compose files are not shown. */
+function findAllHostile(raw: RawSettings, composed: Composed): Problem[] {
+  const ofFiles = Object.entries(composed).flatMap(([name, { model }]) =>
+    findHostile(model, ["compose", name, "files"]),
+  );
+  return [
+    ...SETTINGS.flatMap((section) => findHostile(raw[section], [section])),
+    ...ofFiles.map((problem) => ({ ...problem, value: undefined, found: "is not taken over" })),
+  ];
 }
 
 /** Splits problems into those of the stack and those of its nodes. */
@@ -97,9 +109,9 @@ function completeNodes(nodes: Readonly<Record<string, NodeConfig>>): Record<stri
     return named ? { ...node, primary: { address: addressOfNode(named), port: 22 } } : node;
   };
   const all = Object.entries(nodes);
-  const complete = (node: NodeConfig): NodeConfig =>
+  const fillIn = (node: NodeConfig): NodeConfig =>
     withDockerMetrics(withoutStopped(withPrimary(node)));
-  return withNames(Object.fromEntries(all.map(([name, node]) => [name, complete(node)])));
+  return withNames(Object.fromEntries(all.map(([name, node]) => [name, fillIn(node)])));
 }
 
 function readNodeTrees(nodes: unknown, problems: Problem[]): Tree {

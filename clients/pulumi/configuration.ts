@@ -114,13 +114,21 @@ export function interpret(
   const hidden = [...new Set([...secrets, ...known])];
   const said = { apiToken, agentSecret, portainerApiKey, scannerToken, registryPasswords };
   const base = { ...said, keys, secrets: hidden };
+  return { ...base, ...judge(values, keys, composed) };
+}
+
+function judge(
+  values: Values,
+  keys: readonly string[],
+  composed?: Readonly<Record<string, Composed>>,
+): Pick<Configuration, "settings" | "problems"> {
   try {
     const settings = loadSettings(settingsIn(values), keys, undefined, composed);
-    return { ...base, settings, problems: [] };
+    return { settings, problems: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const [, ...lines] = error.message.split("\n");
-    return { ...base, problems: lines.map((line) => line.trim()) };
+    return { problems: lines.map((line) => line.trim()) };
   }
 }
 

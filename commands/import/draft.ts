@@ -1,6 +1,7 @@
 /** Turns everything that was found into one node of the stack. */
 import { addressOf } from "../../config/cidr";
 import { DEFAULT_DAEMON } from "../../config/daemon";
+import type { Composed } from "../../config/compose/model";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError, describeProblem, type Problem } from "../../config/problems";
 import { DEFAULT_STARTUP } from "../../config/schema";
@@ -33,6 +34,8 @@ export interface Given {
   };
   /** What the stack declares so far. */
   readonly stack: RawSettings;
+  /** What docker compose made of the files of its projects. */
+  readonly composed?: Readonly<Record<string, Composed>>;
   readonly portainer: Portainer;
 }
 
@@ -125,10 +128,11 @@ function judge(problem: Problem, { refuse, waive }: Findings): void {
   else refuse("configuration", describeProblem(problem));
 }
 
-function problemsOf({ stack, name }: Given, node: Tree): readonly Problem[] {
+function problemsOf({ stack, composed, name }: Given, node: Tree): readonly Problem[] {
   const others = Object.entries((stack.nodes ?? {}) as Tree).filter(([other]) => other !== name);
   try {
-    loadSettings({ ...stack, nodes: { ...Object.fromEntries(others), [name]: node } });
+    const nodes = { ...Object.fromEntries(others), [name]: node };
+    loadSettings({ ...stack, nodes }, undefined, undefined, composed);
     return [];
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -1,6 +1,7 @@
 /** Imports one VM: finds it, confirms its host key, reads it, writes the node, and shows the next plan. */
 import { join } from "node:path";
 import { connect } from "../../clients/proxmox";
+import { readCompose } from "../../clients/compose";
 import { makeRunner } from "../../clients/process";
 import type { Target } from "../../clients/ssh";
 import { STATUS, type Outside, type Status } from "../command";
@@ -89,7 +90,8 @@ async function look({ name, target, hostKey, hardware, stack, options }: Seen): 
   const own = port === 22 && addresses.some((one) => one.startsWith(`${host}/`));
   const ssh = { user, hostKey, privateKeyFile, ...(own ? {} : { endpoint: { host, port } }) };
   const portainer = portainerOf(raw, options.portainer);
-  return draft({ name, hardware, facts, ssh, stack: raw, portainer });
+  const composed = await readCompose(raw.compose);
+  return draft({ name, hardware, facts, ssh, stack: raw, composed, portainer });
 }
 
 const needsSecret = ({ node }: Draft, { hasAgentSecret }: StackSoFar): boolean =>

@@ -28,8 +28,7 @@ export function workloadArgs(
   const { workload, config } = parts;
   return {
     image,
-    start: false,
-    mustRun: false,
+    ...{ start: false, mustRun: false },
     hostname: workload,
     command: config.command,
     entrypoints: config.entrypoint,

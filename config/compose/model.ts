@@ -68,12 +68,13 @@ export const textOf = (value: unknown): string =>
   typeof value === "string" || typeof value === "number" ? String(value) : "";
 
 /** Lays two parts of a workload together: lists one after the other, maps key by key. */
-export function combine(one: Tree, other: Tree): Tree {
+export function combineParts(one: Tree, other: Tree): Tree {
   const result = { ...one };
   for (const [key, value] of Object.entries(other)) {
     const before = result[key];
-    if (Array.isArray(before) && Array.isArray(value)) result[key] = [...before, ...value];
-    else if (isTree(before) && isTree(value)) result[key] = combine(before, value);
+    if (Array.isArray(before) && Array.isArray(value))
+      result[key] = [...itemsOf(before), ...itemsOf(value)];
+    else if (isTree(before) && isTree(value)) result[key] = combineParts(before, value);
     else result[key] = value;
   }
   return result;

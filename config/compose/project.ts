@@ -23,25 +23,29 @@ export function readProject(
   problems: Problem[],
 ): Record<string, FromCompose> {
   const { model } = composed;
+  const services = treeIn(model, "services");
   const refuse = refuseIn(project, composed, problems);
   checkTop(model, refuse);
-  const services = treeIn(model, "services");
   problems.push(...findUnknown(project, declared, Object.keys(services)));
   const entries = Object.entries(services).flatMap(([name, service]) => {
     const path = ["services", name];
-    const own: Refuse = (below, allowed) => {
-      refuse([...path, ...below], allowed);
-    };
-    const read = convertService(service, { project, name, model, refuse: own });
+    const refuseBelow = refuseUnder(path, refuse);
+    const read = convertService(service, { project, name, model, refuse: refuseBelow });
     const workload = merge(read, declared.services[name] ?? {}) as Tree;
     const full = workloadName(project, name);
     if (hostLabel.safeParse(full).success)
       return [[full, { workload, origin: placeIn(project, composed, path) }] as const];
-    refuse(path, `a service that makes a host name after ${project}-: lower-case, digits, hyphens`);
+    refuseBelow([], `a name that makes a host name after ${project}-: lower-case, digits, hyphens`);
     return [];
   });
   return Object.fromEntries(entries);
 }
+
+const refuseUnder =
+  (path: readonly PropertyKey[], refuse: Refuse): Refuse =>
+  (below, allowed) => {
+    refuse([...path, ...below], allowed);
+  };
 
 function findUnknown(
   project: string,

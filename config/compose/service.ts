@@ -1,5 +1,5 @@
 import { isTree, type Tree } from "../tree";
-import { combine, entriesOf, itemsOf, textOf, treeIn, type Refuse } from "./model";
+import { combineParts, entriesOf, itemsOf, textOf, treeIn, type Refuse } from "./model";
 import { readDependencies, readHosts, readNetworkMode, readNetworks, readPorts } from "./network";
 import { reasonForKey } from "./refused";
 import { readSecretFiles, readTmpfs, readVolumes } from "./storage";
@@ -72,7 +72,7 @@ const readDeploy: Convert = (value, service) => {
       path[0] === "replicas" ? reasonForKey("scale") : "deploy.resources.limits alone",
     );
   return entriesOf(limits).reduce<Tree>(
-    (all, [key, limit]) => combine(all, LIMITS[key]?.(limit, service) ?? {}),
+    (all, [key, limit]) => combineParts(all, LIMITS[key]?.(limit, service) ?? {}),
     {},
   );
 };
@@ -91,15 +91,15 @@ const readSecurity: Convert = (value, { refuse }) => {
   return {};
 };
 
-const rename =
+const renameKey =
   (key: string): Convert =>
   (value) => ({ [key]: value });
 
 /** Every key that a service may have. */
 export const SERVICE_KEYS: Readonly<Record<string, Convert>> = {
-  image: rename("image"),
-  command: rename("command"),
-  entrypoint: rename("entrypoint"),
+  image: renameKey("image"),
+  command: renameKey("command"),
+  entrypoint: renameKey("entrypoint"),
   environment: readEnvironment,
   networks: readNetworks,
   network_mode: readNetworkMode,
@@ -109,9 +109,9 @@ export const SERVICE_KEYS: Readonly<Record<string, Convert>> = {
   volumes: readVolumes,
   tmpfs: readTmpfs,
   secrets: readSecretFiles,
-  user: rename("user"),
-  read_only: rename("readOnlyRoot"),
-  cap_add: rename("capabilities"),
+  user: renameKey("user"),
+  read_only: renameKey("readOnlyRoot"),
+  cap_add: renameKey("capabilities"),
   security_opt: readSecurity,
   mem_limit: (value, service) => LIMITS.memory?.(value, service) ?? {},
   cpus: (value, service) => LIMITS.cpus?.(value, service) ?? {},
@@ -120,7 +120,7 @@ export const SERVICE_KEYS: Readonly<Record<string, Convert>> = {
   healthcheck: readHealthCheck,
   restart: readRestart,
   stop_grace_period: (value) => ({ stopSeconds: toSeconds(value) }),
-  labels: rename("labels"),
+  labels: renameKey("labels"),
   // Every capability is dropped anyway, no port is open to others by itself, and the parser has chosen by profile.
   cap_drop: NOTHING,
   expose: NOTHING,
@@ -131,7 +131,7 @@ export const SERVICE_KEYS: Readonly<Record<string, Convert>> = {
 export function convertService(declared: unknown, service: Service): Tree {
   return entriesOf(declared).reduce<Tree>((workload, [key, value]) => {
     const convert = SERVICE_KEYS[key];
-    if (convert) return combine(workload, convert(value, service));
+    if (convert) return combineParts(workload, convert(value, service));
     service.refuse([key], reasonForKey(key));
     return workload;
   }, {});

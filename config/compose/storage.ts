@@ -1,5 +1,5 @@
 import type { Tree } from "../tree";
-import { combine, entriesOf, itemsOf, textOf, treeIn } from "./model";
+import { combineParts, entriesOf, itemsOf, textOf, treeIn } from "./model";
 import type { Convert, Service } from "./service";
 import { toMebibytes } from "./units";
 
@@ -8,7 +8,7 @@ import { toMebibytes } from "./units";
 /** `volumes` of a service. */
 export const readVolumes: Convert = (value, service) =>
   itemsOf(value).reduce<Tree>(
-    (all, item, index) => combine(all, readMount(item as Tree, index, service)),
+    (all, item, index) => combineParts(all, readMount(item as Tree, index, service)),
     {},
   );
 

@@ -28,10 +28,10 @@ export interface Placed {
 export function placeWorkloads(raw: RawUnits, trees: Tree, problems: Problem[]): Placed {
   const units = readUnits(raw, problems);
   const placements = placeUnits(units, candidatesOf(trees), problems);
-  const on = (node: string): Unit[] =>
+  const unitsOn = (node: string): Unit[] =>
     units.filter((_, index) => placements[index]?.nodes.includes(node));
   const placed = Object.entries(trees).map(
-    ([name, tree]) => [name, withUnits(name, tree, on(name), problems)] as const,
+    ([name, tree]) => [name, withUnits(name, tree, unitsOn(name), problems)] as const,
   );
   const origins = units.flatMap((unit) => Object.entries(unit.origins));
   return { placements, trees: Object.fromEntries(placed), origins: new Map(origins) };

@@ -44,12 +44,10 @@ export function placeUnits(
     const report = (key: string, value: unknown, allowed: string): void => {
       problems.push({ path: [...path, "place", key], value, allowed });
     };
-    const names = place.node === undefined ? spread(path.join("."), place, nodes, report) : pin();
-    function pin(): string[] {
-      return choosePinned(place, nodes, report);
-    }
+    const choose = place.node === undefined ? chooseBest : choosePinned;
+    const chosen = choose(path.join("."), place, nodes, report);
     const rest = { pinned: place.node !== undefined, leaves: place.leaves };
-    return [{ name: path.join("."), workloads: Object.keys(workloads), nodes: names, ...rest }];
+    return [{ name: path.join("."), workloads: Object.keys(workloads), nodes: chosen, ...rest }];
   });
 }
 
@@ -59,6 +57,7 @@ const listNames = (names: readonly string[]): string =>
   names.map(keyText).join(", ") || "there is none";
 
 function choosePinned(
+  _key: string,
   { node = "", labels, replicas }: Place,
   nodes: readonly Candidate[],
   report: Report,
@@ -72,7 +71,7 @@ function choosePinned(
 }
 
 /** The nodes with the labels, without those that are drained, the best ones first. */
-function spread(
+function chooseBest(
   key: string,
   { labels, replicas }: Place,
   nodes: readonly Candidate[],

@@ -5,10 +5,10 @@ import { createHash } from "node:crypto";
  * added takes over what it is the best for and moves nothing else, and one that goes gives away only what it has.
  */
 export function rankNodes(key: string, nodes: readonly string[]): string[] {
-  const weigh = (node: string): string =>
+  const weightOf = (node: string): string =>
     createHash("sha256").update(`${key}\0${node}`).digest("hex");
   return nodes
-    .map((node) => ({ node, weight: weigh(node) }))
+    .map((node) => ({ node, weight: weightOf(node) }))
     .sort((a, b) => (a.weight < b.weight ? 1 : -1))
     .map(({ node }) => node);
 }

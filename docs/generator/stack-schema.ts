@@ -61,20 +61,24 @@ function settingSchemas(): Record<(typeof SETTINGS)[number], Schema> {
       propertyNames: { pattern },
       additionalProperties: NODE,
     },
-    workloads: {
-      ...toSchema(stackWorkloadsSchema),
-      description: "Workloads for which the program chooses nodes of the stack, by name.",
-    },
-    compose: {
-      ...toSchema(composeSchema),
-      description: "Compose files whose services are workloads, by name of the project.",
-    },
+    ...placedSchemas(),
     waivers: {
       ...toSchema(waiversSchema),
       description: "Values that weaken a node, each with who answers for it, and until when.",
     },
   };
 }
+
+const placedSchemas = (): Record<"workloads" | "compose", Schema> => ({
+  workloads: {
+    ...toSchema(stackWorkloadsSchema),
+    description: "Workloads for which the program chooses nodes of the stack, by name.",
+  },
+  compose: {
+    ...toSchema(composeSchema),
+    description: "Compose files whose services are workloads, by name of the project.",
+  },
+});
 
 const isPlain = (secret: Secret): boolean => patternOf(secret) === secret.name;
 const isPattern = (secret: Secret): boolean => !isPlain(secret);

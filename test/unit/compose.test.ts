@@ -169,6 +169,15 @@ describe("what is refused", () => {
     expect(line).toContain(reason);
   });
 
+  test("a character that no field allows, without its value", async () => {
+    const composed = await composedOf("shop");
+    const model = { services: { web: { environment: { TOKEN: "never-shown\u0007" } } } };
+    const shop = { sources: [], ...composed.shop, model };
+    expect(() => loadSettings(stackWith("shop"), undefined, undefined, { shop })).toThrow(
+      "compose.shop.files.services.web.environment.TOKEN: is not taken over; allowed: text without control characters",
+    );
+  });
+
   test("a path that is none of a file", () => {
     const raw = { ...prodWith({}), compose: { shop: { files: ["https://example.org/a.yaml"] } } };
     expect(() => loadSettings(raw)).toThrow("compose.shop.files.0");

@@ -9,6 +9,7 @@ import type { State } from "../../node/recorded";
 import { privateKey } from "../support/key";
 import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
 import { mockConfig, prodWith } from "../support/settings";
+import { IMAGE } from "../support/workloads";
 
 /** What the program knows of a node from the state, and what it sees on it. `ssh` is a script that says what a test wants. */
 
@@ -58,18 +59,23 @@ async function run(
   state?: State,
   preview = false,
   cluster: Readonly<Record<string, unknown>> = {},
+  secrets: Readonly<Record<string, string>> = {},
 ): Promise<Recorder> {
   const raw = prodWith(merge({ ssh: key.ssh }, override));
   const recorder = await startPulumi({
     preview,
     state,
     cluster,
-    config: mockConfig(raw),
+    config: { ...mockConfig(raw), ...secrets },
   });
   await runStack();
   await settle(recorder);
   return recorder;
 }
+
+/** A text, also one that is secret. */
+const textOf = (stdin: unknown): string =>
+  String(typeof stdin === "object" && stdin !== null && "value" in stdin ? stdin.value : stdin);
 
 const secret = (value: unknown): object => ({
   [pulumi.runtime.specialSigKey]: pulumi.runtime.specialSecretSig,
@@ -159,6 +165,27 @@ describe("a node that was changed by hand", () => {
     expect(options).toContain(`KnownHostsCommand=/bin/echo %H ${HOST_KEY}`);
     expect(options).toMatch(/ubuntu@10\.25\.20\.24 sudo -n bash -s\n$/);
     expect(readFileSync(join(folder, "stdin"), "utf8")).toMatch(/^MODE=check\n/);
+  });
+
+  test("so is a workload, and the step that repairs it runs again, secrets and all", async () => {
+    const web = { image: IMAGE, secrets: { db: "web-db" } };
+    const secrets = { "docker-node:workloadSecret-web-db": "never-in-a-warning" };
+    const workloads = { web, db: { image: IMAGE } };
+    const first = await run({ workloads }, undefined, false, {}, secrets);
+    const different = { file: "workload web", key: "state", found: "exited", declared: "running" };
+    const steps = ["run", "limits", "secrets"].map((step) => `workload-web-${step}`);
+    finds(...[...steps, "agent-limits"].map((step) => ({ ...different, step })));
+    const second = await run({ workloads }, stateOf(first), false, {}, secrets);
+    const again = second.resources.filter(({ inputs }) =>
+      /\n# repairs [0-9a-f]{16}\n$/.test(textOf(inputs.stdin)),
+    );
+    expect(again.map(({ name }) => name).sort()).toEqual(
+      ["agent-limits", ...steps].map((step) => `${NODE}-${step}`).sort(),
+    );
+    expect(warnings).toHaveLength(4);
+    expect(warnings.join()).not.toContain("never-in-a-warning");
+    const asked = readFileSync(join(folder, "stdin"), "utf8");
+    for (const step of ["workload-db-run", ...steps]) expect(asked).toContain(`checked ${step} $?`);
   });
 
   test("what differs is a warning, and its step alone runs again; a preview and the up after it agree", async () => {
