@@ -304,7 +304,10 @@ describe("gathered", () => {
     gather(NODE, {
       around: { opened: opened({ ...answers }), drift: plan, environment: {} },
       ...{ load, drill: { reason: "none" }, now: new Date(AT) },
-      ...{ signal: new AbortController().signal, progress: () => undefined },
+      ...{
+        signal: new AbortController().signal,
+        progress: { show: () => undefined, warn: () => undefined },
+      },
     });
 
   test("what is found, each asked for once, and no secret of it", async () => {
