@@ -56,9 +56,8 @@ async function up(portainer: object, key = apiKey): Promise<Steps> {
     return Promise.resolve({ id: outputs?.id });
   });
   const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  const { id } = await stack.outputs();
-  expect(id).toEqual({ value: store.environments[0]?.Id, secret: false });
+  const { outputs } = await stack.up({ ...quiet, onEvent: steps.onEvent });
+  expect(outputs.id).toEqual({ value: store.environments[0]?.Id, secret: false });
   return steps;
 }
 
@@ -75,7 +74,6 @@ test("is made, and another access token is one update", async () => {
   expect((await up({})).with("create")).toContain(`${NODE}-environment`);
   apiKey = "ptr_the-second-access-token";
   expect((await up({})).diffs).toHaveLength(1);
-  expect((await up({})).diffs).toEqual([]);
 });
 
 test("Portainer that is down: the reason, nothing half-done, and the next up goes on", async () => {

@@ -8,7 +8,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { Server, utils } from "ssh2";
 import type { Connection as ServerSession, Session, SFTPWrapper } from "ssh2";
-import { command } from "../../lab/plugins/command/command";
+import { command, localCommand } from "../../lab/plugins/command/command";
 import { copyToRemote } from "../../lab/plugins/command/copy";
 import { Operations } from "../../lab/plugins/command/operations";
 import type { Level } from "../../lab/plugins/command/operations";
@@ -541,7 +541,42 @@ describe("CopyToRemote", () => {
   });
 });
 
-it("describes both resources in its schema", () => {
+describe("a command of the workstation", () => {
+  const made = (inputs: Props): Promise<Props> =>
+    run((operation) => localCommand.create(operation, inputs));
+
+  it("runs in the plugin's folder or another one, with its variables and its input", async () => {
+    const inputs = { create: 'pwd; echo "$ONE"; cat', environment: { ONE: "1" }, stdin: "two" };
+    expect((await made(inputs))["stdout"]).toBe(`${process.cwd()}\n1\ntwo`);
+    const dir = fs.realpathSync(os.tmpdir());
+    expect((await made({ ...inputs, dir }))["stdout"]).toBe(`${dir}\n1\ntwo`);
+  });
+
+  it("gets what it printed before, shows what it is told to, and runs by another interpreter", async () => {
+    const create = 'echo "was $PULUMI_COMMAND_STDOUT"; echo shown >&2';
+    const inputs: Props = { create, logging: "stderr" };
+    const state = await made(inputs);
+    logs.length = 0;
+    const next = await run((operation) => localCommand.update(operation, state, inputs));
+    expect(next).toMatchObject({ stdout: "was was ", stderr: "shown" });
+    expect(logs).toEqual([["status", "shown"]]);
+    const interpreter = ["/bin/echo", "-n"];
+    expect((await made({ ...inputs, interpreter }))["stdout"]).toBe(create);
+  });
+
+  it("that fails says how, and with what; one that takes too long is ended", async () => {
+    await expect(made({ create: "echo out; echo why >&2; exit 3" })).rejects.toThrow(
+      /^exit status 3: running "echo out; [^]*:\n(out\nwhy|why\nout)\n$/,
+    );
+    const slow = (): Promise<Props> =>
+      run((operation) => localCommand.create(operation, { create: "exec sleep 60" }), 1);
+    await expect(slow()).rejects.toThrow();
+    await expect(made({ create: "kill -KILL $$" })).rejects.toThrow(/^signal: SIGKILL/);
+    await expect(made({ create: "x", dir: "/no/such/folder" })).rejects.toThrow("ENOENT");
+  });
+});
+
+it("describes its resources in its schema", () => {
   const schema = JSON.parse(packageSchema()) as {
     resources: Record<string, { inputProperties: Record<string, unknown>; required: string[] }>;
   };
