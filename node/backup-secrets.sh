@@ -9,23 +9,30 @@ SCRIPT=backup-secrets
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
 readonly SECRETS=/var/lib/docker-node/secrets
+readonly STATE=/var/lib/docker-node/backup
 readonly FOLDER="$ROOT_DIR$SECRETS/backup"
 
-# Root's alone from the folder above on, whoever made it.
+# The secrets are root's alone, and so is who may write the state, which node-exporter reads, whoever made the folders.
 own_folders() {
-  local folder
-  for folder in "$ROOT_DIR$SECRETS" "$FOLDER"; do
-    install -d -m 0700 "$folder"
-    [[ -n $ROOT_DIR ]] || chown root:root "$folder"
-  done
+  own_folder 0700 "$SECRETS"
+  own_folder 0700 "$SECRETS/backup"
+  own_folder 0755 "$STATE"
 }
 
-# The container mounts these files too, and Docker would make a folder of one that is not there. Without them there are no ranges,
-# and the time is UTC (localtime(5)).
-ensure_files() {
-  local file
-  for file in subuid subgid; do
-    [[ -e $ROOT_DIR/etc/$file ]] || install -D -m 0644 /dev/null "$ROOT_DIR/etc/$file"
+own_folder() { # MODE FOLDER
+  install -d -m "$1" "$ROOT_DIR$2"
+  [[ -n $ROOT_DIR ]] || chown root:root "$2"
+}
+
+# What the container mounts is there before Docker makes a folder in its place, which would be the remapped root's. Without the files
+# there are no ranges, and the time is UTC (localtime(5)).
+ensure_mounted() {
+  local path
+  for path in apt/keyrings apt/preferences.d apt/sources.list.d containerd default docker systemd/system; do
+    [[ -d $ROOT_DIR/etc/$path ]] || install -d -m 0755 "$ROOT_DIR/etc/$path"
+  done
+  for path in subuid subgid; do
+    [[ -e $ROOT_DIR/etc/$path ]] || install -m 0644 /dev/null "$ROOT_DIR/etc/$path"
   done
   [[ -e $ROOT_DIR/etc/localtime ]] || ln -sfn /usr/share/zoneinfo/UTC "$ROOT_DIR/etc/localtime"
 }
@@ -34,7 +41,7 @@ main() {
   begin_change
   require TOKEN KEY
   own_folders
-  ensure_files
+  ensure_mounted
   write_if_changed "$FOLDER/token" 0400 <<<"$TOKEN"
   write_if_changed "$FOLDER/key.json" 0400 <<<"$KEY"
   json_object "directory=$SECRETS/backup"

@@ -186,26 +186,39 @@ describe("what is backed up", () => {
     expect(plain).toEqual([]);
   });
 
-  step("whoever escapes from a remapped container finds neither token nor key", async () => {
-    const { secret } = lab.pbs.backupTokens[NODE] ?? { secret: "" };
-    expect(secret).not.toBe("");
-    const asRemappedRoot = `
+  step(
+    "whoever escapes from a remapped container finds neither token nor key, and writes no program",
+    async () => {
+      const { secret } = lab.pbs.backupTokens[NODE] ?? { secret: "" };
+      expect(secret).not.toBe("");
+      const asRemappedRoot = `
       root=$(docker info -f '{{.DockerRootDir}}')
       uid=$(basename "$root" | cut -d. -f1)
       ((uid > 65535))
       act() { setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"; }`;
-    const search = `${asRemappedRoot}
+      const search = `${asRemappedRoot}
       umask 022; printf %s '${secret}' >/run/pattern
       act grep -rlF -f /run/pattern "$root" /etc /var/lib/docker-node /run 2>/dev/null || true
       rm /run/pattern`;
-    expect(
-      (await shell.root(search)).split("\n").filter((file) => file !== "/run/pattern"),
-    ).toEqual([""]);
-    const read = `${asRemappedRoot}
+      expect(
+        (await shell.root(search)).split("\n").filter((file) => file !== "/run/pattern"),
+      ).toEqual([""]);
+      const read = `${asRemappedRoot}
       ! act cat /var/lib/docker-node/secrets/backup/token 2>&1`;
-    expect(await shell.root(read)).toMatch(/Permission denied/);
-    expect(await shell.root(`docker exec ${CONTAINER} cat /etc/docker-node/token`)).toBe(secret);
-  });
+      expect(await shell.root(read)).toMatch(/Permission denied/);
+      expect(await shell.root(`docker exec ${CONTAINER} cat /etc/docker-node/token`)).toBe(secret);
+      const written = `${asRemappedRoot}
+      for container in portainer_agent ${CONTAINER}; do
+        for layer in $(docker inspect -f '{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}' $container | tr : ' '); do
+          if act test -x "$layer" || act touch "$layer/made" 2>/dev/null; then echo "$layer"; fi
+        done
+      done
+      if act touch /var/lib/docker-node/backup/made 2>/dev/null; then echo state; fi`;
+      expect(await shell.root(written)).toBe("");
+      const shadow = `docker exec ${CONTAINER} ls /host/etc/shadow /host/etc/ssh 2>&1 || true`;
+      expect(await shell.root(shadow)).not.toMatch(/^\/host/m);
+    },
+  );
 
   step(
     "the node's token cannot remove what it added, and the restore token adds nothing",

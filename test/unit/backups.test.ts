@@ -1,6 +1,7 @@
 import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import {
   chmodSync,
+  lstatSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
@@ -344,16 +345,19 @@ describe("backup-secrets.sh", () => {
     rmSync(join(root, "etc"), { recursive: true, force: true });
     expect(write({ TOKEN: "a", KEY: "b" }).status).toBe(0);
     expect(["subuid", "subgid"].map((name) => readFileSync(file(name), "utf8"))).toEqual(["", ""]);
+    for (const path of CONFIGURATION_MOUNTS) lstatSync(join(root, path));
     expect(readlinkSync(file("localtime"))).toBe("/usr/share/zoneinfo/UTC");
     writeFileSync(file("subuid"), "dockremap:231072:65536\n");
     expect(write({ TOKEN: "a", KEY: "b" }).status).toBe(0);
     expect(readFileSync(file("subuid"), "utf8")).toBe("dockremap:231072:65536\n");
   });
 
-  test("closes folders that others could read", () => {
+  test("closes folders that others could read, or write the state in", () => {
     chmodSync(folder, 0o755);
+    const state = join(root, "var/lib/docker-node/backup");
+    chmodSync(state, 0o777);
     expect(write({ TOKEN: "a", KEY: "b" }).status).toBe(0);
-    expect(modeOf(folder)).toBe(0o700);
+    expect([modeOf(folder), modeOf(state)]).toEqual([0o700, 0o755]);
   });
 
   test("fails without either of the two secrets", () => {

@@ -51,8 +51,15 @@ const ADDED: Readonly<Record<string, string>> = {
 /** Inputs that changed since. */
 const CHANGED: Readonly<Record<string, string>> = {
   "proj-docker02-agent-container.cpuShares": "its share of the processors, updated in place",
+  ...Object.fromEntries(
+    ["readOnly", "tmpfs", "entrypoints", "workingDir"].map((input) => [
+      `proj-docker02-agent-container.${input}`,
+      "its root is read-only, and it writes its certificate into memory",
+    ]),
+  ),
   "proj-docker02-backups-container.uploads": "its secrets are no files of its own layer any more",
-  "proj-docker02-backups-container.volumes": "its secrets are mounted",
+  "proj-docker02-backups-container.volumes":
+    "its secrets are mounted, and of /etc what it backs up",
   "proj-docker02-backups-container.readOnly": "nothing is uploaded to its root",
   "proj-docker02-backups-container.tmpfs": "what it writes beside its state",
 };
@@ -60,8 +67,8 @@ const CHANGED: Readonly<Record<string, string>> = {
 /** Variables that scripts got since: their limits on the node, and what the daemon takes without a restart. */
 const NEW_VARIABLES = ["LIMIT", "LOCK_TIMEOUT", "RELOADABLE"];
 
-/** Keys of daemon.json that came since: containers on docker0 are kept apart. */
-const NEW_DAEMON_KEYS = ["icc"];
+/** Keys of daemon.json that came since: containers on docker0 are kept apart, ports published by rules alone. */
+const NEW_DAEMON_KEYS = ["icc", "userland-proxy"];
 
 /** The SDK's mocks keep the URNs of what was registered; only their type is not exported. */
 const { getMonitor } = pulumi.runtime as unknown as {
