@@ -1,11 +1,15 @@
 /** The stand-in for the command provider, against an ssh server in this process. */
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
+import { credentials } from "@grpc/grpc-js";
+import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
+import { CreateRequest, type CreateResponse } from "@pulumi/pulumi/proto/provider_pb";
+import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { Server, utils } from "ssh2";
 import type { Connection as ServerSession, Session, SFTPWrapper } from "ssh2";
 import { command, localCommand } from "../../lab/plugins/command/command";
@@ -574,6 +578,41 @@ describe("a command of the workstation", () => {
     await expect(made({ create: "kill -KILL $$" })).rejects.toThrow(/^signal: SIGKILL/);
     await expect(made({ create: "x", dir: "/no/such/folder" })).rejects.toThrow("ENOENT");
   });
+});
+
+/** The plugin as Pulumi starts it, and the process that stands for Pulumi. */
+async function startPlugin(): Promise<{ pulumi: ChildProcess; client: ResourceProviderClient }> {
+  const program = path.join(__dirname, "../../lab/plugins/command/pulumi-resource-command");
+  const pulumi = spawn("sh", ["-c", '"$0" & wait', program], { stdio: ["ignore", "pipe", 2] });
+  const [printed] = (await once(pulumi.stdout, "data")) as [Buffer];
+  const address = `127.0.0.1:${printed.toString().trim()}`;
+  return { pulumi, client: new ResourceProviderClient(address, credentials.createInsecure()) };
+}
+
+it("outlives a pulumi that is killed until what it runs is over", async () => {
+  const { pulumi, client } = await startPlugin();
+  const request = new CreateRequest();
+  request.setUrn("urn:pulumi:s::p::command:remote:Command::x");
+  const script = { create: "echo began; sleep 3; echo over" };
+  request.setProperties(Struct.fromJavaScript(checked(script)));
+  const created = new Promise<CreateResponse>((resolve, reject) => {
+    client.create(request, (error: Error | null, response: CreateResponse) => {
+      if (error) reject(error);
+      else resolve(response);
+    });
+  });
+  while (seen.commands.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  pulumi.kill("SIGKILL");
+  const { stdout } = (await created).getProperties()?.toJavaScript() ?? {};
+  expect(stdout).toBe("began\nover");
+  const gone = (): Promise<boolean> =>
+    new Promise((resolve) => {
+      client.waitForReady(Date.now() + 500, (error) => {
+        resolve(Boolean(error));
+      });
+    });
+  while (!(await gone())) await new Promise((resolve) => setTimeout(resolve, 100));
+  client.close();
 });
 
 it("describes its resources in its schema", () => {

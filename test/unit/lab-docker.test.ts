@@ -30,7 +30,7 @@ describe("packages of Docker, as the lab names them", () => {
       "docker-compose-plugin 5.5.1-1~debian.13~trixie",
     ]);
     const [first] = dockerPackages();
-    expect(first && packageVersion(first, noble)).toBe("5:29.8.0-1~ubuntu.24.04~noble");
+    expect(first && packageVersion(first, noble)).toBe("5:28.5.2-1~ubuntu.24.04~noble");
   });
 
   test("are the five that the product installs", () => {
