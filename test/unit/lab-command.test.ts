@@ -583,7 +583,9 @@ describe("a command of the workstation", () => {
 /** The plugin as Pulumi starts it, and the process that stands for Pulumi. */
 async function startPlugin(): Promise<{ pulumi: ChildProcess; client: ResourceProviderClient }> {
   const program = path.join(__dirname, "../../lab/plugins/command/pulumi-resource-command");
-  const pulumi = spawn("sh", ["-c", '"$0" & wait', program], { stdio: ["ignore", "pipe", 2] });
+  const pulumi = spawn("sh", ["-c", '"$0" & wait', program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [printed] = (await once(pulumi.stdout, "data")) as [Buffer];
   const address = `127.0.0.1:${printed.toString().trim()}`;
   return { pulumi, client: new ResourceProviderClient(address, credentials.createInsecure()) };
