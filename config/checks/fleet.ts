@@ -3,7 +3,7 @@ import { addressOfNode } from "../node";
 import { attempt } from "../partial";
 import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
-import { checkPeers } from "./peers";
+import { checkHandedOut, checkPeers } from "./peers";
 import { checkUsers } from "./registries";
 
 type Nodes = Readonly<Record<string, NodeConfig>>;
@@ -26,6 +26,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
     checkUnique("network/address", addressClaim),
     checkUnique("portainer/environment/name", environmentName),
     checkReach(nodes),
+    checkHandOuts(nodes),
     checkImages(),
     checkUsers(),
   ];
@@ -79,6 +80,21 @@ function checkReach(nodes: Nodes): Check {
   };
   return (name, node, report) => {
     checkPeers(node, addressOfPrimary, (path, value, allowed) => {
+      report(name, path, value, allowed);
+    });
+  };
+}
+
+/** Containers of a macvlan get no address that another machine has. */
+function checkHandOuts(nodes: Nodes): Check {
+  const others = {
+    "network.gateway": ({ network }: NodeConfig) => [network.gateway],
+    primary: ({ primary }: NodeConfig) => (typeof primary === "object" ? [primary.address] : []),
+    "another node": (own: NodeConfig) =>
+      Object.values(nodes).flatMap((node) => (node === own ? [] : [addressOfNode(node)])),
+  };
+  return (name, node, report) => {
+    checkHandedOut(node, others, (path, value, allowed) => {
       report(name, path, value, allowed);
     });
   };
