@@ -20,7 +20,9 @@ export async function lookAtNodes(
   const state = stateOf(await pulumi.resources());
   const nodes = Object.entries(settings.nodes).map(async ([name, node]) => {
     const recorded = recordedNode(name, node, state);
-    return recorded ? [{ name, ...(await lookAt(node, recorded)) }] : [];
+    if (!recorded) return [];
+    const { differences, problems: why } = await lookAt(node, recorded);
+    return [{ name, differences, problems: why }];
   });
   const looks = (await Promise.all(nodes)).flat();
   return looks.filter(({ differences, problems: why }) => differences.length + why.length > 0);

@@ -5,7 +5,7 @@ import { attempt } from "../partial";
 import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
 import { workloadsOf } from "../workloads";
-import { checkPeers } from "./peers";
+import { checkHandedOut, checkPeers } from "./peers";
 import { checkUsers } from "./registries";
 
 type Nodes = Readonly<Record<string, NodeConfig>>;
@@ -29,6 +29,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
     checkUnique("portainer/environment/name", environmentName),
     checkReach(nodes),
     checkReached(nodes),
+    checkHandOuts(nodes),
     checkImages(),
     checkUsers(),
   ];
@@ -97,6 +98,21 @@ function checkReached(nodes: Nodes): Check {
         const allowed = `a workload with a port on the address of its node: ${known}`;
         report(name, `workloads/${workload}/reaches/${index}`, other, allowed);
       });
+  };
+}
+
+/** Containers of a macvlan get no address that another machine has. */
+function checkHandOuts(nodes: Nodes): Check {
+  const others = {
+    "network.gateway": ({ network }: NodeConfig) => [network.gateway],
+    primary: ({ primary }: NodeConfig) => (typeof primary === "object" ? [primary.address] : []),
+    "another node": (own: NodeConfig) =>
+      Object.values(nodes).flatMap((node) => (node === own ? [] : [addressOfNode(node)])),
+  };
+  return (name, node, report) => {
+    checkHandedOut(node, others, (path, value, allowed) => {
+      report(name, path, value, allowed);
+    });
   };
 }
 

@@ -1,6 +1,7 @@
 import { contains, isAddress, isCidr } from "../cidr";
 import { isCidr6, meet } from "../daemon/values";
 import { attempt } from "../partial";
+import { lanNetworks } from "../lan";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -80,6 +81,29 @@ function peersOf(node: NodeConfig, places: Places): { network: string; path: str
       for (const network of read(node).filter(isNetwork)) found.push({ network, path });
     });
   return found;
+}
+
+/**
+ * Checks that no macvlan hands out an address that the configuration has for another machine: two machines would have it. The
+ * node's own is kept out by the program.
+ */
+export function checkHandedOut(node: NodeConfig, places: Places, report: Report): void {
+  const known = peersOf(node, { ...PEERS, ...places }).filter(({ network }) => isAddress(network));
+  for (const [name, { subnet, range = subnet, gateway, excluded }] of lanNetworks(node)) {
+    // An adopted one is what it is: another exclusion would replace it.
+    if (name in node.adopt.networks) continue;
+    const kept = [gateway, ...Object.values(excluded)];
+    const given = known.filter(
+      ({ network }) => contains(range, network) && !kept.includes(network),
+    );
+    const list = given.map((peer) => `${peer.network} (${peer.path})`).join(", ");
+    if (list)
+      report(
+        `networks/${name}/excluded`,
+        excluded,
+        `with ${list}, or a range without: Docker would give it to a container`,
+      );
+  }
 }
 
 /** Checks that Docker's subnets hold no address that the node has to reach outside its own network. */

@@ -103,6 +103,55 @@ describe("a subnet of Docker that contains", () => {
   });
 });
 
+describe("a macvlan that would give to a container what is", () => {
+  const own = "10.25.20.0/24";
+  const lan = (more: object = {}): object => ({
+    networks: {
+      lan: { driver: "macvlan", parent: "eth0", subnet: own, gateway: "10.25.20.1", ...more },
+    },
+  });
+  const handsOut = (peer: string): string =>
+    `nodes.proj-docker02.networks.lan.excluded: {}; allowed: with ${peer}, or a range without: Docker would give it to a container`;
+
+  test.each([
+    [
+      "a name server's",
+      { network: { dnsServers: ["10.25.20.53"] } },
+      "10.25.20.53 (network.dnsServers)",
+    ],
+    ["the primary's", { primary: { address: "10.25.20.54" } }, "10.25.20.54 (primary)"],
+    ["a gateway's", { network: { gateway: "10.25.20.2" } }, "10.25.20.2 (network.gateway)"],
+    ["Portainer's", { portainer: { server: "10.25.20.55" } }, "10.25.20.55 (portainer.server)"],
+    [
+      "the backup server's",
+      { backups: { server: { address: "10.25.20.56" } } },
+      "10.25.20.56 (backups.server)",
+    ],
+  ])("%s", (_what, override, peer) => {
+    expect(found(merge(lan(), override))).toEqual([handsOut(peer)]);
+  });
+
+  test("another node's, of the same stack", () => {
+    const raw = prodWith(lan());
+    const other = {
+      machine: { vmId: 2014 },
+      network: { address: "10.25.20.14/24" },
+      networks: null,
+    };
+    const nodes = { ...(raw.nodes as object), "proj-docker01": other };
+    expect(problems({ ...raw, nodes })).toEqual([handsOut("10.25.20.14 (another node)")]);
+  });
+
+  test.each([
+    { excluded: { resolver: "10.25.20.53" } },
+    { range: "10.25.20.128/25" },
+    { subnet: "10.25.30.0/24", gateway: "10.25.30.1" },
+  ])("is right with %j", (more) => {
+    const network = { dnsServers: ["10.25.20.53"] };
+    expect(found(merge(lan(more), { network }))).toEqual([]);
+  });
+});
+
 describe("accepted", () => {
   test.each(["172.16.0.0/12", "172.0.0.0/8", "0.0.0.0/0"])(
     "%s as a source, though Docker's subnets lie in it: it says who may come",
@@ -114,7 +163,8 @@ describe("accepted", () => {
 
   test("a macvlan that contains a peer, because the node has no route to it", () => {
     const lan = { driver: "macvlan", parent: "eth0", vlan: 10, subnet: "10.25.10.0/24" };
-    expect(found({ networks: { lan: { ...lan, gateway: "10.25.10.1" } } })).toEqual([]);
+    const apart = { gateway: "10.25.10.1", range: "10.25.10.128/25" };
+    expect(found({ networks: { lan: { ...lan, ...apart } } })).toEqual([]);
   });
 
   test("a name server for containers that is a container itself", () => {

@@ -1,7 +1,9 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RELEASES } from "../../lab/docker/releases";
+import { cacheDir } from "../../lab/lib/cache";
 import { daemonProblems, rendered } from "../support/daemon";
 
 type Tree = Record<string, unknown>;
@@ -222,10 +224,21 @@ test.each(REFUSED)("$name is refused for a stated reason", ({ file, refused }) =
   for (const reason of refused) expect(found.join("\n")).toContain(reason);
 });
 
-/** A real dockerd, where there is one: `DOCKERD=/path` or the machine's own. It only reads; no daemon is started. */
+/**
+ * A real dockerd, where there is one: `DOCKERD=/path`, the newest release that the lab has built, or the machine's own. It only
+ * reads; no daemon is started.
+ */
 const dockerd =
   process.env.DOCKERD ??
+  builtByLab() ??
   spawnSync("bash", ["-c", "type -P dockerd"], { encoding: "utf8" }).stdout.trim();
+
+function builtByLab(): string | undefined {
+  const folder = cacheDir("docker");
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const built = names.filter((name) => name.startsWith(`dockerd-${RELEASES[1]}-`));
+  return built.map((name) => join(folder, name, "dockerd")).find((path) => existsSync(path));
+}
 
 (dockerd ? test : test.skip).each(ACCEPTED)("dockerd --validate takes $name", ({ file }) => {
   const folder = mkdtempSync(join(tmpdir(), "docker-node-validate-"));

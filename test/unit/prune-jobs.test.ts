@@ -112,13 +112,13 @@ describe("the doctor", () => {
       status: "fail",
       detail: expect.stringMatching(
         /^volumes: prune job n-volumes has keep-daily 30, keep-daily 14/,
-      ),
+      ) as string,
       fix: "npx docker-node backups --server",
     });
     answer = { status: 200, text: JSON.stringify({ data: [] }) };
     expect(await look(CREDENTIALS)).toMatchObject({
       status: "fail",
-      detail: expect.stringMatching(/no prune job.*\n.*no prune job.*\n.*no prune job/),
+      detail: expect.stringMatching(/no prune job.*\n.*no prune job.*\n.*no prune job/) as string,
     });
   });
 
@@ -128,12 +128,12 @@ describe("the doctor", () => {
     const { PBS_RESTORE_TOKEN_ID } = CREDENTIALS;
     expect(await look({ PBS_RESTORE_TOKEN_ID })).toMatchObject({
       status: "warn",
-      detail: expect.stringContaining("PBS_RESTORE_KEYFILE"),
+      detail: expect.stringContaining("PBS_RESTORE_KEYFILE") as string,
     });
     answer = { status: 401, text: "authentication failed" };
     expect(await look(CREDENTIALS)).toMatchObject({
       status: "warn",
-      detail: expect.stringContaining("authentication failed"),
+      detail: expect.stringContaining("authentication failed") as string,
     });
   });
 });
