@@ -6,7 +6,7 @@
 import { withClient } from "./dial";
 import type { Operation } from "./operations";
 import { run } from "./session";
-import type { Variable } from "./session";
+import type { Output, Task, Variable } from "./session";
 import type { Connection } from "./ssh";
 import { command as shape } from "./schema";
 import { toPlain } from "./values";
@@ -14,7 +14,7 @@ import type { Props } from "./values";
 import type { Resource } from "./resource";
 
 /** The inputs without secret wrappers, as check.ts let them pass, and what the last run printed. */
-interface Settings {
+export interface Settings {
   connection: Connection;
   create?: string;
   update?: string;
@@ -27,7 +27,7 @@ interface Settings {
   stderr?: string;
 }
 
-function settingsOf(props: Props): Settings {
+export function settingsOf(props: Props): Settings {
   return toPlain(props) as unknown as Settings;
 }
 
@@ -45,31 +45,32 @@ function variablesOf({
   return addPreviousOutputInEnv ? [...own, ...previous] : own;
 }
 
-/**
- * Runs a command with the given settings; without one the previous output stays. One final newline
- * is dropped.
- */
-async function execute(operation: Operation, settings: Settings, command?: string): Promise<Props> {
-  const {
-    connection,
-    stdin = "",
-    logging = "stdoutAndStderr",
-    stdout = "",
-    stderr = "",
-  } = settings;
-  if (command === undefined) return { stdout, stderr };
-  const task = {
+/** What is run for a command with the given settings. */
+export function taskOf(settings: Settings, command: string): Task {
+  const { stdin = "", logging = "stdoutAndStderr" } = settings;
+  return {
     command,
     stdin,
     variables: variablesOf(settings),
     logStdout: logging === "stdout" || logging === "stdoutAndStderr",
     logStderr: logging === "stderr" || logging === "stdoutAndStderr",
   };
-  const output = await withClient(operation, connection, (client) => run(operation, client, task));
-  return {
-    stdout: output.stdout.replace(/\n$/, ""),
-    stderr: output.stderr.replace(/\n$/, ""),
-  };
+}
+
+/** One final newline is dropped. */
+export const outputOf = ({ stdout, stderr }: Output): Props => ({
+  stdout: stdout.replace(/\n$/, ""),
+  stderr: stderr.replace(/\n$/, ""),
+});
+
+/** Runs a command with the given settings; without one the previous output stays. */
+async function execute(operation: Operation, settings: Settings, command?: string): Promise<Props> {
+  const { connection, stdout = "", stderr = "" } = settings;
+  if (command === undefined) return { stdout, stderr };
+  const task = taskOf(settings, command);
+  return outputOf(
+    await withClient(operation, connection, (client) => run(operation, client, task)),
+  );
 }
 
 export const command: Resource = {

@@ -1,5 +1,5 @@
 /**
- * The inputs of the two resources: names, types, defaults and what is secret are those of
+ * The inputs of the resources: names, types, defaults and what is secret are those of
  * @pulumi/command 1.2.1. The check of inputs and the answer to GetSchema both come from this
  * table.
  */
@@ -41,20 +41,24 @@ const connection: Shape = {
   fields: { ...endpoint, proxy: { type: proxy } },
 };
 
+const run: Shape["fields"] = {
+  create: { type: "string" },
+  update: { type: "string" },
+  delete: { type: "string" },
+  stdin: { type: "string" },
+  environment: { type: "map" },
+  logging: { type: "string", values: ["none", "stdout", "stderr", "stdoutAndStderr"] },
+  addPreviousOutputInEnv: { type: "boolean" },
+  triggers: { type: "list" },
+};
+
 export const command: Shape = {
   token: "command:remote:Command",
-  fields: {
-    connection: { type: connection, required: true, secret: true },
-    create: { type: "string" },
-    update: { type: "string" },
-    delete: { type: "string" },
-    stdin: { type: "string" },
-    environment: { type: "map" },
-    logging: { type: "string", values: ["none", "stdout", "stderr", "stdoutAndStderr"] },
-    addPreviousOutputInEnv: { type: "boolean" },
-    triggers: { type: "list" },
-  },
+  fields: { connection: { type: connection, required: true, secret: true }, ...run },
 };
+
+/** Without what no program of ours has: `assetPaths`, `archivePaths`, `dir`, `interpreter`. */
+export const localCommand: Shape = { token: "command:local:Command", fields: run };
 
 export const copyToRemote: Shape = {
   token: "command:remote:CopyToRemote",
@@ -112,10 +116,11 @@ export function packageSchema(): string {
   return JSON.stringify({
     name: NAME,
     version: VERSION,
-    description: "Stand-in for the remote commands of the Command provider",
+    description: "Stand-in for the commands of the Command provider",
     types: { [connection.token]: typeSpec(connection), [proxy.token]: typeSpec(proxy) },
     resources: {
       [command.token]: resourceJson(command, ["stdout", "stderr"]),
+      [localCommand.token]: resourceJson(localCommand, ["stdout", "stderr"]),
       [copyToRemote.token]: resourceJson(copyToRemote, []),
     },
   });

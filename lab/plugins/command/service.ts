@@ -22,11 +22,12 @@ import {
   toProps,
   makeUnary,
 } from "./messages";
+import { localCommand } from "./local";
 import { check, diffInputs, inputsOf, newId, previewCreate, previewUpdate } from "./resource";
 import type { Resource } from "./resource";
 
 const resources = new Map(
-  [command, copyToRemote].map((resource) => [resource.shape.token, resource]),
+  [command, localCommand, copyToRemote].map((resource) => [resource.shape.token, resource]),
 );
 
 /**
