@@ -42,6 +42,7 @@ interface Descriptor {
   mediaType: string;
   digest: string;
   size: number;
+  annotations?: Readonly<Record<string, string>>;
 }
 
 const REFERENCE = "org.opencontainers.image.ref.name";
@@ -79,13 +80,14 @@ export function writeLayout(layout: string, image: ImageSpec): ImageReference {
   return finishLayout(layout, image, config, layer);
 }
 
-/** Writes an artifact, which is no image: files in one layer, with media types of its own. */
+/** Writes an artifact, which is no image: files in one layer, with media types and the name of an archive. */
 export function writeArtifact(
   layout: string,
   artifact: Omit<ImageSpec, "config">,
-  media: { readonly config: string; readonly layer: string },
+  media: { readonly config: string; readonly layer: string; readonly title: string },
 ): ImageReference {
-  const layer = addBlob(layout, media.layer, gzipStored(makeTarball(artifact.files)));
+  const blob = addBlob(layout, media.layer, gzipStored(makeTarball(artifact.files)));
+  const layer = { ...blob, annotations: { "org.opencontainers.image.title": media.title } };
   return finishLayout(layout, artifact, addBlob(layout, media.config, toJson({})), layer);
 }
 

@@ -57,6 +57,7 @@ export async function seedScannable(
 const MEDIA = {
   config: "application/vnd.aquasec.trivy.config.v1+json",
   layer: "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip",
+  title: "db.tar.gz",
 };
 
 async function writeDatabase(layout: string, log: Log): Promise<void> {
