@@ -16,7 +16,7 @@ import type { Props } from "./values";
 import type { Resource } from "./resource";
 
 /** The inputs without secret wrappers, as check.ts let them pass, and what the last run printed. */
-export interface Settings {
+interface Settings {
   connection: Connection;
   dir?: string;
   interpreter?: string[];
@@ -31,7 +31,7 @@ export interface Settings {
   stderr?: string;
 }
 
-export function settingsOf(props: Props): Settings {
+function settingsOf(props: Props): Settings {
   return toPlain(props) as unknown as Settings;
 }
 
@@ -49,7 +49,6 @@ function variablesOf({
   return addPreviousOutputInEnv ? [...own, ...previous] : own;
 }
 
-<<<<<<< HEAD
 /** Runs a task where its resource is to run it. */
 type Runner = (operation: Operation, settings: Settings, task: Task) => Promise<Output>;
 
@@ -66,42 +65,17 @@ async function execute(
   const { stdin = "", logging = "stdoutAndStderr", stdout = "", stderr = "" } = settings;
   if (command === undefined) return { stdout, stderr };
   const task = {
-=======
-/** What is run for a command with the given settings. */
-export function taskOf(settings: Settings, command: string): Task {
-  const { stdin = "", logging = "stdoutAndStderr" } = settings;
-  return {
->>>>>>> scan
     command,
     stdin,
     variables: variablesOf(settings),
     logStdout: logging === "stdout" || logging === "stdoutAndStderr",
     logStderr: logging === "stderr" || logging === "stdoutAndStderr",
   };
-<<<<<<< HEAD
   const output = await runner(operation, settings, task);
   return {
     stdout: output.stdout.replace(/\n$/, ""),
     stderr: output.stderr.replace(/\n$/, ""),
   };
-=======
-}
-
-/** One final newline is dropped. */
-export const outputOf = ({ stdout, stderr }: Output): Props => ({
-  stdout: stdout.replace(/\n$/, ""),
-  stderr: stderr.replace(/\n$/, ""),
-});
-
-/** Runs a command with the given settings; without one the previous output stays. */
-async function execute(operation: Operation, settings: Settings, command?: string): Promise<Props> {
-  const { connection, stdout = "", stderr = "" } = settings;
-  if (command === undefined) return { stdout, stderr };
-  const task = taskOf(settings, command);
-  return outputOf(
-    await withClient(operation, connection, (client) => run(operation, client, task)),
-  );
->>>>>>> scan
 }
 
 const makeCommand = (shape: Shape, runner: Runner): Resource => ({

@@ -41,11 +41,7 @@ const connection: Shape = {
   fields: { ...endpoint, proxy: { type: proxy } },
 };
 
-<<<<<<< HEAD
 const commands: Shape["fields"] = {
-=======
-const run: Shape["fields"] = {
->>>>>>> scan
   create: { type: "string" },
   update: { type: "string" },
   delete: { type: "string" },
@@ -58,7 +54,6 @@ const run: Shape["fields"] = {
 
 export const command: Shape = {
   token: "command:remote:Command",
-<<<<<<< HEAD
   fields: { connection: { type: connection, required: true, secret: true }, ...commands },
 };
 
@@ -66,13 +61,7 @@ export const command: Shape = {
 export const localCommand: Shape = {
   token: "command:local:Command",
   fields: { ...commands, dir: { type: "string" }, interpreter: { type: "list" } },
-=======
-  fields: { connection: { type: connection, required: true, secret: true }, ...run },
->>>>>>> scan
 };
-
-/** Without what no program of ours has: `assetPaths`, `archivePaths`, `dir`, `interpreter`. */
-export const localCommand: Shape = { token: "command:local:Command", fields: run };
 
 export const copyToRemote: Shape = {
   token: "command:remote:CopyToRemote",
