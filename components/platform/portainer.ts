@@ -27,7 +27,7 @@ export interface PortainerArgs
 }
 
 /** A node's side of Portainer. */
-export interface PortainerParts {
+interface PortainerParts {
   agent?: PortainerAgent;
   environment?: EnvironmentOutputs;
 }

@@ -16,7 +16,7 @@ export async function runLocally(
   { dir, interpreter = ["/bin/sh", "-c"] }: Place,
   task: Task,
 ): Promise<Output> {
-  const [program = "", ...args] = [...interpreter, task.command];
+  const [program, ...args] = [...interpreter, task.command] as const;
   const own = task.variables.map(({ name, value }) => [name, value]);
   const env = { ...process.env, ...(Object.fromEntries(own) as Record<string, string>) };
   const child = spawn(program, args, { cwd: dir, env, signal });

@@ -1,5 +1,5 @@
 /**
- * What the resources share: how inputs are compared, and what a preview promises.
+ * What both resources share: how inputs are compared, and what a preview promises.
  *
  * Upstream is written with Pulumi's provider library for Go and takes these from its defaults:
  * - Outputs named like an input repeat it, secret where the input is. The others (`stdout`,

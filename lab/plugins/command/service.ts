@@ -22,7 +22,6 @@ import {
   toProps,
   makeUnary,
 } from "./messages";
-import { localCommand } from "./local";
 import { check, diffInputs, inputsOf, newId, previewCreate, previewUpdate } from "./resource";
 import type { Resource } from "./resource";
 

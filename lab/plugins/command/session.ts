@@ -63,11 +63,7 @@ export function collect(
 }
 
 /** What the command prints, also in the order of both streams together, for an error message. */
-export function collectOutput(
-  log: Log,
-  channel: NodeJS.ReadableStream & { stderr: NodeJS.ReadableStream },
-  task: Task,
-): Output & { both: string } {
+function collectOutput(log: Log, channel: ClientChannel, task: Task): Output & { both: string } {
   const output = { stdout: "", stderr: "", both: "" };
   const attach = (name: keyof Output, stream: NodeJS.ReadableStream, shown: boolean): void => {
     const keep = (text: string): void => {
