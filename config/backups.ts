@@ -1,3 +1,4 @@
+import { isWithin } from "./checks/workloads/mounts";
 import type { BackupsConfig } from "./schema";
 import { SCHEDULE } from "./schema/backups";
 
@@ -58,3 +59,19 @@ export function serverEndpoint({ endpoint, address, port }: BackupsConfig["serve
 export function repositoryOf({ server }: BackupsConfig): string {
   return `${server.tokenId}@${server.address}:${server.port}:${server.datastore}`;
 }
+
+/**
+ * What of /etc the backup of the configuration has (node/backup/configuration.paths), and the time zone. Folders stand for files that
+ * need not be there. Of one that is replaced the container sees the old one, and starts again (node/backup/configuration.sh).
+ */
+export const CONFIGURATION_MOUNTS: readonly string[] = [
+  ...["/etc/apt/keyrings", "/etc/apt/preferences.d", "/etc/apt/sources.list.d", "/etc/containerd"],
+  ...["/etc/default", "/etc/docker", "/etc/localtime", "/etc/subgid", "/etc/subuid"],
+  "/etc/systemd/system",
+];
+
+/** Paths of the node that the backup container mounts: those, and declared ones that are not below them. */
+export const configurationMounts = (declared: readonly string[]): string[] => [
+  ...CONFIGURATION_MOUNTS,
+  ...declared.filter((path) => !CONFIGURATION_MOUNTS.some((mounted) => isWithin(path, mounted))),
+];

@@ -1,8 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { BACKUP_CONTAINER, repositoryOf, toCron } from "../../config/backups";
-import { isWithin } from "../../config/checks/workloads/mounts";
+import { BACKUP_CONTAINER, configurationMounts, repositoryOf, toCron } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
 import type { Tree } from "../../config/tree";
 import { bind } from "../../node/steps";
@@ -131,21 +130,8 @@ function environmentOf({ nodeName, backups }: BackupsArgs): string[] {
   ];
 }
 
-/**
- * What of /etc the backup of the configuration has (node/backup/configuration.paths), and the time zone. Folders stand for files that
- * need not be there. Of one that is replaced the container sees the old one, and starts again (node/backup/configuration.sh).
- */
-export const CONFIGURATION_MOUNTS = [
-  ...["/etc/apt/keyrings", "/etc/apt/preferences.d", "/etc/apt/sources.list.d", "/etc/containerd"],
-  ...["/etc/default", "/etc/docker", "/etc/localtime", "/etc/subgid", "/etc/subuid"],
-  "/etc/systemd/system",
-];
-
 function hostPaths({ configuration }: BackupsConfig): docker.types.input.ContainerVolume[] {
-  const own = configuration.paths.filter(
-    (path) => !CONFIGURATION_MOUNTS.some((mounted) => isWithin(path, mounted)),
-  );
-  const below = [...CONFIGURATION_MOUNTS, ...own].map((path) => ({
+  const below = configurationMounts(configuration.paths).map((path) => ({
     hostPath: path,
     containerPath: `/host${path}`,
     readOnly: true,

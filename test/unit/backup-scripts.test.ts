@@ -717,7 +717,11 @@ describe("configuration", () => {
 
   test("a file that was replaced under its mount fails, and the container starts again", async () => {
     const main = spawn("sleep", ["60"]);
-    const ended = new Promise((resolve) => main.on("exit", (_code, signal) => resolve(signal)));
+    const ended = new Promise((resolve) => {
+      main.on("exit", (_code, signal) => {
+        resolve(signal);
+      });
+    });
     const env = { MAIN_PROCESS: String(main.pid) };
     const mounted = (root: string): void => {
       write(

@@ -12,8 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { CONFIGURATION_MOUNTS } from "../../components/backup/backups";
-import { isDaily, repositoryOf, toCron } from "../../config/backups";
+import { CONFIGURATION_MOUNTS, isDaily, repositoryOf, toCron } from "../../config/backups";
 import { isWithin } from "../../config/checks/workloads/mounts";
 import { loadSettings, merge } from "../../config/load";
 import { configurationPaths } from "../../commands/backups/survey";
