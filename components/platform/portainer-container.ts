@@ -48,10 +48,7 @@ export function containerArgs(
   const volumes = pulumi.interpolate`${args.dockerRootDir}/volumes`;
   const { envs, uploads } = edgeArgs(portainer, args.edge);
   return {
-    name,
-    image,
-    restart: "always",
-    usernsMode: "host",
+    ...{ name, image, restart: "always", usernsMode: "host" },
     ...writablePlaces(args.edge, uploads),
     ports: publishedPorts(node),
     volumes: [
