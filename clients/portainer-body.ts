@@ -46,7 +46,7 @@ const edgeFields = (url: string, { checkinSeconds = 0 }: Edge): object => ({
 });
 
 /** `EndpointCreationType` has the numbers of `KINDS`; group 1 is "Unassigned". */
-export async function toForm({
+export async function makeForm({
   name,
   url,
   edge,

@@ -14,7 +14,7 @@ import {
   tags,
   type Environment,
 } from "./portainer-answers";
-import { changeBody, toForm, toJson, type Details } from "./portainer-body";
+import { changeBody, makeForm, toJson, type Details } from "./portainer-body";
 import { call, type Access, type Answer, type Question } from "./portainer-call";
 import { isInRange } from "./versions";
 
@@ -85,7 +85,7 @@ export function connect(access: Access): Portainer {
     environments: listEnvironments,
     environment: async (known) => findKnown(await listEnvironments(), known),
     containers: async (known) => listContainers(findKnown(await listEnvironments(), known), ask),
-    create: (details) => ask(environment, "POST", "/endpoints", toForm(details)),
+    create: (details) => ask(environment, "POST", "/endpoints", makeForm(details)),
     update: (id, details) =>
       ask(environment, "PUT", `/endpoints/${id}`, toJson(changeBody(details))),
     remove: (id) => discard(`/endpoints/${id}`),

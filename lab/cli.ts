@@ -16,7 +16,7 @@ import { bringUpLab } from "./lib/kept";
 import { ensurePrerequisites } from "./lib/prerequisites";
 import { ensurePrometheus } from "./lib/prometheus";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
-import { scannerPrograms } from "./lib/scanner";
+import { buildScanner } from "./lib/scanner";
 import { runningService, startService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
 import { chooseColour, cliEnv, openStack } from "./lib/stack";
@@ -111,7 +111,7 @@ async function build(here: Instance): Promise<number> {
   const { image } = await buildLab(say);
   await getDockerRepository(here, image, say);
   await ensurePrometheus(say);
-  await scannerPrograms(say);
+  await buildScanner(say);
   return 0;
 }
 

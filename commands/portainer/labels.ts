@@ -20,14 +20,14 @@ export async function withLabels<T>(
   use: (ids: Ids) => Promise<T>,
 ): Promise<T> {
   const made: [Kind, number][] = [];
-  const idOf = async (kind: Kind, name: string): Promise<number> => {
+  const findId = async (kind: Kind, name: string): Promise<number> => {
     const found = await ensureLabel(portainer, kind, name);
     if (found.made) made.push([kind, found.id]);
     return found.id;
   };
   try {
-    const groupId = group === undefined ? undefined : await idOf("group", group);
-    const tagIds = tags && (await doInTurn(tags, (name) => idOf("tag", name)));
+    const groupId = group === undefined ? undefined : await findId("group", group);
+    const tagIds = tags && (await doInTurn(tags, (name) => findId("tag", name)));
     return await use({ groupId, tagIds });
   } catch (error) {
     // A group or tag that cannot be removed is in use by another node, or Portainer is gone.

@@ -17,7 +17,7 @@ const PROGRAMS = { trivy: "github.com/aquasecurity/trivy/cmd/trivy", database: "
 const OPTIONS = { experiments: ["jsonv2"] };
 
 /** The folder of `trivy` and `database`, built once: a quarter of an hour of two processors the first time. */
-export async function scannerPrograms(log: Log): Promise<string> {
+export async function buildScanner(log: Log): Promise<string> {
   const sources = ["cmd", "go.mod", "go.sum"].map((name) => path.join(MODULE, name));
   return buildOnce(cacheDir("scanner", contentHash(sources)), async (into) => {
     log("scanner: building Trivy from its Go module, once (about 15 min)");
@@ -61,7 +61,7 @@ const MEDIA = {
 };
 
 async function writeDatabase(layout: string, log: Log): Promise<void> {
-  const program = path.join(await scannerPrograms(log), "database");
+  const program = path.join(await buildScanner(log), "database");
   const folder = `${layout}.files`;
   fs.rmSync(folder, { recursive: true, force: true });
   await run(program, [path.join(MODULE, "database.json"), folder]);

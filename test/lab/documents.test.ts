@@ -102,8 +102,8 @@ test.each(pages)("%s", (document) => {
 test("commands of Pulumi in running text", () => {
   const work = join(folder, "mentioned");
   cpSync(join(folder, "before"), work, { recursive: true });
-  const [last, ...others] = [...new Set(mentioned)].sort();
-  expect(last).toBe("pulumi destroy");
-  expect(others.length).toBeGreaterThan(4);
+  const others = new Set(mentioned);
+  expect(others.delete("pulumi destroy")).toBe(true);
+  expect(others.size).toBeGreaterThan(4);
   type(["pulumi stack select prod", ...others, "pulumi destroy"], work);
 });

@@ -82,6 +82,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     'backups.image: "registry.example.org/platform/docker-node-backup:',
     { images: { registries: ["docker.io", "ghcr.io", "registry.example.org/platform"] } },
   ],
+  [
+    "image-scan-lax",
+    { images: { scan: { severity: "CRITICAL" } } },
+    'images.scan.severity: "CRITICAL"',
+    { images: { scan: { severity: "LOW" } } },
+  ],
   ["daemon-userns-off", daemon({ "userns-remap": null }), "daemon.userns-remap: missing", {}],
   [
     "daemon-new-privileges",
