@@ -47,7 +47,7 @@ export const VM_IDS = [2019, 2014] as const;
 const GUEST_PORTS = { ssh: 22, agent: 9001, node: 9100, containers: 9101, docker: 9323 } as const;
 
 /** Loopback ports of a node. */
-export type Forwards = Record<keyof typeof GUEST_PORTS, number>;
+type Forwards = Record<keyof typeof GUEST_PORTS, number>;
 
 /** A VM's cores are the declared ones times this factor: 2 for 6, 3 for 8. */
 const CPU_FACTOR = 1 / 3;

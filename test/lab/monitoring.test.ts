@@ -208,7 +208,7 @@ const FAULTS: Readonly<Record<string, { script: () => string; labels?: object }>
   DockerNodeCertificateEnds: {
     script: () =>
       `docker stop portainer_agent; cd /root; openssl req -x509 -newkey ed25519 -nodes -days 5 -subj /CN=a -keyout short.key -out short.pem 2>/dev/null
-       systemd-run --quiet --unit short openssl s_server -accept 10.25.20.24:9001 -key /root/short.key -cert /root/short.pem -quiet`,
+       systemd-run --quiet --unit short openssl s_server -accept 10.25.20.24:9001 -key /root/short.key -cert /root/short.pem -www`,
     labels: { service: "portainer-agent" },
   },
 };

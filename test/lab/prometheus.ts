@@ -12,14 +12,14 @@ import { log } from "./support";
 /** Groups of targets, as the stack's output has them (file_sd_config). */
 type Targets = readonly { readonly targets: readonly string[]; readonly labels: object }[];
 
-export interface Target {
+interface Target {
   readonly labels: Readonly<Record<string, string>>;
   readonly health: "up" | "down" | "unknown";
   readonly lastError: string;
 }
 
 /** What a query finds: labels, and a value with its time. */
-export interface Sample {
+interface Sample {
   readonly metric: Readonly<Record<string, string>>;
   readonly value: readonly [number, string];
 }

@@ -4,7 +4,7 @@ import { read } from "./documents";
 
 export const RULES = "contract/monitoring/alerts.yml";
 
-export interface Rule {
+interface Rule {
   readonly alert: string;
   readonly expr: string;
   readonly for?: string;
