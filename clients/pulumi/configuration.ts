@@ -116,7 +116,7 @@ export function interpret(
 
 function judge(
   values: Values,
-  keys: readonly string[],
+  keys: string[],
   composed?: Readonly<Record<string, Composed>>,
 ): Pick<Configuration, "settings" | "problems"> {
   try {
