@@ -155,7 +155,9 @@ describe("check mode", () => {
     forget();
     const before = state();
     const variables = assignVariables({ UNITS: units, NODE_USER: "ubuntu" }).join("\n");
-    const { status, stdout, stderr } = run(renderChecks([{ step: "hardening", script: "hardening", variables }]));
+    const { status, stdout, stderr } = run(
+      renderChecks([{ step: "hardening", script: "hardening", variables }]),
+    );
     const { differences, failed } = parseChecks(stdout);
     expect({ status, failed, stderr, changes: changes() }).toEqual({
       ...{ status: 0, failed: [], stderr: "", changes: [] },
