@@ -35,6 +35,9 @@ const until = (id: string, expires: string, terms: object = {}): object =>
 
 const daemon = (keys: object): object => ({ engine: { daemon: keys } });
 const firewall = (keys: object): object => ({ network: { firewall: keys } });
+const edge = (keys: object): object => ({
+  portainer: { environment: { url: "https://port01.example.org" }, edge: keys },
+});
 
 /** [id, weak, the place and the value, the same without weakness, other waivers that it takes] */
 const WEAK: [id: string, override: object, place: string, right: object, others?: string[]][] = [
@@ -63,6 +66,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     firewall({ rules: [{ port: "443" }, { port: "9000:9010" }] }),
     'network.firewall.rules.1.port: "9000:9010"',
     firewall({ rules: [{ port: "443" }, { port: "22", source: "10.0.0.0/8" }] }),
+  ],
+  [
+    "portainer-insecure-poll",
+    edge({ insecurePoll: true }),
+    "portainer.edge.insecurePoll: true",
+    edge({ insecurePoll: false }),
   ],
   ...UNITS.map((unit): [string, object, string, object] => [
     `hardening-${unit}-off`,
