@@ -75,7 +75,7 @@ keep_readable() {
   old=${old:-0}
   new=$(upstream "${VERSION:-$old}")
   if [[ -n $1 ]]; then
-    [[ $PACKAGE_SOURCE == official ]] && ((${new%%.*} >= ${old%%.*})) ||
+    [[ $PACKAGE_SOURCE == official && ${new%%.*} -ge ${old%%.*} ]] ||
       fail "refused: $1 is installed and has $inventory, which the $PACKAGE_SOURCE Docker ${VERSION:-there is} could not read" \
         "move them away before changing PACKAGE_SOURCE"
   elif ((${old%%.*} >= 29 && ${new%%.*} < 29 && $(count_snapshots) > 0)) &&
