@@ -38,8 +38,7 @@ async function runStack(): Promise<Outputs> {
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
     const backups = secrets.backups[name];
     const args = {
-      ...{ node, guard, ...known[name], ...sharedSecrets(secrets) },
-      waivers: settings.waivers,
+      ...{ node, guard, waivers: settings.waivers, ...known[name], ...sharedSecrets(secrets) },
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       backupSecrets: backups && { ...backups, storage },

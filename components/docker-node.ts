@@ -8,7 +8,7 @@ import type { RecordedNode } from "../node/recorded";
 import { createBackups, type BackupSecrets } from "./backup/node-backups";
 import { ContainerNetworks } from "./docker/networks";
 import { DockerHost } from "./docker/docker-host";
-import { scanImages } from "./docker/image-scan";
+import { scanImages, type ImageScansArgs } from "./docker/image-scan";
 import { Images } from "./docker/images";
 import type { Repairs } from "./docker/node-script";
 import { createProvider, type Passwords } from "./docker/provider";
@@ -78,8 +78,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const ofDocker = { parent: this, provider: this.dockerProvider };
     const providers = { docker: this.dockerProvider };
     const platform = { parent: this, providers, dependsOn: [dockerHost] };
-    const scans = scanImages(name, { ...args, dockerHost, machine: vm }, { parent: this });
-    const images = new Images({ node, dockerHost, machine: vm, scans });
+    const images = createImages(name, { ...args, dockerHost, machine: vm }, this);
     const parts = { dockerHost, machine: vm, images, repairs };
     const networks = createNetworks(name, args, parts, platform);
     const volumes = createVolumes(name, node, vm, ofDocker, guard);
@@ -92,6 +91,10 @@ export class DockerNode extends pulumi.ComponentResource {
     this.outputs = describe(name, node, made);
     this.registerOutputs(this.outputs);
   }
+}
+
+function createImages(name: string, args: ImageScansArgs, parent: pulumi.Resource): Images {
+  return new Images({ ...args, scans: scanImages(name, args, { parent }) });
 }
 
 function createNetworks(

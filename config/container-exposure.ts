@@ -59,7 +59,7 @@ function ownReasons(node: NodeConfig, container: string): Reason[] {
   return [...(own[container]?.() ?? []), SOCKET, REAL_ROOT];
 }
 
-/** What an override adds; docs/reference/configuration.md#override. */
+/** What an override adds; docs/explanation/architecture.md#overrides. */
 function overriddenReasons(section: Readonly<Record<string, unknown>> = {}): Reason[] {
   return [
     ...(section.networkMode === "host" ? [{ reach: 2, words: "the node's own network" }] : []),
@@ -74,12 +74,12 @@ function reasonsOf(node: NodeConfig, workload: WorkloadConfig): Reason[] {
 function reachOf(node: NodeConfig, { ports, networks }: WorkloadConfig): Reason[] {
   const isLoopback = ({ address }: WorkloadConfig["ports"][number]): boolean =>
     address?.startsWith("127.") ?? false;
-  const numbers = (all: WorkloadConfig["ports"]): number[] => all.map(({ port }) => port);
+  const portsOf = (all: WorkloadConfig["ports"]): number[] => all.map(({ port }) => port);
   const names = Object.keys(networks);
   const onLan = lanNetworks(node).some(([name]) => names.includes(name));
   return [
-    ...publishedPorts(numbers(ports.filter((one) => !isLoopback(one)))),
-    ...publishedPorts(numbers(ports.filter(isLoopback)), true),
+    ...publishedPorts(portsOf(ports.filter((one) => !isLoopback(one)))),
+    ...publishedPorts(portsOf(ports.filter(isLoopback)), true),
     ...(onLan ? [{ reach: 2, words: "an address of its own in the LAN" }] : []),
     ...(names.length > 0 ? [NETWORK] : []),
   ];

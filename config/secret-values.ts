@@ -53,9 +53,7 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
     agentSecret: nodesWith("portainer", settings).length > 0 ? need("agentSecret") : undefined,
     agentSecretNext: hasNextAgent(settings) ? need("agentSecretNext") : undefined,
     portainerApiKey: isRegistered(settings) ? need("portainerApiKey") : undefined,
-    backups: Object.fromEntries(
-      nodesWith("backups", settings).map((node) => [node, backupSecrets(node)]),
-    ),
+    backups: mapNodes(nodesWith("backups", settings), backupSecrets),
     scannerToken: asksScanner(settings) ? need("imageScannerToken") : undefined,
     registries: readPasswords(config, settings),
     workloads: readWorkloadSecrets(config, settings),
@@ -65,6 +63,9 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
     },
   };
 }
+
+const mapNodes = <T>(nodes: string[], read: (node: string) => T): Record<string, T> =>
+  Object.fromEntries(nodes.map((node) => [node, read(node)]));
 
 function readPasswords(config: pulumi.Config, settings: Settings): Secrets["registries"] {
   const read = (host: string) => config.getSecret(passwordName(host)) ?? pulumi.secret("");

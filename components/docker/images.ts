@@ -43,7 +43,7 @@ export class Images {
     const scan = scans[container];
     const pulled = new docker.RemoteImage(
       name,
-      { name: image, keepLocally: true, triggers: this.hidden() },
+      { name: image, keepLocally: true, triggers: this.pullAgain() },
       {
         ...{ parent, customTimeouts: { create: "15m" }, ...livesOn(machine) },
         ...(scan && { dependsOn: [scan] }),
@@ -54,7 +54,7 @@ export class Images {
   }
 
   /** Where a change of Docker's layout may hide the images, they are pulled again after it. */
-  private hidden(): pulumi.Input<Record<string, pulumi.Input<string>>> | undefined {
+  private pullAgain(): pulumi.Input<Record<string, pulumi.Input<string>>> | undefined {
     const { node, dockerHost } = this.args;
     if (node.engine.confirm !== "hide-existing") return undefined;
     return { dockerRootDir: dockerHost.facts.dockerRootDir };

@@ -19,7 +19,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const fromFile = { nodes: stackFile("lab")["docker-node:nodes"] };
   const known = { proxmox: proxmoxConfig(lab), defaults: defaultConfig(lab) };
   const layers = [known, fromFile, readDeclared(lab.instance), override];
-  const config = layers.reduce<unknown>(overlay, {}) as {
+  const config = layers.reduce<unknown>(layOver, {}) as {
     nodes: Record<string, Tree>;
   };
   for (const [name, node] of Object.entries(config.nodes)) {
@@ -31,9 +31,9 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
 }
 
 /** Like `merge`, but null stays: the program takes away its own default for it. */
-function overlay(base: unknown, over: unknown): unknown {
+function layOver(base: unknown, over: unknown): unknown {
   if (!isTree(base) || !isTree(over)) return over;
-  const changed = Object.entries(over).map(([key, value]) => [key, overlay(base[key], value)]);
+  const changed = Object.entries(over).map(([key, value]) => [key, layOver(base[key], value)]);
   return { ...base, ...(Object.fromEntries(changed) as Tree) };
 }
 

@@ -205,8 +205,8 @@ describe("in the graph", () => {
   const NO_NODE = { host: "127.0.0.1", port: 9, user: "nobody", dialErrorLimit: 1 };
 
   const resources = async (stack: Stack): Promise<string[]> => {
-    const { deployment } = await stack.exportStack();
-    const { resources: all = [] } = deployment as { resources?: { urn: string }[] };
+    const exported = (await stack.exportStack()) as { deployment: object };
+    const { resources: all = [] } = exported.deployment as { resources?: { urn: string }[] };
     return all.map(({ urn }) => urn.split("::").at(-1) ?? "");
   };
 

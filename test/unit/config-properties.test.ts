@@ -168,7 +168,9 @@ type Mutation = (tree: unknown) => void;
 const onParent = (path: string[], change: (parent: Tree, key: string) => void): Mutation => {
   return (tree) => {
     const parent = at(tree, path.slice(0, -1));
-    if (typeof parent === "object" && parent !== null) change(parent as Tree, path.at(-1) ?? "");
+    // An earlier change may have put something there that takes no property.
+    if (typeof parent === "object" && Object.isExtensible(parent))
+      change(parent as Tree, path.at(-1) ?? "");
   };
 };
 

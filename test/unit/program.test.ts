@@ -29,6 +29,7 @@ const SECRET = "a-secret-of-some-length";
 const DOCKER_STEPS = [
   ...["ready", "boot", "storage", "install", "daemon", "access", "hardening"],
   ...["firewall", "firewall-confirm"],
+  ...["sbom-portainer_agent", "sbom-docker_node_backup", "sbom-docker_node_cadvisor"],
 ];
 const CONTAINER_STEPS = [
   ...["backups-secrets", "monitoring-node", "agent-limits", "agent-certificate"],

@@ -55,7 +55,7 @@ export function checkMountPaths(node: NodeConfig, report: Report): void {
         report(
           `workloads/${name}/${mount.place}`,
           mount.path,
-          `a path apart from ${other.path} (${other.place.replaceAll("/", ".")})`,
+          `a path apart from ${other.path} (${other.place.replace(/\//g, ".")})`,
         );
     });
   }
