@@ -1,3 +1,4 @@
+import { attempt } from "../partial";
 import { declaredImages, withoutVersion } from "../images";
 import type { Problem } from "../problems";
 import type { NodeConfig } from "../schema";
@@ -45,7 +46,7 @@ export function findVulnerabilityMistakes(
       ? makeProblem(key, `nothing with ${waiver.id}, which is not ${IMAGE_VULNERABILITY}`)
       : [];
   };
-  const scanned = scannedImages(waiver, nodes);
+  const scanned = tryScanned(waiver, nodes) ?? [waiver.image];
   const unknown = mine && waiver.image !== undefined && !scanned.includes(waiver.image);
   return [
     ...findMisplaced("vulnerability", "the id of a vulnerability, such as CVE-2026-12345"),
@@ -54,6 +55,15 @@ export function findVulnerabilityMistakes(
       ? makeProblem("image", scanned.join(", ") || "none: no image is scanned there")
       : []),
   ];
+}
+
+/** Undefined where a node can be read in part only, and says why itself. */
+function tryScanned(...of: Parameters<typeof scannedImages>): string[] | undefined {
+  const found: string[][] = [];
+  attempt(() => {
+    found.push(scannedImages(...of));
+  });
+  return found[0];
 }
 
 /** Names of the images that are scanned where a waiver is for. */

@@ -554,7 +554,7 @@ describe("the keys of a stack file", () => {
     expect(message).toBe(
       [
         "1 problem in the configuration; nothing was changed:",
-        "  defualts: not a key of this program; allowed: configVersion, proxmox, defaults, nodes, compose, workloads, waivers; secrets: proxmoxApiToken, agentSecret, agentSecretNext, portainerApiKey, backupToken, backupKey, registryPassword-<host>, imageScannerToken, pbsStorageToken, pbsStorageKey, workloadSecret-<name>, backupToken-<node>",
+        "  defualts: not a key of this program; allowed: configVersion, proxmox, defaults, nodes, workloads, compose, waivers; secrets: proxmoxApiToken, agentSecret, agentSecretNext, portainerApiKey, backupToken, backupKey, registryPassword-<host>, imageScannerToken, pbsStorageToken, pbsStorageKey, workloadSecret-<name>, backupToken-<node>",
       ].join("\n"),
     );
   });

@@ -20,7 +20,7 @@ import { judgeScans } from "../../commands/validate/rows/images";
 import { imageFacts } from "../../commands/report/facts";
 import { exposureOf } from "../../config/container-exposure";
 import { scanRequests, type ScanRequest } from "../../config/image-scan";
-import { loadSettings, merge } from "../../config/load";
+import { loadSettings } from "../../config/load";
 import { waivedIn } from "../../config/waivers/vulnerabilities";
 import { waiversSchema } from "../../config/schema/waivers";
 import program from "../../index";
@@ -491,7 +491,7 @@ esac`;
 describe("graph", () => {
   const key = privateKey();
   const run = async (override: object, config: object = {}): Promise<Recorder> => {
-    const raw = prodWith(merge({ ssh: key.ssh }, override));
+    const raw = prodWith({ ssh: key.ssh, ...override });
     const recorder = await startPulumi({ config: { ...mockConfig(raw), ...backups, ...config } });
     await program();
     await settle(recorder);
