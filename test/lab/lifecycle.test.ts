@@ -926,18 +926,22 @@ describe("change in place", () => {
 
   step("a setting the daemon does not start with is rolled back by itself", async () => {
     const was = await shell.root("sha256sum /etc/docker/daemon.json");
-    // An address the machine does not have: valid by its form, so only the start can tell.
+    // A port that another program has: only the start can tell.
+    await shell.root(
+      "systemd-run --quiet --unit=taken python3 -m http.server 9324 --bind 127.0.0.1",
+    );
     const bad = {
       nodes: {
         [NODE]: {
           ...changed.nodes[NODE],
           engine: {
-            daemon: { "default-ulimits": { nofile: ulimit }, "metrics-addr": "10.25.20.99:9323" },
+            daemon: { "default-ulimits": { nofile: ulimit }, "metrics-addr": "127.0.0.1:9324" },
           },
         },
       },
     };
     await expect(up(bad)).rejects.toThrow(/rolled back/);
+    await shell.root("systemctl stop taken");
     expect(await shell.root("sha256sum /etc/docker/daemon.json")).toBe(was);
     expect(
       await shell.root("systemctl is-active docker; docker version -f '{{.Server.Version}}'"),
