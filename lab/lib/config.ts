@@ -19,7 +19,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const fromFile = { nodes: stackFile("lab")["docker-node:nodes"] };
   const known = { proxmox: proxmoxConfig(lab), defaults: defaultConfig(lab) };
   const layers = [known, fromFile, readDeclared(lab.instance), override];
-  const config = layers.reduce<unknown>(layOver, {}) as {
+  const config = layers.reduce<Tree>(addLayer, {}) as {
     nodes: Record<string, Tree>;
   };
   for (const [name, node] of Object.entries(config.nodes)) {
@@ -30,7 +30,13 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   return { ...config, waivers: [...weakened, ...standingWaivers(config.nodes)] };
 }
 
-/** Like `merge`, but null stays: the program takes away its own default for it. */
+/** Like `merge`, but null stays where it means that the program takes away its own default. */
+function addLayer(base: Tree, over: Tree): Tree {
+  const keys = ["defaults", "nodes"].filter((key) => key in over);
+  const inherited = keys.map((key) => [key, layOver(base[key], over[key])]);
+  return { ...(merge(base, over) as Tree), ...(Object.fromEntries(inherited) as Tree) };
+}
+
 function layOver(base: unknown, over: unknown): unknown {
   if (!isTree(base) || !isTree(over)) return over;
   const changed = Object.entries(over).map(([key, value]) => [key, layOver(base[key], value)]);
