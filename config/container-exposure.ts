@@ -2,7 +2,7 @@ import { BACKUP_CONTAINER } from "./backups";
 import { DOCKER_SOCKETS, SYSTEM_FOLDERS } from "./exposure";
 import { lanNetworks } from "./lan";
 import { CADVISOR_CONTAINER } from "./monitoring";
-import { AGENT_CONTAINER } from "./portainer";
+import { AGENT_CONTAINER, NEXT_AGENT_CONTAINER, reachedAgents } from "./portainer";
 import type { NodeConfig, WorkloadConfig } from "./schema";
 import { userIdOf } from "./workloads";
 
@@ -48,15 +48,23 @@ const NETWORK: Reason = { reach: 1, words: "a network" };
 /** Containers of the program. They run outside of the user namespace (components/). */
 function ownReasons(node: NodeConfig, container: string): Reason[] {
   const own: Readonly<Record<string, () => Reason[]>> = {
-    [AGENT_CONTAINER]: () => [
-      ...publishedPorts(node.portainer ? [node.portainer.agent.port] : []),
-      ...overriddenReasons(node.override?.agent),
-    ],
+    [AGENT_CONTAINER]: () => agentReasons(node, AGENT_CONTAINER),
+    [NEXT_AGENT_CONTAINER]: () => agentReasons(node, NEXT_AGENT_CONTAINER),
     [BACKUP_CONTAINER]: () => [NETWORK, ...overriddenReasons(node.override?.backup)],
     [CADVISOR_CONTAINER]: () =>
       publishedPorts(node.monitoring?.cadvisor ? [node.monitoring.cadvisor.port] : []),
   };
   return [...(own[container]?.() ?? []), SOCKET, REAL_ROOT];
+}
+
+/** An agent that reaches Portainer publishes nothing. */
+function agentReasons(node: NodeConfig, agent: string): Reason[] {
+  const own = reachedAgents(node).filter(([container]) => container === agent);
+  const ports = own.map(([, port]) => port);
+  return [
+    ...(ports.length > 0 ? publishedPorts(ports) : [NETWORK]),
+    ...overriddenReasons(node.override?.agent),
+  ];
 }
 
 /** What an override adds; docs/explanation/architecture.md#overrides. */

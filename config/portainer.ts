@@ -13,12 +13,19 @@ export const NEXT_AGENT_CONTAINER = "portainer_agent_next";
 export const agentPort = ({ portainer }: NodeConfig): number | undefined =>
   portainer && !portainer.edge ? portainer.agent.port : undefined;
 
-/** Ports at which Portainer reaches agents of the node: while the secret is rotated there are two. */
-export function agentPorts(node: NodeConfig): number[] {
+/** The agents of a node that Portainer reaches, each with its port: while the secret is rotated there are two. */
+export function reachedAgents(node: NodeConfig): [container: string, port: number][] {
   const port = agentPort(node);
+  if (port === undefined) return [];
   const next = node.portainer?.agent.next;
-  return port === undefined ? [] : [port, ...(next ? [next.port] : [])];
+  const agents: [string, number][] = [[AGENT_CONTAINER, port]];
+  if (next) agents.push([NEXT_AGENT_CONTAINER, next.port]);
+  return agents;
 }
+
+/** Ports at which Portainer reaches agents of the node. */
+export const agentPorts = (node: NodeConfig): number[] =>
+  reachedAgents(node).map(([, port]) => port);
 
 /** URL of the Portainer agent, if Portainer reaches it. The certificate is self-signed (the agent makes it at start). */
 export const agentUrl = (node: NodeConfig): string | undefined => urlOf("https", node);

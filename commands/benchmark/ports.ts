@@ -1,15 +1,15 @@
 /** Check 5.9 asks for ports that are needed: those are the ones that the stack file declares. */
 import { CADVISOR_CONTAINER } from "../../config/monitoring";
-import { AGENT_CONTAINER } from "../../config/portainer";
+import { reachedAgents } from "../../config/portainer";
 import type { NodeConfig } from "../../config/schema";
 import { workloadsOf } from "../../config/workloads";
 import type { Judged } from "./judge";
 
 /** `<container> <port of the node>` for each port that a container of the node is declared to have. */
 function declaredPorts(node: NodeConfig): ReadonlySet<string> {
-  const { portainer, monitoring } = node;
+  const { monitoring } = node;
   return new Set([
-    ...(portainer ? [`${AGENT_CONTAINER} ${portainer.agent.port}`] : []),
+    ...reachedAgents(node).map(([container, port]) => `${container} ${port}`),
     ...(monitoring?.cadvisor ? [`${CADVISOR_CONTAINER} ${monitoring.cadvisor.port}`] : []),
     ...workloadsOf(node).flatMap(([name, { ports }]) => ports.map(({ port }) => `${name} ${port}`)),
   ]);

@@ -487,6 +487,20 @@ describe("a port", () => {
       },
     );
   });
+
+  test("of the agent with the next secret is declared as well, and none of one that reaches Portainer", () => {
+    const findings = [
+      { what: "", container: "portainer_agent", port: 9001 },
+      { what: "", container: "portainer_agent_next", port: 9002 },
+    ];
+    const judged: Judged = { id: "5.9", title: "", state: "warn", findings };
+    const drop = (portainer: object): unknown =>
+      dropDeclaredPorts(judged, node({ portainer })).findings;
+    expect(drop({ agent: { next: { port: 9002 } } })).toEqual([]);
+    expect(drop({})).toEqual([findings[1]]);
+    const environment = { url: "https://port01.example.org" };
+    expect(drop({ environment, edge: {} })).toEqual(findings);
+  });
 });
 
 describe("the official script", () => {

@@ -156,6 +156,21 @@ describe("exposure", () => {
     expect(exposureOf(onHost, "docker_node_backup").rank).toBe(4);
   });
 
+  test("the agents are as exposed as Portainer reaches them", () => {
+    const environment = { url: "https://port01.example.org" };
+    const edge = prodNode({ portainer: { environment, edge: {} } });
+    expect(exposureOf(edge, "portainer_agent")).toEqual({
+      rank: 3,
+      words: ["a network", "Docker's socket", "root of the node"],
+    });
+    const both = prodNode({ portainer: { agent: { next: { port: 9002 } } } });
+    expect(exposureOf(both, "portainer_agent").words).toContain("port 9001 published");
+    expect(exposureOf(both, "portainer_agent_next")).toMatchObject({
+      rank: 4,
+      words: expect.arrayContaining(["port 9002 published"]) as unknown,
+    });
+  });
+
   const networks = { "development-secondary": {} };
   const port = { port: 8080, containerPort: 80 };
   const bind = (source: string): object => ({ binds: [{ source, path: "/x" }] });
