@@ -1,5 +1,5 @@
 /** A lock among processes of this machine: a file that names its holder. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -9,7 +9,7 @@ const PAUSE_MS = 200;
 /** Does something while no other process holds the lock. One whose holder is gone counts for nothing. */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  while (!take(file)) await sleep(PAUSE_MS);
+  await takeLock(file);
   try {
     return await work();
   } finally {
@@ -17,19 +17,37 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
   }
 }
 
-function take(file: string): boolean {
+/**
+ * Takes the lock, unless `done` becomes true first. Returns whether it took the lock.
+ *
+ * @param limitMs how old a lock may be before its holder is not trusted any more; default: any age
+ */
+export async function takeLock(
+  file: string,
+  done: () => boolean = () => false,
+  limitMs = Infinity,
+): Promise<boolean> {
+  while (!done()) {
+    if (write(file)) return true;
+    if (isAbandoned(file, limitMs)) rmSync(file, { force: true });
+    else await sleep(PAUSE_MS);
+  }
+  return false;
+}
+
+function write(file: string): boolean {
   try {
     writeFileSync(file, String(process.pid), { flag: "wx" });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    if (isAbandoned(file)) rmSync(file, { force: true });
     return false;
   }
 }
 
-function isAbandoned(file: string): boolean {
+function isAbandoned(file: string, limitMs: number): boolean {
   try {
+    if (Date.now() - statSync(file).mtimeMs > limitMs) return true;
     const holder = Number(readFileSync(file, "utf8"));
     // Between its making and its writing it is empty.
     if (holder > 0) process.kill(holder, 0);

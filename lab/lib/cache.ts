@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { takeLock } from "../../clients/lock";
 
 /** How old a lock may be before waiters stop trusting its holder. */
 const LOCK_LIMIT_MS = 60 * 60 * 1000;
@@ -46,32 +46,6 @@ export function contentHash(paths: string[], ...extra: string[]): string {
   return hash.digest("hex").slice(0, 20);
 }
 
-/** Whether the holder of a lock file is gone, or the lock is too old. */
-function isStale(lock: string): boolean {
-  try {
-    if (Date.now() - fs.statSync(lock).mtimeMs > LOCK_LIMIT_MS) return true;
-    const holder = Number(fs.readFileSync(lock, "utf8"));
-    return holder > 0 && !fs.existsSync(`/proc/${holder}`);
-  } catch {
-    return false; // released in the meantime
-  }
-}
-
-/** Takes the lock, unless `done` becomes true first. Returns whether it took the lock. */
-async function takeLock(lock: string, done: () => boolean): Promise<boolean> {
-  while (!done()) {
-    try {
-      fs.writeFileSync(lock, String(process.pid), { flag: "wx" });
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    if (isStale(lock)) fs.rmSync(lock, { force: true });
-    else await sleep(200);
-  }
-  return false;
-}
-
 /** Removes files of interrupted builds next to `dir`. */
 function removeLeftovers(dir: string): void {
   const prefix = `${path.basename(dir)}.`;
@@ -94,7 +68,7 @@ export async function buildOnce(
   const isDone = (): boolean => fs.existsSync(dir);
   if (isDone()) return dir;
   fs.mkdirSync(path.dirname(dir), { recursive: true });
-  if (!(await takeLock(`${dir}.lock`, isDone))) return dir;
+  if (!(await takeLock(`${dir}.lock`, isDone, LOCK_LIMIT_MS))) return dir;
   const temporary = `${dir}.${process.pid}.tmp`;
   try {
     removeLeftovers(dir);
