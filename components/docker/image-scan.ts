@@ -4,6 +4,7 @@ import { isMade, scanRequests, type ScanRequest } from "../../config/image-scan"
 import type { NodeConfig } from "../../config/schema";
 import type { Waiver } from "../../config/schema/waivers";
 import { imageSbomStep, sbomFile } from "../../node/sbom";
+import { runModule } from "../shared/workstation";
 import type { DockerHost } from "./docker-host";
 import { runNodeScript } from "./node-script";
 import type { Passwords } from "./provider";
@@ -24,12 +25,6 @@ export interface ImageScansArgs {
 
 /** What has to succeed before an image is pulled, by container. */
 export type ImageScans = Readonly<Partial<Record<string, pulumi.Resource>>>;
-
-/**
- * The command that the plugin runs in the project's directory. It finds the module by the package's name, so the text is the same
- * on every workstation.
- */
-const RUN = `node -e "import('docker-node/image-scan')"`;
 
 /**
  * Scans the images of a node on the workstation (`commands/image-scan`), before they are pulled: the node needs neither a scanner
@@ -60,7 +55,7 @@ function scanImage(
   return new command.local.Command(
     name,
     {
-      create: RUN,
+      create: runModule("image-scan"),
       environment: { IMAGE_SCAN: JSON.stringify(request), ...secretsFor(request, args) },
       // The earlier output is as long as the image has parts, and no variable may be.
       addPreviousOutputInEnv: false,

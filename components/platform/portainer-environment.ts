@@ -2,6 +2,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { edgeUrl, environmentName, environmentUrl } from "../../config/portainer";
 import type { EnvironmentConfig, NodeConfig } from "../../config/schema";
+import { runModule } from "../shared/workstation";
 import { edgeKeyIn, type EdgeKey, type Printed } from "./portainer-edge";
 
 /** What the registration in Portainer needs. */
@@ -33,16 +34,9 @@ export interface RegisteredEnvironment {
   edge?: EdgeKey;
 }
 
-/**
- * The command that the plugin runs in the project's directory. It finds the module by the package's name. So the text is
- * the same in a clone, in an installed package and on every workstation, and the state holds no path of a machine.
- */
-const run = (operation: "apply" | "remove"): string =>
-  `node -e "import('docker-node/portainer-environment')" ${operation}`;
-
 const COMMANDS = {
-  create: run("apply"),
-  delete: run("remove"),
+  create: runModule("portainer-environment", "apply"),
+  delete: runModule("portainer-environment", "remove"),
   logging: command.local.Logging.Stderr,
 };
 
