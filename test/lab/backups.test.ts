@@ -9,9 +9,9 @@ import { spawn } from "node:child_process";
 import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ROOT, erase, openInstance } from "../../lab/lib/instance";
+import { ROOT, openInstance } from "../../lab/lib/instance";
 import { changePbs, pbsEnv, startPbs, stopPbs } from "../../lab/lib/pbs";
-import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { removeLab, startLab, type Lab } from "../../lab/lib/services";
 import { cliEnv } from "../../lab/lib/stack";
 import { runCommandLine } from "../../commands/cli";
 import { DRILL, openStage } from "../../lab/drill/cli";
@@ -46,11 +46,7 @@ beforeAll(async () => {
   await removeLab(here);
 });
 
-afterAll(async () => {
-  await stopLab(here);
-  if (!life.broken) erase(here);
-  else log(`state, logs and consoles are kept in ${here.stateDir}`);
-});
+afterAll(() => life.end(here));
 
 const open = () => openLab(lab, log);
 

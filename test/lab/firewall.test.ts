@@ -8,9 +8,9 @@ import { scanHostKey } from "../../commands/import/inspect";
 import { loadSettings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
 import { labConfig } from "../../lab/lib/config";
-import { erase, openInstance } from "../../lab/lib/instance";
+import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { removeLab, stopLab, type Lab } from "../../lab/lib/services";
+import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { renderScript } from "../../node/scripts";
@@ -53,11 +53,7 @@ beforeAll(async () => {
   shell = new Shell(lab, NODE, node?.hostKey ?? "");
 });
 
-afterAll(async () => {
-  await stopLab(here);
-  if (!life.broken) erase(here);
-  else log(`state, logs and consoles are kept in ${here.stateDir}`);
-});
+afterAll(() => life.end(here));
 
 describe("a change that locks out", () => {
   step("whoever makes it is refused before it is loaded", async () => {

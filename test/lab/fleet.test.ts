@@ -6,8 +6,8 @@ import { makeRunner } from "../../clients/process";
 import { runCommandLine } from "../../commands/cli";
 import type { Result } from "../../commands/validate/row";
 import { scanHostKey } from "../../commands/import/inspect";
-import { erase, openInstance } from "../../lab/lib/instance";
-import { NETWORK, removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { openInstance } from "../../lab/lib/instance";
+import { NETWORK, removeLab, startLab, type Lab } from "../../lab/lib/services";
 import { configMap, labConfig, labWaivers } from "../../lab/lib/config";
 import { cliEnv, selectStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
@@ -63,9 +63,7 @@ beforeAll(async () => {
 afterAll(async () => {
   process.env = environment;
   process.chdir(directory);
-  await stopLab(here);
-  if (!life.broken) erase(here);
-  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+  await life.end(here);
 });
 
 async function up(): Promise<Steps> {

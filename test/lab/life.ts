@@ -1,3 +1,5 @@
+import { erase, type Instance } from "../../lab/lib/instance";
+import { stopLab } from "../../lab/lib/services";
 import { log } from "./support";
 
 // An emulated node takes many seconds to be looked at before each operation: tests that are about it switch it on.
@@ -25,6 +27,13 @@ export class Life {
       log(`${name}: ${Math.round((Date.now() - began) / 1000)} s`);
     });
   };
+
+  /** Stops a lab. Nothing of it is left unless a step failed. */
+  async end(here: Instance): Promise<void> {
+    await stopLab(here);
+    if (!this.broken) erase(here);
+    else log(`state, logs and consoles are kept in ${here.stateDir}`);
+  }
 }
 
 /** Without a stack: where it is thrown says nothing, and the log is to show why the first step failed. */

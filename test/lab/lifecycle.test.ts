@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { isHostOf } from "../../config/cidr";
 import { openConsumer } from "../../lab/lib/consumer";
-import { declare, erase, openInstance } from "../../lab/lib/instance";
+import { declare, openInstance } from "../../lab/lib/instance";
 import { keepLab } from "../../lab/lib/kept";
-import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
+import { removeLab, startLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
@@ -75,11 +75,7 @@ beforeAll(async () => {
   proxmox = new Proxmox(lab);
 });
 
-afterAll(async () => {
-  await stopLab(here);
-  if (!life.broken) erase(here);
-  else log(`state, logs and consoles are kept in ${here.stateDir}`);
-});
+afterAll(() => life.end(here));
 
 step("preview of an empty stack shows the whole graph and makes nothing", async () => {
   stack = await openStack(lab);

@@ -7,9 +7,9 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import { CADVISOR_CONTAINER } from "../../config/monitoring";
 import type { Contract } from "../../contract/schema";
 import { pinnedName } from "../../lab/lib/config";
-import { erase, openInstance } from "../../lab/lib/instance";
+import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { NETWORK, removeLab, stopLab, type Lab } from "../../lab/lib/services";
+import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { metricsIn, queries, rules } from "../support/monitoring";
@@ -79,9 +79,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await prometheus.stop();
-  await stopLab(here);
-  if (!life.broken) erase(here);
-  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+  await life.end(here);
 });
 
 describe("declared", () => {

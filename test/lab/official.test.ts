@@ -4,9 +4,9 @@
  */
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { erase, openInstance } from "../../lab/lib/instance";
+import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { removeLab, stopLab, type Lab } from "../../lab/lib/services";
+import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { Life } from "./life";
@@ -77,11 +77,7 @@ beforeAll(async () => {
   lab = await bringUpLab(here, log);
 });
 
-afterAll(async () => {
-  await stopLab(here);
-  if (!life.broken) erase(here);
-  else log(`state, logs and consoles are kept in ${here.stateDir}`);
-});
+afterAll(() => life.end(here));
 
 describe("brought up", () => {
   step("has Docker's own packages, at the declared release and held", async () => {

@@ -7,10 +7,10 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import { connect } from "../../clients/portainer";
 import { ask } from "../../clients/process";
 import type { Tree } from "../../config/tree";
-import { erase, newKeyFile, openInstance } from "../../lab/lib/instance";
+import { newKeyFile, openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { changePbs } from "../../lab/lib/pbs";
-import { removeLab, stopLab, type Lab } from "../../lab/lib/services";
+import { removeLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import {
@@ -127,9 +127,7 @@ beforeAll(async () => {
 afterAll(async () => {
   portainer.close();
   gate.close();
-  await stopLab(here);
-  if (!life.broken) erase(here);
-  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+  await life.end(here);
 });
 
 step("the node is in Portainer's list, with all containers that Docker has", async () => {

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { cacheDir } from "../../lab/lib/cache";
-import { erase, openInstance } from "../../lab/lib/instance";
+import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { removeLab, stopLab, type Lab } from "../../lab/lib/services";
+import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { builtCompose } from "../support/compose";
@@ -64,9 +64,7 @@ afterAll(async () => {
   process.env.PATH = PATH;
   if (DOCKER_CONFIG === undefined) delete process.env.DOCKER_CONFIG;
   rmSync(programs, { recursive: true, force: true });
-  await stopLab(here);
-  if (!life.broken) erase(here);
-  else log(`state, logs and consoles are kept in ${here.stateDir}`);
+  await life.end(here);
 });
 
 step("a compose file is deployed, and each service is healthy before the next", async () => {
