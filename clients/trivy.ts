@@ -99,8 +99,14 @@ function imageArgs({ cache, request: { scan, registries } }: Place, authorities:
 /** An image or a database, as the workstation reaches its registry. */
 function locateFor(name: string, registries: ScanRequest["registries"]): string {
   const { host } = parseImage(name);
+  const at = addressOf(host, registries);
+  return at === host ? name : name.replace(host, at);
+}
+
+/** Where the workstation reaches a registry. */
+function addressOf(host: string, registries: ScanRequest["registries"]): string {
   const { endpoint } = registries[host] ?? {};
-  return endpoint ? name.replace(host, `${endpoint.host}:${endpoint.port}`) : name;
+  return endpoint ? `${endpoint.host}:${endpoint.port}` : host;
 }
 
 /** The image by its digest alone, which is what the node pulls. */
@@ -114,11 +120,11 @@ const HUB_KEY = "https://index.docker.io/v1/";
 
 /** Writes credentials, as docker has them, and authorities into files that this user alone reads; arguments for the latter. */
 function writeAccess({ folder, request: { scan, registries }, secrets }: Place): string[] {
-  const auths = Object.entries(registries).flatMap(([host, { username, endpoint }]) => {
+  const auths = Object.entries(registries).flatMap(([host, { username }]) => {
     const password = secrets.passwords[host];
     if (username === undefined || password === undefined) return [];
     const auth = Buffer.from(`${username}:${password}`).toString("base64");
-    const at = endpoint ? `${endpoint.host}:${endpoint.port}` : host;
+    const at = addressOf(host, registries);
     return [[at === DOCKER_HUB ? HUB_KEY : at, { auth }] as const];
   });
   const config = JSON.stringify({ auths: Object.fromEntries(auths) });

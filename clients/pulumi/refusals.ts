@@ -42,7 +42,7 @@ export function tellRefusals(
     if (refused) await pulumi.log.warn(`${name}: refuses the connection: ${answer}`);
     before = answer;
   };
-  (pulumi.output(reached) as pulumi.Output<unknown>).apply(stop);
+  pulumi.output(reached).apply(stop);
 }
 
 /** What became of a connection. */
