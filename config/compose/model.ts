@@ -16,6 +16,9 @@ export interface Composed {
   readonly sources: readonly { readonly file: string; readonly tree: unknown }[];
 }
 
+/** Name of the workload that a service of a project is. */
+export const workloadName = (project: string, service: string): string => `${project}-${service}`;
+
 /** Refuses a key: its path in the model, and what is allowed or the way around. */
 export type Refuse = (path: readonly PropertyKey[], allowed: string) => void;
 

@@ -1,5 +1,5 @@
 import { isTree, type Tree } from "../tree";
-import { entriesOf, itemsOf, textOf, treeIn } from "./model";
+import { entriesOf, itemsOf, textOf, treeIn, workloadName } from "./model";
 import type { Convert } from "./service";
 import { toNumber } from "./units";
 
@@ -68,5 +68,5 @@ export const readDependencies: Convert = (value, { model, project, refuse }) => 
     if (restart === true)
       refuse(["depends_on", other, "restart"], "take it out; workloads restart by themselves");
   }
-  return { dependsOn: wanted.map(([other]) => `${project}-${other}`) };
+  return { dependsOn: wanted.map(([other]) => workloadName(project, other)) };
 };

@@ -3,11 +3,16 @@ import type { Problem } from "../problems";
 import { hostLabel } from "../schema/fields";
 import type { ComposeProject } from "../schema/compose";
 import type { Tree } from "../tree";
-import { entriesOf, placeIn, refuseIn, treeIn, type Composed, type Refuse } from "./model";
+import {
+  entriesOf,
+  placeIn,
+  refuseIn,
+  treeIn,
+  workloadName,
+  type Composed,
+  type Refuse,
+} from "./model";
 import { convertService } from "./service";
-
-/** Name of the workload that a service of a project is. */
-const workloadName = (project: string, service: string): string => `${project}-${service}`;
 
 /** A workload that comes from a compose file, and where its service stands. */
 export interface FromCompose {

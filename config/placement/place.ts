@@ -40,14 +40,14 @@ export function placeUnits(
   nodes: readonly Candidate[],
   problems: Problem[],
 ): Placement[] {
-  return units.flatMap(({ path, place, workloads }) => {
+  return units.map(({ path, place, workloads }) => {
     const report = (key: string, value: unknown, allowed: string): void => {
       problems.push({ path: [...path, "place", key], value, allowed });
     };
     const choose = place.node === undefined ? chooseBest : choosePinned;
     const chosen = choose(path.join("."), place, nodes, report);
     const rest = { pinned: place.node !== undefined, leaves: place.leaves };
-    return [{ name: path.join("."), workloads: Object.keys(workloads), nodes: chosen, ...rest }];
+    return { name: path.join("."), workloads: Object.keys(workloads), nodes: chosen, ...rest };
   });
 }
 
