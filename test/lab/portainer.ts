@@ -18,15 +18,18 @@ export interface LabPortainer {
   close(): void;
 }
 
+/** The node of an agent, by the agent's URL. */
+export type NodeOf = (url: string) => Shell;
+
 /** Starts it at the port that the lab has for a test's service by TLS. Agents are asked on their node, by their address. */
 export async function startPortainer(
   { registryPorts }: Lab,
-  shell: Shell,
+  nodeOf: NodeOf,
   secrets: LabPortainer["secrets"],
 ): Promise<LabPortainer> {
   const identity = selfSigned(["127.0.0.1", NETWORK.registry]);
   const settings: Settings = {
-    ...{ ...identity, version: "2.39.1", agents: agentsOn(shell, secrets) },
+    ...{ ...identity, version: "2.39.1", agents: agentsOn(nodeOf, secrets) },
     get apiKey() {
       return secrets.apiKey;
     },
@@ -45,11 +48,11 @@ export async function startPortainer(
 }
 
 /** The stand-in of the agent takes the secret itself in place of a signature made with it. */
-function agentsOn(shell: Shell, secrets: LabPortainer["secrets"]): Agents {
+function agentsOn(nodeOf: NodeOf, secrets: LabPortainer["secrets"]): Agents {
   const read = (url: string, path: string): Promise<string> => {
     const at = url.replace(/^tcp:/, "https:");
     const header = `printf 'X-Lab-Secret: %s' '${secrets.agentSecret}'`;
-    return shell.root(
+    return nodeOf(url).root(
       `curl -sS -k -m 30 -o /dev/stdout -w '\\n%{http_code}' -H @<(${header}) ${at}${path} || echo 0`,
     );
   };

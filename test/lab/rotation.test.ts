@@ -121,7 +121,7 @@ beforeAll(async () => {
   gate = await openGate(lab);
   gate.tokens.add(lab.apiToken);
   const { portainerApiKey: apiKey = "" } = secrets;
-  portainer = await startPortainer(lab, shell, { apiKey, agentSecret });
+  portainer = await startPortainer(lab, () => shell, { apiKey, agentSecret });
 });
 
 afterAll(async () => {

@@ -1,0 +1,200 @@
+/*
+ * `docker-node validate` in a stack of two nodes on one segment: every row is measured and holds, on both; what is not so is found.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Stack } from "@pulumi/pulumi/automation";
+import { merge } from "../../config/load";
+import type { Tree } from "../../config/tree";
+import { openLab } from "../../lab/drill/open";
+import { backUp, runBackup } from "../../lab/drill/rehearse";
+import { openInstance } from "../../lab/lib/instance";
+import { bringUpLab } from "../../lab/lib/kept";
+import { buildScanner, seedScannable } from "../../lab/lib/scanner";
+import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
+import { cliEnv, openStack } from "../../lab/lib/stack";
+import type { NodeFacts } from "../../lab/lib/summary";
+import { Life } from "./life";
+import { startPortainer, type LabPortainer } from "./portainer";
+import { secondNode } from "./second-node";
+import { Shell, log, statusOfCommand, waitFor } from "./support";
+
+jest.setTimeout(30 * 60_000);
+
+const NODE = "proj-docker02";
+const PRIMARY = "proj-docker01";
+const ADDRESS = { [NODE]: "10.25.20.24", [PRIMARY]: "10.25.20.23" };
+const REGISTRY = `${NETWORK.registry}:5000`;
+const here = openInstance("validation");
+const folder = mkdtempSync(join(tmpdir(), "docker-node-validation-"));
+const quiet = { onOutput: (): void => undefined };
+const life = new Life();
+const { step } = life;
+
+let lab: Lab;
+let stack: Stack;
+let portainer: LabPortainer;
+const shells: Record<string, Shell> = {};
+
+/** Opens a shell to each node of the outputs. */
+async function openShells(): Promise<void> {
+  const nodes = (await stack.outputs()).nodes?.value as NodeFacts;
+  for (const [name, { hostKey }] of Object.entries(nodes))
+    shells[name] = new Shell(lab, name === NODE ? 2019 : 2014, hostKey);
+}
+
+function shellAt(address: string): Shell {
+  const found = Object.entries(ADDRESS).find(([, one]) => address.includes(one));
+  const shell = shells[found?.[0] ?? ""];
+  if (!shell) throw new Error(`no node at ${address}`);
+  return shell;
+}
+
+/** What both nodes have in common here: Portainer, and scans by the lab's Trivy and database. */
+async function commonParts(): Promise<Tree> {
+  const program = join(await buildScanner(log), "trivy");
+  const registry = { port: lab.registryPorts.plain, pid: 0 };
+  const { database } = await seedScannable(registry, join(folder, "layouts"), log);
+  const name = `${REGISTRY}/${database.repository}:${database.tag}`;
+  const { url, caCertificate } = portainer;
+  const endpoint = { host: "127.0.0.1", port: registry.port };
+  return {
+    images: { scan: { program, javaDatabase: null, database: name } },
+    registries: { [REGISTRY]: { endpoint } },
+    portainer: { environment: { url, caCertificate } },
+  };
+}
+
+/** The lab's node, with the first as its primary, and the first, which lets it in. The first is not backed up. */
+async function bothNodes(): Promise<Tree> {
+  const common = await commonParts();
+  const rule = { port: "22", source: ADDRESS[NODE], comment: "the secondary" };
+  const first = { backups: null, network: { firewall: { rules: [rule] } } };
+  const added = secondNode.nodes[PRIMARY];
+  return {
+    nodes: {
+      [PRIMARY]: merge(merge(added, common), first),
+      [NODE]: merge(common, { primary: PRIMARY }),
+    },
+  };
+}
+
+interface Found {
+  readonly status: number;
+  /** State and figure of each row, by node and id. */
+  readonly rows: Record<string, Record<string, string>>;
+}
+
+/** `docker-node validate` as a person types it. */
+async function validate(...options: string[]): Promise<Found> {
+  const file = join(folder, "rows.json");
+  const line = `npx docker-node validate --stack lab --json ${options.join(" ")} >${file}`;
+  const { url, caCertificate, secrets } = portainer;
+  const access = {
+    ...{ PORTAINER_URL: url, PORTAINER_API_KEY: secrets.apiKey, PORTAINER_CA: caCertificate },
+    XDG_CACHE_HOME: join(folder, "cache"),
+  };
+  const env = { ...process.env, ...cliEnv(lab), ...access };
+  const status = await statusOfCommand("bash", ["-c", line], env);
+  const text = readFileSync(file, "utf8");
+  log(text);
+  const found = JSON.parse(text) as { rows: { node: string; id: string; state: string }[] };
+  const rows: Found["rows"] = {};
+  for (const { node, id, state } of found.rows) (rows[node] ??= {})[id] = state;
+  return { status, rows };
+}
+
+beforeAll(async () => {
+  await removeLab(here);
+  lab = await bringUpLab(here, log);
+  stack = await openStack(lab);
+  await openShells();
+  const { agentSecret } = lab.credentials;
+  portainer = await startPortainer(lab, shellAt, { apiKey: "ptr_of-the-lab", agentSecret });
+});
+
+afterAll(async () => {
+  portainer.close();
+  rmSync(folder, { recursive: true, force: true });
+  await life.end(here);
+});
+
+step("everything of the node is backed up", async () => {
+  const opened = await openLab(lab, log);
+  const site = opened.site(NODE);
+  for (const section of ["volumes", "configuration", "images"]) await runBackup(site, section);
+  await backUp("vm", { site });
+});
+
+step("the twin comes up beside the node, which reaches it; Portainer has both", async () => {
+  stack = await openStack(lab, await bothNodes());
+  await stack.setConfig("docker-node:portainerApiKey", {
+    value: portainer.secrets.apiKey,
+    secret: true,
+  });
+  const { outputs } = await stack.up(quiet);
+  expect((outputs.nodes?.value as NodeFacts)[NODE]).toMatchObject({
+    primary: { address: ADDRESS[PRIMARY], reachable: true },
+  });
+  await openShells();
+  expect(portainer.store.environments.map(({ Name }) => Name).sort()).toEqual([PRIMARY, NODE]);
+});
+
+/** Whether a busy host is fast enough is not what is tested. */
+const measured = expect.stringMatching(/held$/) as unknown;
+
+/** What every node is measured by. */
+const COMMON = {
+  ...{ docker: "held", container: "held", containers: "held" },
+  ...{ networks: "held", volumes: "held", images: "held" },
+  ...{
+    cpu: measured,
+    memory: "held",
+    latency: measured,
+    iops: measured,
+    "latency-across": measured,
+  },
+  ...{ ports: "held", agent: "held", portainer: "held", discovery: "held" },
+  ...{ benchmark: "held", reboot: "held", drift: "held" },
+};
+
+step("every row is measured on both and holds; the lab has no DNS to ask", async () => {
+  const { rows } = await validate("--junit", join(folder, "rows.xml"));
+  expect(rows).toEqual({
+    [PRIMARY]: {
+      ...COMMON,
+      ...{ primary: "not declared", "discovery-across": "not declared", backups: "not declared" },
+    },
+    [NODE]: { ...COMMON, primary: "held", "discovery-across": "not measured", backups: "held" },
+  });
+  const report = readFileSync(join(folder, "rows.xml"), "utf8");
+  for (const node of [NODE, PRIMARY]) expect(report).toContain(`<testsuite name="${node}"`);
+});
+
+step("without what cannot be measured here it ends with status 0", async () => {
+  const rows = ["images", "portainer", "primary", "backups", "agent", "latency-across"];
+  const { status } = await validate(NODE, ...rows.flatMap((id) => ["--only", id]));
+  expect(status).toBe(0);
+});
+
+step(
+  "a container that Portainer does not see, a twin that is down and a late backup are found",
+  async () => {
+    await shells[PRIMARY]?.root("systemctl stop ssh.socket ssh 2>/dev/null; true");
+    await shells[NODE]?.root("docker stop portainer_agent >/dev/null; docker volume create late");
+    const rows = ["agent", "portainer", "primary", "backups", "drift"];
+    const { status, rows: found } = await validate(NODE, ...rows.flatMap((id) => ["--only", id]));
+    expect([status, found[NODE]]).toEqual([
+      3,
+      {
+        ...{ agent: "not held", portainer: "not measured", primary: "not held" },
+        ...{ backups: "not held", drift: "not held" },
+      },
+    ]);
+    await shells[NODE]?.root("docker start portainer_agent >/dev/null; docker volume rm late");
+    const agentAnswers = async (): Promise<boolean> =>
+      (await validate(NODE, "--only", "agent")).status === 0;
+    await waitFor(agentAnswers, 120);
+  },
+);
