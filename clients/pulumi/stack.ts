@@ -1,5 +1,6 @@
 /** The Pulumi CLI, as recoveries use it on one stack. */
-import { CONTAINER } from "../../config/resource-types";
+import { nameResource } from "../../config/names";
+import { COMMAND, CONTAINER, DOCKER_PROVIDER } from "../../config/resource-types";
 import { makeRunner, show } from "../process";
 import { readConfiguration, type Configuration } from "./configuration";
 
@@ -73,11 +74,26 @@ export const resourcesOf = ({ deployment }: Deployment = {}): readonly Deployed[
 
 /** Returns the resources on a node's Docker that the program made with its provider. */
 export function resourcesOnDocker(node: string, resources: readonly Deployed[]): Deployed[] {
-  const provider = `::pulumi:providers:docker::${node}-docker::`;
-  return resources.filter((one) => one.provider?.includes(provider));
+  return resources.filter(({ provider = "" }) => {
+    // urn:pulumi:STACK::PROJECT::PARENTS$TYPE::NAME::ID
+    const [, , type = "", name] = provider.split("::");
+    return type.split("$").at(-1) === DOCKER_PROVIDER && name === nameResource(node, "docker");
+  });
 }
 
-/** Returns a declared container and the images, networks and volumes that it needs. Empty if it is not declared. */
+/** URNs of the resources, and of the steps on the node that follow them: limits and seals of containers. */
+export function withSteps(chosen: readonly Deployed[], resources: readonly Deployed[]): string[] {
+  const urns = new Set(chosen.map(({ urn }) => urn));
+  const steps = resources.filter(
+    ({ type, dependencies = [] }) => type === COMMAND && dependencies.some((urn) => urns.has(urn)),
+  );
+  return [...urns, ...steps.map(({ urn }) => urn)];
+}
+
+/**
+ * Returns a declared container with the images, networks and volumes that it needs, and the steps that follow it. Empty if it is
+ * not declared.
+ */
 export function targetsOf(
   container: string,
   node: string,
@@ -89,5 +105,5 @@ export function targetsOf(
   const found = mine.find(isIt);
   if (!found) return [];
   const needs = mine.filter(({ urn }) => found.dependencies?.includes(urn));
-  return [...needs.map(({ urn }) => urn), found.urn];
+  return [...needs.map(({ urn }) => urn), ...withSteps([found], resources)];
 }

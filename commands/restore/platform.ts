@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { dockerSteps, type Script } from "../../node/steps";
-import { resourcesOnDocker } from "../../clients/pulumi/stack";
+import { resourcesOnDocker, withSteps } from "../../clients/pulumi/stack";
 import { nameOf, takeInventory, type Container } from "../site/inventory";
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import type { Site } from "../site/site";
@@ -140,14 +140,16 @@ function checksumsOf(folder: string, files: readonly string[]): string {
 }
 
 async function planUp({ name, pulumi }: Site): Promise<Step> {
-  const targets = resourcesOnDocker(name, await pulumi.resources()).map(({ urn }) => urn);
-  if (targets.length === 0)
+  const resources = await pulumi.resources();
+  const declared = resourcesOnDocker(name, resources);
+  if (declared.length === 0)
     return {
       title: "the program has made nothing on this node's Docker yet: run pulumi up afterwards",
       run: () => Promise.resolve(undefined),
     };
+  const targets = withSteps(declared, resources);
   return {
-    title: `let pulumi make what is missing of ${targets.length} declared networks, volumes and containers`,
+    title: `let pulumi make what is missing of ${declared.length} declared networks, volumes and containers`,
     command: pulumi.shown(targets),
     run: () => forget(pulumi.up(targets)),
   };

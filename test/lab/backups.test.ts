@@ -124,6 +124,9 @@ describe("npm run drill: what is lost comes back", () => {
     shell = new Shell(lab, NODE, nodes[NODE]?.hostKey ?? "");
     const running = `docker inspect -f '{{.State.Running}}' portainer_agent ${CONTAINER}`;
     await waitFor(async () => (await shell.root(running)) === "true\ntrue");
+    // Pulumi made them again, with the limits that the provider has no word for.
+    const limits = `docker inspect -f '{{.HostConfig.PidsLimit}}' portainer_agent ${CONTAINER}`;
+    expect(await shell.root(limits)).toBe("1024\n1024");
   });
 });
 

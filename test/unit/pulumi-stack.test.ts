@@ -30,7 +30,7 @@ const calls = (): string[] =>
     .map((line) => line.replace(`${programs.folder}: `, ""));
 
 const NODE = "proj-docker02";
-const DOCKER = `urn:pulumi:prod::docker-node::pulumi:providers:docker::${NODE}-docker::id`;
+const DOCKER = `urn:pulumi:prod::docker-node::docker-node:components:DockerNode$docker-node:components:DockerEngine$pulumi:providers:docker::${NODE}-docker::id`;
 const urn = (type: string, name: string): string =>
   `urn:pulumi:prod::docker-node::${type}::${name}`;
 const resource = (type: string, name: string, more: Partial<Deployed> = {}): Deployed => ({
@@ -116,6 +116,15 @@ describe("the targets of a container", () => {
 
   test("are what it needs on its Docker, and itself, in the order of the state", () => {
     expect(targetsOf("portainer-agent", NODE, all)).toEqual([network.urn, image.urn, agent.urn]);
+  });
+
+  test("are the steps that follow it too, such as its limits", () => {
+    const on = (urn: string): object => ({ dependencies: [urn], provider: "command" });
+    const limits = resource("command:remote:Command", "c-limits", on(agent.urn));
+    const others = resource("command:remote:Command", "other-limits", on(image.urn));
+    const environment = resource("command:local:Command", "environment", on(agent.urn));
+    const found = targetsOf("portainer-agent", NODE, [...all, limits, others, environment]);
+    expect(found).toEqual([network.urn, image.urn, agent.urn, limits.urn]);
   });
 
   test("are none for a container of that name that is not declared, or on another node", () => {

@@ -256,7 +256,7 @@ describe("an undeclared container", () => {
 
 describe("a declared container", () => {
   const PROVIDER =
-    "urn:pulumi:prod::docker-node::pulumi:providers:docker::proj-docker02-docker::uuid";
+    "urn:pulumi:prod::docker-node::docker-node:components:DockerNode$pulumi:providers:docker::proj-docker02-docker::uuid";
   const urn = (name: string): string => `urn:pulumi:prod::docker-node::x::${name}`;
   beforeEach(() => {
     const container = "docker:index/container:Container";
@@ -410,7 +410,8 @@ describe("the platform", () => {
       {
         urn: "urn::net",
         type: "docker:index/network:Network",
-        provider: "x::pulumi:providers:docker::proj-docker02-docker::u",
+        provider:
+          "urn:pulumi:s::p::docker-node:components:DockerNode$pulumi:providers:docker::proj-docker02-docker::u",
       },
     ];
     expect(await act(await planPlatform(site, scratch))).toMatchObject({ ok: true, age: 7200 });

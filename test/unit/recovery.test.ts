@@ -833,7 +833,7 @@ describe("opening a stack", () => {
 
 test("what a node's Docker has is known by its provider", () => {
   const provider = (node: string): string =>
-    `urn:pulumi:s::p::pulumi:providers:docker::${node}-docker::id`;
+    `urn:pulumi:s::p::docker-node:components:DockerNode$pulumi:providers:docker::${node}-docker::id`;
   const resources = ["a", "b"].map((node) => ({ urn: node, type: "t", provider: provider(node) }));
   expect(resourcesOnDocker("a", resources).map(({ urn }) => urn)).toEqual(["a"]);
 });
