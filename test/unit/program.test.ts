@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { resourcesOnDocker } from "../../clients/pulumi/stack";
 import { IGNORED_CHANGES } from "../../components";
 import { ignoredChanges } from "../../components/machine/virtual-machine";
 import { networkArgs } from "../../components/docker/networks";
@@ -87,7 +88,11 @@ describe("the graph", () => {
     expect(recorder.all("pulumi:providers:docker")).toHaveLength(1);
     for (const { type, provider, name } of recorder.resources) {
       if (type.startsWith("docker:"))
-        expect([name, provider]).toEqual([name, expect.stringContaining(`${NODE}-docker`)]);
+        // Restores find them by it.
+        expect([name, resourcesOnDocker(NODE, [{ urn: name, type, provider }]).length]).toEqual([
+          name,
+          1,
+        ]);
       if (type.startsWith("proxmoxve:"))
         expect([name, provider]).toEqual([name, expect.stringContaining("::proxmox::")]);
     }
