@@ -127,26 +127,34 @@ func (e *encoder) entry(relative, name string) error {
 		}
 		e.Catalog.Add('l', name, 0, 0)
 		return errors.Join(named(), e.item(tSymlink, []byte(target), []byte{0}))
-	case syscall.S_IFBLK, syscall.S_IFCHR:
-		if e.NoDevices {
-			return nil
-		}
-		e.Catalog.Add(map[bool]byte{true: 'b', false: 'c'}[meta.kind() == syscall.S_IFBLK], name, 0, 0)
-		return errors.Join(named(), e.item(tDevice, numbers(major(st.Rdev), minor(st.Rdev))))
-	case syscall.S_IFIFO:
-		if e.NoFifos {
-			return nil
-		}
-		e.Catalog.Add('p', name, 0, 0)
-		return named()
-	case syscall.S_IFSOCK:
-		if e.NoSockets {
-			return nil
-		}
-		e.Catalog.Add('s', name, 0, 0)
+	}
+	return e.special(relative, name, &st, named)
+}
+
+// special writes a device, a pipe or a socket, unless the options leave it out.
+func (e *encoder) special(relative, name string, st *syscall.Stat_t, named func() error) error {
+	kind := st.Mode & syscall.S_IFMT
+	types := map[uint32]struct {
+		letter byte
+		left   bool
+	}{
+		syscall.S_IFBLK:  {'b', e.NoDevices},
+		syscall.S_IFCHR:  {'c', e.NoDevices},
+		syscall.S_IFIFO:  {'p', e.NoFifos},
+		syscall.S_IFSOCK: {'s', e.NoSockets},
+	}
+	found, known := types[kind]
+	switch {
+	case !known:
+		return fmt.Errorf("%q: encountered unknown file type: %o", relative, kind)
+	case found.left:
+		return nil
+	}
+	e.Catalog.Add(found.letter, name, 0, 0)
+	if kind == syscall.S_IFIFO || kind == syscall.S_IFSOCK {
 		return named()
 	}
-	return fmt.Errorf("%q: encountered unknown file type: %o", relative, meta.kind())
+	return errors.Join(named(), e.item(tDevice, numbers(major(st.Rdev), minor(st.Rdev))))
 }
 
 func (e *encoder) unreadable(relative string, err error) error {
