@@ -2,12 +2,8 @@
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { request } from "node:http";
-import { CommandError, type OutputMap, type Stack } from "@pulumi/pulumi/automation";
+import { CommandError } from "@pulumi/pulumi/automation";
 import { messageOf } from "../clients/failure";
-import { sshOptions } from "../config/node";
-import { loadSettings } from "../config/load";
-import { labConfig } from "./lib/config";
 import { openConsumer } from "./lib/consumer";
 import { getDockerRepository } from "./lib/docker";
 import { openInstance, type Instance } from "./lib/instance";
@@ -15,12 +11,13 @@ import { runInterruptible } from "./lib/interrupt";
 import { bringUpLab } from "./lib/kept";
 import { ensurePrerequisites } from "./lib/prerequisites";
 import { ensurePrometheus } from "./lib/prometheus";
+import { openDockerSocket, readNodes, sshTarget } from "./lib/reach";
 import { loadLab, saveLab, savedAs, savedNames } from "./lib/saved";
 import { buildScanner } from "./lib/scanner";
-import { runningService, startService } from "./lib/service";
+import { runningService } from "./lib/service";
 import { buildLab, removeLab, startLab, type Lab } from "./lib/services";
 import { chooseColour, cliEnv, openStack } from "./lib/stack";
-import { describeReach, type NodeFacts } from "./lib/summary";
+import { describeReach } from "./lib/summary";
 
 const USAGE = `usage: npm run lab [-- COMMAND]
 
@@ -140,7 +137,7 @@ async function bringUp(lab: Lab): Promise<number> {
 async function show(lab: Lab): Promise<number> {
   const nodes = await readNodes(await openStack(lab));
   if (Object.keys(nodes).length > 0)
-    print(`${describeReach(lab, nodes, await openDockerSocket(lab, nodes))}\n`);
+    print(`${describeReach(lab, nodes, await openDockerSocket(lab, nodes, say))}\n`);
   return 0;
 }
 
@@ -183,64 +180,6 @@ async function showStatus({ name, stateDir }: Instance): Promise<number> {
     );
   if (fs.existsSync(api)) say(`  proxmox        ${fs.readFileSync(api, "utf8").trim()}`);
   return Promise.resolve(0);
-}
-
-/** ssh arguments before the command. The host key is pinned. */
-function sshTarget(lab: Lab, nodes: NodeFacts): string[] {
-  const [[name, outputs] = []] = Object.entries(nodes);
-  const { nodes: settings } = loadSettings(labConfig(lab) as never);
-  const node = settings[name ?? ""];
-  if (!node?.ssh.endpoint || !outputs) throw new Error("no node is up; run: npm run lab -- up");
-  const { host, port } = node.ssh.endpoint;
-  return [...sshOptions(node, outputs.hostKey), "-p", String(port), `${node.ssh.user}@${host}`];
-}
-
-/** Forwards the node's Docker to a local socket, so that any client can use it without an ssh configuration. */
-async function openDockerSocket(lab: Lab, nodes: NodeFacts): Promise<string> {
-  const { stateDir, runDir } = lab.instance;
-  const socketPath = path.join(runDir, "docker.sock");
-  const options = ["ExitOnForwardFailure=yes", "StreamLocalBindUnlink=yes"];
-  const forward = [
-    "-N",
-    ...options.flatMap((o) => ["-o", o]),
-    "-L",
-    `${socketPath}:/var/run/docker.sock`,
-  ];
-  const args = [...forward, ...sshTarget(lab, nodes)];
-  const isReady = (): Promise<boolean> => canPing(socketPath);
-  const spec = {
-    name: "docker-socket",
-    command: "ssh",
-    args,
-    stateDir,
-    ready: isReady,
-    timeoutMs: 60_000,
-  };
-  await startService(spec, say);
-  return socketPath;
-}
-
-function canPing(socketPath: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const asked = request({ socketPath, path: "/_ping", timeout: 10_000 }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode === 200);
-    });
-    asked.on("error", () => {
-      resolve(false);
-    });
-    asked.end();
-  });
-}
-
-async function readNodes(stack: Stack): Promise<NodeFacts> {
-  return (withoutSecrets(await stack.outputs()) as { nodes?: NodeFacts }).nodes ?? {};
-}
-
-function withoutSecrets(outputs: OutputMap): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(outputs).map(([key, output]) => [key, output.value as unknown]),
-  );
 }
 
 main(process.argv.slice(2)).then(

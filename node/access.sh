@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Who reaches the node and its Docker: SSH keys, members of the docker group (root in all but name), and enough SSH connections
-# for the provider.
+# Decides who reaches the node and its Docker: SSH keys, members of the docker group (who are root in all but name), and how many
+# SSH connections sshd accepts, since the provider opens many.
 # DOCKER_GROUP_MEMBERS  users separated by spaces: these and nobody else
 # NODE_USER             user whose SSH keys are declared; empty: nobody's
-# AUTHORIZED_KEYS       the keys, a line each; those of an earlier run that are no longer among them go, any other stays
+# AUTHORIZED_KEYS       the keys, one per line. Keys of an earlier run that are no longer listed are removed; any other key stays
 # Result: {"dockerGroup":["ubuntu"],"maxStartups":"100:30:200","maxSessions":50}
 SCRIPT=access
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -14,7 +14,8 @@ declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 DOCKER_GROUP_MEMBERS="${DOCKER_GROUP_MEMBERS:-}" NODE_USER="${NODE_USER:-}" AUTHORIZED_KEYS="${AUTHORIZED_KEYS:-}"
 readonly DECLARED="$ROOT_DIR/var/lib/docker-node/authorized_keys"
 readonly GROUP="$ROOT_DIR/etc/group" SSHD="$ROOT_DIR/etc/ssh/sshd_config.d/10-docker-node.conf"
-# One connection, or session, a resource: kreuzwerker/terraform-provider-docker#262 meets the default of 10:30:100 and 10.
+# The provider opens a connection, or a session, for each resource: kreuzwerker/terraform-provider-docker#262 runs into sshd's
+# defaults of 10:30:100 and 10.
 readonly MAX_STARTUPS=100:30:200 MAX_SESSIONS=50
 
 members() { getent group docker | cut -d: -f4 | tr , '\n' | sed '/^$/d' | sort; }
@@ -36,7 +37,7 @@ group_members() {
   for user in $(comm -23 <(members) <(declared)); do put_right "$GROUP" docker "$user" "" group_member -d "$user"; done
 }
 
-# Cloud-init writes keys on a first boot only, so a change of them has to come this way. A file without any would lock us out.
+# Cloud-init writes keys on the first boot only, so later changes of keys come this way. A file without any key would lock us out.
 authorized_keys() {
   local home file text earlier=/dev/null
   [[ -n $NODE_USER ]] || return 0
@@ -51,9 +52,10 @@ authorized_keys() {
   write_if_changed "$DECLARED" 0600 <<<"$AUTHORIZED_KEYS"
 }
 
-# A changed address or name makes Proxmox give cloud-init a new instance id, and on a new instance it would begin anew: replace the
-# host keys that every connection pins (cloud-init, module "SSH", ssh_deletekeys), bring back SSH keys that were taken away since,
-# and upgrade all packages, since `ciupgrade` is on by default and only root@pam may turn it off. Network and name are still its.
+# When an address or name changes, Proxmox gives cloud-init a new instance id, and on a new instance cloud-init starts over: it
+# replaces the host keys that every connection pins (cloud-init, module "SSH", ssh_deletekeys), brings back SSH keys that were
+# removed since, and upgrades all packages, since `ciupgrade` is on by default and only root@pam may turn it off. Cloud-init still
+# sets network and name.
 cloud_init() {
   local etc="$ROOT_DIR/etc/cloud" text
   [[ -d $etc/cloud.cfg.d ]] || return 0
@@ -61,14 +63,14 @@ cloud_init() {
   write_if_changed "$etc/cloud.cfg.d/99-docker-node.cfg" 0644 <<<"$text"
 }
 
-# A file of cloud.cfg.d replaces a list whole.
+# A list in a file of cloud.cfg.d replaces the whole list.
 modules_left() {
   [[ -r $1 ]] || return 0
   awk '/^[^ #-]/ { inside = /^cloud_(init|config|final)_modules:/ }
     inside && !/^ *- *\[? *(ssh|users[-_]groups|package[-_]update[-_]upgrade[-_]install)( *[],].*| *)$/ && !/^ *(#|$)/' "$1"
 }
 
-# sshd takes the first value it meets, and Debian and Ubuntu include this folder before everything else.
+# sshd uses the first value it reads, and Debian and Ubuntu include this folder before everything else.
 ssh_limits() {
   local before=absent output
   if [[ -e $SSHD ]]; then before=$(<"$SSHD"); fi
@@ -78,7 +80,7 @@ ssh_limits() {
     if [[ $before == absent ]]; then rm -f "$SSHD"; else write_if_changed "$SSHD" 0644 <<<"$before"; fi
     fail "sshd does not accept its configuration; nothing was changed" "$output"
   fi
-  # Only the listener reads it again: sessions, this one included, go on.
+  # Only the listener reads its configuration again. Open sessions, this one included, continue.
   systemctl try-reload-or-restart ssh.service
 }
 

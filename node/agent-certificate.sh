@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Says which certificate the Portainer agent serves. The agent makes a new one at every start (portainer/agent, crypto/tls.go), so
-# the graph runs this again whenever it gives the agent a new start.
+# Prints which certificate the Portainer agent serves. The agent makes a new one at every start (portainer/agent, crypto/tls.go), so
+# the graph runs this again whenever it restarts the agent.
 # ADDRESS, PORT  where the agent listens
-# STARTED_BY     what the agent was started by; not read, but a new value runs this again
+# STARTED_BY     what started the agent; not read, but a new value runs this again
 # AGENT_TIMEOUT  seconds the agent has to answer (default: two thirds of the limit)
 # Result: `AA:BB:...`, SHA-256 of the certificate.
 SCRIPT=agent-certificate
@@ -11,7 +11,7 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
 AGENT_TIMEOUT="${AGENT_TIMEOUT:-$((LIMIT * 2 / 3))}" FINGERPRINT=''
 
-# python3 again (see json_object): openssl is not on every image.
+# python3 for the same reason as in json_object: openssl is not on every image.
 served() {
   python3 -c '
 import hashlib, ssl, sys

@@ -1,15 +1,16 @@
 # shellcheck shell=bash
-# The part of storage.sh and install.sh that speaks to apt: waits for its locks, knows where packages come from. Goes between
+# The part of storage.sh and install.sh that talks to apt: it waits for apt's locks and knows where packages come from. Goes between
 # lib.sh and the script.
 
 os_release() { sed -n "s/^$1=\"\\?\\([^\"]*\\)\"\\?\$/\\1/p" "$ROOT_DIR/etc/os-release"; }
 
-# How apt and dpkg say that another one is at work (apt-pkg/contrib/fileutl.cc, apt-pkg/deb/debsystem.cc, dpkg's src/main.c).
+# What apt and dpkg print when another process holds their lock (apt-pkg/contrib/fileutl.cc, apt-pkg/deb/debsystem.cc, dpkg's
+# src/main.c).
 readonly APT_LOCKED='Could not get lock|Unable to lock|Unable to acquire the dpkg frontend lock|is locked by another process'
 
-# apt_get ARGUMENT...: keeps our configuration files, silent unless it fails. `apt-get update` calls a missing index a warning:
-# hence the Error-Mode. Another apt is waited for as long as the step may take: a first boot's apt-daily and unattended-upgrades
-# hold the locks for many minutes, and `apt-get update` by itself does not wait for its own lock at all.
+# apt_get ARGUMENT...: keeps our configuration files, and prints nothing unless it fails. `apt-get update` calls a missing index a
+# warning, hence the Error-Mode. It waits for another apt as long as the step may take: on a first boot, apt-daily and
+# unattended-upgrades hold the locks for many minutes, and `apt-get update` does not wait for its own lock at all.
 apt_get() {
   local output failures=0 told=no
   until output=$(apt_get_once "$@"); do
@@ -21,7 +22,7 @@ apt_get() {
       continue
     fi
     ((++failures < 3)) || fail "apt-get $1 failed" "$(tail -n 20 <<<"$output")"
-    # Only a run that was killed leaves dpkg so.
+    # Only a killed run leaves dpkg in this state.
     [[ $output != *'dpkg was interrupted'* ]] || dpkg --force-confold --configure -a >/dev/null 2>&1 || true
     sleep $((failures * ${APT_PAUSE:-10}))
   done
@@ -32,7 +33,7 @@ apt_get_once() {
     -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" 2>&1
 }
 
-# "It is held by process 1234 (apt-get)" is all it says.
+# apt says no more than "It is held by process 1234 (apt-get)".
 apt_holder() {
   local holder
   holder=$(sed -n 's/.*[Hh]eld by \(process [0-9]* ([^)]*)\).*/\1/p' | head -n 1)
@@ -64,8 +65,8 @@ distribution_sources() {
   deb_source "$security" "$codename-security" "$components" "$keyring"
 }
 
-# use_distribution_mirror URL: the distribution's archive from there, its own source files set aside as `.disabled` (a name apt
-# skips in silence, Dir::Ignore-Files-Silently); an empty URL brings them back.
+# use_distribution_mirror URL: takes the distribution's packages from there, and sets the distribution's own source files aside as
+# `.disabled` (a suffix that apt skips silently, Dir::Ignore-Files-Silently). An empty URL brings them back.
 use_distribution_mirror() {
   local apt="$ROOT_DIR/etc/apt" stock text
   local file="$apt/sources.list.d/docker-node-distribution.sources"

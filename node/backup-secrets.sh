@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Gives the backup container its secrets as files that only root of the node reads. The container mounts their folder: a file in
-# the container itself would lie in a layer that belongs to the remapped root, whom an escape from any container gives.
+# Writes the backup container's secrets to files that only root of the node can read. The container mounts their folder. A file in
+# the container itself would lie in a layer that belongs to the remapped root, and an escape from any container gives that root.
 # TOKEN  secret of the node's API token on the backup server
 # KEY    encryption key, as `proxmox-backup-client key create --kdf none` writes it
 # Result: {"directory":"/var/lib/docker-node/secrets/backup"}
@@ -12,7 +12,8 @@ readonly SECRETS=/var/lib/docker-node/secrets
 readonly STATE=/var/lib/docker-node/backup
 readonly FOLDER="$ROOT_DIR$SECRETS/backup"
 
-# The secrets are root's alone, and so is who may write the state, which node-exporter reads, whoever made the folders.
+# The secrets belong to root alone. The state may be written by root alone, too, because node-exporter reads it. This holds whoever
+# made the folders.
 own_folders() {
   own_folder 0700 "$SECRETS"
   own_folder 0700 "$SECRETS/backup"
@@ -24,8 +25,8 @@ own_folder() { # MODE FOLDER
   [[ -n $ROOT_DIR ]] || chown root:root "$2"
 }
 
-# What the container mounts is there before Docker makes a folder in its place, which would be the remapped root's. Without the files
-# there are no ranges, and the time is UTC (localtime(5)).
+# These have to exist before the container mounts them: Docker would make a folder in their place, which would belong to the
+# remapped root. A node without these files has no id ranges, and its time is UTC (localtime(5)).
 ensure_mounted() {
   local path
   for path in apt/keyrings apt/preferences.d apt/sources.list.d containerd default docker systemd/system; do

@@ -9,14 +9,14 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
 BOOT_TIMEOUT="${BOOT_TIMEOUT:-$((LIMIT * 3 / 4))}"
 
-# `systemctl is-system-running --wait` returns when the boot is over, well or "degraded" by a unit that failed; which ones is for
-# monitoring to say. It fails at once while systemd is not up yet.
+# `systemctl is-system-running --wait` returns when the boot is over: "running", or "degraded" if a unit failed, which monitoring
+# reports. It fails at once while systemd is not up yet.
 boot_is_over() {
   local left=$((BOOT_TIMEOUT > SECONDS ? BOOT_TIMEOUT - SECONDS : 1))
   [[ $(timeout "$left" systemctl is-system-running --wait 2>/dev/null) =~ ^(running|degraded)$ ]]
 }
 
-# Docker of a node that has one already, with the containers that come back with it.
+# For a node that has Docker already: waits for it and for the containers that start with it.
 docker_is_up() { ! systemctl is-enabled --quiet docker.service 2>/dev/null || systemctl is-active --quiet docker.service; }
 
 main() {

@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# What differs between a node and what it was given. With MODE=check a script changes nothing, starts nothing and takes no lock:
-# what it would put right it prints, a line of JSON each, and nothing when all is as declared. Goes after lib.sh.
+# Reports how a node differs from what it was given. With MODE=check a script changes nothing, starts nothing and takes no lock: it
+# prints what it would change, one line of JSON each, and nothing when all is as declared. Goes after lib.sh.
 #   {"step":"daemon","file":"/etc/docker/daemon.json","key":"log-opts.max-file","found":"\"9\"","declared":"\"3\""}
-# Empty is what is not there. `left` is there when a run would leave it, and says for what. Secrets are not among the values.
+# An empty value means that there is none. `left` is there when a run would not change it either, and says why. Values never hold
+# secrets.
 
 readonly REPORTER='
 import collections, json, re, sys
@@ -17,7 +18,7 @@ def say(key, found, declared, left=""):
     line = {"step": step, "file": path, "key": key, "found": shown(key, found), "declared": shown(key, declared)}
     print(json.dumps(line | ({"left": left} if left else {}), separators=(",", ":")))
 
-# The first word of a line is its key: Pin-Priority, MaxSessions, UUID.
+# The first word of a line is its key, such as Pin-Priority, MaxSessions or UUID.
 def by_key(text):
     keys = collections.defaultdict(collections.Counter)
     for line in filter(str.strip, text.splitlines()):
@@ -50,10 +51,10 @@ reporter() { # ACTION FILE ARGUMENT...
 # differs FILE KEY FOUND DECLARED [LEFT]
 differs() { reporter one "$@"; }
 
-# rows_differ FILE [LEFT] <<<ROWS: key, found and declared, tabs between them.
+# rows_differ FILE [LEFT] <<<ROWS: key, found and declared value, separated by tabs.
 rows_differ() { reporter rows "$@"; }
 
-# put_right FILE KEY FOUND DECLARED COMMAND...: the command, or what it is for.
+# put_right FILE KEY FOUND DECLARED COMMAND...: runs the command, or with MODE=check reports the difference.
 put_right() {
   if checking; then
     differs "${@:1:4}"
@@ -62,7 +63,7 @@ put_right() {
   fi
 }
 
-# enable_unit UNIT and start_unit UNIT: systemd's unit is enabled, or active, from now on.
+# enable_unit UNIT and start_unit UNIT: enable or start a unit of systemd, if it is not.
 enable_unit() {
   systemctl is-enabled --quiet "$1" || put_right systemd "$1" disabled enabled systemctl enable --quiet "$1"
 }
@@ -70,7 +71,8 @@ start_unit() {
   systemctl is-active --quiet "$1" || put_right systemd "$1" stopped started systemctl start "$1"
 }
 
-# write_unit PATH [MODE] <<<TEXT: a file that systemd reads, or what such a file runs; sets CHANGED. reload_units after the last.
+# write_unit PATH [MODE] <<<TEXT: writes a file that systemd reads, or that such a file runs. Sets CHANGED. Call reload_units after
+# the last one.
 RELOAD=no
 write_unit() {
   write_if_changed "$1" "${2:-0644}"
@@ -81,7 +83,7 @@ reload_units() {
   RELOAD=no
 }
 
-# file_differs PATH MODE TEXT: what write_if_changed would write.
+# file_differs PATH MODE TEXT: reports what write_if_changed would change.
 file_differs() {
   local found
   if [[ ! -f $1 || -L $1 ]]; then
@@ -93,7 +95,7 @@ file_differs() {
   reporter lines "$1" "$1" "$3"
 }
 
-# The steps of a bundle (node/checks.ts) run in subshells; one that could not be checked has said why on standard error.
+# The steps of a bundle (node/checks.ts) run in subshells. A step that could not be checked has printed why on standard error.
 checked() { # STEP STATUS
   [[ $2 == 0 ]] || json_object "step=$1" "failed:=true"
 }

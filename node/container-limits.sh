@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Limits the processes of a container, threads among them. Docker's provider has no word for it, and dockerd no default (moby#43056).
-# docker keeps the limit with the container, through restarts of both and through an update of its other limits.
+# Limits how many processes and threads a container may have. Docker's provider has no field for it, and dockerd has no default
+# (moby#43056). docker keeps the limit with the container, also when either restarts and when other limits change.
 # CONTAINER  id of the container
 # PROCESSES  processes it may have at once
-# One outside the user namespace is sealed as well: container-seal.sh.
+# A container outside the user namespace is sealed as well, see container-seal.sh.
 # Result: {"processes":1024}
-# With MODE=check it tells also of a container that is gone, for all that run one.
+# With MODE=check it also reports a container that is gone, on behalf of all scripts that work on one.
 SCRIPT=container-limits
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
@@ -18,7 +18,7 @@ limited_to() { docker_cli inspect --type container --format '{{.HostConfig.PidsL
 
 tell_differences() {
   local found there
-  # A filter, because an inspection fails for a docker that is down, too.
+  # A filter, because `docker inspect` also fails when Docker is down.
   there=$(docker_cli ps --all --quiet --filter "id=$CONTAINER")
   if [[ -z $there ]]; then
     differs "container ${CONTAINER:0:12}" '' '' present 'until pulumi up --refresh makes another one'
@@ -40,7 +40,7 @@ main() {
   found=$(limited_to)
   if [[ $found != "$PROCESSES" ]]; then
     docker_cli update --pids-limit "$PROCESSES" "$CONTAINER" >/dev/null
-    # A kernel without the controller makes docker drop the limit, with a warning and status 0.
+    # If the kernel lacks the controller, docker drops the limit with a warning and status 0.
     found=$(limited_to)
   fi
   [[ $found == "$PROCESSES" ]] || fail "container $CONTAINER has a limit of $found processes, not of $PROCESSES"

@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Seals a container of the program that is outside the user namespace. Under userns-remap dockerd gives every layer to the remapped
-# root, and who escapes from a remapped container is that root: it could write the programs of a container that runs as real root.
-# Therefore the folders around the layers become real root's alone, and after that the image is compared with its digests.
-# dockerd mounts layers as real root, so that other containers with the same layers do not notice.
+# Seals a container of the program that runs outside the user namespace. Under userns-remap, dockerd gives every layer to the
+# remapped root. An escape from a remapped container gives that root, who could then write the programs of a container that runs as
+# real root. Therefore the folders around the layers are given to real root alone, and afterwards the image is compared with its
+# digests. dockerd mounts layers as real root, so other containers with the same layers are not affected.
 
 readonly SEALED='root:root 700'
 
-# Of a layer ID dockerd mounts overlay2/ID/diff.
+# dockerd mounts overlay2/ID/diff of a layer ID.
 layer_folders() {
   docker_cli inspect --type container --format '{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}' "$CONTAINER" |
     tr : '\n' | sed 's|/diff$||'
@@ -26,8 +26,8 @@ seal_folder() { # FOLDER
   chmod 0700 "$1"
 }
 
-# Reads the archive of `docker save`, which docker makes anew from the files of the layers. The digests come from the image's
-# configuration, which is root's. Prints those that no layer of the archive has.
+# Reads the archive of `docker save`, which docker makes from the files of the layers. The digests come from the image's
+# configuration, which belongs to root. Prints the digests that no layer of the archive has.
 readonly COMPARE='
 import hashlib, json, sys, tarfile
 found = set()
@@ -48,14 +48,15 @@ verify_image() {
   [[ -z $differing ]] || refuse_image "$image" "$differing"
 }
 
-# It has run already, with Docker's socket: it does not go on.
+# The container has run already, with Docker's socket, so it is stopped.
 refuse_image() { # IMAGE DETAIL
   docker_cli update --restart no "$CONTAINER" >/dev/null
   docker_cli stop "$CONTAINER" >/dev/null
   fail "the layers of $1 are not what its digests say; container $CONTAINER is stopped; remove both, look for who wrote there, and run up again" "$2"
 }
 
-# Without userns-remap there is no remapped root. The containerd image store, whose layers are elsewhere, excludes it.
+# Without userns-remap there is no remapped root. The containerd image store keeps its layers elsewhere, and does not work with
+# userns-remap.
 is_outside() {
   local how root
   how=$(docker_cli inspect --type container --format '{{.HostConfig.UsernsMode}} {{.GraphDriver.Name}}' "$CONTAINER")

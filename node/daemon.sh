@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Brings docker to a daemon.json: checked before it is written, swapped in whole, reloaded or restarted as the keys need,
-# health-checked, taken back when the daemon does not come back. Containers keep running (live-restore).
+# Brings Docker to the declared daemon.json: validates it, swaps it in whole, reloads or restarts as the keys need, checks the
+# daemon's health, and rolls back if the daemon does not come up. Containers keep running (live-restore).
 # DAEMON_JSON          the whole file
-# RELOADABLE           keys of it that a running daemon takes over, DOCKER0_KEYS those that describe docker0 (config/daemon)
+# RELOADABLE           keys of it that a running daemon accepts; DOCKER0_KEYS: keys that describe docker0 (config/daemon)
 # HEALTH_TIMEOUT       seconds the daemon has to answer (default 120)
-# DATA_LOSS_CONFIRMED  hide-existing lets a change hide the containers, images and volumes there are
+# DATA_LOSS_CONFIRMED  hide-existing allows a change to hide the existing containers, images and volumes
 # Result: {"sha256":"...","dockerRootDir":"...","storageDriver":"...","serverVersion":"...","apiVersion":"..."}
 SCRIPT=daemon
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -30,10 +30,11 @@ HEALTH_TIMEOUT="${HEALTH_TIMEOUT:-120}" DATA_LOSS_CONFIRMED="${DATA_LOSS_CONFIRM
 RELOADABLE="${RELOADABLE:-}" DOCKER0_KEYS="${DOCKER0_KEYS:-}"
 readonly FOLDER="$ROOT_DIR/etc/docker"
 readonly CURRENT="$FOLDER/daemon.json" PREVIOUS="$FOLDER/daemon.json.previous" CANDIDATE="$FOLDER/.daemon.json.candidate"
-# There from before the swap until the daemon has answered; says what to go back to: three words and the stopped containers.
+# Exists from before the swap until the daemon has answered. Says what to go back to: whether there was a file, whether the daemon
+# was active, and the stopped containers.
 readonly APPLYING="$FOLDER/.daemon.json.applying"
 
-# begin WAS_ACTIVE RUNNING: from here until the end of `apply` a killed run leaves enough behind for the next one.
+# begin WAS_ACTIVE RUNNING: from here to the end of `apply`, a killed run leaves enough behind for the next one to go back.
 begin() {
   local previous=absent stopped=''
   if [[ -e $CURRENT ]]; then
@@ -42,12 +43,12 @@ begin() {
   fi
   if [[ $HIDES == yes ]]; then stopped=$(cut -d' ' -f1 <<<"$2" | xargs); fi
   write_if_changed "$APPLYING" 0644 <<<"$previous $1 $stopped"
-  # Left running by live-restore, containers that are about to be hidden would belong to no dockerd.
+  # Live-restore would leave these containers running without a dockerd that knows them.
   # shellcheck disable=SC2086 # a list of ids
   [[ -z $stopped ]] || docker_cli stop $stopped >/dev/null
 }
 
-# To the file, the state and the containers from before `begin`.
+# Goes back to the file, the state and the containers from before `begin`.
 go_back() {
   local previous was_active stopped status=0
   read -r previous was_active stopped <"$APPLYING"
@@ -63,7 +64,8 @@ go_back() {
   return "$status"
 }
 
-# A daemon that refused a file at a reload went on with the earlier one: no reason to stop containers that would not outlive it.
+# A daemon that refused a file at a reload keeps running with the earlier one. There is no reason to restart it if its containers
+# would not survive that.
 back_in_force() {
   [[ ${APPLIED_BY:-} == reload && $(docker_cli info --format '{{.LiveRestoreEnabled}}' 2>/dev/null) == false ]] &&
     reload && [[ -z $(unlike) ]]
@@ -76,14 +78,14 @@ roll_back() { # REASON
   fail "rolled back: $1" "$lines"
 }
 
-# A run that was killed, or lost its machine, between swap and answer: nobody knows whether the daemon runs, and with which file.
+# If a run was killed between swap and answer, or the machine went down, nobody knows whether the daemon runs, and with which file.
 recover() {
   [[ -e $APPLYING ]] || return 0
   log "an earlier run was interrupted while it applied a configuration: going back to the one before"
   go_back || log "the daemon does not start with the configuration before it"
 }
 
-# Live-restore has to be on before the restart that containers shall survive; a reload is enough to turn it on.
+# Live-restore has to be on before the restart, or containers do not survive it. A reload is enough to turn it on.
 keep_containers() { # RUNNING
   local text
   [[ -n $1 && $HIDES == no && $(config get "$CANDIDATE" live-restore) == true ]] || return 0
@@ -111,12 +113,12 @@ apply() { # KEY...
   [[ -z $before ]] || check_docker0 "$@"
 }
 
-# Makes the file in force; REASON says why it is not.
+# Makes the file take effect. If that fails, REASON says why.
 bring_in_force() {
   REASON=''
   if [[ $APPLIED_BY == reload ]]; then
     reload || REASON=$(complaint)
-    taken_over || REASON="${REASON:-the daemon did not say that it took the new configuration over}"
+    taken_over || REASON="${REASON:-the daemon did not confirm the new configuration}"
   else
     restart || REASON="the daemon did not come up with the new configuration"
   fi

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# The part of install.sh that knows where Docker's packages come from: one source, one key, whatever an earlier hand has left.
-# Goes between apt.sh and install.sh. DOCKER_MIRROR and REPOSITORY_KEY_FINGERPRINT are install.sh's.
+# The part of install.sh that knows where Docker's packages come from: one source and one key, whatever somebody has set up before.
+# Goes between apt.sh and install.sh, which sets DOCKER_MIRROR and REPOSITORY_KEY_FINGERPRINT.
 
 REPOSITORY_KEY_FINGERPRINT="${REPOSITORY_KEY_FINGERPRINT:-9DC858229FC7DD38854AE2D88D81803C0EBFCD88}"
 readonly SOURCES="$ROOT_DIR/etc/apt/sources.list.d" KEYRING="$ROOT_DIR/etc/apt/keyrings/docker.asc"
 LISTS_READ=no
-# There from before a source changes until apt has read them all.
+# Exists from before a source changes until apt has read all sources.
 readonly UNREAD="$ROOT_DIR/var/lib/docker-node/apt-sources-unread"
 
-# The file may hold the expected key and no other: apt would trust every key in it.
+# The file must hold the expected key and no other, because apt would trust every key in it.
 key_is_expected() {
   [[ -r $1 ]] && [[ $(gpg --batch --show-keys --with-colons "$1" 2>/dev/null |
     awk -F: '$1 == "pub" { primary = 1 } $1 == "fpr" && primary { print $10; primary = 0 }') == "$REPOSITORY_KEY_FINGERPRINT" ]]
@@ -21,7 +21,7 @@ use_official_repository() {
   key_is_expected "$KEYRING" || put_right "$KEYRING" key "" "$REPOSITORY_KEY_FINGERPRINT" fetch_key "${url%/}/gpg"
   text=$(deb_source "${url%/}" "$(os_release VERSION_CODENAME)" stable /etc/apt/keyrings/docker.asc)
   text+=$'\n'"Architectures: $(dpkg --print-architecture)"
-  # The same repository under another file's Signed-By is an error to apt, which then reads no source at all.
+  # If another file names the same repository with another Signed-By, apt reports an error and reads no source at all.
   set_aside "${url%/}" "$SOURCES/docker.sources"
   cmp -s "$SOURCES/docker.sources" - <<<"$text" || mark_unread
   write_if_changed "$SOURCES/docker.sources" 0644 <<<"$text"
@@ -31,7 +31,7 @@ fetch_key() { # URL
   local text download="$KEYRING.download"
   need_command curl curl
   mkdir -p "${KEYRING%/*}"
-  text=$(curl -fsSL --retry 5 --max-time 60 -o "$download" "$1" 2>&1) || fail "the repository key could not be had from $1" "$text"
+  text=$(curl -fsSL --retry 5 --max-time 60 -o "$download" "$1" 2>&1) || fail "cannot download the repository key from $1" "$text"
   key_is_expected "$download" || fail "refused: $1 is not exactly the key $REPOSITORY_KEY_FINGERPRINT"
   chmod 0644 "$download"
   mv -fT "$download" "$KEYRING"
@@ -39,7 +39,7 @@ fetch_key() { # URL
 
 mark_unread() { checking || write_if_changed "$UNREAD" 0644 <<<'apt-get update is due'; }
 
-# set_aside MIRROR OURS: no source of Docker's packages but ours, whatever its file is called.
+# set_aside MIRROR OURS: leaves no source of Docker's packages but ours, whatever its file is called.
 set_aside() {
   local found
   found=$(docker_sources list "$1" "$2")
@@ -97,8 +97,8 @@ for path in sorted([f"{apt}/sources.list", *glob.glob(f"{apt}/sources.list.d/*.l
     if action == "remove": remove(path, after)
 '
 
-# docker_sources list|remove MIRROR OURS prints the source files that name Docker's repository, by what they say and whatever they
-# are called; `remove` takes it out of them, and the file with it when nothing else is in it. Known are Docker's own host, the
-# declared mirror, and the path public mirrors give it; docker.list is what Docker's manual calls it. OURS is left alone. A copy of
-# what was there is kept.
+# docker_sources list|remove MIRROR OURS prints the source files that name Docker's repository, whatever they are called. `remove`
+# takes the repository out of them, and removes a file that holds nothing else. It recognises Docker's own host, the declared
+# mirror, the path that public mirrors use, and docker.list, the name in Docker's manual. It never touches OURS, and keeps a copy of
+# each file it changes.
 docker_sources() { python3 -c "$EDIT_SOURCES" "$1" "$2" "$3" "$ROOT_DIR"; }

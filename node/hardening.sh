@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Hardens the node, unit by unit. Each unit is a file of hardening/ and can be turned off by itself: then what it wrote goes and what
-# it replaced comes back, from /var/lib/docker-node/hardening. A unit that does not take effect fails the run.
+# Hardens the node, unit by unit. Each unit is a file of hardening/ and can be turned off on its own: then the files it wrote are
+# removed, and what it replaced comes back from /var/lib/docker-node/hardening. The run fails if a unit does not take effect.
 # UNITS        units that are on, separated by spaces; the others are off
 # NODE_USER    user of this connection and of every later one
 # SSH_USERS    further users whom sshd lets in, separated by spaces
@@ -22,14 +22,14 @@ if ! declare -F turn_off >/dev/null; then
   done
 fi
 
-# audit comes last: it watches what the others have made.
+# audit comes last, because it watches what the others have made.
 readonly EVERY=(ssh sudo sysctl modules coredumps journal updates time resolved services modes apparmor audit)
 UNITS="${UNITS:-}"
 
 is_on() { [[ " $UNITS " == *" $1 "* ]]; }
 
-# What the units that are on need, at once: reading the sources takes longer than all else. A service that comes with a package goes
-# with its unit, the package stays.
+# Installs what the units need, all at once, because reading the package lists takes longer than everything else. When a unit is
+# turned off, the service that came with its package is turned off too; the package stays.
 install_missing() {
   local missing=()
   if is_on audit && ! command -v auditctl >/dev/null; then
@@ -49,7 +49,7 @@ install_packages() {
   apt_get install --no-install-recommends "$@"
 }
 
-# What has not taken effect, by whatever hand, is loaded once more before it counts as failed.
+# A unit that is not in effect, for whatever reason, is loaded once more before it counts as failed.
 turn_on() { # UNIT
   "$1_apply"
   if is_pending "$1" || ! ("$1_check") >/dev/null 2>&1; then
@@ -59,7 +59,7 @@ turn_on() { # UNIT
   fi
 }
 
-# A unit whose files and services are as declared can still be without effect: another file comes after ours.
+# A unit whose files and services are as declared may still not be in effect, because another file overrides ours.
 check_unit() { # UNIT
   local said reason
   said=$("$1_apply")

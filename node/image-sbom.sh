@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Keeps what an image is made of, as the scan of the image found it, where the backup of the configuration takes it.
+# Keeps the list of what an image contains, as its scan found it, where the backup of the configuration picks it up.
 # CONTAINER  name of the container that runs it
-# SBOM       CycloneDX's JSON, gzipped, as base64; empty: the image was not scanned, and nothing is known of it
+# SBOM       CycloneDX JSON, gzipped, as base64; empty if the image was not scanned
 # Result: {"file":"/etc/docker/sbom/portainer_agent.cdx.json"}; empty if there is none
 SCRIPT=image-sbom
 # shellcheck source-path=SCRIPTDIR source=lib.sh

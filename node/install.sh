@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# Installs docker at one version and holds it there. The distribution's docker gives way to Docker's own with all it has, and never
-# the other way: a docker that could not read the containers, images or volumes there are is not installed.
-# And the guest agent, which the machine's settings announce to Proxmox and no cloud image brings.
+# Installs Docker at one version and holds it there. It can replace the distribution's Docker with Docker's own, which keeps all
+# data, but never the other way round: it refuses a Docker that could not read the existing containers, images or volumes. It also
+# installs the guest agent, which the machine's settings announce to Proxmox and no cloud image includes.
 # PACKAGE_SOURCE              official (docker-ce ...) or distribution (docker.io)
 # VERSION                     29.10.0, a prefix ending at a dot (29, 29.10), or an exact package version; empty: newest at the
-#                             first installation. What is installed stays as long as it satisfies this.
+#                             first installation. An installed version stays as long as it satisfies this.
 # DOCKER_MIRROR               base of the official repository (default https://download.docker.com/linux/<id>)
 # REPOSITORY_KEY_FINGERPRINT  the only key accepted from there (default: Docker's)
 # DISTRIBUTION_MIRROR         archive of the distribution to use instead of the configured one
-# DATA_ROOT                   looked through before Docker changes (default /var/lib/docker)
+# DATA_ROOT                   checked for data before Docker changes (default /var/lib/docker)
 # Result: {"source":"official","version":"29.10.0","package":"5:29.10.0-1~ubuntu.24.04~noble"}
 SCRIPT=install
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -26,9 +26,9 @@ VERSION="${VERSION:-}" DOCKER_MIRROR="${DOCKER_MIRROR:-}" DISTRIBUTION_MIRROR="$
 DATA_ROOT="${DATA_ROOT:-/var/lib/docker}"
 readonly GATE="$ROOT_DIR/etc/systemd/system/docker.service.d/00-docker-node-first-start.conf"
 
-# The packages start dockerd as they are installed, which would lay out the data root before userns-remap and the storage driver
-# are known. A condition instead of a temporary policy-rc.d or mask: there is no moment, a kill or a reboot included, at which
-# it is missing or left over, and starting a unit whose condition is not met is not an error to the packages' scripts.
+# The packages start dockerd as they are installed, which would lay out the data root before userns-remap and the storage driver are
+# known. A condition is better than a temporary policy-rc.d or mask: a kill or a reboot at any moment neither skips it nor leaves it
+# behind, and the packages' scripts do not treat a unit whose condition is not met as an error.
 gate_first_start() { # PACKAGE
   [[ -z $(version_of "$1") && ! -e $ROOT_DIR/etc/docker/daemon.json ]] || return 0
   write_gate
@@ -38,8 +38,8 @@ write_gate() {
   reload_units
 }
 
-# install_packages GOING VERSION PACKAGE...: running containers outlive the restart that a change of version brings if live-restore is
-# on. GOING go in the same transaction, so nothing has gone before all is there that comes.
+# install_packages GOING VERSION PACKAGE...: with live-restore, running containers survive the restart that a new version brings.
+# GOING are removed in the same transaction, so nothing is removed before everything new can be installed.
 install_packages() {
   local going=$1 version=$2 name wanted=()
   gate_first_start "$3"
@@ -48,17 +48,17 @@ install_packages() {
   done
   for name in $going; do wanted+=("$name-"); done
   pin "${@:2}"
-  # apparmor, for the docker-default profile, is only a recommendation of the packages.
+  # The packages only recommend apparmor, which the docker-default profile needs.
   apt_get install --no-install-recommends --allow-downgrades --allow-change-held-packages "${wanted[@]}" apparmor ca-certificates
 }
 
-# Without it Proxmox backs up a filesystem as it happens to be, and a shutdown depends on ACPI. udev starts it with its device, for
-# which a machine that ran before its settings named the agent has to be stopped and started.
+# Without the agent, Proxmox backs up a filesystem in whatever state it is, and a shutdown depends on ACPI. udev starts the agent
+# together with its device; a machine that ran before its settings named the agent has to be stopped and started to get the device.
 guest_agent() {
   local unit=qemu-guest-agent.service
   [[ -n $(installed qemu-guest-agent) ]] || put_right packages qemu-guest-agent "" installed install_guest_agent
   if [[ ! -e $ROOT_DIR/dev/virtio-ports/org.qemu.guest_agent.0 ]]; then
-    log "the machine has no channel for the guest agent: stop and start it in Proxmox, a reboot does not do"
+    log "the machine has no channel for the guest agent: stop and start it in Proxmox, a reboot is not enough"
     return 0
   fi
   enable_unit "$unit"
@@ -70,14 +70,14 @@ install_guest_agent() {
   apt_get install --no-install-recommends qemu-guest-agent
 }
 
-# docker.io leaves this behind when it is removed (debian/docker.io.prerm), and a purge of what is left of it runs it: all that Docker
-# has would be gone, whichever Docker that is by then.
+# docker.io leaves this script behind when it is removed (debian/docker.io.prerm), and purging its remains runs it: that would
+# delete all of Docker's data, whichever Docker is installed by then.
 disarm_purge() {
   local script=$ROOT_DIR/var/lib/docker/nuke-graph-directory.sh
   [[ $PACKAGE_SOURCE != official || ! -e $script ]] || put_right "$script" "" present absent rm -f "$script"
 }
 
-# What goes on after the installation.
+# Runs after the installation.
 keep() { # PACKAGE...
   if [[ -e $GATE ]]; then write_gate; fi
   disarm_purge

@@ -1,33 +1,34 @@
 # shellcheck shell=bash
-# Common ground of the scripts in this folder. On a node it arrives on the standard input of `sudo -n bash -s`, between the
-# `NAME='value'` lines and the script; by hand a script sources it. ROOT_DIR, empty on a node, moves every path: the tests use it.
+# Shared by the scripts in this folder. On a node it arrives on the standard input of `sudo -n bash -s`, between the `NAME='value'`
+# lines and the script. By hand, a script sources it. ROOT_DIR is empty on a node and moves every path in the tests.
 set -euo pipefail
 shopt -s inherit_errexit
 umask 022
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-# The daemon of this machine is meant, whatever the caller's environment says.
+# Scripts talk to the daemon of this machine, whatever the caller's environment says.
 unset DOCKER_HOST DOCKER_CONTEXT DOCKER_TLS_VERIFY
 ROOT_DIR="${ROOT_DIR:-}"
 
 log() { printf 'docker-node: %s: %s\n' "${SCRIPT:-lib}" "$*" >&2; }
 
-# fail REASON [DETAIL]: one line to find in a log, then whatever explains it.
+# fail REASON [DETAIL]: prints one line that can be found in a log, then the details.
 fail() {
   log "$1"
   [[ -z "${2:-}" ]] || printf '%s\n' "$2" >&2
   exit 1
 }
 
-# require NAME...: variables that the lines before the script have to set.
+# require NAME...: fails unless these variables are set.
 require() {
   local name
   for name in "$@"; do [[ -n ${!name:-} ]] || fail "$name is not set"; done
 }
 
-# How long a run may take and may wait for another one, in seconds. The graph says both, from the limits of its steps.
+# How long a run may take, and how long it may wait for another run, in seconds. The graph sets both from the limits of its steps.
 LIMIT="${LIMIT:-1800}" LOCK_TIMEOUT="${LOCK_TIMEOUT:-1800}"
 
-# begin_change: what every script calls that changes something, before it does. With MODE=check it only says what (check.sh).
+# begin_change: a script that changes anything calls this first. With MODE=check a script only reports what it would change
+# (check.sh).
 MODE="${MODE:-apply}"
 checking() { [[ $MODE == check ]]; }
 begin_change() {
@@ -36,8 +37,8 @@ begin_change() {
   limit_run
 }
 
-# One run at a time on a node: the connection of a run may be gone, or whoever started it, while the run goes on. The kernel lets
-# the lock go with the last process of the run, however that ends.
+# One run at a time on a node. A run may go on after its connection, or whoever started it, is gone. The kernel releases the lock
+# with the run's last process, however that ends.
 hold_node() {
   local lock="$ROOT_DIR/run/docker-node/lock"
   (umask 077 && mkdir -p "${lock%/*}")
@@ -50,9 +51,9 @@ hold_node() {
   TZ=UTC printf '%s, process %s, since %(%FT%TZ)T\n' "$SCRIPT" $$ -1 >"$lock"
 }
 
-# At its limit a run is ended with all it has started. Nobody else would: sshd leaves what has no terminal running when the
-# connection is gone, and so does the command plugin when its own limit is over. The watcher sees the run end by a pipe that
-# nobody writes to.
+# At its limit a run is ended together with everything it has started. Nobody else would do so: when the connection is gone, sshd
+# leaves a process without a terminal running, and so does the command plugin at its own limit. The watcher notices the run's end by
+# a pipe that nobody writes to.
 limit_run() {
   SECONDS=0
   trap 'fail "ended before it was done"' TERM
@@ -64,7 +65,8 @@ end_at_limit() { # PID
   local self=$BASHPID status=0 pids names
   [[ -z ${NODE_LOCK:-} ]] || exec {NODE_LOCK}<&-
   read -r -t "$LIMIT" || status=$?
-  # Above 128: the time is over, not the run. Whose parent is gone may not end what has got its number since.
+  # Above 128 the time is over, not the run. If the parent is gone, its number may belong to another process, which must not be
+  # ended.
   [[ $status -gt 128 && $(parent_of "$self") == "$1" ]] || return 0
   pids=$(descendants "$1" "$self")
   names=$(for pid in $pids; do cat "/proc/$pid/comm" 2>/dev/null || true; done)
@@ -80,7 +82,7 @@ end_at_limit() { # PID
 
 parent_of() { sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status"; }
 
-# descendants PID EXCEPT: what a process has started, and all that has started.
+# descendants PID EXCEPT: the process's children and all of theirs.
 descendants() {
   local child
   for child in $(cat "/proc/$1/task/"*/children 2>/dev/null || true); do
@@ -90,7 +92,7 @@ descendants() {
   done
 }
 
-# time_is_left: whether to go on waiting for others; the last tenth is for saying that it was in vain.
+# time_is_left: whether to keep waiting for others. The last tenth is kept for reporting that the wait was in vain.
 time_is_left() { ((SECONDS < LIMIT * 9 / 10)); }
 
 # wait_for SECONDS COMMAND...
@@ -103,8 +105,9 @@ wait_for() {
   done
 }
 
-# write_if_changed PATH MODE <<<TEXT sets CHANGED to yes or no. Never the end of a pipe: CHANGED would be lost in a subshell.
-# A reader sees the old file or the new one, also after a power cut: written beside it, synced, renamed, directory synced.
+# write_if_changed PATH MODE <<<TEXT sets CHANGED to yes or no. Do not call it at the end of a pipe: CHANGED would be lost in a
+# subshell. A reader sees the old file or the new one, also after a power cut: the text is written beside it, synced and renamed,
+# and the directory is synced.
 write_if_changed() {
   local path=$1 mode=$2 text temporary
   temporary="${path%/*}/.${path##*/}.new"
@@ -126,8 +129,8 @@ write_if_changed() {
   CHANGED=yes
 }
 
-# json_object key=text key:=json ... prints one line, keys in the order given. python3 is on every cloud image (cloud-init is
-# written in it), jq is not.
+# json_object key=text key:=json ... prints one line, with the keys in this order. It uses python3, which is on every cloud image
+# (cloud-init is written in it), while jq is not.
 json_object() {
   python3 -c '
 import json, sys
@@ -137,16 +140,16 @@ def pair(argument):
 print(json.dumps(dict(map(pair, sys.argv[1:])), separators=(",", ":")))' "$@"
 }
 
-# docker_cli ARGUMENT...: the local socket, and never for longer than a hung daemon deserves.
+# docker_cli ARGUMENT...: uses the local socket, and gives up on a hung daemon after a while.
 docker_cli() { timeout "${DOCKER_TIMEOUT:-60}" docker --host unix:///var/run/docker.sock "$@"; }
 
-# count PATTERN: existing paths it matches.
+# count PATTERN: how many existing paths match.
 count() { { compgen -G "$1" || true; } | wc -l; }
 count_snapshots() { count "$ROOT_DIR/var/lib/containerd/io.containerd.snapshotter.v1.*/snapshots/*"; }
 
-# docker_inventory ROOT... (patterns) prints "N containers, N images, N volumes", or nothing for a docker that holds nothing.
-# Read from disk, so that it also answers for a daemon that is down. The containerd image store lies outside every root; its
-# snapshots, layers rather than images, count as images. (Its blobs would not do: those with overlay2 keep manifests there.)
+# docker_inventory ROOT... (patterns) prints "N containers, N images, N volumes", or nothing if Docker holds nothing. It reads the
+# disk, so it also works when the daemon is down. The containerd image store lies outside every root; its snapshots count as images,
+# though they are layers. (Its blobs cannot be counted: a node with overlay2 keeps manifests there.)
 docker_inventory() {
   local root containers=0 images volumes=0
   images=$(count_snapshots)

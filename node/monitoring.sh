@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Sets up what Prometheus reads on the node: node-exporter, and scripts that write files for its textfile collector.
-# LISTEN     address and port of node-exporter (none: it goes, if it is ours)
+# LISTEN     address and port of node-exporter (empty: it is removed, if we installed it)
 # DIRECTORY  folder of the textfile collector (node-exporter's own, without HEALTH)
-# HEALTH     script that writes how the node is (none: it goes)
-# DRIFT      script that writes what was changed by hand (none: it goes)
-# REMOVE     yes: all of it goes
+# HEALTH     script that writes the state of the node (empty: it is removed)
+# DRIFT      script that writes what was changed by hand (empty: it is removed)
+# REMOVE     yes: everything is removed
 # Result: {"parts":"node-exporter health drift"}
 SCRIPT=monitoring
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -18,7 +18,7 @@ readonly UNITS="$ROOT_DIR/etc/systemd/system"
 
 PARTS=()
 
-# run_unit UNIT RESTART: enabled and active; one whose files changed starts anew.
+# run_unit UNIT RESTART: enables and starts a unit, and restarts it if its files changed.
 run_unit() {
   reload_units
   enable_unit "$1"
@@ -50,7 +50,7 @@ main() {
   if [[ -n $LISTEN$HEALTH && ! -d $ROOT_DIR$DIRECTORY ]]; then
     put_right "$DIRECTORY" "" absent present mkdir -p "$ROOT_DIR$DIRECTORY"
   fi
-  # An image may not have it; the certificate is read by it.
+  # Some images lack openssl, which reads the certificate.
   if [[ -n $HEALTH ]]; then need_command openssl openssl; fi
   set_up_exporter_or_not
   job_or_not health "$HEALTH" OnActiveSec=0 OnBootSec=1min OnUnitActiveSec=1min AccuracySec=5s

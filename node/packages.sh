@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# The part of install.sh that knows the packages of Docker: which they are, what there is of them, and what they lack. Goes
-# between apt.sh and install.sh. PACKAGE_SOURCE, VERSION and DATA_ROOT are install.sh's.
+# The part of install.sh that knows Docker's packages: their names, their versions, and which are missing. Goes between apt.sh and
+# install.sh, which sets PACKAGE_SOURCE, VERSION and DATA_ROOT.
 
 readonly PIN="$ROOT_DIR/etc/apt/preferences.d/docker-node"
 readonly OFFICIAL=(docker-ce docker-ce-cli containerd.io docker-buildx-plugin docker-compose-plugin)
-# Debian and Ubuntu name the same upstream code so (docs.docker.com/engine/install/ubuntu "Uninstall old versions").
+# Debian's and Ubuntu's names for the same upstream code (docs.docker.com/engine/install/ubuntu "Uninstall old versions").
 readonly DISTRIBUTION=(docker.io docker-cli docker-compose docker-compose-v2 docker-doc docker-buildx podman-docker containerd runc)
 
 is_docker() { [[ $1 =~ ^(docker-ce|docker-ce-cli|docker\.io)$ ]]; }
@@ -39,7 +39,7 @@ resolve() {
   fail "no version of $1 satisfies '$VERSION'" "available: ${available//$'\n'/, }"
 }
 
-# apt-cache brings its own files up to date, which a check leaves as they are.
+# apt-cache updates its own cache files, which a check must not do.
 known() {
   local options=(madison)
   if checking; then options+=(--no-generate); fi
@@ -51,22 +51,22 @@ packages() {
     official) printf '%s\n' "${OFFICIAL[@]}" ;;
     distribution)
       echo docker.io
-      # The client is a package of its own since Debian 13; Ubuntu 24.04 has it inside docker.io.
+      # Since Debian 13 the client is a package of its own; in Ubuntu 24.04 it is part of docker.io.
       [[ -z $(known docker-cli) ]] || echo docker-cli
       ;;
   esac
 }
 
-# Two families of packages own the same files. Prints the names of the one that is to go.
+# Two families of packages own the same files. Prints the installed packages of the family that is not wanted.
 other_family() {
   local main=docker.io others=("${OFFICIAL[@]}" docker-ce-rootless-extras)
   if [[ $PACKAGE_SOURCE == official ]]; then main=docker-ce others=("${DISTRIBUTION[@]}"); fi
   [[ -n $(installed "$main") ]] || installed "${others[@]}" | xargs
 }
 
-# keep_readable OTHERS: refuses what would leave behind data that the wanted Docker cannot read. A newer one reads all that an older
-# one has left, but containerd does not go back: the distribution's is older than Docker's own, whatever Docker is beside it. Docker
-# before 29 looks into containerd's image store only if daemon.json says so.
+# keep_readable OTHERS: refuses a change that would leave behind data which the wanted Docker cannot read. A newer Docker reads what
+# an older one left. containerd's data cannot go back: the distribution's containerd is always older than Docker's own. Docker
+# before 29 uses containerd's image store only if daemon.json says so.
 keep_readable() {
   local inventory old new
   inventory=$(docker_inventory "$DATA_ROOT" "$DATA_ROOT/*.*")
@@ -85,7 +85,8 @@ keep_readable() {
   fi
 }
 
-# lacking PACKAGE...: what is missing, or has another version than is wanted, a row each for rows_differ. The first is docker.
+# lacking PACKAGE...: packages that are missing or have another version, one row each for rows_differ. The first package is
+# docker's.
 lacking() {
   local name found version
   version=$(version_of "$1")

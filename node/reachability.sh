@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Does the primary node answer from here? Only tells; a primary that is down is no reason for this node not to be deployed.
+# Checks whether the primary node answers from here. It only reports: a primary that is down must not stop this deployment.
 # PRIMARY_ADDRESS  IPv4 address of the primary
 # PRIMARY_PORT     TCP port it has to accept a connection on
-# TRIES            connections to try, a second apart (default 5)
-# CONNECT_TIMEOUT  seconds each may take (default 5)
+# TRIES            number of attempts, a second apart (default 5)
+# CONNECT_TIMEOUT  seconds each attempt may take (default 5)
 # Result: {"reachable":true,"checkedAt":"2026-01-31T12:00:00Z"}
 SCRIPT=reachability
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -11,7 +11,7 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
 TRIES="${TRIES:-5}" CONNECT_TIMEOUT="${CONNECT_TIMEOUT:-5}"
 
-# The address is an argument of the inner shell, never a part of what it runs.
+# The address is an argument of the inner shell, never part of its code.
 # shellcheck disable=SC2016 # the inner shell's
 accepts() { timeout "$CONNECT_TIMEOUT" bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$PRIMARY_ADDRESS" "$PRIMARY_PORT" 2>/dev/null; }
 

@@ -8,8 +8,8 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
 READY_TIMEOUT="${READY_TIMEOUT:-$((LIMIT * 9 / 10))}"
 
-# Exit status of `cloud-init status` since 23.4: 0 done, 1 failed, 2 done with errors it recovered from (a deprecated key in the
-# vendor data is one), docs.cloud-init.io "Return codes". A machine without cloud-init, an adopted one, has nothing to wait for.
+# Exit status of `cloud-init status` since 23.4: 0 done, 1 failed, 2 done with errors that it recovered from, such as a deprecated
+# key in the vendor data (docs.cloud-init.io, "Return codes"). An adopted machine without cloud-init has nothing to wait for.
 wait_for_first_boot() {
   local status=0
   command -v cloud-init >/dev/null || return 0

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The authorities that dockerd trusts for registries, beside those that the machine trusts anyway. dockerd reads them anew for each
-# pull, and of a registry's folder every .crt: a file of our own leaves those of others alone.
-# CERTIFICATES  for each registry a line host or host:port, then its certificates as PEM (none)
+# Installs the certificate authorities that dockerd trusts for registries, beside those of the machine. dockerd reads them for each
+# pull, and reads every .crt in a registry's folder, so our file does not disturb other people's files.
+# CERTIFICATES  for each registry a line with host or host:port, then its certificates as PEM (none)
 # Result: {"registries":["registry.example.org:5000"]}
 SCRIPT=registries
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -19,7 +19,7 @@ certificates_of() { # HOST
     <<<"$CERTIFICATES"
 }
 
-# 0444: the benchmark asks for it (CIS Docker 3.8).
+# Mode 0444 is what the benchmark asks for (CIS Docker 3.8).
 trust() {
   local host
   for host in $(hosts); do write_if_changed "$FOLDER/$host/$FILE" 0444 <<<"$(certificates_of "$host")"; done

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Where Docker keeps its data: grows the root disk, makes or adopts the data disk, never formats a disk that holds anything.
+# Prepares the place where Docker keeps its data: grows the root disk, formats or adopts the data disk, and never formats a disk
+# that holds anything.
 # DOCKER_DISK          stable path of the data disk (/dev/disk/by-id/...), empty for the root disk
 # DATA_ROOT            mount point, Docker's data-root (default /var/lib/docker)
 # GROW_ROOT            true (default) grows the root partition and filesystem to the disk
@@ -19,7 +20,7 @@ readonly LABEL=docker-data
 readonly FSTAB="$ROOT_DIR/etc/fstab"
 readonly DROP_IN="$ROOT_DIR/etc/systemd/system/docker.service.d/10-docker-node-data-root.conf"
 
-# Root on LVM, RAID or anything else but a plain partition is somebody's own layout: only its filesystem is grown.
+# A root on LVM, RAID or anything else but a plain partition is somebody's own layout. Then only its filesystem is grown.
 grow_root() {
   local device filesystem disk number
   device=$(findmnt -nfro SOURCE /)
@@ -33,7 +34,7 @@ grow_root() {
   grow_filesystem "$device" "$filesystem" /
 }
 
-# A SCSI disk that was enlarged while the machine ran shows its new size after this; virtio and NVMe tell by themselves.
+# A SCSI disk that was enlarged while the machine ran shows its new size only after this. virtio and NVMe report it by themselves.
 rescan() {
   local control="$ROOT_DIR/sys/class/block/$1/device/rescan"
   [[ ! -w $control ]] || printf '1\n' >"$control"
@@ -46,7 +47,7 @@ grow_partition() {
   output=$(growpart "$1" "$2" 2>&1) || [[ $output == *NOCHANGE* ]] || fail "growpart $1 $2 failed" "$output"
 }
 
-# Both tools do nothing to a filesystem that already fills its device.
+# Neither tool changes a filesystem that already fills its device.
 grow_filesystem() {
   local output
   case $2 in
@@ -56,7 +57,8 @@ grow_filesystem() {
   esac
 }
 
-# Everything that says the disk is in use: signatures of filesystems, partition tables, LVM, RAID, LUKS; partitions and mappings.
+# Lists everything that shows the disk is in use: signatures of filesystems, partition tables, LVM, RAID, LUKS; partitions and
+# mappings.
 contents() {
   wipefs --noheadings --output TYPE,LABEL "$1" | awk '{ $1 = $1; print }'
   lsblk -nro TYPE,NAME "$1" | tail -n +2
@@ -70,7 +72,7 @@ refuse_unsuitable() {
   ! grep -qxF "$1" <<<"$root_disks" || fail "refused: $DOCKER_DISK is the disk of the root filesystem"
 }
 
-# The first use of a disk. Docker's data on the root disk would disappear under the mount: moving it is a decision for a person.
+# The first use of a disk. Docker's data on the root disk would disappear under the mount, and moving it is a person's decision.
 claim_disk() {
   local found output
   if [[ -n $(find "$ROOT_DIR$DATA_ROOT" -mindepth 1 -print -quit 2>/dev/null) ]]; then
@@ -84,10 +86,10 @@ claim_disk() {
   esac
 }
 
-# `nofail`: a missing data disk must leave a machine that boots and answers ssh. The price, dockerd starting on the bare
-# directory, is taken away by the drop-in: RequiresMountsFor orders and requires the mount, the assertion catches an fstab
-# without it. The boot goes on while Docker waits for a disk that comes late, as on a host where many machines start at once.
-# `prjquota` has to be there at mount time, XFS cannot turn it on by remounting.
+# `nofail`: if the data disk is missing, the machine must still boot and answer SSH. dockerd would then start on the bare directory,
+# which the drop-in prevents: RequiresMountsFor orders and requires the mount, and the assertion catches an fstab without it. The
+# boot continues while Docker waits for a disk that appears late, as on a host where many machines start at once. `prjquota` has to
+# be set at mount time, because XFS cannot turn it on by remounting.
 declare_mount() {
   local uuid line text found
   uuid=$(blkid -p -o value -s UUID "$1")
@@ -136,7 +138,7 @@ report() {
   local filesystem uuid device ftype=1 pquota=false
   filesystem=$(mount_fact FSTYPE)
   uuid=$(mount_fact UUID)
-  # sda and sdb may change places at a boot, a UUID stays.
+  # sda and sdb may swap at a boot, a UUID does not change.
   device=${uuid:+/dev/disk/by-uuid/$uuid}
   if [[ $filesystem == xfs ]]; then ftype=$(xfs_info "$(mount_fact TARGET)" | sed -n 's/.*ftype=\([01]\).*/\1/p'); fi
   if has_quota; then pquota=true; fi

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Gives a workload its secrets as files that its user alone reads. The container mounts their folder. On the node itself nobody but
-# root gets there: the folder above is root's alone, so that an escape from another container with the same user does not help. Since
-# 1.1, runc opens what it mounts outside of the container's user namespace, so that the mount needs no way in either.
+# Writes a workload's secrets to files that only its user can read. The container mounts their folder. On the node itself only root
+# gets there, because the folder above belongs to root alone: so an escape from another container with the same user does not help.
+# Since 1.1, runc opens mounts from outside the container's user namespace, so the mount needs no further permission.
 # WORKLOAD      name of the workload
 # OWNER         id of its user in the container
 # FILES         names of the files
 # CONTENT_0...  their contents, in the same order
-# Result: {"directory":"/var/lib/docker-node/secrets/workloads/web","written":1767225600}; when one of them last changed, in seconds
-# With MODE=check it tells which file is not as it was written, and never what is in it.
+# Result: {"directory":"/var/lib/docker-node/secrets/workloads/web","written":1767225600}; written: last change of a file, in seconds
+# With MODE=check it reports which file differs from what was written, and never its content.
 SCRIPT=workload-secrets
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
@@ -19,7 +19,7 @@ readonly FOLDER="$ROOT_DIR$DIRECTORY"
 own_folders() {
   mkdir -p "$FOLDER"
   chmod 0700 "$ROOT_DIR$SECRETS" "${FOLDER%/*}"
-  # The container's user looks into it through the mount.
+  # The container's user reads it through the mount.
   chmod 0755 "$FOLDER"
   chown root:root "$ROOT_DIR$SECRETS" "${FOLDER%/*}" "$FOLDER"
 }
@@ -45,7 +45,7 @@ write_files() { # USER
   done
 }
 
-# Those that are no longer declared.
+# Removes files that are no longer declared.
 remove_others() {
   local file
   for file in "$FOLDER"/*; do

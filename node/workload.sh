@@ -1,37 +1,37 @@
 # shellcheck shell=bash
-# Starts the new container of a workload in the place of the earlier one. Both are there: the provider has made the new one and
-# not started it, and removes the earlier one when all is done. If the new one does not get ready, the earlier one runs again, the
-# script fails, and the new one stays, stopped, for `docker logs`.
-# WORKLOAD         name of the workload, which its containers have as label docker-node.workload
-# CONTAINER        id of its new container
-# RESTART          restart policy of that
-# READY_SECONDS    seconds it has to get ready: healthy, or without a health check running at ten looks in a row
-# SECRETS_WRITTEN  when its secrets last changed, in seconds since 1970; a container that started earlier is started again
+# Starts the new container of a workload in place of the earlier one. Both exist: the provider has made the new one without starting
+# it, and removes the earlier one at the end of the update. If the new one does not become ready, the script starts the earlier one
+# again and fails; the new one stays, stopped, for `docker logs`.
+# WORKLOAD         name of the workload, which its containers carry as label docker-node.workload
+# CONTAINER        id of the new container
+# RESTART          restart policy of the new container
+# READY_SECONDS    seconds it has to become ready: healthy or, without a health check, running at ten looks in a row
+# SECRETS_WRITTEN  when its secrets last changed, in seconds since 1970; a container that started earlier is restarted
 # Result: {"container":"<id>","state":"healthy"}
-# With MODE=check it tells of one that does not run, of another policy and of others that run beside it; of one that is gone
-# container-limits tells.
+# With MODE=check it reports a container that does not run, another restart policy, and others that run beside it. A container that
+# is gone is reported by container-limits.
 SCRIPT=workload
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 
-# A container may take five minutes to end.
+# A container may take five minutes to stop.
 DOCKER_TIMEOUT=330
 readonly LOOKS_NEEDED=10
 STATE='' LATE='' REASON='' DETAIL='' LOOKS=0
 
 inspect() { docker_cli inspect --type container --format "$1" "$2"; }
 
-# Containers of the workload that run, without the new one.
+# Running containers of the workload except the new one.
 others() {
   docker_cli ps --quiet --no-trunc --filter "label=docker-node.workload=$WORKLOAD" | { grep -vxF "$CONTAINER" || true; }
 }
 
-# healthy, starting, unhealthy, or where nothing checks its health: running, restarting, exited, ...
+# healthy, starting or unhealthy; without a health check running, restarting, exited, ...
 read_state() {
   STATE=$(inspect '{{if and .State.Running .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "$CONTAINER")
 }
 
-# Whether there is nothing left to wait for: it is ready, or it will not be.
+# Whether the wait is over: the container is ready, or will not become so.
 decided() {
   read_state
   case $STATE in
@@ -48,13 +48,13 @@ is_ready() {
   [[ -z $LATE && $STATE =~ ^(healthy|running|none)$ ]]
 }
 
-# What became of it, and what its last health check said.
+# The container's state, and the output of its last health check.
 describe() {
   inspect 'state {{.State.Status}}, exit status {{.State.ExitCode}}, restarts {{.RestartCount}}{{if .State.OOMKilled}}, out of memory{{end}}' "$CONTAINER"
   inspect '{{if .State.Health}}{{range .State.Health.Log}}{{println .Output}}{{end}}{{end}}' "$CONTAINER" | sed '/^[[:space:]]*$/d' | tail -n 1 | cut -c 1-200
 }
 
-# Stopped, and not started again by docker.
+# Stops containers for good: docker does not start them again.
 retire() {
   local each
   for each in "$@"; do
@@ -63,7 +63,7 @@ retire() {
   done
 }
 
-# start_new sets REASON where it does not get ready.
+# start_new sets REASON if the container does not become ready.
 start_new() {
   local said
   if ! said=$({ docker_cli update --restart "$RESTART" "$CONTAINER" >/dev/null && docker_cli start "$CONTAINER"; } 2>&1); then
@@ -91,7 +91,7 @@ swap() { # PREVIOUS...
 
 runs() { [[ $(inspect '{{.State.Running}}' "$CONTAINER") == true ]]; }
 
-# Secrets that changed are read at a start. The earlier ones are gone, so there is no way back.
+# A container reads changed secrets when it starts. The earlier secrets are gone, so there is no way back.
 has_old_secrets() {
   local started
   started=$(date -d "$(inspect '{{.State.StartedAt}}' "$CONTAINER")" +%s)

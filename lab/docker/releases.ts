@@ -25,11 +25,10 @@ export interface Programs {
 /** The version of a module that `modules/<name>/go.mod` pins, without its `v` and `+incompatible`. */
 export function pinnedVersion(name: string, of: string): string {
   const text = fs.readFileSync(path.join(MODULES, name, "go.mod"), "utf8");
-  const found = new RegExp(`^(?:require )?\\s*${of.replaceAll(".", "\\.")} v(\\S+)`, "m").exec(
-    text,
-  );
-  if (!found?.[1]) throw new Error(`lab/docker/modules/${name}/go.mod does not name ${of}`);
-  return found[1].replace("+incompatible", "");
+  const line = `^(?:require )?\\s*${of.replaceAll(".", "\\.")} v(\\S+)`;
+  const [, version] = new RegExp(line, "m").exec(text) ?? [];
+  if (!version) throw new Error(`lab/docker/modules/${name}/go.mod does not name ${of}`);
+  return version.replace("+incompatible", "");
 }
 
 /** `-X` for variables of a Go package. */

@@ -51,11 +51,18 @@ export async function ensureDockerRepository(
   return { directory, path: part, fingerprint };
 }
 
-/** Folder of the programs of each module, built if its pins are new. */
-async function getPrograms(log: Log): Promise<Map<string, string>> {
+/**
+ * Folder of the programs of each module, built if its pins are new.
+ *
+ * @param only folders below `modules/`; default: all
+ */
+export async function getPrograms(
+  log: Log,
+  only?: readonly string[],
+): Promise<Map<string, string>> {
   const folders = new Map<string, string>();
   for (const each of dockerPackages().flatMap(({ built }) => built))
-    folders.set(each.module, await build(each, log));
+    if (only?.includes(each.module) ?? true) folders.set(each.module, await build(each, log));
   return folders;
 }
 

@@ -21,7 +21,7 @@ export async function buildAgentImage(layout: string): Promise<void> {
   try {
     const program = path.join(temporary, "agent");
     await buildGo(AGENT_SOURCE, ".", program);
-    writeLayout(layout, {
+    await writeLayout(layout, {
       repository: "portainer/agent",
       tag: readVersion(),
       files: [{ path: "app/agent", mode: 0o755, content: fs.readFileSync(program) }],

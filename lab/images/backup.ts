@@ -158,7 +158,7 @@ export async function buildBackupImage(layout: string, log: Log): Promise<void> 
     const programs = ["proxmox-backup-client", "pxar"].map((name) =>
       programEntry(name, path.join(client, name)),
     );
-    writeLayout(layout, {
+    await writeLayout(layout, {
       repository: "docker-node/backup",
       tag: "lab",
       files: [

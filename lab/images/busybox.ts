@@ -46,7 +46,7 @@ export async function buildBusyboxImage(layout: string): Promise<void> {
     const program = await unpackBusybox(temporary);
     const [, version] = /^BusyBox v([\w.]+)/.exec(await run(program, [])) ?? [];
     const content = fs.readFileSync(program);
-    writeLayout(layout, {
+    await writeLayout(layout, {
       repository: "library/busybox",
       tag: version ?? "debian",
       files: [

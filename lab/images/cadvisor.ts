@@ -43,7 +43,7 @@ export async function buildCadvisorImage(layout: string): Promise<void> {
   try {
     const program = path.join(temporary, "cadvisor");
     await buildGo(CADVISOR_SOURCE, ".", program);
-    writeLayout(layout, {
+    await writeLayout(layout, {
       repository: "google/cadvisor",
       tag: readVersion(),
       files: [{ path: "usr/bin/cadvisor", mode: 0o755, content: fs.readFileSync(program) }],

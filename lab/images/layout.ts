@@ -1,12 +1,12 @@
 /**
- * Images written as OCI layouts, ready for `crane push`. The one layer is stored gzip and
- * nothing carries a time, so the digest depends on the content alone, not on tools or their versions.
+ * Images written as OCI layouts, ready for `crane push`. The one layer is gzip without compression, because some tools take
+ * no other layers than gzip. Nothing carries a time, so the same content has the same digest.
  */
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { gzipSync } from "node:zlib";
 
-import { gzipStored } from "./gzip";
 import { makeTarball, type TarEntry } from "./tar";
 
 export interface ImageSpec {
@@ -60,12 +60,14 @@ function addBlob(layout: string, mediaType: string, content: Buffer): Descriptor
   return { mediaType, digest, size: content.length };
 }
 
+const wrapLayer = (content: Buffer): Buffer => gzipSync(content, { level: 0 });
+
 const toJson = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 /** Writes an image for linux/amd64 into a directory; returns its reference. */
-export function writeLayout(layout: string, image: ImageSpec): ImageReference {
-  const tar = makeTarball(image.files);
-  const layer = addBlob(layout, `${OCI}.layer.v1.tar+gzip`, gzipStored(tar));
+export async function writeLayout(layout: string, image: ImageSpec): Promise<ImageReference> {
+  const tar = await makeTarball(image.files);
+  const layer = addBlob(layout, `${OCI}.layer.v1.tar+gzip`, wrapLayer(tar));
   const config = addBlob(
     layout,
     `${OCI}.config.v1+json`,
@@ -81,12 +83,12 @@ export function writeLayout(layout: string, image: ImageSpec): ImageReference {
 }
 
 /** Writes an artifact, which is no image: files in one layer, with media types and the name of an archive. */
-export function writeArtifact(
+export async function writeArtifact(
   layout: string,
   artifact: Omit<ImageSpec, "config">,
   media: { readonly config: string; readonly layer: string; readonly title: string },
-): ImageReference {
-  const blob = addBlob(layout, media.layer, gzipStored(makeTarball(artifact.files)));
+): Promise<ImageReference> {
+  const blob = addBlob(layout, media.layer, wrapLayer(await makeTarball(artifact.files)));
   const layer = { ...blob, annotations: { "org.opencontainers.image.title": media.title } };
   return finishLayout(layout, artifact, addBlob(layout, media.config, toJson({})), layer);
 }

@@ -5,6 +5,7 @@ import * as path from "node:path";
 
 import { findUpstreams } from "../services/mirror/sources";
 import { cacheDir } from "./cache";
+import type { GuestImage } from "./image";
 import { getPort } from "./ports";
 import { startService, type Log, type Service } from "./service";
 
@@ -54,4 +55,25 @@ export async function startMirror(
     { name: "mirror", command: process.execPath, args, stateDir, port, ready: isReady },
     log,
   );
+}
+
+/** Links the image into the directory that the mirror serves. A copy would take some hundred megabytes. */
+export function publishImage(
+  stateDir: string,
+  image: GuestImage,
+): { directory: string; name: string } {
+  const directory = path.join(stateDir, "files");
+  const name = `${image.os}-${image.sha256.slice(0, 12)}.qcow2`;
+  fs.mkdirSync(directory, { recursive: true });
+  if (!fs.existsSync(path.join(directory, name)))
+    linkOrCopy(image.path, path.join(directory, name));
+  return { directory, name };
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    fs.linkSync(from, to);
+  } catch {
+    fs.copyFileSync(from, to);
+  }
 }

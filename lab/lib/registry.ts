@@ -55,7 +55,7 @@ async function getImageLayout(
   build: (into: string, log: Log) => Promise<void>,
   log: Log,
 ): Promise<string> {
-  const shared = ["layout.ts", "tar.ts", "gzip.ts"].map((file) => path.join(IMAGES, file));
+  const shared = ["layout.ts", "tar.ts"].map((file) => path.join(IMAGES, file));
   const directory = cacheDir("images", name, contentHash([...sources, ...shared]));
   return buildOnce(directory, async (into) => {
     log(`registry: building the image ${name}, once`);

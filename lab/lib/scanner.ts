@@ -44,8 +44,8 @@ export async function seedScannable(
   const layoutAt = (name: string): string => path.join(folder, name);
   fs.mkdirSync(folder, { recursive: true });
   await writeDatabase(layoutAt("database"), log);
-  writeLayout(layoutAt("vulnerable"), alpineImage("vulnerable", "1.0.0-r0"));
-  writeLayout(layoutAt("sound"), alpineImage("sound", "1.0.1-r1", "lab-program"));
+  await writeLayout(layoutAt("vulnerable"), alpineImage("vulnerable", "1.0.0-r0"));
+  await writeLayout(layoutAt("sound"), alpineImage("sound", "1.0.1-r1", "lab-program"));
   return {
     database: await pushLayout(registry, layoutAt("database"), log),
     vulnerable: await pushLayout(registry, layoutAt("vulnerable"), log),
@@ -69,7 +69,7 @@ async function writeDatabase(layout: string, log: Log): Promise<void> {
     path: name,
     content: fs.readFileSync(path.join(folder, name)),
   }));
-  writeArtifact(layout, { repository: "scanner/trivy-db", tag: "2", files }, MEDIA);
+  await writeArtifact(layout, { repository: "scanner/trivy-db", tag: "2", files }, MEDIA);
 }
 
 /** An image of which Trivy sees a distribution and one package. */

@@ -1,12 +1,12 @@
 /** Everything that the lab runs for the program: image, mirror, registry, Proxmox node, pulumi. */
-import * as fs from "node:fs";
 import * as path from "node:path";
 import type { DockerRepository } from "../docker/repository";
 import { publishDocker, publishedDocker } from "./docker";
+import { forwardPorts, guestPorts, type ForwardsByVm } from "./forwards";
 import { ensurePulumi, type PulumiHome } from "./pulumi";
 import { ensureImage, type GuestImage } from "./image";
 import { readCredentials, erase, prepare, type Credentials, type Instance } from "./instance";
-import { startMirror } from "./mirror";
+import { publishImage, startMirror } from "./mirror";
 import { startPbs, stopPbs, type PbsAccess } from "./pbs";
 import { getPort } from "./ports";
 import { ensurePrerequisites } from "./prerequisites";
@@ -19,7 +19,7 @@ import {
 } from "./proxmox";
 import { backupPrerequisites } from "../images/backup";
 import { seedRegistry, startRegistry, type SeededImages } from "./registry";
-import { runningService, stopService, type Log } from "./service";
+import { stopService, type Log } from "./service";
 
 /** Addresses inside the lab's network. All lie in one range, and nothing outside it is reachable. */
 export const NETWORK = {
@@ -39,15 +39,6 @@ export const PBS_PORT = 8007;
 
 /** Port on which guests expect the registry by TLS, if a test answers there. */
 export const TLS_REGISTRY_PORT = 5443;
-
-/** Nodes of the lab by VM id. */
-export const VM_IDS = [2019, 2014] as const;
-
-/** Ports of a node that are forwarded to loopback: ssh, the agent, and the metrics by what they measure. */
-const GUEST_PORTS = { ssh: 22, agent: 9001, node: 9100, containers: 9101, docker: 9323 } as const;
-
-/** Loopback ports of a node. */
-type Forwards = Record<keyof typeof GUEST_PORTS, number>;
 
 /** A VM's cores are the declared ones times this factor: 2 for 6, 3 for 8. */
 const CPU_FACTOR = 1 / 3;
@@ -70,7 +61,7 @@ export interface Lab {
   /** Where Proxmox downloads the guest image from. */
   readonly imageUrl: string;
   /** Loopback ports by VM id. */
-  readonly forwards: Record<string, Forwards>;
+  readonly forwards: ForwardsByVm;
   /** Loopback ports behind the registry's address: the registry itself, and one for a test that puts TLS before it. */
   readonly registryPorts: { readonly plain: number; readonly tls: number };
   /** The backup server; guests reach it on port `PBS_PORT`. */
@@ -123,7 +114,7 @@ async function startServices(
   log: Log,
 ): Promise<Services> {
   const { stateDir } = instance;
-  const files = publish(stateDir, image);
+  const files = publishImage(stateDir, image);
   const served = { stateDir, files: files.directory, docker: publishedDocker(instance) };
   const mirror = await startMirror(served, log);
   const registry = await startRegistry({ stateDir }, log);
@@ -157,45 +148,11 @@ export async function removeLab(instance: Instance): Promise<void> {
   erase(instance);
 }
 
-/** Links the image into the directory that the mirror serves. A copy would take some hundred megabytes. */
-function publish(stateDir: string, image: GuestImage): { directory: string; name: string } {
-  const directory = path.join(stateDir, "files");
-  const name = `${image.os}-${image.sha256.slice(0, 12)}.qcow2`;
-  fs.mkdirSync(directory, { recursive: true });
-  if (!fs.existsSync(path.join(directory, name)))
-    linkOrCopy(image.path, path.join(directory, name));
-  return { directory, name };
-}
-
-function linkOrCopy(from: string, to: string): void {
-  try {
-    fs.linkSync(from, to);
-  } catch {
-    fs.copyFileSync(from, to);
-  }
-}
-
-/** Returns the forwarded ports. A running node keeps the ports that it was started with. */
-async function forwardPorts({ stateDir }: Instance): Promise<Lab["forwards"]> {
-  const file = path.join(stateDir, "forwards.json");
-  if (runningService(stateDir, "pve"))
-    return JSON.parse(fs.readFileSync(file, "utf8")) as Lab["forwards"];
-  const forwards: Lab["forwards"] = {};
-  for (const vmId of VM_IDS) {
-    const ports: [string, number][] = [];
-    for (const name of Object.keys(GUEST_PORTS))
-      ports.push([name, await getPort(stateDir, `${name}-${vmId}`)]);
-    forwards[vmId] = Object.fromEntries(ports) as Forwards;
-  }
-  fs.writeFileSync(file, JSON.stringify(forwards));
-  return forwards;
-}
-
 function proxmoxSettings(
   { stateDir, runDir }: Instance,
   keys: Credentials,
   ports: ServicePorts,
-  forwards: Lab["forwards"],
+  forwards: ForwardsByVm,
 ): ProxmoxSettings {
   return {
     stateDir,
@@ -217,7 +174,7 @@ interface ServicePorts {
   pbs: number;
 }
 
-function guestNetwork(ports: ServicePorts, forwards: Lab["forwards"]): ProxmoxSettings["network"] {
+function guestNetwork(ports: ServicePorts, forwards: ForwardsByVm): ProxmoxSettings["network"] {
   const { cidr, host, dns } = NETWORK;
   const services = [
     { address: NETWORK.mirror, port: 80, target: `127.0.0.1:${ports.mirror}` },
@@ -230,15 +187,4 @@ function guestNetwork(ports: ServicePorts, forwards: Lab["forwards"]): ProxmoxSe
     { address: NETWORK.pbs, port: PBS_PORT, target: `127.0.0.1:${ports.pbs}` },
   ];
   return { cidr, host, dns, services, forwards: guestPorts(forwards) };
-}
-
-function guestPorts(forwards: Lab["forwards"]): ProxmoxSettings["network"]["forwards"] {
-  const ports = Object.entries(forwards).map(([vmId, byName]) => [
-    vmId,
-    Object.entries(GUEST_PORTS).map(([name, guestPort]) => ({
-      guestPort,
-      hostPort: byName[name as keyof Forwards],
-    })),
-  ]);
-  return Object.fromEntries(ports) as ProxmoxSettings["network"]["forwards"];
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2034 # some variables are for the parts
 # backup volumes|configuration|images [--if-changed]   back up one kind now
-# backup catch-up                                      whatever is due: never good, failed, or missed
-# backup recover                                       start again what a run that was killed had stopped
-# backup status                                        what is known of every item
-# Status: 0 all is well, 1 an item failed, 2 wrong usage, 75 another run is under way (sysexits(3), EX_TEMPFAIL).
+# backup catch-up                                      back up whatever is due: never backed up, failed, or missed
+# backup recover                                       start again what a killed run had stopped
+# backup status                                        show what is known of every item
+# Status: 0 all is well, 1 an item failed, 2 wrong usage, 75 another run is in progress (sysexits(3), EX_TEMPFAIL).
 HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 for part in lib digest status client owners volumes configuration images; do
   # shellcheck source=/dev/null
@@ -13,9 +13,9 @@ done
 
 readonly KINDS=(volumes configuration images)
 FAILED=no ONLY_DUE=no IF_CHANGED=no RESTART=no
-# Why no container is stopped for the item at hand before its schedule comes round: held or spared, see owners.sh.
+# Why no container is stopped for this item before its next scheduled run: held or spared, see owners.sh.
 WAITS=''
-# The item under way, for whoever interrupts it.
+# The item in progress, for the handler of an interruption.
 ITEM='' ITEM_KIND='' STARTED=0
 
 usage() {
@@ -23,8 +23,8 @@ usage() {
   exit 2
 }
 
-# One run at a time: a volume must not be read while another run holds, or lets go of, its containers. Whoever comes second
-# waits; the runs of a night follow one another. The number tells whom to end when the container stops.
+# Only one run at a time: a run must not read a volume while another one stops or restarts its containers. A second run waits, so
+# the runs of a night follow one another. The pid tells the entrypoint which run to end when the container stops.
 lock() {
   mkdir -p "$STATE_DIR"
   exec 9>"$STATE_DIR/lock"
@@ -41,7 +41,7 @@ interrupted() {
   exit 143
 }
 
-# backup_item ITEM KIND COMMAND...: one that fails is no reason to leave out the others.
+# backup_item ITEM KIND COMMAND...: if one item fails, the others are still backed up.
 backup_item() {
   local item=$1 kind=$2 seconds
   shift 2
@@ -65,7 +65,7 @@ backup_item() {
   ITEM=''
 }
 
-# Docker starts again a container whose main process has ended.
+# Docker restarts a container whose main process has ended.
 restart() {
   trap '' TERM
   kill -TERM "${MAIN_PROCESS:-1}"

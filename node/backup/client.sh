@@ -1,16 +1,16 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for other parts
-# proxmox-backup-client, and how often it is tried. Its token and key are files; nothing secret is on a command line.
+# Runs proxmox-backup-client and decides how often to try. Its token and key are files; no secret is on a command line.
 
-# Attempts for each item, and the pause before the second, which doubles with every further one.
+# How often each item is tried, and the pause before the second attempt. The pause doubles each time.
 ATTEMPTS="${ATTEMPTS:-5}" RETRY_PAUSE="${RETRY_PAUSE:-30}"
 export PBS_PASSWORD_FILE="$SECRETS_DIR/token"
 KEYFILE="$SECRETS_DIR/key.json"
-# Otherwise a certificate that a public authority has signed passes whatever its fingerprint is (pbs-client, http_client.rs:
-# what OpenSSL finds valid is not looked at). Without authorities only the fingerprint counts.
+# Otherwise a certificate signed by a public authority would be accepted whatever its fingerprint (pbs-client, http_client.rs: the
+# fingerprint is not compared if OpenSSL finds the certificate valid). Without any authority only the fingerprint counts.
 export SSL_CERT_FILE=/dev/null SSL_CERT_DIR=/dev/null
 
-# client ARGUMENT...: its last line becomes the item's error, and RETRY says whether to try again.
+# client ARGUMENT...: when it fails, its last line becomes the item's error, and RETRY says whether to try again.
 client() {
   local output="$SPOOL/client.log"
   mkdir -p "$SPOOL"
@@ -20,8 +20,8 @@ client() {
   return 1
 }
 
-# complaint FILE: the last line that says something, without the token, should the client ever repeat it. Of another certificate
-# the last line says only that it cannot be verified; the lines before it name the fingerprint.
+# complaint FILE: the last line that is not blank, without the token, in case the client prints it. For another certificate, the
+# last line only says that verification failed; the lines before it name the fingerprint.
 complaint() {
   local line token
   line=$(grep -v '^[[:space:]]*$' "$1" | tail -n 1 || true)
@@ -30,15 +30,15 @@ complaint() {
   if [[ ${line,,} != *fingerprint* ]] && grep -qi 'certificate fingerprint' "$1"; then
     line+=" (the server's certificate does not have the fingerprint declared)"
   fi
-  printf '%s' "${line:-proxmox-backup-client ended without a word}"
+  printf '%s' "${line:-proxmox-backup-client failed without a message}"
 }
 
-# reach KIND: server, certificate, token, namespace and key are asked for before anything is stopped for a backup.
+# reach KIND: checks server, certificate, token, namespace and key before any container is stopped for a backup.
 reach() {
   jq -e '.kdf == null' "$KEYFILE" >/dev/null 2>&1 || error "the key needs a passphrase, or is no key (made with --kdf none?)" ||
     return 1
   if client snapshot list --ns "$NODE_NAME/$1" --output-format json; then return 0; fi
-  # Its listing of a directory that is not there (pbs-datastore, hierarchy.rs).
+  # How the server reports a directory that is not there (pbs-datastore, hierarchy.rs).
   [[ $ERROR != *ENOENT* ]] || ERROR="there is no namespace $NODE_NAME/$1 (npx docker-node backups --server): $ERROR"
   return 1
 }
@@ -53,8 +53,8 @@ upload() {
     --keyfile "$KEYFILE" --crypt-mode encrypt
 }
 
-# What may be otherwise in a minute: the network, a server that starts, a group that is locked. Whatever else the client complains
-# of stays as it is until somebody mends it.
+# Errors that may be gone in a minute: network problems, a server that is starting, a locked group. Any other complaint stays until
+# somebody fixes it.
 is_passing() {
   local network='(tcp connect|dns) error|connection (reset|refused|closed|error|lost|failed)|broken pipe|timed out|deadline has elapsed'
   local server='already running|locked by another|task aborted|bad gateway|service unavailable|gateway timeout'
@@ -63,7 +63,8 @@ is_passing() {
 
 nap() { guarded sleep "$1"; }
 
-# tenacious KIND COMMAND...: again while what failed may pass. A server that stays away gets one attempt for each further item.
+# tenacious KIND COMMAND...: tries again while the error may pass. Once the server has not answered, each further item gets one
+# attempt.
 tenacious() {
   local kind=$1 attempt pause=$RETRY_PAUSE reached
   shift

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for other parts
-# What makes this docker this one: files of the node as a tree, and what docker was told, as `docker inspect` shows it.
+# Backs up what makes this Docker this one: files of the node as a tree, and Docker's objects as `docker inspect` shows them.
 
-# The list is a file of its own, since `npx docker-node backups` reads it too. What is not there is left out.
+# The list is a file of its own, because `npx docker-node backups` reads it too. Files that do not exist are left out.
 mapfile -t CONFIGURATION_FILES <"$HERE/configuration.paths"
 
 backup_configuration() { backup_item configuration configuration take_configuration; }
@@ -11,7 +11,7 @@ take_configuration() {
   local tree="$SPOOL/configuration" digest
   refuse_replaced || return 1
   empty_spool configuration
-  # Snapshots that came before stay; one more that would restore nothing is of no use.
+  # Earlier snapshots stay. A snapshot without daemon.json would restore nothing.
   [[ -e $HOST_DIR/etc/docker/daemon.json ]] || error "/etc/docker/daemon.json is missing" || return 1
   copy_files "$tree" && write_definitions "$tree/definitions" || return 1
   digest=$(configuration_digest "$tree") || return 1
@@ -22,12 +22,12 @@ take_configuration() {
     BYTES=$(size_of "$tree")
     printf '%s\n' "$digest" >"$STATE_DIR/configuration.digest"
   fi
-  # Environments of containers are in it.
+  # The tree holds the environments of containers.
   rm -rf "$tree"
 }
 
-# A file or folder that was replaced stays mounted as it was, and its backup would be of no use. A new start of the container, which
-# catches up, mounts the new one.
+# A file or folder that was replaced stays mounted in its old version, so a backup of it would be worthless. When the container
+# starts again, it mounts the new one and catches up.
 refuse_replaced() {
   local root path
   while read -r _ _ _ root path _; do
@@ -64,10 +64,11 @@ write_definitions() { # FOLDER
     inspect volume $volumes >"$1/volumes.json"
     inspect image $images >"$1/images.json"
   }
-  jq -e 'type == "array"' "$1"/*.json >/dev/null || error "docker's answers are not whole"
+  jq -e 'type == "array"' "$1"/*.json >/dev/null || error "docker's answers are incomplete"
 }
 
-# configuration_digest TREE: of what somebody decided; not of states, counters and addresses that come and go.
+# configuration_digest TREE: covers what somebody decided, and leaves out states, counters and addresses, which change by
+# themselves.
 configuration_digest() {
   local definitions="$1/definitions"
   {

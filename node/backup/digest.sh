@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # The digest of a directory: a backup records it, a recovery compares with it.
 
-# tree_digest DIRECTORY [NAME]: one SHA-256 over types, modes, owners, links and contents of everything below except NAME,
-# whatever the order on disk. Sockets are left out: no archive keeps them. Runs in a shell or a container of its own, so it uses
-# nothing else.
+# tree_digest DIRECTORY [NAME]: one SHA-256 over types, modes, owners, links and contents of everything below except NAME, in an
+# order that does not depend on the disk. Sockets are left out, because no archive keeps them. It runs in a shell or container of
+# its own, so it uses nothing else.
 tree_digest() {
   cd "$1" || return 1
   set -- "${2:+./$2}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The backup container: starts again what a killed run had stopped, makes up for what was missed, then keeps the schedule.
+# The backup container: starts again what a killed run had stopped, catches up on missed backups, then follows the schedule.
 HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck source=/dev/null
 . "$HERE/lib.sh"
@@ -7,13 +7,14 @@ HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 CRONTAB="${CRONTAB:-/run/crontab}"
 SCHEDULER=''
 
-# The node's time zone, so that 02:30 is 02:30 there: its file, which is mounted (localtime(5), Go's time/zoneinfo_unix.go).
+# The node's time zone, so that 02:30 means 02:30 there. It comes from the node's file, which is mounted (localtime(5), Go's
+# time/zoneinfo_unix.go).
 time_zone() {
   if [[ -f $HOST_DIR/etc/localtime ]]; then printf ':%s' "$HOST_DIR/etc/localtime"; else printf UTC; fi
 }
 
-# The configuration's recovery point is four hours, its schedule a day: in between it is backed up if it changed. The catch-up
-# takes what failed, and what a clock that jumped or a node that was off left out.
+# The configuration's recovery point is four hours and its schedule a day. In between it is backed up when it has changed. The
+# catch-up repeats what failed, and what was missed because the clock jumped or the node was off.
 crontab() {
   local kind
   for kind in volumes configuration images; do printf '%s backup %s\n' "$(kind_schedule "$kind")" "$kind"; done
@@ -21,7 +22,7 @@ crontab() {
   printf '35 * * * * backup catch-up\n'
 }
 
-# A run that is under way lets go of what it holds before the container ends.
+# A run in progress restarts the containers it has stopped before this container ends.
 stop() {
   trap '' TERM INT
   kill -TERM "$SCHEDULER" 2>/dev/null || true
@@ -35,12 +36,12 @@ stop() {
 main() {
   require NODE_NAME PBS_REPOSITORY PBS_FINGERPRINT SCHEDULE_VOLUMES SCHEDULE_CONFIGURATION SCHEDULE_IMAGES
   mkdir -p "$STATE_DIR" "$SPOOL"
-  backup recover || log "what an earlier run had stopped could not all be started again"
+  backup recover || log "not everything that an earlier run had stopped could be started again"
   crontab >"$CRONTAB"
   TZ=$(time_zone) supercronic -passthrough-logs "$CRONTAB" &
   SCHEDULER=$!
   trap stop TERM INT
-  backup catch-up || log "something is still not backed up" &
+  backup catch-up || log "some items are still not backed up" &
   wait "$SCHEDULER"
 }
 

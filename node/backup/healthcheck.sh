@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Fails when an item's last run failed, when it was last good longer ago than its schedule allows, or when a container is still
-# stopped for a backup that is over. What it prints is in `docker inspect docker_node_backup`.
+# Fails when an item's last run failed, when its last good run is older than its schedule allows, or when a container is still
+# stopped for a backup that is over. Its output is shown by `docker inspect docker_node_backup`.
 HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 for part in lib status; do
   # shellcheck source=/dev/null
   . "$HERE/$part.sh"
 done
 
-# Seconds a run may take beyond its time.
+# How many seconds a run may be late.
 GRACE="${GRACE:-10800}"
 
 late() {
@@ -21,7 +21,7 @@ late() {
       else empty end'
 }
 
-# A run that is under way holds the lock.
+# A run in progress holds the lock.
 forgotten() {
   local left=("$HELD"/*)
   ((${#left[@]} == 0)) || ! flock -n "$STATE_DIR/lock" true || printf 'still held: %s\n' "${left[@]##*/}"

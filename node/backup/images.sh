@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for other parts
-# Every image a container uses: what `docker image save` writes, unpacked so that equal layers are stored once, and an index.
+# Backs up every image that a container uses: the output of `docker image save`, unpacked so that equal layers are stored once, and
+# an index.
 
 backup_images() { backup_item images images take_images; }
 
@@ -12,14 +13,14 @@ take_images() {
   inspect container $ids >"$SPOOL/containers.json"
   # shellcheck disable=SC2046
   inspect image $(jq -r 'map(.Image) | unique[]' "$SPOOL/containers.json") >"$SPOOL/images.json"
-  write_index >"$SPOOL/index.conf" || error "docker's answers are not whole" || return 1
+  write_index >"$SPOOL/index.conf" || error "docker's answers are incomplete" || return 1
   { has_room && unpack_images "$tree" && upload images images "images.pxar:$tree" "index.conf:$SPOOL/index.conf"; } || result=1
   [[ $result != 0 ]] || BYTES=$(size_of "$tree")
   rm -rf "$tree" "$SPOOL"/{containers,images}.json
   return "$result"
 }
 
-# Names as containers have them, since those are what a recovery asks for.
+# The index has the names that containers use, because a recovery asks for those.
 write_index() {
   # shellcheck disable=SC2016 # jq's variables
   jq -e --slurpfile images "$SPOOL/images.json" '
@@ -28,7 +29,7 @@ write_index() {
     | map(. + {digests: ($known[.id] // error("no image \(.id)"))})' "$SPOOL/containers.json"
 }
 
-# The sum counts layers twice that images share: rather a backup that says it has no room than a node that has none.
+# Layers that images share count twice in this sum. A backup that wrongly reports too little space is better than a full disk.
 has_room() {
   local needed free
   needed=$(jq 'map(.Size) | add // 0' "$SPOOL/images.json")
@@ -36,7 +37,7 @@ has_room() {
   ((free > needed)) || error "images take up to $needed bytes, $STATE_DIR has $((free)) free"
 }
 
-# By its names, else by its id: loaded again, an image has the names it was saved by.
+# Saves the image by its names, or else by its id: when loaded, an image has the names it was saved by.
 unpack_images() {
   local names
   names=$(jq -r '.[] | if (.RepoTags // []) == [] then .Id else .RepoTags[] end' "$SPOOL/images.json")

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Common ground of the scripts in this folder. Where things are can be moved by the environment: the tests do.
+# Shared by the scripts in this folder. The environment can move every path; the tests do.
 # shellcheck disable=SC2034 # for other parts
 set -euo pipefail
 shopt -s inherit_errexit nullglob
@@ -10,7 +10,7 @@ unset DOCKER_CONTEXT DOCKER_TLS_VERIFY
 STATE_DIR="${STATE_DIR:-/state}" VOLUMES_DIR="${VOLUMES_DIR:-/volumes}" HOST_DIR="${HOST_DIR:-/host}"
 SECRETS_DIR="${SECRETS_DIR:-/etc/docker-node}"
 STATUS="$STATE_DIR/status.json" SPOOL="$STATE_DIR/spool" HELD="$STATE_DIR/held"
-# Why the item at hand failed, in a line.
+# Why this item failed, in one line.
 ERROR=''
 # The process that a signal has to end first.
 CHILD=''
@@ -23,7 +23,7 @@ fail() {
   exit "${2:-1}"
 }
 
-# error REASON: for the status, and for whoever calls.
+# error REASON: sets ERROR for the status and for the caller.
 error() {
   ERROR=$1
   return 1
@@ -34,17 +34,17 @@ require() {
   for name in "$@"; do [[ -n ${!name:-} ]] || fail "$name is not set"; done
 }
 
-# docker_cli ARGUMENT...: the mounted socket, and never for longer than a hung daemon deserves.
+# docker_cli ARGUMENT...: uses the mounted socket, and gives up on a hung daemon after a while.
 docker_cli() { timeout "${DOCKER_TIMEOUT:-120}" docker --host unix:///var/run/docker.sock "$@"; }
 
-# docker_step ARGUMENT...: for its effect; what docker complains of becomes the item's error.
+# docker_step ARGUMENT...: runs docker for its effect; its complaint becomes the item's error.
 docker_step() {
   local output
   output=$(DOCKER_TIMEOUT=900 docker_cli "$@" 2>&1 >/dev/null) || error "docker $1: $(tail -n 1 <<<"$output")"
 }
 
-# guarded COMMAND...: ends when this script is killed, so that no orphan goes on reading; and a signal to this script is acted
-# upon at once, which bash does not do while it waits for a command in the foreground. Descriptor 9 is the lock of backup.sh.
+# guarded COMMAND...: runs a command that ends when this script is killed, so that no orphan keeps reading. A signal to this script
+# takes effect at once, which bash does not do while it waits for a foreground command. Descriptor 9 is the lock of backup.sh.
 guarded() {
   local result=0
   setpriv --pdeathsig KILL timeout "${ITEM_TIMEOUT:-21600}" setpriv --pdeathsig KILL "$@" 9>&- &
@@ -60,22 +60,22 @@ kind_schedule() {
   printf '%s' "${!name:?}"
 }
 
-# period KIND: seconds between two runs; schedules are daily or weekly.
+# period KIND: seconds between two runs. A schedule is daily or weekly.
 period() {
   local schedule
   schedule=$(kind_schedule "$1")
   if [[ ${schedule##* } == '*' ]]; then echo 86400; else echo 604800; fi
 }
 
-# inspect TYPE NAME...: an array of all, empty for none; what vanished since it was listed is left out.
+# inspect TYPE NAME...: an array of all, empty for none. An object that vanished since it was listed is left out.
 inspect() {
   local type=$1
   shift
   if (($# == 0)); then printf '[]\n'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
 }
 
-# take_digest DIRECTORY: sets DIGEST; fails when a file could not be read, as one that is removed meanwhile. What .pxarexclude
-# names is not in the archive, so no digest of the whole tree could be compared with it.
+# take_digest DIRECTORY: sets DIGEST. Fails if a file could not be read, for example because it was removed meanwhile. The archive
+# lacks what .pxarexclude names, so with such a file there is no digest to compare.
 take_digest() {
   DIGEST=''
   if [[ -n $(find "$1" -name .pxarexclude -print -quit 2>/dev/null || true) ]]; then return 0; fi
@@ -84,7 +84,7 @@ take_digest() {
   DIGEST=$(<"$SPOOL/digest")
 }
 
-# empty_spool NAME: a fresh directory SPOOL/NAME. The client leaves out what .pxarexclude names, should a volume hold the spool.
+# empty_spool NAME: makes a fresh directory SPOOL/NAME. A .pxarexclude keeps it out of backups, in case a volume holds the spool.
 empty_spool() {
   mkdir -p "$SPOOL"
   printf '*\n' >"$SPOOL/.pxarexclude"

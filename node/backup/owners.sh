@@ -1,20 +1,20 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for other parts
-# Containers that use a volume, held still while it is read. What is stopped is written down first, in HELD/<id>.<what>: whoever
-# comes after a run that was killed starts it again.
+# Stops or pauses the containers that use a volume while it is read. Before that, it notes each one in HELD/<id>.<what>, so that a
+# later run can start it again if this run is killed.
 #
-# A stop costs the service time, so it is made once for an upload that fails. That item then waits for its schedule (WAITS=held):
+# A stop costs the service time, so an upload that keeps failing gets only one. That item then waits for its schedule (WAITS=held):
 # neither this run nor a catch-up stops anything for it again. Another item that would stop the same container waits as well
-# (WAITS=spared), unless what failed was the first one's own affair; the next scheduled run takes it before the first one.
+# (WAITS=spared), unless the failure concerned only the first item. The next scheduled run takes the spared item first.
 
-# Label docker-node.backup.<name>; a container's own wins over the volume's.
+# The label docker-node.backup.<name>. A container's own label wins over the volume's.
 # shellcheck disable=SC2016 # jq's variables
 OWNERS='def wish($name): (.Config.Labels // {})["docker-node.backup." + $name] // $labels["docker-node.backup." + $name] // "";
   def state: if .State.Paused then "paused" elif .State.Running then "running" else "stopped" end;
   .[] | [.Id, (.Name | ltrimstr("/")), state, (.HostConfig.AutoRemove | tostring), wish("consistency"), wish("pre"), wish("post")][]
   | . + "\u0000"'
 
-# read_owners VOLUME: the fields of OWNERS for every container that has the volume, each ended by NUL, into SPOOL/owners.
+# read_owners VOLUME: writes the fields of OWNERS for every container that uses the volume to SPOOL/owners, each field ended by NUL.
 read_owners() {
   local ids found
   ids=$(docker_cli ps --all --quiet --no-trunc --filter "volume=$1") || error "docker does not answer" || return 1
@@ -31,10 +31,10 @@ write_down() {
   sync "$HELD/$1.$2" "$HELD"
 }
 
-# Held for the item at hand; held in this run for an upload that failed, and why it failed.
+# Containers held for this item; containers held in this run for an upload that failed, and why it failed.
 HELD_IDS=() IN_VAIN=() VAIN_ERROR=''
 
-# hold VOLUME: sets CONSISTENCY, the strongest that was used, OWNER_NAMES and HELD_IDS.
+# hold VOLUME: sets CONSISTENCY (the strongest one used), OWNER_NAMES and HELD_IDS.
 hold() {
   local fields
   CONSISTENCY=none OWNER_NAMES=() HELD_IDS=()
@@ -45,7 +45,7 @@ hold() {
   each_owner hold_owner "${fields[@]}"
 }
 
-# each_owner FUNCTION FIELD...: the function with the seven fields of each.
+# each_owner FUNCTION FIELD...: calls the function with the seven fields of each container.
 each_owner() {
   local function=$1
   shift
@@ -69,18 +69,18 @@ check_owner() { # ID NAME STATE AUTO_REMOVE CONSISTENCY PRE POST
   fi
 }
 
-# held_in_vain: for the item at hand no container is held again before its schedule.
+# held_in_vain: this item must not hold a container again before its schedule.
 held_in_vain() {
   if ((${#HELD_IDS[@]})); then WAITS=held RETRY=no; fi
 }
 
-# upload_in_vain: nor for another item, unless the reason is that of one group on the server.
+# upload_in_vain: the same for other items, unless the failure concerns one group on the server only.
 upload_in_vain() {
   if grep -qiE 'older than last backup|owner check failed|already running|locked by another' <<<"$ERROR"; then return; fi
   IN_VAIN+=("${HELD_IDS[@]}") VAIN_ERROR=$ERROR
 }
 
-# The other half of a command that has begun is owed from then on.
+# Once the pre command has started, the post command has to run.
 prepare_owner() {
   [[ $3 == running ]] || return 0
   [[ -z $7 ]] || write_down "$1" post "$7"
@@ -111,14 +111,14 @@ hold_owner() {
   esac
 }
 
-# release: starts again whatever is written down, also by an earlier run; ERROR says what could not be.
+# release: starts again everything that is noted, also by an earlier run. ERROR says what could not be started.
 release() {
   local what entry id result=0 before=$ERROR
   for what in stop pause post; do
     for entry in "$HELD"/*."$what"; do
       id=$(basename "$entry" ".$what")
       if let_go "$id" "$what" "$entry"; then rm -f "$entry"; else result=1; fi
-      # Owed once: a command that fails would fail again.
+      # A post command is not repeated: one that fails would fail again.
       [[ $what != post ]] || rm -f "$entry"
     done
   done
@@ -131,7 +131,7 @@ release() {
 let_go() {
   local found state name
   found=$(docker_cli container inspect --format '{{.State.Status}} {{.Name}}' "$1" 2>&1) || {
-    # One that is gone owes nothing; a docker that does not answer is asked by the next run.
+    # A container that is gone needs nothing. If Docker does not answer, the next run asks again.
     [[ ${found,,} == *'no such container'* ]] || error "docker inspect: $(tail -n 1 <<<"$found")"
     return
   }

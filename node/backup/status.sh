@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What is known of each item, in STATE_DIR/status.json, and the same for Prometheus' textfile collector.
+# Keeps what is known of each item in STATE_DIR/status.json, and the same for Prometheus' textfile collector.
 
-# The status as it is; an unreadable one counts as none, so that everything is due.
+# The current status. An unreadable file counts as empty, so that everything is due.
 current() {
   jq -ce 'select(.items | type == "object")' "$STATUS" 2>/dev/null || printf '{"items":{}}\n'
 }
 
-# update JQ-ARGUMENT...: a reader sees the old file or the new one.
+# update JQ-ARGUMENT...: a reader sees the old file or the new one, never a half.
 update() {
   local text
   text=$(current | jq --arg node "$NODE_NAME" --arg now "$(now)" "$@")
@@ -23,7 +23,7 @@ record_good() {
     .items[$item] = {$kind, lastGood: $now, $snapshot, lastTry: $now, result: "ok", error: null, $bytes, $seconds}'
 }
 
-# record_failed ITEM KIND ERROR SECONDS [WAITS]: the last good one stays known. WAITS: held or spared, see owners.sh.
+# record_failed ITEM KIND ERROR SECONDS [WAITS]: the last good snapshot stays known. WAITS: held or spared, see owners.sh.
 record_failed() {
   # shellcheck disable=SC2016
   update --arg item "$1" --arg kind "$2" --arg error "$3" --argjson seconds "$4" --arg waits "${5:-}" '
@@ -31,13 +31,13 @@ record_failed() {
       + {$kind, lastTry: $now, result: "failed", $error, $seconds} + (if $waits == "" then {} else {$waits} end)'
 }
 
-# record_unchanged ITEM: the last snapshot still is what there is.
+# record_unchanged ITEM: the last snapshot is still current.
 record_unchanged() {
   # shellcheck disable=SC2016
   update --arg item "$1" '.items[$item] += {lastGood: $now, lastTry: $now, result: "ok", error: null}'
 }
 
-# keep_volumes NAME...: what is no volume any more, or is not to be backed up, is no item either.
+# keep_volumes NAME...: removes items whose volume is gone or is no longer to be backed up.
 keep_volumes() {
   # shellcheck disable=SC2016
   update '.items |= with_entries(select((.key | startswith("volume/") | not)
@@ -50,8 +50,8 @@ forget() {
   update --arg item "$1" 'del(.items[$item])'
 }
 
-# is_due ITEM KIND: never good, failed last time, or good longer ago than its schedule has it. One that would stop containers
-# again waits for its schedule, or as long as that is apart.
+# is_due ITEM KIND: true if the item was never backed up, failed last time, or is older than its schedule allows. An item that would
+# stop containers again waits for its schedule, or for one period after its last attempt.
 is_due() {
   # shellcheck disable=SC2016
   current | jq -e --arg item "$1" --argjson period "$(period "$2")" '
@@ -60,12 +60,12 @@ is_due() {
     | if $i.waits then past($i.lastTry) else ($i.lastGood == null) or $i.result != "ok" or past($i.lastGood) end' >/dev/null
 }
 
-# was_held: names of volumes, a line each, whose containers were stopped for nothing the last time.
+# was_held: names of volumes, one per line, whose containers were stopped in vain the last time.
 was_held() {
   current | jq -r '.items | to_entries[] | select(.value.waits == "held") | .key | ltrimstr("volume/")'
 }
 
-# metrics: replaced whole, readable by the collector's user.
+# metrics: replaces the whole file, which the collector's user can read.
 metrics() {
   local folder="$STATE_DIR/metrics"
   (umask 022 && mkdir -p "$folder")
@@ -74,7 +74,7 @@ metrics() {
   mv -f "$folder/.new" "$folder/docker_node_backup.prom"
 }
 
-# A table for people.
+# Prints a table for people.
 show_status() {
   current | jq -r '"ITEM\tRESULT\tLAST GOOD\tSNAPSHOT\tERROR", (.items | to_entries[] |
     [.key, .value.result, .value.lastGood // "never", .value.snapshot // "-", .value.error // "-"] | join("\t"))'

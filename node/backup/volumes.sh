@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # for other parts
-# Every volume by itself: data.pxar, and meta.conf that says what it is.
+# Backs up every volume by itself: data.pxar, and meta.conf, which describes the volume.
 
-# A container that does nothing but have a volume mounted.
+# A container that does nothing but keep a volume mounted.
 HOLDER=docker-node.backup.holder
 
 backup_volumes() {
@@ -20,18 +20,18 @@ backup_volumes() {
   done
 }
 
-# group_of NAME: its group on the server, which keeps `host/benchmark` for measurements (api2/backup/mod.rs). No volume's name
-# begins with _ (docker volume create).
+# group_of NAME: the volume's group on the server. The server reserves `host/benchmark` for measurements (api2/backup/mod.rs). No
+# volume's name begins with _ (docker volume create).
 group_of() { if [[ $1 == benchmark ]]; then printf _benchmark; else printf '%s' "$1"; fi; }
 
-# read_volume NAME: into SPOOL/volume.json.
+# read_volume NAME: writes its description to SPOOL/volume.json.
 read_volume() {
   mkdir -p "$SPOOL"
   inspect volume "$1" | jq -e '.[0]' >"$SPOOL/volume.json" || error "the volume is gone"
 }
 
-# is_gone NAME: removed since it was listed, as a recovery does with what it has made; a docker that does not answer is another
-# matter.
+# is_gone NAME: true if the volume was removed since it was listed, as a recovery removes its own. A Docker that does not answer is
+# another matter.
 is_gone() {
   local names
   names=$(docker_cli volume ls --quiet) || return 1
@@ -47,13 +47,13 @@ backup_volume() {
   HELD_IDS=()
   { read_volume "$1" && locate "$1" && hold "$1" && mount_volume "$1" && take_volume "$1"; } || result=1
   if ((result)); then held_in_vain; fi
-  # Whatever could not be let go of is no better for another backup.
+  # Another attempt would not start again what could not be started now.
   release || { result=1 RETRY=no; }
   if ((result)) && is_gone "$1"; then GONE=yes RETRY=no; fi
   return "$result"
 }
 
-# locate NAME: sets DATA, where its files are seen here; before anything is stopped for it.
+# locate NAME: sets DATA, the path of the volume's files here. Runs before anything is stopped for the volume.
 locate() {
   local driver mountpoint
   driver=$(of_volume .Driver) mountpoint=$(of_volume .Mountpoint)
@@ -64,8 +64,8 @@ locate() {
   [[ -d $DATA ]] || error "$DATA is not there"
 }
 
-# mount_volume NAME: with options type or device docker mounts it, when a container needs it and no longer (moby volume/local).
-# An empty directory in place of a file system that is not mounted must not pass for its content.
+# mount_volume NAME: a volume with options `type` or `device` is mounted by Docker while a container uses it, and no longer (moby
+# volume/local). An empty directory must not pass for the content of a file system that is not mounted.
 mount_volume() {
   local image
   if [[ -z $(of_volume '.Options | (.type // "") + (.device // "")') ]]; then return 0; fi
@@ -74,7 +74,7 @@ mount_volume() {
     error "docker does not know ${SELF:-docker_node_backup}" || return 1
   docker_step run --detach --rm --label "$HOLDER=$1" --userns host --network none --log-driver none --pull never \
     --volume "$1:/held:ro" --entrypoint sleep "$image" infinity || return 1
-  mountpoint -q "$DATA" || error "docker has mounted it, but that is not seen here"
+  mountpoint -q "$DATA" || error "docker has mounted it, but the mount is not visible here"
 }
 
 unmount_volumes() {
@@ -86,17 +86,18 @@ unmount_volumes() {
 
 take_volume() {
   local archives=("data.pxar:$DATA" "meta.conf:$SPOOL/meta.conf") mount
-  # Files of a volume in use may go while they are read; of one that is held still, none does.
+  # Files of a volume in use may vanish while they are read. Nothing vanishes from a volume whose containers are held.
   take_digest "$DATA" || [[ $CONSISTENCY == none ]] || error "its files cannot be read" || return 1
   describe_volume >"$SPOOL/meta.conf" || return 1
-  # What is mounted below it is a part of it, as its containers see it; the client stays on one file system unless told.
+  # A file system mounted below the volume is part of it for its containers. The client stays on one file system unless told
+  # otherwise.
   mounts_below "$DATA" >"$SPOOL/mounts" || error "what is mounted below it cannot be read" || return 1
   while IFS= read -r mount; do archives+=(--include-dev "$mount"); done <"$SPOOL/mounts"
   upload volumes "$(group_of "$1")" "${archives[@]}" || { upload_in_vain; return 1; }
   BYTES=$(size_of "$DATA")
 }
 
-# mounts_below DIRECTORY (proc_pid_mountinfo(5): the fifth field, spaces as \040)
+# mounts_below DIRECTORY (proc_pid_mountinfo(5): the fifth field, with spaces as \040)
 mounts_below() {
   local point
   while read -r _ _ _ _ point _; do
@@ -112,7 +113,7 @@ describe_volume() {
     ' "$SPOOL/volume.json" --args "${OWNER_NAMES[@]}"
 }
 
-# size_of DIRECTORY: bytes; files that vanish meanwhile are no matter.
+# size_of DIRECTORY: bytes. Files that vanish meanwhile are ignored.
 size_of() {
   local size
   size=$(du -s --bytes "$1" 2>/dev/null || true)

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# What the checks of the Docker benchmark look at, read and not judged.
+# Collects what the checks of the Docker benchmark look at. It reads and does not judge.
 # Result: {"command":[...],"config":{...},"info":{...},"bridge":{...},"files":[...],"audited":[...],"mounts":[...],"group":[...],
 #          "contentTrust":false,"containers":[...],"images":[...]}; files: {"path","type","mode","owner","group"}
 SCRIPT=benchmark
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
 
-# lines: standard input as a JSON array of strings.
+# lines: turns standard input into a JSON array of strings.
 lines() { python3 -c 'import json, sys; print(json.dumps(sys.stdin.read().splitlines()))'; }
 
-# What dockerd was started with.
+# The command line that dockerd was started with.
 command_line() {
   local pid
   pid=$(systemctl show --property=MainPID --value docker.service)
@@ -19,7 +19,7 @@ command_line() {
 
 config() { python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1]))))' "$ROOT_DIR/etc/docker/daemon.json" 2>/dev/null || printf '{}'; }
 
-# Programs, units, sockets and settings of Docker, wherever a distribution has them, and what daemon.json names.
+# Docker's programs, units, sockets and settings, in the places of each distribution, and the files that daemon.json names.
 paths() { # CONFIG
   local name folder
   for name in dockerd containerd containerd-shim containerd-shim-runc-v1 containerd-shim-runc-v2 runc; do
@@ -32,7 +32,7 @@ paths() { # CONFIG
   find "$ROOT_DIR/etc/docker/certs.d" -type f 2>/dev/null | sed "s|^$ROOT_DIR||" || true
 }
 
-# One object for each path that is there; a link counts as what it leads to.
+# One object for each path that exists. A link counts as its target.
 files() {
   sed '/^$/d' | sort -u | python3 -c '
 import grp, json, os, pwd, stat, sys
@@ -53,7 +53,7 @@ for path in sys.stdin.read().splitlines():
 print(json.dumps(found))' "$ROOT_DIR"
 }
 
-# Paths with a rule that the kernel has loaded, as a watch or as a rule on a path or a folder.
+# Paths that a loaded audit rule covers, as a watch or as a rule on a path or folder.
 audited() { { auditctl -l 2>/dev/null || true; } | sed -nE 's/.*(-w |-F dir=|-F path=)([^ ]+).*/\2/p' | sed 's|\(.\)/$|\1|' | lines; }
 
 group_members() { { getent group docker || true; } | cut -d: -f4 | tr ',' '\n' | sed '/^$/d' | lines; }
@@ -72,7 +72,7 @@ main() {
   config=$(config)
   files=$(paths "$config" | files)
   ! grep -qsE '^DOCKER_CONTENT_TRUST=1$' "$ROOT_DIR/etc/environment" || trust=true
-  # By the shell's own printf: a program's argument may have 128 KiB at most (execve(2)).
+  # Uses the shell's own printf: an argument of a program may have at most 128 KiB (execve(2)).
   # shellcheck disable=SC2046 # lists of ids, which hold no space
   printf '{"command":%s,"config":%s,"info":%s,"bridge":%s,"files":%s,"audited":%s,"mounts":%s,"group":%s,"contentTrust":%s,"containers":%s,"images":%s}\n' \
     "$command" "$config" "$info" "$(inspect network bridge)" "$files" "$(audited)" "$(findmnt -rno TARGET | lines)" \

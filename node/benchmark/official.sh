@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# docker-bench-security, the benchmark's own script, on this node. Nothing of it stays.
-# ACTION  prepare: makes the folder it is copied to; run: runs it there
-# FOLDER  for run: that folder
-# FILE    for run: the script's name in it
-# Result: the folder; its results as JSON
+# Runs docker-bench-security, the benchmark's own script, on this node, and removes it afterwards.
+# ACTION  prepare: makes the folder that the script is copied to; run: runs it there
+# FOLDER  the folder, for run
+# FILE    the script's name in it, for run
+# Result: the folder (prepare), the script's results as JSON (run)
 SCRIPT=benchmark
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
 
 readonly PREFIX=/var/tmp/docker-node-benchmark.
 
-# It needs its own folder as working directory, and writes its log beside itself.
+# The script needs its own folder as working directory, and writes its log there.
 run_script() {
   local output
   cd "$ROOT_DIR$FOLDER"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Whether to refuse a daemon.json on this machine. Goes between config.sh and daemon.sh. CURRENT and CANDIDATE are files,
-# DATA_LOSS_CONFIRMED the operator's word.
+# Refuses a daemon.json that does not fit this machine. Goes between config.sh and daemon.sh. CURRENT and CANDIDATE are files,
+# DATA_LOSS_CONFIRMED is the operator's consent.
 
 refuse() { # REASON [DETAIL]
   rm -f "$CANDIDATE"
@@ -20,7 +20,8 @@ check_keys() {
     refuse "features.containerd-snapshotter works neither with userns-remap nor with storage-driver overlay2"
 }
 
-# dockerd makes dockremap and its ranges by itself, but only both together: a user without ranges keeps it from starting.
+# dockerd makes the user dockremap and its ranges by itself, but only both together: a user without ranges keeps dockerd from
+# starting.
 check_remap() {
   local user=$1 file
   if [[ $user == default ]]; then user=dockremap; fi
@@ -33,8 +34,8 @@ check_remap() {
   done
 }
 
-# What is to be found on the node is there: dockerd does not start without a profile or a socket, and no container without its
-# runtime. Nothing of the graph puts any of them there.
+# What the file refers to has to be on the node: dockerd does not start without a profile or a socket, and no container starts
+# without its runtime. The graph installs none of them.
 check_needs() {
   local key kind path
   while read -r key kind path; do
@@ -51,7 +52,7 @@ check_needs() {
   [[ $path != /* ]] || config normal "$ROOT_DIR$path" >/dev/null 2>&1 || refuse "seccomp-profile: $path is not a JSON object"
 }
 
-# The existing directory that the data root is, or will be, in.
+# The existing directory that holds the data root, or will hold it.
 data_root() {
   local path
   path=$(config get "$CANDIDATE" data-root)
@@ -76,13 +77,13 @@ check_quota() {
     refuse "overlay2.size needs XFS mounted with pquota; $path is on $filesystem" "mounted with $options"
 }
 
-# driver_in_use DATA_ROOT: from the daemon, or from what it left on disk.
+# driver_in_use DATA_ROOT: asks the daemon, or looks at what it left on disk.
 driver_in_use() {
   docker_cli info --format '{{.Driver}}' 2>/dev/null || { [[ ! -d $ROOT_DIR$1/image/overlay2 ]] || echo overlay2; }
 }
 
-# A change of layout makes docker start empty beside the old data. Counted is what docker shows now, or, when it is down,
-# every root there is. Sets HIDES.
+# After a change of layout, Docker starts empty beside the old data. Counts what Docker shows now or, when it is down, what lies in
+# every root. Sets HIDES.
 check_hidden() {
   local root shown driver old new inventory
   root=$(config get "$CURRENT" data-root)

@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# What a daemon.json says. Goes between lib.sh and the scripts that ask.
+# Reads a daemon.json. Goes between lib.sh and the scripts that ask.
 #   config normal FILE          in one line, keys sorted
 #   config alive FILE           with live-restore
-#   config get FILE KEY         a value, nothing without it
+#   config get FILE KEY         a value, or nothing if it is not set
 #   config changed OLD NEW      keys that differ
-#   config effect OLD NEW KEYS  reload or restart; KEYS are what a reload takes over
-#   config layout FILE DRIVER   where data is; DRIVER is what docker uses now, and goes on using where a file says nothing
-#   config needs FILE           what has to be on the node: "KEY file|socket|command PATH" a line
-#   config unlike FILE <INFO    what docker says of itself (docker info, JSON) that is not what the file says: a row of key,
-#                               what docker has and what the file has, tabs between them
-#   config differences OLD NEW  what differs, the same, down to the last key: log-opts.max-file
-# An absent or empty file is {}, as it is to dockerd.
+#   config effect OLD NEW KEYS  reload or restart; KEYS are those that a reload accepts
+#   config layout FILE DRIVER   where data is; DRIVER is what docker uses now, and keeps using unless the file says otherwise
+#   config needs FILE           what has to be on the node, a line "KEY file|socket|command PATH" each
+#   config unlike FILE <INFO    values that docker reports (docker info, JSON) and that differ from the file: rows of key,
+#                               docker's value and the file's value, separated by tabs
+#   config differences OLD NEW  differences of two files, in the same form, down to the last key: log-opts.max-file
+# An absent or empty file counts as {}, as it does for dockerd.
 
-# The image store is a key of its own: a reload takes over the rest of `features`, not this one. A key that was taken out stays in
-# force until dockerd starts again (moby daemon/reload.go applies only what the file names).
+# The image store is a key of its own: a reload accepts the rest of `features`, but not this one. A key that was removed stays in
+# effect until dockerd starts again (moby daemon/reload.go applies only what the file names).
 readonly CONFIG_READER='
 import ipaddress, json, os, sys
 command, path, *rest = sys.argv[1:]
@@ -54,7 +54,7 @@ def needs():
         if name in ("syslog-tls-ca-cert", "syslog-tls-cert", "syslog-tls-key"):
             yield f"log-opts.{name}", "file", option
 
-# Always insecure to dockerd.
+# dockerd always treats these as insecure.
 LOOPBACK = {"127.0.0.0/8", "::1/128"}
 
 def network(text):
@@ -63,7 +63,7 @@ def network(text):
     except ValueError:
         return text
 
-# Keys as docker tells them (moby daemon/info.go), both sides in one form.
+# Keys as docker reports them (moby daemon/info.go), with both sides in the same form.
 def told(info):
     plain = {"debug": "Debug", "experimental": "ExperimentalBuild", "live-restore": "LiveRestoreEnabled", "log-driver": "LoggingDriver",
         "storage-driver": "Driver", "default-runtime": "DefaultRuntime"}

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# How daemon.json, and dockerd, differ from what was declared. Goes between service.sh and daemon.sh.
+# Reports how daemon.json, and dockerd, differ from what was declared. Goes between service.sh and daemon.sh.
 
 report_differences() {
   local rows
@@ -20,7 +20,7 @@ report_differences() {
   fi
 }
 
-# Of an edited file that was followed by a restart, the file is enough to tell.
+# If the file was edited and dockerd restarted, the file's difference says it all.
 dockerd_rows() { # ROWS
   docker_cli info --format '{{json .}}' 2>/dev/null | config unlike <(printf %s "$DAEMON_JSON") |
     ROWS=$1 awk -F '\t' 'BEGIN { split(ENVIRON["ROWS"], line, "\n"); for (i in line) { sub(/[.\t].*/, "", line[i]); told[line[i]] } }

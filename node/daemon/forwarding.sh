@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# What dockerd leaves to the node when it filters by nftables. Goes between service.sh and daemon.sh; CURRENT is the daemon.json in
-# force. By iptables dockerd turns forwarding on and drops what is none of its own. By nftables it does neither: with forwarding
-# off it makes no docker0 and does not start, with it on the node is a router, and what iptables was told to drop stays dropped
-# (moby, libnetwork/drivers/bridge/setup_ip_forwarding.go and internal/iptabler/cleaner.go).
+# Does what dockerd leaves to the node when it filters by nftables. Goes between service.sh and daemon.sh; CURRENT is the
+# daemon.json in effect. With iptables, dockerd turns forwarding on and drops all traffic that is not its own. With nftables it does
+# neither: if forwarding is off, dockerd makes no docker0 and does not start; if it is on, the node is a router, and what iptables
+# was told to drop stays dropped (moby, libnetwork/drivers/bridge/setup_ip_forwarding.go and internal/iptabler/cleaner.go).
 
 readonly FORWARDING="$ROOT_DIR/etc/systemd/system/docker.service.d/20-docker-node-forwarding.conf"
 
-# Before each start of dockerd, that after a boot included.
+# Runs before each start of dockerd, also after a boot.
 forwarding_text() {
   local table='inet docker-node-forward'
   printf '[Service]\nExecStartPre=/usr/sbin/sysctl --quiet net.ipv4.ip_forward=1\n'
@@ -25,7 +25,7 @@ by_nftables() {
   [[ $(config get "$CURRENT" firewall-backend) == nftables && $(config get "$CURRENT" ip-forward) != false ]]
 }
 
-# Goes before every start: the file in force may be the one that is gone back to.
+# Runs before every start, because the file in effect may be the one that was rolled back to.
 forwarding() {
   local text
   if by_nftables; then
@@ -37,7 +37,7 @@ forwarding() {
   fi
 }
 
-# Where forwarding is on already, dockerd does not drop what is forwarded.
+# If forwarding is already on, dockerd does not drop forwarded traffic.
 iptables_forwards() {
   rm -f "$FORWARDING"
   systemctl daemon-reload

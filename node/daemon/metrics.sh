@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# The address of dockerd's metrics. Goes between config.sh and daemon.sh; CURRENT is the daemon.json in force. dockerd does not start
-# when it cannot listen there (moby, daemon/command/metrics.go), and systemd gives it up after three starts: at a boot it waits
-# until the machine has the address.
+# Waits for the address of dockerd's metrics. Goes between config.sh and daemon.sh; CURRENT is the daemon.json in effect. dockerd
+# does not start if it cannot listen there (moby, daemon/command/metrics.go), and systemd gives up after three attempts. So at a
+# boot dockerd waits until the machine has the address.
 
 readonly METRICS="$ROOT_DIR/etc/systemd/system/docker.service.d/30-docker-node-metrics.conf"
 
-# The address, if it is a single one of the machine's network.
+# The address, if it is a single address of the machine's network.
 metrics_address() {
   local at
   at=$(config get "$CURRENT" metrics-addr)
@@ -13,7 +13,7 @@ metrics_address() {
   [[ ! $at =~ ^[0-9.]+$ || $at =~ ^(127\.|0\.0\.0\.0$) ]] || printf %s "$at"
 }
 
-# After two minutes dockerd says itself what is missing.
+# After two minutes dockerd starts anyway and reports what is missing.
 metrics_text() { # ADDRESS
   printf "[Service]\nExecStartPre=/bin/sh -c 'n=0; until ip -o address show to %s | grep -q . || [ \$\$n -ge 120 ]; do n=\$\$((n + 1)); sleep 1; done'\n" "$1"
 }

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# dockerd as a service: whether it runs, how it starts and takes a configuration over, and whether it has. Goes between config.sh
-# and daemon.sh. CURRENT is the daemon.json in force, HEALTH_TIMEOUT the seconds dockerd has for one attempt, all of it, DOCKER0_KEYS
-# the keys that describe docker0.
+# dockerd as a service: whether it runs, how it starts and reloads, and whether the configuration took effect. Goes between
+# config.sh and daemon.sh. CURRENT is the daemon.json in effect, HEALTH_TIMEOUT the seconds that one attempt may take in all,
+# DOCKER0_KEYS the keys that describe docker0.
 
 active() { systemctl is-active --quiet docker.service; }
 healthy() { active && DOCKER_TIMEOUT=10 docker_cli version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 settled() { healthy || systemctl is-failed --quiet docker.service; }
 journal() { journalctl --unit docker.service --lines 20 --no-pager --output cat 2>&1 || true; }
 
-# systemd gives docker.service three starts a minute; failed ones must not use up the start of the good file.
+# systemd allows docker.service three starts a minute. Failed starts must not use up the start with the good file.
 restart() {
   local begun=$SECONDS left
   forwarding
@@ -19,21 +19,21 @@ restart() {
   wait_for $((left > 1 ? left : 1)) settled && healthy
 }
 
-# A signal that was sent says nothing: dockerd tells in its events that it took a file over, in its journal that it did not, and
-# goes on with the earlier one then. Some of what it refuses there it does not look at with --validate, such as registries.
+# A signal that was sent proves nothing: dockerd announces in its events that it accepted a file, or in its journal that it did not,
+# and then keeps the earlier one. A reload refuses some things that --validate does not check, such as registries.
 reload() {
   SIGNALLED=$EPOCHREALTIME
   systemctl reload docker.service 2>/dev/null && wait_for "$HEALTH_TIMEOUT" decided && [[ -z $(complaint) ]] && taken_over && healthy
 }
 decided() { taken_over || [[ -n $(complaint) ]] || ! active; }
 
-# moby sends the event after the new configuration is in force (daemon/reload.go).
+# moby sends the event after the new configuration has taken effect (daemon/reload.go).
 taken_over() {
   [[ -n $(DOCKER_TIMEOUT=10 docker_cli events --since "$SIGNALLED" --until "$EPOCHREALTIME" --filter type=daemon \
     --filter event=reload --format '{{.Action}}' 2>/dev/null) ]]
 }
 
-# What dockerd says of the last signal: reloadConfig in moby daemon/command/daemon.go, and the plain texts of 24.0 and before.
+# dockerd's answer to the last signal: reloadConfig in moby daemon/command/daemon.go, and the plain texts of 24.0 and before.
 complaint() {
   local texts='Error reloading configuration|Error reconfiguring the daemon|Error validating authorization plugin'
   texts+='|unable to configure the Docker daemon|file configuration validation failed|conflict labels'
@@ -41,18 +41,18 @@ complaint() {
     grep -E "$texts" | sed 's/^time="[^"]*" //' || true
 }
 
-# Values in force that are not those of the file, a line each; nothing when dockerd does what the file says.
+# Values in effect that differ from the file, one per line. Nothing when dockerd does what the file says.
 unlike() {
   docker_cli info --format '{{json .}}' 2>/dev/null | config unlike "$CURRENT" |
     awk -F '\t' 'NF { print $1 ": the file has " $3 ", dockerd has " $2 }' || true
 }
 
-# With userns-remap docker's root ends in the ids it maps to, 231072.231072.
+# With userns-remap, docker's root directory ends in the ids it maps to, such as 231072.231072.
 remapped() {
   [[ -z $(config get "$CURRENT" userns-remap) || $(docker_cli info --format '{{.DockerRootDir}}' 2>/dev/null) =~ /[0-9]+\.[0-9]+$ ]]
 }
 
-# id, name, process and start of every running container: what a restart must leave as it is.
+# Id, name, process and start time of every running container: a restart must not change them.
 running() {
   local ids
   ids=$(docker_cli ps --quiet --no-trunc 2>/dev/null) || return 0
@@ -60,7 +60,7 @@ running() {
   [[ -z $ids ]] || docker_cli inspect --format '{{.Id}} {{.Name}} {{.State.Pid}} {{.State.StartedAt}}' $ids | sort
 }
 
-# moby leaves docker0 as it is when it restores running containers ("updated network configuration will not take affect").
+# moby does not change docker0 when it restores running containers ("updated network configuration will not take affect").
 check_docker0() { # KEY...
   local key
   for key in "$@"; do
@@ -68,7 +68,7 @@ check_docker0() { # KEY...
   done
 }
 
-# Somebody's edit without a restart, or a file that was refused: said, and left to a quiet time.
+# Somebody edited the file without a restart, or dockerd refused it. This is reported, and left for a quiet time.
 check_in_effect() {
   local unlike
   unlike=$(unlike)

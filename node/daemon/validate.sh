@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# Asks dockerd about a daemon.json, for every script that puts one in place. Goes after lib.sh.
+# Asks dockerd whether a daemon.json is valid, for every script that installs one. Goes after lib.sh.
 
-# The flags of the unit, but for those that come from variables.
+# The flags of the unit, except those that come from variables.
 unit_flags() {
   systemctl show --property ExecStart --value docker.service |
     sed -n 's/.*argv\[\]=[^ ;]*\([^;]*\);.*/\1/p' | sed 's/\$[^ ]*//g'
 }
 
-# validate_daemon_json FILE prints what dockerd has against it, and fails then. With the unit's own flags: a key that repeats one
-# of them keeps dockerd from starting. Before 23.0 there is no --validate, and only the start tells.
+# validate_daemon_json FILE: fails and prints dockerd's complaint if the file is not valid. It uses the unit's own flags, because
+# dockerd does not start when a key repeats one of them. Before 23.0 there is no --validate, and only a start tells.
 validate_daemon_json() {
   local flags
   [[ $(dockerd --help 2>/dev/null) == *--validate* ]] || return 0

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# AppArmor confines containers, on a kernel that has it. Nothing is changed: Docker loads its profile when it starts.
+# AppArmor confines containers, if the kernel has it. This unit changes nothing: Docker loads its profile when it starts.
 
 apparmor_apply() { :; }
 apparmor_reload() { :; }

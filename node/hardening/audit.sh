@@ -1,13 +1,14 @@
 # shellcheck shell=bash
-# auditd watches what belongs to Docker (CIS Docker 1.1.3 to 1.1.18), where this distribution has it, and who gets in. A watch on a
-# path that is not there passes the benchmark and audits nothing, so only what exists, or would be made where its folder exists, has one.
+# auditd watches Docker's files (CIS Docker 1.1.3 to 1.1.18), where this distribution has them, and the files that say who gets in.
+# A watch on a path that does not exist passes the benchmark but audits nothing. So a path is watched only if it exists or its
+# folder does.
 
 DATA_ROOT="${DATA_ROOT:-/var/lib/docker}"
 readonly AUDIT_FILE=/etc/audit/rules.d/50-docker-node.rules
 readonly AUDIT_TMPFILES=/etc/tmpfiles.d/docker-node-audit.conf
 readonly AUDIT_UNITS=(auditd.service audit-rules.service)
 
-# Debian has dockerd in sbin, Docker's own packages in bin.
+# Debian has dockerd in sbin, Docker's own packages have it in bin.
 audit_programs() {
   local name folder
   for name in dockerd docker docker-proxy docker-init containerd containerd-shim containerd-shim-runc-v1 containerd-shim-runc-v2 ctr runc; do
@@ -25,7 +26,7 @@ audit_paths() {
     /etc/systemd/system/docker.service.d
 }
 
-# What containers write is theirs, not Docker's: it would flood the log.
+# What containers write is their own, not Docker's, and would flood the log.
 audit_excluded() {
   local path
   for path in "$ROOT_DIR$DATA_ROOT"/{,*.*/}{overlay2,volumes,fuse-overlayfs,btrfs,zfs}; do
@@ -33,7 +34,7 @@ audit_excluded() {
   done
 }
 
-# The kernel does not follow a link at the end of a path, and takes no rule twice.
+# The kernel does not follow a link at the end of a path, and refuses a duplicate rule.
 audit_resolved() {
   local path
   while read -r path; do readlink -m "$ROOT_DIR$path"; done | awk '!seen[$0]++'
@@ -52,7 +53,8 @@ audit_watch() { # KEY <<<PATHS
 }
 
 audit_text() {
-  # Not -c, which fails at the end: a folder that was not mounted would leave the node without auditd (auditctl(8)).
+  # Not -c, which makes auditctl fail at the end: then a folder that was not mounted would leave the node without auditd
+  # (auditctl(8)).
   printf -- '-i\n'
   audit_excluded | sed 's/^/-a never,exit -F dir=/'
   audit_paths | audit_watch docker
@@ -60,7 +62,7 @@ audit_text() {
   printf '%s\n' /etc/sudoers /etc/sudoers.d /etc/ssh/sshd_config /etc/ssh/sshd_config.d | audit_watch access
 }
 
-# At a boot the rules are read before containerd makes its folder, and could be before a data disk is mounted.
+# At a boot, the rules are read before containerd makes its folder, and maybe before a data disk is mounted.
 audit_boot() {
   local mount unit
   put audit "$AUDIT_TMPFILES" 0644 <<<'d /run/containerd 0711 root root -'
@@ -87,7 +89,7 @@ audit_reload() {
   output=$(augenrules --load 2>&1) || log "augenrules: $(grep -i error <<<"$output" | paste -sd';' -)"
 }
 
-# The kernel tells a rule as a watch, or as it was written, depending on the version of auditctl.
+# The kernel reports a rule as a watch or as it was written, depending on the version of auditctl.
 audit_missing() {
   local rules path
   rules=$(auditctl -l)

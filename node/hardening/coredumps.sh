@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# No process, of a container neither, leaves its memory on the disk.
+# No process writes its memory to the disk, not even one in a container.
 
 readonly CORE_PATTERN=/proc/sys/kernel/core_pattern
 
 coredumps_apply() {
-  # Ubuntu's crash reporter takes the pattern for itself when it starts.
+  # Ubuntu's crash reporter overwrites the pattern when it starts.
   stop_service coredumps apport.service
   put_value coredumps "$CORE_PATTERN" '|/bin/false'
   put coredumps /etc/sysctl.d/99-zz-docker-node-coredumps.conf 0644 <<<'kernel.core_pattern = |/bin/false'
@@ -12,7 +12,7 @@ coredumps_apply() {
   put coredumps /etc/systemd/coredump.conf.d/99-docker-node.conf 0644 <<<'[Coredump]'$'\n''Storage=none'$'\n''ProcessSizeMax=0'
 }
 
-# The next crash and the next login find it.
+# Nothing to reload: the next crash and the next login use it.
 coredumps_reload() { :; }
 
 coredumps_check() {

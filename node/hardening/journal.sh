@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The journal outlives a boot and has a limit.
+# The journal survives a reboot, and its size is limited.
 
 readonly JOURNAL_FILE=/etc/systemd/journald.conf.d/99-docker-node.conf
 
@@ -13,7 +13,7 @@ RuntimeMaxUse=128M
 TEXT
 }
 
-# Services go on writing: systemd keeps their connections over the restart.
+# Services can keep writing, because systemd holds their connections during the restart.
 journal_reload() {
   systemctl restart systemd-journald.service
   journalctl --flush

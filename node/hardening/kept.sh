@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# What the units of hardening.sh share. A unit X has X_apply, which writes; X_reload, which makes services read it; X_check, which
-# fails unless it took effect. All it changes it notes first, a line each in kept/X: that is how it is undone.
-#   file     PATH           a file of ours, which goes
-#   value    PATH  TEXT     a file of /proc/sys as it was
-#   service  NAME  STATES   enabled or not, and active or not, as they were
-#   mode     PATH  MODE     as it was
+# Shared by the units of hardening.sh. A unit X has X_apply, which writes; X_reload, which makes services read it; and X_check,
+# which fails unless it took effect. Before a unit changes anything, it writes a line to kept/X, from which the change can be
+# undone:
+#   file     PATH           a file of ours, to be removed
+#   value    PATH  TEXT     a file of /proc/sys, with its value before
+#   service  NAME  STATES   whether it was enabled and active before
+#   mode     PATH  MODE     the mode before
 
 readonly KEPT="$ROOT_DIR/var/lib/docker-node/hardening"
 
@@ -18,7 +19,7 @@ read_notes() {
   done
 }
 
-# keep UNIT KIND NAME [VALUE]: the first note stays, it is the state before us.
+# keep UNIT KIND NAME [VALUE]: only the first note counts, because it has the state before us.
 keep() {
   ! checking || return 0
   [[ -z ${NOTES["$1 $2 $3"]:-} ]] || return 0
@@ -27,11 +28,11 @@ keep() {
   NOTES["$1 $2 $3"]=kept
 }
 
-# A mark beside the notes: services have not read a file yet. It outlives a run that is killed.
+# A mark beside the notes: services have not read a file yet. It survives a killed run.
 is_pending() { [[ -e $KEPT/$1.pending ]]; }
 settled() { rm -f "$KEPT/$1.pending"; }
 
-# put UNIT PATH MODE <<<TEXT: a file of the unit, with a name that is ours alone. Never the end of a pipe.
+# put UNIT PATH MODE <<<TEXT: writes a file of the unit, whose name only we use. Do not call it at the end of a pipe.
 put() {
   local text
   text=$(cat)
@@ -40,7 +41,7 @@ put() {
   write_if_changed "$ROOT_DIR$2" "$3" <<<"$text"
 }
 
-# put_value UNIT PATH TEXT: a file of /proc/sys. One that has the value already has nothing to go back to.
+# put_value UNIT PATH TEXT: writes a file of /proc/sys. If it has the value already, there is nothing to go back to.
 put_value() {
   local now
   now=$(<"$ROOT_DIR$2")
@@ -54,7 +55,7 @@ is_there() { systemctl cat "$1" >/dev/null 2>&1; }
 enabled() { systemctl is-enabled "$1" 2>/dev/null || true; }
 states() { printf '%s %s' "$(enabled "$1")" "$(systemctl is-active "$1" 2>/dev/null || true)"; }
 
-# run_service UNIT NAME: enabled and active from now on. One that was masked is not.
+# run_service UNIT NAME: enables and starts a service, also one that was masked.
 run_service() {
   keep "$1" service "$2" "$(states "$2")"
   systemctl is-enabled --quiet "$2" || put_right systemd "$2" "$(enabled "$2")" enabled enable_service "$2"
@@ -65,7 +66,7 @@ enable_service() {
   systemctl enable --quiet "$1"
 }
 
-# stop_service UNIT NAME: neither, and nobody starts it.
+# stop_service UNIT NAME: stops and masks a service, so that nobody starts it.
 stop_service() {
   is_there "$2" || return 0
   keep "$1" service "$2" "$(states "$2")"
@@ -86,7 +87,7 @@ give_back_service() {
   esac
   case $active in
     active) systemctl start "$1" ;;
-    # auditd refuses to be stopped, and obeys its signal.
+    # auditd refuses to be stopped, but obeys the signal.
     *) systemctl stop "$1" 2>/dev/null || systemctl kill --signal=TERM "$1" ;;
   esac
 }
@@ -103,7 +104,7 @@ give_back() { # UNIT
   rm "$KEPT/$1"
 }
 
-# setting FILE KEY: what systemd's configuration FILE with all its drop-ins says, the last one last.
+# setting FILE KEY: the value in systemd's configuration FILE with all its drop-ins; the last one wins.
 setting() { systemd-analyze cat-config "systemd/$1" | sed -n "s/^$2=//p" | tail -n 1; }
 
 expect_setting() { # FILE KEY VALUE

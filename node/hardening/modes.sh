@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Who may read and write the files that say who gets in, what runs by itself, and what Docker is. A mode that is stricter stays.
+# Limits who may read and write the files that say who gets in, what runs by itself, and what Docker is. A stricter mode stays.
 
 readonly MODES='
 /etc/passwd 0644
@@ -22,7 +22,7 @@ readonly MODES='
 /run/docker.sock 0660
 '
 
-# each_loose COMMAND: with path, mode, and the mode that it should not be above.
+# each_loose COMMAND: calls it with path, mode, and the most open mode allowed, for each file that is too open.
 each_loose() {
   local path most now
   while read -r path most; do

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Filesystems, protocols and buses that no node needs are never loaded. What Docker needs (overlay, br_netfilter, the netfilter family,
-# 8021q, macvlan) is not here, nor squashfs, which Ubuntu's snaps are.
+# Filesystems, protocols and buses that no node needs are never loaded. The list leaves out what Docker needs (overlay,
+# br_netfilter, the netfilter family, 8021q, macvlan), and squashfs, which Ubuntu's snaps use.
 
 readonly MODULES_FILE=/etc/modprobe.d/docker-node-hardening.conf
 readonly MODULES=(cramfs freevxfs hfs hfsplus jffs2 udf dccp sctp rds tipc usb-storage firewire-core firewire-ohci firewire-sbp2)
 
 modules_apply() {
   local text name
-  # `blacklist` keeps devices from loading it, `install` everybody else.
+  # `blacklist` keeps devices from loading a module, `install` keeps everybody else from it.
   text=$(printf 'blacklist %s\n' "${MODULES[@]}" && printf 'install %s /bin/false\n' "${MODULES[@]}")
   put modules "$MODULES_FILE" 0644 <<<"$text"
   ! checking || return 0
@@ -16,7 +16,7 @@ modules_apply() {
   done
 }
 
-# The next one that is asked for finds it.
+# Nothing to reload: the next attempt to load a module reads it.
 modules_reload() { :; }
 
 modules_loaded() { awk '{ print $1 }' "$ROOT_DIR/proc/modules" | grep -xF -e "$(printf '%s\n' "${MODULES[@]//-/_}")" || true; }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Names come from the declared servers alone: systemd-resolved neither asks nor answers the segment (LLMNR, mDNS).
+# Names are resolved by the declared servers alone: systemd-resolved uses neither LLMNR nor mDNS on the segment.
 
 readonly RESOLVED_FILE=/etc/systemd/resolved.conf.d/99-docker-node.conf
 

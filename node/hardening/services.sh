@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# Services that no node needs do not run, where an image or a person has brought them.
+# Services that no node needs do not run, whether the image or a person brought them.
 
 readonly UNNEEDED=(
   avahi-daemon.socket avahi-daemon.service cups.socket cups.path cups.service cups-browsed.service rpcbind.socket rpcbind.service
   ModemManager.service bluetooth.service whoopsie.service
 )
 
-# An NFS of version 3 is mounted with the help of rpcbind.
+# rpcbind is needed to mount NFS version 3.
 services_wanted() {
   local mounted
   mounted=$(findmnt -nfro FSTYPE -t nfs || true)

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# sshd: keys of named users only, nothing forwarded, modern algorithms. MaxStartups and MaxSessions, which have to admit the
-# provider's connections, are access.sh's. Reloaded and never restarted: connections, this one included, go on.
+# sshd: keys of named users only, no forwarding, modern algorithms. access.sh sets MaxStartups and MaxSessions, which have to admit
+# the provider's connections. sshd is reloaded and never restarted, so that connections, this one included, continue.
 
 NODE_USER="${NODE_USER:-}" SSH_USERS="${SSH_USERS:-}" FORWARDING="${FORWARDING:-false}"
-# sshd takes the first value it meets: before cloud-init's 50-cloud-init.conf.
+# sshd uses the first value it reads, so this name sorts before cloud-init's 50-cloud-init.conf.
 readonly SSH_FILE=/etc/ssh/sshd_config.d/05-docker-node-hardening.conf
 readonly CIPHERS=(chacha20-poly1305@openssh.com aes256-gcm@openssh.com aes128-gcm@openssh.com aes256-ctr aes192-ctr aes128-ctr)
 readonly EXCHANGES=(
@@ -18,7 +18,7 @@ readonly SIGNATURES=(
 
 ssh_users() { tr -s ' ' '\n' <<<"$NODE_USER $SSH_USERS" | awk 'NF && !seen[$0]++'; }
 
-# offered QUERY NAME...: those that this version of OpenSSH knows. An unknown name would keep sshd from starting.
+# offered QUERY NAME...: the names that this version of OpenSSH knows. An unknown name would keep sshd from starting.
 offered() {
   local known
   known=$(ssh -Q "$1")
@@ -44,7 +44,7 @@ ssh_text() {
   ssh_users | sed 's/^/AllowUsers /'
 }
 
-# Whoever is connected now, and whoever connects next, has to get in.
+# Whoever is connected now, and whoever connects next, must not be locked out.
 refuse_lock_out() {
   require NODE_USER
   [[ $NODE_USER != root ]] || fail "refused: ssh.user is root, who would be locked out; declare another user, or turn hardening.ssh off"
@@ -62,10 +62,10 @@ ssh_apply() {
   ! reason=$(sshd -t 2>&1 && ssh_differences "$text") || return 0
   if [[ -z $before ]]; then rm -f "$ROOT_DIR$SSH_FILE"; else write_if_changed "$ROOT_DIR$SSH_FILE" 0644 <<<"$before"; fi
   settled ssh
-  fail "sshd does not take its configuration; nothing was changed" "$reason"
+  fail "sshd does not accept its configuration; nothing was changed" "$reason"
 }
 
-# What sshd would make of a connection of the user, line by line; it prints every key in small letters.
+# The settings that sshd would use for a connection of the user, one per line; sshd prints every key in lower case.
 ssh_differences() { # TEXT
   local effective key value status=0
   effective=$(sshd -T -C "user=$NODE_USER,host=localhost,addr=127.0.0.1" 2>&1) || { printf '%s\n' "$effective" && return 1; }
@@ -77,7 +77,7 @@ ssh_differences() { # TEXT
   return "$status"
 }
 
-# The listener alone reads it again. Where a socket starts sshd and none runs, the next one reads it.
+# Only the listener reads the configuration again. If a socket starts sshd and none is running, the next one reads it.
 ssh_reload() { ! systemctl is-active --quiet ssh.service || systemctl reload ssh.service; }
 
 ssh_check() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# sudo gives each command a terminal of its own, so that none reaches that of the caller afterwards, and writes down what it ran.
+# sudo gives each command a terminal of its own, so that it cannot reach the caller's terminal later, and logs what it ran.
 
-# A name with a dot is one that sudo skips.
+# sudo skips a file with a dot in its name.
 readonly SUDO_FILE=/etc/sudoers.d/docker-node-hardening
 
 sudo_apply() {
@@ -12,10 +12,10 @@ sudo_apply() {
   ! checking || return 0
   ! reason=$(visudo -c 2>&1) || return 0
   if [[ -z $before ]]; then rm -f "$ROOT_DIR$SUDO_FILE"; else write_if_changed "$ROOT_DIR$SUDO_FILE" 0440 <<<"$before"; fi
-  fail "sudo does not take its configuration; nothing was changed" "$reason"
+  fail "sudo does not accept its configuration; nothing was changed" "$reason"
 }
 
-# Each sudo reads its files.
+# Nothing to reload: sudo reads its files at each call.
 sudo_reload() { :; }
 
 sudo_check() {

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Kernel settings, in force at once and at every boot. Forwarding is Docker's: where it is on before Docker starts, Docker does not
-# drop what is forwarded (moby, libnetwork/drivers/bridge/setup_ip_forwarding.go), so nothing here turns it on or off.
+# Kernel settings that take effect at once and at every boot. Forwarding is left to Docker: if it is on before Docker starts, Docker
+# does not drop forwarded traffic (moby, libnetwork/drivers/bridge/setup_ip_forwarding.go), so nothing here turns it on or off.
 
-# After Ubuntu's 99-sysctl.conf, by name.
+# The name sorts after Ubuntu's 99-sysctl.conf.
 readonly SYSCTL_FILE=/etc/sysctl.d/99-zz-docker-node-hardening.conf
-# Path below /proc/sys, value, and values that are as strict: what was there stays.
+# Path below /proc/sys, value, and other values that are as strict. If one of those is set, it stays.
 readonly SYSCTLS='
 kernel/kptr_restrict 2
 kernel/dmesg_restrict 1
@@ -31,7 +31,7 @@ net/ipv6/conf/*/accept_redirects 0
 net/ipv6/conf/*/accept_source_route 0
 '
 
-# each_sysctl COMMAND: with path, value and the other values, for all that this kernel has.
+# each_sysctl COMMAND: calls it with path, value and the other values, for every setting that this kernel has.
 each_sysctl() {
   local key value others path
   while read -r key value others; do
@@ -52,7 +52,8 @@ sysctl_line() {
   [[ " $3 " == *" $now "* ]] || printf '%s = %s\n' "${1#/proc/sys/}" "$2"
 }
 
-# `all` and `default` by name, since systemd's own file takes `all` out of every pattern; the pattern for interfaces to come.
+# `all` and `default` are written by name, because systemd's own file excludes `all` from every pattern. The pattern is for
+# interfaces that come later.
 sysctl_text() {
   local start name end value
   each_sysctl sysctl_line | grep -v '^net/ipv[46]/conf/' || true
@@ -69,7 +70,7 @@ sysctl_apply() {
   put sysctl "$SYSCTL_FILE" 0644 <<<"$text"
 }
 
-# The values themselves have been written, or given back: an interface that came in between keeps what it has.
+# Nothing to reload: the values have been written, or given back, directly. An interface that appeared in between keeps its own.
 sysctl_reload() { :; }
 
 sysctl_differs() {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The clock follows a time server: by what is there already, chrony or ntpsec, else by systemd-timesyncd.
+# The clock follows a time server: with chrony or ntpsec if one of them is there, else with systemd-timesyncd.
 
 time_service() {
   local unit
@@ -12,7 +12,7 @@ time_service() {
 time_apply() { run_service time "$(time_service)"; }
 time_reload() { :; }
 
-# Whether a server answers is the network's to say; that somebody asks is the node's.
+# Whether a server answers depends on the network; that the node asks is checked here.
 time_check() {
   local unit
   unit=$(time_service)

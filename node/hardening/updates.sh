@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Security updates of the distribution come by themselves, and nothing else. Held packages, Docker's among them, stay. The node never
-# reboots by itself: a run says that it should.
+# Only the distribution's security updates are installed automatically. Held packages stay, Docker's among them. The node never
+# reboots by itself; a run reports when it should.
 
 readonly UPDATES_FILE=/etc/apt/apt.conf.d/99-docker-node-updates
 readonly UPDATE_TIMERS=(apt-daily.timer apt-daily-upgrade.timer)
 
-# apt joins lists of several files: cleared, or the distribution's file would add to ours.
+# apt joins lists from several files, so the list is cleared first. Otherwise the distribution's file would add to ours.
 updates_text() {
   printf '#clear Unattended-Upgrade::%s;\n' Allowed-Origins Origins-Pattern Package-Blacklist
   case $(os_release ID) in
@@ -34,7 +34,7 @@ updates_apply() {
     log "the node needs a reboot: $(sort -u "$ROOT_DIR/run/reboot-required.pkgs" 2>/dev/null | paste -sd' ' - || true)"
 }
 
-# Each run of apt reads its files.
+# Nothing to reload: each run of apt reads its files.
 updates_reload() { :; }
 
 updates_check() {

@@ -31,7 +31,7 @@ metric("check_failed", "1 when it could not be compared.", [f"{{step=\"{step}\"}
 metric("drift_timestamp_seconds", "When this was written.", [f" {int(time.time())}"])
 '
 
-# steps: whom the checks are about, by the last line of each.
+# steps: names of the checked steps, taken from the last line of each check.
 steps() { sed -n 's/^checked \([a-z]*\) \$?$/\1/p' <<<"$CHECKS" | xargs; }
 
 main() {

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# node-exporter, the distribution's package, at the node's address alone. Goes between apt.sh and monitoring.sh.
+# Sets up node-exporter, the distribution's package, to listen at the node's address alone. Goes between apt.sh and monitoring.sh.
 
 readonly EXPORTER=prometheus-node-exporter
 readonly DROP_IN="$ROOT_DIR/etc/systemd/system/$EXPORTER.service.d/10-docker-node.conf"
-# A package that we have installed goes with its part; one that was there stays.
+# A package that we installed is removed with its part; one that was there before stays.
 readonly INSTALLED="$ROOT_DIR/var/lib/docker-node/monitoring/installed"
 
-# Before the package is there, so that it never listens at every address. Its own ProtectSystem would make every filesystem
-# read-only in its metrics.
+# Written before the package is installed, so that node-exporter never listens at every address. Its unit has no ProtectSystem,
+# which would make every filesystem look read-only in its metrics.
 exporter_unit() {
   cat <<UNIT
 [Unit]

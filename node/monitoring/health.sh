@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Writes how the node is, as metrics for node-exporter's textfile collector. monitoring.sh installs it, and a timer runs it every
-# minute. It only reads; what does not answer is missing or 0, and everything else is still written.
+# Writes the state of the node as metrics for node-exporter's textfile collector. monitoring.sh installs it, and a timer runs it
+# every minute. It only reads. If something does not answer, its metric is missing or 0, and all others are still written.
 # DIRECTORY  the collector's folder
 # AGENT      address and port of the Portainer agent (none)
 # RPO        a line `KIND SECONDS` for each kind of backup (none)
@@ -9,10 +9,10 @@ SCRIPT=monitoring-health
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
 
 AGENT="${AGENT:-}" RPO="${RPO:-}"
-# A hung daemon is down.
+# A daemon that hangs counts as down.
 DOCKER_TIMEOUT=20
 
-# metric NAME HELP <<<LINES: lines of labels and value; without lines there is no metric.
+# metric NAME HELP <<<LINES: lines of labels and value. Without lines there is no metric.
 metric() {
   local lines line kind=gauge
   lines=$(grep . || true)
@@ -22,7 +22,7 @@ metric() {
   while IFS= read -r line; do printf 'docker_node_%s%s\n' "$1" "$line"; done <<<"$lines"
 }
 
-# Name, state, health, restarts and restart policy of each container. One that went meanwhile is left out.
+# Name, state, health, restarts and restart policy of each container. A container that is gone meanwhile is left out.
 inspect_all() {
   local ids
   ids=$(docker_cli ps --all --quiet --no-trunc) || return 1
@@ -45,7 +45,7 @@ containers() {
 }
 rows_of() { awk "$1" <<<"$rows" | grep -v 'container=""' || true; }
 
-# As the backup container says, and how old a backup may be.
+# What the backup container reports, and how old a backup may be.
 backups() {
   local file="$ROOT_DIR/var/lib/docker-node/backup/metrics/docker_node_backup.prom"
   [[ -n $RPO ]] || return 0
@@ -73,7 +73,7 @@ main() {
   require DIRECTORY
   local file="$ROOT_DIR$DIRECTORY/docker_node_health.prom"
   { containers; backups; certificate; machine; } >"$file.new"
-  # The collector reads it whole or not at all.
+  # The collector must read the whole file or nothing.
   chmod 0644 "$file.new"
   mv -f "$file.new" "$file"
 }

@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# Scripts that write files for node-exporter's textfile collector, each run by a timer. Goes between apt.sh and monitoring.sh.
+# Installs scripts that write files for node-exporter's textfile collector, each with a timer. Goes between apt.sh and
+# monitoring.sh.
 
 readonly FOLDER=/usr/local/lib/docker-node
 
-# job NAME TEXT WHEN...: a script that a timer runs.
+# job NAME TEXT WHEN...: installs a script that a timer runs.
 job() {
   local name=$1 text=$2 unit="docker-node-$1"
   shift 2

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# One request to the Docker API. The body goes by standard input: it may hold secrets.
+# Sends one request to the Docker API. The body goes through standard input, because it may hold secrets.
 # METHOD        GET, POST or DELETE
 # REQUEST_PATH  such as /containers/create?name=web
 # BODY          JSON (default none)

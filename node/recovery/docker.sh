@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Whether Docker answers.
+# Checks whether Docker answers.
 # Result: its version
 SCRIPT=docker
 # shellcheck source-path=SCRIPTDIR source=../lib.sh

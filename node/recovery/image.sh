@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# Sees to it that an image is on the node.
+# Makes sure that an image is on the node.
 # IMAGE   as a container names it: repository:tag, with a digest, or an id
-# SOURCE  where to pull it from when it is missing: repository@digest, or empty for nowhere
-# Result: its id, or nothing when it neither is there nor can be pulled; why is on standard error
+# SOURCE  where to pull it from if it is missing: repository@digest; empty if nowhere
+# Result: its id, or nothing if it is neither there nor can be pulled; standard error says why
 SCRIPT=image
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
@@ -18,7 +18,7 @@ main() {
     log "cannot be pulled: $complaint"
     return 0
   fi
-  # A tag goes with the digest it was pulled by, so that the name means what it meant.
+  # The image pulled by digest gets its tag back, so that the name means what it meant before.
   if [[ $IMAGE != *@* && $IMAGE != sha256:* && $SOURCE == *@* ]]; then docker_cli tag "$SOURCE" "$IMAGE"; fi
   id_of "$IMAGE" || id_of "$SOURCE"
 }

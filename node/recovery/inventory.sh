@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the Docker of this node holds, and what its backup container says of its last runs.
+# Lists what this node's Docker holds, and what its backup container reports about its last runs.
 # STATE_DIR  where the backup container keeps its status (default /var/lib/docker-node/backup)
 # Result: {"root":"...","containers":[...],"volumes":[...],"images":[...],"networks":[...],"status":{...} or null}
 SCRIPT=inventory
@@ -8,14 +8,14 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
 
 STATE_DIR="${STATE_DIR:-/var/lib/docker-node/backup}"
 
-# inspect TYPE NAME...: an array of all, empty for none; what vanished since it was listed is left out.
+# inspect TYPE NAME...: an array of all, empty for none. An object that vanished since it was listed is left out.
 inspect() {
   local type=$1
   shift
   if (($# == 0)); then printf '[]'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
 }
 
-# The status is replaced by renaming, so what is read is whole; a reader must still not trip over another file there.
+# The status file is replaced by renaming, so it is always whole. Another file in its place must still not break this script.
 status() {
   local file="$ROOT_DIR$STATE_DIR/status.json"
   python3 -c 'import json, sys; json.dump(json.load(open(sys.argv[1])), sys.stdout)' "$file" 2>/dev/null || printf null
@@ -28,7 +28,7 @@ main() {
   volumes=$(docker_cli volume ls --quiet)
   images=$(docker_cli image ls --all --quiet --no-trunc | sort -u)
   networks=$(docker_cli network ls --quiet --no-trunc)
-  # By the shell's own printf: a program's argument may have 128 KiB at most (execve(2)).
+  # Uses the shell's own printf: an argument of a program may have at most 128 KiB (execve(2)).
   # shellcheck disable=SC2086 # lists of ids and of names, which hold no space
   printf '{"root":"%s","containers":%s,"volumes":%s,"images":%s,"networks":%s,"status":%s}\n' "$root" \
     "$(inspect container $containers)" "$(inspect volume $volumes)" "$(inspect image $images)" \

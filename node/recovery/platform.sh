@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# One step of bringing Docker and configuration back.
+# One step of restoring Docker and its configuration.
 # ACTION          save, restart, compare or back
-# FILES           what comes from the backup, relative to /, a line each (save, back)
-# SAVED           archive with what was there before (save, back)
+# FILES           files that come from the backup, relative to /, one per line (save, back)
+# SAVED           archive of what was there before (save, back)
 # CHECKSUMS       lines for sha256sum --check (compare)
 # HEALTH_TIMEOUT  seconds Docker has to answer (default 120)
 # Result: how many files are as backed up (compare), otherwise none
@@ -14,7 +14,7 @@ declare -F validate_daemon_json >/dev/null || . "${BASH_SOURCE[0]%/*}/../daemon/
 
 HEALTH_TIMEOUT="${HEALTH_TIMEOUT:-120}"
 
-# All of /etc/docker, since a file that is only here is worth keeping too, and whatever else will be replaced.
+# Saves all of /etc/docker, because a file that exists only here is worth keeping, and everything else that will be replaced.
 present() {
   local file
   while IFS= read -r file; do
@@ -32,7 +32,7 @@ save() {
 
 answers() { docker_cli version >/dev/null 2>&1; }
 
-# Checked first: a daemon that runs is better than one that does not come back.
+# Checked before the restart: a running daemon is better than one that does not come back.
 restart() {
   local file="$ROOT_DIR/etc/docker/daemon.json" complaint
   if [[ -e $file ]]; then

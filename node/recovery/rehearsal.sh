@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Makes something worth backing up, says what it is, and destroys it: for rehearsals in a lab, and nowhere else.
+# Makes something worth backing up, describes it, and destroys it: for rehearsals in a lab, and nowhere else.
 # REHEARSAL  lab
 # ACTION     make, state or destroy
 # KIND       volume, container, platform or vm
@@ -17,10 +17,10 @@ CONTAINER=drill-web
 
 mountpoint() { docker_cli volume inspect --format '{{.Mountpoint}}' "$1"; }
 
-# digest DIRECTORY: in a shell of its own, since it goes there.
+# digest DIRECTORY: in a shell of its own, because it changes the directory.
 digest() { (tree_digest "$1"); }
 
-# Everything a file system can hold that an archive may forget.
+# Makes everything that a file system can hold and an archive may forget.
 make_volume() {
   local root number
   docker_cli volume create --label purpose=drill "$VOLUME" >/dev/null
@@ -39,7 +39,7 @@ make_volume() {
   sync -f "$root"
 }
 
-# An image that no registry has: only its backup can bring it back.
+# An image that no registry has, so that only its backup can bring it back.
 make_container() {
   local own="${IMAGE%%/*}/drill/web:1" seed=drill-seed
   docker_cli rm --force "$seed" "$CONTAINER" >/dev/null 2>&1 || true

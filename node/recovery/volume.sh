@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# One step of bringing a volume back. Nothing here removes data that is not somewhere else too.
+# One step of restoring a volume. No step removes data that does not exist somewhere else too.
 # ACTION      stage, thaw, digest, stop, copy, start or remove
-# SUBJECT     the volume that is to come back
-# VOLUME      the one this step is about: that, or one made for it
+# SUBJECT     the volume to restore
+# VOLUME      the volume this step works on: that one, or one made for it
 # IMAGE       image whose bash, cp and find do the work (stage, digest, copy)
 # FROM        volume to copy from (copy)
 # Result: the digest of the volume's tree (digest, copy), the names that were started (start), what had flags (thaw),
@@ -14,20 +14,20 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
 declare -F tree_digest >/dev/null || . "${BASH_SOURCE[0]%/*}/../backup/digest.sh"
 
 JOURNAL_DIR="$ROOT_DIR/var/lib/docker-node/recovery"
-# What a recovery makes, containers and volumes, says what for; no backup takes such a volume.
+# Containers and volumes made by a recovery have this label, which says what for. No backup takes such a volume.
 LABEL="docker-node.recovery=${SUBJECT:-}"
 MADE=(--label docker-node.backup=false --label "$LABEL")
-# Copying takes as long as it takes.
+# There is no limit on how long copying may take.
 COPY_TIMEOUT="${COPY_TIMEOUT:-21600}"
 
-# refill: the first tree into the second, whose old content goes. Runs in a container too.
+# refill: replaces the content of the second tree with the first. Runs in a container too.
 refill() {
   find /to -mindepth 1 -delete
   cp -a --reflink=auto --sparse=auto /from/. /to/
   sync -f /to
 }
 
-# in_container FUNCTION CALL MOUNT...: a function where the volumes are mounted, with their owners as they are.
+# in_container FUNCTION CALL MOUNT...: runs a function in a container with the volumes mounted, where owners are unchanged.
 in_container() {
   local name=$1 call=$2 mount mounts=()
   shift 2
@@ -42,11 +42,11 @@ digest() { in_container tree_digest 'tree_digest /tree' "source=$1,target=/tree,
 
 idle() { [[ -z $(docker_cli ps --quiet --filter "label=$LABEL") ]]; }
 
-# frozen DIRECTORY: how many files and directories below have one of the flags by which nobody may change or remove them.
+# frozen DIRECTORY: how many files and directories below it have a flag that keeps everybody from changing or removing them.
 frozen() { { lsattr -aR -- "$1" 2>/dev/null || true; } | { grep -cE '^[^ /]*[ai][^ /]* /' || true; }; }
 
-# thaw VOLUME takes these flags away, and says of how many. Extracting sets them as the archive has them, and a copy does not
-# take them along: whatever is to be copied, replaced or removed must not have them.
+# thaw VOLUME removes these flags and prints how many there were. Extracting sets the flags of the archive, but a copy does not take
+# them along. A file with such a flag cannot be copied over, replaced or removed.
 thaw() {
   local root count
   command -v lsattr >/dev/null || return 0
@@ -58,7 +58,7 @@ thaw() {
   printf '%s files or directories have the flags append only or immutable, which are not restored (chattr +a, +i)\n' "$count"
 }
 
-# A place to extract into, empty. An earlier run that was killed may have left a container that is about to end.
+# Makes an empty volume to extract into. An earlier run that was killed may have left a container that is about to end.
 stage() {
   wait_for "${IDLE_TIMEOUT:-600}" idle || fail "another recovery of $SUBJECT is under way"
   remove "$VOLUME"
@@ -78,16 +78,16 @@ remove() {
   docker_cli volume rm "$1" >/dev/null
 }
 
-# names OPTION...: running containers, on one line.
+# names OPTION...: running containers, in one line.
 names() { docker_cli ps --format '{{.Names}}' "$@" | xargs; }
 
-# The backup container goes first: a run under way then starts again what it had stopped, and nothing stops it anew.
+# Stops the backup container first: its current run then starts again what it had stopped, and no new run stops anything.
 stop() {
   halt "$(names --filter 'name=^docker_node_backup$')"
   halt "$(names --filter "volume=$VOLUME")"
 }
 
-# What is stopped is written down first: whoever comes after a run that was killed starts it again.
+# Notes each container before it is stopped, so that a later run can start it again if this run is killed.
 halt() { # NAMES
   local journal="$JOURNAL_DIR/$VOLUME.stopped" all
   [[ -n $1 ]] || return 0
@@ -102,7 +102,7 @@ start() {
   local journal="$JOURNAL_DIR/$VOLUME.stopped" name failed=''
   [[ -e $journal ]] || return 0
   for name in $(<"$journal"); do
-    # One that is gone since is no reason to leave the others stopped.
+    # A container that is gone meanwhile must not keep the others stopped.
     if ! docker_cli container inspect "$name" >/dev/null 2>&1; then continue; fi
     docker_cli start "$name" >/dev/null || failed+=" $name"
   done

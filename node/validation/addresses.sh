@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The IPv6 addresses of the interface that has an IPv4 address of this node.
+# Prints the IPv6 addresses of the interface that has a given IPv4 address of this node.
 # NEAR  the IPv4 address
 # Result: {"addresses":["2001:db8::24","fe80::1"]}
 SCRIPT=addresses

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A test container: does one start and end, and how is it confined?
+# Runs a test container, to see whether it starts and ends, and how it is confined.
 # Result: {"milliseconds":1200,"uid":165536,"noNewPrivileges":true,"seccomp":true,"apparmor":"docker-default (enforce)"}
 SCRIPT=container
 # shellcheck source-path=SCRIPTDIR source=../lib.sh

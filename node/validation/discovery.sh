@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Which address does a container of this node get for a name?
+# Prints the address that a container of this node gets for a name.
 # HOST_NAME  such as proj-docker01.example.org
 # Result: {"address":"10.25.20.23"}, or null when there is no such name
 SCRIPT=discovery

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# How many writes a second does a volume take? 4 KiB each, at random places of one file, 8 at a time, past the page cache (O_DIRECT),
-# in a container on a volume of its own. fio does it where the node has it, else python3 does the same.
+# Measures how many writes per second a volume takes: 4 KiB each, at random places of one file, 8 at a time, without the page cache
+# (O_DIRECT), in a container on a volume of its own. It uses fio if the node has it, else python3 does the same.
 # SIZE_MIB  of the file (default 256)
 # DURATION  seconds of writing (default 15)
 # Result: {"iops":5120,"seconds":15,"tool":"fio-3.36"}
@@ -12,7 +12,7 @@ declare -F tool_container >/dev/null || . "${BASH_SOURCE[0]%/*}/tools.sh"
 
 SIZE_MIB="${SIZE_MIB:-256}" DURATION="${DURATION:-15}" VOLUME=docker-node-validate-disk WRITERS=8
 
-# Arguments: MiB, seconds, writers. A write gives way to the other threads while the disk works.
+# Arguments: MiB, seconds, writers. A thread lets the others run while the disk works.
 WRITE='
 import json, mmap, os, random, sys, threading, time
 size, seconds, writers = int(sys.argv[1]) << 20, int(sys.argv[2]), int(sys.argv[3])
@@ -37,7 +37,7 @@ if 0 in counts:
     sys.exit("a writer wrote nothing")
 print(json.dumps({"iops": round(sum(counts) / seconds), "seconds": seconds, "tool": "python3"}))'
 
-# `--thread`: what else fio shares among its processes is not in a container of this kind.
+# `--thread`, because fio's processes share memory in a way that this container does not allow.
 fio_says() {
   tool_container --network none --volume "$VOLUME:/data" -- /usr/bin/fio --name=validate --filename=/data/file \
     "--size=${SIZE_MIB}M" --rw=randwrite --bs=4k --direct=1 --ioengine=psync --thread "--numjobs=$WRITERS" --group_reporting \

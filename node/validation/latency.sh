@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# How long does a byte take from one container to another and back? By TCP, one round after the other on one connection.
-# ACTION   within  both containers on this node; the name of the other is asked of Docker's DNS
+# Measures how long a byte takes from one container to another and back, by TCP, one round after the other on one connection.
+# ACTION   within  both containers on this node; Docker's DNS resolves the name of the other
 #          serve   only start the other one, on a network that other nodes are on too
-#          ask     measure against one that was started elsewhere
-#          stop    take away what serve has started
+#          ask     measure against a container that was started elsewhere
+#          stop    remove what serve has started
 # NETWORK  the network (default, for within: one of its own)
 # TARGET   address of the other container, for ask
-# ROUNDS   how often (default 1000)
+# ROUNDS   number of rounds (default 1000)
 # Result: within and ask {"rounds":1000,"p50":0.05,"p95":0.08,"p99":0.1,"max":1.2,"asked":"172.19.0.3","address":"172.19.0.3"}, in
 #         milliseconds; serve {"address":"10.25.30.130"}; stop {}
 SCRIPT=latency
@@ -26,7 +26,8 @@ with socket.create_server(("", int(sys.argv[1]))) as server:
             while data := peer.recv(1):
                 peer.sendall(data)'
 
-# Arguments: name or address, port, rounds. The first rounds are not counted: caches are cold. The other one may still be starting.
+# Arguments: name or address, port, rounds. The first rounds do not count, because caches are cold. The other container may still be
+# starting.
 ROUND_TRIPS='
 import json, socket, sys, time
 host, port, rounds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
@@ -71,7 +72,7 @@ measure() { # NAME OR ADDRESS
   RESULT="${found%\}},\"address\":\"$ADDRESS\"}"
 }
 
-# The other container stays, for other nodes to ask.
+# The other container stays, so that other nodes can ask it.
 serve() {
   require NETWORK
   start_other

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# How busy is the node while one container puts a load on it, on top of what runs there? The load takes the least share of the
-# processors, and the kernel ends it first when memory runs out.
-# CPU_PERCENT, MEMORY_PERCENT  the load, of all the node has
-# DURATION                     seconds it is measured for (default 20)
+# Measures how busy the node is while one container puts a load on it, on top of what runs there. The load has the smallest share of
+# the processors, and is the first that the kernel ends when memory runs out.
+# CPU_PERCENT, MEMORY_PERCENT  the load, in percent of the whole node
+# DURATION                     how many seconds to measure (default 20)
 # Result: {"cpu":53.1,"memory":41.0,"processors":6,"memoryMiB":8192,"seconds":20}
 SCRIPT=load
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
@@ -12,7 +12,7 @@ declare -F tool_container >/dev/null || . "${BASH_SOURCE[0]%/*}/tools.sh"
 
 DURATION="${DURATION:-20}" PROC="$ROOT_DIR/proc"
 
-# Arguments: MiB, processes. Says when all is written; every page is, so that it counts.
+# Arguments: MiB, processes. Prints a line when all memory is written; every page is written, so that it counts.
 WORK='
 import mmap, os, sys, time
 size, processes = int(sys.argv[1]) << 20, int(sys.argv[2])
@@ -26,7 +26,7 @@ for _ in range(processes):
 print("ready", flush=True)
 time.sleep(3600)'
 
-# Arguments: directory, seconds. Of the processors the mean, of memory the most; iowait is idle.
+# Arguments: directory, seconds. Processors: the mean; memory: the maximum. iowait counts as idle.
 SAMPLE='
 import json, sys, time
 def times():
@@ -46,7 +46,7 @@ print(f"\"cpu\":{100 * (1 - idle / max(total, 1)):.1f},\"memory\":{memory:.1f},\
 
 meminfo() { sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB$/\1/p" "$PROC/meminfo"; }
 
-# Leaves a twentieth of memory free, whatever the load is declared as.
+# Keeps a twentieth of memory free, whatever load is declared.
 declare_load() {
   local total available
   total=$(meminfo MemTotal) available=$(meminfo MemAvailable)
@@ -68,7 +68,7 @@ main() {
       --memory "$((MEBIBYTES + 128))m" --memory-swap "$((MEBIBYTES + 128))m" -- \
       /usr/bin/python3 -ISc "$WORK" "$MEBIBYTES" "$PROCESSORS"
   }
-  # The descriptor is gone with the load.
+  # The descriptor closes with the load.
   { read -r -t 120 ready <&"${LOAD[0]}"; } 2>/dev/null || true
   [[ $ready == ready ]] || fail "the load did not start"
   sampled=$(python3 -c "$SAMPLE" "$PROC" "$DURATION")

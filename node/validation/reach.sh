@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What this node answers on: the ports that something listens on, and the Portainer agent. Also whether an update waits for a reboot.
-# AGENT_URL  where the agent has to answer (default: there is none)
-# Result: {"listening":[{"address":"0.0.0.0","port":22}],"agent":204,"reboot":null}, agent null where there is none, 0 where nobody
-# answers; reboot the packages that need one
+# Lists what this node answers on: open ports, and the Portainer agent. Also says whether an update waits for a reboot.
+# AGENT_URL  where the agent has to answer (default: there is no agent)
+# Result: {"listening":[{"address":"0.0.0.0","port":22}],"agent":204,"reboot":null}; agent: null if there is none, 0 if it does
+# not answer; reboot: the packages that need one
 SCRIPT=reach
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
@@ -15,13 +15,13 @@ local = (line.split()[3].rpartition(":") for line in sys.stdin if line.strip())
 print(json.dumps([{"address": address.split("%")[0].strip("[]"), "port": int(port)} for address, _, port in local]))'
 }
 
-# The certificate is the agent's own.
+# The agent signs its own certificate, hence --insecure.
 agent() {
   [[ -n ${AGENT_URL:-} ]] || { printf null && return; }
   printf %d "$(curl --silent --insecure --max-time 20 --output /dev/null --write-out '%{http_code}' "$AGENT_URL/ping" | sed 's/^0*//' || true)"
 }
 
-# Whoever installs a package that needs one leaves this (unattended-upgrades and update-notifier).
+# The file is left by the tool that installs a package which needs a reboot (unattended-upgrades, update-notifier).
 reboot() {
   local file="$ROOT_DIR/run/reboot-required"
   [[ -e $file ]] || { printf null && return; }

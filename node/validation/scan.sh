@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What this node reaches of another: which TCP ports answer, and who answers at SSH's and the agent's.
-# HOST        address of the other node; a link-local one without a zone
-# NEAR        its IPv4 address, which says by which interface
-# PORTS       ports to try, with spaces between them
-# AGENT_PORT  port of the Portainer agent (default: there is none)
-# Result: {"from":"10.25.20.23","answers":{"22":"open","80":"silent"},"hostKey":"ssh-ed25519 AAAA","certificate":"AA:BB"}, null for
-# what nobody told
+# Finds out what this node reaches of another one: which TCP ports answer, and who answers at the ports of SSH and the agent.
+# HOST        address of the other node; a link-local address without a zone
+# NEAR        its IPv4 address, which tells the interface to use
+# PORTS       ports to try, separated by spaces
+# AGENT_PORT  port of the Portainer agent (default: there is no agent)
+# Result: {"from":"10.25.20.23","answers":{"22":"open","80":"silent"},"hostKey":"ssh-ed25519 AAAA","certificate":"AA:BB"}; null
+# where there was no answer
 SCRIPT=scan
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"

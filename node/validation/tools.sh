@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Containers that measure, for the scripts of this folder. They run the node's own programs: their image is made on the spot, holds
-# nothing but links into /usr, and the node's /usr is mounted there. So nothing is fetched and nothing is installed.
-# All of it, and all it makes, has a label with the script's name; by that it is taken away again, also after a run that was killed.
+# Containers that measure, for the scripts of this folder. They run the node's own programs: their image is made on the spot and
+# holds nothing but links into /usr, where the node's /usr is mounted. So nothing is downloaded and nothing installed. Everything
+# they make has a label with the script's name, by which it is removed again, also after a killed run.
 LABEL=docker-node.validate
 
-# ours: what this script has on the node, a line each.
+# ours: what this script has on the node, one per line.
 ours() {
   local owned="label=$LABEL=$SCRIPT"
   docker_cli ps --all --filter "$owned" --format 'container {{.ID}}' &&
@@ -30,7 +30,7 @@ none_left() {
   left=$(ours) && [[ -z $left ]]
 }
 
-# A container with --rm may be on its way already.
+# A container with --rm may be about to disappear by itself.
 clean() {
   remove_ours
   none_left && return 0
@@ -39,7 +39,8 @@ clean() {
   none_left
 }
 
-# begin_measuring: one run at a time, within its limit, on a node without leftovers; what it makes goes when it ends.
+# begin_measuring: allows one run at a time, within its limit, on a node without leftovers. What the run makes is removed when it
+# ends.
 begin_measuring() {
   IMAGE=docker-node-validate:$SCRIPT
   begin_change
@@ -49,7 +50,7 @@ begin_measuring() {
   make_image
 }
 
-# end_measuring RESULT: there is none where something is left over.
+# end_measuring RESULT: prints no result if something is left over.
 end_measuring() {
   trap - EXIT
   clean || fail "left over" "$(ours)"
@@ -70,7 +71,7 @@ with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
     docker_cli import --change "LABEL $LABEL=$SCRIPT" - "$IMAGE" >/dev/null || fail "no image could be made"
 }
 
-# tool_container OPTION... -- COMMAND...: of the confinement every container of this node has. `timeout` ends it whoever has gone.
+# tool_container OPTION... -- COMMAND...: confined like every container of this node. `timeout` ends it even if this script is gone.
 tool_container() {
   local options=()
   while [[ $1 != -- ]]; do

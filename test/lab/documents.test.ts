@@ -1,12 +1,26 @@
 /**
  * Every `pulumi` command of every document, typed into bash as it stands there, with the real CLI. The program
- * behind it has resources of the names the documents use, and needs neither VM nor Proxmox.
+ * behind it has resources of the names the documents use, and needs neither VM nor Proxmox. Besides, what the documents
+ * have for `docker buildx` and for Go, with the real ones.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { getPrograms } from "../../lab/docker/repository";
+import { writeLayout } from "../../lab/images/layout";
 import { pulumiEnv, ensurePulumi, type PulumiHome } from "../../lab/lib/pulumi";
+import { pushLayout, startRegistry } from "../../lab/lib/registry";
+import { stopService } from "../../lab/lib/service";
 import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE, putPulumi } from "../../lab/lib/stack";
 import { ROOT, commands, documents, read } from "../support/documents";
 import { log } from "./support";
@@ -106,4 +120,53 @@ test("commands of Pulumi in running text", () => {
   expect(others.delete("pulumi destroy")).toBe(true);
   expect(others.size).toBeGreaterThan(4);
   type(["pulumi stack select prod", ...others, "pulumi destroy"], work);
+});
+
+test("docker buildx imagetools: shows the digest of an image in a registry", async () => {
+  const text = read("examples/consumer/README.md");
+  const [, inspect = ""] = /`(docker buildx imagetools inspect busybox:[\d.]+)`/.exec(text) ?? [];
+  const [work, cli] = [join(folder, "registry"), "cli-29.8.1"];
+  const registry = await startRegistry({ stateDir: work }, log);
+  try {
+    const tag = inspect.split(":")[1] ?? "";
+    const image = { repository: "busybox", tag, files: [{ path: "bin" }], config: {} };
+    const { digest } = await writeLayout(join(work, "layout"), image);
+    await pushLayout(registry, join(work, "layout"), log);
+    const programs = await getPrograms(log, [cli, "buildx"]);
+    mkdirSync(join(work, "cli-plugins"));
+    const plugin = join(programs.get("buildx") ?? "", "docker-buildx");
+    symlinkSync(plugin, join(work, "cli-plugins/docker-buildx"));
+    const path = `${programs.get(cli) ?? ""}:${process.env.PATH ?? ""}`;
+    const line = inspect.replace("busybox", `127.0.0.1:${registry.port}/busybox`);
+    const env = { ...process.env, PATH: path, DOCKER_CONFIG: work };
+    expect(execFileSync("bash", ["-c", line], { env, encoding: "utf8" })).toContain(digest);
+  } finally {
+    await stopService(work, "registry");
+  }
+});
+
+/** `go build` compiles nothing with `-n`; it still reads every package, and writes go.sum. */
+test.each([
+  ["lab/plugins/README.md", "lab/plugins/bridge"],
+  ["lab/docker/README.md", "lab/docker/modules/dockerd-29.8.1"],
+])("%s: its commands write a go.sum that belongs to %s", (document, module) => {
+  const work = join(folder, module.replaceAll("/", "-"));
+  cpSync(join(ROOT, module), work, { recursive: true });
+  const lines = commands(document).flatMap(({ line }) =>
+    line.includes("go build ") ? [line] : [],
+  );
+  expect(lines).toHaveLength(1);
+  writeFileSync(join(work, "go.sum"), "");
+  const dry = lines.map((line) => line.replace("go build ", "go build -n "));
+  const env = { ...process.env, GOFLAGS: "", GOWORK: "off" };
+  const options = { cwd: work, env, stdio: "ignore" } as const;
+  execFileSync("bash", ["-c", ["set -eu", ...dry].join("\n")], options);
+  const written = readFileSync(join(work, "go.sum"), "utf8").trim().split("\n");
+  const kept = new Set(
+    readFileSync(join(ROOT, module, "go.sum"), "utf8")
+      .trim()
+      .split("\n"),
+  );
+  expect(written.length).toBeGreaterThan(500);
+  expect(written.filter((sum) => !kept.has(sum))).toEqual([]);
 });

@@ -120,6 +120,16 @@ describe("command line", () => {
     );
   });
 
+  it("prints a key for paper, and what is typed from it is the same key", async () => {
+    const { out } = await good(["key", "paperkey", key, "--output-format", "text"]);
+    const marked =
+      /^-----BEGIN PROXMOX BACKUP KEY-----\n([^]+)\n-----END PROXMOX BACKUP KEY-----$/m;
+    const [, typed = ""] = marked.exec(out) ?? [];
+    expect(JSON.parse(typed)).toEqual(JSON.parse(fs.readFileSync(key, "utf8")));
+    const none = await client(["key", "paperkey", bench.fresh("none"), "--output-format", "text"]);
+    expect(none.err).toMatch(/Error: /);
+  });
+
   it("backs up directories, images and files in one snapshot", async () => {
     const image = bench.fresh("image");
     fs.writeFileSync(image, Buffer.alloc(5 << 20, 7));

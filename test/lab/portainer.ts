@@ -1,5 +1,6 @@
 /** The stand-in of Portainer before a lab's nodes: it asks their stand-ins of agents, and shows what those say. */
-import type { Agents, Settings } from "../../lab/services/portainer/server";
+import type { Agents } from "../../lab/services/portainer/environments";
+import type { Settings } from "../../lab/services/portainer/server";
 import { createPortainer } from "../../lab/services/portainer/server";
 import type { Store } from "../../lab/services/portainer/store";
 import { NETWORK, TLS_REGISTRY_PORT, type Lab } from "../../lab/lib/services";

@@ -98,7 +98,7 @@ describe("success of a reload is what dockerd says", () => {
     fake("silent");
     refused(
       daemon({ ...base, debug: true }),
-      "rolled back: the daemon did not say that it took the new configuration over",
+      "rolled back: the daemon did not confirm the new configuration",
     );
     expect(JSON.parse(read(file))).toEqual(base);
   });

@@ -46,9 +46,34 @@ const ELSEWHERE: readonly Proof[] = [
     test: "the way back to the copy of before: everything of the copy, and nothing else",
   },
   {
-    call: /^proxmox-backup-client key create --kdf none /,
+    call: /^proxmox-backup-client key create --kdf none( |$)/,
     file: "test/lab/pbs.test.ts",
     test: "makes keys and shows what they are, not what they say",
+  },
+  {
+    call: /^proxmox-backup-client key paperkey /,
+    file: "test/lab/pbs.test.ts",
+    test: "prints a key for paper, and what is typed from it is the same key",
+  },
+  {
+    call: /^pvesm add pbs /,
+    file: "lab/pve/tests/test_documents.py",
+    text: "async def test_pvesm_add_makes_the_storage",
+  },
+  {
+    call: /^qm set /,
+    file: "lab/pve/tests/test_documents.py",
+    text: "async def test_qm_set_changes_the_vm",
+  },
+  {
+    call: /^docker buildx imagetools inspect /,
+    file: "test/lab/documents.test.ts",
+    test: "docker buildx imagetools: shows the digest of an image in a registry",
+  },
+  {
+    call: /^(rm go\.sum|go build -mod=mod .*)$/,
+    file: "test/lab/documents.test.ts",
+    text: 'line.replace("go build ", "go build -n ")',
   },
   {
     call: /^(ssh root@pve01 )?pveum /,
@@ -74,39 +99,19 @@ const NO_SERVER = "no test has a Proxmox Backup Server, and the lab's stand-in h
 /** What no test runs. Options are held against a list, so that a typo in a document still fails. */
 const NOT_RUN: readonly NotRun[] = [
   {
-    call: /^pvesm add pbs \w+( --(server|datastore|username|password|fingerprint|encryption-key)( [^- ]\S*)?)+$/,
-    why: "no test has a Proxmox node; the lab has its API, which is not what pvesm calls",
-    source: "pvesm(1)",
-  },
-  {
     call: /^proxmox-backup-manager (cert info|datastore create \S+ \S+ --reuse-datastore true)$/,
     why: NO_SERVER,
-    source: "proxmox-backup-manager(1)",
+    source: "Proxmox Backup Server documentation: Command Syntax, proxmox-backup-manager; Storage",
   },
   {
     call: /^proxmox-backup-manager (remote|sync-job) create \w+( --(host|auth-id|password|fingerprint|remote|remote-store|store|schedule|remove-vanished) \S+)+$/,
     why: NO_SERVER,
-    source: "proxmox-backup-manager(1)",
+    source: "Proxmox Backup Server documentation: Command Syntax; Managing Remotes & Sync",
   },
   {
-    call: /^proxmox-backup-client key paperkey backup-key\.json --output-format text$/,
-    why: "the client's stand-in prints no paper keys",
-    source: "proxmox-backup-client(1)",
-  },
-  {
-    call: /^docker (build|push|buildx imagetools) /,
+    call: /^docker (build|push) /,
     why: "the image is made of Proxmox's packages, whose repository no test may reach, and pushed to a registry of the reader's",
     source: "node/backup/Dockerfile; the lab makes the image without them (lab/images/backup.ts)",
-  },
-  {
-    call: /^(rm go\.sum|go build -mod=mod -tags no_compose -o \/dev\/null \.\/cmd\/\.\.\.)$/,
-    why: "it asks the Go proxy for every module anew and rewrites go.sum",
-    source: "lab/plugins/build.ts builds the same packages with the go.sum that is there",
-  },
-  {
-    call: /^go build -mod=mod -o \/dev\/null github\.com\/moby\/moby\/v2\/cmd\/dockerd github\.com\/moby\/moby\/v2\/cmd\/docker-proxy$/,
-    why: "it asks the Go proxy for every module anew and writes go.sum",
-    source: "lab/docker/repository.ts builds the same packages with the go.sum that is there",
   },
   {
     call: /^rm \/etc\/pve\/nodes\/\w+\/qemu-server\/\w+\.conf$/,
@@ -229,13 +234,17 @@ test("what no test runs has a reason, and is in a document", () => {
   expect(NOT_RUN.filter(({ why, source }) => why === "" || source === "")).toEqual([]);
 });
 
-test("commands in running text are ours, and are understood", () => {
-  const inline = /`((?:npm run|npx docker-node) [^`]+)`/g;
-  const spans = documents().flatMap((document) =>
+/** Code in running text that begins so, in one line. What ends in … is the reader's. */
+function spans(start: RegExp): string[] {
+  const inline = new RegExp(`\`((?:${start.source}) [^\`]+)\``, "g");
+  const found = documents().flatMap((document) =>
     [...read(document).matchAll(inline)].map(([, text = ""]) => text.replace(/\s+/g, " ")),
   );
-  // The rest of a line that ends in … is the reader's.
-  const whole = spans.filter((text) => !text.endsWith("…"));
+  return found.filter((text) => !text.endsWith("…"));
+}
+
+test("our commands in running text are understood", () => {
+  const whole = spans(/npm run|npx docker-node/);
   expect(whole.length).toBeGreaterThan(5);
   const wrong = whole.flatMap((text) => {
     const call = text.split(" ");
@@ -245,6 +254,15 @@ test("commands in running text are ours, and are understood", () => {
       : (misuse(call) ?? []).map((one) => `${text}: ${one}`);
   });
   expect(wrong).toEqual([]);
+});
+
+test("commands of Docker and Proxmox in running text: something vouches for each that has arguments", () => {
+  const mention = /^docker (compose )?\w+$/;
+  const whole = spans(/qm|pvesm|pveum|proxmox-backup-[a-z]+|docker/)
+    .filter((text) => !mention.test(text))
+    .map((text) => text.replace(/<[^<>]+>/g, "value"));
+  expect(whole).toContain("qm set value --protection 0");
+  expect(whole.flatMap((text) => unproven(text.split(" ")))).toEqual([]);
 });
 
 test("the way back to the copy of before: everything of the copy, and nothing else", () => {

@@ -296,7 +296,7 @@ describe("ssh", () => {
     const before = state();
     forget();
     fake("sshd-refuses");
-    refused(harden("ssh", { SSH_USERS: "jane" }), "sshd does not take its configuration");
+    refused(harden("ssh", { SSH_USERS: "jane" }), "sshd does not accept its configuration");
     expect(state()).toEqual(before);
     expect(changes()).toEqual([]);
   });
@@ -426,7 +426,7 @@ test("sudo: what visudo refuses is taken back", () => {
   fake("visudo-refuses");
   refused(
     harden("sudo"),
-    /sudo does not take its configuration; nothing was changed\nsyntax error/,
+    /sudo does not accept its configuration; nothing was changed\nsyntax error/,
   );
   expect(has(node("sudoers.d/docker-node-hardening"))).toBe(false);
 });

@@ -4,7 +4,8 @@ import { connect } from "../../clients/portainer";
 import type { Access } from "../../clients/portainer-call";
 import { ensure, type Wanted } from "../../commands/portainer/environment";
 import { runOperation } from "../../commands/portainer/main";
-import { createPortainer, type Agents } from "../../lab/services/portainer/server";
+import type { Agents } from "../../lab/services/portainer/environments";
+import { createPortainer } from "../../lab/services/portainer/server";
 import type { Environment, Store } from "../../lab/services/portainer/store";
 import { answering, close, listen, selfSigned } from "../support/portainer";
 

@@ -3,7 +3,8 @@ import type { Server } from "node:https";
 import { connect } from "../../clients/portainer";
 import type { Access } from "../../clients/portainer-call";
 import { ensure, remove, type Wanted } from "../../commands/portainer/environment";
-import { createPortainer, type Agents } from "../../lab/services/portainer/server";
+import type { Agents } from "../../lab/services/portainer/environments";
+import { createPortainer } from "../../lab/services/portainer/server";
 import type { Store } from "../../lab/services/portainer/store";
 import { close, listen, selfSigned } from "../support/portainer";
 

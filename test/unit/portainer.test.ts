@@ -8,7 +8,8 @@ import { connect, findMisfit } from "../../clients/portainer";
 import { accessFrom, type Access } from "../../clients/portainer-call";
 import { ensure, remove, type Wanted } from "../../commands/portainer/environment";
 import { runOperation, type Outcome } from "../../commands/portainer/main";
-import { createPortainer, type Agents } from "../../lab/services/portainer/server";
+import type { Agents } from "../../lab/services/portainer/environments";
+import { createPortainer } from "../../lab/services/portainer/server";
 import type { Environment, Store } from "../../lab/services/portainer/store";
 import { answering, close, listen, selfSigned } from "../support/portainer";
 

@@ -117,6 +117,7 @@ func others() []cli.Command {
 		{Words: "catalog dump", Args: []cli.Arg{snapshot}, Options: crypt(ns), Help: "Dump catalog.", Run: client.CatalogDump},
 		{Words: "key create", Args: path, Options: []cli.Option{kdf, {Name: "hint"}}, Help: "Create a new encryption key.", Run: client.KeyCreate},
 		{Words: "key show", Args: path, Options: []cli.Option{cli.OutputFormat}, Help: "Print the encryption key's metadata.", Run: client.KeyShow},
+		{Words: "key paperkey", Args: path, Options: []cli.Option{client.PaperFormat, {Name: "subject"}}, Help: "Print the key, to be kept on paper.", Run: client.KeyPaper},
 		{Words: "namespace list", Options: options(ns, cli.OutputFormat, cli.Option{Name: "max-depth", Kind: cli.Int}), Help: "List namespaces in a repository.", Run: client.NamespaceList},
 		{Words: "namespace create", Args: []cli.Arg{{Name: "ns", Optional: true, Check: format.CheckNamespace}}, Options: options(), Help: "Create a new namespace.", Run: client.NamespaceCreate},
 		{Words: "namespace delete", Args: []cli.Arg{{Name: "ns", Optional: true, Check: format.CheckNamespace}}, Options: options(switches("delete-groups")...), Help: "Delete a namespace.", Run: client.NamespaceDelete},

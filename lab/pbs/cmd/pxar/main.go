@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -72,13 +73,7 @@ func extract(p cli.Params) error {
 	}
 	defer in.Close()
 	failed := false
-	all := p.Bool("overwrite")
-	options := pxar.ExtractOptions{
-		Match: match, AllowExistingDirs: p.Bool("allow-existing-dirs"), OverwriteFiles: all || p.Bool("overwrite-files"),
-		OverwriteSymlinks: all || p.Bool("overwrite-symlinks"), OverwriteHardlinks: all || p.Bool("overwrite-hardlinks"),
-		IgnoreXattrs: p.Bool("no-xattrs"), IgnoreFcaps: p.Bool("no-fcaps"), IgnoreACLs: p.Bool("no-acls"),
-		NoDevices: p.Bool("no-device-nodes"), NoFifos: p.Bool("no-fifos"), NoSockets: p.Bool("no-sockets"),
-	}
+	options := extractOptions(p, match)
 	if !p.Bool("strict") {
 		options.OnError = func(err error) error {
 			failed = true
@@ -90,17 +85,23 @@ func extract(p cli.Params) error {
 			return nil
 		}
 	}
-	target := p.Get("target")
-	if target == "" {
-		target = "."
-	}
-	if err := pxar.Extract(in, target, options); err != nil {
+	if err := pxar.Extract(in, cmp.Or(p.Get("target"), "."), options); err != nil {
 		return err
 	}
 	if failed {
 		return errors.New("there were errors")
 	}
 	return nil
+}
+
+func extractOptions(p cli.Params, match []pxar.Pattern) pxar.ExtractOptions {
+	all := p.Bool("overwrite")
+	return pxar.ExtractOptions{
+		Match: match, AllowExistingDirs: p.Bool("allow-existing-dirs"), OverwriteFiles: all || p.Bool("overwrite-files"),
+		OverwriteSymlinks: all || p.Bool("overwrite-symlinks"), OverwriteHardlinks: all || p.Bool("overwrite-hardlinks"),
+		IgnoreXattrs: p.Bool("no-xattrs"), IgnoreFcaps: p.Bool("no-fcaps"), IgnoreACLs: p.Bool("no-acls"),
+		NoDevices: p.Bool("no-device-nodes"), NoFifos: p.Bool("no-fifos"), NoSockets: p.Bool("no-sockets"),
+	}
 }
 
 type lister struct{}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,53 +26,61 @@ func Print(out io.Writer, params Params, value any, text func() error) error {
 	return encoder.Encode(value)
 }
 
-// Table draws rows; nothing if there are none.
+// Table draws rows; nothing if there are none. The columns `right` are aligned to the right.
 func Table(out io.Writer, header []string, rows [][]string, right ...int) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range append([][]string{header}, rows...) {
+	t := table{widths: widthsOf(append([][]string{header}, rows...)), right: right}
+	text := t.rule("┌", "─", "┬", "┐")
+	if len(header) > 0 {
+		text += t.line(header) + t.rule("╞", "═", "╪", "╡")
+	}
+	for i, row := range rows {
+		if i > 0 {
+			text += t.rule("├", "─", "┼", "┤")
+		}
+		text += t.line(row)
+	}
+	_, err := fmt.Fprint(out, text+t.rule("└", "─", "┴", "┘"))
+	return err
+}
+
+type table struct {
+	widths []int
+	right  []int
+}
+
+func widthsOf(rows [][]string) []int {
+	widths := make([]int, len(rows[len(rows)-1]))
+	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	rule := func(left, fill, cross, end string) string {
-		parts := make([]string, len(widths))
-		for i, w := range widths {
-			parts[i] = strings.Repeat(fill, w+2)
+	return widths
+}
+
+func (t table) rule(left, fill, cross, end string) string {
+	parts := make([]string, len(t.widths))
+	for i, w := range t.widths {
+		parts[i] = strings.Repeat(fill, w+2)
+	}
+	return left + strings.Join(parts, cross) + end + "\n"
+}
+
+func (t table) line(row []string) string {
+	text := "│"
+	for i, cell := range row {
+		pad := strings.Repeat(" ", t.widths[i]-utf8.RuneCountInString(cell))
+		if slices.Contains(t.right, i) {
+			cell = pad + cell
+		} else {
+			cell += pad
 		}
-		return left + strings.Join(parts, cross) + end + "\n"
+		text += " " + cell + " │"
 	}
-	line := func(row []string) string {
-		text := "│"
-		for i, cell := range row {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
-			alignRight := false
-			for _, r := range right {
-				alignRight = alignRight || r == i
-			}
-			if alignRight {
-				cell = pad + cell
-			} else {
-				cell += pad
-			}
-			text += " " + cell + " │"
-		}
-		return text + "\n"
-	}
-	text := rule("┌", "─", "┬", "┐")
-	if len(header) > 0 {
-		text += line(header) + rule("╞", "═", "╪", "╡")
-	}
-	for i, row := range rows {
-		if i > 0 {
-			text += rule("├", "─", "┼", "┤")
-		}
-		text += line(row)
-	}
-	_, err := fmt.Fprint(out, text+rule("└", "─", "┴", "┘"))
-	return err
+	return text + "\n"
 }
 
 // Bytes for people, in binary units.

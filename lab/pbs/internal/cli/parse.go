@@ -35,52 +35,65 @@ func bad(name, format string, args ...any) string {
 
 func (c Command) parse(args []string) (Params, error) {
 	params, positional, problems := Params{}, []string{}, parameterError{}
-	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		if arg == "--" {
-			positional = append(positional, args[i+1:]...)
-			break
-		}
-		if len(arg) < 2 || arg[0] != '-' {
-			positional = append(positional, arg)
-			continue
-		}
-		name, value, given := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
-		option, known := c.option(name)
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
 		switch {
-		case given:
-		case known && option.Kind == Bool:
-			value = "true"
-			if i+1 < len(args) {
-				if _, ok := parseBool(args[i+1]); ok {
-					value = args[i+1]
-					i++
-				}
-			}
-		case i+1 < len(args) && (known || !strings.HasPrefix(args[i+1], "-")):
-			value = args[i+1]
-			i++
-		case known:
-			problems = append(problems, bad(name, "missing parameter value."))
-			continue
+		case arg == "--":
+			positional = append(positional, args...)
+			args = nil
+		case len(arg) < 2 || arg[0] != '-':
+			positional = append(positional, arg)
+		default:
+			var found parameterError
+			args, found = c.parseOption(params, arg, args)
+			problems = append(problems, found...)
 		}
-		if !known {
-			problems = append(problems, bad(name, "schema does not allow additional properties."))
-			continue
-		}
-		if err := option.check(value); err != nil {
-			problems = append(problems, bad(name, "%v", err))
-		}
-		if params.Has(name) && option.Kind != List {
-			problems = append(problems, bad(name, "parameter given more than once"))
-		}
-		params[name] = append(params[name], value)
 	}
 	problems = append(problems, c.assign(params, positional)...)
 	if len(problems) > 0 {
 		return nil, problems
 	}
 	return params, nil
+}
+
+// parseOption adds an option to the parameters. It returns the arguments after the option's value.
+func (c Command) parseOption(params Params, arg string, next []string) (rest []string, problems parameterError) {
+	name, value, given := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+	option, known := c.option(name)
+	if !given {
+		var ok bool
+		if value, next, ok = option.value(known, next); !ok && known {
+			return next, parameterError{bad(name, "missing parameter value.")}
+		}
+	}
+	if !known {
+		return next, parameterError{bad(name, "schema does not allow additional properties.")}
+	}
+	if err := option.check(value); err != nil {
+		problems = append(problems, bad(name, "%v", err))
+	}
+	if params.Has(name) && option.Kind != List {
+		problems = append(problems, bad(name, "parameter given more than once"))
+	}
+	params[name] = append(params[name], value)
+	return next, problems
+}
+
+// value takes an option's value from the arguments after its name. A switch needs none.
+func (o Option) value(known bool, next []string) (value string, rest []string, ok bool) {
+	if known && o.Kind == Bool {
+		if len(next) > 0 {
+			if _, ok := parseBool(next[0]); ok {
+				return next[0], next[1:], true
+			}
+		}
+		return "true", next, true
+	}
+	if len(next) > 0 && (known || !strings.HasPrefix(next[0], "-")) {
+		return next[0], next[1:], true
+	}
+	return "", next, false
 }
 
 // assign gives the positional arguments their names.

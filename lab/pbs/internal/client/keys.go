@@ -1,6 +1,8 @@
 package client
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -123,4 +125,26 @@ func KeyShow(p cli.Params) error {
 		rows := [][]string{{"path", info["path"].(string)}, {"kdf", "none"}, {"created", key.Created}, {"modified", key.Modified}, {"fingerprint", format.ShortFingerprint(key.Fingerprint)}}
 		return cli.Table(os.Stdout, []string{"Name", "Value"}, rows)
 	})
+}
+
+// PaperFormat is how a key is printed. The default is html, as in the program this one stands for.
+var PaperFormat = cli.Option{Name: "output-format", Choices: []string{"text", "html"}, Help: "Text or HTML; only text here."}
+
+// KeyPaper prints a key file so that it can be typed in again. The QR code is left out.
+func KeyPaper(p cli.Params) error {
+	if p.Get("output-format") != "text" {
+		return errors.New("this " + format.StandIn + " prints paper keys by --output-format text only")
+	}
+	text, err := os.ReadFile(cmp.Or(p.Get("path"), DefaultKey()))
+	if err != nil {
+		return err
+	}
+	if _, err := format.ParseKeyFile(text); err != nil {
+		return err
+	}
+	if p.Has("subject") {
+		fmt.Printf("Subject: %s\n\n", p.Get("subject"))
+	}
+	_, err = fmt.Printf("-----BEGIN PROXMOX BACKUP KEY-----\n%s\n-----END PROXMOX BACKUP KEY-----\n", bytes.TrimSpace(text))
+	return err
 }

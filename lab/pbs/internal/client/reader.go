@@ -102,44 +102,9 @@ type fetched struct {
 
 // chunks hands over an archive's chunks in order, some of them fetched ahead. Zeros are not fetched: nil.
 func (r *reader) chunks(index *format.Index, each func(data []byte, size int64) error) error {
-	zero := map[format.Digest]int64{}
-	if index.ChunkSize > 0 {
-		zero[r.key.Digest(make([]byte, index.ChunkSize))] = index.ChunkSize
-	}
 	queue, done := make(chan chan fetched, readAhead), make(chan struct{})
 	defer close(done)
-	go func() {
-		defer close(queue)
-		cache := map[format.Digest]chan fetched{}
-		var order []format.Digest
-		for i, digest := range index.Digests {
-			start, end := index.Range(i)
-			result := make(chan fetched, 1)
-			source, known := cache[digest]
-			switch {
-			case zero[digest] == end-start && end > start:
-				result <- fetched{}
-			case known:
-				go func() { f := <-source; source <- f; result <- f }()
-			default:
-				source = make(chan fetched, 1)
-				if cache[digest], order = source, append(order, digest); len(order) > chunksCache {
-					delete(cache, order[0])
-					order = order[1:]
-				}
-				go func() {
-					data, err := r.chunk(digest, end-start)
-					source <- fetched{data, err}
-					result <- fetched{data, err}
-				}()
-			}
-			select {
-			case queue <- result:
-			case <-done:
-				return
-			}
-		}
-	}()
+	go r.fetchAhead(index, queue, done)
 	i := 0
 	for result := range queue {
 		f := <-result
@@ -153,6 +118,55 @@ func (r *reader) chunks(index *format.Index, each func(data []byte, size int64) 
 		i++
 	}
 	return nil
+}
+
+// fetchAhead queues the result of each chunk, in order, until it is told that nobody waits any more.
+func (r *reader) fetchAhead(index *format.Index, queue chan<- chan fetched, done <-chan struct{}) {
+	defer close(queue)
+	zero := map[format.Digest]int64{}
+	if index.ChunkSize > 0 {
+		zero[r.key.Digest(make([]byte, index.ChunkSize))] = index.ChunkSize
+	}
+	recent := cache{reader: r, chunks: map[format.Digest]chan fetched{}}
+	for i, digest := range index.Digests {
+		start, end := index.Range(i)
+		result := make(chan fetched, 1)
+		if zero[digest] == end-start && end > start {
+			result <- fetched{}
+		} else {
+			recent.fetch(digest, end-start, result)
+		}
+		select {
+		case queue <- result:
+		case <-done:
+			return
+		}
+	}
+}
+
+// cache keeps the chunks that were fetched last. A channel holds each, so that it can be read again and again.
+type cache struct {
+	reader *reader
+	chunks map[format.Digest]chan fetched
+	order  []format.Digest
+}
+
+// fetch sends a chunk, from the server or from the cache, without waiting for it.
+func (c *cache) fetch(digest format.Digest, size int64, result chan<- fetched) {
+	if source, known := c.chunks[digest]; known {
+		go func() { f := <-source; source <- f; result <- f }()
+		return
+	}
+	source := make(chan fetched, 1)
+	if c.chunks[digest], c.order = source, append(c.order, digest); len(c.order) > chunksCache {
+		delete(c.chunks, c.order[0])
+		c.order = c.order[1:]
+	}
+	go func() {
+		data, err := c.reader.chunk(digest, size)
+		source <- fetched{data, err}
+		result <- fetched{data, err}
+	}()
 }
 
 // stream gives an archive as it is.

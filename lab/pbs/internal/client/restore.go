@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -177,30 +176,4 @@ func (r *reader) extract(index *format.Index, p cli.Params, target string) error
 		return fmt.Errorf("error extracting archive - %w", err)
 	}
 	return nil
-}
-
-// CatalogDump lists everything in a snapshot's file archives.
-func CatalogDump(p cli.Params) error {
-	client, err := connectTo(p)
-	if err != nil {
-		return err
-	}
-	snapshot, err := format.ParseSnapshot(p.Get("snapshot"))
-	if err != nil {
-		return err
-	}
-	r, err := openReader(p, client, snapshot)
-	if err != nil {
-		return err
-	}
-	defer r.session.close()
-	index, err := r.index(format.CatalogName)
-	if err != nil {
-		return err
-	}
-	var catalog bytes.Buffer
-	if err := r.stream(index, &catalog); err != nil {
-		return fmt.Errorf("unable to download catalog - %w", err)
-	}
-	return format.DumpCatalog(catalog.Bytes(), os.Stderr) // as the program this one stands for
 }

@@ -2,11 +2,6 @@ package format
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
-	"io"
-	"path"
-	"time"
 )
 
 var magicCatalog = []byte{145, 253, 96, 249, 196, 103, 88, 213}
@@ -134,62 +129,4 @@ func (c *Catalog) relative(table []byte) []byte {
 func (c *Catalog) Finish() []byte {
 	_, start := c.closeDir()
 	return binary.LittleEndian.AppendUint64(c.data, start)
-}
-
-var errCatalog = errors.New("unable to parse catalog data block")
-
-// DumpCatalog writes one line an entry, as `catalog dump` does.
-func DumpCatalog(data []byte, out io.Writer) error {
-	if len(data) < 16 || string(data[:8]) != string(magicCatalog) {
-		return errors.New("got unexpected magic number for catalog")
-	}
-	return dumpDir(data, ".", binary.LittleEndian.Uint64(data[len(data)-8:]), out)
-}
-
-func dumpDir(data []byte, prefix string, start uint64, out io.Writer) error {
-	if start >= uint64(len(data)) {
-		return errCatalog
-	}
-	size, n := binary.Uvarint(data[start:])
-	if n <= 0 || start+uint64(n)+size > uint64(len(data)) {
-		return errCatalog
-	}
-	block := data[start+uint64(n):][:size]
-	count, n := binary.Uvarint(block)
-	block = block[max(n, 0):]
-	for ; count > 0; count-- {
-		if len(block) < 2 {
-			return errCatalog
-		}
-		kind := block[0]
-		length, n := binary.Uvarint(block[1:])
-		if n <= 0 || uint64(len(block)) < 1+uint64(n)+length {
-			return errCatalog
-		}
-		name := "./" + path.Join(prefix, string(block[1+n:][:length]))
-		block = block[1+uint64(n)+length:]
-		switch kind {
-		case 'd':
-			distance, n := binary.Uvarint(block)
-			if n <= 0 || distance == 0 || distance > start {
-				return errCatalog
-			}
-			block = block[n:]
-			fmt.Fprintf(out, "d %q\n", name)
-			if err := dumpDir(data, name, start-distance, out); err != nil {
-				return err
-			}
-		case 'f':
-			size, n := binary.Uvarint(block)
-			if n <= 0 {
-				return errCatalog
-			}
-			mtime, m := readTime(block[n:])
-			block = block[n+m:]
-			fmt.Fprintf(out, "f %q %d %s\n", name, size, time.Unix(mtime, 0).Format(TimeFormat))
-		default:
-			fmt.Fprintf(out, "%c %q\n", kind, name)
-		}
-	}
-	return nil
 }

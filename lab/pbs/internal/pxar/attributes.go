@@ -60,12 +60,10 @@ func (d *decoder) rest(e *Entry) error {
 }
 
 func (d *decoder) attribute(e *Entry, data []byte) (done bool, err error) {
-	le := binary.LittleEndian
-	pair := func(list *[]aclEntry) {
-		if len(data) == 16 {
-			*list = append(*list, aclEntry{le.Uint64(data), le.Uint64(data[8:])})
-		}
+	if e.ACL.readItem(d.kind, data) {
+		return false, nil
 	}
+	le := binary.LittleEndian
 	switch d.kind {
 	case tXattr:
 		name, value, ok := strings.Cut(string(data), "\x00")
@@ -76,23 +74,6 @@ func (d *decoder) attribute(e *Entry, data []byte) (done bool, err error) {
 	case tFcaps:
 		e.Fcaps = data
 	case tQuota:
-	case tACLUser:
-		pair(&e.ACL.users)
-	case tACLGroup:
-		pair(&e.ACL.groups)
-	case tACLDefaultUser:
-		pair(&e.ACL.defaultUsers)
-	case tACLDefaultGroup:
-		pair(&e.ACL.defaultGroups)
-	case tACLGroupObj:
-		if len(data) == 8 {
-			perm := le.Uint64(data)
-			e.ACL.groupObj = &perm
-		}
-	case tACLDefault:
-		if len(data) == 32 {
-			e.ACL.defaults = &[4]uint64{le.Uint64(data), le.Uint64(data[8:]), le.Uint64(data[16:]), le.Uint64(data[24:])}
-		}
 	case tDevice:
 		if len(data) != 16 {
 			return false, fmt.Errorf("invalid device at %q", e.Path)
@@ -103,4 +84,23 @@ func (d *decoder) attribute(e *Entry, data []byte) (done bool, err error) {
 		return false, fmt.Errorf("unexpected header %x at %q", d.kind, e.Path)
 	}
 	return false, nil
+}
+
+// readItem takes over an item that belongs to the access lists. It returns false for any other.
+func (a *acl) readItem(kind uint64, data []byte) bool {
+	le := binary.LittleEndian
+	lists := map[uint64]*[]aclEntry{
+		tACLUser: &a.users, tACLGroup: &a.groups, tACLDefaultUser: &a.defaultUsers, tACLDefaultGroup: &a.defaultGroups,
+	}
+	list, ofList := lists[kind]
+	switch {
+	case ofList && len(data) == 16:
+		*list = append(*list, aclEntry{le.Uint64(data), le.Uint64(data[8:])})
+	case kind == tACLGroupObj && len(data) == 8:
+		perm := le.Uint64(data)
+		a.groupObj = &perm
+	case kind == tACLDefault && len(data) == 32:
+		a.defaults = &[4]uint64{le.Uint64(data), le.Uint64(data[8:]), le.Uint64(data[16:]), le.Uint64(data[24:])}
+	}
+	return ofList || kind == tACLGroupObj || kind == tACLDefault
 }

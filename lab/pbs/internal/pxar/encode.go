@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -102,66 +101,6 @@ func (e *encoder) header(kind, size uint64) error {
 	return e.raw(binary.LittleEndian.AppendUint64(head, size))
 }
 
-// contents writes a directory's entries and its lookup table.
-func (e *encoder) contents(dir string, entryStart uint64) error {
-	depth, entries := len(e.patterns), e.entries
-	defer func() { e.patterns, e.entries = e.patterns[:depth], entries }()
-	e.readExcludes(dir)
-	names, err := e.names(dir)
-	if err != nil {
-		return err
-	}
-	var table []goodbye
-	for _, name := range names {
-		start := e.pos
-		if dir == "" && name == excludeCli {
-			err = e.excludeFile()
-		} else {
-			err = e.entry(path.Join(dir, name), name)
-		}
-		if err != nil {
-			return err
-		}
-		if e.pos > start {
-			table = append(table, goodbye{hashName(name), start, e.pos - start})
-		}
-	}
-	return e.table(table, entryStart)
-}
-
-func (e *encoder) table(items []goodbye, entryStart uint64) error {
-	start := e.pos
-	size := uint64(16 + 24*(len(items)+1))
-	err := e.header(tGoodbye, size)
-	for _, g := range searchTree(items) {
-		err = errors.Join(err, e.raw(numbers(g.hash, start-g.offset, g.size)))
-	}
-	return errors.Join(err, e.raw(numbers(goodbyeTail, start-entryStart, size)))
-}
-
-func (e *encoder) names(dir string) ([]string, error) {
-	listed, err := os.ReadDir(filepath.Join(e.root, dir))
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, entry := range listed {
-		relative := path.Join(dir, entry.Name())
-		if dir == "" && entry.Name() == excludeCli || excluded(e.patterns, relative, entry.IsDir()) {
-			continue
-		}
-		if e.entries++; e.MaxEntries > 0 && e.entries > e.MaxEntries {
-			return nil, fmt.Errorf("exceeded allowed number of file entries (> %d)", e.MaxEntries)
-		}
-		names = append(names, entry.Name())
-	}
-	if dir == "" && e.own > 0 {
-		names = append(names, excludeCli)
-	}
-	slices.Sort(names)
-	return names, nil
-}
-
 // entry writes one entry of a directory; nothing if it vanished or may not be read.
 func (e *encoder) entry(relative, name string) error {
 	full := filepath.Join(e.root, relative)
@@ -188,26 +127,34 @@ func (e *encoder) entry(relative, name string) error {
 		}
 		e.Catalog.Add('l', name, 0, 0)
 		return errors.Join(named(), e.item(tSymlink, []byte(target), []byte{0}))
-	case syscall.S_IFBLK, syscall.S_IFCHR:
-		if e.NoDevices {
-			return nil
-		}
-		e.Catalog.Add(map[bool]byte{true: 'b', false: 'c'}[meta.kind() == syscall.S_IFBLK], name, 0, 0)
-		return errors.Join(named(), e.item(tDevice, numbers(major(st.Rdev), minor(st.Rdev))))
-	case syscall.S_IFIFO:
-		if e.NoFifos {
-			return nil
-		}
-		e.Catalog.Add('p', name, 0, 0)
-		return named()
-	case syscall.S_IFSOCK:
-		if e.NoSockets {
-			return nil
-		}
-		e.Catalog.Add('s', name, 0, 0)
+	}
+	return e.special(relative, name, &st, named)
+}
+
+// special writes a device, a pipe or a socket, unless the options leave it out.
+func (e *encoder) special(relative, name string, st *syscall.Stat_t, named func() error) error {
+	kind := st.Mode & syscall.S_IFMT
+	types := map[uint32]struct {
+		letter byte
+		left   bool
+	}{
+		syscall.S_IFBLK:  {'b', e.NoDevices},
+		syscall.S_IFCHR:  {'c', e.NoDevices},
+		syscall.S_IFIFO:  {'p', e.NoFifos},
+		syscall.S_IFSOCK: {'s', e.NoSockets},
+	}
+	found, known := types[kind]
+	switch {
+	case !known:
+		return fmt.Errorf("%q: encountered unknown file type: %o", relative, kind)
+	case found.left:
+		return nil
+	}
+	e.Catalog.Add(found.letter, name, 0, 0)
+	if kind == syscall.S_IFIFO || kind == syscall.S_IFSOCK {
 		return named()
 	}
-	return fmt.Errorf("%q: encountered unknown file type: %o", relative, meta.kind())
+	return errors.Join(named(), e.item(tDevice, numbers(major(st.Rdev), minor(st.Rdev))))
 }
 
 func (e *encoder) unreadable(relative string, err error) error {
@@ -220,26 +167,4 @@ func (e *encoder) unreadable(relative string, err error) error {
 		return fmt.Errorf("error at %q: %w", relative, err)
 	}
 	return nil
-}
-
-func (e *encoder) directory(relative, name, full string, st *syscall.Stat_t, named func() error) error {
-	if _, err := os.ReadDir(full); errors.Is(err, syscall.EACCES) {
-		return e.unreadable(relative, err)
-	}
-	e.Catalog.Start(name)
-	defer e.Catalog.End()
-	start := e.pos + uint64(16+len(name)+1)
-	if err := named(); err != nil {
-		return err
-	}
-	outer := e.device
-	defer func() { e.device = outer }()
-	if st.Dev != outer {
-		if isVirtual(full) || !e.AllFileSystems && !e.Devices[st.Dev] {
-			e.Warn("skip mount point: %q", relative)
-			return e.table(nil, start)
-		}
-		e.device = st.Dev
-	}
-	return e.contents(relative, start)
 }

@@ -67,19 +67,14 @@ func (c *call) read() (http.Handler, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	path := st.snapshotPath(ns, b)
-	release := st.hold(path)
+	release := st.hold(st.snapshotPath(ns, b))
+	return readerRoutes(st, ns, b), release, nil
+}
+
+// readerRoutes give the files of a snapshot and the chunks that its indexes name.
+func readerRoutes(st *store, ns string, b format.Snapshot) http.Handler {
+	path, allowed := st.snapshotPath(ns, b), st.chunksOf(ns, b)
 	mux := http.NewServeMux()
-	allowed := map[format.Digest]bool{}
-	for _, f := range st.files(ns, b) {
-		if raw, err := os.ReadFile(filepath.Join(path, f.Name)); err == nil && strings.HasSuffix(f.Name, "idx") {
-			if index, err := format.DecodeIndex(raw); err == nil {
-				for _, d := range index.Digests {
-					allowed[d] = true
-				}
-			}
-		}
-	}
 	mux.HandleFunc("GET /download", func(w http.ResponseWriter, r *http.Request) {
 		name := r.URL.Query().Get("file-name")
 		if !format.ArchiveRegexp.MatchString(name) {
@@ -99,7 +94,27 @@ func (c *call) read() (http.Handler, func(), error) {
 		}
 		send(w, st.chunkPath(digest), digest.String())
 	})
-	return mux, release, nil
+	return mux
+}
+
+// chunksOf are the chunks that the indexes of a snapshot name. An index that cannot be read names none.
+func (s *store) chunksOf(ns string, b format.Snapshot) map[format.Digest]bool {
+	chunks := map[format.Digest]bool{}
+	for _, f := range s.files(ns, b) {
+		if !strings.HasSuffix(f.Name, "idx") {
+			continue
+		}
+		raw, err := os.ReadFile(filepath.Join(s.snapshotPath(ns, b), f.Name))
+		if err != nil {
+			continue
+		}
+		if index, err := format.DecodeIndex(raw); err == nil {
+			for _, d := range index.Digests {
+				chunks[d] = true
+			}
+		}
+	}
+	return chunks
 }
 
 func send(w http.ResponseWriter, path, name string) {

@@ -57,56 +57,67 @@ func sizeOf(root string) (total int64) {
 func (s *store) garbageCollect() (log []string, err error) {
 	s.collect.Lock()
 	defer s.collect.Unlock()
-	used, data := map[format.Digest]bool{}, int64(0)
 	log = append(log, "starting garbage collection on store "+s.Name, "Start GC phase1 (mark used chunks)")
-	var kept int64
-	err = filepath.WalkDir(s.Path, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() {
-			if entry.Name() == chunksDir || entry.Name() == stagingOf {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		kept += info.Size()
-		if !strings.HasSuffix(path, "idx") {
-			return nil
-		}
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		index, err := format.DecodeIndex(raw)
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		data += index.Size
-		for _, d := range index.Digests {
-			used[d] = true
-		}
-		return nil
-	})
-	if err != nil {
+	m := marked{chunks: map[format.Digest]bool{}}
+	if err := filepath.WalkDir(s.Path, m.mark); err != nil {
 		return log, err
 	}
 	s.mutex.Lock()
 	for session := range s.active {
 		for d := range session.chunks {
-			used[d] = true
+			m.chunks[d] = true
 		}
 	}
 	s.mutex.Unlock()
 	log = append(log, "Start GC phase2 (sweep unused chunks)")
-	bytes, count, removedBytes, removed := s.sweep(used)
-	s.used.Store(kept + bytes)
+	bytes, count, removedBytes, removed := s.sweep(m.chunks)
+	s.used.Store(m.kept + bytes)
 	return append(log, fmt.Sprintf("Removed bytes: %d", removedBytes), fmt.Sprintf("Removed chunks: %d", removed),
-		fmt.Sprintf("Original data bytes: %d", data), fmt.Sprintf("Disk bytes: %d", bytes), fmt.Sprintf("Disk chunks: %d", count), "TASK OK"), nil
+		fmt.Sprintf("Original data bytes: %d", m.data), fmt.Sprintf("Disk bytes: %d", bytes), fmt.Sprintf("Disk chunks: %d", count), "TASK OK"), nil
+}
+
+// marked is what the snapshots of a datastore need.
+type marked struct {
+	chunks map[format.Digest]bool
+	kept   int64 // bytes of the snapshots' own files
+	data   int64 // bytes that the indexes stand for
+}
+
+// mark visits one file of a snapshot, for filepath.WalkDir.
+func (m *marked) mark(path string, entry fs.DirEntry, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case entry.IsDir() && (entry.Name() == chunksDir || entry.Name() == stagingOf):
+		return fs.SkipDir
+	case entry.IsDir():
+		return nil
+	}
+	info, err := entry.Info()
+	if err != nil {
+		return err
+	}
+	m.kept += info.Size()
+	if !strings.HasSuffix(path, "idx") {
+		return nil
+	}
+	return m.markIndex(path)
+}
+
+func (m *marked) markIndex(path string) error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	index, err := format.DecodeIndex(raw)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	m.data += index.Size
+	for _, d := range index.Digests {
+		m.chunks[d] = true
+	}
+	return nil
 }
 
 func (s *store) sweep(used map[format.Digest]bool) (bytes, count, removedBytes, removed int64) {

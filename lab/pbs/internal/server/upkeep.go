@@ -25,15 +25,9 @@ func (c *call) prune() (any, error) {
 			return nil, err
 		}
 	}
-	rules := map[string]int{}
-	for _, rule := range keepRules {
-		if text := c.form.Get(rule.name); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 {
-				return nil, fmt.Errorf("parameter '%s': value must have a minimum value of 1 (got %s)", rule.name, text)
-			}
-			rules[rule.name] = n
-		}
+	rules, err := c.keepRules()
+	if err != nil {
+		return nil, err
 	}
 	stay, result := keep(list, rules), []map[string]any{}
 	for _, b := range list {
@@ -48,6 +42,23 @@ func (c *call) prune() (any, error) {
 		c.server.log("prune: %s removed %s/%s by %s", st.Name, ns, b, c.auth)
 	}
 	return result, nil
+}
+
+// keepRules of the request: how many of each period stay.
+func (c *call) keepRules() (map[string]int, error) {
+	rules := map[string]int{}
+	for _, rule := range keepRules {
+		text := c.form.Get(rule.name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("parameter '%s': value must have a minimum value of 1 (got %s)", rule.name, text)
+		}
+		rules[rule.name] = n
+	}
+	return rules, nil
 }
 
 // pruneJobs lists those of what the asker may look at.
