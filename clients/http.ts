@@ -12,9 +12,12 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
+/** Without one, Node's shared agent has its own: 5 s (lib/_http_agent.js), and a server may think for longer. */
+const PATIENCE_MS = 60_000;
+
 /**
  * Sends a request and reads the answer as text, whatever its status.
- * @param options as Node takes them; with `timeout`, a connection that is silent for so many milliseconds ends with ETIMEDOUT
+ * @param options as Node takes them; a connection that is silent for `timeout` milliseconds ends with ETIMEDOUT, default: a minute
  * @throws Error when there is no whole answer; its `code` is the system's
  */
 export function send(
@@ -24,7 +27,7 @@ export function send(
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const start = url.protocol === "http:" ? requestPlain : request;
-    const sent = start(url, options, (answer) => {
+    const sent = start(url, { timeout: PATIENCE_MS, ...options }, (answer) => {
       const { statusCode: status = 0, statusMessage: reason = "", headers } = answer;
       text(answer).then((body) => {
         resolve({ status, reason, headers, body });
