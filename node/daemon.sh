@@ -30,8 +30,7 @@ HEALTH_TIMEOUT="${HEALTH_TIMEOUT:-120}" DATA_LOSS_CONFIRMED="${DATA_LOSS_CONFIRM
 RELOADABLE="${RELOADABLE:-}" DOCKER0_KEYS="${DOCKER0_KEYS:-}"
 readonly FOLDER="$ROOT_DIR/etc/docker"
 readonly CURRENT="$FOLDER/daemon.json" PREVIOUS="$FOLDER/daemon.json.previous" CANDIDATE="$FOLDER/.daemon.json.candidate"
-# Exists from before the swap until the daemon has answered. Says what to go back to: whether there was a file, whether the daemon
-# was active, and the stopped containers.
+# Exists from before the swap until the daemon answers. Holds what to go back to: had a file, was active, stopped containers.
 readonly APPLYING="$FOLDER/.daemon.json.applying"
 
 # begin WAS_ACTIVE RUNNING: from here to the end of `apply`, a killed run leaves enough behind for the next one to go back.

@@ -27,8 +27,7 @@ require() {
 # How long a run may take, and how long it may wait for another run, in seconds. The graph sets both from the limits of its steps.
 LIMIT="${LIMIT:-1800}" LOCK_TIMEOUT="${LOCK_TIMEOUT:-1800}"
 
-# begin_change: a script that changes anything calls this first. With MODE=check a script only reports what it would change
-# (check.sh).
+# begin_change: a script that changes anything calls this first. With MODE=check a script only reports differences (check.sh).
 MODE="${MODE:-apply}"
 checking() { [[ $MODE == check ]]; }
 begin_change() {
@@ -65,8 +64,7 @@ end_at_limit() { # PID
   local self=$BASHPID status=0 pids names
   [[ -z ${NODE_LOCK:-} ]] || exec {NODE_LOCK}<&-
   read -r -t "$LIMIT" || status=$?
-  # Above 128 the time is over, not the run. If the parent is gone, its number may belong to another process, which must not be
-  # ended.
+  # Above 128 the time is over, not the run. If the parent is gone, its number may belong to a process that must not be ended.
   [[ $status -gt 128 && $(parent_of "$self") == "$1" ]] || return 0
   pids=$(descendants "$1" "$self")
   names=$(for pid in $pids; do cat "/proc/$pid/comm" 2>/dev/null || true; done)
@@ -129,8 +127,7 @@ write_if_changed() {
   CHANGED=yes
 }
 
-# json_object key=text key:=json ... prints one line, with the keys in this order. It uses python3, which is on every cloud image
-# (cloud-init is written in it), while jq is not.
+# json_object key=text key:=json ... prints one line, keys in this order. Every cloud image has python3 for cloud-init, but no jq.
 json_object() {
   python3 -c '
 import json, sys
