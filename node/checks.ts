@@ -1,5 +1,6 @@
 /* Compares a node with what it was given: runs the steps that change a node in check mode, as one script in one session. */
 import { z } from "zod";
+import { plainAddress } from "../config/cidr";
 import type { NodeConfig } from "../config/schema";
 import { partsOf, readPart, type ScriptName } from "./scripts";
 
@@ -71,6 +72,16 @@ export interface Checked {
   readonly differences: readonly Difference[];
   /** Steps that could not be checked; standard error has the reasons. */
   readonly failed: readonly string[];
+  /** Undefined if the node did not say, or it came from no network. */
+  readonly connection?: SshConnection;
+}
+
+/** An SSH connection, as the node sees it: past every NAT and every host that forwards it. */
+export interface SshConnection {
+  /** Address it comes from. */
+  readonly from: string;
+  /** Port it has come to. */
+  readonly port: number;
 }
 
 /** Seconds the checks of a node may take, on the node itself. */
@@ -93,16 +104,34 @@ export function renderChecks(
   return [...begin, "set +e", ...each, ""].join("\n");
 }
 
+/** `renderChecks`, and the node tells what it sees of this very connection. */
+export function renderLook(...args: Parameters<typeof renderChecks>): string {
+  const tell = 'json_object "connection=$SSH_CONNECTION"';
+  return [renderChecks(...args), readPart("firewall/connection"), tell, ""].join("\n");
+}
+
 /** Reads what the checks printed; lines of anything else on the node are left out. */
 export function parseChecks(stdout: string): Checked {
   const lines = stdout.split("\n").flatMap((line) => parseLine(line));
   return {
     differences: lines.flatMap((line) => DIFFERENCE.safeParse(line).data ?? []),
     failed: lines.flatMap((line) => FAILURE.safeParse(line).data?.step ?? []),
+    connection: lines.flatMap((line) => readConnection(CONNECTION.safeParse(line).data))[0],
   };
 }
 
 const FAILURE = z.object({ step: z.string(), failed: z.literal(true) });
+
+const CONNECTION = z.object({ connection: z.string() });
+
+/** Client, its port, server, its port (ssh(1), SSH_CONNECTION). */
+function readConnection({
+  connection = "",
+}: Partial<z.infer<typeof CONNECTION>> = {}): SshConnection[] {
+  const [client = "", , , port] = connection.split(" ");
+  const from = plainAddress(client);
+  return from === undefined ? [] : [{ from, port: Number(port) }];
+}
 
 function parseLine(line: string): unknown[] {
   try {
