@@ -1,4 +1,4 @@
-import { IPv4, isValid, process } from "ipaddr.js";
+import { IPv4, IPv6, isValid, parse } from "ipaddr.js";
 
 /** An IPv4 network: its base address and prefix length. */
 export interface Network {
@@ -22,7 +22,10 @@ export function isAddress(text: string): boolean {
  */
 export function plainAddress(text: string): string | undefined {
   const [address = ""] = text.split("%");
-  return isValid(address) ? process(address).toString() : undefined;
+  if (!isValid(address)) return undefined;
+  const parsed = parse(address);
+  const isCarried = parsed instanceof IPv6 && parsed.isIPv4MappedAddress();
+  return (isCarried ? parsed.toIPv4Address() : parsed).toString();
 }
 
 /** The network an interface address such as `10.25.20.24/24` lies in. */

@@ -40,16 +40,21 @@ describe("a node tells of a connection", () => {
 });
 
 describe("a firewall", () => {
-  const judge = (firewall: object | null, from: string, port = 22): string[] =>
+  const judge = (firewall: object | null, from: string, port: number): string[] =>
     shutOuts(NODE, prodNode({ network: { firewall } }), { from, port }).map(describeProblem);
   const everybody = { rules: [{ port: "22" }] };
 
-  test.each<[what: string, firewall: object | null, from: string, port?: number]>([
-    ["none", null, "10.25.30.7"],
-    ["off in both places", { enabled: false, onNode: false }, "10.25.30.7"],
-    ["networks of management", {}, "10.25.10.5"],
-    ["a rule for an address", { rules: [{ port: "20:30", source: "10.25.30.7" }] }, "10.25.30.7"],
-    ["a rule for everybody, over IPv6", everybody, "fd00::5"],
+  test.each<[what: string, firewall: object | null, from: string, port: number]>([
+    ["none", null, "10.25.30.7", 22],
+    ["off in both places", { enabled: false, onNode: false }, "10.25.30.7", 22],
+    ["networks of management", {}, "10.25.10.5", 22],
+    [
+      "a rule for an address",
+      { rules: [{ port: "20:30", source: "10.25.30.7" }] },
+      "10.25.30.7",
+      22,
+    ],
+    ["a rule for everybody, over IPv6", everybody, "fd00::5", 22],
     ["a rule for another port of sshd", { rules: [{ port: "2222" }] }, "10.25.10.5", 2222],
   ])("lets in who is connected: %s", (_, firewall, from, port) => {
     expect(judge(firewall, from, port)).toEqual([]);
