@@ -56,12 +56,13 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
   const options = ["-o", `ConnectTimeout=${CONNECT_SECONDS}`, ...sshOptions(node, hostKey)];
   const command = { ...asRoot(target, options, ["bash", "-s"]), limitMs: LIMIT_SECONDS * 1000 };
   const { code, stdout, stderr } = await ask(command, renderLook(steps));
+  const { failed, ...found } = parseChecks(stdout);
   if (code !== 0)
     return {
-      ...{ ...NOTHING, problems: [explainStatus(target.host, code, stderr)] },
+      // A node that was too slow has told of the connection.
+      ...{ ...found, differences: [], problems: [explainStatus(target.host, code, stderr)] },
       ...(/: Permission denied \(/.test(stderr) && { locked: true }),
     };
-  const { failed, ...found } = parseChecks(stdout);
   return { ...found, problems: failed.map((step) => explainFailure(step, stderr)) };
 }
 

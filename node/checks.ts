@@ -91,9 +91,11 @@ const LIMIT = 100;
  * What `bash -s` reads to check a node. It only reads.
  *
  * @param steps each with the lines `NAME='value'` its script was given. It speaks by the name of the step, since several may run one script
+ * @param first lines before the checks, which may use the shared functions
  */
 export function renderChecks(
   steps: readonly (Checkable & { readonly variables: string })[],
+  first: readonly string[] = [],
 ): string {
   const begin = ["MODE=check", `LIMIT=${LIMIT}`, readPart("lib"), readPart("check"), "limit_run"];
   const each = steps.flatMap(({ step, script, variables }) => {
@@ -101,13 +103,13 @@ export function renderChecks(
     const named = own.map((part) => readPart(part).replace(/^SCRIPT=.*$/m, `SCRIPT=${step}`));
     return ["(", "set -e", variables, ...named, ")", `checked ${step} $?`];
   });
-  return [...begin, "set +e", ...each, ""].join("\n");
+  return [...begin, "set +e", ...first, ...each, ""].join("\n");
 }
 
-/** `renderChecks`, and the node tells what it sees of this very connection. */
-export function renderLook(...args: Parameters<typeof renderChecks>): string {
+/** `renderChecks`, and before anything else the node tells what it sees of this very connection. */
+export function renderLook(steps: Parameters<typeof renderChecks>[0]): string {
   const tell = 'json_object "connection=$SSH_CONNECTION"';
-  return [renderChecks(...args), readPart("firewall/connection"), tell, ""].join("\n");
+  return renderChecks(steps, [readPart("firewall/connection"), tell]);
 }
 
 /** Reads what the checks printed; lines of anything else on the node are left out. */

@@ -418,6 +418,13 @@ describe("a firewall that would let this program in no more", () => {
     );
   });
 
+  test("is one too where the node was too slow to be checked", async () => {
+    const state = stateOf(await run());
+    from("10.25.10.5");
+    says("status", "1");
+    await expect(run(narrower, state)).rejects.toThrow(/10\.25\.10\.5, and no rule would let in/);
+  });
+
   test("is no matter where it lets this program in, where the node does not tell, and where nothing filters", async () => {
     const state = stateOf(await run());
     from("10.99.0.5");
