@@ -2,7 +2,13 @@
 import { RunError } from "@pulumi/pulumi/errors";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
-import { checkableSteps, parseChecks, renderChecks, type Difference } from "../node/checks";
+import {
+  checkableSteps,
+  parseChecks,
+  renderLook,
+  type Difference,
+  type SshConnection,
+} from "../node/checks";
 import type { RecordedNode } from "../node/recorded";
 import { splitStdin } from "../node/stdin";
 import { ask } from "./process";
@@ -15,6 +21,8 @@ export interface Look {
   readonly problems: readonly string[];
   /** The node has answered, by its host key, and lets nobody in by this user and key. */
   readonly locked?: true;
+  /** How the node sees this look. Undefined if it does not tell. */
+  readonly connection?: SshConnection;
 }
 
 const NOTHING: Look = { differences: [], problems: [] };
@@ -47,14 +55,15 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
   // OpenSSH takes the first value of an option.
   const options = ["-o", `ConnectTimeout=${CONNECT_SECONDS}`, ...sshOptions(node, hostKey)];
   const command = { ...asRoot(target, options, ["bash", "-s"]), limitMs: LIMIT_SECONDS * 1000 };
-  const { code, stdout, stderr } = await ask(command, renderChecks(steps));
+  const { code, stdout, stderr } = await ask(command, renderLook(steps));
+  const { failed, ...found } = parseChecks(stdout);
   if (code !== 0)
     return {
-      ...{ ...NOTHING, problems: [explainStatus(target.host, code, stderr)] },
+      // A node that was too slow has told of the connection.
+      ...{ ...found, differences: [], problems: [explainStatus(target.host, code, stderr)] },
       ...(/: Permission denied \(/.test(stderr) && { locked: true }),
     };
-  const { differences, failed } = parseChecks(stdout);
-  return { differences, problems: failed.map((step) => explainFailure(step, stderr)) };
+  return { ...found, problems: failed.map((step) => explainFailure(step, stderr)) };
 }
 
 export function explainStatus(host: string, code: number | undefined, stderr: string): string {

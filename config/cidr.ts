@@ -1,4 +1,4 @@
-import { IPv4 } from "ipaddr.js";
+import { IPv4, IPv6, isValid, parse } from "ipaddr.js";
 
 /** An IPv4 network: its base address and prefix length. */
 export interface Network {
@@ -14,6 +14,18 @@ export function isCidr(text: string): boolean {
 /** True for a dotted IPv4 address of four octets. */
 export function isAddress(text: string): boolean {
   return IPv4.isValidFourPartDecimal(text);
+}
+
+/**
+ * An address of either family as rules name it: without a zone, and as IPv4 if IPv6 only carries it (`::ffff:10.25.10.5`,
+ * RFC 4291). Undefined for any other text.
+ */
+export function plainAddress(text: string): string | undefined {
+  const [address = ""] = text.split("%");
+  if (!isValid(address)) return undefined;
+  const parsed = parse(address);
+  const isCarried = parsed instanceof IPv6 && parsed.isIPv4MappedAddress();
+  return (isCarried ? parsed.toIPv4Address() : parsed).toString();
 }
 
 /** The network an interface address such as `10.25.20.24/24` lies in. */

@@ -1,5 +1,6 @@
 /* Compares a node with what it was given: runs the steps that change a node in check mode, as one script in one session. */
 import { z } from "zod";
+import { plainAddress } from "../config/cidr";
 import type { NodeConfig } from "../config/schema";
 import { partsOf, readPart, type ScriptName } from "./scripts";
 
@@ -71,6 +72,16 @@ export interface Checked {
   readonly differences: readonly Difference[];
   /** Steps that could not be checked; standard error has the reasons. */
   readonly failed: readonly string[];
+  /** Undefined if the node did not say, or it came from no network. */
+  readonly connection?: SshConnection;
+}
+
+/** An SSH connection, as the node sees it: past every NAT and every host that forwards it. */
+export interface SshConnection {
+  /** Address it comes from. */
+  readonly from: string;
+  /** Port it has come to. */
+  readonly port: number;
 }
 
 /** Seconds the checks of a node may take, on the node itself. */
@@ -80,9 +91,11 @@ const LIMIT = 100;
  * What `bash -s` reads to check a node. It only reads.
  *
  * @param steps each with the lines `NAME='value'` its script was given. It speaks by the name of the step, since several may run one script
+ * @param first lines before the checks, which may use the shared functions
  */
 export function renderChecks(
   steps: readonly (Checkable & { readonly variables: string })[],
+  first: readonly string[] = [],
 ): string {
   const begin = ["MODE=check", `LIMIT=${LIMIT}`, readPart("lib"), readPart("check"), "limit_run"];
   const each = steps.flatMap(({ step, script, variables }) => {
@@ -90,7 +103,13 @@ export function renderChecks(
     const named = own.map((part) => readPart(part).replace(/^SCRIPT=.*$/m, `SCRIPT=${step}`));
     return ["(", "set -e", variables, ...named, ")", `checked ${step} $?`];
   });
-  return [...begin, "set +e", ...each, ""].join("\n");
+  return [...begin, "set +e", ...first, ...each, ""].join("\n");
+}
+
+/** `renderChecks`, and before anything else the node tells what it sees of this very connection. */
+export function renderLook(steps: Parameters<typeof renderChecks>[0]): string {
+  const tell = 'json_object "connection=$SSH_CONNECTION"';
+  return renderChecks(steps, [readPart("firewall/connection"), tell]);
 }
 
 /** Reads what the checks printed; lines of anything else on the node are left out. */
@@ -99,10 +118,22 @@ export function parseChecks(stdout: string): Checked {
   return {
     differences: lines.flatMap((line) => DIFFERENCE.safeParse(line).data ?? []),
     failed: lines.flatMap((line) => FAILURE.safeParse(line).data?.step ?? []),
+    connection: lines.flatMap((line) => readConnection(CONNECTION.safeParse(line).data))[0],
   };
 }
 
 const FAILURE = z.object({ step: z.string(), failed: z.literal(true) });
+
+const CONNECTION = z.object({ connection: z.string() });
+
+/** Client, its port, server, its port (ssh(1), SSH_CONNECTION). */
+function readConnection({
+  connection = "",
+}: Partial<z.infer<typeof CONNECTION>> = {}): SshConnection[] {
+  const [client = "", , , port] = connection.split(" ");
+  const from = plainAddress(client);
+  return from === undefined ? [] : [{ from, port: Number(port) }];
+}
 
 function parseLine(line: string): unknown[] {
   try {

@@ -15,6 +15,8 @@ declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
 # shellcheck source-path=SCRIPTDIR source=firewall/guard.sh
 declare -F firewall_load >/dev/null || . "${BASH_SOURCE[0]%/*}/firewall/guard.sh"
+# shellcheck source-path=SCRIPTDIR source=firewall/connection.sh
+declare -F connection >/dev/null || . "${BASH_SOURCE[0]%/*}/firewall/connection.sh"
 # shellcheck source-path=SCRIPTDIR source=firewall/units.sh
 declare -F units >/dev/null || . "${BASH_SOURCE[0]%/*}/firewall/units.sh"
 
@@ -23,8 +25,10 @@ RULES="${RULES:-}" ID="${ID:-}" SSH_SOURCES="${SSH_SOURCES:-}" ADDRESS="${ADDRES
 lets_in() { # ADDRESS NETWORK...
   python3 -c '
 import ipaddress, sys
-address, *networks = sys.argv[1:]
-sys.exit(not any(ipaddress.ip_address(address.split("%")[0]) in ipaddress.ip_network(one, strict=False) for one in networks))' "$@"
+text, *networks = sys.argv[1:]
+address = ipaddress.ip_address(text.split("%")[0])
+address = getattr(address, "ipv4_mapped", None) or address
+sys.exit(not any(address in ipaddress.ip_network(one, strict=False) for one in networks))' "$@"
 }
 
 refuse_lock_out() {

@@ -8,7 +8,7 @@ import { isUnconfirmed } from "../../node/firewall";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import { repairStdin } from "../../node/stdin";
 import { lookAt, looksAtNodes, type Look } from "../drift";
-import { lockOuts } from "./lockout";
+import { lockOuts, shutOuts } from "./lockout";
 import { readOwnState } from "./running";
 
 /** A node that an earlier run has brought up. */
@@ -22,7 +22,7 @@ export interface Known {
  * Returns the known nodes, by name. It checks all of them over SSH at the same time, and warns of changes by hand and of
  * nodes that cannot be checked.
  * @throws RunError if DOCKER_NODE_DRIFT has a value other than `off`
- * @throws ConfigError if a node refuses the user or key that the configuration has now
+ * @throws ConfigError if a node refuses the user or key that the configuration has now, or its firewall would refuse this program
  */
 export async function learnNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
   const looks = looksAtNodes();
@@ -33,6 +33,7 @@ export async function learnNodes(settings: Settings): Promise<Readonly<Record<st
     if (!recorded) return [];
     const look = looks ? await lookAt(node, recorded) : UNSEEN;
     if (look.locked) lockedOut.push(...lockOuts(name, node, recorded));
+    if (look.connection) lockedOut.push(...shutOuts(name, node, look.connection));
     return [[name, await learnNode(name, node, recorded, look)] as const];
   });
   const known = Object.fromEntries((await Promise.all(nodes)).flat());

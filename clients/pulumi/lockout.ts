@@ -1,7 +1,10 @@
+import { isAddress } from "../../config/cidr";
+import { isOpen, rulesFor } from "../../config/firewall";
 import { bareKey } from "../../config/node";
 import { readPrivateKey } from "../../config/private-keys";
 import type { Problem } from "../../config/problems";
 import type { NodeConfig } from "../../config/schema";
+import type { SshConnection } from "../../node/checks";
 import type { RecordedNode } from "../../node/recorded";
 import { variablesOf } from "../../node/stdin";
 
@@ -32,4 +35,27 @@ export function lockOuts(
       ? [refuse("user", `${given.NODE_USER ?? ""}, or another user who can log in by this key`)]
       : []),
   ];
+}
+
+/**
+ * Says whether the declared firewall would cut this program off from SSH of a node. Proxmox's rules change before any step runs on
+ * the node, so the node itself could refuse that too late. Empty if neither Proxmox nor the node filters, or a rule lets it in.
+ *
+ * @param connection how the node sees a connection of this program
+ */
+export function shutOuts(name: string, node: NodeConfig, connection: SshConnection): Problem[] {
+  const { firewall } = node.network;
+  const { from, port } = connection;
+  if (!firewall?.enabled && !firewall?.onNode) return [];
+  if (isOpen(rulesFor(node, from), port)) return [];
+  const path = ["nodes", name, "network", "firewall", "managementNetworks"];
+  const value = firewall.managementNetworks;
+  return [{ path, value, allowed: sayAllowed(connection) }];
+}
+
+function sayAllowed({ from, port }: SshConnection): string {
+  const reason = `this connection came to the node from ${from}, and no rule would let in the next one`;
+  if (port !== 22) return `a rule for port ${port} beside these, which open port 22; ${reason}`;
+  if (isAddress(from)) return `networks of which one has ${from}; ${reason}`;
+  return `IPv4 networks, so let ssh.endpoint reach the node over IPv4; ${reason}`;
 }

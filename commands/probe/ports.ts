@@ -1,6 +1,6 @@
 /** Which TCP ports are tried, and which of them may be open. */
-import { contains, isAddress } from "../../config/cidr";
-import { firewallRules, metricsPorts, servicePorts, type FirewallRule } from "../../config/node";
+import { isOpen, rangeOf, rulesFor } from "../../config/firewall";
+import { firewallRules, metricsPorts, servicePorts } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 
 /** Ports by which machines are taken over when they are left open: logins, Docker, databases, file shares, consoles. */
@@ -16,14 +16,6 @@ const LAST_OF_ALL = 1024;
 /** Of a longer range of a rule only its ends are tried. */
 const LONGEST_RANGE = 64;
 
-type Range = readonly [first: number, last: number];
-
-/** A rule without ports is about all of them. */
-function rangeOf({ port = "1:65535" }: Pick<FirewallRule, "port">): Range {
-  const [first = 0, last = first] = port.split(":").map(Number);
-  return [first, last];
-}
-
 /** Ports that the node serves by itself: SSH, the agent, the metrics that other machines read. */
 const ownPorts = (node: NodeConfig): number[] => [...servicePorts(node), ...metricsPorts(node)];
 
@@ -38,7 +30,7 @@ export function portsToTry(node: NodeConfig, all: boolean): number[] {
   return [...new Set([...ownPorts(node), ...ruled, ...WELL_KNOWN, ...low])].sort((a, b) => a - b);
 }
 
-function numbersOf([first, last]: Range, longest = LONGEST_RANGE): number[] {
+function numbersOf([first, last]: ReturnType<typeof rangeOf>, longest = LONGEST_RANGE): number[] {
   const length = last - first + 1;
   return length > longest ? [first, last] : Array.from({ length }, (_, at) => first + at);
 }
@@ -50,24 +42,15 @@ export interface Openings {
   readonly lets: (port: number) => boolean;
 }
 
-/**
- * What may be open to somebody at an address. The rules' sources are IPv4; over IPv6 only rules for everybody apply. Without a
- * firewall everybody may reach what the node serves.
- */
+/** What may be open to somebody at an address. Without a firewall everybody may reach what the node serves. */
 export function openingsFor(node: NodeConfig, from: string): Openings {
   if (!node.network.firewall?.enabled) {
     const own = ownPorts(node);
     return { rules: ["no firewall is declared or on"], lets: (port) => own.includes(port) };
   }
-  const rules = firewallRules(node).filter(
-    ({ proto, source }) => proto === "tcp" && (source === undefined || isFrom(source, from)),
-  );
-  const ranges = rules.map(rangeOf);
+  const rules = rulesFor(node, from);
   return {
     rules: rules.map(({ comment, port = "all ports" }) => `${comment} (${port})`),
-    lets: (port) => ranges.some(([first, last]) => first <= port && port <= last),
+    lets: (port) => isOpen(rules, port),
   };
 }
-
-const isFrom = (source: string, address: string): boolean =>
-  isAddress(address) && contains(source.includes("/") ? source : `${source}/32`, address);

@@ -8,6 +8,8 @@ SCRIPT=firewall-confirm
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
 # shellcheck source-path=SCRIPTDIR source=guard.sh
 declare -F firewall_load >/dev/null || . "${BASH_SOURCE[0]%/*}/guard.sh"
+# shellcheck source-path=SCRIPTDIR source=connection.sh
+declare -F connection >/dev/null || . "${BASH_SOURCE[0]%/*}/connection.sh"
 # shellcheck source-path=SCRIPTDIR source=units.sh
 declare -F units >/dev/null || . "${BASH_SOURCE[0]%/*}/units.sh"
 

@@ -2,10 +2,6 @@
 # Systemd's units for the firewall: one loads the rules before the network is up, a timer looks after them, another timer ends a trial.
 # Goes after guard.sh. It also holds what firewall.sh and firewall/confirm.sh share.
 
-# Addresses and ports of the SSH connection that runs this. sudo removes the variable, but has it in its own environment.
-connection() { { tr '\0' '\n' <"/proc/$PPID/environ" | sed -n 's/^SSH_CONNECTION=//p'; } 2>/dev/null || true; }
-SSH_CONNECTION="${SSH_CONNECTION:-$(connection)}"
-
 is_confirmed() { [[ $(cat "$FIREWALL_STATE/confirmed" 2>/dev/null || true) == "$ID" ]]; }
 
 readonly GUARD=/usr/local/sbin/docker-node-firewall

@@ -2,8 +2,9 @@
  * The node's own firewall beside Docker's nftables, and rules that would lock everybody out. With Docker's iptables, and over a
  * reboot, it is tried in the life of a node (lifecycle.test.ts).
  */
+import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { makeRunner } from "../../clients/process";
+import { ask, makeRunner, type Ran } from "../../clients/process";
 import { scanHostKey } from "../../commands/import/inspect";
 import { loadSettings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
@@ -11,13 +12,13 @@ import { labConfig } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { removeLab, type Lab } from "../../lab/lib/services";
-import { openStack } from "../../lab/lib/stack";
+import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { renderScript } from "../../node/scripts";
 import { firewallStep } from "../../node/steps";
 import { firewall } from "./hardened";
 import { Life } from "./life";
-import { Shell, log, waitFor } from "./support";
+import { Proxmox, Shell, log, waitFor } from "./support";
 
 jest.setTimeout(15 * 60_000);
 
@@ -39,6 +40,22 @@ async function up(node: object = {}): Promise<void> {
 const table = (): Promise<string> => firewall.table(shell);
 const neighbour = (port: number): Promise<string> => firewall.neighbour(shell, port);
 
+const firewallOf = (): ReturnType<typeof firewallStep> => {
+  const node = loadSettings(labConfig(lab) as never).nodes[NODE] as NodeConfig;
+  return firewallStep(node);
+};
+
+/** The rules that Proxmox has for the NIC. */
+const nicRules = (): Promise<unknown[]> =>
+  new Proxmox(lab).get("/nodes/pve01/qemu/2019/firewall/rules");
+
+/** Pulumi as a person types it; it looks at the node first. */
+const pulumi = (operation: string): Promise<Ran> => {
+  const args = [...operation.split(" "), "--stack", "lab", "--non-interactive"];
+  const env = { ...cliEnv(lab), DOCKER_NODE_DRIFT: "" };
+  return ask({ program: join(here.stateDir, "bin/pulumi"), args, env });
+};
+
 /** A connection of its own: the shell's goes on whatever the rules are. */
 const connect = (): Promise<string> => {
   const port = lab.forwards["2019"]?.ssh ?? 0;
@@ -56,19 +73,36 @@ beforeAll(async () => {
 afterAll(() => life.end(here));
 
 describe("a change that locks out", () => {
-  step("whoever makes it is refused before it is loaded", async () => {
+  const managementNetworks = ["10.99.0.0/16"];
+
+  step("whoever makes it is refused before anything is touched, in a preview too", async () => {
+    const [whole, rules] = [await table(), await nicRules()];
+    expect(rules).toHaveLength(2);
+    await openStack(lab, { nodes: { [NODE]: { network: { firewall: { managementNetworks } } } } });
+    for (const operation of ["preview", "up --yes"]) {
+      const { code, stdout, stderr } = await pulumi(operation);
+      expect(code).not.toBe(0);
+      expect(stdout + stderr).toContain(
+        `nodes.${NODE}.network.firewall.managementNetworks: ["10.99.0.0/16"]; allowed: networks of which one has 10.25.20.1;`,
+      );
+    }
+    expect([await table(), await nicRules()]).toEqual([whole, rules]);
+    await connect();
+  });
+
+  step("the node itself refuses to load it", async () => {
     const whole = await table();
-    const managementNetworks = ["10.99.0.0/16"];
-    await expect(up({ network: { firewall: { managementNetworks } } })).rejects.toThrow(
-      /refused: this connection came from 10\.25\.20\.\d+, and the rules let in SSH from 10\.99\.0\.0\/16 alone/,
+    const { script, variables } = firewallOf();
+    const given = { ...variables, SSH_SOURCES: managementNetworks.join(" "), ID: "locks-out" };
+    await expect(shell.root(renderScript(script, given))).rejects.toThrow(
+      /refused: this connection came from 10\.25\.20\.1, and the rules let in SSH from 10\.99\.0\.0\/16 alone/,
     );
     expect(await table()).toBe(whole);
   });
 
   step("every fresh connection is taken back within two minutes", async () => {
     const whole = await table();
-    const node = loadSettings(labConfig(lab) as never).nodes[NODE] as NodeConfig;
-    const { script, variables } = firewallStep(node);
+    const { script, variables } = firewallOf();
     const RULES = String(variables.RULES)
       .split("\n")
       .filter((line) => !line.includes("proto-dst 22 "))

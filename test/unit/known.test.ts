@@ -400,6 +400,49 @@ describe("a node that refuses the login", () => {
   });
 });
 
+describe("a firewall that would let this program in no more", () => {
+  const narrower = { network: { firewall: { managementNetworks: ["10.99.0.0/16"] } } };
+  const from = (address: string): void => {
+    finds({ connection: `${address} 5001 10.25.20.24 22` });
+  };
+
+  test.each([
+    ["a preview", true],
+    ["an up", false],
+  ])("is a mistake of the configuration, before anything is declared: %s", async (_, preview) => {
+    const state = stateOf(await run());
+    from("10.25.10.5");
+    const recorder = run(narrower, state, preview);
+    await expect(recorder).rejects.toThrow(
+      /^1 problem in the configuration; nothing was changed:\n {2}nodes\.proj-docker02\.network\.firewall\.managementNetworks: \["10\.99\.0\.0\/16"\]; allowed: networks of which one has 10\.25\.10\.5; this connection came to the node from 10\.25\.10\.5, and no rule would let in the next one$/,
+    );
+  });
+
+  test("is one too where the node was too slow to be checked", async () => {
+    const state = stateOf(await run());
+    from("10.25.10.5");
+    says("status", "1");
+    await expect(run(narrower, state)).rejects.toThrow(/10\.25\.10\.5, and no rule would let in/);
+  });
+
+  test("is no matter where it lets this program in, where the node does not tell, and where nothing filters", async () => {
+    const state = stateOf(await run());
+    from("10.99.0.5");
+    await run(narrower, state);
+    finds();
+    await run(narrower, state);
+    from("10.25.10.5");
+    await run({}, state);
+    expect(warnings).toEqual([]);
+  });
+
+  test("cannot be seen before the node exists", async () => {
+    from("10.25.10.5");
+    await run(narrower);
+    expect(called()).toBe(false);
+  });
+});
+
 describe("the host key that was learned", () => {
   test("a connection as recorded stays as it is, that of an older program too", async () => {
     const state = withConnection(stateOf(await run()), { dialErrorLimit: -1 });

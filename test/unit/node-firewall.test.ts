@@ -161,6 +161,11 @@ describe("on the node", () => {
     expect(has(RULES_FILE)).toBe(false);
   });
 
+  test("an IPv4 address that IPv6 carries is let in as what it is", () => {
+    const SSH_CONNECTION = "::ffff:10.25.10.5 5001 ::ffff:10.25.20.24 22";
+    expect(done(load(declare(), { SSH_CONNECTION }))).toEqual({ firewall: "on trial" });
+  });
+
   test.each([
     [
       "another address",

@@ -1,0 +1,28 @@
+import { contains, isAddress } from "./cidr";
+import { firewallRules, type FirewallRule } from "./node";
+import type { NodeConfig } from "./schema";
+
+/* What the rules of a node's firewall let through. */
+
+type Range = readonly [first: number, last: number];
+
+/** Ports that a rule opens. One without ports is about all of them. */
+export function rangeOf({ port = "1:65535" }: Pick<FirewallRule, "port">): Range {
+  const [first = 0, last = first] = port.split(":").map(Number);
+  return [first, last];
+}
+
+/** TCP rules that apply to somebody at an address. Sources are IPv4; over IPv6 only rules for everybody apply. */
+export function rulesFor(node: NodeConfig, from: string): FirewallRule[] {
+  return firewallRules(node).filter(
+    ({ proto, source }) => proto === "tcp" && (source === undefined || isFrom(source, from)),
+  );
+}
+
+const isFrom = (source: string, address: string): boolean =>
+  isAddress(address) && contains(source.includes("/") ? source : `${source}/32`, address);
+
+/** Whether one of the rules opens a port. */
+export function isOpen(rules: readonly FirewallRule[], port: number): boolean {
+  return rules.map(rangeOf).some(([first, last]) => first <= port && port <= last);
+}
