@@ -24,7 +24,7 @@ export interface Checkable {
 }
 
 /** Containers of the program that have a limit of processes, if the node has them. */
-const LIMITED = ["agent", "backups", "monitoring"];
+const LIMITED = ["agent", "backups", "monitoring", "monitoring-proxy"];
 
 /** All steps of a node that can be checked. The others change nothing on it. */
 export function checkableSteps({ workloads }: Pick<NodeConfig, "workloads">): Checkable[] {

@@ -5,7 +5,7 @@
 # RELOADABLE           keys of it that a running daemon takes over, DOCKER0_KEYS those that describe docker0 (config/daemon)
 # HEALTH_TIMEOUT       seconds the daemon has to answer (default 120)
 # DATA_LOSS_CONFIRMED  hide-existing lets a change hide the containers, images and volumes there are
-# Result: {"sha256":"...","dockerRootDir":"...","storageDriver":"...","serverVersion":"...","apiVersion":"..."}
+# Result: {"sha256":"...","dockerRootDir":"...","dockerGroup":"...","storageDriver":"...","serverVersion":"...","apiVersion":"..."}
 SCRIPT=daemon
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"

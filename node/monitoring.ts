@@ -8,10 +8,11 @@ import { bindChanging, dockerSteps, firewallStep, type Script } from "./steps";
 
 /** Sets up what Prometheus reads on the node; what is not declared goes. */
 export function monitoringStep(node: NodeConfig, monitoring: MonitoringConfig): Script {
-  const { nodeExporter, health } = monitoring;
+  const { nodeExporter, cadvisor, health } = monitoring;
   const variables = {
     LISTEN: nodeExporter && `${addressOfNode(node)}:${nodeExporter.port}`,
     DIRECTORY: health?.directory,
+    PROXY: cadvisor && "yes",
     HEALTH: health && renderHealth(node, health),
     DRIFT: health && renderDrift(node, health),
   };

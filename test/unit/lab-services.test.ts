@@ -7,7 +7,8 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
 
-import { BACKUP_COMMANDS, BACKUP_CONFIG, entriesBelow } from "../../lab/images/backup";
+import { BACKUP_COMMANDS, BACKUP_CONFIG } from "../../lab/images/backup";
+import { entriesBelow } from "../../lab/images/debian";
 import { gzipStored } from "../../lab/images/gzip";
 import { readLayout, writeLayout } from "../../lab/images/layout";
 import { makeTarball } from "../../lab/images/tar";

@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
-import { cadvisorArgs, type MonitoringArgs } from "../../components/platform/monitoring";
+import { cadvisorArgs } from "../../components/platform/cadvisor";
 import { monitoringStep } from "../../node/monitoring";
 import { renderScript } from "../../node/scripts";
 import {
@@ -331,7 +331,7 @@ describe("what a node is given", () => {
     const node = prodNode({ engine: { daemon: { "storage-opts": null, ...daemon } } });
     const cadvisor = node.monitoring?.cadvisor;
     if (!cadvisor) throw new Error("no cAdvisor");
-    const args = { node, dockerRootDir: "/var/lib/docker" } as MonitoringArgs;
+    const args = { node, dockerRootDir: "/var/lib/docker" };
     const { volumes } = cadvisorArgs(args, cadvisor, "sha256:1");
     expect(JSON.stringify(volumes).includes('"containerPath":"/run/containerd"')).toBe(asks);
   });

@@ -372,9 +372,11 @@ describe("an OpenSSH with which no Docker resource would be reached is refused b
 
 /** Where a container's mounts come from, and where they are; all are read-only. */
 function mountsOf({ volumes }: Record<string, unknown>): string[] {
-  const mounts = volumes as { hostPath: string; containerPath: string; readOnly: boolean }[];
+  const mounts = volumes as docker.types.input.ContainerVolume[];
   expect(mounts.every(({ readOnly }) => readOnly)).toBe(true);
-  return mounts.map(({ hostPath, containerPath }) => `${hostPath} ${containerPath}`);
+  return mounts.map(({ hostPath, volumeName, containerPath }) =>
+    [hostPath ?? volumeName, containerPath].join(" "),
+  );
 }
 
 describe("monitoring", () => {
@@ -395,11 +397,47 @@ describe("monitoring", () => {
     });
     expect(inputs).not.toHaveProperty("privileged");
     expect(mountsOf(inputs)).toEqual([
-      "/var/run/docker.sock /var/run/docker.sock",
+      "docker_node_socket_proxy /run/socket-proxy",
       "/sys/fs/cgroup /sys/fs/cgroup",
       "/proc /rootfs/proc",
-      "/var/lib/docker/231072.231072 /rootfs/var/lib/docker/231072.231072",
+      "/var/lib/docker/231072.231072/image /rootfs/var/lib/docker/231072.231072/image",
     ]);
+  });
+
+  test("cAdvisor asks Docker through a proxy, which is not root, has no network, and alone has the socket", async () => {
+    const { recorder } = await run();
+    const find = (name: string): Record<string, unknown> =>
+      recorder.find("docker:index/container:Container", `${NODE}-monitoring-${name}`).inputs;
+    const { volumes, ...inputs } = find("proxy-container");
+    expect(inputs).toMatchObject({
+      name: "docker_node_socket_proxy",
+      user: "99:99",
+      groupAdds: ["998"],
+      usernsMode: "host",
+      networkMode: "none",
+      readOnly: true,
+      capabilities: { drops: ["ALL"] },
+      securityOpts: ["no-new-privileges:true"],
+      memory: 64,
+      healthcheck: { tests: expect.arrayContaining(["CMD"]) as unknown },
+    });
+    expect(inputs).not.toHaveProperty("ports");
+    const socket = { volumeName: "docker_node_socket_proxy", containerPath: "/run/socket-proxy" };
+    expect(volumes).toEqual([
+      ...["/var/run/docker.sock", "/etc/docker-node/socket-proxy"].map(
+        (hostPath) => expect.objectContaining({ hostPath, readOnly: true }) as unknown,
+      ),
+      socket,
+    ]);
+    expect(find("container").command).toContain("--docker=unix:///run/socket-proxy/docker.sock");
+    const volume = recorder.find(
+      "docker:index/volume:Volume",
+      `${NODE}-monitoring-proxy-socket`,
+    ).inputs;
+    expect(volume).toMatchObject({
+      driverOpts: { type: "tmpfs" },
+      labels: [{ label: "docker-node.backup", value: "false" }],
+    });
   });
 
   test("only what is declared is there", async () => {
