@@ -30,10 +30,11 @@ const DOCKER_STEPS = [
   ...["ready", "boot", "storage", "install", "daemon", "access", "hardening"],
   ...["firewall", "firewall-confirm"],
   ...["sbom-portainer_agent", "sbom-docker_node_backup", "sbom-docker_node_cadvisor"],
+  "sbom-docker_node_socket_proxy",
 ];
 const CONTAINER_STEPS = [
   ...["backups-secrets", "monitoring-node", "agent-limits", "agent-certificate"],
-  ...["monitoring-limits", "backups-limits"],
+  ...["monitoring-proxy-limits", "backups-limits", "monitoring-limits"],
 ];
 const KEEPING = [
   "proxmoxve:index/haresource:Haresource",
@@ -372,10 +373,11 @@ describe("an OpenSSH with which no Docker resource would be reached is refused b
 
 /** Where a container's mounts come from, and where they are; all are read-only. */
 function mountsOf({ volumes }: Record<string, unknown>): string[] {
-  const mounts = volumes as docker.types.input.ContainerVolume[];
+  const mounts = volumes as Record<"hostPath" | "volumeName" | "containerPath", string>[] &
+    { readOnly: boolean }[];
   expect(mounts.every(({ readOnly }) => readOnly)).toBe(true);
   return mounts.map(({ hostPath, volumeName, containerPath }) =>
-    [hostPath ?? volumeName, containerPath].join(" "),
+    [hostPath || volumeName, containerPath].join(" "),
   );
 }
 
@@ -627,7 +629,7 @@ describe("networks and volumes", () => {
 
   test("declared volumes are made", async () => {
     const { recorder, outputs } = await run({ volumes: { data: { labels: { purpose: "test" } } } });
-    expect(recorder.find("docker:index/volume:Volume").inputs).toMatchObject({
+    expect(recorder.find("docker:index/volume:Volume", `${NODE}-data`).inputs).toMatchObject({
       name: "data",
       labels: [{ label: "purpose", value: "test" }],
     });
