@@ -1,7 +1,8 @@
 /* Compares a node with what it was given: runs the steps that change a node in check mode, as one script in one session. */
 import { z } from "zod";
 import type { NodeConfig } from "../config/schema";
-import { partsOf, readPart, type ScriptName } from "./scripts";
+import { assignVariables, partsOf, readPart, type ScriptName } from "./scripts";
+import { dockerSteps, firewallStep } from "./steps";
 
 /** The steps of every node that can be checked, in their order. Each is named as its script. */
 export const CHECKED_STEPS = [
@@ -21,6 +22,22 @@ export type CheckedStep = (typeof CHECKED_STEPS)[number] & ScriptName;
 export interface Checkable {
   readonly step: string;
   readonly script: ScriptName;
+}
+
+/** A step with what it is given: the lines `NAME='value'` before its script. */
+export interface Check extends Checkable {
+  readonly variables: string;
+}
+
+/** The steps of every node as the configuration has them. Those that a node does not have are left out. */
+export function declaredChecks(node: NodeConfig): Check[] {
+  const steps = [...dockerSteps(node), firewallStep(node)];
+  return CHECKED_STEPS.flatMap((step) => {
+    const given = steps.find(({ script }) => script === step);
+    return given
+      ? [{ step, script: step, variables: assignVariables(given.variables).join("\n") }]
+      : [];
+  });
 }
 
 /** Containers of the program that have a limit of processes, if the node has them. */
@@ -79,11 +96,9 @@ const LIMIT = 100;
 /**
  * What `bash -s` reads to check a node. It only reads.
  *
- * @param steps each with the lines `NAME='value'` its script was given. It speaks by the name of the step, since several may run one script
+ * @param steps each speaks by the name of the step, since several may run one script
  */
-export function renderChecks(
-  steps: readonly (Checkable & { readonly variables: string })[],
-): string {
+export function renderChecks(steps: readonly Check[]): string {
   const begin = ["MODE=check", `LIMIT=${LIMIT}`, readPart("lib"), readPart("check"), "limit_run"];
   const each = steps.flatMap(({ step, script, variables }) => {
     const own = partsOf(script).filter((part) => part !== "lib" && part !== "check");

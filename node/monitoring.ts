@@ -2,9 +2,9 @@ import { RPO } from "../config/backups";
 import { addressOfNode } from "../config/node";
 import { agentPort } from "../config/portainer";
 import type { MonitoringConfig, NodeConfig } from "../config/schema";
-import { CHECKED_STEPS, renderChecks } from "./checks";
-import { assignVariables, renderScript } from "./scripts";
-import { bindChanging, dockerSteps, firewallStep, type Script } from "./steps";
+import { declaredChecks, renderChecks } from "./checks";
+import { renderScript } from "./scripts";
+import { bindChanging, type Script } from "./steps";
 
 /** Sets up what Prometheus reads on the node; what is not declared goes. */
 export function monitoringStep(node: NodeConfig, monitoring: MonitoringConfig): Script {
@@ -39,13 +39,6 @@ function renderHealth(node: NodeConfig, { directory }: Health): string {
 
 /** The script that writes what was changed by hand. It compares the node with what it was declared as, in check mode. */
 function renderDrift(node: NodeConfig, { directory }: Health): string {
-  const steps = [...dockerSteps(node), firewallStep(node)];
-  const checked = CHECKED_STEPS.flatMap((step) => {
-    const given = steps.find(({ script }) => script === step);
-    return given
-      ? [{ step, script: step, variables: assignVariables(given.variables).join("\n") }]
-      : [];
-  });
-  const variables = { DIRECTORY: directory, CHECKS: renderChecks(checked) };
+  const variables = { DIRECTORY: directory, CHECKS: renderChecks(declaredChecks(node)) };
   return renderScript("monitoring/drift", variables);
 }
