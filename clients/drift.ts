@@ -48,6 +48,7 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
     const given = splitStdin(recorded.stdin[one.step]);
     return given ? [{ ...one, variables: given.variables }] : [];
   });
+  if (steps.length === 0) return NOTHING;
   return checkSteps(node, node.ssh.hostKey ?? recorded.hostKey, steps);
 }
 
@@ -62,14 +63,12 @@ export async function lookAhead(
   steps: readonly string[],
   recorded?: RecordedNode,
 ): Promise<Look> {
+  const checks = declaredChecks(node).filter(({ step }) => steps.includes(step));
   const hostKey = node.ssh.hostKey ?? recorded?.hostKey;
+  if (checks.length === 0) return NOTHING;
   // Without it another machine could answer, and nobody would know.
   if (hostKey === undefined) return { ...NOTHING, problems: ["its ssh.hostKey is not declared"] };
-  return checkSteps(
-    node,
-    hostKey,
-    declaredChecks(node).filter(({ step }) => steps.includes(step)),
-  );
+  return checkSteps(node, hostKey, checks);
 }
 
 async function checkSteps(
@@ -77,7 +76,6 @@ async function checkSteps(
   hostKey: string,
   steps: readonly Check[],
 ): Promise<Look> {
-  if (steps.length === 0) return NOTHING;
   const target = { user: node.ssh.user, ...sshEndpoint(node) };
   // OpenSSH takes the first value of an option.
   const options = ["-o", `ConnectTimeout=${CONNECT_SECONDS}`, ...sshOptions(node, hostKey)];

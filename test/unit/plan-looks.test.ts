@@ -167,7 +167,8 @@ describe("a step that has never run on a machine that is there", () => {
     });
     const stack = "urn:pulumi:prod::docker-node::pulumi:pulumi:Stack::docker-node-prod";
     const root = { op: "same", urn: stack, type: "pulumi:pulumi:Stack" };
-    const all = [{ resourcePreEvent: { metadata: root } }, ...lines];
+    const summary = { summaryEvent: { resourceChanges: {}, result: "succeeded" } };
+    const all = [{ resourcePreEvent: { metadata: root } }, ...lines, summary];
     writeFileSync(join(folder, "events"), all.map((line) => `${JSON.stringify(line)}\n`).join(""));
   };
   const setting = {
