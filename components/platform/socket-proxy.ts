@@ -41,10 +41,11 @@ export function createSocketProxy(
   const image = images.pullImage(`${name}-image`, args.image, PROXY_CONTAINER, parent);
   const options = { parent, deleteBeforeReplace: true, ...livesOn(machine) };
   const volume = new docker.Volume(`${name}-socket`, VOLUME, options);
+  const dependsOn = images.pulled.then((all): pulumi.Resource[] => [...all, onNode, volume]);
   const container = new docker.Container(
     `${name}-container`,
     socketProxyArgs(args.dockerGroup, image.imageId),
-    { ...options, dependsOn: images.pulled.then((all) => [...all, onNode, volume]) },
+    { ...options, dependsOn },
   );
   limitProcesses(name, container, args, parent, PROCESSES);
   return container;

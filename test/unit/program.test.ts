@@ -373,8 +373,8 @@ describe("an OpenSSH with which no Docker resource would be reached is refused b
 
 /** Where a container's mounts come from, and where they are; all are read-only. */
 function mountsOf({ volumes }: Record<string, unknown>): string[] {
-  const mounts = volumes as Record<"hostPath" | "volumeName" | "containerPath", string>[] &
-    { readOnly: boolean }[];
+  type Mount = Record<"hostPath" | "volumeName" | "containerPath", string> & { readOnly: boolean };
+  const mounts = volumes as Mount[];
   expect(mounts.every(({ readOnly }) => readOnly)).toBe(true);
   return mounts.map(({ hostPath, volumeName, containerPath }) =>
     [hostPath || volumeName, containerPath].join(" "),
