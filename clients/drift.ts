@@ -1,11 +1,13 @@
-/** Compares nodes, over SSH, with what they were last given. It only reads. */
+/** Compares nodes, over SSH, with what they were last given, or with what they are going to be given first. It only reads. */
 import { RunError } from "@pulumi/pulumi/errors";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import {
   checkableSteps,
+  declaredChecks,
   parseChecks,
   renderLook,
+  type Check,
   type Difference,
   type SshConnection,
 } from "../node/checks";
@@ -50,8 +52,34 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
     return given ? [{ ...one, variables: given.variables }] : [];
   });
   if (steps.length === 0) return NOTHING;
+  return checkSteps(node, node.ssh.hostKey ?? recorded.hostKey, steps);
+}
+
+/**
+ * Compares a node with what steps are going to be given that have never run there.
+ *
+ * @param steps their names; those that cannot be checked are left out
+ * @param recorded what the state has of the node; undefined before its first `up`
+ */
+export async function lookAhead(
+  node: NodeConfig,
+  steps: readonly string[],
+  recorded?: RecordedNode,
+): Promise<Look> {
+  const checks = declaredChecks(node).filter(({ step }) => steps.includes(step));
+  const hostKey = node.ssh.hostKey ?? recorded?.hostKey;
+  if (checks.length === 0) return NOTHING;
+  // Without it another machine could answer, and nobody would know.
+  if (hostKey === undefined) return { ...NOTHING, problems: ["its ssh.hostKey is not declared"] };
+  return checkSteps(node, hostKey, checks);
+}
+
+async function checkSteps(
+  node: NodeConfig,
+  hostKey: string,
+  steps: readonly Check[],
+): Promise<Look> {
   const target = { user: node.ssh.user, ...sshEndpoint(node) };
-  const hostKey = node.ssh.hostKey ?? recorded.hostKey;
   // OpenSSH takes the first value of an option.
   const options = ["-o", `ConnectTimeout=${CONNECT_SECONDS}`, ...sshOptions(node, hostKey)];
   const command = { ...asRoot(target, options, ["bash", "-s"]), limitMs: LIMIT_SECONDS * 1000 };

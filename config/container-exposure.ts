@@ -1,8 +1,8 @@
 import { BACKUP_CONTAINER } from "./backups";
 import { DOCKER_SOCKETS, SYSTEM_FOLDERS } from "./exposure";
 import { lanNetworks } from "./lan";
-import { CADVISOR_CONTAINER } from "./monitoring";
-import { AGENT_CONTAINER, NEXT_AGENT_CONTAINER, reachedAgents } from "./portainer";
+import { CADVISOR_CONTAINER, PROXY_CONTAINER } from "./monitoring";
+import { reachedAgents } from "./portainer";
 import type { NodeConfig, WorkloadConfig } from "./schema";
 import { userIdOf } from "./workloads";
 
@@ -43,18 +43,24 @@ const publishedPorts = (ports: readonly number[], loopback = false): Reason[] =>
 
 const SOCKET: Reason = { power: 2, words: "Docker's socket" };
 const REAL_ROOT: Reason = { power: 2, words: "root of the node" };
+const ROOT: readonly Reason[] = [SOCKET, REAL_ROOT];
 const NETWORK: Reason = { reach: 1, words: "a network" };
 
 /** Containers of the program. They run outside of the user namespace (components/). */
 function ownReasons(node: NodeConfig, container: string): Reason[] {
   const own: Readonly<Record<string, () => Reason[]>> = {
-    [AGENT_CONTAINER]: () => agentReasons(node, AGENT_CONTAINER),
-    [NEXT_AGENT_CONTAINER]: () => agentReasons(node, NEXT_AGENT_CONTAINER),
-    [BACKUP_CONTAINER]: () => [NETWORK, ...overriddenReasons(node.override?.backup)],
-    [CADVISOR_CONTAINER]: () =>
-      publishedPorts(node.monitoring?.cadvisor ? [node.monitoring.cadvisor.port] : []),
+    [BACKUP_CONTAINER]: () => [NETWORK, ...overriddenReasons(node.override?.backup), ...ROOT],
+    [CADVISOR_CONTAINER]: () => cadvisorReasons(node),
+    // It has no network.
+    [PROXY_CONTAINER]: () => [SOCKET],
   };
-  return [...(own[container]?.() ?? []), SOCKET, REAL_ROOT];
+  return own[container]?.() ?? [...agentReasons(node, container), ...ROOT];
+}
+
+/** It asks Docker through the proxy. */
+function cadvisorReasons({ monitoring }: NodeConfig): Reason[] {
+  const ports = monitoring?.cadvisor ? [monitoring.cadvisor.port] : [];
+  return [...publishedPorts(ports), REAL_ROOT];
 }
 
 /** An agent that reaches Portainer publishes nothing. */

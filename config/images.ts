@@ -1,5 +1,5 @@
 import { BACKUP_CONTAINER } from "./backups";
-import { CADVISOR_CONTAINER } from "./monitoring";
+import { CADVISOR_CONTAINER, PROXY_CONTAINER } from "./monitoring";
 import { AGENT_CONTAINER, NEXT_AGENT_CONTAINER } from "./portainer";
 import type { NodeConfig } from "./schema";
 
@@ -28,6 +28,11 @@ export function declaredImages(node: NodeConfig): DeclaredImage[] {
     ),
     ...imageAt("backups/image", BACKUP_CONTAINER, backups?.image),
     ...imageAt("monitoring/cadvisor/image", CADVISOR_CONTAINER, monitoring?.cadvisor?.image),
+    ...imageAt(
+      "monitoring/cadvisor/proxy/image",
+      PROXY_CONTAINER,
+      monitoring?.cadvisor?.proxy.image,
+    ),
     ...Object.entries(workloads).flatMap(([name, { image }]) =>
       imageAt(`workloads/${name}/image`, name, image),
     ),

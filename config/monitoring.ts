@@ -6,6 +6,9 @@ import type { NodeConfig } from "./schema";
 /** Name of cAdvisor's container. */
 export const CADVISOR_CONTAINER = "docker_node_cadvisor";
 
+/** Name of the container through which cAdvisor asks Docker. */
+export const PROXY_CONTAINER = "docker_node_socket_proxy";
+
 /** The parts that listen on a port. */
 const LISTENING = ["nodeExporter", "cadvisor", "docker"] as const;
 

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { plainAddress } from "../config/cidr";
 import type { NodeConfig } from "../config/schema";
-import { partsOf, readPart, type ScriptName } from "./scripts";
+import { assignVariables, partsOf, readPart, type ScriptName } from "./scripts";
+import { dockerSteps, firewallStep } from "./steps";
 
 /** The steps of every node that can be checked, in their order. Each is named as its script. */
 export const CHECKED_STEPS = [
@@ -24,8 +25,24 @@ export interface Checkable {
   readonly script: ScriptName;
 }
 
+/** A step with what it is given: the lines `NAME='value'` before its script. */
+export interface Check extends Checkable {
+  readonly variables: string;
+}
+
+/** The steps of every node as the configuration has them. Those that a node does not have are left out. */
+export function declaredChecks(node: NodeConfig): Check[] {
+  const steps = [...dockerSteps(node), firewallStep(node)];
+  return CHECKED_STEPS.flatMap((step) => {
+    const given = steps.find(({ script }) => script === step);
+    return given
+      ? [{ step, script: step, variables: assignVariables(given.variables).join("\n") }]
+      : [];
+  });
+}
+
 /** Containers of the program that have a limit of processes, if the node has them. */
-const LIMITED = ["agent", "backups", "monitoring"];
+const LIMITED = ["agent", "backups", "monitoring", "monitoring-proxy"];
 
 /** All steps of a node that can be checked. The others change nothing on it. */
 export function checkableSteps({ workloads }: Pick<NodeConfig, "workloads">): Checkable[] {
@@ -90,13 +107,10 @@ const LIMIT = 100;
 /**
  * What `bash -s` reads to check a node. It only reads.
  *
- * @param steps each with the lines `NAME='value'` its script was given. It speaks by the name of the step, since several may run one script
+ * @param steps each speaks by the name of the step, since several may run one script
  * @param first lines before the checks, which may use the shared functions
  */
-export function renderChecks(
-  steps: readonly (Checkable & { readonly variables: string })[],
-  first: readonly string[] = [],
-): string {
+export function renderChecks(steps: readonly Check[], first: readonly string[] = []): string {
   const begin = ["MODE=check", `LIMIT=${LIMIT}`, readPart("lib"), readPart("check"), "limit_run"];
   const each = steps.flatMap(({ step, script, variables }) => {
     const own = partsOf(script).filter((part) => part !== "lib" && part !== "check");

@@ -5,7 +5,7 @@
 # RELOADABLE           keys of it that a running daemon accepts; DOCKER0_KEYS: keys that describe docker0 (config/daemon)
 # HEALTH_TIMEOUT       seconds the daemon has to answer (default 120)
 # DATA_LOSS_CONFIRMED  hide-existing allows a change to hide the existing containers, images and volumes
-# Result: {"sha256":"...","dockerRootDir":"...","storageDriver":"...","serverVersion":"...","apiVersion":"..."}
+# Result: {"sha256":"...","dockerRootDir":"...","dockerGroup":"...","storageDriver":"...","serverVersion":"...","apiVersion":"..."}
 SCRIPT=daemon
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"

@@ -2,16 +2,17 @@ import { RPO } from "../config/backups";
 import { addressOfNode } from "../config/node";
 import { agentPort } from "../config/portainer";
 import type { MonitoringConfig, NodeConfig } from "../config/schema";
-import { CHECKED_STEPS, renderChecks } from "./checks";
-import { assignVariables, renderScript } from "./scripts";
-import { bindChanging, dockerSteps, firewallStep, type Script } from "./steps";
+import { declaredChecks, renderChecks } from "./checks";
+import { renderScript } from "./scripts";
+import { bindChanging, type Script } from "./steps";
 
 /** Sets up what Prometheus reads on the node; what is not declared goes. */
 export function monitoringStep(node: NodeConfig, monitoring: MonitoringConfig): Script {
-  const { nodeExporter, health } = monitoring;
+  const { nodeExporter, cadvisor, health } = monitoring;
   const variables = {
     LISTEN: nodeExporter && `${addressOfNode(node)}:${nodeExporter.port}`,
     DIRECTORY: health?.directory,
+    PROXY: cadvisor && "yes",
     HEALTH: health && renderHealth(node, health),
     DRIFT: health && renderDrift(node, health),
   };
@@ -38,13 +39,6 @@ function renderHealth(node: NodeConfig, { directory }: Health): string {
 
 /** The script that writes what was changed by hand. It compares the node with what it was declared as, in check mode. */
 function renderDrift(node: NodeConfig, { directory }: Health): string {
-  const steps = [...dockerSteps(node), firewallStep(node)];
-  const checked = CHECKED_STEPS.flatMap((step) => {
-    const given = steps.find(({ script }) => script === step);
-    return given
-      ? [{ step, script: step, variables: assignVariables(given.variables).join("\n") }]
-      : [];
-  });
-  const variables = { DIRECTORY: directory, CHECKS: renderChecks(checked) };
+  const variables = { DIRECTORY: directory, CHECKS: renderChecks(declaredChecks(node)) };
   return renderScript("monitoring/drift", variables);
 }

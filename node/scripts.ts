@@ -89,7 +89,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   "container-limits": ["check", "container-seal"],
   workload: ["check"],
   "workload-secrets": ["check"],
-  monitoring: ["check", "apt", "monitoring/exporter", "monitoring/job"],
+  monitoring: ["check", "apt", "monitoring/exporter", "monitoring/job", "monitoring/proxy"],
   hardening: [
     "check",
     "apt",

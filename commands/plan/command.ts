@@ -7,8 +7,8 @@ import { parseEvents, preview, type Previewed } from "../../clients/pulumi/previ
 import { STATUS, addCommand, type GlobalOptions, type Outside } from "../command";
 import type { Session, Status } from "../command";
 import { planOf } from "./events";
-import { lookAtNodes } from "./looks";
-import type { Diagnostic, Plan } from "./model";
+import { lookAtAdopted, lookAtNodes } from "./looks";
+import type { Diagnostic, NodeLook, Plan } from "./model";
 import { FORMATS, render, type Format } from "./render";
 import { risksOf } from "./risks";
 import { SEVERITIES, type Severity } from "./rules/rule";
@@ -81,14 +81,20 @@ export async function planFor(options: PlanOptions): Promise<Plan> {
   // An error that keeps the program from starting is in no event.
   const extra = failed && !said && found.complaint !== "" ? [complaintOf(found)] : [];
   const seen = { ...plan, failed, diagnostics: [...plan.diagnostics, ...extra] };
-  return drift ? addLooks({ ...seen, kind: "drift" }, cwd) : seen;
+  return drift
+    ? addLooks({ ...seen, kind: "drift" }, ({ stack: named }) => lookAtNodes(named, cwd))
+    : addLooks(seen, (made) => lookAtAdopted(made, cwd));
 }
 
 /** With what was found on the nodes, also where Pulumi did not get through: one that is down must not hide the others. */
-async function addLooks(plan: Plan, cwd?: string): Promise<Plan> {
+async function addLooks(
+  plan: Plan,
+  look: (plan: Plan) => Promise<readonly NodeLook[] | undefined>,
+): Promise<Plan> {
   if (plan.stack === "") return plan;
   try {
-    return { ...plan, looks: await lookAtNodes(plan.stack, cwd) };
+    const looks = await look(plan);
+    return looks ? { ...plan, looks } : plan;
   } catch (error) {
     const said = diagnosticOf(messageOf(error));
     return { ...plan, failed: true, diagnostics: [...plan.diagnostics, said] };

@@ -53,7 +53,7 @@ export function planInWords({ counts, kind, looks }: Plan): string {
   const changed = looks.flatMap(({ differences }) => differences).length;
   const unseen = looks.flatMap(({ problems }) => problems).length;
   const parts = [
-    ...(changed > 0 ? [`${changed} changed by hand`] : []),
+    ...(changed > 0 ? [`${changed} ${kind === "drift" ? "changed by hand" : "to change"}`] : []),
     ...(unseen > 0 ? [`${unseen} not looked at`] : []),
   ];
   return `${countsInWords(counts, kind)}; on the nodes: ${parts.join(", ") || "all as given"}`;

@@ -1,8 +1,10 @@
-/** Finds what was changed by hand on the nodes themselves, where no provider looks. */
-import { lookAt, looksAtNodes } from "../../clients/drift";
+/** Looks at the nodes themselves, where no provider looks: what was changed by hand, and what a first run is going to change. */
+import { lookAhead, lookAt, looksAtNodes, type Look } from "../../clients/drift";
 import { openPulumi, type Deployed } from "../../clients/pulumi/stack";
-import { recordedNode, type State } from "../../node/recorded";
-import type { NodeLook } from "./model";
+import { COMMAND, VM } from "../../config/resource-types";
+import type { NodeConfig } from "../../config/schema";
+import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
+import type { NodeLook, NodePlan, Plan } from "./model";
 
 /**
  * Looks at the nodes that the stack has brought up, all at once, each in one session; only those with something to
@@ -11,21 +13,63 @@ import type { NodeLook } from "./model";
  */
 export async function lookAtNodes(
   stack: string,
-  cwd = process.cwd(),
+  cwd?: string,
 ): Promise<readonly NodeLook[] | undefined> {
   if (!looksAtNodes()) return undefined;
+  return lookAtEach(stack, cwd, (node, recorded) => (recorded ? lookAt(node, recorded) : UNSEEN));
+}
+
+/**
+ * Looks at the nodes that are there already and on which a step is going to run for the first time, such as adopted ones: what
+ * differs is what `up` is going to change. Undefined where there is none, and where the environment turns the check off.
+ * @throws Error when it is not known what the nodes are
+ */
+export async function lookAtAdopted(
+  { stack, nodes }: Pick<Plan, "stack" | "nodes">,
+  cwd?: string,
+): Promise<readonly NodeLook[] | undefined> {
+  const first = new Map(nodes.map((node) => [node.name, firstSteps(node)]));
+  if (![...first.values()].some((steps) => steps.length > 0) || !looksAtNodes()) return undefined;
+  return lookAtEach(stack, cwd, (node, recorded, name) =>
+    lookAhead(node, first.get(name) ?? [], recorded),
+  );
+}
+
+/** Steps that have never run on a machine that is there. */
+function firstSteps({ name, changes }: NodePlan): string[] {
+  const isMade = changes.some(
+    ({ type, action }) => type === VM && (action === "create" || action === "replace"),
+  );
+  if (isMade) return [];
+  return changes.flatMap((change) =>
+    change.type === COMMAND && change.action === "create"
+      ? [change.name.slice(name.length + 1)]
+      : [],
+  );
+}
+
+const UNSEEN: Look = { differences: [], problems: [] };
+
+async function lookAtEach(
+  stack: string,
+  cwd = process.cwd(),
+  look: (
+    node: NodeConfig,
+    recorded: RecordedNode | undefined,
+    name: string,
+  ) => Look | Promise<Look>,
+): Promise<readonly NodeLook[]> {
   const pulumi = openPulumi(stack, cwd);
   const { settings, problems } = await pulumi.configuration();
   if (!settings) throw new Error(`the nodes are not looked at: ${problems.join("; ")}`);
   const state = stateOf(await pulumi.resources());
-  const nodes = Object.entries(settings.nodes).map(async ([name, node]) => {
-    const recorded = recordedNode(name, node, state);
-    if (!recorded) return [];
-    const { differences, problems: why } = await lookAt(node, recorded);
-    return [{ name, differences, problems: why }];
+  const looks = Object.entries(settings.nodes).map(async ([name, node]) => {
+    const seen = await look(node, recordedNode(name, node, state), name);
+    return { name, differences: seen.differences, problems: seen.problems };
   });
-  const looks = (await Promise.all(nodes)).flat();
-  return looks.filter(({ differences, problems: why }) => differences.length + why.length > 0);
+  return (await Promise.all(looks)).filter(
+    ({ differences, problems: why }) => differences.length + why.length > 0,
+  );
 }
 
 const stateOf = (resources: readonly Deployed[]): State =>

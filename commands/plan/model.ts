@@ -62,7 +62,7 @@ export interface NodePlan {
   readonly counts: Counts;
 }
 
-/** What was changed by hand on a node. */
+/** What was changed by hand on a node, or is going to be changed by the first run of a step. */
 export interface NodeLook extends Look {
   readonly name: string;
 }
@@ -76,7 +76,10 @@ export interface Plan {
   readonly nodes: readonly NodePlan[];
   readonly counts: Counts;
   readonly diagnostics: readonly Diagnostic[];
-  /** Of a drift: the nodes on which something was changed by hand, or that could not be looked at. */
+  /**
+   * Of a drift: the nodes on which something was changed by hand, or that could not be looked at. Of a preview: what steps are going to
+   * change that run for the first time on a machine that is there; undefined without any.
+   */
   readonly looks?: readonly NodeLook[];
   /** The preview failed, so the rest may be incomplete. */
   readonly failed: boolean;

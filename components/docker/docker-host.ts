@@ -40,6 +40,8 @@ export interface DaemonFacts {
   readonly apiVersion: string;
   readonly storageDriver: string;
   readonly dockerRootDir: string;
+  /** Number of the group that may use Docker's socket. */
+  readonly dockerGroup: string;
 }
 
 /**

@@ -14,7 +14,15 @@ export const monitoringSchema = z.strictObject({
       "Processors, memory, disks and network of the machine: node-exporter, the distribution's package.",
     ),
   cadvisor: z
-    .strictObject({ image: pinnedImage, port: port.default(9101) })
+    .strictObject({
+      image: pinnedImage,
+      port: port.default(9101),
+      proxy: z
+        .strictObject({ image: pinnedImage })
+        .describe(
+          "Between cAdvisor and Docker; it passes on only what cAdvisor reads. HAProxy's image on Alpine, of `docker.io/library/haproxy`.",
+        ),
+    })
     .optional()
     .describe("Processors, memory, disks and network of each container: cAdvisor, a container."),
   docker: z

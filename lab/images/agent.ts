@@ -7,7 +7,7 @@ import { buildGo } from "../lib/run";
 import { writeLayout } from "./layout";
 
 /** The program's Go module; the image's cache key is its content. */
-export const AGENT_SOURCE = path.join(__dirname, "agent");
+const AGENT_SOURCE = path.join(__dirname, "agent");
 
 /** The stand-in's version is in its program; the tag repeats it. */
 const readVersion = (): string => {

@@ -11,7 +11,7 @@ import type { TarEntry } from "./tar";
 const PACKAGE = "busybox-static";
 
 /** Unpacks the package below a directory; returns the program's path. */
-async function unpackBusybox(directory: string): Promise<string> {
+export async function unpackBusybox(directory: string): Promise<string> {
   const root = await unpackPackages([PACKAGE], directory);
   const places = ["bin/busybox", "usr/bin/busybox"].map((name) => path.join(root, name));
   const program = places.find((file) => fs.existsSync(file));

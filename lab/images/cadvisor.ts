@@ -4,10 +4,11 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { buildGo } from "../lib/run";
+import { unpackBusybox } from "./busybox";
 import { writeLayout, type ImageSpec } from "./layout";
 
 /** The program's Go module; the image's cache key is its content. */
-export const CADVISOR_SOURCE = path.join(__dirname, "cadvisor");
+const CADVISOR_SOURCE = path.join(__dirname, "cadvisor");
 
 /** The module's version of cAdvisor, which the tag repeats. */
 function readVersion(): string {
@@ -22,6 +23,7 @@ const SECOND = 1_000_000_000;
 /** The runtime part. An emulated node takes its time. */
 const configOf = (version: string): ImageSpec["config"] => ({
   Entrypoint: ["/usr/bin/cadvisor"],
+  Env: ["PATH=/usr/bin:/bin"],
   ExposedPorts: { "8080/tcp": {} },
   Healthcheck: {
     Test: ["CMD", "/usr/bin/cadvisor", "--check"],
@@ -37,16 +39,24 @@ const configOf = (version: string): ImageSpec["config"] => ({
   },
 });
 
-/** Writes the image: the program and nothing else. */
+/** Writes the image: the program, and a shell as in Google's image. */
 export async function buildCadvisorImage(layout: string): Promise<void> {
   const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-cadvisor-"));
   try {
     const program = path.join(temporary, "cadvisor");
     await buildGo(CADVISOR_SOURCE, ".", program);
+    const busybox = await unpackBusybox(temporary);
+    const shell = [
+      { path: "bin/busybox", mode: 0o755, content: fs.readFileSync(busybox) },
+      ...["sh", "sleep"].map((name) => ({ path: `bin/${name}`, target: "busybox" })),
+    ];
     await writeLayout(layout, {
       repository: "google/cadvisor",
       tag: readVersion(),
-      files: [{ path: "usr/bin/cadvisor", mode: 0o755, content: fs.readFileSync(program) }],
+      files: [
+        { path: "usr/bin/cadvisor", mode: 0o755, content: fs.readFileSync(program) },
+        ...shell,
+      ],
       config: configOf(readVersion()),
     });
   } finally {

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import { isTree, type Tree } from "../../config/tree";
-import { CADVISOR_CONTAINER } from "../../config/monitoring";
+import { CADVISOR_CONTAINER, PROXY_CONTAINER } from "../../config/monitoring";
 import { isBenchmarkId } from "../../config/waivers/benchmark";
 import { isPolicyId } from "../../config/waivers/policies";
 import { dayAfter } from "../../config/waivers/days";
@@ -48,6 +48,8 @@ function stackFile(stack: string): Tree {
   return (parse(text) as { config: Tree }).config;
 }
 
+const OF_CADVISOR: readonly string[] = [CADVISOR_CONTAINER, PROXY_CONTAINER];
+
 /** For checks of the benchmark and policies that a node cannot meet: production's, and what the lab has of its own. */
 function standingWaivers(nodes: Record<string, Tree>): Tree[] {
   const cadvisor = Object.values(nodes).some(
@@ -58,7 +60,7 @@ function standingWaivers(nodes: Record<string, Tree>): Tree[] {
       .flatMap((stack) => stackFile(stack)["docker-node:waivers"] as Tree[])
       .filter(({ id }) => isBenchmarkId(String(id)) || isPolicyId(String(id)))
       // A waiver without need is told.
-      .filter(({ container }) => cadvisor || container !== CADVISOR_CONTAINER)
+      .filter(({ container }) => cadvisor || !OF_CADVISOR.includes(String(container)))
       // When a stack's own waivers end is no matter of its lab.
       .map((waiver) => ({ ...waiver, expires: dayAfter(new Date(), 365) }))
   );

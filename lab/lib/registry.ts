@@ -2,10 +2,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { AGENT_SOURCE, buildAgentImage } from "../images/agent";
+import { buildAgentImage } from "../images/agent";
 import { BACKUP_SOURCES, buildBackupImage } from "../images/backup";
 import { buildBusyboxImage } from "../images/busybox";
-import { CADVISOR_SOURCE, buildCadvisorImage } from "../images/cadvisor";
+import { buildCadvisorImage } from "../images/cadvisor";
+import { buildHaproxyImage } from "../images/haproxy";
 import { readLayout, type ImageReference } from "../images/layout";
 import { buildOnce, cacheDir, contentHash } from "./cache";
 import { answersHttp } from "./mirror";
@@ -14,11 +15,13 @@ import { buildGo, run } from "./run";
 import { startService, type Log, type Service } from "./service";
 
 export type SeededImage = ImageReference;
-export type SeededImages = Record<"agent" | "busybox" | "backup" | "cadvisor", SeededImage>;
+export type SeededImages = Record<
+  "agent" | "busybox" | "backup" | "cadvisor" | "haproxy",
+  SeededImage
+>;
 
 const MODULE = path.join(__dirname, "../services/registry");
 const IMAGES = path.join(__dirname, "../images");
-const PACKAGES = path.join(__dirname, "packages.ts");
 
 /** Returns `crane`, built once from the module that pins it. The first build takes half a minute. */
 async function ensureCrane(log: Log): Promise<string> {
@@ -79,19 +82,28 @@ export async function pushLayout(
   return image;
 }
 
+/** Files in `images/` whose content an image is made of, and what builds it. */
+const BUILDS: Record<
+  keyof SeededImages,
+  readonly [sources: readonly string[], build: (into: string, log: Log) => Promise<void>]
+> = {
+  agent: [["agent.ts", "agent"], buildAgentImage],
+  busybox: [["busybox.ts", "../lib/packages.ts"], buildBusyboxImage],
+  backup: [["backup.ts", "debian.ts", ...BACKUP_SOURCES], buildBackupImage],
+  cadvisor: [["cadvisor.ts", "busybox.ts", "cadvisor"], buildCadvisorImage],
+  haproxy: [["haproxy.ts", "debian.ts"], buildHaproxyImage],
+};
+
 /** Puts the lab's images into a registry. Images that are there already stay. */
 export async function seedRegistry(registry: Service, log: Log): Promise<SeededImages> {
-  const sourceOf = (name: string): string => path.join(IMAGES, name);
-  const [agent, busybox, backup, cadvisor] = await Promise.all([
-    getImageLayout("agent", [sourceOf("agent.ts"), AGENT_SOURCE], buildAgentImage, log),
-    getImageLayout("busybox", [sourceOf("busybox.ts"), PACKAGES], buildBusyboxImage, log),
-    getImageLayout("backup", [sourceOf("backup.ts"), ...BACKUP_SOURCES], buildBackupImage, log),
-    getImageLayout("cadvisor", [sourceOf("cadvisor.ts"), CADVISOR_SOURCE], buildCadvisorImage, log),
-  ]);
-  return {
-    agent: await pushLayout(registry, agent, log),
-    busybox: await pushLayout(registry, busybox, log),
-    backup: await pushLayout(registry, backup, log),
-    cadvisor: await pushLayout(registry, cadvisor, log),
-  };
+  const names = Object.keys(BUILDS) as (keyof SeededImages)[];
+  const layouts = names.map(async (name) => {
+    const [sources, build] = BUILDS[name];
+    const files = sources.map((file) => path.resolve(IMAGES, file));
+    return [name, await getImageLayout(name, files, build, log)] as const;
+  });
+  const seeded: Partial<SeededImages> = {};
+  for (const [name, layout] of await Promise.all(layouts))
+    seeded[name] = await pushLayout(registry, layout, log);
+  return seeded as SeededImages;
 }

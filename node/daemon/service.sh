@@ -76,11 +76,13 @@ check_in_effect() {
 }
 
 facts() {
-  local sum info version root driver server api
+  local sum info version group root driver server api
   sum=$(config normal "$CURRENT" | sha256sum)
   info=$(docker_cli info --format '{{.DockerRootDir}}|{{.Driver}}')
   version=$(docker_cli version --format '{{.Server.Version}}|{{.Server.APIVersion}}')
+  # docker.socket gives the socket to this group.
+  group=$(getent group docker | cut -d: -f3)
   IFS='|' read -r root driver <<<"$info"
   IFS='|' read -r server api <<<"$version"
-  json_object "sha256=${sum%% *}" "dockerRootDir=$root" "storageDriver=$driver" "serverVersion=$server" "apiVersion=$api"
+  json_object "sha256=${sum%% *}" "dockerRootDir=$root" "dockerGroup=$group" "storageDriver=$driver" "serverVersion=$server" "apiVersion=$api"
 }

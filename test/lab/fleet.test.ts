@@ -7,10 +7,12 @@ import { runCommandLine } from "../../commands/cli";
 import type { Result } from "../../commands/validate/row";
 import { scanHostKey } from "../../commands/import/inspect";
 import { openInstance } from "../../lab/lib/instance";
+import { describeDifference } from "../../node/checks";
 import { NETWORK, removeLab, startLab, type Lab } from "../../lab/lib/services";
 import { configMap, labConfig, labWaivers } from "../../lab/lib/config";
 import { cliEnv, selectStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
+import { planFor } from "../../commands/plan/command";
 import { planOf } from "../../commands/plan/events";
 import { render } from "../../commands/plan/render";
 import { risksOf } from "../../commands/plan/risks";
@@ -202,6 +204,24 @@ describe("adoption", () => {
     ]);
     expect(risksOf(plan)).toEqual([]);
   });
+
+  step(
+    "shows each setting that the first up makes, by file, key and value, and only reads",
+    async () => {
+      const { looks = [], failed } = await planFor({ stack: "fleet", cwd: dirname(file) });
+      expect(failed).toBe(false);
+      expect(looks.map(({ name, problems }) => [name, problems])).toEqual([[VM.name, []]]);
+      const shown = looks.flatMap(({ differences }) => differences);
+      log(shown.map(describeDifference).join("\n"));
+      const hardened = shown.filter(({ step: one }) => one === "hardening");
+      for (const key of ["PermitRootLogin", "kernel.kptr_restrict", "LLMNR", "auditd"])
+        expect(hardened.filter((one) => `${one.key} ${one.file}`.includes(key))).not.toEqual([]);
+      expect(await shell.root(UNTOUCHED)).toBe(before);
+      expect(await shell.root("ls /var/lib/docker-node /etc/docker-node 2>/dev/null || true")).toBe(
+        "",
+      );
+    },
+  );
 
   step("up changes only that, and nothing on the node notices", async () => {
     const steps = await up();

@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { CADVISOR_CONTAINER } from "../../config/monitoring";
+import { CADVISOR_CONTAINER, PROXY_CONTAINER } from "../../config/monitoring";
 import type { Contract } from "../../contract/schema";
 import { pinnedName } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
@@ -34,7 +34,8 @@ let busybox: string;
 
 /** The node with everything monitored, read from one address. */
 const monitored = (scraper: string): Record<string, unknown> => {
-  const cadvisor = { image: pinnedName(lab.images.cadvisor) };
+  const { cadvisor: image, haproxy } = lab.images;
+  const cadvisor = { image: pinnedName(image), proxy: { image: pinnedName(haproxy) } };
   const monitoring = { scrapers: [scraper], nodeExporter: {}, cadvisor, docker: {}, health: {} };
   return { nodes: { [NODE]: { monitoring } } };
 };
@@ -112,9 +113,34 @@ describe("declared", () => {
     ])
       expect([...new Set(await named(metric))].sort()).toEqual(running);
     expect(await named("container_network_receive_bytes_total")).toContain("portainer_agent");
+    const health = (container: string): Promise<string> =>
+      shell.root(`docker inspect -f '{{.State.Health.Status}}' ${container}`);
+    expect(await health(CADVISOR_CONTAINER)).toBe("healthy");
+    expect(await health(PROXY_CONTAINER)).toBe("healthy");
+  });
+
+  step("of Docker cAdvisor reaches what it reads, by the proxy alone", async () => {
+    // As cAdvisor itself: its root, its user, no capability.
+    const pid = await shell.root(`docker inspect -f '{{.State.Pid}}' ${CADVISOR_CONTAINER}`);
+    const proxy = await shell.root(`docker inspect -f '{{.State.Pid}}' ${PROXY_CONTAINER}`);
+    const act = `setpriv --bounding-set=-all --inh-caps=-all --ambient-caps=-all --`;
+    const socket = `/proc/${pid}/root/run/socket-proxy/docker.sock`;
+    const ask = (request: string): string =>
+      `${act} curl -s -o /dev/null -w '%{http_code}\n' --unix-socket ${socket} ${request}`;
+    const id = await shell.root("docker inspect -f '{{.Id}}' portainer_agent");
+    const requests = [
+      "http://d/info",
+      `http://d/containers/${id}/json`,
+      "http://d/containers/json",
+      `http://d/containers/${id}/archive?path=/`,
+      `-X POST http://d/containers/${id}/exec`,
+      `-X POST http://d/containers/${id}/json`,
+    ];
+    const answers = await shell.root(requests.map(ask).join("\n"));
+    expect(answers.split("\n")).toEqual(["200", "200", "403", "403", "403", "403"]);
     expect(
-      await shell.root(`docker inspect -f '{{.State.Health.Status}}' ${CADVISOR_CONTAINER}`),
-    ).toBe("healthy");
+      await shell.root(`${act} ls /proc/${proxy}/root/var/run/docker.sock 2>&1 || true`),
+    ).toContain("Permission denied");
   });
 });
 

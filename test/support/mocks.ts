@@ -39,6 +39,7 @@ const FACTS = {
   apiVersion: "1.52",
   storageDriver: "overlay2",
   dockerRootDir: "/var/lib/docker/231072.231072",
+  dockerGroup: "998",
 };
 
 /** A text that may be a secret. */

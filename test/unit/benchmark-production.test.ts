@@ -19,6 +19,9 @@ const key = privateKey();
 
 type Inputs = Readonly<Record<string, unknown>>;
 
+/** Those whose health check is their own, not their image's. */
+const CHECKED_ITSELF = ["docker_node_socket_proxy"];
+
 /** A container as `docker inspect` shows it, from what Docker is told of it. */
 function inspected({ name, inputs }: Recorded, limits: string): unknown {
   const { memory, cpuShares, readOnly, networkMode, usernsMode, securityOpts, user } = inputs;
@@ -29,7 +32,9 @@ function inspected({ name, inputs }: Recorded, limits: string): unknown {
     Name: `/${inputs.name as string}`,
     Image: name,
     AppArmorProfile: "docker-default",
-    State: CHECKED.includes(String(inputs.name)) ? { Health: { Status: "healthy" } } : {},
+    State: [...CHECKED, ...CHECKED_ITSELF].includes(String(inputs.name))
+      ? { Health: { Status: "healthy" } }
+      : {},
     Config: { User: user ?? "" },
     HostConfig: {
       ...{ Memory: memory, CpuShares: cpuShares, ReadonlyRootfs: readOnly },
@@ -75,7 +80,13 @@ function factsOf({ engine: { daemon } }: NodeConfig, containers: readonly unknow
     ...{ files: [], audited: ["/var/lib/docker"], mounts: ["/", "/var/lib/docker"], group: [] },
     contentTrust: false,
     containers,
-    images: [...checked, { Id: `${NODE}-agent-container`, Config: {} }],
+    images: [
+      ...checked,
+      ...["agent", "monitoring-proxy"].map((part) => ({
+        Id: `${NODE}-${part}-container`,
+        Config: {},
+      })),
+    ],
   };
   return facts as unknown as Facts;
 }

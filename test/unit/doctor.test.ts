@@ -296,7 +296,8 @@ describe("a registry", () => {
     const titles = serviceChecks(context).flatMap(({ id, title }) =>
       id.startsWith("image:") ? title : [],
     );
-    const containers = ["portainer_agent", "docker_node_backup", "docker_node_cadvisor", "web"];
+    const own = ["backup", "cadvisor", "socket_proxy"].map((name) => `docker_node_${name}`);
+    const containers = ["portainer_agent", ...own, "web"];
     expect(titles).toEqual(containers.map((name) => `Image of ${name}`));
   });
 

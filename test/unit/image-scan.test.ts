@@ -141,12 +141,12 @@ describe("exposure", () => {
   const web = (over: object, node: object = {}) =>
     exposureOf(prodNode({ ...withWeb(over), ...node }), "web");
 
-  test("containers of the program are root of the node, those with a port the most", () => {
+  test("containers of the program are root of the node, or like it, those with a port the most", () => {
     const node = prodNode();
-    const ranks = ["portainer_agent", "docker_node_cadvisor", "docker_node_backup"].map(
-      (name) => exposureOf(node, name).rank,
-    );
-    expect(ranks).toEqual([4, 4, 3]);
+    const own = ["cadvisor", "backup", "socket_proxy"].map((name) => `docker_node_${name}`);
+    const ranks = ["portainer_agent", ...own].map((name) => exposureOf(node, name).rank);
+    expect(ranks).toEqual([4, 4, 3, 2]);
+    expect(exposureOf(node, "docker_node_cadvisor").words).not.toContain("Docker's socket");
     expect(exposureOf(node, "portainer_agent").words).toEqual([
       "port 9001 published",
       "Docker's socket",
@@ -525,6 +525,7 @@ describe("graph", () => {
       `${NODE}-scan-portainer_agent`,
       `${NODE}-scan-docker_node_backup`,
       `${NODE}-scan-docker_node_cadvisor`,
+      `${NODE}-scan-docker_node_socket_proxy`,
       `${NODE}-scan-web`,
     ]);
     const { inputs } = recorder.find("command:local:Command", `${NODE}-scan-web`);

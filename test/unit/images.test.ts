@@ -28,6 +28,7 @@ test("every image of a node is looked at", () => {
     ["portainer/agent/image", "portainer_agent"],
     ["backups/image", "docker_node_backup"],
     ["monitoring/cadvisor/image", "docker_node_cadvisor"],
+    ["monitoring/cadvisor/proxy/image", "docker_node_socket_proxy"],
   ]);
   const bare = prodNode({ portainer: null, backups: null, monitoring: null });
   expect(declaredImages(bare)).toEqual([]);

@@ -7,7 +7,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { BACKUP_COMMANDS, BACKUP_CONFIG, entriesBelow } from "../../lab/images/backup";
+import { BACKUP_COMMANDS, BACKUP_CONFIG } from "../../lab/images/backup";
+import { entriesBelow } from "../../lab/images/debian";
 import { readLayout, writeLayout } from "../../lab/images/layout";
 import { buildOnce, contentHash } from "../../lab/lib/cache";
 import { startMirror } from "../../lab/lib/mirror";

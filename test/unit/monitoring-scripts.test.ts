@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
-import { cadvisorArgs, type MonitoringArgs } from "../../components/platform/monitoring";
+import { cadvisorArgs } from "../../components/platform/cadvisor";
 import { monitoringStep } from "../../node/monitoring";
 import { renderScript } from "../../node/scripts";
 import {
@@ -53,7 +53,8 @@ afterEach(() => {
   exporter.close();
 });
 
-const ALL = { DIRECTORY, HEALTH: "echo health", DRIFT: "echo drift" };
+const ALL = { DIRECTORY, PROXY: "yes", HEALTH: "echo health", DRIFT: "echo drift" };
+const PROXY = "root/etc/docker-node/socket-proxy/haproxy.cfg";
 const set = (variables: Record<string, string> = {}): Result =>
   script("monitoring", { LISTEN: listen, ...ALL, ...variables });
 
@@ -65,7 +66,7 @@ const files = (): string[] =>
 
 describe("set up", () => {
   test("all parts run; a second run changes nothing", () => {
-    const parts = { parts: "node-exporter health drift" };
+    const parts = { parts: "node-exporter proxy health drift" };
     expect(done(set())).toEqual(parts);
     expect(changes()).toEqual([
       "apt-get update",
@@ -88,6 +89,24 @@ describe("set up", () => {
     expect(done(set())).toEqual(parts);
     expect(changes()).toEqual([]);
     expect(files()).toEqual(before);
+  });
+
+  test("the proxy lets through what cAdvisor asks of Docker, and nothing else", () => {
+    done(set());
+    const [, pattern = ""] = /path_reg (\S+) \}/.exec(read(PROXY)) ?? [];
+    const passes = (path: string): boolean => new RegExp(pattern).test(path);
+    const id = "0123456789abcdef".repeat(4);
+    const asked = ["/_ping", "/info", "/v1.52/version", `/v1.52/containers/${id}/json`];
+    expect(asked.filter(passes)).toEqual(asked);
+    const others = [
+      "containers/json",
+      `containers/${id}/archive`,
+      "images/json",
+      "../info",
+      "infox",
+    ];
+    expect(others.filter((path) => passes(`/v1.52/${path}`))).toEqual([]);
+    expect(statSync(join(home, PROXY)).mode & 0o777).toBe(0o644);
   });
 
   test("another port starts node-exporter anew", () => {
@@ -117,7 +136,7 @@ describe("set up", () => {
   });
 
   test("without a port for it, node-exporter is left alone; health works for another one's folder", () => {
-    expect(done(set({ LISTEN: "", DRIFT: "", DIRECTORY: "/srv/textfile" }))).toEqual({
+    expect(done(set({ LISTEN: "", DRIFT: "", PROXY: "", DIRECTORY: "/srv/textfile" }))).toEqual({
       parts: "health",
     });
     expect(changes().filter((line) => line.startsWith("apt-get"))).toEqual([]);
@@ -162,6 +181,7 @@ describe("taken away", () => {
 
 test("in check mode it says what it would put right, and only reads", () => {
   done(set());
+  write(PROXY, read(PROXY).replace("{ method GET HEAD }", "TRUE"));
   write(installed("health"), "#!/bin/bash\nexit 0\n");
   fake("active", "prometheus-node-exporter.service\ndocker-node-drift.timer\n");
   forget();
@@ -173,6 +193,7 @@ test("in check mode it says what it would put right, and only reads", () => {
     .map(({ file, key }) => `${file} ${key}`);
   expect(status).toBe(0);
   expect(keys).toContain("systemd docker-node-health.timer");
+  expect(keys).toContain("/etc/docker-node/socket-proxy/haproxy.cfg http-request");
   expect(keys.some((key) => key.startsWith("/usr/local/lib/docker-node/health"))).toBe(true);
   expect(changes()).toEqual([]);
   expect(read(installed("health"))).toBe("#!/bin/bash\nexit 0\n");
@@ -331,7 +352,7 @@ describe("what a node is given", () => {
     const node = prodNode({ engine: { daemon: { "storage-opts": null, ...daemon } } });
     const cadvisor = node.monitoring?.cadvisor;
     if (!cadvisor) throw new Error("no cAdvisor");
-    const args = { node, dockerRootDir: "/var/lib/docker" } as MonitoringArgs;
+    const args = { node, dockerRootDir: "/var/lib/docker" };
     const { volumes } = cadvisorArgs(args, cadvisor, "sha256:1");
     expect(JSON.stringify(volumes).includes('"containerPath":"/run/containerd"')).toBe(asks);
   });

@@ -585,6 +585,7 @@ describe("daemon.sh", () => {
     fake("service", "inactive");
     fake("mounts", "/ /dev/vda1 ext4 rw 1\n");
     fake("passwd");
+    fake("group", "docker:x:998:\n");
   });
   afterEach(() => {
     expect(has(node("docker")) ? leftovers() : []).toEqual([]);
@@ -595,6 +596,7 @@ describe("daemon.sh", () => {
     expect(done(first)).toEqual({
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
       dockerRootDir: "/var/lib/docker",
+      dockerGroup: "998",
       storageDriver: "overlay2",
       serverVersion: "29.10.0",
       apiVersion: "1.54",

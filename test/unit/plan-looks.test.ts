@@ -11,7 +11,7 @@ import { privateKey } from "../support/key";
 import { HOST_KEY } from "../support/mocks";
 import { prodWith, stackConfig } from "../support/settings";
 
-/** `plan --drift` and the nodes themselves. `pulumi` and `ssh` are scripts: one node was changed by hand, its twin is down. */
+/** `plan` and the nodes themselves. `pulumi` and `ssh` are scripts: one node was changed by hand, its twin is down. */
 
 const NODE = "proj-docker02";
 const TWIN = "proj-docker01";
@@ -39,7 +39,7 @@ beforeEach(() => {
     `case $1 in
   config) cat ${folder}/config ;;
   stack) cat ${folder}/export ;;
-  refresh) for last; do :; done; cp ${folder}/events "$last" ;;
+  preview | refresh) for last; do :; done; cp ${folder}/events "$last" ;;
 esac`,
   );
   const found = {
@@ -95,10 +95,19 @@ function resourcesOf(raw: RawSettings): object[] {
   });
 }
 
-async function drift(): Promise<{ status: number; out: string; json: PlanJson; note: string }> {
+interface Shown {
+  status: number;
+  out: string;
+  json: PlanJson;
+  note: string;
+}
+
+const drift = (): Promise<Shown> => plan("--drift");
+
+async function plan(...more: string[]): Promise<Shown> {
   let out = "";
   const written = join(folder, "plans", "prod");
-  const status = await runCommandLine(["plan", "--drift", "--stack", "prod", "--write", written], {
+  const status = await runCommandLine(["plan", ...more, "--stack", "prod", "--write", written], {
     print: (text) => (out += `${text}\n`),
   });
   const json = JSON.parse(readFileSync(join(written, "plan.json"), "utf8")) as PlanJson;
@@ -144,4 +153,86 @@ test("a configuration that cannot be read fails the plan, with the reason", asyn
   const { status, out } = await drift();
   expect(status).toBe(1);
   expect(out).toMatch(/error: the nodes are not looked at: nodes/);
+});
+
+describe("a step that has never run on a machine that is there", () => {
+  /** What a preview does with resources of the node, by their names' ends. */
+  const previewed = (ops: Record<string, string>): void => {
+    const lines = Object.entries(ops).map(([step, op]) => {
+      const type = step === "vm" ? "proxmoxve:index/vmLegacy:VmLegacy" : "command:remote:Command";
+      const urn = `urn:pulumi:prod::docker-node::docker-node:components:DockerNode$${type}::${NODE}-${step}`;
+      const parent = `urn:pulumi:prod::docker-node::docker-node:components:DockerNode::${NODE}`;
+      const inputs = { parent, inputs: {} };
+      return { resourcePreEvent: { metadata: { op, urn, type, new: inputs, old: inputs } } };
+    });
+    const stack = "urn:pulumi:prod::docker-node::pulumi:pulumi:Stack::docker-node-prod";
+    const root = { op: "same", urn: stack, type: "pulumi:pulumi:Stack" };
+    const summary = { summaryEvent: { resourceChanges: {}, result: "succeeded" } };
+    const all = [{ resourcePreEvent: { metadata: root } }, ...lines, summary];
+    writeFileSync(join(folder, "events"), all.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  };
+  const setting = {
+    step: "hardening",
+    file: "/etc/ssh/sshd_config.d/10-docker-node.conf",
+    key: "PermitRootLogin",
+    found: "yes",
+    declared: "no",
+  };
+  beforeEach(() => {
+    const raw = settings();
+    const adopted = { [NODE]: { ssh: { hostKey: HOST_KEY } } };
+    const values = stackConfig({ ...raw, nodes: merge(raw.nodes, adopted) });
+    answer(
+      "config",
+      Object.fromEntries(Object.entries(values).map(([name, { value }]) => [name, { value }])),
+    );
+    answer("export", { deployment: { resources: [] } });
+    program(
+      "ssh",
+      `cat >${folder}/given
+echo "$*" >>${folder}/called
+echo '${JSON.stringify(setting)}'`,
+    );
+  });
+  const called = (): string => readFileSync(join(folder, "called"), "utf8");
+
+  test("is shown by file, key and value before it runs, of an adopted machine; the node is only read", async () => {
+    previewed({ vm: "import", ready: "create", daemon: "same", hardening: "create" });
+    const { out, json } = await plan();
+    expect(json).toMatchObject({ kind: "preview", changes: true, failed: false });
+    expect(json.looks).toEqual([{ name: NODE, differences: [setting], problems: [] }]);
+    expect(out).toContain("on the nodes: 1 to change");
+    expect(out).toContain(
+      `On ${NODE}:\n  ${setting.file} ${setting.key}: yes on the node, no as declared; up puts it right`,
+    );
+    expect(called().trim().split("\n")).toHaveLength(1);
+    const given = readFileSync(join(folder, "given"), "utf8");
+    expect(given).toMatch(/^MODE=check\n/);
+    expect(given.match(/^checked \w+ /gm)).toEqual(["checked hardening "]);
+    expect(given).toContain("NODE_USER='ubuntu'");
+  });
+
+  test.each(["create", "replace"])("is not looked for on a machine to %s", async (op) => {
+    previewed({ vm: op, hardening: "create" });
+    expect((await plan()).json).not.toHaveProperty("looks");
+    expect(called).toThrow(/ENOENT/);
+  });
+
+  test("is not looked for without a host key, which is told", async () => {
+    const values = Object.entries(stackConfig(settings())).map(([name, { value }]) => [
+      name,
+      { value },
+    ]);
+    answer("config", Object.fromEntries(values));
+    previewed({ vm: "import", hardening: "create" });
+    const { out, json } = await plan();
+    expect(out).toContain("not looked at: its ssh.hostKey is not declared");
+    expect(json.failed).toBe(false);
+    expect(called).toThrow(/ENOENT/);
+  });
+
+  test("a node on which every step has run is not looked at", async () => {
+    previewed({ vm: "same", hardening: "update" });
+    expect((await plan()).json).not.toHaveProperty("looks");
+  });
 });

@@ -84,6 +84,8 @@ describe("machine", () => {
   test.each(["delete", "replace"] as const)("to %s a volume loses its data", (action) => {
     const volume = change("docker:index/volume:Volume", { action, old: { name: "research" } });
     expect(labels(volume)).toEqual({ "data-loss": ["volume research"] });
+    const old = { name: "socket", driverOpts: { type: "tmpfs" } };
+    expect(labels(change("docker:index/volume:Volume", { action, old }))).toEqual({});
   });
 
   test("a disk that is no longer declared loses its data", () => {

@@ -31,10 +31,11 @@ const DOCKER_STEPS = [
   ...["ready", "boot", "storage", "install", "daemon", "access", "hardening"],
   ...["firewall", "firewall-confirm"],
   ...["sbom-portainer_agent", "sbom-docker_node_backup", "sbom-docker_node_cadvisor"],
+  "sbom-docker_node_socket_proxy",
 ];
 const CONTAINER_STEPS = [
   ...["backups-secrets", "monitoring-node", "agent-limits", "agent-certificate"],
-  ...["monitoring-limits", "backups-limits"],
+  ...["monitoring-proxy-limits", "backups-limits", "monitoring-limits"],
 ];
 const KEEPING = [
   "proxmoxve:index/haresource:Haresource",
@@ -377,9 +378,12 @@ describe("an OpenSSH with which no Docker resource would be reached is refused b
 
 /** Where a container's mounts come from, and where they are; all are read-only. */
 function mountsOf({ volumes }: Record<string, unknown>): string[] {
-  const mounts = volumes as { hostPath: string; containerPath: string; readOnly: boolean }[];
+  type Mount = Record<"hostPath" | "volumeName" | "containerPath", string> & { readOnly: boolean };
+  const mounts = volumes as Mount[];
   expect(mounts.every(({ readOnly }) => readOnly)).toBe(true);
-  return mounts.map(({ hostPath, containerPath }) => `${hostPath} ${containerPath}`);
+  return mounts.map(({ hostPath, volumeName, containerPath }) =>
+    [hostPath || volumeName, containerPath].join(" "),
+  );
 }
 
 describe("monitoring", () => {
@@ -400,11 +404,47 @@ describe("monitoring", () => {
     });
     expect(inputs).not.toHaveProperty("privileged");
     expect(mountsOf(inputs)).toEqual([
-      "/var/run/docker.sock /var/run/docker.sock",
+      "docker_node_socket_proxy /run/socket-proxy",
       "/sys/fs/cgroup /sys/fs/cgroup",
       "/proc /rootfs/proc",
-      "/var/lib/docker/231072.231072 /rootfs/var/lib/docker/231072.231072",
+      "/var/lib/docker/231072.231072/image /rootfs/var/lib/docker/231072.231072/image",
     ]);
+  });
+
+  test("cAdvisor asks Docker through a proxy, which is not root, has no network, and alone has the socket", async () => {
+    const { recorder } = await run();
+    const find = (name: string): Record<string, unknown> =>
+      recorder.find("docker:index/container:Container", `${NODE}-monitoring-${name}`).inputs;
+    const { volumes, ...inputs } = find("proxy-container");
+    expect(inputs).toMatchObject({
+      name: "docker_node_socket_proxy",
+      user: "99:99",
+      groupAdds: ["998"],
+      usernsMode: "host",
+      networkMode: "none",
+      readOnly: true,
+      capabilities: { drops: ["ALL"] },
+      securityOpts: ["no-new-privileges:true"],
+      memory: 64,
+      healthcheck: { tests: expect.arrayContaining(["CMD"]) as unknown },
+    });
+    expect(inputs).not.toHaveProperty("ports");
+    const socket = { volumeName: "docker_node_socket_proxy", containerPath: "/run/socket-proxy" };
+    expect(volumes).toEqual([
+      ...["/var/run/docker.sock", "/etc/docker-node/socket-proxy"].map(
+        (hostPath) => expect.objectContaining({ hostPath, readOnly: true }) as unknown,
+      ),
+      socket,
+    ]);
+    expect(find("container").command).toContain("--docker=unix:///run/socket-proxy/docker.sock");
+    const volume = recorder.find(
+      "docker:index/volume:Volume",
+      `${NODE}-monitoring-proxy-socket`,
+    ).inputs;
+    expect(volume).toMatchObject({
+      driverOpts: { type: "tmpfs" },
+      labels: [{ label: "docker-node.backup", value: "false" }],
+    });
   });
 
   test("only what is declared is there", async () => {
@@ -594,7 +634,7 @@ describe("networks and volumes", () => {
 
   test("declared volumes are made", async () => {
     const { recorder, outputs } = await run({ volumes: { data: { labels: { purpose: "test" } } } });
-    expect(recorder.find("docker:index/volume:Volume").inputs).toMatchObject({
+    expect(recorder.find("docker:index/volume:Volume", `${NODE}-data`).inputs).toMatchObject({
       name: "data",
       labels: [{ label: "purpose", value: "test" }],
     });

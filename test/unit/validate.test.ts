@@ -108,6 +108,7 @@ describe("judgements", () => {
     portainer_agent: node.portainer?.agent.image,
     docker_node_backup: node.backups?.image,
     docker_node_cadvisor: node.monitoring?.cadvisor?.image,
+    docker_node_socket_proxy: node.monitoring?.cadvisor?.proxy.image,
   };
 
   const digestOf = (image = ""): string => image.split("@")[1] ?? "";

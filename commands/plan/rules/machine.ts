@@ -32,6 +32,7 @@ export const MACHINE_RULES: readonly Rule[] = [
     applies: (change: Change): Details => {
       if (change.type === VM && change.action === "update") return findRemoved(change);
       if (!isGone(change)) return undefined;
+      if (isInMemory(change)) return undefined;
       if (change.type === VOLUME) return [`volume ${asText(change.old.name, change.name)}`];
       const disks = disksOf(change.old.disks).map(({ name, size }) => `${name} (${size} GiB)`);
       return change.type === VM && disks.length > 0 ? disks : undefined;
@@ -102,3 +103,7 @@ function disksOf(disks: Value | undefined): { name: string; size: number }[] {
 
 const asText = (value: Value | undefined, otherwise: string): string =>
   typeof value === "string" ? value : otherwise;
+
+/** A volume in memory keeps nothing anyway, such as that of a socket. */
+const isInMemory = ({ type, old }: Change): boolean =>
+  type === VOLUME && (old.driverOpts as { type?: string } | undefined)?.type === "tmpfs";

@@ -1,0 +1,108 @@
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import { CADVISOR_CONTAINER } from "../../config/monitoring";
+import { mayUseContainerd } from "../../config/daemon";
+import { addressOfNode } from "../../config/node";
+import type { MonitoringConfig, NodeConfig } from "../../config/schema";
+import { limitProcesses } from "../docker/container-limits";
+import { LOGGING, memoryLimit } from "../shared/container-defaults";
+import { livesOn } from "../shared/lifetime";
+import { PROXY_SOCKET, createSocketProxy, socketMount, type SocketProxyArgs } from "./socket-proxy";
+
+type Cadvisor = NonNullable<MonitoringConfig["cadvisor"]>;
+
+export interface CadvisorArgs extends Omit<SocketProxyArgs, "image"> {
+  /** The node, as configured. */
+  node: NodeConfig;
+  /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
+  dockerRootDir: pulumi.Input<string>;
+}
+
+/** Creates cAdvisor, and the proxy through which it asks Docker. */
+export function createCadvisor(
+  name: string,
+  cadvisor: Cadvisor,
+  args: CadvisorArgs,
+  parent: pulumi.Resource,
+): void {
+  const { images, machine } = args;
+  const proxyArgs = { ...args, image: cadvisor.proxy.image };
+  const proxy = createSocketProxy(`${name}-proxy`, proxyArgs, parent);
+  const image = images.pullImage(`${name}-image`, cadvisor.image, CADVISOR_CONTAINER, parent);
+  const dependsOn = images.pulled.then((all) => [...all, proxy]);
+  const container = new docker.Container(
+    `${name}-container`,
+    cadvisorArgs(args, cadvisor, image.imageId),
+    { parent, dependsOn, deleteBeforeReplace: true, ...livesOn(machine) },
+  );
+  limitProcesses(name, container, args, parent);
+}
+
+/** Labels of containers become labels of metrics otherwise, and each value a time series of its own. */
+const FLAGS = [
+  `--docker=unix://${PROXY_SOCKET}`,
+  "--docker_only=true",
+  "--store_container_labels=false",
+  "--housekeeping_interval=30s",
+  "--enable_metrics=cpu,memory,network,diskIO",
+];
+
+/**
+ * It looks for Docker when it starts, for a few seconds, and never again without an answer (container/docker/plugin.go). At a boot the
+ * proxy may start later, so a shell of the image waits for its socket. The program follows as `$0`.
+ */
+const WAIT = `until [ -S ${PROXY_SOCKET} ]; do sleep 1; done; exec "$0" "$@"`;
+
+/**
+ * What Docker is told of cAdvisor. Its documents run it privileged, with the node's root folder mounted. These metrics need
+ * neither: cgroups, /proc for the counters of each network, the layers' ids below Docker's root, and of Docker's API what the proxy
+ * passes on. The health check is the image's.
+ */
+export function cadvisorArgs(
+  { node, dockerRootDir }: Pick<CadvisorArgs, "node" | "dockerRootDir">,
+  { port }: Cadvisor,
+  image: pulumi.Input<string>,
+): docker.ContainerArgs {
+  return {
+    name: CADVISOR_CONTAINER,
+    image,
+    entrypoints: ["/bin/sh", "-c", WAIT, "/usr/bin/cadvisor"],
+    command: FLAGS,
+    restart: "always",
+    // Remapped, it may not read Docker's folders.
+    usernsMode: "host",
+    networkMode: "bridge",
+    ports: [{ internal: 8080, external: port, ip: addressOfNode(node), protocol: "tcp" }],
+    volumes: cadvisorMounts(node, dockerRootDir),
+    readOnly: true,
+    capabilities: { drops: ["ALL"] },
+    // The node's own work comes first.
+    cpuShares: 256,
+    ...LOGGING,
+    ...memoryLimit(256),
+    securityOpts: ["no-new-privileges:true"],
+  };
+}
+
+/**
+ * With `/rootfs/proc` there, cAdvisor looks for the node's files below `/rootfs` (manager.go, docker/handler.go). In containerd's
+ * store it asks containerd for the root of each container; the socket's folder stays the same when containerd starts again.
+ */
+const cadvisorMounts = (
+  { engine }: NodeConfig,
+  dockerRootDir: pulumi.Input<string>,
+): docker.types.input.ContainerVolume[] => [
+  { ...socketMount, readOnly: true },
+  readOnly("/sys/fs/cgroup"),
+  readOnly("/proc", "/rootfs/proc"),
+  readOnly(
+    pulumi.interpolate`${dockerRootDir}/image`,
+    pulumi.interpolate`/rootfs${dockerRootDir}/image`,
+  ),
+  ...(mayUseContainerd(engine.daemon) ? [readOnly("/run/containerd")] : []),
+];
+
+const readOnly = (
+  hostPath: pulumi.Input<string>,
+  containerPath: pulumi.Input<string> = hostPath,
+): docker.types.input.ContainerVolume => ({ hostPath, containerPath, readOnly: true });
