@@ -167,7 +167,7 @@ const FAULTS: Readonly<Record<string, { script: () => string; labels?: object }>
   },
   DockerNodeContainerRestarting: {
     script: () =>
-      `docker create --name loop --restart always ${busybox} false; ${HEALTH}; sleep 15; docker start loop; sleep 20`,
+      "docker start loop; until (($(docker inspect -f '{{.RestartCount}}' loop) > 3)); do sleep 1; done",
     labels: { container: "loop" },
   },
   DockerNodeContainerDown: {
@@ -221,6 +221,12 @@ ${HEALTH}; ${DRIFT}`;
 
 describe("what goes wrong is told by Alertmanager", () => {
   step("all of it at once", async () => {
+    // Restarts count from what was read before them.
+    await shell.root(
+      `docker create --name loop --restart always ${busybox} false >/dev/null; ${HEALTH}`,
+    );
+    const read = 'docker_node_container_restarts_total{container="loop"}';
+    await waitFor(async () => (await prometheus.query(read)).length > 0);
     for (const { script } of Object.values(FAULTS)) await shell.root(`(${script()}) >/dev/null`);
     await shell.root(HEALTH);
   });
