@@ -62,7 +62,7 @@ const DRIFT = "systemctl start docker-node-drift.service";
 /** Labels with which an alert fires, the node's name aside; waits until there are some. */
 async function fires(alert: string): Promise<Readonly<Record<string, string>>[]> {
   let found: Readonly<Record<string, string>>[] = [];
-  await waitFor(async () => (found = await prometheus.alerts(alert)).length > 0, 120).catch(() => {
+  await waitFor(async () => (found = await prometheus.alerts(alert)).length > 0).catch(() => {
     throw new Error(`${alert} does not fire`);
   });
   return found;
