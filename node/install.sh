@@ -9,6 +9,7 @@
 # REPOSITORY_KEY_FINGERPRINT  the only key accepted from there (default: Docker's)
 # DISTRIBUTION_MIRROR         archive of the distribution to use instead of the configured one
 # DATA_ROOT                   checked for data before Docker changes (default /var/lib/docker)
+# SOCKET_USERS                the program's containers that mount Docker's socket
 # Result: {"source":"official","version":"29.10.0","package":"5:29.10.0-1~ubuntu.24.04~noble"}
 SCRIPT=install
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -21,9 +22,11 @@ declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
 declare -F set_aside >/dev/null || . "${BASH_SOURCE[0]%/*}/docker-repository.sh"
 # shellcheck source-path=SCRIPTDIR source=packages.sh
 declare -F lacking >/dev/null || . "${BASH_SOURCE[0]%/*}/packages.sh"
+# shellcheck source-path=SCRIPTDIR source=sockets.sh
+declare -F reconnect >/dev/null || . "${BASH_SOURCE[0]%/*}/sockets.sh"
 
 VERSION="${VERSION:-}" DOCKER_MIRROR="${DOCKER_MIRROR:-}" DISTRIBUTION_MIRROR="${DISTRIBUTION_MIRROR:-}"
-DATA_ROOT="${DATA_ROOT:-/var/lib/docker}"
+DATA_ROOT="${DATA_ROOT:-/var/lib/docker}" SOCKET_USERS="${SOCKET_USERS:-}"
 readonly GATE="$ROOT_DIR/etc/systemd/system/docker.service.d/00-docker-node-first-start.conf"
 
 # The packages start dockerd as they are installed, which would lay out the data root before userns-remap and the storage driver are
@@ -113,6 +116,7 @@ main() {
   fi
   [[ -n $lacks ]] || pin "$version" "${names[@]}"
   keep "${names[@]}"
+  reconnect
   checking || json_object "source=$PACKAGE_SOURCE" "version=$(upstream "$version")" "package=$version"
 }
 

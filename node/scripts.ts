@@ -71,7 +71,7 @@ export function assignVariables(variables: ShellVariables): string[] {
 /** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   storage: ["check", "apt"],
-  install: ["check", "apt", "docker-repository", "packages"],
+  install: ["check", "apt", "docker-repository", "packages", "sockets"],
   daemon: [
     "check",
     "daemon/config",

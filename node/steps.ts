@@ -1,4 +1,5 @@
 import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
+import { SOCKET_USERS } from "../config/docker-socket";
 import { addressOfNode, machineSize } from "../config/node";
 import { authoritiesOf } from "../config/registries";
 import type { NodeConfig, WorkloadConfig } from "../config/schema";
@@ -97,6 +98,7 @@ export function installStep(node: NodeConfig): Script {
     DOCKER_MIRROR: engine.mirror,
     REPOSITORY_KEY_FINGERPRINT: engine.mirrorKey,
     DISTRIBUTION_MIRROR: engine.distributionMirror,
+    SOCKET_USERS: SOCKET_USERS.join(" "),
   };
   return bindChanging(node, "install", variables, APT_SECONDS);
 }

@@ -83,8 +83,8 @@ function readFingerprint(
     ...limits,
     ADDRESS: addressOfNode(node),
     PORT: portainer.agent.port,
-    // Another size of the machine reboots it, and the agent starts anew.
-    STARTED_BY: `container ${id} on ${machineSize(node)}`,
+    // Another size of the machine reboots it, and another Docker has another socket: the agent starts anew.
+    STARTED_BY: `container ${id} on ${machineSize(node)}, Docker ${node.engine.source} ${node.engine.version}`,
   }));
   const step = { script, variables, timeout, connection, machine };
   return runNodeScript(`${name}-certificate`, step, { parent }).stdout;

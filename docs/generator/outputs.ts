@@ -42,7 +42,7 @@ new docker.Volume("results", { name: "results" }, { provider });
 const FINGERPRINT = `## The agent's certificate
 
 The Portainer agent makes a new self-signed certificate at every start. The program reads \`agentFingerprint\` when it
-creates or replaces the container, and when it resizes the machine. After any other restart the output is out of date, and
+creates or replaces the container, and when it resizes the machine or changes Docker. After any other restart the output is out of date, and
 whoever pins it is refused. Read it again:
 
 \`\`\`console

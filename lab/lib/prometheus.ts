@@ -24,6 +24,17 @@ export async function ensurePrometheus(log: Log): Promise<string> {
   return path.join(unpacked, BIN);
 }
 
+/**
+ * A command line that runs a program of {@link ensurePrometheus}'s folder with the files of its package: Debian's programs look for
+ * them below /usr/share and nowhere else.
+ */
+export function withItsFiles(program: string, args: readonly string[]): string[] {
+  const share = path.join(path.dirname(program), "../share");
+  const script = 'mount --bind "$0" /usr/share && exec "$@"';
+  const namespaces = ["unshare", "--map-root-user", "--mount"];
+  return [...namespaces, "sh", "-c", script, share, program, ...args];
+}
+
 /** The `promtool` that is there: the host's, else the lab's. Undefined before `npm run lab -- build`. */
 export function findPromtool(): string | undefined {
   const places = ["promtool", path.join(unpackedDir(), BIN, "promtool")];

@@ -1,8 +1,8 @@
 /** Prometheus and Alertmanager on the lab's host. They read a node through the lab's switch, past the firewall of its NIC. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { stringify } from "yaml";
-import { ensurePrometheus } from "../../lab/lib/prometheus";
+import { ensurePrometheus, withItsFiles } from "../../lab/lib/prometheus";
 import { getPort } from "../../lab/lib/ports";
 import { startService, stopService } from "../../lab/lib/service";
 import type { Lab } from "../../lab/lib/services";
@@ -30,7 +30,8 @@ function impatientRules(): string {
   return stringify({ groups: [{ name: "docker-node", rules: impatient }] });
 }
 
-const SECONDS = 10;
+/** Between two looks at a target, and for an answer: an emulated node takes its time. */
+const EVERY = "15s";
 
 export class Prometheus {
   private readonly folder: string;
@@ -62,16 +63,19 @@ export class Prometheus {
     writeFileSync(join(this.folder, "targets.json"), JSON.stringify(targets));
   }
 
-  private async startOne(command: string, settings: object, args: string[]): Promise<string> {
+  private async startOne(program: string, settings: object, own: string[]): Promise<string> {
     const { stateDir } = this.lab.instance;
-    const name = command.split("/").at(-1) ?? "";
+    const name = basename(program);
     const port = await getPort(stateDir, name);
     const file = join(this.folder, `${name}.yml`);
     writeFileSync(file, stringify(settings));
-    const all = [`--config.file=${file}`, `--web.listen-address=127.0.0.1:${port}`, ...args];
+    const [command = "", ...args] = withItsFiles(program, [
+      ...[`--config.file=${file}`, `--web.listen-address=127.0.0.1:${port}`],
+      ...own,
+    ]);
     const ready = async (): Promise<boolean> =>
       (await fetch(`http://127.0.0.1:${port}/-/ready`)).status === 200;
-    await startService({ name, command, args: all, stateDir, port, ready }, log);
+    await startService({ name, command, args, stateDir, port, ready, timeoutMs: 120_000 }, log);
     return `http://127.0.0.1:${port}`;
   }
 
@@ -81,7 +85,7 @@ export class Prometheus {
     ];
     const managers = [{ static_configs: [{ targets: [new URL(alertmanager).host] }] }];
     return {
-      global: { scrape_interval: `${SECONDS}s`, evaluation_interval: `${SECONDS}s` },
+      global: { scrape_interval: EVERY, scrape_timeout: EVERY, evaluation_interval: EVERY },
       rule_files: [join(this.folder, "alerts.yml")],
       alerting: { alertmanagers: managers },
       scrape_configs: [

@@ -81,17 +81,34 @@ async function up(portainerConfig: Tree = {}): Promise<Steps> {
 
 const tokenOf = (secret: string): string => `${lab.apiToken.split("=")[0] ?? ""}=${secret}`;
 
-/** Environments by which Portainer shows exactly the containers that Docker has. */
+const containers = async (): Promise<string> =>
+  (await shell.root("docker ps -aq --no-trunc")).split("\n").sort().join();
+
+/** Environments by which Portainer shows exactly the containers that Docker has; again, if one came or went meanwhile. */
 async function reachable(): Promise<string[]> {
   const { url, caCertificate, secrets: own, store } = portainer;
   const client = connect({ url, caCertificate, apiKey: own.apiKey });
-  const there = (await shell.root("docker ps -aq --no-trunc")).split("\n").sort();
+  const there = await containers();
   const shown: string[] = [];
   for (const { Name, URL: agent } of store.environments) {
     const seen = await client.containers({ url: agent }).catch(() => []);
-    if ([...seen].sort().join() === there.join()) shown.push(Name);
+    if ([...seen].sort().join() === there) shown.push(Name);
   }
-  return shown;
+  return there === (await containers()) ? shown : reachable();
+}
+
+/** What `reachable` says, again and again while something runs. */
+async function watch<T>(running: Promise<T>): Promise<[T, string[][]]> {
+  const seen: string[][] = [];
+  let over = false;
+  const look = async (): Promise<void> => {
+    while (!over) {
+      seen.push(await reachable());
+      await new Promise((resolve) => setTimeout(resolve, 5000));
+    }
+  };
+  const [result] = await Promise.all([running.finally(() => (over = true)), look()]);
+  return [result, seen];
 }
 
 /** What became of rows of `docker-node validate`, which asks this Portainer. */
@@ -125,9 +142,9 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await life.end(here);
   portainer.close();
   gate.close();
-  await life.end(here);
 });
 
 step("the node is in Portainer's list, with all containers that Docker has", async () => {
@@ -197,13 +214,7 @@ describe("AGENT_SECRET, on both ends", () => {
     );
     rotate({ agentSecret: agentSecretNext });
     await stack.removeConfig("docker-node:agentSecretNext");
-    const seen: string[][] = [];
-    const watch = setInterval(() => {
-      void reachable().then((names) => seen.push(names), log);
-    }, 10_000);
-    const steps = await up().finally(() => {
-      clearInterval(watch);
-    });
+    const [steps, seen] = await watch(up());
     expect(steps.with("delete")).toContain(`${NODE}-next-environment`);
     expect(seen.filter((names) => names.length === 0)).toEqual([]);
     expect(await reachable()).toEqual([NODE]);

@@ -53,10 +53,11 @@ async function fill(): Promise<void> {
     sync`);
 }
 
-/** All that must be as it was: what runs and since when, what is stored, how it is connected. */
+/** All that must be as it was: what runs, people's containers since when, what is stored, how it is connected. */
 const look = (): Promise<string> =>
   shell.root(`cat /proc/sys/kernel/random/boot_id
-    docker ps --all --quiet --no-trunc | sort | xargs docker inspect --format '{{.Name}} {{.Id}} {{.Image}} {{.State.Status}} {{.State.Pid}} {{.State.StartedAt}} {{.RestartCount}} {{.HostConfig.RestartPolicy.Name}} {{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}'
+    docker ps --all --quiet --no-trunc | sort | xargs docker inspect --format '{{.Name}} {{.Id}} {{.Image}} {{.State.Status}} {{.RestartCount}} {{.HostConfig.RestartPolicy.Name}} {{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}'
+    docker ps --quiet --no-trunc --filter network=people | sort | xargs docker inspect --format '{{.Name}} {{.State.Pid}} {{.State.StartedAt}}'
     docker image ls --all --no-trunc --quiet | sort -u
     docker network ls --no-trunc --format '{{.ID}} {{.Name}} {{.Driver}}' | grep -v ' none \\| host ' | sort
     docker volume ls --format '{{.Name}} {{.Driver}}' | sort
@@ -89,6 +90,15 @@ const packages = (): Promise<string> =>
 const OFFICIAL = "containerd.io docker-buildx-plugin docker-ce docker-ce-cli docker-compose-plugin";
 const DISTRIBUTION = "containerd docker-cli docker.io runc";
 
+/** The agent and the backups use Docker, at the socket that it has by now. */
+async function useSocket(): Promise<void> {
+  const docker = "docker --host unix:///var/run/docker.sock ps --quiet";
+  expect(await shell.root(`docker exec docker_node_backup ${docker}`)).not.toBe("");
+  const header = `printf 'X-Lab-Secret: %s' '${lab.credentials.agentSecret}'`;
+  const ask = `curl -ksS -o /dev/null -w '%{http_code}' -H @<(${header})`;
+  expect(await shell.root(`${ask} https://10.25.20.24:9001/containers`)).toBe("200");
+}
+
 const agent = (): Promise<number | undefined> =>
   statusOf(`https://127.0.0.1:${lab.forwards["2019"]?.agent ?? 0}/ping`);
 
@@ -96,10 +106,11 @@ const agent = (): Promise<number | undefined> =>
 function changes(to: string, source: Source, version: string): void {
   step(`${to}: containers run on, and what is stored is as it was`, async () => {
     before = await look();
-    expect(await up(source, version)).toEqual([`${NODE}-install`]);
+    expect(await up(source, version)).toEqual([`${NODE}-agent-certificate`, `${NODE}-install`]);
     expect(await versions()).toBe(`${version} ${version}`);
     expect(await look()).toBe(before);
     expect(await agent()).toBe(204);
+    await useSocket();
     await stack.up({ ...quiet, expectNoChanges: true });
   });
 

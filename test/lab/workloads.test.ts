@@ -26,19 +26,39 @@ const { PATH, DOCKER_CONFIG } = process.env;
 let lab: Lab;
 let stack: Stack;
 let shell: Shell;
-let programs: string;
+const programs = mkdtempSync(join(tmpdir(), "docker-node-compose-"));
 const life = new Life();
 const { step } = life;
 
 /** Puts the docker and the docker compose that the lab has built where a workstation has them. */
 function installCompose(): void {
-  programs = mkdtempSync(join(tmpdir(), "docker-node-compose-"));
   const cli = readdirSync(cacheDir("docker")).find((name) => /^cli-[\d.]+-\w+$/.test(name)) ?? "";
   mkdirSync(join(programs, "cli-plugins"));
   symlinkSync(builtCompose() ?? "", join(programs, "cli-plugins", "docker-compose"));
   symlinkSync(join(cacheDir("docker"), cli, "docker"), join(programs, "docker"));
   process.env.PATH = `${programs}:${PATH ?? ""}`;
   process.env.DOCKER_CONFIG = programs;
+}
+
+/** Declares the compose file, with this image for each service. */
+async function declare(image: string): Promise<void> {
+  // Emulated, a health check takes seconds.
+  const services = { page: { readySeconds: 600 }, reader: { readySeconds: 600 } };
+  const files = ["test/lab/compose/site.yaml"];
+  stack = await openStack(lab, {
+    compose: { site: { files, variables: { IMAGE: image }, services } },
+  });
+}
+
+/** Puts another release of the image that runs into the registry; the node itself keeps nothing of it. */
+async function pushRelease(): Promise<string> {
+  const name = `10.25.20.5:5000/${lab.images.busybox.repository}`;
+  return shell.root(`
+    container=$(docker create $(docker inspect --format '{{.Image}}' ${await idOf("site-page")}))
+    docker commit --change 'LABEL release=2' $container ${name}:2 >/dev/null
+    docker push --quiet ${name}:2 >/dev/null
+    docker image inspect --format '{{index .RepoDigests 0}}' ${name}:2 | sed 's/@/:2@/'
+    docker rm $container >/dev/null; docker image rm ${name}:2 >/dev/null`);
 }
 
 async function up(): Promise<Steps> {
@@ -69,12 +89,7 @@ afterAll(async () => {
 
 step("a compose file is deployed, and each service is healthy before the next", async () => {
   const { repository, tag, digest } = lab.images.busybox;
-  const image = `10.25.20.5:5000/${repository}:${tag}@${digest}`;
-  // Emulated, a health check takes seconds.
-  const services = { page: { readySeconds: 600 }, reader: { readySeconds: 600 } };
-  const files = ["test/lab/compose/site.yaml"];
-  const site = { files, variables: { IMAGE: image }, services };
-  stack = await openStack(lab, { compose: { site } });
+  await declare(`10.25.20.5:5000/${repository}:${tag}@${digest}`);
   const { [NODE]: node } = (await stack.outputs()).nodes?.value as NodeFacts;
   shell = new Shell(lab, NODE, node?.hostKey ?? "");
   const steps = await up();
@@ -98,20 +113,65 @@ step("it is confined as every workload is, whatever compose would do", async () 
   expect(await inspect("site-page", template)).toBe("65534:65534 true [ALL] 256 268435456");
 });
 
-step("what is changed by hand is seen, and put right by the next up", async () => {
-  const reader = await idOf("site-reader");
+describe("changed by hand", () => {
+  beforeAll(() => {
+    process.env.DOCKER_NODE_DRIFT = "";
+  });
+  afterAll(() => {
+    process.env.DOCKER_NODE_DRIFT = "off";
+  });
+
+  step("what differs is seen, and put right by the next up", async () => {
+    const reader = await idOf("site-reader");
+    await shell.root(
+      `docker update --pids-limit 99 --restart no ${reader} >/dev/null; docker stop ${await idOf("site-page")} >/dev/null`,
+    );
+    const steps = await up();
+    expect(steps.with("update")).toEqual(
+      ["page-run", "reader-limits", "reader-run"].map((name) => `${NODE}-workload-site-${name}`),
+    );
+    expect(await idOf("site-reader")).toBe(reader);
+    const template = "{{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}}";
+    expect(await inspect("site-reader", template)).toBe("32 unless-stopped");
+    expect(await inspect("site-page", "{{.State.Health.Status}}")).toBe("healthy");
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+});
+
+/** What Docker does to images, and to the containers of a workload, while something runs: as `create <id>`, each once. */
+async function watch(workload: string, run: () => Promise<unknown>): Promise<string[]> {
+  const events = "/run/docker-node-test-events";
+  const filters = ["pull", "create", "die", "start", "destroy"].map(
+    (one) => `--filter event=${one}`,
+  );
+  const format = '{{.Action}} {{.Actor.ID}} {{index .Actor.Attributes "docker-node.workload"}}';
   await shell.root(
-    `docker update --pids-limit 99 --restart no ${reader} >/dev/null; docker stop ${await idOf("site-page")} >/dev/null`,
+    `systemd-run --quiet --unit watch-events --property StandardOutput=file:${events} docker events ${filters.join(" ")} --format '${format}'`,
   );
-  const steps = await up();
-  expect(steps.with("update")).toEqual(
-    ["page-run", "reader-limits", "reader-run"].map((name) => `${NODE}-workload-site-${name}`),
-  );
-  expect(await idOf("site-reader")).toBe(reader);
-  const template = "{{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}}";
-  expect(await inspect("site-reader", template)).toBe("32 unless-stopped");
-  expect(await inspect("site-page", "{{.State.Health.Status}}")).toBe("healthy");
-  await stack.up({ ...quiet, expectNoChanges: true });
+  await run();
+  const told = (await shell.root(`systemctl stop watch-events; cat ${events}`)).split("\n");
+  const own = told
+    .map((line) => line.split(" "))
+    .filter(([action, , of]) => action === "pull" || of === workload)
+    .map(([action = "", id = ""]) => `${action} ${action === "pull" ? id : id.slice(0, 12)}`);
+  return [...new Set(own)];
+}
+
+step("another release is pulled while the earlier one serves, and costs one restart", async () => {
+  const earlier = await idOf("site-page");
+  const image = await pushRelease();
+  await declare(image);
+  const told = await watch("site-page", up);
+  const later = await idOf("site-page");
+  expect(told).toEqual([
+    `pull ${image.replace(":2@", "@")}`,
+    `create ${later}`,
+    `die ${earlier}`,
+    `start ${later}`,
+    `destroy ${earlier}`,
+  ]);
+  const template = "{{.Config.Labels.release}} {{.State.Health.Status}}";
+  expect(await inspect("site-page", template)).toBe("2 healthy");
 });
 
 step("a node that no other can relieve is not drained of them", async () => {

@@ -64,8 +64,8 @@ const CHANGED: Readonly<Record<string, string>> = {
   "proj-docker02-backups-container.tmpfs": "what it writes beside its state",
 };
 
-/** Variables that scripts got since: their limits on the node, and what the daemon takes without a restart. */
-const NEW_VARIABLES = ["LIMIT", "LOCK_TIMEOUT", "RELOADABLE"];
+/** Variables that scripts got since: their limits on the node, what the daemon takes without a restart, who mounts its socket. */
+const NEW_VARIABLES = ["LIMIT", "LOCK_TIMEOUT", "RELOADABLE", "SOCKET_USERS"];
 
 /** Keys of daemon.json that came since: containers on docker0 are kept apart, ports published by rules alone. */
 const NEW_DAEMON_KEYS = ["icc", "userland-proxy"];

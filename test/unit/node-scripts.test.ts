@@ -41,6 +41,7 @@ describe("every script", () => {
     "docker-repository.sh",
     "lib.sh",
     "packages.sh",
+    "sockets.sh",
   ];
 
   test.each(files)("%s is short, defines functions and ends in main", (file) => {
@@ -356,6 +357,28 @@ describe("install.sh", () => {
     expect(has(node("systemd/system/docker.service.d/00-docker-node-first-start.conf"))).toBe(
       false,
     );
+  });
+
+  test("what the program runs with an earlier socket of Docker starts again; others are named", () => {
+    const own = { ...official, VERSION: "29", SOCKET_USERS: "portainer_agent docker_node_backup" };
+    done(script("install", own));
+    fake("service", "active\n");
+    fake("loaded", "{}");
+    fake("containers", "41 /portainer_agent\n42 /docker_node_backup\n43 /proxy\n44 /web\n");
+    const socket = (state: string): string =>
+      `75 49 0:25 /docker.sock${state} /run/docker.sock rw - tmpfs tmpfs rw\n`;
+    const states = { 41: "//deleted", 42: "", 43: "//deleted" };
+    for (const [pid, state] of Object.entries(states))
+      write(`root/proc/${pid}/mountinfo`, socket(state));
+    forget();
+    const { stderr } = script("install", own);
+    expect(changes()).toEqual(["docker restart portainer_agent"]);
+    expect(stderr).toContain("until you start them again: proxy");
+    forget();
+    const checked = script("install", { ...own, MODE: "check" });
+    expect(checked.stdout).toContain('"container portainer_agent"');
+    expect(checked.stdout).not.toContain("docker_node_backup");
+    expect(changes()).toEqual([]);
   });
 
   test("a mirror is used, a stale docker.list goes", () => {

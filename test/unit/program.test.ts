@@ -188,6 +188,7 @@ describe("outputs", () => {
     const before = await stdin({});
     expect(before).toContain(`container ${NODE}-agent-container-id on 6 cores, 32 GiB`);
     expect(await stdin({ machine: { cpu: { cores: 8 } } })).not.toBe(before);
+    expect(await stdin({ engine: { version: "28" } })).not.toBe(before);
     expect(await stdin({ engine: { daemon: { "max-concurrent-uploads": 3 } } })).toBe(before);
   });
 });
