@@ -21,7 +21,7 @@ export async function buildHaproxyImage(layout: string): Promise<void> {
   const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-haproxy-"));
   try {
     const root = await unpackDebian(PACKAGES, temporary);
-    writeLayout(layout, {
+    await writeLayout(layout, {
       repository: "library/haproxy",
       tag: "debian",
       files: [...entriesBelow(root), ...CONFIGURED],
