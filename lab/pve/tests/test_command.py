@@ -73,7 +73,7 @@ def test_network_is_closed_but_for_what_is_declared(settings: Settings) -> None:
 
 def test_nics_are_cabled_to_the_switch(settings: Settings) -> None:
     text = line(settings, net1='virtio=BC:24:11:AA:BB:CD,bridge=vmbr0')
-    assert '-netdev socket,id=net0,fd=7 -device virtio-net-pci,mac=bc:24:11:aa:bb:cc,netdev=net0,' in text
+    assert '-netdev socket,id=net0,fd=7 -device virtio-net-pci,ctrl_vlan=off,mac=bc:24:11:aa:bb:cc,netdev=net0,' in text
     assert 'socket,id=cable0,fd=8' in text and text.count('hubid=100,') == 2  # the user-mode network and its cable
     assert 'hubport,id=net1,hubid=1 ' in text  # plugged in nowhere
 
