@@ -14,7 +14,8 @@ export interface HttpAnswer {
 
 /**
  * Sends a request and reads the answer as text, whatever its status.
- * @param options as Node takes them; with `timeout`, a connection that is silent for so many milliseconds ends with ETIMEDOUT
+ * @param options as Node takes them; with `timeout`, a connection that is silent for so many milliseconds ends with ETIMEDOUT;
+ *   without it, it may be silent for ever
  * @throws Error when there is no whole answer; its `code` is the system's
  */
 export function send(
@@ -24,7 +25,8 @@ export function send(
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const start = url.protocol === "http:" ? requestPlain : request;
-    const sent = start(url, options, (answer) => {
+    // Without one, Node's own agent ends a connection after five silent seconds.
+    const sent = start(url, { ...options, timeout: options.timeout ?? 0 }, (answer) => {
       const { statusCode: status = 0, statusMessage: reason = "", headers } = answer;
       text(answer).then((body) => {
         resolve({ status, reason, headers, body });
