@@ -183,7 +183,7 @@ step(
       }
     });
     const steps = await up();
-    expect(steps.with("replace")).not.toContain(`${NODE}-vm`);
+    expect(steps.with("create-replacement")).not.toContain(`${NODE}-vm`);
     await shell.root("docker exec docker_node_backup backup configuration");
     await stack.up({ ...quiet, expectNoChanges: true });
   },
@@ -199,7 +199,7 @@ describe("AGENT_SECRET, on both ends", () => {
     expect(steps.with("create")).toEqual(
       expect.arrayContaining([`${NODE}-next-agent-container`, `${NODE}-next-environment`]),
     );
-    expect(Object.values(steps.operations)).not.toContain("replace");
+    expect(steps.with("create-replacement")).toEqual([]);
     expect(await reachable()).toEqual([both[0]]);
     portainer.secrets.agentSecret = secrets.agentSecretNext ?? "";
     expect(await reachable()).toEqual([both[1]]);
@@ -249,7 +249,7 @@ describe("an agent that reaches Portainer", () => {
     expect(steps.with("update")).toEqual(
       expect.arrayContaining([`${NODE}-environment`, `${NODE}-firewall-rules`]),
     );
-    expect(steps.with("replace")).toContain(`${NODE}-agent-container`);
+    expect(steps.with("create-replacement")).toEqual([`${NODE}-agent-container`]);
     expect(steps.with("delete")).toContain(`${NODE}-agent-certificate`);
     await waitFor(heartbeat, 120);
     expect(portainer.store.environments).toMatchObject([{ Name: NODE, Type: 4 }]);
