@@ -103,18 +103,23 @@ describe("declared", () => {
   step("cAdvisor tells of every container by its name, and of nothing it may not see", async () => {
     const running = (await shell.root("docker ps --format '{{.Names}}' | sort")).split("\n");
     const named = async (metric: string): Promise<string[]> =>
-      (await prometheus.query(`${metric}{name!="",node="${NODE}"}`)).map(
-        ({ metric: { name = "" } }) => name,
-      );
+      [
+        ...new Set(
+          (await prometheus.query(`${metric}{name!="",node="${NODE}"}`)).map(
+            ({ metric: { name = "" } }) => name,
+          ),
+        ),
+      ].sort();
+    // It looks every half minute.
+    const network = "container_network_receive_bytes_total";
+    await waitFor(async () => (await named(network)).includes("portainer_agent"));
     for (const metric of [
       "container_memory_working_set_bytes",
       "container_cpu_usage_seconds_total",
     ])
-      expect([...new Set(await named(metric))].sort()).toEqual(running);
-    expect(await named("container_network_receive_bytes_total")).toContain("portainer_agent");
-    expect(
-      await shell.root(`docker inspect -f '{{.State.Health.Status}}' ${CADVISOR_CONTAINER}`),
-    ).toBe("healthy");
+      expect(await named(metric)).toEqual(running);
+    const health = `docker inspect -f '{{.State.Health.Status}}' ${CADVISOR_CONTAINER}`;
+    await waitFor(async () => (await shell.root(health)) === "healthy");
   });
 });
 
@@ -268,14 +273,19 @@ describe("what goes wrong is told by Alertmanager", () => {
 step("after a reboot everything answers again", async () => {
   const boot = await shell.root("cat /proc/sys/kernel/random/boot_id");
   await shell.root("systemd-run --on-active=1 systemctl reboot 2>/dev/null");
-  await waitFor(async () => (await shell.root("cat /proc/sys/kernel/random/boot_id")) !== boot);
-  await waitFor(async () => (await shell.root("systemctl is-active docker")) === "active");
+  const booted = async (): Promise<boolean> =>
+    (await shell.root("cat /proc/sys/kernel/random/boot_id")) !== boot &&
+    (await shell.root("systemctl is-active docker")) === "active";
+  await waitFor(booted, 600);
   await waitSeen(ALL_UP);
   expect(await shell.root("systemctl show -p NRestarts --value docker")).toBe("0");
 });
 
 step("another address than the declared one reads nothing", async () => {
   await up(monitored("10.25.20.99"));
+  // A connection that is open goes on.
+  await prometheus.stop();
+  await prometheus.start(targets);
   await waitSeen(ALL_DOWN);
   const errors = (await prometheus.targets()).map(({ lastError }) => lastError);
   expect(errors.filter((error) => !/deadline exceeded|connection reset|EOF/.test(error))).toEqual(
