@@ -205,14 +205,20 @@ describe("AGENT_SECRET, on both ends", () => {
     expect(await reachable()).toEqual([both[1]]);
   });
 
-  step("the first one gets the new secret, then the second one goes", async () => {
-    const { agentSecretNext = "" } = secrets;
+  step("the first one gets the new secret, and both are reached", async () => {
+    rotate({ agentSecret: secrets.agentSecretNext ?? "" });
+    const [steps, seen] = await watch(up(next));
+    expect(steps.with("create-replacement")).toEqual([`${NODE}-agent-container`]);
+    expect(seen.filter((names) => names.length === 0)).toEqual([]);
+    expect(await reachable()).toEqual([...both]);
+  });
+
+  step("the second one goes", async () => {
     delete secrets.agentSecretNext;
     canaries.splice(
       canaries.findIndex(({ name }) => name === "agentSecretNext"),
       1,
     );
-    rotate({ agentSecret: agentSecretNext });
     await stack.removeConfig("docker-node:agentSecretNext");
     const [steps, seen] = await watch(up());
     expect(steps.with("delete")).toContain(`${NODE}-next-environment`);
