@@ -58,7 +58,8 @@ export async function readPruneJobs(access: Access): Promise<PruneJob[]> {
     Authorization: `PBSAPIToken=${access.tokenId}:${encodeURIComponent(access.token)}`,
   };
   const url = new URL(`https://${access.host}${PATH}`);
-  const { status, body } = await send(url, { headers, createConnection: () => socket });
+  const options = { headers, createConnection: () => socket, timeout: LIMIT_MS };
+  const { status, body } = await send(url, options);
   if (status !== 200) throw new Error(body.trim() || `status ${status}`);
   return parseJson(pruneJobs, body, `GET ${PATH} of the backup server`).data;
 }

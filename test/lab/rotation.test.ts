@@ -183,7 +183,7 @@ step(
       }
     });
     const steps = await up();
-    expect(steps.with("replace")).not.toContain(`${NODE}-vm`);
+    expect(steps.with("create-replacement")).not.toContain(`${NODE}-vm`);
     await shell.root("docker exec docker_node_backup backup configuration");
     await stack.up({ ...quiet, expectNoChanges: true });
   },
@@ -199,20 +199,26 @@ describe("AGENT_SECRET, on both ends", () => {
     expect(steps.with("create")).toEqual(
       expect.arrayContaining([`${NODE}-next-agent-container`, `${NODE}-next-environment`]),
     );
-    expect(Object.values(steps.operations)).not.toContain("replace");
+    expect(steps.with("create-replacement")).toEqual([]);
     expect(await reachable()).toEqual([both[0]]);
     portainer.secrets.agentSecret = secrets.agentSecretNext ?? "";
     expect(await reachable()).toEqual([both[1]]);
   });
 
-  step("the first one gets the new secret, then the second one goes", async () => {
-    const { agentSecretNext = "" } = secrets;
+  step("the first one gets the new secret, and both are reached", async () => {
+    rotate({ agentSecret: secrets.agentSecretNext ?? "" });
+    const [steps, seen] = await watch(up(next));
+    expect(steps.with("create-replacement")).toEqual([`${NODE}-agent-container`]);
+    expect(seen.filter((names) => names.length === 0)).toEqual([]);
+    expect(await reachable()).toEqual([...both]);
+  });
+
+  step("the second one goes", async () => {
     delete secrets.agentSecretNext;
     canaries.splice(
       canaries.findIndex(({ name }) => name === "agentSecretNext"),
       1,
     );
-    rotate({ agentSecret: agentSecretNext });
     await stack.removeConfig("docker-node:agentSecretNext");
     const [steps, seen] = await watch(up());
     expect(steps.with("delete")).toContain(`${NODE}-next-environment`);
@@ -249,7 +255,7 @@ describe("an agent that reaches Portainer", () => {
     expect(steps.with("update")).toEqual(
       expect.arrayContaining([`${NODE}-environment`, `${NODE}-firewall-rules`]),
     );
-    expect(steps.with("replace")).toContain(`${NODE}-agent-container`);
+    expect(steps.with("create-replacement")).toEqual([`${NODE}-agent-container`]);
     expect(steps.with("delete")).toContain(`${NODE}-agent-certificate`);
     await waitFor(heartbeat, 120);
     expect(portainer.store.environments).toMatchObject([{ Name: NODE, Type: 4 }]);

@@ -57,6 +57,8 @@ const CHANGED: Readonly<Record<string, string>> = {
       "its root is read-only, and it writes its certificate into memory",
     ]),
   ),
+  "proj-docker02-agent-certificate.stdin":
+    "read again when Docker is another one, too; changes nothing",
   "proj-docker02-backups-container.uploads": "its secrets are no files of its own layer any more",
   "proj-docker02-backups-container.volumes":
     "its secrets are mounted, and of /etc what it backs up",

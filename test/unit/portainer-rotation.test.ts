@@ -66,11 +66,12 @@ test("the documented order leaves the node reachable all the time", async () => 
   // Portainer starts with the new secret.
   secret = NEW;
   expect(await reachable()).toEqual(["node (next)"]);
-  // The second `up`: the agent is replaced, and the second one goes last.
+  // The second `up`: the agent is replaced.
   running = { [NEXT.url]: NEW };
   expect(await reachable()).toEqual(["node (next)"]);
   running[MAIN.url] = NEW;
   expect(await reachable()).toEqual(["node", "node (next)"]);
+  // The third one: the second agent goes.
   await remove(connect(access), { id: next, url: NEXT.url });
   running = { [MAIN.url]: NEW };
   expect([await reachable(), store.environments.map(({ Id }) => Id)]).toEqual([["node"], [main]]);
