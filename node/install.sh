@@ -93,11 +93,15 @@ use_sources() {
   if [[ $PACKAGE_SOURCE == official ]]; then use_official_repository; else set_aside "$DOCKER_MIRROR" ""; fi
 }
 
+require_source() {
+  require PACKAGE_SOURCE
+  [[ $PACKAGE_SOURCE =~ ^(official|distribution)$ ]] || fail "PACKAGE_SOURCE is neither official nor distribution: $PACKAGE_SOURCE"
+}
+
 main() {
   local names version others lacks
   begin_change
-  require PACKAGE_SOURCE
-  [[ $PACKAGE_SOURCE =~ ^(official|distribution)$ ]] || fail "PACKAGE_SOURCE is neither official nor distribution: $PACKAGE_SOURCE"
+  require_source
   others=$(other_family)
   keep_readable "$others"
   use_sources

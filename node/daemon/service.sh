@@ -81,7 +81,7 @@ facts() {
   info=$(docker_cli info --format '{{.DockerRootDir}}|{{.Driver}}')
   version=$(docker_cli version --format '{{.Server.Version}}|{{.Server.APIVersion}}')
   # docker.socket gives the socket to this group.
-  group=$(getent group docker | cut -d: -f3)
+  group=$({ getent group docker || true; } | cut -d: -f3)
   IFS='|' read -r root driver <<<"$info"
   IFS='|' read -r server api <<<"$version"
   json_object "sha256=${sum%% *}" "dockerRootDir=$root" "dockerGroup=$group" "storageDriver=$driver" "serverVersion=$server" "apiVersion=$api"

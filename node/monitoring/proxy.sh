@@ -5,8 +5,7 @@
 # A folder, because a mounted file stays the one that it was when it is replaced.
 readonly PROXY_FOLDER=/etc/docker-node/socket-proxy
 
-# Docker upgrades a connection for some calls, and no call is read on it then. Whether Docker can be reached is its health.
-proxy_configuration() {
+proxy_limits() {
   cat <<'CONFIGURATION'
 global
   maxconn 64
@@ -18,7 +17,12 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+CONFIGURATION
+}
 
+# Docker upgrades a connection for some calls, and no call is read on it then. Whether Docker can be reached is its health.
+proxy_routes() {
+  cat <<'CONFIGURATION'
 frontend cadvisor
   bind unix@/run/socket-proxy/docker.sock mode 666
   http-request deny unless { method GET HEAD }
@@ -38,7 +42,11 @@ CONFIGURATION
 }
 
 set_up_proxy() {
-  write_if_changed "$ROOT_DIR$PROXY_FOLDER/haproxy.cfg" 0644 <<<"$(proxy_configuration)"
+  write_if_changed "$ROOT_DIR$PROXY_FOLDER/haproxy.cfg" 0644 <<<"$(
+    proxy_limits
+    echo
+    proxy_routes
+  )"
 }
 
 take_away_proxy() {

@@ -276,7 +276,7 @@ describe("production's containers and images", () => {
     const ours = recorder.resources.filter(
       ({ type }) => type === TYPES.container || type === TYPES.image,
     );
-    expect(ours).toHaveLength(6);
+    expect(ours).toHaveLength(8);
     return (await Promise.all(ours.map(asked))).flat();
   }
 
