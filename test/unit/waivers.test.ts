@@ -87,7 +87,7 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
   ],
   [
     "image-registry",
-    { images: { registries: ["docker.io/portainer", "ghcr.io/google"] } },
+    { images: { registries: ["docker.io/portainer", "docker.io/library", "ghcr.io/google"] } },
     'backups.image: "registry.example.org/platform/docker-node-backup:',
     { images: { registries: ["docker.io", "ghcr.io", "registry.example.org/platform"] } },
   ],
