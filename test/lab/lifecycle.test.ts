@@ -16,6 +16,7 @@ import { canariesIn, foundBy, searchScript, unexplained, type Found } from "../s
 import { commands } from "../support/documents";
 import { DECLARED, canariesOf, shownOf } from "./canaries";
 import { Forge } from "./forge";
+import { FirstBootJob } from "./first-boot";
 import { firewall, hardenedState, probes } from "./hardened";
 import { Life } from "./life";
 import { startPrivateRegistry, type PrivateRegistry } from "./private-registry";
@@ -49,6 +50,7 @@ const TUTORIAL = "docs/tutorial/first-node.md";
 let lab: Lab;
 let stack: Stack;
 let proxmox: Proxmox;
+let job: FirstBootJob;
 let shell: Shell;
 let node: NodeFacts[string];
 const life = new Life();
@@ -91,7 +93,9 @@ step("preview of an empty stack shows the whole graph and makes nothing", async 
 });
 
 step("up brings the node to life", async () => {
-  await up();
+  job = new FirstBootJob(lab, 2019);
+  stack = await openStack(lab);
+  await Promise.all([job.begin(), stack.up({ ...quiet, onEvent: job.onEvent })]);
   const outputs = await stack.outputs();
   node = (outputs.nodes?.value as NodeFacts)[NODE] as NodeFacts[string];
   shell = new Shell(lab, NODE, node.hostKey);
@@ -109,6 +113,28 @@ step("up brings the node to life", async () => {
     driver: "bridge",
     subnet: "172.19.0.0/24",
   });
+});
+
+step("its first boot was that of Ubuntu's cloud image, whose jobs up waited for", async () => {
+  await job.end();
+  expect(job.waited).toMatch(
+    /^waiting for another apt: process \d+ \(python3\), for at most \d+ s/,
+  );
+  const jobs = "systemctl show --value --property ExecMainExitTimestampMonotonic";
+  expect(await shell.root(`${jobs} apt-daily.service apt-daily-upgrade.service`)).toMatch(
+    /^[1-9]\d*\n+[1-9]\d*$/,
+  );
+  expect(await shell.root("systemctl is-enabled ssh.socket ssh.service || true")).toBe(
+    "enabled\ndisabled",
+  );
+  expect(await shell.root("netplan get ethernets.eth0.addresses")).toBe("- 10.25.20.24/24");
+  expect(await shell.root("readlink -f /etc/resolv.conf")).toBe(
+    "/run/systemd/resolve/stub-resolv.conf",
+  );
+  expect(await shell.root("systemctl is-active multipathd; multipath -ll")).toBe("active");
+  expect(await shell.root("command -v needrestart; command -v jq || true")).toBe(
+    "/usr/sbin/needrestart",
+  );
 });
 
 step("a second up changes nothing", async () => {
@@ -464,7 +490,7 @@ describe("hardened", () => {
       ),
     ).toBe("");
     expect(await shell.root("ss -Hlnut | grep -c ':5355 '")).not.toBe("0");
-    expect(await shell.root("systemctl is-enabled apt-daily.timer || true")).toBe("masked");
+    expect(await shell.root("ls /etc/apt/apt.conf.d | grep -c docker-node || true")).toBe("0");
     expect(await hardenedState(shell)).not.toBe(hardened);
     await up();
     expect(await hardenedState(shell)).toBe(hardened);
