@@ -39,7 +39,7 @@ export class FirstBootJob {
   }
 
   readonly onEvent = ({ diagnosticEvent }: EngineEvent): void => {
-    const [line] = /waiting for another apt: .*/.exec(diagnosticEvent?.message ?? "") ?? [];
+    const [line] = /waiting for another apt: process .*/.exec(diagnosticEvent?.message ?? "") ?? [];
     if (!line || this.waited) return;
     this.waited = line;
     this.over = this.shell?.root("systemctl stop held-apt") ?? this.over;

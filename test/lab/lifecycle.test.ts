@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
@@ -12,6 +12,7 @@ import type { NodeFacts } from "../../lab/lib/summary";
 import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
 import type { PlanJson } from "../../commands/plan/render";
 import { ask } from "../../clients/process";
+import { renderScript } from "../../node/scripts";
 import { canariesIn, foundBy, searchScript, unexplained, type Found } from "../support/canaries";
 import { commands } from "../support/documents";
 import { DECLARED, canariesOf, shownOf } from "./canaries";
@@ -19,6 +20,7 @@ import { Forge } from "./forge";
 import { FirstBootJob } from "./first-boot";
 import { firewall, hardenedState, probes } from "./hardened";
 import { Life } from "./life";
+import { configFile, typePlain } from "./plain";
 import { startPrivateRegistry, type PrivateRegistry } from "./private-registry";
 import {
   Proxmox,
@@ -144,6 +146,32 @@ step("a second up changes nothing", async () => {
   });
   expect(steps.diffs).toEqual([]);
   await stack.up({ ...quiet, expectNoChanges: true });
+});
+
+describe("plain pulumi, which starts a language host", () => {
+  step("finds nothing to do, and does nothing", async () => {
+    for (const args of [["preview"], ["up", "--yes", "--skip-preview"]]) {
+      const { code, said } = await typePlain(lab, [...args, "--expect-no-changes"]);
+      expect([code, said]).toEqual([0, expect.stringMatching(/pulumi-language-nodejs/)]);
+      expect(said).toMatch(/^ +\d+ unchanged$/m);
+    }
+  });
+
+  step(
+    "tells a mistake of the configuration by field and value, and no place in the code",
+    async () => {
+      const file = join(here.stateDir, "Pulumi.mistaken.yaml");
+      const text = readFileSync(configFile(lab), "utf8");
+      writeFileSync(file, text.replace("172.19.0.0/24", "172.19.0.0/33"));
+      const { code, said } = await typePlain(lab, ["up", "--yes"], file);
+      expect(code).toBe(255);
+      expect(said).toMatch(
+        /1 problem in the configuration; nothing was changed:\n.*172\.19\.0\.0\/33/,
+      );
+      expect(said).not.toMatch(/^ +at /m);
+      await stack.preview({ ...quiet, expectNoChanges: true });
+    },
+  );
 });
 
 step("the policies refuse nothing of it", async () => {
@@ -453,6 +481,17 @@ describe("hardened", () => {
       "maxstartups 100:30:200",
     ])
       expect(effective.split("\n")).toContain(line);
+  });
+
+  step("is asked in a session that outlives its sshd, as while openssh is updated", async () => {
+    const variables = { MODE: "check", UNITS: UNITS.join(" "), NODE_USER: "ubuntu" };
+    const check = renderScript("hardening", { ...variables, FORWARDING: "true" });
+    const stop = "systemctl restart ssh.socket; systemctl is-active ssh.service || true";
+    expect(await shell.root(stop)).toBe("inactive");
+    expect(await shell.root("sshd -t 2>&1 || true")).toBe(
+      "Missing privilege separation directory: /run/sshd",
+    );
+    expect(await shell.root(check)).toBe("");
   });
 
   step("the kernel keeps its secrets, and forwards for containers alone", async () => {
