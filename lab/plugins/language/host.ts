@@ -97,7 +97,7 @@ function toResponse(status: number | null): RunResponse {
 }
 
 const server = new grpc.Server();
-server.addService(LanguageRuntimeService, handlers as unknown as grpc.UntypedServiceImplementation);
+server.addService(LanguageRuntimeService, handlers);
 server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error) throw error;
   process.stdout.write(`${port}\n`);
