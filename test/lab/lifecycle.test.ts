@@ -157,21 +157,18 @@ describe("plain pulumi, which starts a language host", () => {
     }
   });
 
-  step(
-    "tells a mistake of the configuration by field and value, and no place in the code",
-    async () => {
-      const file = join(here.stateDir, "Pulumi.mistaken.yaml");
-      const text = readFileSync(configFile(lab), "utf8");
-      writeFileSync(file, text.replace("172.19.0.0/24", "172.19.0.0/33"));
-      const { code, said } = await typePlain(lab, ["up", "--yes"], file);
-      expect(code).toBe(1);
-      expect(said).toMatch(
-        /\d problems? in the configuration; nothing was changed:\n.*172\.19\.0\.0\/33/,
-      );
-      expect(said).not.toMatch(/^ +at /m);
-      await stack.preview({ ...quiet, expectNoChanges: true });
-    },
-  );
+  step("tells a mistake of the configuration by field and value alone", async () => {
+    const file = join(here.stateDir, "Pulumi.mistaken.yaml");
+    const text = readFileSync(configFile(lab), "utf8");
+    writeFileSync(file, text.replace("172.19.0.0/24", "172.19.0.0/33"));
+    const { code, said } = await typePlain(lab, ["up", "--yes"], file);
+    expect(code).toBe(1);
+    expect(said).toMatch(
+      /\d problems? in the configuration; nothing was changed:\n.*172\.19\.0\.0\/33/,
+    );
+    expect(said).not.toMatch(/^ +at /m);
+    await stack.preview({ ...quiet, expectNoChanges: true });
+  });
 });
 
 step("the policies refuse nothing of it", async () => {
