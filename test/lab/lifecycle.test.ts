@@ -129,7 +129,7 @@ step("its first boot was that of Ubuntu's cloud image, whose jobs up waited for"
   expect(await shell.root("systemctl is-enabled ssh.socket ssh.service || true")).toBe(
     "enabled\ndisabled",
   );
-  expect(await shell.root("netplan get ethernets.eth0.addresses")).toBe("- 10.25.20.24/24");
+  expect(await shell.root("netplan get ethernets.eth0.addresses")).toBe('- "10.25.20.24/24"');
   expect(await shell.root("readlink -f /etc/resolv.conf")).toBe(
     "/run/systemd/resolve/stub-resolv.conf",
   );
