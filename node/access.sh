@@ -76,7 +76,7 @@ ssh_limits() {
   if [[ -e $SSHD ]]; then before=$(<"$SSHD"); fi
   write_if_changed "$SSHD" 0644 <<<"MaxStartups $MAX_STARTUPS"$'\n'"MaxSessions $MAX_SESSIONS"
   [[ $CHANGED == yes ]] || return 0
-  if ! output=$(sshd -t 2>&1); then
+  if ! output=$(ask_sshd -t 2>&1); then
     if [[ $before == absent ]]; then rm -f "$SSHD"; else write_if_changed "$SSHD" 0644 <<<"$before"; fi
     fail "sshd does not accept its configuration; nothing was changed" "$output"
   fi

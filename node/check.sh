@@ -71,6 +71,13 @@ start_unit() {
   systemctl is-active --quiet "$1" || put_right systemd "$1" stopped started systemctl start "$1"
 }
 
+# ask_sshd ARGUMENT...: -t and -T need the folder that ssh.service has only while it runs. Where ssh.socket starts it, as on Ubuntu
+# since 22.10, a change of the package stops both and starts the socket alone, while sessions go on.
+ask_sshd() {
+  mkdir -p "$ROOT_DIR/run/sshd"
+  sshd "$@"
+}
+
 # write_unit PATH [MODE] <<<TEXT: writes a file that systemd reads, or that such a file runs. Sets CHANGED. Call reload_units after
 # the last one.
 RELOAD=no

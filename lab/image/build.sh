@@ -14,18 +14,20 @@ fi
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 
-# As in Ubuntu's cloud image, the clock and the security updates are there and the guest agent is not: what else a node needs, the
-# program installs.
+# What of Ubuntu's cloud image (noble-server-cloudimg-amd64.manifest) a node's scripts meet: what gives it its network, opens its
+# disks, starts its sshd, updates its packages and looks on at every run of apt. There is neither a guest agent nor jq, and no docker:
+# what else a node needs, the program installs.
 packages=(
   systemd-sysv systemd-resolved dbus udev linux-image-cloud-amd64 initramfs-tools lz4
-  cloud-init cloud-guest-utils fdisk openssh-server sudo systemd-timesyncd unattended-upgrades
+  cloud-init cloud-guest-utils netplan.io fdisk openssh-server sudo systemd-timesyncd
+  unattended-upgrades needrestart ufw rsyslog cron multipath-tools
   e2fsprogs xfsprogs apparmor iptables iproute2 iputils-ping procps kmod
-  ca-certificates curl gnupg jq python3
+  ca-certificates curl gnupg python3
 )
 # What a node does not miss and an emulated CPU takes seconds over. A mounted /tmp is masked because
 # Ubuntu has none.
 masked=(
-  apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer
+  dpkg-db-backup.timer
   e2scrub_all.timer e2scrub_reap.service xfs_scrub_all.timer
   cloud-init-hotplugd.socket systemd-pstore.service systemd-binfmt.service getty@tty1.service
   dev-hugepages.mount proc-sys-fs-binfmt_misc.automount sys-fs-fuse-connections.mount
@@ -66,7 +68,8 @@ root_tree() {
     --include="$(IFS=,; echo "${packages[*]}")" \
     --aptopt='Acquire::Languages "none"' \
     --essential-hook="tar-in '$work/overlay.tar' /" \
-    --customize-hook="chroot \"\$1\" systemctl enable systemd-networkd systemd-resolved" \
+    --customize-hook="chroot \"\$1\" systemctl enable systemd-networkd systemd-resolved ssh.socket first-boot.service" \
+    --customize-hook="chroot \"\$1\" systemctl disable ssh.service" \
     --customize-hook="chroot \"\$1\" systemctl mask ${masked[*]}" \
     --customize-hook="'$work/customize.sh' \"\$1\"" \
     trixie "$work/root" ${sources[@]+"${sources[@]}"}

@@ -59,7 +59,7 @@ ssh_apply() {
   text=$(ssh_text)
   put ssh "$SSH_FILE" 0644 <<<"$text"
   ! checking || return 0
-  ! reason=$(sshd -t 2>&1 && ssh_differences "$text") || return 0
+  ! reason=$(ask_sshd -t 2>&1 && ssh_differences "$text") || return 0
   if [[ -z $before ]]; then rm -f "$ROOT_DIR$SSH_FILE"; else write_if_changed "$ROOT_DIR$SSH_FILE" 0644 <<<"$before"; fi
   settled ssh
   fail "sshd does not accept its configuration; nothing was changed" "$reason"
@@ -68,7 +68,7 @@ ssh_apply() {
 # The settings that sshd would use for a connection of the user, one per line; sshd prints every key in lower case.
 ssh_differences() { # TEXT
   local effective key value status=0
-  effective=$(sshd -T -C "user=$NODE_USER,host=localhost,addr=127.0.0.1" 2>&1) || { printf '%s\n' "$effective" && return 1; }
+  effective=$(ask_sshd -T -C "user=$NODE_USER,host=localhost,addr=127.0.0.1" 2>&1) || { printf '%s\n' "$effective" && return 1; }
   while read -r key value; do
     grep -qixF -- "$key $value" <<<"$effective" && continue
     printf '%s is not %s: %s\n' "$key" "$value" "$(grep -i -- "^$key " <<<"$effective" || echo 'not set')"

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
@@ -12,13 +12,16 @@ import type { NodeFacts } from "../../lab/lib/summary";
 import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
 import type { PlanJson } from "../../commands/plan/render";
 import { ask } from "../../clients/process";
+import { renderScript } from "../../node/scripts";
 import { canariesIn, foundBy, searchScript, unexplained, type Found } from "../support/canaries";
 import { commands } from "../support/documents";
 import { compareTypes, renameTypes } from "../support/earlier";
 import { DECLARED, canariesOf, shownOf } from "./canaries";
 import { Forge } from "./forge";
+import { FirstBootJob } from "./first-boot";
 import { firewall, hardenedState, probes } from "./hardened";
 import { Life } from "./life";
+import { configFile, typePlain } from "./plain";
 import { startPrivateRegistry, type PrivateRegistry } from "./private-registry";
 import {
   Proxmox,
@@ -50,6 +53,7 @@ const TUTORIAL = "docs/tutorial/first-node.md";
 let lab: Lab;
 let stack: Stack;
 let proxmox: Proxmox;
+let job: FirstBootJob;
 let shell: Shell;
 let node: NodeFacts[string];
 const life = new Life();
@@ -92,7 +96,9 @@ step("preview of an empty stack shows the whole graph and makes nothing", async 
 });
 
 step("up brings the node to life", async () => {
-  await up();
+  job = new FirstBootJob(lab, 2019);
+  stack = await openStack(lab);
+  await Promise.all([job.begin(), stack.up({ ...quiet, onEvent: job.onEvent })]);
   const outputs = await stack.outputs();
   node = (outputs.nodes?.value as NodeFacts)[NODE] as NodeFacts[string];
   shell = new Shell(lab, NODE, node.hostKey);
@@ -112,6 +118,28 @@ step("up brings the node to life", async () => {
   });
 });
 
+step("its first boot was that of Ubuntu's cloud image, whose jobs up waited for", async () => {
+  await job.end();
+  expect(job.waited).toMatch(
+    /^waiting for another apt: process \d+ \(python3\), for at most \d+ s/,
+  );
+  const jobs = "systemctl show --value --property ExecMainExitTimestampMonotonic";
+  expect(await shell.root(`${jobs} apt-daily.service apt-daily-upgrade.service`)).toMatch(
+    /^[1-9]\d*\n+[1-9]\d*$/,
+  );
+  expect(await shell.root("systemctl is-enabled ssh.socket ssh.service || true")).toBe(
+    "enabled\ndisabled",
+  );
+  expect(await shell.root("netplan get ethernets.eth0.addresses")).toBe('- "10.25.20.24/24"');
+  expect(await shell.root("readlink -f /etc/resolv.conf")).toBe(
+    "/run/systemd/resolve/stub-resolv.conf",
+  );
+  expect(await shell.root("systemctl is-active multipathd; multipath -ll")).toBe("active");
+  expect(await shell.root("command -v needrestart; command -v jq || true")).toBe(
+    "/usr/sbin/needrestart",
+  );
+});
+
 step("a second up changes nothing", async () => {
   const steps = new Steps();
   await stack.up({ ...quiet, onEvent: steps.onEvent }).finally(() => {
@@ -119,6 +147,29 @@ step("a second up changes nothing", async () => {
   });
   expect(steps.diffs).toEqual([]);
   await stack.up({ ...quiet, expectNoChanges: true });
+});
+
+describe("plain pulumi, which starts a language host", () => {
+  step("finds nothing to do, and does nothing", async () => {
+    for (const args of [["preview"], ["up", "--yes", "--skip-preview"]]) {
+      const { code, said } = await typePlain(lab, [...args, "--expect-no-changes"]);
+      expect([code, said]).toEqual([0, expect.stringMatching(/pulumi-language-nodejs/)]);
+      expect(said).toMatch(/^ +\d+ unchanged$/m);
+    }
+  });
+
+  step("tells a mistake of the configuration by field and value alone", async () => {
+    const file = join(here.stateDir, "Pulumi.mistaken.yaml");
+    const text = readFileSync(configFile(lab), "utf8");
+    writeFileSync(file, text.replace("172.19.0.0/24", "172.19.0.0/33"));
+    const { code, said } = await typePlain(lab, ["up", "--yes"], file);
+    expect(code).toBe(1);
+    expect(said).toMatch(
+      /\d problems? in the configuration; nothing was changed:\n.*172\.19\.0\.0\/33/,
+    );
+    expect(said).not.toMatch(/^ +at /m);
+    await stack.preview({ ...quiet, expectNoChanges: true });
+  });
 });
 
 step("the policies refuse nothing of it", async () => {
@@ -447,6 +498,17 @@ describe("hardened", () => {
       expect(effective.split("\n")).toContain(line);
   });
 
+  step("is asked in a session that outlives its sshd, as while openssh is updated", async () => {
+    const variables = { MODE: "check", UNITS: UNITS.join(" "), NODE_USER: "ubuntu" };
+    const check = renderScript("hardening", { ...variables, FORWARDING: "true" });
+    const stop = "systemctl restart ssh.socket; systemctl is-active ssh.service || true";
+    expect(await shell.root(stop)).toBe("inactive");
+    expect(await shell.root("sshd -t 2>&1 || true")).toBe(
+      "Missing privilege separation directory: /run/sshd",
+    );
+    expect(await shell.root(check)).toBe("");
+  });
+
   step("the kernel keeps its secrets, and forwards for containers alone", async () => {
     expect(await probes.kernel(shell)).toEqual("2 1 2 0 0 1 |/bin/false");
     expect(await probes.coreDump(shell)).toBe("none");
@@ -482,7 +544,7 @@ describe("hardened", () => {
       ),
     ).toBe("");
     expect(await shell.root("ss -Hlnut | grep -c ':5355 '")).not.toBe("0");
-    expect(await shell.root("systemctl is-enabled apt-daily.timer || true")).toBe("masked");
+    expect(await shell.root("ls /etc/apt/apt.conf.d | grep -c docker-node || true")).toBe("0");
     expect(await hardenedState(shell)).not.toBe(hardened);
     await up();
     expect(await hardenedState(shell)).toBe(hardened);
