@@ -216,7 +216,12 @@ describe("adoption", () => {
       const shown = looks.flatMap(({ differences }) => differences);
       log(shown.map(describeDifference).join("\n"));
       const hardened = shown.filter(({ step: one }) => one === "hardening");
-      for (const key of ["PermitRootLogin", "kernel.kptr_restrict", "LLMNR", "auditd"])
+      for (const key of [
+        "05-docker-node-hardening.conf",
+        "kptr_restrict",
+        "core_pattern",
+        "auditd",
+      ])
         expect(hardened.filter((one) => `${one.key} ${one.file}`.includes(key))).not.toEqual([]);
       expect(await shell.root(UNTOUCHED)).toBe(before);
       expect(await shell.root("ls /var/lib/docker-node /etc/docker-node 2>/dev/null || true")).toBe(
