@@ -8,6 +8,7 @@ import type { Result } from "../../commands/validate/row";
 import { scanHostKey } from "../../commands/import/inspect";
 import { openInstance } from "../../lab/lib/instance";
 import { describeDifference } from "../../node/checks";
+import { readNodes } from "../../lab/lib/reach";
 import { NETWORK, removeLab, startLab, type Lab } from "../../lab/lib/services";
 import { configMap, labConfig, labWaivers } from "../../lab/lib/config";
 import { cliEnv, selectStack } from "../../lab/lib/stack";
@@ -318,7 +319,7 @@ describe("a second node in the same stack", () => {
     const steps = new Steps();
     await stack.up({ ...quiet, target, onEvent: steps.onEvent });
     expect(steps.with("create").filter((name) => name.startsWith(VM.name))).toEqual([]);
-    const found = ((await stack.outputs()).nodes?.value as NodeFacts)[SECOND];
+    const found = (await readNodes(stack))[SECOND];
     expect(found).toMatchObject({
       address: "10.25.20.24",
       primary: { address: VM.address, port: 22, reachable: true },
@@ -369,9 +370,7 @@ describe("a second node in the same stack", () => {
     const firewall = { ...second.network.firewall, rules };
     declare(SECOND, { ...second, network: { ...second.network, firewall } });
     await up();
-    const { hostKey, agentFingerprint } = ((await stack.outputs()).nodes?.value as NodeFacts)[
-      SECOND
-    ] as NodeFacts[string];
+    const { hostKey, agentFingerprint } = (await readNodes(stack))[SECOND] as NodeFacts[string];
     expect(await probe()).toEqual({
       ...{ "closed-ipv4": nothingOpen, "closed-ipv6": nothingOpen },
       ...{ "ssh-ipv4": ["held", "open"], "agent-ipv4": ["held", "open"] },
