@@ -8,6 +8,7 @@ import {
   parseChecks,
   renderLook,
   type Check,
+  type CheckedStep,
   type Difference,
   type SshConnection,
 } from "../node/checks";
@@ -27,7 +28,8 @@ export interface Look {
   readonly connection?: SshConnection;
 }
 
-const NOTHING: Look = { differences: [], problems: [] };
+/** The look at a node that shows nothing, or was not taken. */
+export const NOTHING: Look = { differences: [], problems: [] };
 
 const SWITCH = "DOCKER_NODE_DRIFT";
 
@@ -58,15 +60,15 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
 /**
  * Compares a node with what steps are going to be given that have never run there.
  *
- * @param steps their names; those that cannot be checked are left out
+ * @param steps their names
  * @param recorded what the state has of the node; undefined before its first `up`
  */
 export async function lookAhead(
   node: NodeConfig,
-  steps: readonly string[],
+  steps: readonly CheckedStep[],
   recorded?: RecordedNode,
 ): Promise<Look> {
-  const checks = declaredChecks(node).filter(({ step }) => steps.includes(step));
+  const checks = declaredChecks(node).filter(({ script }) => steps.some((step) => step === script));
   const hostKey = node.ssh.hostKey ?? recorded?.hostKey;
   if (checks.length === 0) return NOTHING;
   // Without it another machine could answer, and nobody would know.

@@ -4,7 +4,8 @@ import type { NodeConfig } from "./schema";
 
 /* What the rules of a node's firewall let through. */
 
-type Range = readonly [first: number, last: number];
+/** Ports from the first to the last. */
+export type Range = readonly [first: number, last: number];
 
 /** Ports that a rule opens. One without ports is about all of them. */
 export function rangeOf({ port = "1:65535" }: Pick<FirewallRule, "port">): Range {

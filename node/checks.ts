@@ -121,7 +121,7 @@ export function renderChecks(steps: readonly Check[], first: readonly string[] =
 }
 
 /** `renderChecks`, and before anything else the node tells what it sees of this very connection. */
-export function renderLook(steps: Parameters<typeof renderChecks>[0]): string {
+export function renderLook(steps: readonly Check[]): string {
   const tell = 'json_object "connection=$SSH_CONNECTION"';
   return renderChecks(steps, [readPart("firewall/connection"), tell]);
 }

@@ -7,7 +7,7 @@ import { checkableSteps, describeDifference, type Difference } from "../../node/
 import { isUnconfirmed } from "../../node/firewall";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import { repairStdin } from "../../node/stdin";
-import { lookAt, looksAtNodes, type Look } from "../drift";
+import { NOTHING, lookAt, looksAtNodes, type Look } from "../drift";
 import { lockOuts, shutOuts } from "./lockout";
 import { readOwnState } from "./running";
 
@@ -31,7 +31,7 @@ export async function learnNodes(settings: Settings): Promise<Readonly<Record<st
   const nodes = Object.entries(settings.nodes).map(async ([name, node]) => {
     const recorded = recordedNode(name, node, state);
     if (!recorded) return [];
-    const look = looks ? await lookAt(node, recorded) : UNSEEN;
+    const look = looks ? await lookAt(node, recorded) : NOTHING;
     if (look.locked) lockedOut.push(...lockOuts(name, node, recorded));
     if (look.connection) lockedOut.push(...shutOuts(name, node, look.connection));
     return [[name, await learnNode(name, node, recorded, look)] as const];
@@ -40,8 +40,6 @@ export async function learnNodes(settings: Settings): Promise<Readonly<Record<st
   if (lockedOut.length > 0) throw new ConfigError(lockedOut);
   return known;
 }
-
-const UNSEEN: Look = { differences: [], problems: [] };
 
 /** Warns and goes on: a node can be brought up without it. */
 async function reportUnread(error: unknown): Promise<State> {

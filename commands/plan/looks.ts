@@ -1,8 +1,10 @@
 /** Looks at the nodes themselves, where no provider looks: what was changed by hand, and what a first run is going to change. */
-import { lookAhead, lookAt, looksAtNodes, type Look } from "../../clients/drift";
+import { NOTHING, lookAhead, lookAt, looksAtNodes, type Look } from "../../clients/drift";
 import { openPulumi, type Deployed } from "../../clients/pulumi/stack";
+import { nameResource } from "../../config/names";
 import { COMMAND, VM } from "../../config/resource-types";
 import type { NodeConfig } from "../../config/schema";
+import { CHECKED_STEPS, type CheckedStep } from "../../node/checks";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import type { NodeLook, NodePlan, Plan } from "./model";
 
@@ -16,7 +18,7 @@ export async function lookAtNodes(
   cwd?: string,
 ): Promise<readonly NodeLook[] | undefined> {
   if (!looksAtNodes()) return undefined;
-  return lookAtEach(stack, cwd, (node, recorded) => (recorded ? lookAt(node, recorded) : UNSEEN));
+  return lookAtEach(stack, cwd, (node, recorded) => (recorded ? lookAt(node, recorded) : NOTHING));
 }
 
 /**
@@ -35,20 +37,15 @@ export async function lookAtAdopted(
   );
 }
 
-/** Steps that have never run on a machine that is there. */
-function firstSteps({ name, changes }: NodePlan): string[] {
+/** Steps that can be checked, and have never run on a machine that is there. */
+function firstSteps({ name, changes }: NodePlan): CheckedStep[] {
   const isMade = changes.some(
     ({ type, action }) => type === VM && (action === "create" || action === "replace"),
   );
   if (isMade) return [];
-  return changes.flatMap((change) =>
-    change.type === COMMAND && change.action === "create"
-      ? [change.name.slice(name.length + 1)]
-      : [],
-  );
+  const made = changes.filter(({ type, action }) => type === COMMAND && action === "create");
+  return CHECKED_STEPS.filter((step) => made.some((one) => one.name === nameResource(name, step)));
 }
-
-const UNSEEN: Look = { differences: [], problems: [] };
 
 async function lookAtEach(
   stack: string,

@@ -1,5 +1,5 @@
 /** Which TCP ports are tried, and which of them may be open. */
-import { isOpen, rangeOf, rulesFor } from "../../config/firewall";
+import { isOpen, rangeOf, rulesFor, type Range } from "../../config/firewall";
 import { firewallRules, metricsPorts, servicePorts } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 
@@ -30,7 +30,7 @@ export function portsToTry(node: NodeConfig, all: boolean): number[] {
   return [...new Set([...ownPorts(node), ...ruled, ...WELL_KNOWN, ...low])].sort((a, b) => a - b);
 }
 
-function numbersOf([first, last]: ReturnType<typeof rangeOf>, longest = LONGEST_RANGE): number[] {
+function numbersOf([first, last]: Range, longest = LONGEST_RANGE): number[] {
   const length = last - first + 1;
   return length > longest ? [first, last] : Array.from({ length }, (_, at) => first + at);
 }

@@ -1,7 +1,7 @@
 /** Ways from this machine to the node that runs in the lab. */
 import { request } from "node:http";
 import * as path from "node:path";
-import type { OutputMap, Stack } from "@pulumi/pulumi/automation";
+import type { Stack } from "@pulumi/pulumi/automation";
 import { loadSettings } from "../../config/load";
 import { sshOptions } from "../../config/node";
 import { labConfig } from "./config";
@@ -59,11 +59,5 @@ function canPing(socketPath: string): Promise<boolean> {
 
 /** Nodes as the stack describes them; none before the first `up`. */
 export async function readNodes(stack: Stack): Promise<NodeFacts> {
-  return (withoutSecrets(await stack.outputs()) as { nodes?: NodeFacts }).nodes ?? {};
-}
-
-function withoutSecrets(outputs: OutputMap): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(outputs).map(([key, output]) => [key, output.value as unknown]),
-  );
+  return ((await stack.outputs()).nodes?.value as NodeFacts | undefined) ?? {};
 }

@@ -11,9 +11,9 @@ import type { NodeConfig } from "../../config/schema";
 import { labConfig } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
+import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
-import type { NodeFacts } from "../../lab/lib/summary";
 import { renderScript } from "../../node/scripts";
 import { firewallStep } from "../../node/steps";
 import { firewall } from "./hardened";
@@ -66,7 +66,7 @@ beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
   stack = await openStack(lab);
-  const { [NODE]: node } = (await stack.outputs()).nodes?.value as NodeFacts;
+  const { [NODE]: node } = await readNodes(stack);
   shell = new Shell(lab, NODE, node?.hostKey ?? "");
 });
 

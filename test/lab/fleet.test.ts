@@ -8,6 +8,7 @@ import type { Result } from "../../commands/validate/row";
 import { scanHostKey } from "../../commands/import/inspect";
 import { openInstance } from "../../lab/lib/instance";
 import { describeDifference } from "../../node/checks";
+import { readNodes } from "../../lab/lib/reach";
 import { NETWORK, removeLab, startLab, type Lab } from "../../lab/lib/services";
 import { configMap, labConfig, labWaivers } from "../../lab/lib/config";
 import { cliEnv, selectStack } from "../../lab/lib/stack";
@@ -208,13 +209,20 @@ describe("adoption", () => {
   step(
     "shows each setting that the first up makes, by file, key and value, and only reads",
     async () => {
+      process.env.DOCKER_NODE_DRIFT = "";
       const { looks = [], failed } = await planFor({ stack: "fleet", cwd: dirname(file) });
+      process.env.DOCKER_NODE_DRIFT = "off";
       expect(failed).toBe(false);
       expect(looks.map(({ name, problems }) => [name, problems])).toEqual([[VM.name, []]]);
       const shown = looks.flatMap(({ differences }) => differences);
       log(shown.map(describeDifference).join("\n"));
       const hardened = shown.filter(({ step: one }) => one === "hardening");
-      for (const key of ["PermitRootLogin", "kernel.kptr_restrict", "LLMNR", "auditd"])
+      for (const key of [
+        "05-docker-node-hardening.conf",
+        "kptr_restrict",
+        "core_pattern",
+        "auditd",
+      ])
         expect(hardened.filter((one) => `${one.key} ${one.file}`.includes(key))).not.toEqual([]);
       expect(await shell.root(UNTOUCHED)).toBe(before);
       expect(await shell.root("ls /var/lib/docker-node /etc/docker-node 2>/dev/null || true")).toBe(
@@ -311,7 +319,7 @@ describe("a second node in the same stack", () => {
     const steps = new Steps();
     await stack.up({ ...quiet, target, onEvent: steps.onEvent });
     expect(steps.with("create").filter((name) => name.startsWith(VM.name))).toEqual([]);
-    const found = ((await stack.outputs()).nodes?.value as NodeFacts)[SECOND];
+    const found = (await readNodes(stack))[SECOND];
     expect(found).toMatchObject({
       address: "10.25.20.24",
       primary: { address: VM.address, port: 22, reachable: true },
@@ -362,9 +370,7 @@ describe("a second node in the same stack", () => {
     const firewall = { ...second.network.firewall, rules };
     declare(SECOND, { ...second, network: { ...second.network, firewall } });
     await up();
-    const { hostKey, agentFingerprint } = ((await stack.outputs()).nodes?.value as NodeFacts)[
-      SECOND
-    ] as NodeFacts[string];
+    const { hostKey, agentFingerprint } = (await readNodes(stack))[SECOND] as NodeFacts[string];
     expect(await probe()).toEqual({
       ...{ "closed-ipv4": nothingOpen, "closed-ipv6": nothingOpen },
       ...{ "ssh-ipv4": ["held", "open"], "agent-ipv4": ["held", "open"] },

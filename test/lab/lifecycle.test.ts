@@ -6,6 +6,7 @@ import { isHostOf } from "../../config/cidr";
 import { openConsumer } from "../../lab/lib/consumer";
 import { declare, openInstance } from "../../lab/lib/instance";
 import { keepLab } from "../../lab/lib/kept";
+import { readNodes } from "../../lab/lib/reach";
 import { removeLab, startLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
@@ -35,6 +36,7 @@ import {
   statusOfCommand,
   waitFor,
 } from "./support";
+import { onlyRows, validate } from "./validate";
 
 /*
  * The life of a node, each step on top of the one before: the real Pulumi and providers, a real VM under
@@ -665,22 +667,11 @@ describe("validation", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** `docker-node validate` as a person types it: its status, and what became of every row. */
-  async function validate(...options: string[]): Promise<[number, Record<string, string>]> {
-    const file = join(folder, "rows.json");
-    const line = `npx docker-node validate --stack lab --json ${options.join(" ")} >${file}`;
-    const status = await statusOfCommand("bash", ["-c", line], { ...process.env, ...cliEnv(lab) });
-    const text = readFileSync(file, "utf8");
-    const { rows } = JSON.parse(text) as { rows: { id: string; state: string }[] };
-    log(text);
-    return [status, Object.fromEntries(rows.map(({ id, state }) => [id, state]))];
-  }
-
   const measured = expect.stringMatching(/held$/) as unknown;
 
   step("measures every row, or says why it cannot, and leaves nothing on the node", async () => {
-    const [, rows] = await validate("--junit", join(folder, "rows.xml"));
-    expect(rows).toEqual({
+    const { states } = await validate(lab, ["--junit", join(folder, "rows.xml")]);
+    expect(states[NODE]).toEqual({
       ...{ docker: "held", container: "held", containers: "held" },
       ...{ networks: "held", volumes: "held", images: "not declared" },
       // Measured; whether a busy host is fast enough is not what is tested.
@@ -701,14 +692,15 @@ describe("validation", () => {
   });
 
   step("holds with every measured row, and ends with status 3 when the agent is down", async () => {
-    const rows = "--only agent --only ports --only portainer --allow-unmeasured";
-    expect((await validate(rows))[0]).toBe(0);
+    const rows = [...onlyRows(["agent", "ports", "portainer"]), "--allow-unmeasured"];
+    expect((await validate(lab, rows)).status).toBe(0);
     await shell.root("docker stop portainer_agent >/dev/null");
-    const found = await validate(rows);
+    const { status, states } = await validate(lab, rows);
     await shell.root("docker start portainer_agent >/dev/null");
     const down = { agent: "not held", ports: "not held", portainer: "not measured" };
-    expect(found).toEqual([3, down]);
-    const answers = async (): Promise<boolean> => (await validate("--only agent"))[0] === 0;
+    expect([status, states[NODE]]).toEqual([3, down]);
+    const answers = async (): Promise<boolean> =>
+      (await validate(lab, onlyRows(["agent"]))).status === 0;
     await waitFor(answers, 120);
   });
 });
@@ -1064,7 +1056,7 @@ describe("change in place", () => {
       expect(await hardenedState(shell)).toBe(hardened);
       expect(await probes.audited(shell, "/var/lib/docker/probe")).toBe("heard");
       // The agent has started anew, with another certificate.
-      const { [NODE]: after } = (await stack.outputs()).nodes?.value as NodeFacts;
+      const { [NODE]: after } = await readNodes(stack);
       expect(after?.agentFingerprint).toBe(await fingerprintOf(lab.forwards["2019"]?.agent ?? 0));
       expect(after?.agentFingerprint).not.toBe(node.agentFingerprint);
       stack = await openStack(lab, more);

@@ -62,8 +62,8 @@ const DRIFT = "systemctl start docker-node-drift.service";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Waits until an alert of the node fires; with causes, for each of them one that has its labels. */
-async function fires(alert: string, causes: readonly Labels[] = [{}]): Promise<void> {
+/** Waits until an alert of the node fires; with causes, for each of them one that has its labels. All that fire of its name. */
+async function fires(alert: string, causes: readonly Labels[] = [{}]): Promise<Labels[]> {
   let found: Labels[] = [];
   const has = (wanted: Labels): boolean =>
     found.some((labels) => Object.entries(wanted).every(([name, value]) => labels[name] === value));
@@ -73,6 +73,7 @@ async function fires(alert: string, causes: readonly Labels[] = [{}]): Promise<v
   }).catch(() => {
     throw new Error(`${alert} does not fire so: ${JSON.stringify({ causes, found })}`);
   });
+  return found;
 }
 
 const ends = (alert: string): Promise<void> =>
@@ -283,7 +284,7 @@ describe("what goes wrong is told by Alertmanager", () => {
 
   step("a dockerd that is down, by the metrics of the node", async () => {
     await shell.root(`systemctl stop docker.socket docker.service; ${HEALTH}`);
-    await fires("DockerNodeDockerDown");
+    expect(await fires("DockerNodeDockerDown")).toMatchObject([{ node: NODE }]);
     await fires("DockerNodeUnseen", [{ measures: "docker" }]);
     await shell.root(`systemctl start docker.socket docker.service; ${HEALTH}`);
     await ends("DockerNodeDockerDown");
@@ -326,7 +327,7 @@ step("another address than the declared one reads nothing", async () => {
     "0",
   );
   const unseen = targets.map(({ labels: { measures } }) => ({ measures }));
-  await fires("DockerNodeUnseen", unseen);
+  expect(await fires("DockerNodeUnseen", unseen)).toHaveLength(3);
 });
 
 step("switched off, nothing of it is left", async () => {

@@ -6,9 +6,9 @@ import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
+import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
-import type { NodeFacts } from "../../lab/lib/summary";
 import { Life } from "./life";
 import { Shell, Steps, log, processesWith, waitFor } from "./support";
 
@@ -82,7 +82,7 @@ afterAll(() => life.end(here));
 describe("brought up", () => {
   step("has Docker's own packages, at the declared release and held", async () => {
     stack = await openStack(lab);
-    const { [NODE]: node } = (await stack.outputs()).nodes?.value as NodeFacts;
+    const { [NODE]: node } = await readNodes(stack);
     expect(node?.engineVersion).toBe(NEW);
     shell = new Shell(lab, NODE, node?.hostKey ?? "");
     expect(await installed()).toEqual(expected(NEW));

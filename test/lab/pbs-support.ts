@@ -14,6 +14,9 @@ export interface Ran {
   err: string;
 }
 
+/** The longest that a program may run, in ms: one that is left behind would keep Jest from ending. */
+const LIMIT = 120_000;
+
 /** Starts a program; `done` resolves with all it said, however it ends. */
 export function start(
   command: string,
@@ -21,7 +24,11 @@ export function start(
   env: NodeJS.ProcessEnv = {},
   input: string | Buffer = "",
 ): { child: ChildProcess; done: Promise<Ran> } {
-  const child = spawn(command, args, { env: { PATH: process.env.PATH, ...env } });
+  const child = spawn(command, args, {
+    env: { PATH: process.env.PATH, ...env },
+    timeout: LIMIT,
+    killSignal: "SIGKILL",
+  });
   const [out, err]: Buffer[][] = [[], []];
   child.stdout.on("data", (data: Buffer) => out?.push(data));
   child.stderr.on("data", (data: Buffer) => err?.push(data));

@@ -48,6 +48,17 @@ export async function startPortainer(
   };
 }
 
+/** How commands of docker-node reach it. */
+export const accessTo = ({
+  url,
+  caCertificate,
+  secrets,
+}: LabPortainer): Record<string, string> => ({
+  PORTAINER_URL: url,
+  PORTAINER_API_KEY: secrets.apiKey,
+  PORTAINER_CA: caCertificate,
+});
+
 /** The stand-in of the agent takes the secret itself in place of a signature made with it. */
 function agentsOn(nodeOf: NodeOf, secrets: LabPortainer["secrets"]): Agents {
   const read = (url: string, path: string): Promise<string> => {

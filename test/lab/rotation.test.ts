@@ -5,14 +5,13 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { connect } from "../../clients/portainer";
-import { ask } from "../../clients/process";
 import type { Tree } from "../../config/tree";
 import { newKeyFile, openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { changePbs } from "../../lab/lib/pbs";
+import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
-import { cliEnv, openStack } from "../../lab/lib/stack";
-import type { NodeFacts } from "../../lab/lib/summary";
+import { openStack } from "../../lab/lib/stack";
 import {
   canariesIn,
   foundBy,
@@ -23,9 +22,10 @@ import {
 } from "../support/canaries";
 import { DECLARED, canariesOf } from "./canaries";
 import { Life } from "./life";
-import { startPortainer, type LabPortainer } from "./portainer";
+import { accessTo, startPortainer, type LabPortainer } from "./portainer";
 import { openGate, type ProxmoxGate } from "./proxmox-gate";
 import { Shell, Steps, log, stateFiles, statusOf, waitFor } from "./support";
+import { onlyRows, validate } from "./validate";
 
 jest.setTimeout(20 * 60_000);
 
@@ -111,22 +111,17 @@ async function watch<T>(running: Promise<T>): Promise<[T, string[][]]> {
   return [result, seen];
 }
 
-/** What became of rows of `docker-node validate`, which asks this Portainer. */
-async function validate(...ids: string[]): Promise<Record<string, string>> {
-  const { url, caCertificate, secrets: own } = portainer;
-  const access = { PORTAINER_URL: url, PORTAINER_API_KEY: own.apiKey, PORTAINER_CA: caCertificate };
-  const rows = ids.flatMap((id) => ["--only", id]);
-  const args = ["docker-node", "validate", "--stack", "lab", "--json", ...rows];
-  const { stdout } = await ask({ program: "npx", args, env: { ...cliEnv(lab), ...access } });
-  const found = (JSON.parse(stdout) as { rows: { id: string; state: string }[] }).rows;
-  return Object.fromEntries(found.map(({ id, state }) => [id, state]));
+/** What became of rows, with this Portainer. */
+async function statesOf(...ids: string[]): Promise<Readonly<Record<string, string>> | undefined> {
+  const { states } = await validate(lab, onlyRows(ids), accessTo(portainer));
+  return states[NODE];
 }
 
 beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
   stack = await openStack(lab);
-  const { [NODE]: node } = (await stack.outputs()).nodes?.value as NodeFacts;
+  const { [NODE]: node } = await readNodes(stack);
   shell = new Shell(lab, NODE, node?.hostKey ?? "");
   const { agentSecret, backupKey } = lab.credentials;
   for (const one of canariesOf(lab, NODE))
@@ -152,7 +147,7 @@ step("the node is in Portainer's list, with all containers that Docker has", asy
   expect(steps.with("create")).toEqual([`${NODE}-environment`]);
   expect(await reachable()).toEqual([NODE]);
   const both = { agent: "held", portainer: "held" };
-  expect(await validate(...Object.keys(both))).toEqual(both);
+  expect(await statesOf(...Object.keys(both))).toEqual(both);
 });
 
 step("the access tokens of Portainer and Proxmox VE: nothing on the node changes", async () => {
@@ -261,7 +256,7 @@ describe("an agent that reaches Portainer", () => {
     expect(portainer.store.environments).toMatchObject([{ Name: NODE, Type: 4 }]);
     // The stand-ins have no tunnel, so Portainer sees no container.
     const rows = { agent: "held", portainer: "not measured" };
-    expect(await validate(...Object.keys(rows))).toEqual(rows);
+    expect(await statesOf(...Object.keys(rows))).toEqual(rows);
     await stack.up({ ...quiet, expectNoChanges: true });
   });
 

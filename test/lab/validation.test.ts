@@ -12,13 +12,15 @@ import { backUp, runBackup } from "../../lab/drill/rehearse";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { buildScanner, seedScannable } from "../../lab/lib/scanner";
+import { readNodes } from "../../lab/lib/reach";
 import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
-import { cliEnv, openStack } from "../../lab/lib/stack";
+import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { Life } from "./life";
-import { startPortainer, type LabPortainer } from "./portainer";
+import { accessTo, startPortainer, type LabPortainer } from "./portainer";
 import { secondNode } from "./second-node";
-import { Shell, log, statusOfCommand, waitFor } from "./support";
+import { Shell, log, waitFor } from "./support";
+import { onlyRows, validate, type Validated } from "./validate";
 
 jest.setTimeout(30 * 60_000);
 
@@ -39,7 +41,7 @@ const shells: Record<string, Shell> = {};
 
 /** Opens a shell to each node of the outputs. */
 async function openShells(): Promise<void> {
-  const nodes = (await stack.outputs()).nodes?.value as NodeFacts;
+  const nodes = await readNodes(stack);
   for (const [name, { hostKey }] of Object.entries(nodes))
     shells[name] = new Shell(lab, name === NODE ? 2019 : 2014, hostKey);
 }
@@ -79,30 +81,9 @@ async function bothNodes(): Promise<Tree> {
   return { nodes };
 }
 
-interface Found {
-  readonly status: number;
-  /** State and figure of each row, by node and id. */
-  readonly rows: Record<string, Record<string, string>>;
-}
-
-/** `docker-node validate` as a person types it. */
-async function validate(...options: string[]): Promise<Found> {
-  const file = join(folder, "rows.json");
-  const line = `npx docker-node validate --stack lab --json ${options.join(" ")} >${file}`;
-  const { url, caCertificate, secrets } = portainer;
-  const access = {
-    ...{ PORTAINER_URL: url, PORTAINER_API_KEY: secrets.apiKey, PORTAINER_CA: caCertificate },
-    XDG_CACHE_HOME: join(folder, "cache"),
-  };
-  const env = { ...process.env, ...cliEnv(lab), ...access };
-  const status = await statusOfCommand("bash", ["-c", line], env);
-  const text = readFileSync(file, "utf8");
-  log(text);
-  const found = JSON.parse(text) as { rows: { node: string; id: string; state: string }[] };
-  const rows: Found["rows"] = {};
-  for (const { node, id, state } of found.rows) (rows[node] ??= {})[id] = state;
-  return { status, rows };
-}
+/** With this Portainer, and a cache of its own for Trivy. */
+const validateWith = (...options: string[]): Promise<Validated> =>
+  validate(lab, options, { ...accessTo(portainer), XDG_CACHE_HOME: join(folder, "cache") });
 
 beforeAll(async () => {
   await removeLab(here);
@@ -162,8 +143,8 @@ const COMMON = {
 };
 
 step("every row is measured on both and holds; the lab has no DNS to ask", async () => {
-  const { rows } = await validate("--junit", join(folder, "rows.xml"));
-  expect(rows).toEqual({
+  const { states } = await validateWith("--junit", join(folder, "rows.xml"));
+  expect(states).toEqual({
     [PRIMARY]: {
       ...COMMON,
       ...{ primary: "not declared", "discovery-across": "not declared", backups: "not declared" },
@@ -176,7 +157,7 @@ step("every row is measured on both and holds; the lab has no DNS to ask", async
 
 step("without what cannot be measured here it ends with status 0", async () => {
   const rows = ["images", "portainer", "primary", "backups", "agent", "latency-across"];
-  const { status } = await validate(NODE, ...rows.flatMap((id) => ["--only", id]));
+  const { status } = await validateWith(NODE, ...onlyRows(rows));
   expect(status).toBe(0);
 });
 
@@ -186,17 +167,18 @@ step(
     await shells[PRIMARY]?.root("systemctl stop ssh.socket ssh 2>/dev/null; true");
     await shells[NODE]?.root("docker stop portainer_agent >/dev/null; docker volume create late");
     const rows = ["agent", "portainer", "primary", "backups", "drift"];
-    const { status, rows: found } = await validate(NODE, ...rows.flatMap((id) => ["--only", id]));
-    expect([status, found[NODE]]).toEqual([
+    const { status, states } = await validateWith(NODE, ...onlyRows(rows));
+    expect([status, states[NODE]]).toEqual([
       3,
       {
         ...{ agent: "not held", portainer: "not measured", primary: "not held" },
-        ...{ backups: "not held", drift: "not held" },
+        // Pulumi reads the whole stack, and the twin's Docker is out of reach.
+        ...{ backups: "not held", drift: "not measured" },
       },
     ]);
     await shells[NODE]?.root("docker start portainer_agent >/dev/null; docker volume rm late");
     const agentAnswers = async (): Promise<boolean> =>
-      (await validate(NODE, "--only", "agent")).status === 0;
+      (await validateWith(NODE, ...onlyRows(["agent"]))).status === 0;
     await waitFor(agentAnswers, 120);
   },
 );

@@ -9,9 +9,9 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import { cacheDir } from "../../lab/lib/cache";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
+import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
-import type { NodeFacts } from "../../lab/lib/summary";
 import { builtCompose } from "../support/compose";
 import { Life } from "./life";
 import { Shell, Steps, log } from "./support";
@@ -90,7 +90,7 @@ afterAll(async () => {
 step("a compose file is deployed, and each service is healthy before the next", async () => {
   const { repository, tag, digest } = lab.images.busybox;
   await declare(`10.25.20.5:5000/${repository}:${tag}@${digest}`);
-  const { [NODE]: node } = (await stack.outputs()).nodes?.value as NodeFacts;
+  const { [NODE]: node } = await readNodes(stack);
   shell = new Shell(lab, NODE, node?.hostKey ?? "");
   const steps = await up();
   expect(steps.with("create").filter((name) => name.endsWith("-run"))).toEqual(

@@ -8,6 +8,7 @@ import { ignoredChanges } from "../../components/machine/virtual-machine";
 import { networkArgs } from "../../components/docker/networks";
 import { renderScript, shellQuote } from "../../node/scripts";
 import { vmArgs } from "../../components/machine/vm-args";
+import { SOCKET_USERS } from "../../config/docker-socket";
 import { firewallRules, sshOptions } from "../../config/node";
 import { loadSettings, merge } from "../../config/load";
 import { parseContract, type Contract, type Outputs } from "../../contract/schema";
@@ -386,6 +387,20 @@ function mountsOf({ volumes }: Record<string, unknown>): string[] {
     [hostPath || volumeName, containerPath].join(" "),
   );
 }
+
+test("who mounts Docker's socket is who starts again with Docker's packages", async () => {
+  const { recorder } = await run();
+  const containers = recorder.all("docker:index/container:Container");
+  const found = containers.filter(({ inputs }) =>
+    (inputs.volumes as { hostPath?: string }[]).some(
+      ({ hostPath }) => hostPath === "/var/run/docker.sock",
+    ),
+  );
+  // The second agent is there while a secret is rotated.
+  expect([...found.map(({ inputs }) => inputs.name), "portainer_agent_next"].sort()).toEqual(
+    [...SOCKET_USERS].sort(),
+  );
+});
 
 describe("monitoring", () => {
   test("cAdvisor has the rights that these metrics need, and no more", async () => {

@@ -1,5 +1,6 @@
 /** Rows about what is around Docker: the agent, Portainer, ports, the primary, names. */
 import { z } from "zod";
+import { rangeOf, type Range } from "../../../config/firewall";
 import {
   addressOfNode,
   firewallRules,
@@ -69,23 +70,18 @@ export const portainer: Row = {
 };
 
 /** TCP ports that others may reach; those that the program opens itself are needed. */
-function declaredPorts(node: NodeConfig): { needed: number[]; ranges: [number, number][] } {
+function declaredPorts(node: NodeConfig): { needed: number[]; ranges: Range[] } {
   const needed = servicePorts(node);
   const rules = firewallRules(node).filter(({ proto }) => proto === "tcp");
-  // A rule without ports is about all of them.
-  const ranges = rules.map(({ port = "1:65535" }): [number, number] => {
-    const [first = 0, last = first] = port.split(":").map(Number);
-    return [first, last];
-  });
   const published = workloadsOf(node)
     .flatMap(([, workload]) => portsOf(node, workload))
     .filter(({ protocol }) => protocol === "tcp")
     .map(({ port }) => port);
-  const single = [...needed, ...metricsPorts(node), ...published].map((port): [number, number] => [
+  const single = [...needed, ...metricsPorts(node), ...published].map((port): Range => [
     port,
     port,
   ]);
-  return { needed, ranges: [...single, ...ranges] };
+  return { needed, ranges: [...single, ...rules.map(rangeOf)] };
 }
 
 const isLoopback = (address: string): boolean =>
@@ -107,7 +103,7 @@ export function judgePorts(node: NodeConfig, { listening }: Pick<Reach, "listeni
   return { holds: wrong.length === 0, figure };
 }
 
-const rangeText = ([first, last]: [number, number]): string =>
+const rangeText = ([first, last]: Range): string =>
   first === last ? String(first) : `${first}-${last}`;
 
 export const ports: Row = {

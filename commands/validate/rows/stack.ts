@@ -1,5 +1,5 @@
 /** Rows about the node as its stack has it: the benchmark with its waivers, backups, drift. */
-import type { Look } from "../../../clients/drift";
+import { NOTHING, type Look } from "../../../clients/drift";
 import { describeDifference } from "../../../node/checks";
 import type { Row as BackupRow } from "../../backups/evidence";
 import { isLate } from "../../backups/coverage";
@@ -52,8 +52,7 @@ export function changesOf(node: string, plan: Plan): readonly Change[] {
 
 /** What was changed by hand on a node, and why a part of it could not be looked at. */
 export function lookOf(node: string, plan: Plan): Look {
-  const look = plan.looks?.find(({ name }) => name === node);
-  return look ?? { differences: [], problems: [] };
+  return plan.looks?.find(({ name }) => name === node) ?? NOTHING;
 }
 
 /** @throws Error when pulumi failed, or when nothing differs but not everything was looked at */

@@ -39,11 +39,7 @@ func (c *Client) upgrade(path, protocol string, query url.Values) (*session, err
 	request.Header.Set("Connection", "upgrade")
 	request.Header.Set("Upgrade", protocol)
 	reader := bufio.NewReader(conn)
-	err = request.Write(conn)
-	var response *http.Response
-	if err == nil {
-		response, err = http.ReadResponse(reader, request)
-	}
+	response, err := ask(conn, reader, request)
 	if err == nil && response.StatusCode != http.StatusSwitchingProtocols {
 		err = readAnswer(response, nil)
 		if err == nil {
@@ -62,6 +58,18 @@ func (c *Client) upgrade(path, protocol string, query url.Values) (*session, err
 	return &session{client, conn}, nil
 }
 
+// ask sends the request for another protocol and reads the answer.
+func ask(conn net.Conn, reader *bufio.Reader, request *http.Request) (*http.Response, error) {
+	if err := request.Write(conn); err != nil {
+		return nil, lost(err)
+	}
+	response, err := http.ReadResponse(reader, request)
+	if err != nil {
+		return nil, lost(err)
+	}
+	return response, nil
+}
+
 func (s *session) close() { s.conn.Close() }
 
 func (s *session) do(method, path string, query url.Values, body []byte) (*http.Response, error) {
@@ -78,9 +86,23 @@ func (s *session) do(method, path string, query url.Values, body []byte) (*http.
 	}
 	response, err := s.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("connection to the server lost: %w", errors.Unwrap(err))
+		return nil, lost(errors.Unwrap(err))
 	}
+	response.Body = &answered{response.Body}
 	return response, nil
+}
+
+func lost(err error) error { return fmt.Errorf("connection to the server lost: %w", err) }
+
+// answered is the body of an answer that may end with the connection.
+type answered struct{ io.ReadCloser }
+
+func (a *answered) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = lost(err)
+	}
+	return n, err
 }
 
 func (s *session) call(method, path string, query url.Values, body []byte, into any) error {
