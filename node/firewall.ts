@@ -1,5 +1,6 @@
 /** The node's own firewall: its rules as text for nft, made from the same facts as the rules of the NIC. */
 import { createHash } from "node:crypto";
+import { isOpen } from "../config/firewall";
 import { firewallRules, type FirewallRule } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import { splitStdin } from "./stdin";
@@ -94,10 +95,7 @@ export function rulesId(rules: string): string {
 
 /** Returns the networks from which the rules let SSH in. The node checks that its present connection comes from one of them. */
 export function sshSources(rules: string): string[] {
-  const found = openingsIn(rules).filter(({ proto, port = "" }) => {
-    const [low = 0, high = low] = port.split(":").map(Number);
-    return proto === "tcp" && low <= 22 && 22 <= high;
-  });
+  const found = openingsIn(rules).filter((rule) => rule.proto === "tcp" && isOpen([rule], 22));
   return [...new Set(found.flatMap(({ source }) => source ?? ["0.0.0.0/0", "::/0"]))];
 }
 

@@ -1,4 +1,5 @@
 import { addressOf, toCanonical, isHostOf } from "../cidr";
+import { rangeOf } from "../firewall";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -22,8 +23,8 @@ export function checkFirewall({ network }: NodeConfig, report: Report): void {
     if (rule.proto === "icmp" && rule.port) report(path, rule.port, "no port with proto icmp");
     if (rule.proto !== "icmp" && !rule.port)
       report(path, undefined, `a port with proto ${rule.proto}`);
-    const [low = 1, high = low] = (rule.port ?? "1").split(":").map(Number);
-    if (low < 1 || high > 65535 || low > high)
+    const [first, last] = rangeOf(rule);
+    if (first < 1 || last > 65535 || first > last)
       report(path, rule.port, "ports 1 to 65535, low first");
   }
 }

@@ -1,3 +1,4 @@
+import { isOpen } from "../firewall";
 import { servicePorts } from "../node";
 import type { NodeConfig } from "../schema";
 import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
@@ -22,10 +23,10 @@ function findOpenManagement({ network }: NodeConfig): Weakness[] {
 /** A declared rule that lets everybody to what only management, the Portainer server and Prometheus may reach. */
 function findOpenRules(node: NodeConfig): Weakness[] {
   const kept = servicePorts(node);
-  return (node.network.firewall?.rules ?? []).flatMap(({ proto, port, source }, index) => {
-    const [low = 0, high = low] = (port ?? "0").split(":").map(Number);
-    const hits = proto === "tcp" && kept.some((one) => low <= one && one <= high);
-    return weaknessIf(hits && isEverybody(source), `network/firewall/rules/${index}/port`, port);
+  return (node.network.firewall?.rules ?? []).flatMap((rule, index) => {
+    const hits = rule.proto === "tcp" && kept.some((port) => isOpen([rule], port));
+    const field = `network/firewall/rules/${index}/port`;
+    return weaknessIf(hits && isEverybody(rule.source), field, rule.port);
   });
 }
 

@@ -6,20 +6,25 @@ import { ConfigError } from "../../config/problems";
 import type { NodeConfig } from "../../config/schema";
 import { dayAfter } from "../../config/waivers/days";
 
-/** What a stack file declares, keys without the project's prefix. Its waivers hold for a year from today, as on its first day. */
-export function stackFile(stack: string): RawSettings {
+/** What a stack file declares, keys without the project's prefix. */
+export function writtenIn(stack: string): RawSettings {
   const file = join(__dirname, "..", "..", `Pulumi.${stack}.yaml`);
   const { config } = parse(readFileSync(file, "utf8")) as { config: Record<string, unknown> };
   const strip = ([key, value]: [string, unknown]): [string, unknown] => [
     key.split(":")[1] ?? key,
     value,
   ];
-  const settings = Object.fromEntries(Object.entries(config).map(strip));
+  return Object.fromEntries(Object.entries(config).map(strip)) as unknown as RawSettings;
+}
+
+/** What a stack file declares. Its waivers hold for a year from today, as on its first day. */
+export function stackFile(stack: string): RawSettings {
+  const settings = writtenIn(stack);
   const { waivers } = settings as { waivers?: object[] };
   const longer = waivers && {
     waivers: waivers.map((each) => ({ ...each, expires: dayAfter(new Date(), 365) })),
   };
-  return { ...settings, ...longer } as unknown as RawSettings;
+  return { ...settings, ...longer };
 }
 
 /** Production with its proj-docker02 as defaults, and `override` as what the node itself says. */

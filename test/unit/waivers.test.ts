@@ -7,7 +7,7 @@ import { UNITS } from "../../config/schema/hardening";
 import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { settle, startPulumi } from "../support/mocks";
-import { prodWith, stackConfig, stackFile, waiver } from "../support/settings";
+import { prodWith, stackConfig, stackFile, waiver, writtenIn } from "../support/settings";
 import { IMAGE, withWeb } from "../support/workloads";
 
 /** What weakens a node takes a waiver, and a waiver takes something it waives. */
@@ -477,8 +477,8 @@ describe("the program", () => {
 });
 
 test("what the committed stack files have is waived, for the day they were written", () => {
-  expect(toldOf(stackFile("prod"))).toEqual([]);
-  const { waivers } = stackFile("lab") as { waivers?: { id: string }[] };
+  expect(toldOf(writtenIn("prod"))).toEqual([]);
+  const { waivers } = writtenIn("lab") as { waivers?: { id: string }[] };
   expect(waivers?.map(({ id }) => id)).toEqual([
     "machine-unprotected",
     "hardening-ssh-forwarding",

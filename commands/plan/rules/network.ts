@@ -1,5 +1,6 @@
 /** Rules about what can be reached: firewall, published ports, Docker networks. */
 import { contains, isAddress, isCidr } from "../../../config/cidr";
+import { rangeOf } from "../../../config/firewall";
 import { isPart } from "../../../config/names";
 import { COMMAND, CONTAINER, NETWORK, VM } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
@@ -150,10 +151,9 @@ function covers(outer: Item, inner: Item): boolean {
 
 /** Are ports, such as 443 or 8000:8010, among others? Without any, all are. */
 function holdsPorts(outer: string, inner: string): boolean {
-  if (outer === "" || outer === inner) return true;
-  const [low = NaN, high = low] = outer.split(":").map(Number);
-  const [from = NaN, to = from] = inner === "" ? [] : inner.split(":").map(Number);
-  return low <= from && to <= high;
+  const [low, high] = rangeOf({ port: outer || undefined });
+  const [from, to] = rangeOf({ port: inner || undefined });
+  return outer === inner || (low <= from && to <= high);
 }
 
 /** The provider's default; the state of an imported VM does not have it. */
