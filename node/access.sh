@@ -80,8 +80,7 @@ ssh_limits() {
     if [[ $before == absent ]]; then rm -f "$SSHD"; else write_if_changed "$SSHD" 0644 <<<"$before"; fi
     fail "sshd does not accept its configuration; nothing was changed" "$output"
   fi
-  # Only the listener reads its configuration again. Open sessions, this one included, continue.
-  systemctl try-reload-or-restart ssh.service
+  reload_sshd
 }
 
 enable_services() {

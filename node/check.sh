@@ -78,6 +78,16 @@ ask_sshd() {
   sshd "$@"
 }
 
+# Only the listener reads its configuration again: open sessions, this one included, go on. If a socket starts it and none is running,
+# the next one reads it. One that has its port from ssh.socket ends with "Cannot bind any address" when it is told to read again
+# (Debian 13's 1:10.0p1), so it starts anew, with the socket's port.
+reload_sshd() {
+  local verb=reload
+  systemctl is-active --quiet ssh.service || return 0
+  ! systemctl is-active --quiet ssh.socket || verb=restart
+  systemctl "$verb" ssh.service
+}
+
 # write_unit PATH [MODE] <<<TEXT: writes a file that systemd reads, or that such a file runs. Sets CHANGED. Call reload_units after
 # the last one.
 RELOAD=no

@@ -77,8 +77,7 @@ ssh_differences() { # TEXT
   return "$status"
 }
 
-# Only the listener reads the configuration again. If a socket starts sshd and none is running, the next one reads it.
-ssh_reload() { ! systemctl is-active --quiet ssh.service || systemctl reload ssh.service; }
+ssh_reload() { reload_sshd; }
 
 ssh_check() {
   local text reason

@@ -503,6 +503,7 @@ describe("access.sh", () => {
   beforeEach(() => {
     fake("group", "docker:x:998:mallory\n");
     fake("passwd", "ubuntu:x:1000:\nmallory:x:1001:\n");
+    fake("units", "ssh.service active\n");
   });
 
   test("declared members only, ssh limits, services enabled; a second run changes nothing", () => {
@@ -515,7 +516,7 @@ describe("access.sh", () => {
     expect(changes().slice(0, 3)).toEqual([
       "gpasswd -a ubuntu docker",
       "gpasswd -d mallory docker",
-      "systemctl try-reload-or-restart ssh.service",
+      "systemctl reload ssh.service",
     ]);
     expect(read(node("ssh/sshd_config.d/10-docker-node.conf"))).toBe(
       "MaxStartups 100:30:200\nMaxSessions 50\n",
@@ -523,6 +524,20 @@ describe("access.sh", () => {
     forget();
     expect(script("access", { DOCKER_GROUP_MEMBERS: "ubuntu" })).toEqual(first);
     expect(changes()).toEqual([]);
+  });
+
+  test("sshd starts anew where a socket gives it its port; the next one reads it where none runs", () => {
+    const told = (units: string): string[] => {
+      fake("units", units);
+      rmSync(node("ssh/sshd_config.d/10-docker-node.conf"), { force: true });
+      forget();
+      done(script("access", { DOCKER_GROUP_MEMBERS: "ubuntu" }));
+      return changes().filter((line) => line.includes("ssh.service"));
+    };
+    expect(told("ssh.service active\nssh.socket active\n")).toEqual([
+      "systemctl restart ssh.service",
+    ]);
+    expect(told("ssh.socket active\n")).toEqual([]);
   });
 
   test("declared keys come, those of an earlier declaration go, an operator's own stay", () => {
