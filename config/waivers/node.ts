@@ -24,7 +24,9 @@ function findOpenManagement({ network }: NodeConfig): Weakness[] {
 function findOpenRules(node: NodeConfig): Weakness[] {
   const kept = servicePorts(node);
   return (node.network.firewall?.rules ?? []).flatMap((rule, index) => {
-    const hits = rule.proto === "tcp" && kept.some((port) => isOpen([rule], port));
+    // One without a port is a mistake, and told as such.
+    const hits =
+      rule.proto === "tcp" && rule.port !== undefined && kept.some((port) => isOpen([rule], port));
     const field = `network/firewall/rules/${index}/port`;
     return weaknessIf(hits && isEverybody(rule.source), field, rule.port);
   });
