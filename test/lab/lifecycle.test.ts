@@ -503,7 +503,8 @@ describe("hardened", () => {
   step("is asked in a session that outlives its sshd, as while openssh is updated", async () => {
     const variables = { MODE: "check", UNITS: UNITS.join(" "), NODE_USER: "ubuntu" };
     const check = renderScript("hardening", { ...variables, FORWARDING: "true" });
-    const stop = "systemctl restart ssh.socket; systemctl is-active ssh.service || true";
+    const stop =
+      "systemctl stop ssh.socket; systemctl start ssh.socket; systemctl is-active ssh.service || true";
     expect(await shell.root(stop)).toBe("inactive");
     expect(await shell.root("sshd -t 2>&1 || true")).toBe(
       "Missing privilege separation directory: /run/sshd",
