@@ -8,7 +8,7 @@ import type { NodeConfig } from "./schema";
 export type Range = readonly [first: number, last: number];
 
 /** Ports that a rule opens. One without ports is about all of them. */
-export function rangeOf({ port = "1:65535" }: { port?: string | undefined }): Range {
+export function rangeOf({ port = "1:65535" }: Pick<FirewallRule, "port">): Range {
   const [first = 0, last = first] = port.split(":").map(Number);
   return [first, last];
 }
@@ -24,6 +24,6 @@ const isFrom = (source: string, address: string): boolean =>
   isAddress(address) && contains(source.includes("/") ? source : `${source}/32`, address);
 
 /** Whether one of the rules opens a port. */
-export function isOpen(rules: readonly { port?: string | undefined }[], port: number): boolean {
+export function isOpen(rules: readonly Pick<FirewallRule, "port">[], port: number): boolean {
   return rules.map(rangeOf).some(([first, last]) => first <= port && port <= last);
 }
