@@ -7,7 +7,13 @@ import type { MonitoringConfig, NodeConfig } from "../../config/schema";
 import { limitProcesses } from "../docker/container-limits";
 import { LOGGING, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
-import { PROXY_SOCKET, createSocketProxy, socketMount, type SocketProxyArgs } from "./socket-proxy";
+import {
+  PROXY_READY,
+  PROXY_SOCKET,
+  createSocketProxy,
+  socketMount,
+  type SocketProxyArgs,
+} from "./socket-proxy";
 
 type Cadvisor = NonNullable<MonitoringConfig["cadvisor"]>;
 
@@ -48,10 +54,10 @@ const FLAGS = [
 ];
 
 /**
- * It looks for Docker when it starts, for a few seconds, and never again without an answer (container/docker/plugin.go). At a boot the
- * proxy may start later, so a shell of the image waits for its socket. The program follows as `$0`.
+ * It looks for Docker when it starts, and never again when the answer is an error (container/docker/plugin.go), as the proxy's is at a
+ * boot. So a shell of the image waits until the proxy has reached Docker. The program follows as `$0`.
  */
-const WAIT = `until [ -S ${PROXY_SOCKET} ]; do sleep 1; done; exec "$0" "$@"`;
+const WAIT = `until [ -e ${PROXY_READY} ]; do sleep 1; done; exec "$0" "$@"`;
 
 /**
  * What Docker is told of cAdvisor. Its documents run it privileged, with the node's root folder mounted. These metrics need

@@ -25,6 +25,9 @@ const FOLDER = "/run/socket-proxy";
 /** The socket at which the proxy answers. */
 export const PROXY_SOCKET = `${FOLDER}/docker.sock`;
 
+/** There once Docker has answered the proxy. At a boot its socket is there before: Docker answers when all its containers are started. */
+export const PROXY_READY = `${FOLDER}/ready`;
+
 /** The volume with the socket: in memory, the proxy's alone, gone with the last container that has it. */
 export const socketMount: docker.types.input.ContainerVolume = {
   volumeName: PROXY_CONTAINER,
@@ -78,9 +81,9 @@ const MOUNTS: docker.types.input.ContainerVolume[] = [
   socketMount,
 ];
 
-/** It answers and reaches Docker. The image has no health check. */
+/** It answers and reaches Docker, and whoever waits for that is told. The image has no health check. */
 const HEALTH_CHECK: docker.types.input.ContainerHealthcheck = {
-  tests: ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8404/healthz"],
+  tests: ["CMD-SHELL", `wget -q -O /dev/null http://127.0.0.1:8404/healthz && : >${PROXY_READY}`],
   interval: "30s",
   // An emulated node takes its time.
   timeout: "30s",

@@ -9,8 +9,9 @@ export DEBIAN_FRONTEND=noninteractive
 
 . /etc/os-release
 echo "deb $MIRROR $VERSION_CODENAME main" >/etc/apt/sources.list
+# The image's own jobs use apt at its first boot; root waited for them.
 apt-get -qq update
-apt-get -qq install -y docker.io qemu-guest-agent >/dev/null
+apt-get -qq -o DPkg::Lock::Timeout=600 install -y docker.io qemu-guest-agent >/dev/null
 systemctl start qemu-guest-agent
 usermod -aG docker ubuntu
 useradd --create-home astronomer

@@ -56,6 +56,12 @@ const ALL_DOWN = ALL_UP.map((one) => one.replace("up", "down"));
 const waitSeen = (wanted: readonly string[]): Promise<void> =>
   waitFor(async () => (await seen()).join() === wanted.join());
 
+/** Containers of which the node's cAdvisor has a metric. */
+async function named(metric: string): Promise<string[]> {
+  const samples = await prometheus.query(`${metric}{name!="",node="${NODE}"}`);
+  return [...new Set(samples.map(({ metric: { name = "" } }) => name))].sort();
+}
+
 /** What timers do, at once. */
 const HEALTH = "systemctl start docker-node-health.service";
 const DRIFT = "systemctl start docker-node-drift.service";
@@ -110,14 +116,6 @@ describe("declared", () => {
 
   step("cAdvisor tells of every container by its name, and of nothing it may not see", async () => {
     const running = (await shell.root("docker ps --format '{{.Names}}' | sort")).split("\n");
-    const named = async (metric: string): Promise<string[]> =>
-      [
-        ...new Set(
-          (await prometheus.query(`${metric}{name!="",node="${NODE}"}`)).map(
-            ({ metric: { name = "" } }) => name,
-          ),
-        ),
-      ].sort();
     // It looks every half minute.
     const network = "container_network_receive_bytes_total";
     await waitFor(async () => (await named(network)).includes("portainer_agent"));
@@ -310,6 +308,9 @@ step("after a reboot everything answers again", async () => {
     (await shell.root("systemctl is-active docker")) === "active";
   await waitFor(booted, 600);
   await waitSeen(ALL_UP);
+  const since = Date.now() / 1000;
+  const memory = 'timestamp(container_memory_working_set_bytes{name="portainer_agent"})';
+  await waitFor(async () => (await prometheus.query(`${memory} > ${since}`)).length > 0);
   expect(await shell.root("systemctl show -p NRestarts --value docker")).toBe("0");
 });
 

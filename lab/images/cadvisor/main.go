@@ -60,7 +60,9 @@ func serve(enabled container.MetricSet, labels bool) error {
 		return err
 	}
 	http.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
-	http.Handle("/metrics", promhttp.HandlerFor(register(found, enabled, labels), promhttp.HandlerOpts{}))
+	// As upstream: a metric that is there twice, as those of block devices without a name, does not hide the others.
+	options := promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}
+	http.Handle("/metrics", promhttp.HandlerFor(register(found, enabled, labels), options))
 	return http.ListenAndServe(address, nil)
 }
 
