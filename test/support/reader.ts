@@ -31,7 +31,6 @@ const RECORDED: Readonly<Record<string, string>> = {
   npx: 'case " $* " in *" --print-role "*) cat "$READER_SCRIPT" ;; esac',
   pulumi: "",
   "proxmox-backup-client": "",
-  "proxmox-backup-manager": "",
   pvesm: "",
   pveum: `case "$*" in *list*) echo '[{"roleid":"DockerNode"}]' ;; esac`,
   rm: "",
@@ -40,7 +39,7 @@ const RECORDED: Readonly<Record<string, string>> = {
   ssh: 'shift; "$@"',
 };
 
-const REAL = ["bash", "sh", "grep", "sort", "cat", "ssh-keygen"];
+const REAL = ["bash", "sh", "grep", "sort", "cat", "openssl", "ssh-keygen"];
 
 const RECORD = `#!/bin/bash
 { printf '%s\\0' "\${0##*/}" "$@"; printf '\\n\\0'; } >>"$READER_CALLS"
@@ -53,6 +52,17 @@ const FILES = {
   "examples/consumer/Pulumi.yaml": "",
   "ssh_host_ed25519_key.pub": "ssh-ed25519 AAAA",
 };
+
+/** Folders of files that a reader has on a server, here in the folder of the commands. */
+const SERVER_FOLDER = / \/etc\/(ssh|proxmox-backup)\//;
+
+/** Writes a certificate of a server. */
+export function makeCertificate(file: string): void {
+  const subject = ["-subj", "/CN=pbs01", "-days", "1"];
+  const key = ["-newkey", "ed25519", "-nodes", "-keyout", "/dev/null"];
+  const options = { stdio: ["ignore", "ignore", "pipe"] } as const;
+  execFileSync("openssl", ["req", "-x509", ...key, ...subject, "-out", file], options);
+}
 
 /** Placeholders such as `<uuid>` are what a reader replaces. */
 const filledIn = (line: string): string => line.replace(/<[A-Za-z][^<>]*>/g, "value");
@@ -74,6 +84,7 @@ export class Reader {
       mkdirSync(dirname(join(this.folder, name)), { recursive: true });
       writeFileSync(join(this.folder, name), text);
     }
+    makeCertificate(join(this.folder, "proxy.pem"));
     copyFileSync(
       join(ROOT, "commands/doctor/proxmox-role.sh"),
       join(this.folder, "proxmox-role.sh"),
@@ -87,7 +98,7 @@ export class Reader {
   type(commands: readonly Command[]): Call[] {
     const calls = join(this.folder, "calls");
     writeFileSync(calls, "");
-    const lines = commands.map(({ line }) => filledIn(line).replace(" /etc/ssh/", " "));
+    const lines = commands.map(({ line }) => filledIn(line).replace(SERVER_FOLDER, " "));
     const env = {
       HOME: this.folder,
       PATH: join(this.folder, "bin"),
