@@ -60,8 +60,7 @@ const SERVER_FOLDER = / \/etc\/(ssh|proxmox-backup)\//;
 export function makeCertificate(file: string): void {
   const subject = ["-subj", "/CN=pbs01", "-days", "1"];
   const key = ["-newkey", "ed25519", "-nodes", "-keyout", "/dev/null"];
-  const options = { stdio: ["ignore", "ignore", "pipe"] } as const;
-  execFileSync("openssl", ["req", "-x509", ...key, ...subject, "-out", file], options);
+  execFileSync("openssl", ["req", "-x509", ...key, ...subject, "-out", file], { stdio: "pipe" });
 }
 
 /** Placeholders such as `<uuid>` are what a reader replaces. */
