@@ -61,15 +61,19 @@ func SnapshotList(p cli.Params) error {
 	return cli.Print(os.Stdout, p, raw, func() error {
 		var rows [][]string
 		for _, item := range list {
-			names := make([]string, len(item.Files))
-			for i, file := range item.Files {
-				names[i] = file.Name
-			}
-			rows = append(rows, []string{item.Snapshot.String(), cli.Bytes(item.Size), shortNames(names)})
+			rows = append(rows, item.row())
 		}
 		slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 		return cli.Table(os.Stdout, []string{"snapshot", "size", "files"}, rows, 1)
 	})
+}
+
+func (item snapshotItem) row() []string {
+	names := make([]string, len(item.Files))
+	for i, file := range item.Files {
+		names[i] = file.Name
+	}
+	return []string{item.Snapshot.String(), cli.Bytes(item.Size), shortNames(names)}
 }
 
 // Groups lists groups.

@@ -21,6 +21,19 @@ type reader struct {
 	text     []byte // of the manifest
 }
 
+// openSnapshot opens the snapshot that the command line names, as find understands it.
+func openSnapshot(p cli.Params, find func(c *Client, ns, text string) (format.Snapshot, error)) (*reader, error) {
+	client, err := connectTo(p)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := find(client, p.Get("ns"), p.Get("snapshot"))
+	if err != nil {
+		return nil, err
+	}
+	return openReader(p, client, snapshot)
+}
+
 func openReader(p cli.Params, c *Client, snapshot format.Snapshot) (*reader, error) {
 	key, _, err := crypto(p)
 	if err != nil {
@@ -33,21 +46,25 @@ func openReader(p cli.Params, c *Client, snapshot format.Snapshot) (*reader, err
 		return nil, err
 	}
 	r := &reader{session: session, key: key}
+	if err := r.readManifest(); err != nil {
+		session.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *reader) readManifest() error {
 	raw, err := r.file(format.ManifestName)
 	if err == nil {
 		r.text, err = format.DecodeBlob(raw, nil)
 	}
 	if err == nil {
-		r.manifest, err = format.ParseManifest(r.text, key)
+		r.manifest, err = format.ParseManifest(r.text, r.key)
 	}
 	if err == nil {
-		err = r.manifest.CheckKey(key)
+		err = r.manifest.CheckKey(r.key)
 	}
-	if err != nil {
-		session.close()
-		return nil, err
-	}
-	return r, nil
+	return err
 }
 
 func (r *reader) file(name string) ([]byte, error) {

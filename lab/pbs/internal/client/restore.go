@@ -31,6 +31,11 @@ func archiveName(name string) string {
 	return name + ".blob"
 }
 
+// exactSnapshot takes a snapshot alone.
+func exactSnapshot(_ *Client, _, text string) (format.Snapshot, error) {
+	return format.ParseSnapshot(text)
+}
+
 // snapshotOrLatest takes a group as its latest snapshot.
 func snapshotOrLatest(c *Client, ns, text string) (format.Snapshot, error) {
 	if strings.Count(text, "/") != 1 {
@@ -52,15 +57,7 @@ func snapshotOrLatest(c *Client, ns, text string) (format.Snapshot, error) {
 
 // Restore gets an archive back.
 func Restore(p cli.Params) error {
-	client, err := connectTo(p)
-	if err != nil {
-		return err
-	}
-	snapshot, err := snapshotOrLatest(client, p.Get("ns"), p.Get("snapshot"))
-	if err != nil {
-		return err
-	}
-	r, err := openReader(p, client, snapshot)
+	r, err := openSnapshot(p, snapshotOrLatest)
 	if err != nil {
 		return err
 	}

@@ -35,30 +35,36 @@ func sources(specs []string) ([]source, error) {
 			return nil, fmt.Errorf("got target twice: '%s'", s.name)
 		}
 		seen[s.name] = true
-		info, err := os.Stat(s.path)
-		if err != nil {
-			return nil, fmt.Errorf("unable to access '%s' - %w", s.path, errors.Unwrap(err))
-		}
-		block := info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0
-		switch {
-		case s.kind == "pxar" && !info.IsDir():
-			return nil, errors.New("got unexpected file type (expected directory)")
-		case s.kind == "img" && !info.Mode().IsRegular() && !block:
-			return nil, errors.New("got unexpected file type (expected file or block device)")
-		case (s.kind == "conf" || s.kind == "log") && !info.Mode().IsRegular():
-			return nil, errors.New("got unexpected file type (expected regular file)")
+		if err := s.check(); err != nil {
+			return nil, err
 		}
 		if s.kind == "img" {
+			var err error
 			if s.size, err = imageSize(s.path); err != nil {
 				return nil, err
-			}
-			if s.size == 0 {
-				return nil, fmt.Errorf("got zero-sized file '%s'", s.path)
 			}
 		}
 		list = append(list, s)
 	}
 	return list, nil
+}
+
+// check tells whether the file is of the kind that the archive is for.
+func (s source) check() error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return fmt.Errorf("unable to access '%s' - %w", s.path, errors.Unwrap(err))
+	}
+	block := info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0
+	switch {
+	case s.kind == "pxar" && !info.IsDir():
+		return errors.New("got unexpected file type (expected directory)")
+	case s.kind == "img" && !info.Mode().IsRegular() && !block:
+		return errors.New("got unexpected file type (expected file or block device)")
+	case (s.kind == "conf" || s.kind == "log") && !info.Mode().IsRegular():
+		return errors.New("got unexpected file type (expected regular file)")
+	}
+	return nil
 }
 
 func imageSize(path string) (int64, error) {
@@ -67,7 +73,11 @@ func imageSize(path string) (int64, error) {
 		return 0, err
 	}
 	defer file.Close()
-	return file.Seek(0, io.SeekEnd) // of a block device too
+	size, err := file.Seek(0, io.SeekEnd) // of a block device too
+	if err == nil && size == 0 {
+		err = fmt.Errorf("got zero-sized file '%s'", path)
+	}
+	return size, err
 }
 
 func describe(s source) string {

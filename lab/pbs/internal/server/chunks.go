@@ -91,19 +91,23 @@ func (s *session) append(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(list.Digests) != len(list.Offsets) {
-		return nil, fmt.Errorf("offset list has wrong length (%d != %d)", len(list.Offsets), len(list.Digests))
+	return nil, s.appendAll(w, list.Digests, list.Offsets)
+}
+
+func (s *session) appendAll(w *writer, digests []string, offsets []int64) error {
+	if len(digests) != len(offsets) {
+		return fmt.Errorf("offset list has wrong length (%d != %d)", len(offsets), len(digests))
 	}
-	for i, text := range list.Digests {
+	for i, text := range digests {
 		digest, err := format.ParseDigest(text)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := s.appendOne(w, digest, list.Offsets[i]); err != nil {
-			return nil, err
+		if err := s.appendOne(w, digest, offsets[i]); err != nil {
+			return err
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 func (s *session) appendOne(w *writer, digest format.Digest, offset int64) error {

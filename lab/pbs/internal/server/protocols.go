@@ -29,18 +29,11 @@ func (c *call) backup() (http.Handler, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	g, err := c.group()
-	if err == nil && g == benchmark {
-		err = errors.New("unable to run benchmark without --benchmark flags")
-	}
+	snapshot, err := c.newSnapshot()
 	if err != nil {
 		return nil, nil, err
 	}
-	when, err := strconv.ParseInt(c.form.Get("backup-time"), 10, 64)
-	if err != nil || when < 1 {
-		return nil, nil, errors.New("parameter 'backup-time': unable to parse integer value")
-	}
-	s, err := begin(st, ns, format.Snapshot{Group: g, Time: when}, c.auth)
+	s, err := begin(st, ns, snapshot, c.auth)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,6 +46,22 @@ func (c *call) backup() (http.Handler, func(), error) {
 		s.end()
 		c.server.log("%s: %q", outcome, ns+"/"+s.snapshot.String())
 	}, nil
+}
+
+// newSnapshot is the snapshot that the request begins.
+func (c *call) newSnapshot() (format.Snapshot, error) {
+	g, err := c.group()
+	if err == nil && g == benchmark {
+		err = errors.New("unable to run benchmark without --benchmark flags")
+	}
+	if err != nil {
+		return format.Snapshot{}, err
+	}
+	when, err := strconv.ParseInt(c.form.Get("backup-time"), 10, 64)
+	if err != nil || when < 1 {
+		return format.Snapshot{}, errors.New("parameter 'backup-time': unable to parse integer value")
+	}
+	return format.Snapshot{Group: g, Time: when}, nil
 }
 
 // read opens a session that reads a snapshot.

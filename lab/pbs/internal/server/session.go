@@ -137,12 +137,14 @@ func (s *session) routes() http.Handler {
 	}
 	route("POST /blob", s.blob)
 	route("GET /previous", s.previous)
-	route("GET /previous_backup_time", func(*http.Request) (any, error) {
-		if s.base == nil {
-			return nil, nil
-		}
-		return s.base.Time, nil
-	})
+	route("GET /previous_backup_time", s.previousTime)
 	route("POST /finish", s.finish)
 	return mux
+}
+
+func (s *session) previousTime(*http.Request) (any, error) {
+	if s.base == nil {
+		return nil, nil
+	}
+	return s.base.Time, nil
 }
