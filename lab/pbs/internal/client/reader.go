@@ -21,19 +21,6 @@ type reader struct {
 	text     []byte // of the manifest
 }
 
-// openSnapshot opens the snapshot that the command line names, as find understands it.
-func openSnapshot(p cli.Params, find func(c *Client, ns, text string) (format.Snapshot, error)) (*reader, error) {
-	client, err := connectTo(p)
-	if err != nil {
-		return nil, err
-	}
-	snapshot, err := find(client, p.Get("ns"), p.Get("snapshot"))
-	if err != nil {
-		return nil, err
-	}
-	return openReader(p, client, snapshot)
-}
-
 func openReader(p cli.Params, c *Client, snapshot format.Snapshot) (*reader, error) {
 	key, _, err := crypto(p)
 	if err != nil {

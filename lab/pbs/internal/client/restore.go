@@ -55,6 +55,19 @@ func snapshotOrLatest(c *Client, ns, text string) (format.Snapshot, error) {
 	return list[len(list)-1].Snapshot, nil
 }
 
+// openSnapshot opens the snapshot that the command line names, as find understands it.
+func openSnapshot(p cli.Params, find func(c *Client, ns, text string) (format.Snapshot, error)) (*reader, error) {
+	client, err := connectTo(p)
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := find(client, p.Get("ns"), p.Get("snapshot"))
+	if err != nil {
+		return nil, err
+	}
+	return openReader(p, client, snapshot)
+}
+
 // Restore gets an archive back.
 func Restore(p cli.Params) error {
 	r, err := openSnapshot(p, snapshotOrLatest)

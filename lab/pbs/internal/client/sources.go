@@ -35,22 +35,16 @@ func sources(specs []string) ([]source, error) {
 			return nil, fmt.Errorf("got target twice: '%s'", s.name)
 		}
 		seen[s.name] = true
-		if err := s.check(); err != nil {
+		if err := s.look(); err != nil {
 			return nil, err
-		}
-		if s.kind == "img" {
-			var err error
-			if s.size, err = imageSize(s.path); err != nil {
-				return nil, err
-			}
 		}
 		list = append(list, s)
 	}
 	return list, nil
 }
 
-// check tells whether the file is of the kind that the archive is for.
-func (s source) check() error {
+// look learns the size of a disk, and whether the file is of the kind that the archive is for.
+func (s *source) look() error {
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return fmt.Errorf("unable to access '%s' - %w", s.path, errors.Unwrap(err))
@@ -64,7 +58,10 @@ func (s source) check() error {
 	case (s.kind == "conf" || s.kind == "log") && !info.Mode().IsRegular():
 		return errors.New("got unexpected file type (expected regular file)")
 	}
-	return nil
+	if s.kind == "img" {
+		s.size, err = imageSize(s.path)
+	}
+	return err
 }
 
 func imageSize(path string) (int64, error) {

@@ -23,12 +23,8 @@ func Prune(p cli.Params) error {
 	if err != nil {
 		return err
 	}
-	c, err := connectTo(p)
+	list, err := prune(p, group)
 	if err != nil {
-		return err
-	}
-	var list []pruned
-	if err := c.Call("POST", c.Store("prune"), pruneQuery(p, group), &list); err != nil {
 		return err
 	}
 	if p.Bool("quiet") {
@@ -44,6 +40,15 @@ func Prune(p cli.Params) error {
 		}
 		return cli.Table(os.Stdout, []string{"snapshot", "date", "action"}, rows)
 	})
+}
+
+func prune(p cli.Params, group format.Group) (list []pruned, err error) {
+	c, err := connectTo(p)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Call("POST", c.Store("prune"), pruneQuery(p, group), &list)
+	return list, err
 }
 
 // pruned is a snapshot, and whether it stays.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -144,22 +145,30 @@ func (s *session) closeIndex(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.check(query); err != nil {
+		return nil, err
+	}
+	if err := s.store.write(filepath.Join(s.staging, w.name), w.index.Encode()); err != nil {
+		return nil, err
+	}
+	wid, _ := strconv.Atoi(query.Get("wid"))
+	delete(s.writers, wid)
+	s.files[w.name] = fileSum{w.index.Size, w.index.Checksum()}
+	return nil, nil
+}
+
+// check compares an index with what the client says of it.
+func (w *writer) check(query url.Values) error {
 	x := &w.index
 	sum := x.Checksum()
 	switch {
 	case format.IsFixed(w.name) && (x.ChunkSize == 0 || int64(len(x.Digests)) != x.Count()),
 		strconv.Itoa(len(x.Digests)) != query.Get("chunk-count"):
-		return nil, fmt.Errorf("writer '%s' close failed - unexpected chunk count (%d)", w.name, len(x.Digests))
+		return fmt.Errorf("writer '%s' close failed - unexpected chunk count (%d)", w.name, len(x.Digests))
 	case strconv.FormatInt(x.Size, 10) != query.Get("size"):
-		return nil, fmt.Errorf("writer '%s' close failed - unexpected file size (%d != %s)", w.name, x.Size, query.Get("size"))
+		return fmt.Errorf("writer '%s' close failed - unexpected file size (%d != %s)", w.name, x.Size, query.Get("size"))
 	case sum.String() != query.Get("csum"):
-		return nil, fmt.Errorf("writer '%s' close failed - got unexpected checksum", w.name)
+		return fmt.Errorf("writer '%s' close failed - got unexpected checksum", w.name)
 	}
-	if err := s.store.write(filepath.Join(s.staging, w.name), x.Encode()); err != nil {
-		return nil, err
-	}
-	wid, _ := strconv.Atoi(query.Get("wid"))
-	delete(s.writers, wid)
-	s.files[w.name] = fileSum{x.Size, sum}
-	return nil, nil
+	return nil
 }

@@ -38,14 +38,16 @@ func (c *call) backup() (http.Handler, func(), error) {
 		return nil, nil, err
 	}
 	c.server.log("starting new backup on datastore '%s' from %s: %q by %s", st.Name, c.request.RemoteAddr, ns+"/"+s.snapshot.String(), c.auth)
-	return s.routes(), func() {
-		outcome := "backup failed: connection closed before it was finished; removing it"
-		if s.finished {
-			outcome = "backup finished successfully"
-		}
-		s.end()
-		c.server.log("%s: %q", outcome, ns+"/"+s.snapshot.String())
-	}, nil
+	return s.routes(), func() { c.endBackup(s, ns) }, nil
+}
+
+func (c *call) endBackup(s *session, ns string) {
+	outcome := "backup failed: connection closed before it was finished; removing it"
+	if s.finished {
+		outcome = "backup finished successfully"
+	}
+	s.end()
+	c.server.log("%s: %q", outcome, ns+"/"+s.snapshot.String())
 }
 
 // newSnapshot is the snapshot that the request begins.
