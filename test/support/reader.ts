@@ -9,15 +9,14 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ROOT, type Command } from "./documents";
+import { makeScratch } from "./scratch";
 
 /** What a program was called with. */
 export type Call = readonly string[];
@@ -68,7 +67,7 @@ const filledIn = (line: string): string => line.replace(/<[A-Za-z][^<>]*>/g, "va
 
 /** Runs the commands of one document. */
 export class Reader {
-  private readonly folder = mkdtempSync(join(tmpdir(), "docker-node-reader-"));
+  private readonly folder = makeScratch();
 
   /** @param roleScript what `doctor --print-role` prints */
   constructor(roleScript: string) {
