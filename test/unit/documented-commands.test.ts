@@ -21,27 +21,11 @@ import {
   testNames,
   textOfTest,
 } from "../support/documents";
-import { ELSEWHERE, OWN } from "../support/proofs";
+import { ELSEWHERE, OWN, type Proof } from "../support/proofs";
 import { Reader, makeCertificate, type Call } from "../support/reader";
 import { prodNode } from "../support/settings";
 
 const scripts = (JSON.parse(read("package.json")) as { scripts: Record<string, string> }).scripts;
-
-/** A call that nothing runs, and the words it was written after. */
-interface NotRun {
-  readonly call: RegExp;
-  readonly why: string;
-  readonly source: string;
-}
-
-/** What no test runs. */
-const NOT_RUN: readonly NotRun[] = [
-  {
-    call: /^npx tsx lab\/recorder\/record\.ts open-port$/,
-    why: "it needs a running lab, and writes its recording over a fixture of the tests",
-    source: "lab/recorder/record.ts; test/unit/plan.test.ts reads what it wrote",
-  },
-];
 
 const reader = new Reader(scriptFor([["proj-docker02", prodNode()]]));
 afterAll(() => {
@@ -153,8 +137,8 @@ function missingTests([program, first, ...rest]: Call): string[] | undefined {
 /** The lab's commands are all in the tutorial, which is typed there line by line. */
 const inTutorial = new Set(commands("docs/tutorial/first-node.md").map(({ line }) => line));
 
-/** Those of `NOT_RUN` that the documents read so far have. */
-const met = new Set<NotRun>();
+/** The proofs that the documents read so far need. */
+const met = new Set<Proof>();
 
 function unproven(call: Call): string[] {
   const line = call.join(" ");
@@ -163,13 +147,9 @@ function unproven(call: Call): string[] {
   const wrong = missingTests(call) ?? misuse(call);
   if (wrong && wrong.length > 0) return wrong.map((word) => `${line}: ${word}`);
   if (wrong && !/^npm run (lab|drill)/.test(line)) return [];
-  const notRun = NOT_RUN.find(({ call: known }) => known.test(line));
-  if (notRun) {
-    met.add(notRun);
-    return [];
-  }
   const proof = ELSEWHERE.find(({ call: known }) => known.test(line));
   if (!proof) return [`${line}: nothing vouches for it`];
+  met.add(proof);
   const { file, test: name, text = "" } = proof;
   const there = name ? testNames(file).includes(name) : read(file).includes(text);
   return there ? [] : [`${line}: ${file} has no ${name ?? text}`];
@@ -181,11 +161,6 @@ test.each(typed)("%s: every command can be typed, and something vouches for it",
   const calls = reader.type(commands(document));
   expect(calls.length).toBeGreaterThan(0);
   expect(calls.flatMap(unproven)).toEqual([]);
-});
-
-test("what no test runs has a reason, and is in a document", () => {
-  expect(NOT_RUN.filter((one) => !met.has(one))).toEqual([]);
-  expect(NOT_RUN.filter(({ why, source }) => why === "" || source === "")).toEqual([]);
 });
 
 /** Code in running text that begins so, in one line. What ends in … is the reader's. */
@@ -210,17 +185,18 @@ test("our commands in running text are understood", () => {
   expect(wrong).toEqual([]);
 });
 
-test("each proof of a command or option of ours is needed by a document", () => {
-  expect(Object.keys(OWN).filter((key) => !needed.has(key))).toEqual([]);
-});
-
 test("commands of Docker and Proxmox in running text: something vouches for each that has arguments", () => {
   const mention = /^docker (compose )?\w+$/;
-  const whole = spans(/qm|pvesm|pveum|proxmox-backup-[a-z]+|docker|openssl/)
+  const whole = spans(/qm|pvesm|pveum|proxmox-backup-[a-z]+|docker/)
     .filter((text) => !mention.test(text))
     .map((text) => text.replace(/<[^<>]+>/g, "value"));
   expect(whole).toContain("qm set value --protection 0");
   expect(whole.flatMap((text) => unproven(text.split(" ")))).toEqual([]);
+});
+
+test("each proof is needed by a document", () => {
+  expect(Object.keys(OWN).filter((key) => !needed.has(key))).toEqual([]);
+  expect(ELSEWHERE.filter((proof) => !met.has(proof))).toEqual([]);
 });
 
 test("the way back to the copy of before: everything of the copy, and nothing else", () => {
