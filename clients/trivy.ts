@@ -1,7 +1,7 @@
 /** Trivy on the workstation: what is known against an image, and what the image is made of. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import type { ScanRequest, ScanSecrets } from "../config/image-scan";
@@ -10,6 +10,7 @@ import { parseJson } from "./answer";
 import { withLock } from "./lock";
 import { ask, type Ran } from "./process";
 import { parseImage } from "./registry";
+import { withScratch } from "./scratch";
 import { readReport, type Vulnerability } from "./trivy-report";
 
 const version = z.looseObject({
@@ -39,14 +40,11 @@ const LIMIT_MS = 16 * 60_000;
  * @throws ScannerUnavailable
  */
 export async function scanImage(request: ScanRequest, secrets: ScanSecrets): Promise<Scanned> {
-  const folder = mkdtempSync(join(tmpdir(), "docker-node-scan-"));
   const cache = cacheOf(request);
-  try {
-    // One process alone may use Trivy's cache.
-    return await withLock(join(cache, "lock"), () => scanIn({ folder, cache, request, secrets }));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  // One process alone may use Trivy's cache.
+  return withScratch("scan", (folder) =>
+    withLock(join(cache, "lock"), () => scanIn({ folder, cache, request, secrets })),
+  );
 }
 
 /** A folder for each source of vulnerabilities: one source's database counts for no other. */

@@ -1,9 +1,9 @@
 /** Runs Pulumi for its events. */
-import { mkdtempSync, existsSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { ask } from "../process";
+import { withScratch } from "../scratch";
 
 export interface PreviewOptions {
   /** The stack; default: the selected one. */
@@ -30,18 +30,15 @@ export interface Previewed {
  * and is gone when this returns.
  */
 export async function preview(options: PreviewOptions = {}): Promise<Previewed> {
-  const folder = mkdtempSync(join(tmpdir(), "docker-node-plan-"));
-  const log = join(folder, "events.ndjson");
-  try {
+  return withScratch("plan", async (folder) => {
+    const log = join(folder, "events.ndjson");
     const { status, complaint } = await runPulumi(
       [...commandLine(options), "--event-log", log],
       options.cwd,
     );
     const text = existsSync(log) ? readFileSync(log, "utf8") : "";
     return { events: parseEvents(text), status, complaint };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Arguments of the `pulumi` that is run. */

@@ -4,7 +4,7 @@ import { DEFAULT_STACK, STATUS, addCommand, type GlobalOptions, type Session } f
 import type { Print, Status } from "../command";
 import { examine } from "./checks";
 import { gather } from "./context";
-import { scriptFor, updateFiles } from "./render";
+import { scriptFor } from "./render";
 import { isReady, toJson, redact, toTable } from "./report";
 import { nodesOf } from "./types";
 
@@ -18,7 +18,6 @@ const ABOUT = [
 interface Options extends GlobalOptions {
   readonly cwd?: string;
   readonly printRole?: boolean;
-  readonly render?: boolean;
 }
 
 /** Adds the command. */
@@ -30,20 +29,12 @@ export function addDoctor(program: Command, { outside, end }: Session): void {
       "--print-role",
       "print the script that creates role, user and token in Proxmox for the stack",
     )
-    .option(
-      "--render",
-      "update that script and docs/reference/proxmox-privileges.md from commands/doctor/privileges.json",
-    )
     .action(async (_, command: Command) => {
       end(await diagnose(command.optsWithGlobals<Options>(), outside.print));
     });
 }
 
 async function diagnose(options: Options, print: Print): Promise<Status> {
-  if (options.render) {
-    updateFiles();
-    return STATUS.fine;
-  }
   const { stack = DEFAULT_STACK, cwd } = options;
   const context = await gather({ stack, cwd });
   const { problems, secrets } = context.configuration;

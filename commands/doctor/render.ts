@@ -1,11 +1,10 @@
-/** Writes the roles of privileges.json into the script and the document about them. */
-import { readFileSync, writeFileSync } from "node:fs";
+/** Writes the roles of privileges.json into the script that makes them. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROLES, pathsOf, type Role } from "./privileges";
 import type { NamedNode } from "./types";
 
-export const SCRIPT = join(__dirname, "proxmox-role.sh");
-export const PAGE = join(__dirname, "..", "..", "docs", "reference", "proxmox-privileges.md");
+const SCRIPT = join(__dirname, "proxmox-role.sh");
 
 /** Renders the roles as shell arrays: their privileges, and whether they propagate. */
 function shellRoles(): string {
@@ -16,15 +15,11 @@ function shellRoles(): string {
   return ROLES.flatMap(linesOf).join("\n");
 }
 
-function pageTable(): string {
-  const rows = ROLES.flatMap(({ role, path, privileges }) =>
-    privileges.map(({ name, reason }) => `| \`${role}\` | \`${path}\` | \`${name}\` | ${reason} |`),
-  );
-  return ["| role | on | privilege | why |", "| --- | --- | --- | --- |", ...rows].join("\n");
-}
-
-/** Replaces the part of a text between `begin` and `end`. */
-function replaceBetween(text: string, begin: string, end: string, content: string): string {
+/**
+ * Replaces the part of a text between `begin` and `end`.
+ * @throws Error when the text has no such part
+ */
+export function replaceBetween(text: string, begin: string, end: string, content: string): string {
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from)
     throw new Error(`the file has no part between "${begin}" and "${end}"`);
@@ -34,22 +29,6 @@ function replaceBetween(text: string, begin: string, end: string, content: strin
 /** Returns the script with the current roles. */
 export function renderScript(text = readFileSync(SCRIPT, "utf8")): string {
   return replaceBetween(text, "# privileges: begin\n", "# privileges: end", `${shellRoles()}\n`);
-}
-
-/** Returns the document with the current roles. */
-export function renderPage(text = readFileSync(PAGE, "utf8")): string {
-  return replaceBetween(
-    text,
-    "<!-- privileges: begin -->\n",
-    "<!-- privileges: end -->",
-    `\n${pageTable()}\n\n`,
-  );
-}
-
-/** Writes both files. Prettier then aligns the table of the document. */
-export function updateFiles(): void {
-  writeFileSync(SCRIPT, renderScript());
-  writeFileSync(PAGE, renderPage());
 }
 
 /** Returns the script for a stack, with the paths of its configuration as default arguments. */

@@ -12,7 +12,7 @@ import {
   type Session,
   type Status,
 } from "../command";
-import { withScratch } from "../site/image";
+import { withScratch } from "../../clients/scratch";
 import type { Site } from "../site/site";
 import { planContainer } from "./container";
 import { planVm } from "./machine";
@@ -103,7 +103,7 @@ async function restore(
   const say: Print = (text) => {
     (forPrograms ? warn : print)(opened.redact(text));
   };
-  return withScratch(async (scratch) => {
+  return withScratch("restore", async (scratch) => {
     const since = site.now();
     const recovery = await planFor(request, site, scratch);
     say(describe(recovery, site.now()));

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { choose, pathOf, type Snapshot } from "../../clients/backup-server";
-import { withScratch } from "../site/image";
+import { withScratch } from "../../clients/scratch";
 import { nameOf, type Container, type Image, type Network } from "../site/inventory";
 import type { Site } from "../site/site";
 
@@ -16,7 +16,7 @@ export interface Definitions {
 export async function readDefinitions(site: Site, wanted: string): Promise<Definitions> {
   const all = await site.repository.snapshots("configuration");
   const snapshot = choose(all, "configuration", wanted, site.now());
-  return withScratch(async (folder) => {
+  return withScratch("restore", async (folder) => {
     const files = join(folder, "files");
     await site.repository.extract("configuration", snapshot, "files.pxar", files);
     const read = (name: string): unknown =>

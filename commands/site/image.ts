@@ -1,8 +1,7 @@
 /** Gets images onto the node: from their registry, or from the backup. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isAhead, pathOf, type Repository, type Snapshot } from "../../clients/backup-server";
+import { withScratch } from "../../clients/scratch";
 import type { Site } from "./site";
 
 /** An image as a container knows it, and how to get it. */
@@ -42,22 +41,12 @@ async function loadBackup({ repository, shell, now }: Site, { name, id }: Wanted
   const wanted = id ?? index.find(({ reference }) => reference === name)?.id;
   if (!wanted || !index.some((entry) => entry.id === wanted))
     throw new Error(`${name}: cannot be pulled, and is not in ${pathOf(newest)}`);
-  await withScratch(async (folder) => {
+  await withScratch("restore", async (folder) => {
     await repository.extract("images", newest, "images.pxar", join(folder, "images"));
     const archive = { program: "tar", args: ["-c", "-C", join(folder, "images"), "."] };
     await shell.feed(["docker", "load", "--quiet"], archive);
   });
   return wanted;
-}
-
-/** A directory of this user alone, gone when `use` has ended. */
-export async function withScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), `docker-node-restore-${process.pid}-`));
-  try {
-    return await use(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 }
 
 /** An image in the index of an images backup. */

@@ -2,11 +2,13 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../../clients/failure";
+import { renderScript } from "../../commands/doctor/render";
 import { CONTRACT } from "../../contract/schema";
 import { drawArchitecture } from "./architecture";
 import { commandsPage } from "./commands";
 import { configurationPage } from "./configuration";
 import { outputFields, outputsPage, recordOutputs, type OutputsRecord } from "./outputs";
+import { privilegesPage } from "./privileges";
 import { risksPage } from "./risks";
 import { securityPage } from "./security";
 import { STACK_SCHEMA, stackSchemaFile } from "./stack-schema";
@@ -18,10 +20,12 @@ const RECORD = "test/contract/outputs.json";
 async function makePages(): Promise<Record<string, string>> {
   const recorded = JSON.parse(readFileSync(join(ROOT, RECORD), "utf8")) as OutputsRecord;
   return {
+    "commands/doctor/proxmox-role.sh": renderScript(),
     "docs/explanation/architecture.svg": await drawArchitecture(ROOT),
     "docs/reference/commands.md": commandsPage(),
     "docs/reference/configuration.md": configurationPage(),
     "docs/reference/outputs.md": outputsPage(),
+    "docs/reference/proxmox-privileges.md": privilegesPage(),
     "docs/reference/risks.md": risksPage(),
     "docs/reference/security.md": securityPage(),
     [STACK_SCHEMA]: stackSchemaFile(),

@@ -2,7 +2,7 @@
 import type { Print } from "../../commands/command";
 import { durationText } from "../../commands/duration";
 import { planContainer } from "../../commands/restore/container";
-import { withScratch } from "../../commands/site/image";
+import { withScratch } from "../../clients/scratch";
 import { BACKUP_CONTAINER } from "../../config/backups";
 import { AGENT_CONTAINER } from "../../config/portainer";
 import { planVm } from "../../commands/restore/machine";
@@ -108,7 +108,7 @@ async function recover(
   { site, print }: Stage,
 ): Promise<{ age: number; error?: string }> {
   let age = 0;
-  return withScratch(async (scratch) => {
+  return withScratch("drill", async (scratch) => {
     for (const plan of plansFor(kind, site, scratch)) {
       const recovery = await plan().catch((error: unknown) => error as Error);
       if (recovery instanceof Error) return { age, error: recovery.message };

@@ -1,8 +1,8 @@
 /** The stand-in for the Portainer agent, as an image. */
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 
+import { withScratch } from "../../clients/scratch";
 import { buildGo } from "../lib/run";
 import { writeLayout } from "./layout";
 
@@ -17,8 +17,7 @@ const readVersion = (): string => {
 
 /** Builds the program and wraps it into an image with nothing else in it. */
 export async function buildAgentImage(layout: string): Promise<void> {
-  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-agent-"));
-  try {
+  await withScratch("agent", async (temporary) => {
     const program = path.join(temporary, "agent");
     await buildGo(AGENT_SOURCE, ".", program);
     await writeLayout(layout, {
@@ -36,7 +35,5 @@ export async function buildAgentImage(layout: string): Promise<void> {
         },
       },
     });
-  } finally {
-    fs.rmSync(temporary, { recursive: true, force: true });
-  }
+  });
 }

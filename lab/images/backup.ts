@@ -3,8 +3,8 @@
  * places its Dockerfile puts them, Debian's packages, and the lab's stand-in for the client.
  */
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
+import { withScratch } from "../../clients/scratch";
 import { getPbsPrograms } from "../lib/pbs";
 import { buildGo } from "../lib/run";
 import type { Log } from "../lib/service";
@@ -92,8 +92,7 @@ export const BACKUP_CONFIG: ImageSpec["config"] = {
 
 /** Writes the image. Its digest changes when the scripts, the stand-in or Debian's packages do. */
 export async function buildBackupImage(layout: string, log: Log): Promise<void> {
-  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-backup-"));
-  try {
+  await withScratch("backup", async (temporary) => {
     const client = await getPbsPrograms(log);
     const root = await unpackDebian(PACKAGES, temporary);
     const supercronic = await buildSupercronic(temporary);
@@ -109,7 +108,5 @@ export async function buildBackupImage(layout: string, log: Log): Promise<void> 
       files: [...entriesBelow(root), ...CONFIGURED, ...readScripts(), ...programs],
       config: BACKUP_CONFIG,
     });
-  } finally {
-    fs.rmSync(temporary, { recursive: true, force: true });
-  }
+  });
 }

@@ -1,8 +1,8 @@
 /** A busybox image from Debian's `busybox-static`, fetched through apt when it is first needed. */
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 
+import { withScratch } from "../../clients/scratch";
 import { unpackPackages } from "../lib/packages";
 import { run } from "../lib/run";
 import { writeLayout } from "./layout";
@@ -41,8 +41,7 @@ const SKELETON: TarEntry[] = [
 
 /** Writes the image. Its digest changes only when Debian's busybox does. */
 export async function buildBusyboxImage(layout: string): Promise<void> {
-  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-busybox-"));
-  try {
+  await withScratch("busybox", async (temporary) => {
     const program = await unpackBusybox(temporary);
     const [, version] = /^BusyBox v([\w.]+)/.exec(await run(program, [])) ?? [];
     const content = fs.readFileSync(program);
@@ -60,7 +59,5 @@ export async function buildBusyboxImage(layout: string): Promise<void> {
         Labels: { "org.opencontainers.image.description": "busybox from Debian's busybox-static" },
       },
     });
-  } finally {
-    fs.rmSync(temporary, { recursive: true, force: true });
-  }
+  });
 }

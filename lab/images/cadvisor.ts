@@ -1,8 +1,8 @@
 /** cAdvisor as an image: upstream's packages, built here. */
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 
+import { withScratch } from "../../clients/scratch";
 import { buildGo } from "../lib/run";
 import { unpackBusybox } from "./busybox";
 import { writeLayout, type ImageSpec } from "./layout";
@@ -41,8 +41,7 @@ const configOf = (version: string): ImageSpec["config"] => ({
 
 /** Writes the image: the program, and a shell as in Google's image. */
 export async function buildCadvisorImage(layout: string): Promise<void> {
-  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-cadvisor-"));
-  try {
+  await withScratch("cadvisor", async (temporary) => {
     const program = path.join(temporary, "cadvisor");
     await buildGo(CADVISOR_SOURCE, ".", program);
     const busybox = await unpackBusybox(temporary);
@@ -59,7 +58,5 @@ export async function buildCadvisorImage(layout: string): Promise<void> {
       ],
       config: configOf(readVersion()),
     });
-  } finally {
-    fs.rmSync(temporary, { recursive: true, force: true });
-  }
+  });
 }

@@ -1,7 +1,5 @@
 /** HAProxy as an image: Debian's package, at the places where HAProxy's own image on Alpine has things. */
-import * as fs from "node:fs";
-import * as os from "node:os";
-import * as path from "node:path";
+import { withScratch } from "../../clients/scratch";
 import { entriesBelow, unpackDebian } from "./debian";
 import { writeLayout } from "./layout";
 import type { TarEntry } from "./tar";
@@ -18,8 +16,7 @@ const CONFIGURED: TarEntry[] = [
 
 /** Writes the image. Its digest changes when Debian's packages do. */
 export async function buildHaproxyImage(layout: string): Promise<void> {
-  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "docker-node-haproxy-"));
-  try {
+  await withScratch("haproxy", async (temporary) => {
     const root = await unpackDebian(PACKAGES, temporary);
     await writeLayout(layout, {
       repository: "library/haproxy",
@@ -32,7 +29,5 @@ export async function buildHaproxyImage(layout: string): Promise<void> {
         Labels: { "org.opencontainers.image.description": "HAProxy from Debian's haproxy" },
       },
     });
-  } finally {
-    fs.rmSync(temporary, { recursive: true, force: true });
-  }
+  });
 }

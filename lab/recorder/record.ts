@@ -2,10 +2,10 @@
  * Records previews in the lab as fixtures of the tests: `npm run lab`, then `tsx lab/recorder/record.ts [NAME]...`.
  * Only previews are run; the lab's node is left as it is.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { withScratch } from "../../clients/scratch";
 import { openInstance } from "../lib/instance";
 import { startLab, type Lab } from "../lib/services";
 import { openStack } from "../lib/stack";
@@ -21,8 +21,7 @@ export function headerOf(scenario: string, origin: string): string {
 
 /** Previews one scenario; returns the lines of the fixture. */
 export async function record(lab: Lab, name: string, scenario: Scenario): Promise<string[]> {
-  const temporary = mkdtempSync(join(tmpdir(), "docker-node-record-"));
-  try {
+  return withScratch("record", async (temporary) => {
     const events = await readEvents(scenario.empty ? moveState(lab, temporary) : lab, scenario);
     const { credentials, pulumi } = lab;
     const { agentSecret, passphrase, proxmoxTokenSecret } = credentials;
@@ -31,9 +30,7 @@ export async function record(lab: Lab, name: string, scenario: Scenario): Promis
       headerOf(name, origin),
       ...scrub(events, [agentSecret, passphrase, proxmoxTokenSecret]),
     ];
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-  }
+  });
 }
 
 /** The same lab with another, empty state directory. */

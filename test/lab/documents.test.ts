@@ -122,24 +122,28 @@ test("commands of Pulumi in running text", () => {
   type(["pulumi stack select prod", ...others, "pulumi destroy"], work);
 });
 
+/** Commands of the documents that show the digest of an image, and which image. */
+const INSPECT = /docker buildx imagetools inspect ([\w/]+):([\w.-]+)[^`\n]*/g;
+const inspects = documents().flatMap((document) => [...read(document).matchAll(INSPECT)]);
+
 test("docker buildx imagetools: shows the digest of an image in a registry", async () => {
-  const text = read("examples/consumer/README.md");
-  const [, inspect = ""] = /`(docker buildx imagetools inspect busybox:[\d.]+)`/.exec(text) ?? [];
   const [work, cli] = [join(folder, "registry"), "cli-29.8.1"];
   const registry = await startRegistry({ stateDir: work }, log);
   try {
-    const tag = inspect.split(":")[1] ?? "";
-    const image = { repository: "busybox", tag, files: [{ path: "bin" }], config: {} };
-    const { digest } = await writeLayout(join(work, "layout"), image);
-    await pushLayout(registry, join(work, "layout"), log);
+    expect(inspects.length).toBeGreaterThan(2);
     const programs = await getPrograms(log, [cli, "buildx"]);
     mkdirSync(join(work, "cli-plugins"));
     const plugin = join(programs.get("buildx") ?? "", "docker-buildx");
     symlinkSync(plugin, join(work, "cli-plugins/docker-buildx"));
     const path = `${programs.get(cli) ?? ""}:${process.env.PATH ?? ""}`;
-    const line = inspect.replace("busybox", `127.0.0.1:${registry.port}/busybox`);
     const env = { ...process.env, PATH: path, DOCKER_CONFIG: work };
-    expect(execFileSync("bash", ["-c", line], { env, encoding: "utf8" })).toContain(digest);
+    for (const [line, repository = "", tag = ""] of inspects) {
+      const image = { repository, tag, files: [{ path: "bin" }], config: {} };
+      const { digest } = await writeLayout(join(work, repository), image);
+      await pushLayout(registry, join(work, repository), log);
+      const here = line.replace(repository, `127.0.0.1:${registry.port}/${repository}`);
+      expect(execFileSync("bash", ["-c", here], { env, encoding: "utf8" })).toContain(digest);
+    }
   } finally {
     await stopService(work, "registry");
   }

@@ -97,18 +97,25 @@ export function proofs(document: string): Proof[] {
 }
 
 /** Names of all tests and groups of a file, as they are written there. */
-export function testNames(file: string): string[] {
+export const testNames = (file: string): string[] => [...readTests(file).keys()];
+
+/** Text of a test with its table; undefined when the file has no such test. */
+export const textOfTest = (file: string, name: string): string | undefined =>
+  readTests(file).get(name);
+
+function readTests(file: string): Map<string, string> {
   const source = ts.createSourceFile(file, read(file), ts.ScriptTarget.Latest);
-  const names: string[] = [];
+  const found = new Map<string, string>();
   const visit = (node: ts.Node): void => {
     if (ts.isCallExpression(node)) {
       const [first] = node.arguments;
       const called = node.expression.getText(source).split(/[.(]/)[0] ?? "";
       const declares = ["test", "it", "step", "describe"].includes(called);
-      if (declares && first && ts.isStringLiteralLike(first)) names.push(first.text);
+      if (declares && first && ts.isStringLiteralLike(first))
+        found.set(first.text, node.getText(source));
     }
     node.forEachChild(visit);
   };
   visit(source);
-  return names;
+  return found;
 }

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeScratch } from "./scratch";
 
 /** A length and what has it, as SSH writes strings (RFC 4251 section 5). */
 const string = (value: string | Buffer): Buffer => {
@@ -52,7 +52,7 @@ export function privateKey(): {
   };
   let folder: string;
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "docker-node-key-"));
+    folder = makeScratch();
     key.file = join(folder, "key");
     writeFileSync(key.file, text, { mode: 0o600 });
   });

@@ -1,17 +1,9 @@
 /** A node to run the scripts of `node/` on: a scratch folder for its files, fakes for the programs that would touch a machine. */
 import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { partsOf, type ScriptName } from "../../node/scripts";
+import { makeScratch } from "./scratch";
 
 // The scripts as a node runs them, `bash -s` with everything on standard input. ROOT_DIR moves their paths into a scratch folder,
 // and PATH holds plain tools and test/fixtures/node/commands.sh under the name of every command that would touch a machine.
@@ -36,7 +28,7 @@ export let home: string;
 /** A new node for every test of the file. */
 export function useNode(): void {
   beforeEach(() => {
-    home = mkdtempSync(join(tmpdir(), "docker-node-"));
+    home = makeScratch();
     for (const folder of ["root/etc", "fake", "bin"])
       mkdirSync(join(home, folder), { recursive: true });
     for (const [tool, path] of paths) symlinkSync(path, join(home, "bin", tool));

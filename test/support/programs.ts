@@ -1,7 +1,7 @@
 /** Programs of a test's own on the PATH: small scripts in place of `ssh`, `pulumi` and the like. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { makeScratch } from "./scratch";
 
 export interface Programs {
   /** Where the programs are, and what they write down. */
@@ -19,7 +19,7 @@ export interface Programs {
 /** Puts an empty folder in front of the PATH. */
 export function usePrograms(): Programs {
   const before = process.env.PATH ?? "";
-  const folder = mkdtempSync(join(tmpdir(), "docker-node-programs-"));
+  const folder = makeScratch();
   process.env.PATH = `${folder}${delimiter}${before}`;
   const at = (name: string): string => join(folder, name);
   return {

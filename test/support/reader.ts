@@ -9,15 +9,14 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { ROOT, type Command } from "./documents";
+import { makeScratch } from "./scratch";
 
 /** What a program was called with. */
 export type Call = readonly string[];
@@ -31,7 +30,6 @@ const RECORDED: Readonly<Record<string, string>> = {
   npx: 'case " $* " in *" --print-role "*) cat "$READER_SCRIPT" ;; esac',
   pulumi: "",
   "proxmox-backup-client": "",
-  "proxmox-backup-manager": "",
   pvesm: "",
   pveum: `case "$*" in *list*) echo '[{"roleid":"DockerNode"}]' ;; esac`,
   rm: "",
@@ -40,7 +38,7 @@ const RECORDED: Readonly<Record<string, string>> = {
   ssh: 'shift; "$@"',
 };
 
-const REAL = ["bash", "sh", "grep", "sort", "cat", "ssh-keygen"];
+const REAL = ["bash", "sh", "grep", "sort", "cat", "openssl", "ssh-keygen"];
 
 const RECORD = `#!/bin/bash
 { printf '%s\\0' "\${0##*/}" "$@"; printf '\\n\\0'; } >>"$READER_CALLS"
@@ -54,12 +52,22 @@ const FILES = {
   "ssh_host_ed25519_key.pub": "ssh-ed25519 AAAA",
 };
 
+/** Folders of files that a reader has on a server, here in the folder of the commands. */
+const SERVER_FOLDER = / \/etc\/(ssh|proxmox-backup)\//;
+
+/** Writes a certificate of a server. */
+export function makeCertificate(file: string): void {
+  const subject = ["-subj", "/CN=pbs01", "-days", "1"];
+  const key = ["-newkey", "ed25519", "-nodes", "-keyout", "/dev/null"];
+  execFileSync("openssl", ["req", "-x509", ...key, ...subject, "-out", file], { stdio: "pipe" });
+}
+
 /** Placeholders such as `<uuid>` are what a reader replaces. */
 const filledIn = (line: string): string => line.replace(/<[A-Za-z][^<>]*>/g, "value");
 
 /** Runs the commands of one document. */
 export class Reader {
-  private readonly folder = mkdtempSync(join(tmpdir(), "docker-node-reader-"));
+  private readonly folder = makeScratch();
 
   /** @param roleScript what `doctor --print-role` prints */
   constructor(roleScript: string) {
@@ -74,6 +82,7 @@ export class Reader {
       mkdirSync(dirname(join(this.folder, name)), { recursive: true });
       writeFileSync(join(this.folder, name), text);
     }
+    makeCertificate(join(this.folder, "proxy.pem"));
     copyFileSync(
       join(ROOT, "commands/doctor/proxmox-role.sh"),
       join(this.folder, "proxmox-role.sh"),
@@ -87,7 +96,7 @@ export class Reader {
   type(commands: readonly Command[]): Call[] {
     const calls = join(this.folder, "calls");
     writeFileSync(calls, "");
-    const lines = commands.map(({ line }) => filledIn(line).replace(" /etc/ssh/", " "));
+    const lines = commands.map(({ line }) => filledIn(line).replace(SERVER_FOLDER, " "));
     const env = {
       HOME: this.folder,
       PATH: join(this.folder, "bin"),

@@ -8,13 +8,13 @@ import { judge, findUnusedWaivers, waive, type Judged } from "../../commands/ben
 import { parseJudgements } from "../../commands/benchmark/official";
 import { countResults } from "../../commands/benchmark/report";
 import { runCommandLine } from "../../commands/cli";
-import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
 import { merge } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
 import type { Waiver } from "../../config/schema/waivers";
 import { BENCHMARK, waiverIdOf } from "../../config/waivers/benchmark";
 import type { ShellVariables } from "../../node/scripts";
+import { openedWith } from "../support/opened";
 import { problems, prodWith, stackFile, waiver } from "../support/settings";
 import { withWeb } from "../support/workloads";
 
@@ -553,17 +553,7 @@ function stackWith(answers: Readonly<Record<string, string>>, waivers: object[])
     return Promise.resolve("");
   };
   const shell = () => ({ script, feed, shown: () => "" });
-  const site = () => undefined as never;
-  const opened: Opened = {
-    stack: "prod",
-    settings,
-    site,
-    shell,
-    published: () => ({}),
-    scanSecrets: () => ({ passwords: {} }),
-    redact: (text) => text.replaceAll("geheim", "[secret]"),
-  };
-  return { opened, asked };
+  return { opened: openedWith(settings, { shell }), asked };
 }
 
 describe("npx docker-node benchmark", () => {

@@ -12,19 +12,13 @@ import { findManagedVms } from "../../commands/doctor/context";
 import { ROLES, effectivePrivileges } from "../../commands/doctor/privileges";
 import { connect } from "../../clients/proxmox";
 import { askForImage, parseImage, tokenUrl } from "../../clients/registry";
-import {
-  PAGE,
-  SCRIPT,
-  listGrants,
-  renderPage,
-  renderScript,
-  scriptFor,
-} from "../../commands/doctor/render";
+import { listGrants, renderScript, scriptFor } from "../../commands/doctor/render";
 import { isReady, toJson, redact, toTable } from "../../commands/doctor/report";
 import { probe } from "../../clients/network";
 import { makeRunner, type Ran, type Run } from "../../clients/process";
 import type { Context, Result } from "../../commands/doctor/types";
 import { isAtLeast, isInRange } from "../../clients/versions";
+import { privilegesPage } from "../../docs/generator/privileges";
 import { prodNode, stackFile } from "../support/settings";
 
 const TOKEN = "automation@pve!pulumi=11111111-2222-3333-4444-555555555555";
@@ -376,10 +370,11 @@ describe("this machine", () => {
 describe("the role", () => {
   const node = prodNode();
 
-  test("script and page are up to date; npx docker-node doctor --render makes them so", () => {
-    expect(renderScript()).toBe(fs.readFileSync(SCRIPT, "utf8"));
-    const plain = (text: string): string => text.replaceAll(/[ -]+/g, " ");
-    expect(plain(renderPage())).toBe(plain(fs.readFileSync(PAGE, "utf8")));
+  test("script and page are up to date; npm run docs makes them so", () => {
+    const textOf = (file: string): string =>
+      fs.readFileSync(path.join(__dirname, "../..", file), "utf8");
+    expect(renderScript()).toBe(textOf("commands/doctor/proxmox-role.sh"));
+    expect(privilegesPage()).toBe(textOf("docs/reference/proxmox-privileges.md"));
   });
 
   test("no privilege is broader than its path, and none propagates from /", () => {

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
 import { cadvisorArgs } from "../../components/platform/cadvisor";
+import { PROXY_SOCKET, socketProxyArgs } from "../../components/platform/socket-proxy";
 import { monitoringStep } from "../../node/monitoring";
 import { renderScript } from "../../node/scripts";
 import {
@@ -89,6 +90,14 @@ describe("set up", () => {
     expect(done(set())).toEqual(parts);
     expect(changes()).toEqual([]);
     expect(files()).toEqual(before);
+  });
+
+  test("the proxy answers where its container has the socket, by the configuration that is mounted there", () => {
+    done(set());
+    expect(read(PROXY)).toContain(`bind unix@${PROXY_SOCKET} `);
+    const { volumes } = socketProxyArgs("999", "id") as { volumes: { hostPath?: string }[] };
+    const mounted = volumes.map(({ hostPath = "" }) => join("root", hostPath, "haproxy.cfg"));
+    expect(mounted).toContain(PROXY);
   });
 
   test("the proxy lets through what cAdvisor asks of Docker, and nothing else", () => {

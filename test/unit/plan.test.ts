@@ -11,6 +11,7 @@ import { FORMATS, planJson, render } from "../../commands/plan/render";
 import { risksOf } from "../../commands/plan/risks";
 import { SCENARIOS } from "../../lab/recorder/scenarios";
 import { scrub } from "../../lab/recorder/scrub";
+import { usePrograms } from "../support/programs";
 
 const FOLDER = join(__dirname, "../fixtures/plan");
 const file = (name: string): string => join(FOLDER, `${name}.ndjson`);
@@ -291,6 +292,21 @@ describe("command line", () => {
     } finally {
       process.env.PATH = PATH;
       rmSync(folder, { recursive: true });
+    }
+  });
+
+  test("asks Pulumi for JSON, with the rules of a policy pack", async () => {
+    const programs = usePrograms();
+    try {
+      programs.add(
+        "pulumi",
+        `for last; do :; done; cp '${file("open-port")}' "$last"; echo "$*" >"$FOLDER/asked"`,
+      );
+      const { status, out } = await run("--policy-pack", "policies", "--format", "json");
+      expect([status, JSON.parse(out)]).toEqual([0, expect.objectContaining({ version: 1 })]);
+      expect(programs.read("asked")).toMatch(/^preview .*--policy-pack \S*policies /);
+    } finally {
+      programs.dispose();
     }
   });
 

@@ -12,10 +12,10 @@ import { runCommandLine } from "../../commands/cli";
 import { judgeSight } from "../../commands/probe/judge";
 import { openingsFor, portsToTry } from "../../commands/probe/ports";
 import { thisMachine } from "../../commands/probe/sight";
-import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
 import { renderScript, type ShellVariables } from "../../node/scripts";
+import { openedWith } from "../support/opened";
 import { prodNode, prodWith } from "../support/settings";
 
 const MANAGEMENT = "10.25.10.5";
@@ -303,13 +303,10 @@ describe("npx docker-node probe", () => {
     feed: () => Promise.reject(new Error()),
     shown: () => "",
   });
-  const opened = {
-    ...{ stack: "prod", settings, shell },
-    site: () => undefined as never,
+  const opened = openedWith(settings, {
+    shell,
     published: () => ({ hostKey: HOST_KEY, agentFingerprint: CERTIFICATE }),
-    scanSecrets: () => ({ passwords: {} }),
-    redact: (text: string) => text.replaceAll("geheim", "[secret]"),
-  } as Opened;
+  });
 
   async function type(...args: string[]): Promise<{ status: number; out: string }> {
     asked.length = 0;

@@ -20,6 +20,7 @@ import { quoteWord } from "../../clients/ssh";
 import { describe as shown, verdictOn } from "../../commands/restore/describe";
 import { perform } from "../../commands/restore/perform";
 import type { Recovery } from "../../commands/restore/steps";
+import { openedWith } from "../support/opened";
 import { FakeSite, pruneJobsOf } from "../support/recovery";
 import { prodNode, stackFile } from "../support/settings";
 import type { PruneJob } from "../../clients/prune-jobs";
@@ -313,15 +314,7 @@ describe("npx docker-node backups", () => {
     runCommandLine(["backups", ...args], { print, warn, open });
   const settings = loadSettings(stackFile("prod"));
   const opened = (site: () => FakeSite) => () =>
-    Promise.resolve({
-      stack: "prod",
-      settings,
-      site,
-      shell: () => site().shell,
-      published: () => ({}),
-      scanSecrets: () => ({ passwords: {} }),
-      redact: (text: string) => text.replaceAll("geheim", "[secret]"),
-    });
+    Promise.resolve(openedWith(settings, { site, shell: () => site().shell }));
 
   test("status 0 when all is fresh", async () => {
     const site = new FakeSite();
@@ -386,15 +379,7 @@ describe("npx docker-node restore", () => {
   const settings = loadSettings(stackFile("prod"));
   const site = new FakeSite();
   const opener = () =>
-    Promise.resolve({
-      stack: "prod",
-      settings,
-      site: () => site,
-      shell: () => site.shell,
-      published: () => ({}),
-      scanSecrets: () => ({ passwords: {} }),
-      redact: (text: string) => text,
-    });
+    Promise.resolve(openedWith(settings, { site: () => site, shell: () => site.shell }));
   const lines: string[] = [];
   const command = (...args: string[]): Promise<number> =>
     runCommandLine(["restore", ...args], {
@@ -418,6 +403,32 @@ describe("npx docker-node restore", () => {
     expect(lines.at(-1)).toMatch(
       /^RTO measured: 0 s .*\nRPO measured: 6 h 30 min \(required: below 1 d\)$/,
     );
+  });
+
+  test("each kind is planned by its own words, from the backup that was asked for", async () => {
+    for (const day of ["31", "30"])
+      site.backedUp("volumes", "research-data", `2026-01-${day}T02:30:00Z`, { "meta.conf": {} });
+    site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z", {
+      "definitions/containers.json": [container("web")],
+      "definitions/networks.json": [],
+      "definitions/images.json": [],
+    });
+    site.log.length = 0;
+    const planned = async (...args: string[]): Promise<string> => {
+      lines.length = 0;
+      const status = await command(...args);
+      return `${status} ${lines.join("\n")}`;
+    };
+    const volume = ["volume", "proj-docker02", "research-data"];
+    const from =
+      /^0 .*volume research-data on proj-docker02[^]*host\/research-data\/2026-01-30T02:30:00Z/;
+    expect(await planned(...volume)).toContain("host/research-data/2026-01-31T02:30:00Z");
+    expect(await planned(...volume, "--snapshot", "2026-01-30T02:30:00Z")).toMatch(from);
+    expect(await planned("container", "proj-docker02", "web")).toMatch(
+      /^0 .*container web on proj-docker02, from its definition/,
+    );
+    expect(await planned("platform", "proj-docker02")).toMatch(/^0 .*platform of proj-docker02:/);
+    expect(new Set(site.log)).toEqual(new Set(["extract configuration"]));
   });
 
   test("status 1 when it fails", async () => {

@@ -19,6 +19,7 @@ import { stackPage } from "../../commands/report/stack-page";
 import { LEFT_OUT, isSound, verdictsOn } from "../../commands/report/verdict";
 import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
+import { openedWith } from "../support/opened";
 import { AT, BAD, GOOD, STACK, UNKNOWN, hostile } from "../support/reports";
 import { stackFile } from "../support/settings";
 
@@ -283,16 +284,8 @@ describe("gathered", () => {
       if (answer === undefined) return Promise.reject(new Error("10.25.20.24: no route"));
       return Promise.resolve(JSON.stringify(answer));
     };
-    return {
-      ...{ stack: "prod", settings },
-      site: () => {
-        throw new Error("PBS_RESTORE_TOKEN_ID is not set");
-      },
-      shell: () => ({ script, feed: () => Promise.reject(new Error()), shown: () => "" }),
-      published: () => ({}),
-      scanSecrets: () => ({ passwords: {} }),
-      redact: (text) => text.replaceAll("geheim", "[secret]"),
-    };
+    const shell = () => ({ script, feed: () => Promise.reject(new Error()), shown: () => "" });
+    return openedWith(settings, { shell });
   };
   const drift = {
     ...{ failed: false, diagnostics: [] },
@@ -482,6 +475,24 @@ describe("gathered", () => {
       const text = readFileSync(join(pages, `node-${NODE}.html`), "utf8");
       expect(text).toContain("not known: 10.25.20.24: no route");
       expect(text).toContain("not known: the Pulumi CLI does not start");
+    });
+
+    test("the last drill and the alerts are in the pages", async () => {
+      const labels = { node: NODE, alertname: "DiskFull", severity: "critical" };
+      const firing = { state: "firing", activeAt: AT, labels, annotations: { summary: "full" } };
+      const server = createServer((_, response) => {
+        response.end(JSON.stringify({ data: { alerts: [firing] } }));
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const prometheus = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const drill = join(out, "drill.json");
+      const figures = { measured: 61, required: 3600 };
+      writeFileSync(drill, JSON.stringify([{ kind: "vm", ok: true, rto: figures, rpo: figures }]));
+      const args = ["--out", out, "--without-load", "--drill", drill, "--prometheus", prometheus];
+      await run(args).finally(() => server.close());
+      const text = readFileSync(join(out, `node-${NODE}.html`), "utf8");
+      expect(text).toContain("DiskFull");
+      expect(text).toMatch(/aria-labelledby="drill"[^]*1 min 1 s/);
     });
 
     test("--json prints what the pages say", async () => {

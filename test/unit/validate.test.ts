@@ -48,6 +48,7 @@ import { ICC } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 import type { Difference } from "../../node/checks";
 import type { ShellVariables } from "../../node/scripts";
+import { openedWith } from "../support/opened";
 import { prodNode, prodWith, stackFile } from "../support/settings";
 import { IMAGE, NETWORK, withWeb } from "../support/workloads";
 
@@ -360,22 +361,7 @@ function stackWith(
       : Promise.resolve(JSON.stringify(answer));
   };
   const shell = () => ({ script, feed: () => Promise.reject(new Error()), shown: () => "" });
-  const site = (): never => {
-    throw new Error("PBS_RESTORE_TOKEN_ID is not set");
-  };
-  const redact = (text: string): string => text.replaceAll("geheim", "[secret]");
-  return {
-    opened: {
-      stack: "prod",
-      settings,
-      site,
-      shell,
-      published: () => ({}),
-      scanSecrets: () => ({ passwords: {} }),
-      redact,
-    },
-    asked,
-  };
+  return { opened: openedWith(settings, { shell }), asked };
 }
 const REACH = {
   listening: [22, 9001, 9100, 9101, 9323].map((port) => ({ address: "0.0.0.0", port })),
@@ -667,6 +653,19 @@ describe("npx docker-node validate", () => {
     const { status, err, asked } = await run(args);
     expect([status, asked]).toEqual([2, []]);
     expect(err[0]).toMatch(said);
+  });
+
+  test("--watch measures again, and Ctrl-C ends it", async () => {
+    const { opened, asked } = stackWith(good, loadSettings(stackFile("prod")));
+    let rounds = 0;
+    const status = await runCommandLine(["validate", ...chosen, "--watch", "1"], {
+      print: () => {
+        if (++rounds === 2) process.emit("SIGINT");
+      },
+      warn: () => undefined,
+      open: () => Promise.resolve(opened),
+    });
+    expect([status, asked]).toEqual([0, ["validation/reach", "validation/reach"]]);
   });
 
   test("--watch goes on until Ctrl-C; the last whole round counts", async () => {

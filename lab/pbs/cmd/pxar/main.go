@@ -75,15 +75,7 @@ func extract(p cli.Params) error {
 	failed := false
 	options := extractOptions(p, match)
 	if !p.Bool("strict") {
-		options.OnError = func(err error) error {
-			failed = true
-			// The program this one stands for says where, and not why.
-			if at := (*pxar.EntryError)(nil); errors.As(err, &at) {
-				err = fmt.Errorf("error at %q", at.Path)
-			}
-			warn("error: %v", err)
-			return nil
-		}
+		options.OnError = func(err error) error { failed = true; return warnOf(err) }
 	}
 	if err := pxar.Extract(in, cmp.Or(p.Get("target"), "."), options); err != nil {
 		return err
@@ -91,6 +83,15 @@ func extract(p cli.Params) error {
 	if failed {
 		return errors.New("there were errors")
 	}
+	return nil
+}
+
+// warnOf says where, and not why, as the program this one stands for.
+func warnOf(err error) error {
+	if at := (*pxar.EntryError)(nil); errors.As(err, &at) {
+		err = fmt.Errorf("error at %q", at.Path)
+	}
+	warn("error: %v", err)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -73,16 +74,11 @@ func (p Program) Run(args []string, stdout, stderr io.Writer) int {
 		p.usage(stderr, "")
 		return 255
 	}
-	for _, arg := range rest {
-		if arg == "--help" {
-			p.usage(stdout, command.Words)
-			return 0
-		}
+	if slices.Contains(rest, "--help") {
+		p.usage(stdout, command.Words)
+		return 0
 	}
-	params, err := command.parse(rest)
-	if err == nil {
-		err = command.Run(params)
-	}
+	err = command.execute(rest)
 	if err == nil {
 		return 0
 	}
@@ -91,6 +87,14 @@ func (p Program) Run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "\nUsage: %s\n", p.synopsis(*command))
 	}
 	return 255
+}
+
+func (c Command) execute(args []string) error {
+	params, err := c.parse(args)
+	if err != nil {
+		return err
+	}
+	return c.Run(params)
 }
 
 // find takes the words of a command off the arguments.
@@ -103,14 +107,7 @@ func (p Program) find(args []string) (*Command, []string, error) {
 	}
 	said := ""
 	for depth := 0; depth < len(args); depth++ {
-		candidates := map[string]bool{}
-		for _, c := range p.Commands {
-			words := strings.Fields(c.Words)
-			if len(words) > depth && strings.Join(words[:depth], " ") == said {
-				candidates[words[depth]] = true
-			}
-		}
-		word, err := unique(candidates, args[depth])
+		word, err := unique(p.candidates(said, depth), args[depth])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -122,6 +119,18 @@ func (p Program) find(args []string) (*Command, []string, error) {
 		}
 	}
 	return nil, nil, fmt.Errorf("no sub-command specified for '%s'.", said)
+}
+
+// candidates are the words that may follow those that were said.
+func (p Program) candidates(said string, depth int) map[string]bool {
+	next := map[string]bool{}
+	for _, c := range p.Commands {
+		words := strings.Fields(c.Words)
+		if len(words) > depth && strings.Join(words[:depth], " ") == said {
+			next[words[depth]] = true
+		}
+	}
+	return next
 }
 
 func unique(candidates map[string]bool, word string) (string, error) {

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -110,11 +111,7 @@ func (c Command) assign(params Params, positional []string) (problems parameterE
 			problems = append(problems, bad(a.Name, "parameter is missing and it is not optional."))
 		}
 		for _, value := range positional[:take] {
-			if a.Check != nil {
-				if err := a.Check(value); err != nil {
-					problems = append(problems, bad(a.Name, "%v", err))
-				}
-			}
+			problems = append(problems, a.problems(value)...)
 			params[a.Name] = append(params[a.Name], value)
 		}
 		positional = positional[take:]
@@ -123,6 +120,16 @@ func (c Command) assign(params Params, positional []string) (problems parameterE
 		problems = append(problems, fmt.Sprintf("got additional arguments: %q", positional))
 	}
 	return problems
+}
+
+func (a Arg) problems(value string) parameterError {
+	if a.Check == nil {
+		return nil
+	}
+	if err := a.Check(value); err != nil {
+		return parameterError{bad(a.Name, "%v", err)}
+	}
+	return nil
 }
 
 func (o Option) check(value string) error {
@@ -138,15 +145,10 @@ func (o Option) check(value string) error {
 			return fmt.Errorf("value must have a minimum value of 0 (got %d)", n)
 		}
 	}
-	if len(o.Choices) > 0 {
-		for _, choice := range o.Choices {
-			if value == choice {
-				return nil
-			}
-		}
+	switch {
+	case len(o.Choices) > 0 && !slices.Contains(o.Choices, value):
 		return fmt.Errorf("value '%s' is not defined in the enumeration (%s)", value, strings.Join(o.Choices, "|"))
-	}
-	if o.Check != nil {
+	case len(o.Choices) == 0 && o.Check != nil:
 		return o.Check(value)
 	}
 	return nil

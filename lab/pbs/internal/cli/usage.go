@@ -27,6 +27,14 @@ func (p Program) synopsis(c Command) string {
 	return out
 }
 
+func (o Option) describe(out io.Writer) {
+	kind := map[Kind]string{String: " <string>", Int: " <integer>", List: " <string> (repeatable)", Bool: ""}[o.Kind]
+	if len(o.Choices) > 0 {
+		kind = " " + strings.Join(o.Choices, "|")
+	}
+	fmt.Fprintf(out, "  --%s%s  %s\n", o.Name, kind, o.Help)
+}
+
 func (p Program) usage(out io.Writer, words string) {
 	fmt.Fprintf(out, "%s: %s\n", p.Name, p.Note)
 	detailed := false
@@ -37,11 +45,7 @@ func (p Program) usage(out io.Writer, words string) {
 		detailed = true
 		fmt.Fprintf(out, "\nUsage: %s\n\n%s\n", p.synopsis(c), c.Help)
 		for _, o := range c.Options {
-			kind := map[Kind]string{String: " <string>", Int: " <integer>", List: " <string> (repeatable)", Bool: ""}[o.Kind]
-			if len(o.Choices) > 0 {
-				kind = " " + strings.Join(o.Choices, "|")
-			}
-			fmt.Fprintf(out, "  --%s%s  %s\n", o.Name, kind, o.Help)
+			o.describe(out)
 		}
 	}
 	if detailed {

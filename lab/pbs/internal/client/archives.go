@@ -100,29 +100,42 @@ func (b *backup) image(s source) (summary, error) {
 	if err := up.open(s.size); err != nil {
 		return summary{}, err
 	}
-	size := int64(b.chunkSize(imageChunk))
-	hole := make([]byte, size)
-	holeDigest := up.key.Digest(hole)
-	data := int64(-1) // where the next data is
-	for at := int64(0); at < s.size; at += size {
-		length := min(size, s.size-at)
-		if data < at {
-			data = pxar.NextData(file, at, s.size)
-		}
-		switch {
-		case data >= at+length && length == size:
-			err = up.addDigest(holeDigest, hole, size)
-		case data >= at+length:
-			err = up.add(hole[:length])
-		default:
-			chunk := make([]byte, length)
-			if _, err = file.ReadAt(chunk, at); err == nil {
-				err = up.add(chunk)
-			}
-		}
-		if err != nil {
-			return summary{}, err
-		}
+	if err := up.addDisk(file, s.size, int64(b.chunkSize(imageChunk))); err != nil {
+		return summary{}, err
 	}
 	return up.close()
+}
+
+// addDisk adds the chunks of a disk.
+func (u *upload) addDisk(file *os.File, total, size int64) error {
+	hole := make([]byte, size)
+	holeDigest := u.key.Digest(hole)
+	data := int64(-1) // where the next data is
+	for at := int64(0); at < total; at += size {
+		length := min(size, total-at)
+		if data < at {
+			data = pxar.NextData(file, at, total)
+		}
+		var err error
+		switch {
+		case data >= at+length && length == size:
+			err = u.addDigest(holeDigest, hole, size)
+		case data >= at+length:
+			err = u.add(hole[:length])
+		default:
+			err = u.addPart(file, at, length)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *upload) addPart(file *os.File, at, length int64) error {
+	chunk := make([]byte, length)
+	if _, err := file.ReadAt(chunk, at); err != nil {
+		return err
+	}
+	return u.add(chunk)
 }

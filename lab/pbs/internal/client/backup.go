@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -50,6 +51,15 @@ func Backup(p cli.Params) error {
 		Info("dry-run: no upload happened")
 		return nil
 	}
+	if err := b.send(list); err != nil {
+		return err
+	}
+	Info("Duration: %.2fs", time.Since(started).Seconds())
+	Info("End Time: %s", now())
+	return nil
+}
+
+func (b *backup) send(list []source) error {
 	if err := b.start(); err != nil {
 		return err
 	}
@@ -60,12 +70,7 @@ func Backup(p cli.Params) error {
 			return err
 		}
 	}
-	if err := b.finish(); err != nil {
-		return err
-	}
-	Info("Duration: %.2fs", time.Since(started).Seconds())
-	Info("End Time: %s", now())
-	return nil
+	return b.finish()
 }
 
 func now() string { return time.Now().Format("Mon Jan _2 15:04:05 2006") }
@@ -76,14 +81,14 @@ func (b *backup) prepare() (err error) {
 		return err
 	}
 	host, _ := os.Hostname()
-	id, kind := p.Get("backup-id"), p.Get("backup-type")
-	if id == "" {
-		id = host
-	}
-	if kind == "" {
-		kind = "host"
-	}
-	b.manifest.Snapshot = format.Snapshot{Group: format.Group{Type: kind, ID: id}, Time: p.Int("backup-time", time.Now().Unix())}
+	group := format.Group{Type: cmp.Or(p.Get("backup-type"), "host"), ID: cmp.Or(p.Get("backup-id"), host)}
+	b.manifest.Snapshot = format.Snapshot{Group: group, Time: p.Int("backup-time", time.Now().Unix())}
+	return b.readOptions()
+}
+
+// readOptions reads what goes into the archives.
+func (b *backup) readOptions() error {
+	p := b.params
 	if p.Bool("all-file-systems") && p.Has("include-dev") {
 		return errors.New("option 'all-file-systems' conflicts with option 'include-dev'")
 	}
@@ -122,23 +127,9 @@ func (b *backup) announce() {
 // finish sends catalog and manifest; only then there is a snapshot.
 func (b *backup) finish() error {
 	if b.catalog != nil {
-		up := b.newUpload(format.CatalogName)
-		up.previous = nil
-		if err := up.open(-1); err != nil {
+		if err := b.sendCatalog(); err != nil {
 			return err
 		}
-		chunks := newChunker(catalogChunk, up.add)
-		if _, err := chunks.Write(b.catalog.Finish()); err != nil {
-			return err
-		}
-		if err := chunks.flush(); err != nil {
-			return err
-		}
-		done, err := up.close()
-		if err != nil {
-			return err
-		}
-		b.add(format.CatalogName, done)
 	}
 	text, err := b.manifest.Text(b.key)
 	if err != nil {
@@ -148,4 +139,25 @@ func (b *backup) finish() error {
 		return err
 	}
 	return b.session.call("POST", "finish", nil, nil, nil)
+}
+
+func (b *backup) sendCatalog() error {
+	up := b.newUpload(format.CatalogName)
+	up.previous = nil
+	if err := up.open(-1); err != nil {
+		return err
+	}
+	chunks := newChunker(catalogChunk, up.add)
+	if _, err := chunks.Write(b.catalog.Finish()); err != nil {
+		return err
+	}
+	if err := chunks.flush(); err != nil {
+		return err
+	}
+	done, err := up.close()
+	if err != nil {
+		return err
+	}
+	b.add(format.CatalogName, done)
+	return nil
 }

@@ -13,15 +13,7 @@ import (
 
 // CatalogDump lists everything in a snapshot's file archives.
 func CatalogDump(p cli.Params) error {
-	client, err := connectTo(p)
-	if err != nil {
-		return err
-	}
-	snapshot, err := format.ParseSnapshot(p.Get("snapshot"))
-	if err != nil {
-		return err
-	}
-	r, err := openReader(p, client, snapshot)
+	r, err := openSnapshot(p, exactSnapshot)
 	if err != nil {
 		return err
 	}

@@ -31,18 +31,10 @@ func secret(name string) (string, bool, error) {
 		return first([]byte(value), nil)
 	}
 	if text, ok := os.LookupEnv(name + "_FD"); ok {
-		data, err := os.ReadFile("/dev/fd/" + text)
-		if err != nil {
-			err = fmt.Errorf("unable to parse file descriptor in ENV(%s_FD): %w", name, err)
-		}
-		return first(data, err)
+		return first(readAs("parse file descriptor", name+"_FD", "/dev/fd/"+text))
 	}
 	if file, ok := os.LookupEnv(name + "_FILE"); ok {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			err = fmt.Errorf("unable to open file in ENV(%s_FILE): %w", name, err)
-		}
-		return first(data, err)
+		return first(readAs("open file", name+"_FILE", file))
 	}
 	if command, ok := os.LookupEnv(name + "_CMD"); ok {
 		words := strings.Fields(command)
@@ -52,6 +44,14 @@ func secret(name string) (string, bool, error) {
 		return first(exec.Command(words[0], words[1:]...).Output())
 	}
 	return "", false, nil
+}
+
+func readAs(what, variable, file string) ([]byte, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		err = fmt.Errorf("unable to %s in ENV(%s): %w", what, variable, err)
+	}
+	return data, err
 }
 
 // Client of one server.

@@ -43,15 +43,19 @@ func crypto(p cli.Params) (key *format.Crypt, mode string, err error) {
 	case mode == "":
 		mode = "encrypt"
 	}
-	file, err := format.ParseKeyFile(text)
-	if err == nil {
-		key, err = file.Open()
-	}
-	if err != nil {
+	if key, err = openKey(text); err != nil {
 		return nil, "", fmt.Errorf("failed to load decryption key from %s: %w", source, err)
 	}
 	Info("Using encryption key from %s..", source)
 	return key, mode, nil
+}
+
+func openKey(text []byte) (*format.Crypt, error) {
+	file, err := format.ParseKeyFile(text)
+	if err != nil {
+		return nil, err
+	}
+	return file.Open()
 }
 
 func keyText(p cli.Params) (text []byte, source string, err error) {

@@ -42,13 +42,9 @@ func listSnapshots(c *Client, ns string, group format.Group) ([]snapshotItem, er
 
 // SnapshotList lists snapshots, of one group or all.
 func SnapshotList(p cli.Params) error {
-	query := nsQuery(p.Get("ns"))
-	if p.Has("group") {
-		group, err := format.ParseGroup(p.Get("group"))
-		if err != nil {
-			return err
-		}
-		query = groupQuery(p.Get("ns"), group)
+	query, err := snapshotsQuery(p)
+	if err != nil {
+		return err
 	}
 	c, err := connectTo(p)
 	if err != nil {
@@ -61,15 +57,27 @@ func SnapshotList(p cli.Params) error {
 	return cli.Print(os.Stdout, p, raw, func() error {
 		var rows [][]string
 		for _, item := range list {
-			names := make([]string, len(item.Files))
-			for i, file := range item.Files {
-				names[i] = file.Name
-			}
-			rows = append(rows, []string{item.Snapshot.String(), cli.Bytes(item.Size), shortNames(names)})
+			rows = append(rows, item.row())
 		}
 		slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 		return cli.Table(os.Stdout, []string{"snapshot", "size", "files"}, rows, 1)
 	})
+}
+
+func snapshotsQuery(p cli.Params) (url.Values, error) {
+	if !p.Has("group") {
+		return nsQuery(p.Get("ns")), nil
+	}
+	group, err := format.ParseGroup(p.Get("group"))
+	return groupQuery(p.Get("ns"), group), err
+}
+
+func (item snapshotItem) row() []string {
+	names := make([]string, len(item.Files))
+	for i, file := range item.Files {
+		names[i] = file.Name
+	}
+	return []string{item.Snapshot.String(), cli.Bytes(item.Size), shortNames(names)}
 }
 
 // Groups lists groups.

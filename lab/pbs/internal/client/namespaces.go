@@ -20,17 +20,10 @@ func NamespaceList(p cli.Params) error {
 	if err != nil {
 		return err
 	}
-	query := url.Values{}
-	if p.Get("ns") != "" {
-		query.Set("parent", p.Get("ns"))
-	}
-	if p.Has("max-depth") {
-		query.Set("max-depth", p.Get("max-depth"))
-	}
 	type item struct {
 		NS string `json:"ns"`
 	}
-	raw, list, err := get[[]item](c, c.Store("namespace"), query)
+	raw, list, err := get[[]item](c, c.Store("namespace"), parentQuery(p))
 	if err != nil {
 		return err
 	}
@@ -43,6 +36,17 @@ func NamespaceList(p cli.Params) error {
 		}
 		return nil
 	})
+}
+
+func parentQuery(p cli.Params) url.Values {
+	query := url.Values{}
+	if p.Get("ns") != "" {
+		query.Set("parent", p.Get("ns"))
+	}
+	if p.Has("max-depth") {
+		query.Set("max-depth", p.Get("max-depth"))
+	}
+	return query
 }
 
 // namespace runs a change of a namespace.

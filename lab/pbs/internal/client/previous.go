@@ -26,6 +26,10 @@ func (b *backup) start() (err error) {
 	if b.session, err = client.upgrade("backup", "proxmox-backup-protocol-v1", query); err != nil {
 		return err
 	}
+	return b.readPrevious()
+}
+
+func (b *backup) readPrevious() error {
 	var last *int64
 	if err := b.session.call("GET", "previous_backup_time", nil, nil, &last); err != nil {
 		return err

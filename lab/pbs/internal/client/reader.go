@@ -33,21 +33,25 @@ func openReader(p cli.Params, c *Client, snapshot format.Snapshot) (*reader, err
 		return nil, err
 	}
 	r := &reader{session: session, key: key}
+	if err := r.readManifest(); err != nil {
+		session.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *reader) readManifest() error {
 	raw, err := r.file(format.ManifestName)
 	if err == nil {
 		r.text, err = format.DecodeBlob(raw, nil)
 	}
 	if err == nil {
-		r.manifest, err = format.ParseManifest(r.text, key)
+		r.manifest, err = format.ParseManifest(r.text, r.key)
 	}
 	if err == nil {
-		err = r.manifest.CheckKey(key)
+		err = r.manifest.CheckKey(r.key)
 	}
-	if err != nil {
-		session.close()
-		return nil, err
-	}
-	return r, nil
+	return err
 }
 
 func (r *reader) file(name string) ([]byte, error) {

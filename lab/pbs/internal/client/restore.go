@@ -31,6 +31,11 @@ func archiveName(name string) string {
 	return name + ".blob"
 }
 
+// exactSnapshot takes a snapshot alone.
+func exactSnapshot(_ *Client, _, text string) (format.Snapshot, error) {
+	return format.ParseSnapshot(text)
+}
+
 // snapshotOrLatest takes a group as its latest snapshot.
 func snapshotOrLatest(c *Client, ns, text string) (format.Snapshot, error) {
 	if strings.Count(text, "/") != 1 {
@@ -50,17 +55,22 @@ func snapshotOrLatest(c *Client, ns, text string) (format.Snapshot, error) {
 	return list[len(list)-1].Snapshot, nil
 }
 
-// Restore gets an archive back.
-func Restore(p cli.Params) error {
+// openSnapshot opens the snapshot that the command line names, as find understands it.
+func openSnapshot(p cli.Params, find func(c *Client, ns, text string) (format.Snapshot, error)) (*reader, error) {
 	client, err := connectTo(p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	snapshot, err := snapshotOrLatest(client, p.Get("ns"), p.Get("snapshot"))
+	snapshot, err := find(client, p.Get("ns"), p.Get("snapshot"))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r, err := openReader(p, client, snapshot)
+	return openReader(p, client, snapshot)
+}
+
+// Restore gets an archive back.
+func Restore(p cli.Params) error {
+	r, err := openSnapshot(p, snapshotOrLatest)
 	if err != nil {
 		return err
 	}

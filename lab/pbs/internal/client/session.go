@@ -38,24 +38,28 @@ func (c *Client) upgrade(path, protocol string, query url.Values) (*session, err
 	}
 	request.Header.Set("Connection", "upgrade")
 	request.Header.Set("Upgrade", protocol)
-	reader := bufio.NewReader(conn)
-	response, err := ask(conn, reader, request)
-	if err == nil && response.StatusCode != http.StatusSwitchingProtocols {
-		err = readAnswer(response, nil)
-		if err == nil {
-			err = errors.New("the server did not switch to the backup protocol")
-		}
-	}
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	client, err := wire.Client(conn, reader)
+	client, err := switchTo(conn, request)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return &session{client, conn}, nil
+}
+
+// switchTo asks for the other protocol; from then on the connection speaks it.
+func switchTo(conn net.Conn, request *http.Request) (*http.Client, error) {
+	reader := bufio.NewReader(conn)
+	response, err := ask(conn, reader, request)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		if err := readAnswer(response, nil); err != nil {
+			return nil, err
+		}
+		return nil, errors.New("the server did not switch to the backup protocol")
+	}
+	return wire.Client(conn, reader)
 }
 
 // ask sends the request for another protocol and reads the answer.

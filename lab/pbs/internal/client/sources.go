@@ -35,30 +35,33 @@ func sources(specs []string) ([]source, error) {
 			return nil, fmt.Errorf("got target twice: '%s'", s.name)
 		}
 		seen[s.name] = true
-		info, err := os.Stat(s.path)
-		if err != nil {
-			return nil, fmt.Errorf("unable to access '%s' - %w", s.path, errors.Unwrap(err))
-		}
-		block := info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0
-		switch {
-		case s.kind == "pxar" && !info.IsDir():
-			return nil, errors.New("got unexpected file type (expected directory)")
-		case s.kind == "img" && !info.Mode().IsRegular() && !block:
-			return nil, errors.New("got unexpected file type (expected file or block device)")
-		case (s.kind == "conf" || s.kind == "log") && !info.Mode().IsRegular():
-			return nil, errors.New("got unexpected file type (expected regular file)")
-		}
-		if s.kind == "img" {
-			if s.size, err = imageSize(s.path); err != nil {
-				return nil, err
-			}
-			if s.size == 0 {
-				return nil, fmt.Errorf("got zero-sized file '%s'", s.path)
-			}
+		if err := s.look(); err != nil {
+			return nil, err
 		}
 		list = append(list, s)
 	}
 	return list, nil
+}
+
+// look learns the size of a disk, and whether the file is of the kind that the archive is for.
+func (s *source) look() error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return fmt.Errorf("unable to access '%s' - %w", s.path, errors.Unwrap(err))
+	}
+	block := info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0
+	switch {
+	case s.kind == "pxar" && !info.IsDir():
+		return errors.New("got unexpected file type (expected directory)")
+	case s.kind == "img" && !info.Mode().IsRegular() && !block:
+		return errors.New("got unexpected file type (expected file or block device)")
+	case (s.kind == "conf" || s.kind == "log") && !info.Mode().IsRegular():
+		return errors.New("got unexpected file type (expected regular file)")
+	}
+	if s.kind == "img" {
+		s.size, err = imageSize(s.path)
+	}
+	return err
 }
 
 func imageSize(path string) (int64, error) {
@@ -67,7 +70,11 @@ func imageSize(path string) (int64, error) {
 		return 0, err
 	}
 	defer file.Close()
-	return file.Seek(0, io.SeekEnd) // of a block device too
+	size, err := file.Seek(0, io.SeekEnd) // of a block device too
+	if err == nil && size == 0 {
+		err = fmt.Errorf("got zero-sized file '%s'", path)
+	}
+	return size, err
 }
 
 func describe(s source) string {

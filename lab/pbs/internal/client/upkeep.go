@@ -4,6 +4,7 @@ package client
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -22,10 +23,47 @@ func Prune(p cli.Params) error {
 	if err != nil {
 		return err
 	}
-	c, err := connectTo(p)
+	list, err := prune(p, group)
 	if err != nil {
 		return err
 	}
+	if p.Bool("quiet") {
+		list = slices.DeleteFunc(list, func(i pruned) bool { return i.Keep })
+	}
+	if list == nil {
+		list = []pruned{}
+	}
+	return cli.Print(os.Stdout, p, list, func() error {
+		var rows [][]string
+		for _, i := range list {
+			rows = append(rows, i.row())
+		}
+		return cli.Table(os.Stdout, []string{"snapshot", "date", "action"}, rows)
+	})
+}
+
+func prune(p cli.Params, group format.Group) (list []pruned, err error) {
+	c, err := connectTo(p)
+	if err != nil {
+		return nil, err
+	}
+	err = c.Call("POST", c.Store("prune"), pruneQuery(p, group), &list)
+	return list, err
+}
+
+// pruned is a snapshot, and whether it stays.
+type pruned struct {
+	format.Snapshot
+	Keep      bool `json:"keep"`
+	Protected bool `json:"protected"`
+}
+
+func (p pruned) row() []string {
+	action := map[bool]string{true: "keep", false: "remove"}[p.Keep]
+	return []string{p.Snapshot.String(), time.Unix(p.Time, 0).Format(time.RFC1123), action}
+}
+
+func pruneQuery(p cli.Params, group format.Group) url.Values {
 	query := groupQuery(p.Get("ns"), group)
 	for _, name := range KeepOptions {
 		if p.Has(name) {
@@ -33,29 +71,7 @@ func Prune(p cli.Params) error {
 		}
 	}
 	query.Set("dry-run", strconv.FormatBool(p.Bool("dry-run")))
-	type item struct {
-		format.Snapshot
-		Keep      bool `json:"keep"`
-		Protected bool `json:"protected"`
-	}
-	var list []item
-	if err := c.Call("POST", c.Store("prune"), query, &list); err != nil {
-		return err
-	}
-	if p.Bool("quiet") {
-		list = slices.DeleteFunc(list, func(i item) bool { return i.Keep })
-	}
-	if list == nil {
-		list = []item{}
-	}
-	return cli.Print(os.Stdout, p, list, func() error {
-		var rows [][]string
-		for _, i := range list {
-			action := map[bool]string{true: "keep", false: "remove"}[i.Keep]
-			rows = append(rows, []string{i.Snapshot.String(), time.Unix(i.Time, 0).Format(time.RFC1123), action})
-		}
-		return cli.Table(os.Stdout, []string{"snapshot", "date", "action"}, rows)
-	})
+	return query
 }
 
 // GarbageCollect frees what no snapshot needs.

@@ -79,8 +79,13 @@ func encodeBlob(data []byte, key *Crypt, compressed bool) ([]byte, error) {
 		binary.LittleEndian.PutUint32(raw[8:], crc32.ChecksumIEEE(raw[plainHeader:]))
 		return raw, nil
 	}
+	return key.seal(encrypted, data)
+}
+
+// seal makes an encrypted blob.
+func (key *Crypt) seal(magic, data []byte) ([]byte, error) {
 	raw := make([]byte, encryptedHeader, encryptedHeader+len(data)+16)
-	copy(raw, encrypted)
+	copy(raw, magic)
 	if _, err := rand.Read(raw[12:28]); err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-func newKey(t *testing.T) *Crypt {
+func makeKey(t *testing.T) *Crypt {
 	t.Helper()
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
@@ -30,7 +30,7 @@ func noise(n int) []byte {
 }
 
 func TestBlobsComeBack(t *testing.T) {
-	key := newKey(t)
+	key := makeKey(t)
 	encoders := map[string]func([]byte, *Crypt) ([]byte, error){"plain": EncodeBlob, "compressed": EncodeCompressed}
 	for name, encode := range encoders {
 		for _, data := range [][]byte{{}, []byte("x"), noise(1 << 16), bytes.Repeat([]byte("again "), 1<<16)} {
@@ -81,7 +81,7 @@ func TestReadsAnotherProgramsCompression(t *testing.T) {
 }
 
 func TestRefusesDamage(t *testing.T) {
-	key := newKey(t)
+	key := makeKey(t)
 	for _, with := range []*Crypt{nil, key} {
 		raw, _ := EncodeCompressed(bytes.Repeat([]byte("data "), 100), with)
 		for at := range raw {
@@ -96,12 +96,13 @@ func TestRefusesDamage(t *testing.T) {
 	if _, err := DecodeBlob(raw, nil); !errors.Is(err, errMissingKey) {
 		t.Errorf("without key: %v", err)
 	}
-	if _, err := DecodeBlob(raw, newKey(t)); err == nil {
+	if _, err := DecodeBlob(raw, makeKey(t)); err == nil {
 		t.Error("another key opens it")
 	}
 }
 
-func TestKeyFilesAndSignatures(t *testing.T) {
+func makeKeyFile(t *testing.T) (KeyFile, *Crypt) {
+	t.Helper()
 	file, err := NewKeyFile()
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +111,11 @@ func TestKeyFilesAndSignatures(t *testing.T) {
 	if err != nil || key.Fingerprint() != file.Fingerprint {
 		t.Fatalf("%v", err)
 	}
+	return file, key
+}
+
+func TestKeyFilesAndSignatures(t *testing.T) {
+	file, key := makeKeyFile(t)
 	other := file
 	other.Data = base64.StdEncoding.EncodeToString(noise(32))
 	if _, err := other.Open(); err == nil {

@@ -89,9 +89,20 @@ func DecodeIndex(raw []byte) (*Index, error) {
 	case !bytes.Equal(raw[:8], magicDynamic):
 		return nil, errors.New("got unknown magic number")
 	}
-	body := raw[indexHeader:]
+	if err := x.readBody(raw[indexHeader:], entry); err != nil {
+		return nil, err
+	}
+	sum := x.Checksum()
+	if !bytes.Equal(raw[32:64], sum[:]) {
+		return nil, fmt.Errorf("wrong checksum of index file")
+	}
+	return x, nil
+}
+
+// readBody reads the chunks, of so many bytes each.
+func (x *Index) readBody(body []byte, entry int) error {
 	if len(body)%entry != 0 || entry == 32 && (x.ChunkSize <= 0 || x.Count() != int64(len(body)/32)) {
-		return nil, errors.New("got unexpected file size")
+		return errors.New("got unexpected file size")
 	}
 	for ; len(body) > 0; body = body[entry:] {
 		if entry == 40 {
@@ -100,9 +111,5 @@ func DecodeIndex(raw []byte) (*Index, error) {
 		}
 		x.Digests = append(x.Digests, Digest(body[entry-32:entry]))
 	}
-	sum := x.Checksum()
-	if !bytes.Equal(raw[32:64], sum[:]) {
-		return nil, fmt.Errorf("wrong checksum of index file")
-	}
-	return x, nil
+	return nil
 }

@@ -98,6 +98,20 @@ func (x *extractor) special(e *Entry) error {
 	return x.apply(e)
 }
 
+// xattrs are the extended attributes that a file gets, capabilities and access lists among them.
+func (x *extractor) xattrs(e *Entry) (list []Xattr) {
+	if !x.IgnoreXattrs {
+		list = append(list, e.Xattrs...)
+	}
+	if !x.IgnoreFcaps && e.Fcaps != nil {
+		list = append(list, Xattr{fcapsName, e.Fcaps})
+	}
+	if !x.IgnoreACLs {
+		list = append(list, e.ACL.xattrs(e.Mode)...)
+	}
+	return list
+}
+
 // apply gives a file its metadata. The owner goes first, since a change of it takes setuid bits and
 // capabilities away; then the time; last what keeps a file from being changed.
 func (x *extractor) apply(e *Entry) error {
@@ -109,18 +123,8 @@ func (x *extractor) apply(e *Entry) error {
 	if !x.IgnorePermissions && e.kind() != syscall.S_IFLNK {
 		errs = append(errs, syscall.Chmod(full, e.Mode&0o7777))
 	}
-	if !x.IgnoreXattrs {
-		for _, a := range e.Xattrs {
-			errs = append(errs, setXattr(full, a.Name, a.Value))
-		}
-	}
-	if !x.IgnoreFcaps && e.Fcaps != nil {
-		errs = append(errs, setXattr(full, fcapsName, e.Fcaps))
-	}
-	if !x.IgnoreACLs {
-		for _, a := range e.ACL.xattrs(e.Mode) {
-			errs = append(errs, setXattr(full, a.Name, a.Value))
-		}
+	for _, a := range x.xattrs(e) {
+		errs = append(errs, setXattr(full, a.Name, a.Value))
 	}
 	errs = append(errs, setTime(full, e.Sec, e.Nsec))
 	if kind := e.kind(); kind == syscall.S_IFREG || kind == syscall.S_IFDIR {

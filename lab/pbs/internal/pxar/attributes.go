@@ -37,17 +37,9 @@ func (d *decoder) rest(e *Entry) error {
 			return d.payload(e)
 		case tFilename, tGoodbye:
 			d.peeked = true
-			if e.kind() == syscall.S_IFDIR {
-				return d.directory(e)
-			}
-			return d.visitor.Enter(e, nil)
+			return d.withoutContent(e)
 		case tSymlink:
-			target, err := d.text()
-			if err != nil {
-				return err
-			}
-			e.Target = target
-			return d.visitor.Enter(e, nil)
+			return d.symlink(e)
 		}
 		data, err := d.content()
 		if err != nil {
@@ -59,6 +51,29 @@ func (d *decoder) rest(e *Entry) error {
 	}
 }
 
+func (d *decoder) withoutContent(e *Entry) error {
+	if e.kind() == syscall.S_IFDIR {
+		return d.directory(e)
+	}
+	return d.visitor.Enter(e, nil)
+}
+
+func (d *decoder) symlink(e *Entry) (err error) {
+	if e.Target, err = d.text(); err != nil {
+		return err
+	}
+	return d.visitor.Enter(e, nil)
+}
+
+func (e *Entry) readXattr(data []byte) error {
+	name, value, ok := strings.Cut(string(data), "\x00")
+	if !ok {
+		return fmt.Errorf("invalid extended attribute at %q", e.Path)
+	}
+	e.Xattrs = append(e.Xattrs, Xattr{name, []byte(value)})
+	return nil
+}
+
 func (d *decoder) attribute(e *Entry, data []byte) (done bool, err error) {
 	if e.ACL.readItem(d.kind, data) {
 		return false, nil
@@ -66,11 +81,7 @@ func (d *decoder) attribute(e *Entry, data []byte) (done bool, err error) {
 	le := binary.LittleEndian
 	switch d.kind {
 	case tXattr:
-		name, value, ok := strings.Cut(string(data), "\x00")
-		if !ok {
-			return false, fmt.Errorf("invalid extended attribute at %q", e.Path)
-		}
-		e.Xattrs = append(e.Xattrs, Xattr{name, []byte(value)})
+		return false, e.readXattr(data)
 	case tFcaps:
 		e.Fcaps = data
 	case tQuota:

@@ -59,15 +59,7 @@ func (d *decoder) entry(path string) error {
 	}
 	e := &Entry{Path: path}
 	if d.kind == tHardlink && path != "" {
-		data, err := d.content()
-		if err != nil {
-			return err
-		}
-		if len(data) < 10 || data[len(data)-1] != 0 {
-			return fmt.Errorf("invalid hard link at %q", path)
-		}
-		e.Hardlink, e.Target = true, string(data[8:len(data)-1])
-		return d.visitor.Enter(e, nil)
+		return d.hardlink(e)
 	}
 	if d.kind != tEntry && d.kind != tEntryV1 {
 		return fmt.Errorf("unexpected header %x at %q, this is no pxar archive", d.kind, path)
@@ -80,6 +72,18 @@ func (d *decoder) entry(path string) error {
 		return err
 	}
 	return d.rest(e)
+}
+
+func (d *decoder) hardlink(e *Entry) error {
+	data, err := d.content()
+	if err != nil {
+		return err
+	}
+	if len(data) < 10 || data[len(data)-1] != 0 {
+		return fmt.Errorf("invalid hard link at %q", e.Path)
+	}
+	e.Hardlink, e.Target = true, string(data[8:len(data)-1])
+	return d.visitor.Enter(e, nil)
 }
 
 func (d *decoder) payload(e *Entry) error {
@@ -103,6 +107,21 @@ func (d *decoder) payload(e *Entry) error {
 	return nil
 }
 
+// below reads an entry of a directory, from its name on.
+func (d *decoder) below(path string) error {
+	name, err := d.text()
+	if err != nil {
+		return err
+	}
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if path != "" {
+		name = path + "/" + name
+	}
+	return d.entry(name)
+}
+
 func (d *decoder) directory(e *Entry) error {
 	if err := d.visitor.Enter(e, nil); err != nil {
 		return err
@@ -117,18 +136,7 @@ func (d *decoder) directory(e *Entry) error {
 		if d.kind != tFilename {
 			return fmt.Errorf("unexpected header %x in %q", d.kind, e.Path)
 		}
-		name, err := d.text()
-		if err != nil {
-			return err
-		}
-		if err := checkName(name); err != nil {
-			return err
-		}
-		below := name
-		if e.Path != "" {
-			below = e.Path + "/" + name
-		}
-		if err := d.entry(below); err != nil {
+		if err := d.below(e.Path); err != nil {
 			return err
 		}
 	}

@@ -60,12 +60,8 @@ func Create(root string, out io.Writer, options CreateOptions) error {
 		options.Catalog = noCatalog{}
 	}
 	e := &encoder{
-		CreateOptions: options, root: root, out: bufio.NewWriterSize(out, 1<<20), patterns: options.Exclude,
+		CreateOptions: options, root: root, out: bufio.NewWriterSize(out, 1<<20), patterns: options.excluded(),
 		links: map[[2]uint64]hardlink{}, device: st.Dev, buffer: make([]byte, 1<<20),
-	}
-	if e.SkipLostAndFound {
-		p, _ := ParsePattern("lost+found", "", false)
-		e.patterns = append(slices.Clone(e.patterns), p)
 	}
 	meta, err := e.metadata(root+"/.", &st)
 	if err != nil {
@@ -76,6 +72,15 @@ func Create(root string, out io.Writer, options CreateOptions) error {
 		return err
 	}
 	return e.out.Flush()
+}
+
+// excluded are the patterns of what is left out.
+func (o CreateOptions) excluded() []Pattern {
+	if !o.SkipLostAndFound {
+		return o.Exclude
+	}
+	p, _ := ParsePattern("lost+found", "", false)
+	return append(slices.Clone(o.Exclude), p)
 }
 
 func (e *encoder) raw(data []byte) error {
@@ -121,14 +126,18 @@ func (e *encoder) entry(relative, name string) error {
 	case syscall.S_IFDIR:
 		return e.directory(relative, name, full, &st, named)
 	case syscall.S_IFLNK:
-		target, err := os.Readlink(full)
-		if err != nil {
-			return e.unreadable(relative, err)
-		}
-		e.Catalog.Add('l', name, 0, 0)
-		return errors.Join(named(), e.item(tSymlink, []byte(target), []byte{0}))
+		return e.symlink(relative, name, full, named)
 	}
 	return e.special(relative, name, &st, named)
+}
+
+func (e *encoder) symlink(relative, name, full string, named func() error) error {
+	target, err := os.Readlink(full)
+	if err != nil {
+		return e.unreadable(relative, err)
+	}
+	e.Catalog.Add('l', name, 0, 0)
+	return errors.Join(named(), e.item(tSymlink, []byte(target), []byte{0}))
 }
 
 // special writes a device, a pipe or a socket, unless the options leave it out.

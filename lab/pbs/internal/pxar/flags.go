@@ -90,11 +90,15 @@ func applyFlags(path string, archive uint64) error {
 		return err
 	}
 	defer file.Close()
+	return changeFlags(file, path, wanted, known)
+}
+
+func changeFlags(file *os.File, path string, wanted, known uint32) error {
 	var now uint32
-	if err := flagsCall(file, getFlags, &now); err != nil {
-		if noFlags(err) {
-			return nil
-		}
+	switch err := flagsCall(file, getFlags, &now); {
+	case noFlags(err):
+		return nil
+	case err != nil:
 		return &os.PathError{Op: "failed to read file attributes", Path: path, Err: err}
 	}
 	next := wanted | now&^known

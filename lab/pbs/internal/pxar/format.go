@@ -59,41 +59,45 @@ type Xattr struct {
 
 func (m Metadata) kind() uint32 { return m.Mode & syscall.S_IFMT }
 
-// hashName is SipHash-2-4 of a name, the key of a directory's lookup table.
+// sipHash is the state of SipHash-2-4.
+type sipHash struct{ a, b, c, d uint64 }
+
+func (s *sipHash) round() {
+	s.a += s.b
+	s.b = bits.RotateLeft64(s.b, 13) ^ s.a
+	s.a = bits.RotateLeft64(s.a, 32)
+	s.c += s.d
+	s.d = bits.RotateLeft64(s.d, 16) ^ s.c
+	s.a += s.d
+	s.d = bits.RotateLeft64(s.d, 21) ^ s.a
+	s.c += s.b
+	s.b = bits.RotateLeft64(s.b, 17) ^ s.c
+	s.c = bits.RotateLeft64(s.c, 32)
+}
+
+func (s *sipHash) block(m uint64) {
+	s.d ^= m
+	s.round()
+	s.round()
+	s.a ^= m
+}
+
+// hashName is the hash of a name, the key of a directory's lookup table.
 func hashName(name string) uint64 {
-	a, b := uint64(hashKey1^0x736f6d6570736575), uint64(hashKey2^0x646f72616e646f6d)
-	c, d := uint64(hashKey1^0x6c7967656e657261), uint64(hashKey2^0x7465646279746573)
-	round := func() {
-		a += b
-		b = bits.RotateLeft64(b, 13) ^ a
-		a = bits.RotateLeft64(a, 32)
-		c += d
-		d = bits.RotateLeft64(d, 16) ^ c
-		a += d
-		d = bits.RotateLeft64(d, 21) ^ a
-		c += b
-		b = bits.RotateLeft64(b, 17) ^ c
-		c = bits.RotateLeft64(c, 32)
-	}
-	block := func(m uint64) {
-		d ^= m
-		round()
-		round()
-		a ^= m
-	}
+	s := sipHash{hashKey1 ^ 0x736f6d6570736575, hashKey2 ^ 0x646f72616e646f6d, hashKey1 ^ 0x6c7967656e657261, hashKey2 ^ 0x7465646279746573}
 	rest := []byte(name)
 	for ; len(rest) >= 8; rest = rest[8:] {
-		block(binary.LittleEndian.Uint64(rest))
+		s.block(binary.LittleEndian.Uint64(rest))
 	}
 	var last [8]byte
 	copy(last[:], rest)
 	last[7] = byte(len(name))
-	block(binary.LittleEndian.Uint64(last[:]))
-	c ^= 0xff
+	s.block(binary.LittleEndian.Uint64(last[:]))
+	s.c ^= 0xff
 	for range 4 {
-		round()
+		s.round()
 	}
-	return a ^ b ^ c ^ d
+	return s.a ^ s.b ^ s.c ^ s.d
 }
 
 // goodbye is an entry of a directory's lookup table.

@@ -42,42 +42,48 @@ func ParsePattern(text, base string, include bool) (Pattern, error) {
 
 func globToRegexp(glob string) (string, error) {
 	var out strings.Builder
-	for i := 0; i < len(glob); i++ {
-		switch c := glob[i]; c {
-		case '*':
-			switch {
-			case strings.HasPrefix(glob[i:], "**/"):
-				out.WriteString("(?:.*/)?")
-				i += 2
-			case strings.HasPrefix(glob[i:], "**"):
-				out.WriteString(".*")
-				i++
-			default:
-				out.WriteString("[^/]*")
-			}
-		case '?':
-			out.WriteString("[^/]")
-		case '[':
-			end := strings.IndexByte(glob[i+1:], ']')
-			if end < 1 {
-				return "", fmt.Errorf("unterminated character class")
-			}
-			class := strings.ReplaceAll(glob[i+1:i+1+end], `\`, `\\`)
-			if class[0] == '!' {
-				class = "^" + class[1:]
-			}
-			out.WriteString("[" + class + "]")
-			i += end + 1
-		case '\\':
-			if i++; i == len(glob) {
-				return "", fmt.Errorf("trailing backslash")
-			}
-			out.WriteString(regexp.QuoteMeta(glob[i : i+1]))
-		default:
-			out.WriteString(regexp.QuoteMeta(string(c)))
+	for glob != "" {
+		part, length, err := firstPart(glob)
+		if err != nil {
+			return "", err
 		}
+		out.WriteString(part)
+		glob = glob[length:]
 	}
 	return out.String(), nil
+}
+
+// firstPart is the first part of a glob as a regular expression, and how long it is in the glob.
+func firstPart(glob string) (part string, length int, err error) {
+	switch {
+	case strings.HasPrefix(glob, "**/"):
+		return "(?:.*/)?", 3, nil
+	case strings.HasPrefix(glob, "**"):
+		return ".*", 2, nil
+	case glob[0] == '*':
+		return "[^/]*", 1, nil
+	case glob[0] == '?':
+		return "[^/]", 1, nil
+	case glob[0] == '[':
+		return characterClass(glob)
+	case glob == `\`:
+		return "", 0, fmt.Errorf("trailing backslash")
+	case glob[0] == '\\':
+		return regexp.QuoteMeta(glob[1:2]), 2, nil
+	}
+	return regexp.QuoteMeta(string(glob[0])), 1, nil
+}
+
+func characterClass(glob string) (part string, length int, err error) {
+	end := strings.IndexByte(glob[1:], ']')
+	if end < 1 {
+		return "", 0, fmt.Errorf("unterminated character class")
+	}
+	class := strings.ReplaceAll(glob[1:1+end], `\`, `\\`)
+	if class[0] == '!' {
+		class = "^" + class[1:]
+	}
+	return "[" + class + "]", end + 2, nil
 }
 
 // excluded tells whether a path relative to the root is left out.

@@ -46,23 +46,28 @@ func (e *encoder) writeMetadata(m Metadata) error {
 	for _, x := range m.Xattrs {
 		err = errors.Join(err, e.item(tXattr, []byte(x.Name), []byte{0}, x.Value))
 	}
+	err = errors.Join(err, e.writeACL(m.ACL))
+	if m.Fcaps != nil {
+		err = errors.Join(err, e.item(tFcaps, m.Fcaps))
+	}
+	return err
+}
+
+func (e *encoder) writeACL(a acl) (err error) {
 	list := func(kind uint64, entries []aclEntry) {
 		for _, a := range entries {
 			err = errors.Join(err, e.item(kind, numbers(a.id, a.perm)))
 		}
 	}
-	list(tACLUser, m.ACL.users)
-	list(tACLGroup, m.ACL.groups)
-	if m.ACL.groupObj != nil {
-		err = errors.Join(err, e.item(tACLGroupObj, numbers(*m.ACL.groupObj)))
+	list(tACLUser, a.users)
+	list(tACLGroup, a.groups)
+	if a.groupObj != nil {
+		err = errors.Join(err, e.item(tACLGroupObj, numbers(*a.groupObj)))
 	}
-	if m.ACL.defaults != nil {
-		err = errors.Join(err, e.item(tACLDefault, numbers(m.ACL.defaults[:]...)))
+	if a.defaults != nil {
+		err = errors.Join(err, e.item(tACLDefault, numbers(a.defaults[:]...)))
 	}
-	list(tACLDefaultUser, m.ACL.defaultUsers)
-	list(tACLDefaultGroup, m.ACL.defaultGroups)
-	if m.Fcaps != nil {
-		err = errors.Join(err, e.item(tFcaps, m.Fcaps))
-	}
+	list(tACLDefaultUser, a.defaultUsers)
+	list(tACLDefaultGroup, a.defaultGroups)
 	return err
 }

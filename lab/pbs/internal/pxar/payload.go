@@ -45,10 +45,7 @@ func (e *encoder) file(relative, name, full string, st *syscall.Stat_t, named fu
 
 // payload writes exactly the size announced, whatever happens to the file meanwhile. Holes are not read.
 func (e *encoder) payload(relative string, file *os.File, size int64) error {
-	sparse := false
-	if info, err := file.Stat(); err == nil {
-		sparse = info.Sys().(*syscall.Stat_t).Blocks*512 < size
-	}
+	sparse := isSparse(file, size)
 	for done := int64(0); done < size; {
 		if sparse {
 			data := min(NextData(file, done, size), size)
@@ -61,21 +58,35 @@ func (e *encoder) payload(relative string, file *os.File, size int64) error {
 		}
 		n, err := file.ReadAt(e.buffer[:min(int64(len(e.buffer)), size-done)], done)
 		if n == 0 {
-			if err != io.EOF {
-				return fmt.Errorf("error at %q: %w", relative, err)
-			}
-			e.Warn("warning: file size shrunk while reading: %q, file will be padded with zeros!", relative)
-			return e.zeros(size - done)
+			return e.padded(relative, size-done, err)
 		}
 		if err := e.raw(e.buffer[:n]); err != nil {
 			return err
 		}
 		done += int64(n)
 	}
+	e.warnIfLonger(relative, file, size)
+	return nil
+}
+
+func (e *encoder) warnIfLonger(relative string, file *os.File, size int64) {
 	if n, _ := file.ReadAt(e.buffer[:1], size); n > 0 {
 		e.Warn("warning: file size increased while reading: %q, file will be truncated!", relative)
 	}
-	return nil
+}
+
+func isSparse(file *os.File, size int64) bool {
+	info, err := file.Stat()
+	return err == nil && info.Sys().(*syscall.Stat_t).Blocks*512 < size
+}
+
+// padded writes zeros for what a file no longer has.
+func (e *encoder) padded(relative string, missing int64, err error) error {
+	if err != io.EOF {
+		return fmt.Errorf("error at %q: %w", relative, err)
+	}
+	e.Warn("warning: file size shrunk while reading: %q, file will be padded with zeros!", relative)
+	return e.zeros(missing)
 }
 
 var zeros [1 << 16]byte

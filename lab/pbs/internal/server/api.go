@@ -70,9 +70,8 @@ type call struct {
 // Handler of the whole API.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	const store = "/api2/json/admin/datastore/{store}/"
 	mux.HandleFunc("POST /api2/json/access/ticket", s.newTicket)
-	route := func(pattern string, handle func(*call) (any, error)) {
+	for pattern, handle := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			c, err := s.authenticate(r)
 			var data any
@@ -82,29 +81,37 @@ func (s *Server) Handler() http.Handler {
 			answer(w, data, err)
 		})
 	}
-	route("GET /api2/json/version", func(*call) (any, error) {
-		return map[string]string{"version": format.Version, "release": "stand-in", "repoid": format.StandIn}, nil
-	})
-	route("GET "+store+"groups", (*call).groups)
-	route("GET "+store+"snapshots", (*call).snapshots)
-	route("DELETE "+store+"snapshots", (*call).forget)
-	route("GET "+store+"files", (*call).files)
-	route("GET "+store+"notes", (*call).notes)
-	route("PUT "+store+"notes", (*call).setNotes)
-	route("GET "+store+"protected", (*call).protected)
-	route("PUT "+store+"protected", (*call).setProtected)
-	route("POST "+store+"upload-backup-log", (*call).uploadLog)
-	route("POST "+store+"prune", (*call).prune)
-	route("POST "+store+"gc", (*call).garbageCollect)
-	route("GET "+store+"status", (*call).status)
-	route("GET "+store+"namespace", (*call).listNamespaces)
-	route("POST "+store+"namespace", (*call).createNamespace)
-	route("DELETE "+store+"namespace", (*call).deleteNamespace)
-	route("POST "+store+"change-owner", (*call).changeOwner)
-	route("GET /api2/json/config/prune", (*call).pruneJobs)
 	mux.HandleFunc("GET /api2/json/backup", s.upgrade(wire.Backup, (*call).backup))
 	mux.HandleFunc("GET /api2/json/reader", s.upgrade(wire.Reader, (*call).read))
 	return s.logged(normalized(mux))
+}
+
+const datastore = "/api2/json/admin/datastore/{store}/"
+
+// routes are the calls that answer with data.
+var routes = map[string]func(*call) (any, error){
+	"GET /api2/json/version":                  (*call).version,
+	"GET " + datastore + "groups":             (*call).groups,
+	"GET " + datastore + "snapshots":          (*call).snapshots,
+	"DELETE " + datastore + "snapshots":       (*call).forget,
+	"GET " + datastore + "files":              (*call).files,
+	"GET " + datastore + "notes":              (*call).notes,
+	"PUT " + datastore + "notes":              (*call).setNotes,
+	"GET " + datastore + "protected":          (*call).protected,
+	"PUT " + datastore + "protected":          (*call).setProtected,
+	"POST " + datastore + "upload-backup-log": (*call).uploadLog,
+	"POST " + datastore + "prune":             (*call).prune,
+	"POST " + datastore + "gc":                (*call).garbageCollect,
+	"GET " + datastore + "status":             (*call).status,
+	"GET " + datastore + "namespace":          (*call).listNamespaces,
+	"POST " + datastore + "namespace":         (*call).createNamespace,
+	"DELETE " + datastore + "namespace":       (*call).deleteNamespace,
+	"POST " + datastore + "change-owner":      (*call).changeOwner,
+	"GET /api2/json/config/prune":             (*call).pruneJobs,
+}
+
+func (c *call) version() (any, error) {
+	return map[string]string{"version": format.Version, "release": "stand-in", "repoid": format.StandIn}, nil
 }
 
 // remembered keeps an answer's status for the log.
@@ -146,17 +153,22 @@ func (s *Server) upgrade(protocol string, open func(*call) (http.Handler, func()
 			return
 		}
 		defer end()
-		conn, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			answer(w, nil, err)
-			return
-		}
-		defer conn.Close()
-		if kept, ok := w.(*remembered); ok {
-			kept.status = http.StatusSwitchingProtocols
-		}
-		if _, err := fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: %s\r\n\r\n", protocol); err == nil {
-			wire.Serve(conn, buffered.Reader, handler)
-		}
+		takeOver(w, protocol, handler)
+	}
+}
+
+// takeOver serves the other protocol on the request's connection.
+func takeOver(w http.ResponseWriter, protocol string, handler http.Handler) {
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		answer(w, nil, err)
+		return
+	}
+	defer conn.Close()
+	if kept, ok := w.(*remembered); ok {
+		kept.status = http.StatusSwitchingProtocols
+	}
+	if _, err := fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: %s\r\n\r\n", protocol); err == nil {
+		wire.Serve(conn, buffered.Reader, handler)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -91,19 +92,23 @@ func (s *session) append(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(list.Digests) != len(list.Offsets) {
-		return nil, fmt.Errorf("offset list has wrong length (%d != %d)", len(list.Offsets), len(list.Digests))
+	return nil, s.appendAll(w, list.Digests, list.Offsets)
+}
+
+func (s *session) appendAll(w *writer, digests []string, offsets []int64) error {
+	if len(digests) != len(offsets) {
+		return fmt.Errorf("offset list has wrong length (%d != %d)", len(offsets), len(digests))
 	}
-	for i, text := range list.Digests {
+	for i, text := range digests {
 		digest, err := format.ParseDigest(text)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := s.appendOne(w, digest, list.Offsets[i]); err != nil {
-			return nil, err
+		if err := s.appendOne(w, digest, offsets[i]); err != nil {
+			return err
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 func (s *session) appendOne(w *writer, digest format.Digest, offset int64) error {
@@ -140,22 +145,30 @@ func (s *session) closeIndex(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.check(query); err != nil {
+		return nil, err
+	}
+	if err := s.store.write(filepath.Join(s.staging, w.name), w.index.Encode()); err != nil {
+		return nil, err
+	}
+	wid, _ := strconv.Atoi(query.Get("wid"))
+	delete(s.writers, wid)
+	s.files[w.name] = fileSum{w.index.Size, w.index.Checksum()}
+	return nil, nil
+}
+
+// check compares an index with what the client says of it.
+func (w *writer) check(query url.Values) error {
 	x := &w.index
 	sum := x.Checksum()
 	switch {
 	case format.IsFixed(w.name) && (x.ChunkSize == 0 || int64(len(x.Digests)) != x.Count()),
 		strconv.Itoa(len(x.Digests)) != query.Get("chunk-count"):
-		return nil, fmt.Errorf("writer '%s' close failed - unexpected chunk count (%d)", w.name, len(x.Digests))
+		return fmt.Errorf("writer '%s' close failed - unexpected chunk count (%d)", w.name, len(x.Digests))
 	case strconv.FormatInt(x.Size, 10) != query.Get("size"):
-		return nil, fmt.Errorf("writer '%s' close failed - unexpected file size (%d != %s)", w.name, x.Size, query.Get("size"))
+		return fmt.Errorf("writer '%s' close failed - unexpected file size (%d != %s)", w.name, x.Size, query.Get("size"))
 	case sum.String() != query.Get("csum"):
-		return nil, fmt.Errorf("writer '%s' close failed - got unexpected checksum", w.name)
+		return fmt.Errorf("writer '%s' close failed - got unexpected checksum", w.name)
 	}
-	if err := s.store.write(filepath.Join(s.staging, w.name), x.Encode()); err != nil {
-		return nil, err
-	}
-	wid, _ := strconv.Atoi(query.Get("wid"))
-	delete(s.writers, wid)
-	s.files[w.name] = fileSum{x.Size, sum}
-	return nil, nil
+	return nil
 }

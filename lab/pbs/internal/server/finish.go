@@ -25,39 +25,36 @@ func (s *session) finish(*http.Request) (any, error) {
 	if err := s.checkManifest(); err != nil {
 		return nil, err
 	}
-	st := s.store
-	target := st.snapshotPath(s.ns, s.snapshot)
-	if !st.hasNamespace(s.ns) {
-		return nil, errors.New("namespace not found")
-	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return nil, err
-	}
-	if s.owner != "" {
-		if err := st.write(filepath.Join(filepath.Dir(target), "owner"), []byte(s.owner+"\n")); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.Chmod(s.staging, 0o755); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(s.staging, target); err != nil {
+	if err := s.show(); err != nil {
 		return nil, err
 	}
 	s.finished, s.staging = true, ""
 	return nil, nil
 }
 
-func (s *session) checkManifest() error {
-	raw, err := os.ReadFile(filepath.Join(s.staging, format.ManifestName))
-	if err != nil {
-		return errors.New("backup does not contain a manifest (" + format.ManifestName + ")")
+// show moves the snapshot to where others see it.
+func (s *session) show() error {
+	st := s.store
+	target := st.snapshotPath(s.ns, s.snapshot)
+	if !st.hasNamespace(s.ns) {
+		return errors.New("namespace not found")
 	}
-	text, err := format.DecodeBlob(raw, nil)
-	if err != nil {
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
 	}
-	m, err := format.ParseManifest(text, nil)
+	if s.owner != "" {
+		if err := st.write(filepath.Join(filepath.Dir(target), "owner"), []byte(s.owner+"\n")); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(s.staging, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(s.staging, target)
+}
+
+func (s *session) checkManifest() error {
+	m, err := s.readManifest()
 	if err != nil {
 		return err
 	}
@@ -77,4 +74,16 @@ func (s *session) checkManifest() error {
 		}
 	}
 	return nil
+}
+
+func (s *session) readManifest() (*format.Manifest, error) {
+	raw, err := os.ReadFile(filepath.Join(s.staging, format.ManifestName))
+	if err != nil {
+		return nil, errors.New("backup does not contain a manifest (" + format.ManifestName + ")")
+	}
+	text, err := format.DecodeBlob(raw, nil)
+	if err != nil {
+		return nil, err
+	}
+	return format.ParseManifest(text, nil)
 }

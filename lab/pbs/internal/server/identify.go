@@ -30,16 +30,7 @@ func (s *Server) authenticate(r *http.Request) (*call, error) {
 // identify says who asks, or why that is not known.
 func (s *Server) identify(r *http.Request, settings *Settings) (id, why string) {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "PBSAPIToken"); ok {
-		id, text, _ := strings.Cut(token[min(1, len(token)):], ":")
-		given, err := url.PathUnescape(text)
-		account, _ := find(settings.Tokens, id)
-		switch {
-		case settings.usable(id) != "":
-			return id, "user account or token disabled or expired."
-		case err != nil || !equal(account.Secret, given):
-			return id, "invalid credentials"
-		}
-		return id, ""
+		return settings.checkToken(token[min(1, len(token)):])
 	}
 	cookie, err := r.Cookie("PBSAuthCookie")
 	if err != nil {
@@ -56,6 +47,19 @@ func (s *Server) identify(r *http.Request, settings *Settings) (id, why string) 
 	}
 	if r.Method != "GET" && !equal(r.Header.Get("CSRFPreventionToken"), s.sign("csrf:"+id)) {
 		return id, "invalid csrf prevention token"
+	}
+	return id, ""
+}
+
+func (settings *Settings) checkToken(token string) (id, why string) {
+	id, text, _ := strings.Cut(token, ":")
+	given, err := url.PathUnescape(text)
+	account, _ := find(settings.Tokens, id)
+	switch {
+	case settings.usable(id) != "":
+		return id, "user account or token disabled or expired."
+	case err != nil || !equal(account.Secret, given):
+		return id, "invalid credentials"
 	}
 	return id, ""
 }

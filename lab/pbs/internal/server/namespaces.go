@@ -13,28 +13,33 @@ import (
 	"docker-node/lab/pbs/internal/format"
 )
 
+// someRight is what lets an asker know that a namespace is there.
+const someRight = audit | modify | backup
+
+// depth is how many levels the request wants; all by default.
+func (c *call) depth() int {
+	if n, err := strconv.Atoi(c.form.Get("max-depth")); err == nil {
+		return n
+	}
+	return 8
+}
+
 func (c *call) listNamespaces() (any, error) {
 	parent, name := c.form.Get("parent"), c.request.PathValue("store")
 	if err := format.CheckNamespace(parent); err != nil {
 		return nil, fmt.Errorf("parameter 'parent': %w", err)
 	}
-	const some = audit | modify | backup
-	depth := 8
-	if n, err := strconv.Atoi(c.form.Get("max-depth")); err == nil {
-		depth = n
-	}
-	atParent := c.privileges(name, parent)&some != 0
 	st, err := c.store()
 	list := []map[string]string{}
 	if err == nil {
-		for _, ns := range st.namespaces(parent, depth) {
-			if c.privileges(name, ns)&some != 0 {
+		for _, ns := range st.namespaces(parent, c.depth()) {
+			if c.privileges(name, ns)&someRight != 0 {
 				list = append(list, map[string]string{"ns": ns})
 			}
 		}
 	}
 	switch {
-	case len(list) == 0 && !atParent:
+	case len(list) == 0 && c.privileges(name, parent)&someRight == 0:
 		return nil, forbidden("permission check failed")
 	case err != nil:
 		return nil, err
@@ -85,19 +90,27 @@ func (c *call) deleteNamespace() (any, error) {
 	if !st.hasNamespace(ns) {
 		return nil, httpError{404, "namespace not found"}
 	}
-	for _, below := range st.namespaces(ns, 8) {
-		for _, g := range st.groups(below) {
-			if c.form.Get("delete-groups") != "true" {
-				return nil, errors.New("only partially deleted due to existing groups but `delete-groups` not true")
+	if err := st.empty(ns, c.form.Get("delete-groups") == "true"); err != nil {
+		return nil, err
+	}
+	return nil, os.RemoveAll(st.nsPath(ns))
+}
+
+// empty removes the groups below a namespace, if it may.
+func (s *store) empty(ns string, mayRemove bool) error {
+	for _, below := range s.namespaces(ns, 8) {
+		for _, g := range s.groups(below) {
+			if !mayRemove {
+				return errors.New("only partially deleted due to existing groups but `delete-groups` not true")
 			}
-			for _, b := range st.snapshots(below, g) {
-				if err := st.remove(below, b); err != nil {
-					return nil, err
+			for _, b := range s.snapshots(below, g) {
+				if err := s.remove(below, b); err != nil {
+					return err
 				}
 			}
 		}
 	}
-	return nil, os.RemoveAll(st.nsPath(ns))
+	return nil
 }
 
 func (c *call) changeOwner() (any, error) {

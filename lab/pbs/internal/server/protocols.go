@@ -29,30 +29,41 @@ func (c *call) backup() (http.Handler, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	snapshot, err := c.newSnapshot()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := begin(st, ns, snapshot, c.auth)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.server.log("starting new backup on datastore '%s' from %s: %q by %s", st.Name, c.request.RemoteAddr, ns+"/"+s.snapshot.String(), c.auth)
+	return s.routes(), func() { c.endBackup(s, ns) }, nil
+}
+
+func (c *call) endBackup(s *session, ns string) {
+	outcome := "backup failed: connection closed before it was finished; removing it"
+	if s.finished {
+		outcome = "backup finished successfully"
+	}
+	s.end()
+	c.server.log("%s: %q", outcome, ns+"/"+s.snapshot.String())
+}
+
+// newSnapshot is the snapshot that the request begins.
+func (c *call) newSnapshot() (format.Snapshot, error) {
 	g, err := c.group()
 	if err == nil && g == benchmark {
 		err = errors.New("unable to run benchmark without --benchmark flags")
 	}
 	if err != nil {
-		return nil, nil, err
+		return format.Snapshot{}, err
 	}
 	when, err := strconv.ParseInt(c.form.Get("backup-time"), 10, 64)
 	if err != nil || when < 1 {
-		return nil, nil, errors.New("parameter 'backup-time': unable to parse integer value")
+		return format.Snapshot{}, errors.New("parameter 'backup-time': unable to parse integer value")
 	}
-	s, err := begin(st, ns, format.Snapshot{Group: g, Time: when}, c.auth)
-	if err != nil {
-		return nil, nil, err
-	}
-	c.server.log("starting new backup on datastore '%s' from %s: %q by %s", st.Name, c.request.RemoteAddr, ns+"/"+s.snapshot.String(), c.auth)
-	return s.routes(), func() {
-		outcome := "backup failed: connection closed before it was finished; removing it"
-		if s.finished {
-			outcome = "backup finished successfully"
-		}
-		s.end()
-		c.server.log("%s: %q", outcome, ns+"/"+s.snapshot.String())
-	}, nil
+	return format.Snapshot{Group: g, Time: when}, nil
 }
 
 // read opens a session that reads a snapshot.

@@ -28,34 +28,37 @@ func keep(list []format.Snapshot, rules map[string]int) map[format.Snapshot]bool
 	slices.SortFunc(list, func(a, b format.Snapshot) int { return int(b.Time - a.Time) })
 	decided, any := map[format.Snapshot]bool{}, false
 	for _, rule := range keepRules {
-		count := rules[rule.name]
-		if count == 0 {
-			continue
-		}
-		any = true
-		covered, own := map[string]bool{}, map[string]bool{}
-		for _, s := range list {
-			if decided[s] {
-				covered[rule.period(time.Unix(s.Time, 0))] = true
-			}
-		}
-		for _, s := range list {
-			period := rule.period(time.Unix(s.Time, 0))
-			if _, done := decided[s]; done || covered[period] {
-				continue
-			}
-			if own[period] {
-				decided[s] = false
-				continue
-			}
-			if len(own) >= count {
-				break
-			}
-			own[period], decided[s] = true, true
+		if count := rules[rule.name]; count > 0 {
+			any = true
+			decide(decided, list, count, func(s format.Snapshot) string { return rule.period(time.Unix(s.Time, 0)) })
 		}
 	}
 	for _, s := range list {
 		decided[s] = decided[s] || !any
 	}
 	return decided
+}
+
+// decide applies one rule, which keeps something of count periods, to a list that has the newest first.
+func decide(decided map[format.Snapshot]bool, list []format.Snapshot, count int, periodOf func(format.Snapshot) string) {
+	covered, own := map[string]bool{}, map[string]bool{}
+	for _, s := range list {
+		if decided[s] {
+			covered[periodOf(s)] = true
+		}
+	}
+	for _, s := range list {
+		period := periodOf(s)
+		if _, done := decided[s]; done || covered[period] {
+			continue
+		}
+		if own[period] {
+			decided[s] = false
+			continue
+		}
+		if len(own) >= count {
+			break
+		}
+		own[period], decided[s] = true, true
+	}
 }

@@ -35,30 +35,34 @@ func certificate(state string) (tls.Certificate, error) {
 	if pair, err := tls.LoadX509KeyPair(certFile, keyFile); err == nil {
 		return pair, nil
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	keyDER, der, err := newCertificate()
+	if err == nil {
+		err = errors.Join(
+			os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600),
+			os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644))
+	}
 	if err != nil {
 		return tls.Certificate{}, err
+	}
+	return tls.LoadX509KeyPair(certFile, keyFile)
+}
+
+// newCertificate makes a key and its own certificate, both in DER.
+func newCertificate() (keyDER, der []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, nil, err
 	}
 	template := x509.Certificate{
 		SerialNumber: new(big.Int).SetBytes(randomBytes(16)), Subject: pkix.Name{CommonName: "pbs01", Organization: []string{format.StandIn}},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(10, 0, 0), DNSNames: []string{"pbs01"},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
-	if err != nil {
-		return tls.Certificate{}, err
+	if der, err = x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key); err != nil {
+		return nil, nil, err
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	err = errors.Join(
-		os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600),
-		os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644))
-	if err != nil {
-		return tls.Certificate{}, err
-	}
-	return tls.LoadX509KeyPair(certFile, keyFile)
+	keyDER, err = x509.MarshalPKCS8PrivateKey(key)
+	return keyDER, der, err
 }
 
 // Ready is what the ready file holds.
@@ -104,6 +108,11 @@ func Run(path string) error {
 	if err != nil {
 		return err
 	}
+	return s.listen(settings)
+}
+
+// listen answers requests until the process ends.
+func (s *Server) listen(settings *Settings) error {
 	cert, err := certificate(settings.State)
 	if err != nil {
 		return err

@@ -53,16 +53,10 @@ func begin(st *store, ns string, b format.Snapshot, who string) (*session, error
 }
 
 func (s *session) prepare(who string) error {
-	st := s.store
-	owner, err := st.owner(s.ns, s.snapshot.Group)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		s.owner = who
-	case err != nil:
+	if err := s.checkOwner(who); err != nil {
 		return err
-	case !owns(who, owner):
-		return fmt.Errorf("backup owner check failed (%s != %s)", who, owner)
 	}
+	st := s.store
 	if list := st.snapshots(s.ns, s.snapshot.Group); len(list) > 0 {
 		last := list[len(list)-1]
 		if s.snapshot.Time <= last.Time {
@@ -71,12 +65,28 @@ func (s *session) prepare(who string) error {
 		s.base = &last
 		s.release = append(s.release, st.hold(st.snapshotPath(s.ns, last)))
 	}
-	if s.staging, err = os.MkdirTemp(filepath.Join(st.Path, stagingOf), "backup-"); err != nil {
+	staging, err := os.MkdirTemp(filepath.Join(st.Path, stagingOf), "backup-")
+	if err != nil {
 		return err
 	}
+	s.staging = staging
 	st.mutex.Lock()
 	defer st.mutex.Unlock()
 	st.active[s] = true
+	return nil
+}
+
+// checkOwner lets the owner of a group in; who begins a group owns it.
+func (s *session) checkOwner(who string) error {
+	owner, err := s.store.owner(s.ns, s.snapshot.Group)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		s.owner = who
+	case err != nil:
+		return err
+	case !owns(who, owner):
+		return fmt.Errorf("backup owner check failed (%s != %s)", who, owner)
+	}
 	return nil
 }
 
@@ -137,12 +147,14 @@ func (s *session) routes() http.Handler {
 	}
 	route("POST /blob", s.blob)
 	route("GET /previous", s.previous)
-	route("GET /previous_backup_time", func(*http.Request) (any, error) {
-		if s.base == nil {
-			return nil, nil
-		}
-		return s.base.Time, nil
-	})
+	route("GET /previous_backup_time", s.previousTime)
 	route("POST /finish", s.finish)
 	return mux
+}
+
+func (s *session) previousTime(*http.Request) (any, error) {
+	if s.base == nil {
+		return nil, nil
+	}
+	return s.base.Time, nil
 }

@@ -25,26 +25,8 @@ const (
 // serve starts a server with a datastore `store`, namespace `node1/volumes`, a token for it, and an administrator.
 func serve(t *testing.T) (*Server, string) {
 	t.Helper()
-	root := t.TempDir()
-	give := func(path, role string, ids ...string) (list []ACLEntry) {
-		for _, id := range ids {
-			list = append(list, ACLEntry{Path: path, Auth: id, Role: role})
-		}
-		return list
-	}
-	settings := Settings{
-		Listen: "127.0.0.1:0", State: root,
-		Datastores: []Datastore{{Name: "store", Path: filepath.Join(root, "store"), Namespaces: []string{"node1/volumes"}}},
-		Users:      []Account{{ID: "backup@pbs"}, {ID: superuser, Secret: secret}},
-		Tokens:     []Account{{ID: token, Secret: secret}},
-		ACL:        give("/datastore/store/node1", "DatastoreBackup", "backup@pbs", token),
-		PruneJobs: []map[string]any{
-			{"id": "node1-volumes", "store": "store", "ns": "node1/volumes", "keep-daily": 30},
-			{"id": "other", "store": "other", "keep-daily": 1},
-		},
-	}
-	text, _ := json.Marshal(settings)
-	file := filepath.Join(root, "settings.json")
+	text, _ := json.Marshal(settingsIn(t.TempDir()))
+	file := filepath.Join(t.TempDir(), "settings.json")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +39,26 @@ func serve(t *testing.T) (*Server, string) {
 	server.Start()
 	t.Cleanup(server.Close)
 	return s, server.URL
+}
+
+func settingsIn(root string) Settings {
+	give := func(path, role string, ids ...string) (list []ACLEntry) {
+		for _, id := range ids {
+			list = append(list, ACLEntry{Path: path, Auth: id, Role: role})
+		}
+		return list
+	}
+	return Settings{
+		Listen: "127.0.0.1:0", State: root,
+		Datastores: []Datastore{{Name: "store", Path: filepath.Join(root, "store"), Namespaces: []string{"node1/volumes"}}},
+		Users:      []Account{{ID: "backup@pbs"}, {ID: superuser, Secret: secret}},
+		Tokens:     []Account{{ID: token, Secret: secret}},
+		ACL:        give("/datastore/store/node1", "DatastoreBackup", "backup@pbs", token),
+		PruneJobs: []map[string]any{
+			{"id": "node1-volumes", "store": "store", "ns": "node1/volumes", "keep-daily": 30},
+			{"id": "other", "store": "other", "keep-daily": 1},
+		},
+	}
 }
 
 type request struct {

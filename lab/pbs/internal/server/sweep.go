@@ -18,13 +18,8 @@ func (s *store) remove(ns string, b format.Snapshot) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	path := s.snapshotPath(ns, b)
-	switch _, err := os.Stat(path); {
-	case err != nil:
-		return fmt.Errorf("snapshot %s does not exist.", b)
-	case s.protected(ns, b):
-		return fmt.Errorf("cannot remove protected snapshot %s", b)
-	case s.inUse[path] > 0:
-		return fmt.Errorf("cannot remove snapshot %s: snapshot is locked by another operation", b)
+	if err := s.removable(ns, b); err != nil {
+		return err
 	}
 	grave, err := os.MkdirTemp(filepath.Join(s.Path, stagingOf), "removed-")
 	if err == nil {
@@ -37,6 +32,20 @@ func (s *store) remove(ns string, b format.Snapshot) error {
 	os.RemoveAll(grave)
 	if len(s.snapshots(ns, b.Group)) == 0 && !s.locked[s.groupPath(ns, b.Group)] {
 		os.RemoveAll(s.groupPath(ns, b.Group))
+	}
+	return nil
+}
+
+// removable tells why a snapshot has to stay.
+func (s *store) removable(ns string, b format.Snapshot) error {
+	path := s.snapshotPath(ns, b)
+	switch _, err := os.Stat(path); {
+	case err != nil:
+		return fmt.Errorf("snapshot %s does not exist.", b)
+	case s.protected(ns, b):
+		return fmt.Errorf("cannot remove protected snapshot %s", b)
+	case s.inUse[path] > 0:
+		return fmt.Errorf("cannot remove snapshot %s: snapshot is locked by another operation", b)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ package server
 import (
 	"fmt"
 	"strconv"
+
+	"docker-node/lab/pbs/internal/format"
 )
 
 func (c *call) prune() (any, error) {
@@ -29,7 +31,12 @@ func (c *call) prune() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	stay, result := keep(list, rules), []map[string]any{}
+	return c.removeOthers(st, ns, list, keep(list, rules))
+}
+
+// removeOthers removes the snapshots that do not stay, and tells of all what is to be of them.
+func (c *call) removeOthers(st *store, ns string, list []format.Snapshot, stay map[format.Snapshot]bool) (any, error) {
+	result := []map[string]any{}
 	for _, b := range list {
 		protected := st.protected(ns, b)
 		result = append(result, map[string]any{"backup-type": b.Type, "backup-id": b.ID, "backup-time": b.Time, "keep": stay[b] || protected, "protected": protected})

@@ -78,6 +78,12 @@ func (s *session) previous(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.useAll(index)
+	return rawData(raw), nil
+}
+
+// useAll notes the chunks of an index that are there.
+func (s *session) useAll(index *format.Index) {
 	s.store.collect.RLock()
 	defer s.store.collect.RUnlock()
 	there := map[format.Digest]bool{}
@@ -90,5 +96,4 @@ func (s *session) previous(r *http.Request) (any, error) {
 			s.use(d, end-start)
 		}
 	}
-	return rawData(raw), nil
 }

@@ -103,7 +103,11 @@ func (each vulnerability) put(dbc db.Config, tx *bolt.Tx, from platform) error {
 	if err := dbc.PutVulnerabilityID(tx, each.ID); err != nil {
 		return err
 	}
-	// The buckets of a finished database: platform, package, vulnerability.
+	return each.putAdvisory(tx, from)
+}
+
+// putAdvisory fills the buckets of a finished database: platform, package, vulnerability.
+func (each vulnerability) putAdvisory(tx *bolt.Tx, from platform) error {
 	platforms, err := tx.CreateBucketIfNotExists([]byte(from.Name))
 	if err != nil {
 		return err
