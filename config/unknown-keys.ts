@@ -2,6 +2,9 @@ const FIRST_BOOT =
   "cloud-init upgrades the packages of a new VM; override.machine.initialization with upgrade: false has it not do so";
 const ONE_NIC =
   "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan)";
+// A list of an override replaces the program's.
+const OWN_NIC =
+  "override.machine.networkDevices sets another one, with bridge, vlanId, trunks, model and firewall as the plan shows them";
 const IPV4_ALONE =
   "a node is reached over IPv4 alone; override.machine.initialization.ipConfigs sets more, with the IPv4 address once more";
 const IPV4_NETWORKS =
@@ -20,11 +23,9 @@ const SHA256 =
  * for a name or a place in a list. Other arguments of the providers are set by `override`.
  */
 const REASONS: Readonly<Record<string, string>> = {
-  "network.mtu":
-    "the NIC has the MTU of its bridge; override.machine.networkDevices sets another one",
-  "network.mac": "Proxmox gives the NIC an address; override.machine.networkDevices sets one",
-  "network.macAddress":
-    "Proxmox gives the NIC an address; override.machine.networkDevices sets one",
+  "network.mtu": `the NIC has the MTU of its bridge; ${OWN_NIC}`,
+  "network.mac": `Proxmox gives the NIC an address; ${OWN_NIC}`,
+  "network.macAddress": `Proxmox gives the NIC an address; ${OWN_NIC}`,
   "network.interfaces": ONE_NIC,
   "network.nics": ONE_NIC,
   "network.vlans":

@@ -213,7 +213,7 @@ describe("a key that users may try", () => {
   const refused = (override: object): string => problems(prodWith(override)).join("\n");
 
   test.each([
-    [{ network: { mtu: 9000 } }, "network.mtu: 9000", /override\.machine\.networkDevices/],
+    [{ network: { mtu: 9000 } }, "network.mtu: 9000", /networkDevices .*with bridge, .* firewall/],
     [{ network: { ipv6: "auto" } }, 'network.ipv6: "auto"', /IPv4 alone/],
     [
       { network: { firewall: { rules: [{ ports: ["80", "443"] }] } } },
