@@ -1,5 +1,7 @@
 const FIRST_BOOT =
-  "cloud-init upgrades the packages of a new VM; override.machine.initialization with upgrade: false has it not do so";
+  "cloud-init upgrades the packages of a new VM, and only root@pam may turn that off: use an image with current packages, or qm set <vmid> --ciupgrade 0 on a template";
+const DEVICE =
+  "override.machine.hostpcis passes a mapped device through, a GPU too; the token needs Mapping.Use on its mapping, since only root@pam may name the device itself";
 const ONE_NIC =
   "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan)";
 // A list of an override replaces the program's.
@@ -77,8 +79,8 @@ const REASONS: Readonly<Record<string, string>> = {
   "machine.ha": "machine.highAvailability declares it",
   "machine.migrate":
     "Proxmox moves a VM (qm migrate, or high availability), and the program follows: docs/how-to/change-a-node.md#move-the-vm-to-another-proxmox-node",
-  "machine.hostpci": "override.machine.hostpcis passes a device through, a GPU too",
-  "machine.gpu": "override.machine.hostpcis passes a device through, a GPU too",
+  "machine.hostpci": DEVICE,
+  "machine.gpu": DEVICE,
   "machine.image.sha512": SHA256,
   "machine.image.checksum": SHA256,
   "machine.image.checksumAlgorithm": SHA256,

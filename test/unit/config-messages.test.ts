@@ -266,11 +266,11 @@ describe("a key that users may try", () => {
     [
       { machine: { upgrade: false } },
       "machine.upgrade: false",
-      /initialization with upgrade: false/,
+      /only root@pam .*--ciupgrade 0 on a template/,
     ],
     [{ machine: { ha: true } }, "machine.ha: true", /machine\.highAvailability/],
     [{ machine: { migrate: true } }, "machine.migrate: true", /qm migrate/],
-    [{ machine: { gpu: true } }, "machine.gpu: true", /hostpcis/],
+    [{ machine: { gpu: true } }, "machine.gpu: true", /hostpcis .*Mapping\.Use/],
     [{ engine: { containerd: "2.1" } }, 'engine.containerd: "2.1"', /release of Docker/],
   ])("%j is refused with the way around", (override, place, way) => {
     expect(refused(override)).toContain(`nodes.proj-docker02.${place}`);
