@@ -45,7 +45,7 @@ function fromIssue(issue: Issue, prefix: readonly PropertyKey[]): Problem[] {
       allowed: `not a key of this section; ${reasonFor([...path, key]) ?? "see docs/reference/configuration.md"}`,
     }));
   }
-  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+  if (issue.code === "invalid_union" && issue.errors.length > 0 && isZods(issue)) {
     return fromUnion(issue.errors, path, issue.input);
   }
   if (issue.code === "invalid_union" && issue.discriminator) {
@@ -82,12 +82,15 @@ function weightOf(issues: readonly Issue[]): number {
   return issues.reduce((sum, i) => sum + (i.code === "unrecognized_keys" ? i.keys.length : 1), 0);
 }
 
+/** Whether the text is zod's, because the schema has none of its own. */
+const isZods = ({ message }: Issue): boolean => message.startsWith("Invalid input");
+
 function allowedBy(issue: Issue): string {
   switch (issue.code) {
     case "invalid_value":
       return issue.values.map((value) => JSON.stringify(value)).join(", ");
     case "invalid_type":
-      return TYPES[issue.expected] ?? issue.expected;
+      return isZods(issue) ? (TYPES[issue.expected] ?? issue.expected) : issue.message;
     case "too_small":
       return `${issue.inclusive ? "at least" : "more than"} ${countInWords(issue.minimum, issue.origin)}`;
     case "too_big":

@@ -1,25 +1,42 @@
 const FIRST_BOOT =
-  "cloud-init upgrades the packages of a new VM; override.machine.initialization with upgrade: false has it not do so";
+  "cloud-init upgrades the packages of a new VM, and only root@pam may turn that off: use an image with current packages, or qm set <vmid> --ciupgrade 0 on a template";
+const DEVICE =
+  "override.machine.hostpcis passes a mapped device through, a GPU too; the token needs Mapping.Use on its mapping, since only root@pam may name the device itself";
+const ONE_NIC =
+  "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan)";
+// A list of an override replaces the program's.
+const OWN_NIC =
+  "override.machine.networkDevices sets another one, with bridge, vlanId, trunks, model and firewall as the plan shows them";
+const IPV4_ALONE =
+  "a node is reached over IPv4 alone; override.machine.initialization.ipConfigs sets more, with the IPv4 address once more";
+const IPV4_NETWORKS =
+  "declared networks are IPv4; a stack that builds on the node can make others (docker.Network)";
+const NETWORK_OPTIONS =
+  "engine.daemon.default-network-opts sets Docker's options for the networks of a driver";
+const OWN_DISK =
+  "declared volumes lie on the node's disk, which is what is backed up; a stack that builds on the node can make others (docker.Volume)";
+const NO_JUMP =
+  "Docker's provider dials the node itself; forward a port over the bastion and name it as ssh.endpoint";
+const SHA256 =
+  "Proxmox checks the download by sha256: check the file by SHA-512 once, and give its SHA-256";
 
 /**
  * Keys that users may try but a node does not have, with the reason and a way around. Paths are below a node; `*` stands
  * for a name or a place in a list. Other arguments of the providers are set by `override`.
  */
 const REASONS: Readonly<Record<string, string>> = {
-  "network.mtu":
-    "the NIC has the MTU of its bridge; override.machine.networkDevices sets another one",
-  "network.mac": "Proxmox gives the NIC an address; override.machine.networkDevices sets one",
-  "network.macAddress":
-    "Proxmox gives the NIC an address; override.machine.networkDevices sets one",
-  "network.interfaces":
-    "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan)",
-  "network.nics":
-    "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan)",
-  "network.ipv6": "a node is reached over IPv4 alone; override.machine.initialization sets more",
-  "network.address6":
-    "a node is reached over IPv4 alone; override.machine.initialization sets more",
-  "network.gateway6":
-    "a node is reached over IPv4 alone; override.machine.initialization sets more",
+  "network.mtu": `the NIC has the MTU of its bridge; ${OWN_NIC}`,
+  "network.mac": `Proxmox gives the NIC an address; ${OWN_NIC}`,
+  "network.macAddress": `Proxmox gives the NIC an address; ${OWN_NIC}`,
+  "network.interfaces": ONE_NIC,
+  "network.nics": ONE_NIC,
+  "network.vlans":
+    "network.vlan is the NIC's own; those of macvlans (networks.<name>.vlan) come with it",
+  "network.trunks":
+    "network.vlan is the NIC's own; those of macvlans (networks.<name>.vlan) come with it",
+  "network.ipv6": IPV4_ALONE,
+  "network.address6": IPV4_ALONE,
+  "network.gateway6": IPV4_ALONE,
   "network.firewall.rules.*.ports": "a rule has one port or range (port); write a rule for each",
   "network.firewall.rules.*.sources": "a rule has one source; write a rule for each",
   "network.firewall.containerPorts":
@@ -27,12 +44,17 @@ const REASONS: Readonly<Record<string, string>> = {
   "networks.*.mtu":
     "engine.daemon.default-network-opts sets com.docker.network.driver.mtu for the networks of a driver",
   "networks.*.bridge": "Docker names its bridges; containers know a network by its own name",
-  "networks.*.ipv6":
-    "declared networks are IPv4; a stack that builds on the node can make others (docker.Network)",
-  "volumes.*.driver":
-    "declared volumes lie on the node's disk, which is what is backed up; a stack that builds on the node can make others (docker.Volume)",
-  "volumes.*.driverOpts":
-    "declared volumes lie on the node's disk, which is what is backed up; a stack that builds on the node can make others (docker.Volume)",
+  "networks.*.ipv6": IPV4_NETWORKS,
+  "networks.*.enableIPv6": IPV4_NETWORKS,
+  "networks.*.enable_ipv6": IPV4_NETWORKS,
+  "networks.*.subnet6": IPV4_NETWORKS,
+  "networks.*.options": NETWORK_OPTIONS,
+  "networks.*.driverOpts": NETWORK_OPTIONS,
+  "networks.*.driver_opts": NETWORK_OPTIONS,
+  "volumes.*.driver": OWN_DISK,
+  "volumes.*.driverOpts": OWN_DISK,
+  "volumes.*.driver_opts": OWN_DISK,
+  "volumes.*.options": OWN_DISK,
   "workloads.*.privileged": "no workload is; capabilities names what it needs",
   "workloads.*.devices":
     "no workload has devices; a stack that builds on the node can give them (docker.Container)",
@@ -45,10 +67,10 @@ const REASONS: Readonly<Record<string, string>> = {
   "workloads.*.securityOpts":
     "no-new-privileges, seccomp and AppArmor stay; daemon.json says which seccomp profile",
   "workloads.*.build": "images are built elsewhere, and named by digest",
-  "ssh.bastion":
-    "Docker's provider dials the node itself; forward a port over the bastion and name it as ssh.endpoint",
-  "ssh.proxyJump":
-    "Docker's provider dials the node itself; forward a port over the bastion and name it as ssh.endpoint",
+  "ssh.bastion": NO_JUMP,
+  "ssh.proxyJump": NO_JUMP,
+  "ssh.proxyCommand": NO_JUMP,
+  "ssh.jumpHost": NO_JUMP,
   "machine.cpu.sockets": "cores are those of one socket; override.machine.cpu sets more",
   "machine.cpu.numa": "override.machine.cpu sets it",
   "machine.numa": "override.machine.numas sets it",
@@ -57,10 +79,12 @@ const REASONS: Readonly<Record<string, string>> = {
   "machine.ha": "machine.highAvailability declares it",
   "machine.migrate":
     "Proxmox moves a VM (qm migrate, or high availability), and the program follows: docs/how-to/change-a-node.md#move-the-vm-to-another-proxmox-node",
-  "machine.hostpci": "override.machine.hostpcis passes a device through, a GPU too",
-  "machine.gpu": "override.machine.hostpcis passes a device through, a GPU too",
-  "machine.image.sha512":
-    "Proxmox checks the download by sha256: check the file by SHA-512 once, and give its SHA-256",
+  "machine.hostpci": DEVICE,
+  "machine.gpu": DEVICE,
+  "machine.image.sha512": SHA256,
+  "machine.image.checksum": SHA256,
+  "machine.image.checksumAlgorithm": SHA256,
+  "machine.disk.interface": "the system is on scsi0 and Docker on scsi1, behind VirtIO SCSI",
   "engine.containerd": "containerd comes with the release of Docker, and is held with it",
   "engine.containerdVersion": "containerd comes with the release of Docker, and is held with it",
 };

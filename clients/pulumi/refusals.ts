@@ -16,7 +16,8 @@ const REFUSED = /Permission denied|has another host key/;
 const LET_IN = "";
 
 /**
- * Warns once, within a minute, if a node answers and refuses the connection. Does nothing in a preview.
+ * Warns once, within a minute, if a node answers and refuses the connection. Of a node that does not answer it tells each reason once,
+ * for as long as the plugin goes on dialing. Does nothing in a preview.
  *
  * @param recorded what an earlier run has learned, its host key among it; a new machine may have any
  * @param reached known when scripts have run on the node
@@ -29,6 +30,7 @@ export function tellRefusals(
 ): void {
   if (pulumi.runtime.isDryRun()) return;
   const hostKey = node.ssh.hostKey ?? recorded?.hostKey;
+  const told = new Set([LET_IN]);
   let before = "";
   const timer = setInterval(() => void look(), EVERY_MS).unref();
   const stop = (): void => {
@@ -36,14 +38,21 @@ export function tellRefusals(
   };
   const look = async (): Promise<void> => {
     const answer = await dial(node, hostKey);
+    const refused = REFUSED.test(answer);
     // Twice the same: a first boot lets nobody in until it has made the user.
-    const refused = REFUSED.test(answer) && answer === before;
-    if (answer === LET_IN || refused) stop();
-    if (refused) await pulumi.log.warn(`${name}: refuses the connection: ${answer}`);
+    const stays = answer === before;
+    if (answer === LET_IN || (refused && stays)) stop();
+    if (stays && !told.has(answer)) await tell(name, answer, refused);
+    if (stays) told.add(answer);
     before = answer;
   };
   pulumi.output(reached).apply(stop);
 }
+
+const tell = (name: string, why: string, refused: boolean): Promise<void> =>
+  refused
+    ? pulumi.log.warn(`${name}: refuses the connection: ${why}`)
+    : pulumi.log.info(`${name}: is not reached yet: ${why}`);
 
 /** What became of a connection. */
 async function dial(node: NodeConfig, hostKey?: string): Promise<string> {

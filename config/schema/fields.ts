@@ -5,7 +5,7 @@ import { isAddress, isCidr } from "../cidr";
 /* Fields that several sections of the configuration have. */
 
 /** Says what is allowed, and of an IPv6 address, where it goes instead. */
-const expectIpv4 =
+export const expectIpv4 =
   (allowed: string) =>
   ({ input }: { readonly input?: unknown }): string =>
     String(input).includes(":")

@@ -1,17 +1,32 @@
 import { z } from "zod";
 import { hostName, oneLine } from "../text";
-import { address, cidr, identifier } from "./fields";
+import { address, cidr, expectIpv4, identifier } from "./fields";
+
+/** Says what one rule may have, and of several in one, what to write instead. */
+const expectOne =
+  (allowed: string) =>
+  (issue: { readonly input?: unknown }): string => {
+    const several = Array.isArray(issue.input) || String(issue.input).includes(",");
+    return `${expectIpv4(allowed)(issue)}${several ? "; write a rule for each" : ""}`;
+  };
+
+const SOURCE =
+  "an IPv4 address, such as 10.25.10.11, or one with prefix length, such as 10.25.10.0/24";
+
+const onePort = {
+  error: expectOne('a port or range as a text, such as "443" or "8000:8010"'),
+};
 
 const firewallRule = z.strictObject({
   comment: oneLine.max(200).optional().describe("Shown in Proxmox."),
   source: z
-    .union([cidr, address])
+    .union([cidr, address], { error: expectOne(SOURCE) })
     .optional()
     .describe("Address or network that the traffic comes from. Default: anywhere."),
   proto: z.enum(["tcp", "udp", "icmp"]).default("tcp"),
   port: z
-    .string()
-    .regex(/^\d{1,5}(:\d{1,5})?$/, { error: 'a port or range, such as "443" or "8000:8010"' })
+    .string(onePort)
+    .regex(/^\d{1,5}(:\d{1,5})?$/, onePort)
     .optional()
     .describe('Port or port range, such as "443" or "8000:8010". Not for icmp.'),
 });

@@ -6,6 +6,7 @@ SCRIPT=docker
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
 
 main() {
+  limit_run
   docker_cli version --format '{{.Server.Version}}' 2>/dev/null || fail "Docker does not answer"
 }
 

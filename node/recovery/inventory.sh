@@ -23,6 +23,7 @@ status() {
 
 main() {
   local root containers volumes images networks
+  limit_run
   root=$(docker_cli info --format '{{.DockerRootDir}}') || fail "Docker does not answer"
   containers=$(docker_cli ps --all --quiet --no-trunc)
   volumes=$(docker_cli volume ls --quiet)

@@ -66,6 +66,7 @@ back() {
 }
 
 main() {
+  begin_change
   require ACTION FILES SAVED
   case $ACTION in
     save | restart | compare | back) "$ACTION" ;;

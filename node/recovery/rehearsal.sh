@@ -91,6 +91,7 @@ destroy_platform() {
 }
 
 main() {
+  limit_run
   require ACTION KIND
   [[ ${REHEARSAL:-} == lab ]] || fail "this is for a lab"
   declare -F "${ACTION}_$KIND" >/dev/null || fail "there is nothing to $ACTION for $KIND"

@@ -17,7 +17,7 @@ JOURNAL_DIR="$ROOT_DIR/var/lib/docker-node/recovery"
 # Containers and volumes made by a recovery have this label, which says what for. No backup takes such a volume.
 LABEL="docker-node.recovery=${SUBJECT:-}"
 MADE=(--label docker-node.backup=false --label "$LABEL")
-# There is no limit on how long copying may take.
+# Longest time for a copy; its digest may take as long.
 COPY_TIMEOUT="${COPY_TIMEOUT:-21600}"
 
 # refill: replaces the content of the second tree with the first. Runs in a container too.
@@ -112,6 +112,8 @@ start() {
 }
 
 main() {
+  LIMIT=$((2 * COPY_TIMEOUT + 1800))
+  begin_change
   require ACTION SUBJECT VOLUME
   case $ACTION in
     stage | copy | stop | start) "$ACTION" ;;

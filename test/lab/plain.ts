@@ -1,3 +1,4 @@
+import { realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ask } from "../../clients/process";
 import { ROOT } from "../../lab/lib/instance";
@@ -13,20 +14,21 @@ export const configFile = (lab: Lab): string =>
 
 /**
  * Types `pulumi` as a person does, in the repository, on the lab's stack: it starts the Node.js language host, the one that is on the
- * PATH or the stand-in.
+ * PATH or came with this `pulumi`, else the stand-in.
  */
 export async function typePlain(
   lab: Lab,
   args: readonly string[],
   file = configFile(lab),
 ): Promise<{ code: number | undefined; said: string }> {
+  const { cli } = lab.pulumi;
   const { code, stdout, stderr } = await ask({
-    program: lab.pulumi.cli,
+    program: cli,
     args: [...args, "--stack", "lab", "--config-file", file, "--non-interactive"],
     cwd: ROOT,
     env: {
       ...stackEnv(lab),
-      PATH: [dirname(lab.pulumi.cli), process.env.PATH, HOST].join(":"),
+      PATH: [dirname(cli), process.env.PATH, dirname(realpathSync(cli)), HOST].join(":"),
     },
   });
   return { code, said: `${stdout}${stderr}` };

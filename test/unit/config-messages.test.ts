@@ -175,6 +175,26 @@ describe("what is allowed", () => {
       { network: { firewall: { rules: [{ source: "fd00:20::/64" }] } } },
       /rules.0.source: "fd00:20::\/64"; allowed: .*#ipv6/,
     ],
+    [
+      "several ports in one rule",
+      { network: { firewall: { rules: [{ port: [80, 443] }] } } },
+      /rules.0.port: \[80,443\]; allowed: a port or range as a text, .*; write a rule for each$/,
+    ],
+    [
+      "several ports in one text",
+      { network: { firewall: { rules: [{ port: "80,443" }] } } },
+      /rules.0.port: "80,443"; allowed: a port or range .*; write a rule for each$/,
+    ],
+    [
+      "a port without quotes",
+      { network: { firewall: { rules: [{ port: 80 }] } } },
+      /rules.0.port: 80; allowed: a port or range as a text, such as "443" or "8000:8010"$/,
+    ],
+    [
+      "several sources in one rule",
+      { network: { firewall: { rules: [{ source: ["10.0.0.0/8"], port: "80" }] } } },
+      /rules.0.source: \["10.0.0.0\/8"\]; allowed: an IPv4 address, .*; write a rule for each$/,
+    ],
     ["one of two", { primary: 5 }, /primary: 5; allowed: a text, or a map of keys/],
     ["a huge number", { machine: { vmId: 1e300 } }, /^[^\n]*vmId: .*at most 999999999$/],
   ])("%s", (_what, override, expected) => {
@@ -193,7 +213,7 @@ describe("a key that users may try", () => {
   const refused = (override: object): string => problems(prodWith(override)).join("\n");
 
   test.each([
-    [{ network: { mtu: 9000 } }, "network.mtu: 9000", /override\.machine\.networkDevices/],
+    [{ network: { mtu: 9000 } }, "network.mtu: 9000", /networkDevices .*with bridge, .* firewall/],
     [{ network: { ipv6: "auto" } }, 'network.ipv6: "auto"', /IPv4 alone/],
     [
       { network: { firewall: { rules: [{ ports: ["80", "443"] }] } } },
@@ -220,17 +240,37 @@ describe("a key that users may try", () => {
       'workloads.web.networkMode: "host"',
       /ports and networks say/,
     ],
+    [{ network: { trunks: [30] } }, "network.trunks: [30]", /networks\.<name>\.vlan/],
+    [{ network: { nics: [{}] } }, "network.nics: [{}]", /VLANs of it/],
+    [
+      { networks: { "development-secondary": { enable_ipv6: true } } },
+      "networks.development-secondary.enable_ipv6: true",
+      /docker\.Network/,
+    ],
+    [
+      { networks: { "development-secondary": { driver_opts: { a: "b" } } } },
+      "networks.development-secondary.driver_opts",
+      /default-network-opts/,
+    ],
+    [{ volumes: { nfs: { options: { type: "nfs" } } } }, "volumes.nfs.options", /docker\.Volume/],
+    [{ ssh: { proxyCommand: "nc" } }, 'ssh.proxyCommand: "nc"', /ssh\.endpoint/],
+    [{ machine: { disk: { interface: "virtio0" } } }, "machine.disk.interface", /scsi0/],
+    [
+      { machine: { image: { checksumAlgorithm: "sha512" } } },
+      "machine.image.checksumAlgorithm",
+      /give its SHA-256/,
+    ],
     [{ ssh: { bastion: "jump" } }, 'ssh.bastion: "jump"', /ssh\.endpoint/],
     [{ machine: { cpu: { sockets: 2 } } }, "machine.cpu.sockets: 2", /override\.machine\.cpu/],
     [{ machine: { image: { sha512: "00" } } }, 'machine.image.sha512: "00"', /give its SHA-256/],
     [
       { machine: { upgrade: false } },
       "machine.upgrade: false",
-      /initialization with upgrade: false/,
+      /only root@pam .*--ciupgrade 0 on a template/,
     ],
     [{ machine: { ha: true } }, "machine.ha: true", /machine\.highAvailability/],
     [{ machine: { migrate: true } }, "machine.migrate: true", /qm migrate/],
-    [{ machine: { gpu: true } }, "machine.gpu: true", /hostpcis/],
+    [{ machine: { gpu: true } }, "machine.gpu: true", /hostpcis .*Mapping\.Use/],
     [{ engine: { containerd: "2.1" } }, 'engine.containerd: "2.1"', /release of Docker/],
   ])("%j is refused with the way around", (override, place, way) => {
     expect(refused(override)).toContain(`nodes.proj-docker02.${place}`);

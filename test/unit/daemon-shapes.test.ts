@@ -99,7 +99,9 @@ const SHAPES: [name: string, file: Tree, refused?: string[]][] = [
   [
     "seccomp by path",
     { "seccomp-profile": "/etc/docker/seccomp/default.json", icc: false },
-    ["seccomp-profile: "],
+    [
+      'seccomp-profile: "/etc/docker/seccomp/default.json"; allowed: unset or "builtin"; a file only with a template or an adopted machine that has it: nothing puts it onto a new one',
+    ],
   ],
   [
     "IPv6",

@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { SCRIPTS, type ScriptName } from "../../node/scripts";
 import { home, lib, session, textOf, useNode } from "../support/node";
 
 /** One run at a time on a node, and none longer than it may take: lib.sh, with real processes. */
@@ -44,6 +45,21 @@ const until = async (condition: () => boolean): Promise<void> => {
 /** Holds the node until the file `go` is there. */
 const HOLD = `SCRIPT=install; begin_change; : >"$FAKE/held"; while [[ ! -e $FAKE/go ]]; do sleep 0.05; done; echo held`;
 const held = (): boolean => existsSync(file("fake/held"));
+
+/** Scripts that change nothing of Docker, its files and its containers, or confirm what the step before them has loaded. */
+const READS: readonly ScriptName[] = [
+  ...(["agent-certificate", "boot", "reachability", "ready", "firewall/confirm"] as const),
+  ...(["benchmark/facts", "benchmark/official", "monitoring/drift", "monitoring/health"] as const),
+  ...(["recovery/api", "recovery/docker", "recovery/image", "recovery/inventory"] as const),
+  ...(["recovery/rehearsal", "validation/addresses", "validation/reach"] as const),
+  "validation/scan",
+];
+
+/** What scripts ask for before anything else. */
+const ASKED = {
+  ...{ ACTION: "stop", SUBJECT: "data", VOLUME: "data", HOST_NAME: "web" },
+  ...{ CPU_PERCENT: "1", MEMORY_PERCENT: "1" },
+};
 
 describe("one run at a time", () => {
   test("the later one waits, says once and in one line for whom, and goes on when that is over", async () => {
@@ -98,18 +114,20 @@ describe("one run at a time", () => {
     expect(second).toMatchObject({ status: 0, stdout: "free\n" });
   });
 
-  test.each(["storage", "install", "daemon", "access", "hardening"] as const)(
+  test.each(SCRIPTS.filter((script) => !READS.includes(script)))(
     "%s takes the lock before anything else",
     async (script) => {
       const first = start(HOLD);
       await until(held);
-      const { env, input } = session(textOf(script), { LOCK_TIMEOUT: "0.2" });
+      const { env, input } = session(textOf(script), { ...ASKED, LOCK_TIMEOUT: "0.2" });
       const second = spawn("bash", ["-s"], { env });
       let stderr = "";
       second.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
       second.stdin.end(input);
       expect(await once(second, "close")).toEqual([1, null]);
-      expect(stderr).toContain(`docker-node: ${script}: another run on this node was not over`);
+      expect(stderr).toContain(
+        `docker-node: ${basename(script)}: another run on this node was not over`,
+      );
       expect(existsSync(file("fake/calls"))).toBe(false);
       writeFileSync(file("fake/go"), "");
       await first.ended;
@@ -141,6 +159,26 @@ describe("a limit on the node itself", () => {
       { LIMIT: "1" },
     );
     expect(await run.ended).toMatchObject({ status: 1, stdout: "" });
+  });
+
+  test.each<[ScriptName, Record<string, string>]>([
+    ["recovery/api", { METHOD: "GET", REQUEST_PATH: "/info" }],
+    ["recovery/docker", {}],
+    ["recovery/image", { IMAGE: "web:1" }],
+    ["recovery/inventory", {}],
+    ["recovery/rehearsal", { REHEARSAL: "lab", ACTION: "state", KIND: "volume" }],
+  ])("ends %s where docker does not answer", async (script, variables) => {
+    for (const name of ["docker", "curl"]) {
+      rmSync(file(`bin/${name}`));
+      writeFileSync(file(`bin/${name}`), "#!/bin/bash\nsleep 60\n", { mode: 0o755 });
+    }
+    const { env, input } = session(textOf(script), { ...variables, LIMIT: "1" });
+    const child = spawn("bash", ["-s"], { env });
+    let stderr = "";
+    child.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
+    child.stdin.end(input);
+    expect(await once(child, "close")).toEqual([1, null]);
+    expect(stderr).toContain(`docker-node: ${basename(script)}: its limit of 1 s is over`);
   });
 
   test("does not hold up a run that is done, nor outlive one that is killed", async () => {

@@ -137,6 +137,21 @@ test("unchanged nodes are not mentioned", async () => {
   expect(note).toBe("");
 });
 
+test("all nodes are looked at at the same time, each in one session", async () => {
+  program(
+    "ssh",
+    `cat >/dev/null
+echo "$*" >>${folder}/called
+for _ in {1..100}; do
+  (($(wc -l <${folder}/called) < 2)) || exit 0
+  sleep 0.1
+done
+exit 255`,
+  );
+  expect((await drift()).out).toContain("on the nodes: all as given");
+  expect(readFileSync(join(folder, "called"), "utf8").trim().split("\n")).toHaveLength(2);
+});
+
 test("nodes are not looked at when the environment says so", async () => {
   process.env.DOCKER_NODE_DRIFT = "off";
   const { out, json } = await drift();

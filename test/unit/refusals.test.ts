@@ -7,7 +7,9 @@ import { prodNode } from "../support/settings";
 const NODE = "proj-docker02";
 const DENIED = "ubuntu@10.25.20.24: Permission denied (publickey).\n";
 const SILENT = "ssh: connect to host 10.25.20.24 port 22: Connection refused\n";
+const UNREACHABLE = "ssh: connect to host 10.25.20.24 port 22: No route to host\n";
 const said: string[] = [];
+const informed: string[] = [];
 const keys: string[] = [];
 
 /** What ssh says of each attempt; the last one is said again. "" is success. */
@@ -28,7 +30,11 @@ beforeEach(() => {
     said.push(text);
     return Promise.resolve();
   });
-  said.length = keys.length = 0;
+  jest.spyOn(pulumi.log, "info").mockImplementation((text) => {
+    informed.push(text);
+    return Promise.resolve();
+  });
+  said.length = informed.length = keys.length = 0;
 });
 afterEach(() => {
   jest.useRealTimers();
@@ -56,11 +62,21 @@ test("a declared host key is insisted on", async () => {
   expect(keys[0]).toContain("StrictHostKeyChecking=yes");
 });
 
+test("why a node is not reached is told within a minute, each reason once, and it is no warning", async () => {
+  answer(UNREACHABLE, UNREACHABLE, SILENT, UNREACHABLE, SILENT);
+  tellRefusals(NODE, prodNode(), undefined, never);
+  await pass(55);
+  expect(informed).toEqual([`${NODE}: is not reached yet: 10.25.20.24: ${UNREACHABLE.trim()}`]);
+  await pass(300);
+  expect(informed.slice(1)).toEqual([`${NODE}: is not reached yet: 10.25.20.24: ${SILENT.trim()}`]);
+  expect(said).toEqual([]);
+});
+
 test.each([
   ["boots", SILENT, never],
   ["lets in", "", never],
   ["has been reached", DENIED, Promise.resolve("29.10.0")],
-])("nothing is told of a node that %s", async (_, text, reached) => {
+])("nobody is warned of a node that %s", async (_, text, reached) => {
   answer(text);
   tellRefusals(NODE, prodNode(), undefined, reached);
   await pass(0);

@@ -12,7 +12,8 @@ from .password import encrypt_password
 from .volumes import VolumeApi
 
 CLOUDINIT_KEYS = ('cicustom', 'cipassword', 'citype', 'ciuser', 'ciupgrade', 'nameserver', 'searchdomain', 'sshkeys')
-# PVE::API2::Qemu: which privilege each group of options needs (check_vm_modify_config_perm).
+# PVE::API2::Qemu: which privilege each group of options needs (check_vm_modify_config_perm). What is in none is root's: ciupgrade, and
+# devices of the node, but for mapped ones, which the lab does not have.
 PRIVILEGES = {
     'VM.Config.CPU': ('cores', 'cpu', 'cpulimit', 'cpuunits', 'numa', 'smp', 'sockets', 'vcpus'),
     'VM.Config.Memory': ('memory', 'balloon', 'shares'),
@@ -22,11 +23,11 @@ PRIVILEGES = {
                           'migrate_speed', 'name', 'onboot', 'ostype', 'protection', 'reboot', 'startdate', 'startup',
                           'tdf', 'template', 'tags', 'allow-ksm'),
     'VM.Config.Disk': ('boot', 'bootdisk', 'vmstatestorage'),
-    'VM.Config.Cloudinit': CLOUDINIT_KEYS,
+    'VM.Config.Cloudinit': tuple(key for key in CLOUDINIT_KEYS if key != 'ciupgrade'),
 }
 NUMBERED = {'VM.Config.Disk': r'(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+',
             'VM.Config.CPU': r'numa\d+', 'VM.Config.Network': r'(?:net|ipconfig)\d+',
-            'VM.Config.HWType': r'(?:serial|usb|hostpci|parallel|virtiofs)\d+'}
+            'VM.Config.HWType': r'(?:serial|virtiofs)\d+'}
 # PVE::QemuServer $fast_plug_option: applied to a running VM at once. Cloud-init's are among them.
 FAST = ('name', 'onboot', 'shares', 'startup', 'description', 'protection', 'vmstatestorage', 'hookscript', 'tags',
         *CLOUDINIT_KEYS)

@@ -107,8 +107,9 @@ async def test_privileges_per_option(lab: Lab) -> None:
                                   ('ipconfig0', 'ip=dhcp', 'VM.Config.Network')):
         with pytest.raises(ApiError, match=privilege):
             await lab.call('PUT', '~/qemu/2019/config', **{key: value})
-    with pytest.raises(ApiError, match="only root can set 'args' config"):
-        await lab.call('PUT', '~/qemu/2019/config', args='-s')
+    for key, value in (('args', '-s'), ('ciupgrade', 0), ('hostpci0', '0000:01:00.0')):
+        with pytest.raises(ApiError, match=f"only root can set '{key}' config"):
+            await lab.call('PUT', '~/qemu/2019/config', **{key: value})
 
 
 async def test_refused_update_leaves_no_volume(lab: Lab) -> None:
