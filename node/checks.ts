@@ -42,7 +42,7 @@ export function declaredChecks(node: NodeConfig): Check[] {
 }
 
 /** Containers of the program that have a limit of processes, if the node has them. */
-const LIMITED = ["agent", "backups", "monitoring", "monitoring-proxy"];
+const LIMITED = ["agent", "next-agent", "backups", "monitoring", "monitoring-proxy"];
 
 /** All steps of a node that can be checked. The others change nothing on it. */
 export function checkableSteps({ workloads }: Pick<NodeConfig, "workloads">): Checkable[] {

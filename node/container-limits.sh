@@ -12,7 +12,7 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 # shellcheck source-path=SCRIPTDIR source=check.sh
 declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 # shellcheck source-path=SCRIPTDIR source=container-seal.sh
-declare -F seal_container >/dev/null || . "${BASH_SOURCE[0]%/*}/container-seal.sh"
+declare -F verify_image >/dev/null || . "${BASH_SOURCE[0]%/*}/container-seal.sh"
 
 limited_to() { docker_cli inspect --type container --format '{{.HostConfig.PidsLimit}}' "$CONTAINER"; }
 
@@ -26,7 +26,20 @@ tell_differences() {
   fi
   found=$(limited_to)
   [[ $found == "$PROCESSES" ]] || differs "container ${CONTAINER:0:12}" processes "$found" "$PROCESSES"
-  if is_outside; then seal_layers; fi
+  if is_outside; then container_layers | seal_layers; fi
+}
+
+# The image has been compared before (image-seal.sh), unless it was pulled again in between. Then the container has run already, with
+# Docker's socket, so it is stopped.
+seal_container() {
+  local image differing
+  container_layers | seal_layers
+  image=$(docker_cli inspect --type container --format '{{.Image}}' "$CONTAINER")
+  differing=$(verify_image "$image")
+  [[ -n $differing ]] || return 0
+  docker_cli update --restart no "$CONTAINER" >/dev/null
+  docker_cli stop "$CONTAINER" >/dev/null
+  tell_spoilt "$image" "container $CONTAINER is stopped; remove both" "$differing"
 }
 
 main() {

@@ -47,7 +47,7 @@ export class Backups extends pulumi.ComponentResource {
   constructor(name: string, args: BackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Backups", name, {}, opts);
     const { backups, images } = args;
-    const image = images.pullImage(`${name}-image`, backups.image, BACKUP_CONTAINER, this);
+    const image = images.pullOutside(`${name}-image`, backups.image, BACKUP_CONTAINER, this);
     const secrets = writeSecrets(name, args, this);
     const first = images.pulled.then((all) => [...all, secrets]);
     this.container = new docker.Container(

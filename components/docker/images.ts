@@ -1,9 +1,11 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
+import { bind } from "../../node/steps";
 import { livesOn } from "../shared/lifetime";
 import type { DockerHost } from "./docker-host";
 import type { ImageScans } from "./image-scan";
+import { runNodeScript } from "./node-script";
 
 /** What the images of a node depend on. */
 export interface ImagesArgs {
@@ -16,12 +18,15 @@ export interface ImagesArgs {
   readonly scans: ImageScans;
 }
 
+/** Seconds the whole image may take to be read. */
+const SEAL_SECONDS = 600;
+
 /**
  * The images of a node's containers. They do not wait for one another, and every container waits for all of them: what
  * cannot be pulled stops no container.
  */
 export class Images {
-  private readonly all: docker.RemoteImage[] = [];
+  private readonly all: pulumi.Resource[] = [];
 
   /** All of the node's, to depend on. The node declares them without waiting for anything, so they are complete after that. */
   readonly pulled: Promise<pulumi.Resource[]> = Promise.resolve().then(() => this.all);
@@ -50,6 +55,23 @@ export class Images {
       },
     );
     this.all.push(pulled);
+    return pulled;
+  }
+
+  /**
+   * As `pullImage`, for a container outside the user namespace. Its layers are closed to the remapped root and compared with their
+   * digests (node/image-seal.sh) before any container is made.
+   */
+  pullOutside(...pull: Parameters<Images["pullImage"]>): docker.RemoteImage {
+    const [name, , , parent] = pull;
+    const { node, machine, dockerHost } = this.args;
+    const pulled = this.pullImage(...pull);
+    if (node.engine.daemon["userns-remap"] === undefined) return pulled;
+    const { connection } = dockerHost;
+    const { variables: limits, ...step } = bind("image-seal", {}, SEAL_SECONDS, { wait: 1800 });
+    const variables = pulled.imageId.apply((IMAGE) => ({ ...limits, IMAGE }));
+    const run = { ...step, variables, connection, machine };
+    this.all.push(runNodeScript(`${name}-seal`, run, { parent }));
     return pulled;
   }
 

@@ -34,7 +34,7 @@ export function createCadvisor(
   const { images, machine } = args;
   const proxyArgs = { ...args, image: cadvisor.proxy.image };
   const proxy = createSocketProxy(`${name}-proxy`, proxyArgs, parent);
-  const image = images.pullImage(`${name}-image`, cadvisor.image, CADVISOR_CONTAINER, parent);
+  const image = images.pullOutside(`${name}-image`, cadvisor.image, CADVISOR_CONTAINER, parent);
   const dependsOn = images.pulled.then((all) => [...all, proxy]);
   const container = new docker.Container(
     `${name}-container`,

@@ -42,7 +42,7 @@ export class PortainerAgent extends pulumi.ComponentResource {
     const { container = AGENT_CONTAINER } = args;
     const imageId = args.node.adopt.agent
       ? image
-      : args.images.pullImage(`${name}-image`, image, container, this).imageId;
+      : args.images.pullOutside(`${name}-image`, image, container, this).imageId;
     this.container = createContainer(name, args, imageId, this);
     // What runs already stays as it is.
     if (!args.node.adopt.agent) limitProcesses(name, this.container, args, this);

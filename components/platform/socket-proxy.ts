@@ -41,7 +41,7 @@ export function createSocketProxy(
   parent: pulumi.Resource,
 ): docker.Container {
   const { images, machine, onNode } = args;
-  const image = images.pullImage(`${name}-image`, args.image, PROXY_CONTAINER, parent);
+  const image = images.pullOutside(`${name}-image`, args.image, PROXY_CONTAINER, parent);
   const options = { parent, deleteBeforeReplace: true, ...livesOn(machine) };
   const volume = new docker.Volume(`${name}-socket`, VOLUME, options);
   const dependsOn = images.pulled.then((all): pulumi.Resource[] => [...all, onNode, volume]);

@@ -21,6 +21,7 @@ import { run } from "../../clients/process";
 import { KINDS, backUp, runBackup, type Rehearsal, type Stage } from "../../lab/drill/rehearse";
 import { pathOf, timeOf, type Section, type Snapshot } from "../../clients/backup-server";
 import type { NodeCoverage } from "../../commands/backups/report";
+import { renderScript } from "../../node/scripts";
 import { commands } from "../support/documents";
 import { Life } from "./life";
 import { Shell, log, processesWith, statusOfCommand, waitFor } from "./support";
@@ -67,6 +68,13 @@ async function map(): Promise<{ code: number; coverage: NodeCoverage }> {
 
 const newest = async (section: Section, id: string): Promise<Snapshot | undefined> =>
   (await stage.site.repository.snapshots(section)).find((one) => one.id === id);
+
+/** `act` is what an escape from a remapped container gives. */
+const asRemappedRoot = `
+  root=$(docker info -f '{{.DockerRootDir}}')
+  uid=$(basename "$root" | cut -d. -f1)
+  ((uid > 65535))
+  act() { setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"; }`;
 
 /** What the backup container says of an item. */
 async function statusOf(item: string): Promise<ItemStatus | undefined> {
@@ -190,11 +198,6 @@ describe("what is backed up", () => {
     async () => {
       const { secret } = lab.pbs.backupTokens[NODE] ?? { secret: "" };
       expect(secret).not.toBe("");
-      const asRemappedRoot = `
-      root=$(docker info -f '{{.DockerRootDir}}')
-      uid=$(basename "$root" | cut -d. -f1)
-      ((uid > 65535))
-      act() { setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"; }`;
       const search = `${asRemappedRoot}
       umask 022; printf %s '${secret}' >/run/pattern
       act grep -rlF -f /run/pattern "$root" /etc /var/lib/docker-node /run 2>/dev/null || true
@@ -217,6 +220,21 @@ describe("what is backed up", () => {
       expect(await shell.root(shadow)).not.toMatch(/^\/host/m);
     },
   );
+
+  step("nor gets a file into an image before a container of root's is made of it", async () => {
+    const seal = (id: string): Promise<string> =>
+      shell.root(renderScript("image-seal", { IMAGE: id }));
+    const make = (file: string): Promise<string> =>
+      shell.root(`tar -C /etc -c ${file} | docker import - written:lab`);
+    const clean = await make("hostname");
+    expect(await seal(clean)).toBe(JSON.stringify({ image: clean }));
+    const written = await make("hosts");
+    const layer = "docker image inspect -f '{{.GraphDriver.Data.UpperDir}}' written:lab";
+    await shell.root(`${asRemappedRoot}
+      act touch "$(${layer})/ld.so.preload"`);
+    await expect(seal(written)).rejects.toThrow(/remove the image[^]*\/diff\/ld\.so\.preload/);
+    await shell.root(`docker image rm ${clean} written:lab >/dev/null`);
+  });
 
   step(
     "the node's token cannot remove what it added, and the restore token adds nothing",

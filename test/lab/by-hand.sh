@@ -10,7 +10,10 @@ export DEBIAN_FRONTEND=noninteractive
 . /etc/os-release
 echo "deb $MIRROR $VERSION_CODENAME main" >/etc/apt/sources.list
 # The image's own jobs use apt at its first boot; root waited for them.
-apt-get -qq update
+for _ in {1..60}; do
+  if apt-get -qq update 2>/dev/null; then break; fi
+  sleep 5
+done
 apt-get -qq -o DPkg::Lock::Timeout=600 install -y docker.io qemu-guest-agent >/dev/null
 systemctl start qemu-guest-agent
 usermod -aG docker ubuntu

@@ -7,7 +7,7 @@ import { runCommandLine } from "../../commands/cli";
 import type { Result } from "../../commands/validate/row";
 import { scanHostKey } from "../../commands/import/inspect";
 import { openInstance } from "../../lab/lib/instance";
-import { describeDifference } from "../../node/checks";
+import { describeDifference, type Difference } from "../../node/checks";
 import { readNodes } from "../../lab/lib/reach";
 import { NETWORK, removeLab, startLab, type Lab } from "../../lab/lib/services";
 import { configMap, labConfig, labWaivers } from "../../lab/lib/config";
@@ -184,6 +184,8 @@ describe("import", () => {
 });
 
 describe("adoption", () => {
+  let shown: Difference[];
+
   step("takes a waiver for what is weak on the node", () => {
     waive();
     expect(readFileSync(file, "utf8")).toMatch(/id: daemon-userns-off/);
@@ -214,7 +216,7 @@ describe("adoption", () => {
       process.env.DOCKER_NODE_DRIFT = "off";
       expect(failed).toBe(false);
       expect(looks.map(({ name, problems }) => [name, problems])).toEqual([[VM.name, []]]);
-      const shown = looks.flatMap(({ differences }) => differences);
+      shown = looks.flatMap(({ differences }) => differences);
       log(shown.map(describeDifference).join("\n"));
       const hardened = shown.filter(({ step: one }) => one === "hardening");
       for (const key of [
@@ -253,6 +255,13 @@ describe("adoption", () => {
       scsihw: "virtio-scsi-pci",
       startup: "order=20,up=30,down=120",
     });
+  });
+
+  step("what hardening has noted that it changed, the plan had shown", async () => {
+    const notes = `awk -F'\\t' '$1 != "service" { print $2 }' /var/lib/docker-node/hardening/*`;
+    const changed = (await shell.root(notes)).split("\n");
+    expect(changed.length).toBeGreaterThan(20);
+    expect(changed.filter((path) => !shown.some(({ file: one }) => one === path))).toEqual([]);
   });
 
   step("a second up and a refresh change nothing", async () => {

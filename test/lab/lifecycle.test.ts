@@ -3,6 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { isHostOf } from "../../config/cidr";
+import { loadSettings } from "../../config/load";
+import type { NodeConfig } from "../../config/schema";
+import { labConfig } from "../../lab/lib/config";
 import { openConsumer } from "../../lab/lib/consumer";
 import { declare, openInstance } from "../../lab/lib/instance";
 import { keepLab } from "../../lab/lib/kept";
@@ -14,6 +17,7 @@ import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
 import type { PlanJson } from "../../commands/plan/render";
 import { ask } from "../../clients/process";
 import { renderScript } from "../../node/scripts";
+import { hardeningStep } from "../../node/steps";
 import { canariesIn, foundBy, searchScript, unexplained, type Found } from "../support/canaries";
 import { commands } from "../support/documents";
 import { compareTypes, renameTypes } from "../support/earlier";
@@ -510,6 +514,22 @@ describe("hardened", () => {
       "Missing privilege separation directory: /run/sshd",
     );
     expect(await shell.root(check)).toBe("");
+  });
+
+  step("a second run changes nothing on the node, and no service starts anew", async () => {
+    const node = loadSettings(labConfig(lab) as never).nodes[NODE] as NodeConfig;
+    const { script, variables } = hardeningStep(node);
+    const services = "auditd systemd-journald systemd-resolved";
+    const state = async (): Promise<string[]> => [
+      await hardenedState(shell),
+      await shell.root(`systemctl show --value --property=MainPID ${services}`),
+    ];
+    const before = await state();
+    await shell.root("touch /run/before");
+    await shell.root(renderScript(script, variables));
+    const written = "find /etc /var/lib/docker-node/hardening -newer /run/before; rm /run/before";
+    expect(await shell.root(written)).toBe("");
+    expect(await state()).toEqual(before);
   });
 
   step("the kernel keeps its secrets, and forwards for containers alone", async () => {

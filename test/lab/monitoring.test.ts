@@ -106,6 +106,14 @@ describe("declared", () => {
     await stack.up({ ...quiet, expectNoChanges: true });
   });
 
+  step("its containers are on layers of root's alone", async () => {
+    const layers = "{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}";
+    const folders = `docker inspect -f '${layers}' docker_node_cadvisor docker_node_socket_proxy | tr : '\\n' | sed 's|/diff$||'`;
+    expect(await shell.root(`${folders} | xargs stat -c '%U:%G %a' | sort -u`)).toBe(
+      "root:root 700",
+    );
+  });
+
   step("Prometheus reads every target of the stack's output", async () => {
     expect(targets.map(({ labels }) => labels.measures).sort()).toEqual(
       ALL_UP.map((one) => one.split(" ")[0]),

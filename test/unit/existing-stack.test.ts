@@ -36,6 +36,10 @@ const BEFORE = JSON.parse(
 const ADDED: Readonly<Record<string, string>> = {
   "command:remote:Command proj-docker02-agent-limits":
     "the agent's processes are limited, in the container that runs",
+  "command:remote:Command proj-docker02-agent-image-seal":
+    "the layers of the agent's image are closed and compared; a script, nothing that runs notices",
+  "command:remote:Command proj-docker02-backups-image-seal":
+    "those of the backup container's image, likewise",
   "command:remote:Command proj-docker02-backups-limits":
     "the backup container's processes are limited, likewise",
   "command:remote:Command proj-docker02-backups-secrets":

@@ -188,6 +188,19 @@ describe("a node that was changed by hand", () => {
     for (const step of ["workload-db-run", ...steps]) expect(asked).toContain(`checked ${step} $?`);
   });
 
+  test("so is every container of the program, the agent with the next secret too", async () => {
+    const secrets = { "docker-node:agentSecretNext": "the-next-secret-of-the-agents" };
+    const next = { portainer: { agent: { next: {} } } };
+    const first = await run(next, undefined, false, {}, secrets);
+    finds();
+    await run(next, stateOf(first), false, {}, secrets);
+    const asked = readFileSync(join(folder, "stdin"), "utf8");
+    const limits = first.resources.filter(({ name }) => name.endsWith("-limits"));
+    expect(limits).toHaveLength(5);
+    for (const { name } of limits)
+      expect(asked).toContain(`checked ${name.replace(`${NODE}-`, "")} $?`);
+  });
+
   test("what differs is a warning, and its step alone runs again; a preview and the up after it agree", async () => {
     const first = await run();
     const state = stateOf(first);

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { parseChecks, renderChecks } from "../../node/checks";
+import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
 import { assignVariables } from "../../node/scripts";
 import { hardeningStep } from "../../node/steps";
 import {
@@ -183,6 +183,32 @@ describe("check mode", () => {
     expect(check()).toEqual([]);
   });
 
+  // What import asks about an adopted node, which may not have auditd yet.
+  test.each(["has", "lacks"])(
+    "names before the first run all that it changes, on a node that %s auditd",
+    (auditd) => {
+      if (auditd === "lacks") {
+        rmSync(join(home, "bin/auditctl"));
+        fake("services", read("fake/services").replace(/auditd.*\n/, ""));
+      }
+      const before = state();
+      const named = check().map((line) => line.split(" | "));
+      done(harden());
+      const after = state();
+      const differing = Object.keys(after).filter((path) => after[path] !== before[path]);
+      const lines = (text = ""): string[] => text.split("\n");
+      const services = lines(after.services).filter((one) => !lines(before.services).includes(one));
+      const changed = [
+        ...differing.filter((path) => path !== "services").map((path) => `/${path}`),
+        ...services.map((line) => line.split(" ")[0] ?? ""),
+        "dccp",
+      ];
+      expect(changed).toContain("/etc/audit/rules.d/50-docker-node.rules");
+      expect(changed).toContain("rpcbind.socket");
+      expect(changed.filter((one) => !named.some((words) => words.includes(one)))).toEqual([]);
+    },
+  );
+
   test.each([
     [
       "a line of a file",
@@ -224,6 +250,13 @@ describe("check mode", () => {
       ],
     ],
     [
+      "a module that is loaded",
+      () => {
+        write("root/proc/modules", "dccp 1 0\n");
+      },
+      ["/proc/modules | dccp | loaded | "],
+    ],
+    [
       "a mode",
       () => {
         chmodSync(join(home, node("shadow")), 0o644);
@@ -245,6 +278,16 @@ describe("check mode", () => {
       rmSync(join(home, node("ssh/sshd_config.d/00-first.conf")));
     done(harden());
     expect(check()).toEqual([]);
+  });
+
+  test("names a module that is in use, which a reboot takes", () => {
+    done(harden("modules"));
+    write("root/proc/modules", "dccp 1 2\n");
+    const variables = assignVariables({ UNITS: "modules", NODE_USER: "ubuntu" }).join("\n");
+    const { stdout } = run(renderChecks([{ step: "hardening", script: "hardening", variables }]));
+    expect(parseChecks(stdout).differences.map(describeDifference)).toEqual([
+      "/proc/modules dccp: loaded on the node, absent as declared; up leaves it until a reboot",
+    ]);
   });
 
   test("names a unit that is on and should be off, and a package that is missing", () => {

@@ -35,7 +35,9 @@ const DOCKER_STEPS = [
   "sbom-docker_node_socket_proxy",
 ];
 const CONTAINER_STEPS = [
-  ...["backups-secrets", "monitoring-node", "agent-limits", "agent-certificate"],
+  ...["backups-secrets", "monitoring-node"],
+  ...["agent", "backups", "monitoring-proxy", "monitoring"].map((part) => `${part}-image-seal`),
+  ...["agent-limits", "agent-certificate"],
   ...["monitoring-proxy-limits", "backups-limits", "monitoring-limits"],
 ];
 const KEEPING = [

@@ -145,8 +145,9 @@ async function run(
   password = PASSWORD,
   state?: State,
 ): Promise<{ recorder: Recorder; waits: Map<string, string[]> }> {
-  const raw = prodWith(merge({ ssh: key.ssh }, node));
-  const config = { ...mockConfig(raw), [`docker-node:${KEY}`]: password };
+  const raw = waived(prodWith({ ...node, ssh: key.ssh }));
+  const waivers = { "docker-node:waivers": JSON.stringify(raw.waivers ?? []) };
+  const config = { ...mockConfig(raw), ...waivers, [`docker-node:${KEY}`]: password };
   process.env.DOCKER_NODE_DRIFT = "off";
   const recorder = await startPulumi({ config, state });
   const waits = new Map<string, string[]>();
@@ -252,8 +253,13 @@ describe("the program", () => {
       );
     for (const container of ["agent", "backups"])
       expect(waits.get(`proj-docker02-${container}-container`)).toEqual(
-        expect.arrayContaining(images),
+        expect.arrayContaining([...images, ...images.map((image) => `${image}-seal`)]),
       );
+  });
+
+  test("seals no image where no container is remapped", async () => {
+    const { waits } = await run({ engine: { daemon: { "userns-remap": null } } });
+    expect([...waits.keys()].filter((name) => name.endsWith("-seal"))).toEqual([]);
   });
 });
 
