@@ -444,7 +444,8 @@ describe("monitoring", () => {
       capabilities: { drops: ["ALL"] },
       securityOpts: ["no-new-privileges:true"],
       memory: 64,
-      healthcheck: { tests: expect.arrayContaining(["CMD"]) as unknown },
+      // What cAdvisor waits for: at a boot its socket is there before Docker answers.
+      healthcheck: { tests: ["CMD-SHELL", expect.stringMatching(/healthz && : >\S+\/ready$/)] },
     });
     expect(inputs).not.toHaveProperty("ports");
     const socket = { volumeName: "docker_node_socket_proxy", containerPath: "/run/socket-proxy" };
@@ -454,7 +455,11 @@ describe("monitoring", () => {
       ),
       socket,
     ]);
-    expect(find("container").command).toContain("--docker=unix:///run/socket-proxy/docker.sock");
+    const cadvisor = find("container");
+    expect(cadvisor.command).toContain("--docker=unix:///run/socket-proxy/docker.sock");
+    expect(cadvisor.entrypoints).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^until \[ -e \/run\/socket-proxy\/ready \]/)]),
+    );
     const volume = recorder.find(
       "docker:index/volume:Volume",
       `${NODE}-monitoring-proxy-socket`,
