@@ -75,6 +75,13 @@ class Lab:
                 raise ApiError(response.status, body)
             return body['data']
 
+    def become_root(self) -> None:
+        """From here on calls are those of root, as from a shell of the Proxmox node."""
+        assert self._session
+        ticket, csrf = self.node.issue_ticket('root@pam')
+        del self._session.headers['Authorization']
+        self._session.headers.update({'Cookie': f'PVEAuthCookie={ticket}', 'CSRFPreventionToken': csrf})
+
     async def task(self, method: str, path: str, **params: Any) -> str:
         """Call, wait for the task, return its exit status."""
         upid = await self.call(method, path, **params)

@@ -47,10 +47,11 @@ async def test_pvesm_add_makes_the_storage(lab: Lab, client: Client) -> None:
 
 
 async def test_qm_set_changes_the_vm(lab: Lab) -> None:
-    """`qm set <vmid>` is PUT /nodes/<node>/qemu/<vmid>/config (PVE::CLI::qm)."""
+    """`qm set <vmid>` is PUT /nodes/<node>/qemu/<vmid>/config by root (PVE::CLI::qm)."""
     asked = commands('qm set')
     assert sorted(name for _, options in asked for name in options) == ['ciupgrade', 'protection']
     await lab.create(protection=1)
+    lab.become_root()
     for [vmid], options in asked:
         await lab.call('PUT', f'~/qemu/{vmid}/config', **options)
     config = await lab.config()
