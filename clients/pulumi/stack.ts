@@ -3,6 +3,7 @@ import { nameResource } from "../../config/names";
 import { COMMAND, CONTAINER, DOCKER_PROVIDER } from "../../config/resource-types";
 import { makeRunner, show } from "../process";
 import { readConfiguration, type Configuration } from "./configuration";
+import { nameOf, providerOf, typeOf } from "./urn";
 
 /** A resource in a stack's state, as `pulumi stack export` has it. */
 export interface Deployed {
@@ -75,9 +76,8 @@ export const resourcesOf = ({ deployment }: Deployment = {}): readonly Deployed[
 /** Returns the resources on a node's Docker that the program made with its provider. */
 export function resourcesOnDocker(node: string, resources: readonly Deployed[]): Deployed[] {
   return resources.filter(({ provider = "" }) => {
-    // urn:pulumi:STACK::PROJECT::PARENTS$TYPE::NAME::ID
-    const [, , type = "", name] = provider.split("::");
-    return type.split("$").at(-1) === DOCKER_PROVIDER && name === nameResource(node, "docker");
+    const urn = providerOf(provider);
+    return typeOf(urn) === DOCKER_PROVIDER && nameOf(urn) === nameResource(node, "docker");
   });
 }
 

@@ -1,6 +1,7 @@
 /** Messages of Pulumi, of providers and of the program. */
 import { stripVTControlCharacters } from "node:util";
 import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { nameOf } from "../../clients/pulumi/urn";
 import type { Diagnostic } from "./model";
 import { makeExplainer } from "./protection";
 
@@ -20,8 +21,7 @@ export function diagnosticsOf(events: readonly EngineEvent[]): Diagnostic[] {
     const message = explain(withoutColours(text));
     if (message === "" || message.startsWith(PROVIDER_UNKNOWN)) continue;
     const entry = found.get(message) ?? { severity, resources: new Set<string>() };
-    const name = urn?.split("::").at(-1);
-    if (name) entry.resources.add(name);
+    if (urn) entry.resources.add(nameOf(urn));
     found.set(message, entry);
   }
   const all = [...found].map(([message, { severity, resources }]) => ({

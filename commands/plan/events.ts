@@ -1,5 +1,6 @@
 /** Reads Pulumi's events, as `--event-log` writes them and the Automation API delivers them. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { nameOf } from "../../clients/pulumi/urn";
 import { diagnosticsOf } from "./diagnostics";
 import { nodeNames } from "./nodes";
 import { CLUSTER, type Action, type Change, type Counts, type NodePlan, type Plan } from "./model";
@@ -86,7 +87,7 @@ function changeOf(step: Step, action: Action, node: string): Change[] {
       action,
       urn: step.urn,
       type: step.type,
-      name: step.urn.split("::").at(-1) ?? step.urn,
+      name: nameOf(step.urn),
       node,
       properties,
       because: action === "replace" ? (step.keys ?? []) : [],

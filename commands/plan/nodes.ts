@@ -1,4 +1,5 @@
 /** Which node a resource belongs to. */
+import { nameOf, typeOf } from "../../clients/pulumi/urn";
 import { NODE } from "../../config/resource-types";
 import { CLUSTER } from "./model";
 
@@ -37,9 +38,3 @@ function nodeByName(urn: string, all: readonly string[]): string {
   const components = ownNames(all.filter((other) => other.includes(`${NODE}$`)));
   return nodes.at(-1) ?? components[0] ?? nameOf(urn);
 }
-
-/** `docker:index/volume:Volume` of a URN, without its parents' types. */
-export const typeOf = (urn: string): string => (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
-
-/** Logical name of a URN. */
-export const nameOf = (urn: string): string => urn.split("::").at(-1) ?? urn;

@@ -2,7 +2,7 @@
 import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { explainRefusal, REMOVAL_HOOK } from "../../config/removal";
 import { NODE } from "../../config/resource-types";
-import { nameOf, typeOf } from "./nodes";
+import { nameOf, typeOf } from "../../clients/pulumi/urn";
 
 /** Pulumi's own words (pkg/resource/deploy/step.go), for a state from before the program had a hook. */
 const PROTECTED = /resource "([^"]+)" cannot be deleted\s+because it is protected/;
