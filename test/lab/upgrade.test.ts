@@ -139,7 +139,11 @@ changes("and up to 29", "official", NEW);
 describe("from the distribution's 26.1", () => {
   step("a node has it, as nodes had it for years", async () => {
     await shell.root(`docker ps --all --quiet | xargs docker rm --force >/dev/null
-      systemctl stop docker.socket docker containerd
+      docker system prune --all --force >/dev/null
+      docker volume prune --all --force >/dev/null`);
+    stack = await openStack(lab);
+    await stack.refresh(quiet);
+    await shell.root(`systemctl stop docker.socket docker containerd
       rm -rf /var/lib/docker/* /var/lib/containerd/*`);
     await up("distribution", "26.1");
     await stack.up({ ...quiet, refresh: true });
