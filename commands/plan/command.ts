@@ -16,7 +16,8 @@ import { SEVERITIES, type Severity } from "./rules/rule";
 const SUMMARY = "Shows what the next up would change, and which changes are dangerous.";
 
 const ABOUT = [
-  "Status: 0 shown, 1 the preview failed, 3 a risk is at least as grave as --fail-on.",
+  "Status: 0 shown, 1 the preview failed, 3 a risk is at least as grave as --fail-on, or --drift could not look at a",
+  "node, or at a part of it.",
 ];
 
 /** What to plan, and how to show it. */
@@ -118,6 +119,9 @@ function write(plan: Plan, folder: string): void {
 
 function statusOf(plan: Plan, failOn?: Severity): Status {
   if (plan.failed) return STATUS.failed;
+  // Who asks what was changed by hand must not take a node that nobody has seen for an unchanged one.
+  if (plan.kind === "drift" && plan.looks?.some(({ problems }) => problems.length > 0))
+    return STATUS.finding;
   const least = failOn ? SEVERITIES.indexOf(failOn) : Infinity;
   const grave = risksOf(plan).some(({ severity }) => SEVERITIES.indexOf(severity) >= least);
   return grave ? STATUS.finding : STATUS.fine;

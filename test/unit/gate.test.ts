@@ -1,6 +1,6 @@
-/** The sum that the gate (.ci/run) ends with: what counts as passed or failed, and which messages come once more. */
+/** The sum that the gate (.ci/run) ends with: what counts as passed or failed, which messages come once more, what took the time. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../support/documents";
@@ -82,4 +82,42 @@ test("messages: no colours, the middle of a long one left out, what was not trie
     "0 passed, 2 failed",
     "",
   ]);
+});
+
+test("what took the time: each suite, and the five slowest steps of each file of lab tests", () => {
+  const steps = [3, 1, 61, 2, 4, 5].map((seconds) => ({
+    ...pass(`step of ${seconds}`),
+    duration: seconds * 1000,
+  }));
+  const times = { startTime: 1000, endTime: 101_000, status: "passed", message: "" };
+  const skipped = { ...pass("skipped"), status: "pending", duration: null };
+  const testResults = [
+    { ...times, name: "/a/test/lab/fleet.test.ts", assertionResults: [...steps, skipped] },
+    { ...times, name: "/a/test/unit/config.test.ts", assertionResults: steps },
+  ];
+  const counts = { numPassedTests: 12, numFailedTests: 0, numRuntimeErrorTestSuites: 0 };
+  writeFileSync(join(folder, "lab.json"), JSON.stringify({ ...counts, testResults }));
+  writeFileSync(join(folder, "seconds"), "7 install\n1234 npm run test:lab, fleet\n");
+  const out = sum("lab.json");
+  rmSync(join(folder, "seconds"));
+  expect(out.split("\n")).toEqual([
+    "SECONDS",
+    "     7 s  install",
+    "  1234 s  npm run test:lab, fleet",
+    "   100 s  fleet.test.ts",
+    ...[61, 5, 4, 3, 2].map((seconds) => `${String(seconds).padStart(10)} s  step of ${seconds}`),
+    "12 passed, 0 failed",
+    "",
+  ]);
+});
+
+test("the gate writes the seconds of a suite where the sum reads them", () => {
+  const gate = readFileSync(join(ROOT, ".ci/run"), "utf8");
+  const suite = /^suite\(\) \{[^]*?^\}$/m.exec(gate)?.[0] ?? "";
+  const script = `results=$1 deadline=9\n${suite}\nsuite "two words" true\nsuite bad false`;
+  const { status } = spawnSync("bash", ["-c", script, "gate", folder]);
+  expect(status).toBe(1);
+  const lines = readFileSync(join(folder, "seconds"), "utf8");
+  rmSync(join(folder, "seconds"));
+  expect(lines).toMatch(/^\d+ two words\n\d+ bad\n$/);
 });

@@ -440,6 +440,16 @@ describe("workflows", () => {
       statSync(join(ROOT, script));
     expect(parse(text)).toHaveProperty("up.rules.0.when", "manual");
   });
+
+  test("GitLab's nightly job writes the issue also when a node could not be looked at, and fails", () => {
+    const { drift } = parse(readFileSync(join(ROOT, ".gitlab-ci.yml"), "utf8")) as {
+      drift: { script: string[] };
+    };
+    const stands = 'commands/plan/ci/plan-all.sh() { return 1; }; npx() { echo "$*"; }';
+    const script = [stands, "set -e", ...drift.script].join("\n");
+    const { status, stdout } = spawnSync("bash", ["-c", script], { encoding: "utf8" });
+    expect([status, stdout]).toEqual([1, "tsx commands/plan/ci/drift-gitlab.ts plans\n"]);
+  });
 });
 
 test("every script is valid bash", () => {

@@ -15,6 +15,13 @@ import { prodWith, stackConfig } from "../support/settings";
 
 const NODE = "proj-docker02";
 const TWIN = "proj-docker01";
+const byHand = {
+  step: "daemon",
+  file: "/etc/docker/daemon.json",
+  key: "log-opts.max-file",
+  found: '"9"',
+  declared: '"3"',
+};
 const key = privateKey();
 const path = process.env.PATH;
 let folder: string;
@@ -42,19 +49,12 @@ beforeEach(() => {
   preview | refresh) for last; do :; done; cp ${folder}/events "$last" ;;
 esac`,
   );
-  const found = {
-    step: "daemon",
-    file: "/etc/docker/daemon.json",
-    key: "log-opts.max-file",
-    found: '"9"',
-    declared: '"3"',
-  };
   program(
     "ssh",
     `cat >/dev/null
 echo "$*" >>${folder}/called
 case $* in
-  *10.25.20.24*) echo '${JSON.stringify(found)}' ;;
+  *10.25.20.24*) echo '${JSON.stringify(byHand)}' ;;
   *) echo 'ssh: connect to host 10.25.20.23 port 22: No route to host' >&2; exit 255 ;;
 esac`,
   );
@@ -116,7 +116,7 @@ async function plan(...more: string[]): Promise<Shown> {
 
 test("what was changed on a node is shown by file, key and value; a node that is down is a finding beside it", async () => {
   const { status, out, json, note } = await drift();
-  expect(status).toBe(0);
+  expect(status).toBe(3);
   expect(json).toMatchObject({ kind: "drift", changes: true, failed: false });
   for (const text of [out, note]) {
     expect(text).toContain("on the nodes: 1 changed by hand, 1 not looked at");
@@ -129,9 +129,33 @@ test("what was changed on a node is shown by file, key and value; a node that is
   expect(readFileSync(join(folder, "called"), "utf8").trim().split("\n")).toHaveLength(2);
 });
 
+test("what was changed by hand is shown; that alone is status 0", async () => {
+  program("ssh", `cat >/dev/null; echo '${JSON.stringify(byHand)}'`);
+  const { status, json } = await drift();
+  expect(json).toMatchObject({ changes: true, failed: false });
+  expect(status).toBe(0);
+});
+
+test("a step that was cut off at its limit is a finding beside what the node's other steps show", async () => {
+  const failed = JSON.stringify({ step: "hardening", failed: true });
+  const said = "docker-node: hardening: ended before it was done";
+  program(
+    "ssh",
+    `cat >/dev/null
+case $* in *10.25.20.24*) echo '${JSON.stringify(byHand)}'; echo '${failed}'; echo '${said}' >&2 ;; esac`,
+  );
+  const { status, out, note } = await drift();
+  expect(status).toBe(3);
+  for (const text of [out, note]) {
+    expect(text).toMatch(/On proj-docker02[^]*not looked at: hardening: ended before it was done/);
+    expect(text).toContain('log-opts.max-file: "9" on the node');
+  }
+});
+
 test("unchanged nodes are not mentioned", async () => {
   program("ssh", "cat >/dev/null");
-  const { out, json, note } = await drift();
+  const { status, out, json, note } = await drift();
+  expect(status).toBe(0);
   expect(out).toContain("on the nodes: all as given");
   expect(json).toMatchObject({ changes: false, looks: [] });
   expect(note).toBe("");

@@ -299,6 +299,10 @@ describe("judgements", () => {
     });
     const byHand = look({ differences: [difference] });
     fails(judgeDrift(NODE, plan(byHand)), "^.*daemon.json.*icc");
+    fails(
+      judgeDrift(NODE, plan({ ...byHand, problems: ["boot: no answer"] })),
+      "icc.*, not looked at: boot: no answer$",
+    );
     expect(driftFacts(NODE, plan(byHand)).looks).toHaveLength(1);
     holds(judgeDrift(NODE, plan({ ...byHand, name: "another" })), "^nothing differs$");
     expect(() => judgeDrift(NODE, plan(look({ problems: ["ssh: no route"] })))).toThrow("no route");

@@ -61,7 +61,8 @@ export function judgeDrift(node: string, plan: Plan): Judgement {
   const changes = changesOf(node, plan).map(({ action, name }) => `${action} ${name}`);
   const found = [...changes, ...differences.map(describeDifference)];
   if (found.length === 0 && problems.length > 0) throw new Error(problems.join("; "));
-  return { holds: found.length === 0, figure: found.join(", ") || NO_DRIFT };
+  const unseen = problems.map((problem) => `not looked at: ${problem}`);
+  return { holds: found.length === 0, figure: [...found, ...unseen].join(", ") || NO_DRIFT };
 }
 
 const NO_DRIFT = "nothing differs";
