@@ -116,3 +116,15 @@ file_differs() {
 checked() { # STEP STATUS
   [[ $2 == 0 ]] || json_object "step=$1" "failed:=true"
 }
+
+# Lanes of steps are checked at the same time, and what they print comes one lane after the other.
+LANES=()
+begin_lane() { # COMMAND
+  local lane
+  exec {lane}< <("$1")
+  LANES+=("$lane")
+}
+print_lanes() {
+  local lane
+  for lane in "${LANES[@]}"; do cat <&"$lane"; done
+}

@@ -105,19 +105,29 @@ export interface SshConnection {
 const LIMIT = 100;
 
 /**
- * What `bash -s` reads to check a node. It only reads.
+ * What `bash -s` reads to check a node. It only reads. Two checks run at a time.
  *
  * @param steps each speaks by the name of the step, since several may run one script
  * @param first lines before the checks, which may use the shared functions
  */
 export function renderChecks(steps: readonly Check[], first: readonly string[] = []): string {
   const begin = ["MODE=check", `LIMIT=${LIMIT}`, readPart("lib"), readPart("check"), "limit_run"];
+  const lanes = [steps.filter((one) => !isLong(one)), steps.filter(isLong)];
+  const each = lanes.flatMap((lane, at) => renderLane(`lane_${at}`, lane));
+  return [...begin, "set +e", ...first, ...each, "print_lanes", ""].join("\n");
+}
+
+/** Takes as long as all the others. */
+const isLong = ({ script }: Check): boolean => script === "hardening";
+
+/** Begins the checks of a lane, one after the other. */
+function renderLane(name: string, steps: readonly Check[]): string[] {
   const each = steps.flatMap(({ step, script, variables }) => {
     const own = partsOf(script).filter((part) => part !== "lib" && part !== "check");
     const named = own.map((part) => readPart(part).replace(/^SCRIPT=.*$/m, `SCRIPT=${step}`));
     return ["(", "set -e", variables, ...named, ")", `checked ${step} $?`];
   });
-  return [...begin, "set +e", ...first, ...each, ""].join("\n");
+  return steps.length === 0 ? [] : [`${name}() {`, ...each, "}", `begin_lane ${name}`];
 }
 
 /** `renderChecks`, and before anything else the node tells what it sees of this very connection. */
