@@ -17,12 +17,30 @@ wait_for_first_boot() {
   case $status in
     0) ;;
     2) log "cloud-init recovered from errors: see 'cloud-init status --long' on the node" ;;
+    1)
+      only_packages_failed || fail "cloud-init failed (exit status 1)" "$(cloud_init_detail)"
+      log "the package upgrade of the first boot failed; the next steps ask the archive themselves: $(apt_complaints)"
+      ;;
     124) fail "cloud-init was still running after $READY_TIMEOUT s" "$(cloud_init_detail)" ;;
     *) fail "cloud-init failed (exit status $status)" "$(cloud_init_detail)" ;;
   esac
 }
 
-cloud_init_detail() { timeout 20 cloud-init status --long 2>&1 | tail -n 20 || true; }
+# An archive that was out of reach makes cloud-init's account an error until the next boot, so that no later `up` would get past
+# here. Errors of a module are `('name', exception)`, one a line (cloudinit/cmd/main.py, status_wrapper); names had hyphens before 23.
+only_packages_failed() {
+  local errors
+  errors=$(sed -n '/"errors": \[$/,/^ *\]/{//!p}' "$ROOT_DIR/run/cloud-init/result.json" 2>/dev/null) || return 1
+  [[ -n $errors ]] && ! grep -Evq "^ *\"\('(package.update.upgrade.install|apt.configure)', " <<<"$errors"
+}
+
+cloud_init_detail() {
+  timeout 20 cloud-init status --long 2>&1 | tail -n 20 || true
+  apt_complaints
+}
+
+# cloud-init itself tells no more of apt than its exit status.
+apt_complaints() { grep -E '^[EW]: ' "$ROOT_DIR/var/log/cloud-init-output.log" 2>/dev/null | tail -n 3 || true; }
 
 main() {
   local key="$ROOT_DIR/etc/ssh/ssh_host_ed25519_key.pub"

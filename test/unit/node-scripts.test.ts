@@ -154,6 +154,43 @@ describe("ready.sh", () => {
     );
   });
 
+  describe("an archive out of reach at the first boot", () => {
+    const complaint = "E: Failed to fetch http://archive.example/dists/noble  Could not connect";
+    const failed = (...modules: string[]): void => {
+      const errors = modules.map(
+        (name) => `('${name}', ProcessExecutionError("Command: ['apt-get']\nExit code: 100"))`,
+      );
+      const result = { v1: { datasource: "DataSourceNoCloud", errors } };
+      write("root/run/cloud-init/result.json", JSON.stringify(result, undefined, 1));
+    };
+    beforeEach(() => {
+      fake("cloud-init", "1");
+      write("root/var/log/cloud-init-output.log", `Get:1 noble\n${complaint}\nfinished\n`);
+    });
+
+    test.each(["package_update_upgrade_install", "package-update-upgrade-install"])(
+      "does not end every up, and apt's own reason is told: %s",
+      (name) => {
+        failed(name);
+        const result = script("ready");
+        expect(result).toMatchObject({ status: 0, stdout: "ssh-ed25519 AAAAC3Nza\n" });
+        expect(result.stderr).toBe(
+          `docker-node: ready: the package upgrade of the first boot failed; the next steps ask the archive themselves: ${complaint}\n`,
+        );
+      },
+    );
+
+    test("beside another failure is told with it", () => {
+      failed("package_update_upgrade_install", "scripts_user");
+      refused(script("ready"), /cloud-init failed \(exit status 1\)\n[^]*E: Failed to fetch http/);
+    });
+
+    test("is told where cloud-init does not end", () => {
+      fake("cloud-init", "124");
+      refused(script("ready"), /cloud-init was still running[^]*E: Failed to fetch http/);
+    });
+  });
+
   test("a machine without cloud-init is ready", () => {
     rmSync(join(home, "bin/cloud-init"));
     expect(script("ready")).toMatchObject({ status: 0, stderr: "" });
