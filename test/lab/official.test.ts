@@ -165,6 +165,7 @@ describe("another release, by one change of the configuration", () => {
     expect(offered).toContain(`Candidate: 5:${NEW}-1~debian.13~trixie`);
     const log = await shell.root("unattended-upgrade --debug 2>&1");
     expect(log).toMatch(/^Allowed origins are: .*label=Debian-Security/m);
+    expect(log).toMatch(/^Marking not allowed .*docker_linux_debian/m);
     expect(await installed()).toEqual(expected(OLD));
   });
 
