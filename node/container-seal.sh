@@ -111,11 +111,11 @@ for digest, folder in zip(digests, folders, strict=True):
     for one in [*differing][:10]:
         print(one)'
 
-compare_image() { # IMAGE
-  local layers folders
-  layers=$(docker_cli inspect --type image --format '{{json .RootFS.Layers}}' "$1")
-  mapfile -t folders < <(image_layers "$1" | sed "s|^|$ROOT_DIR|")
-  DOCKER_TIMEOUT=$LIMIT docker_cli save "$1" | python3 -c "$COMPARE" "$layers" "${folders[@]}" || echo "docker cannot read $1"
+compare_image() { # IMAGE <<<FOLDERS
+  local digests folders
+  mapfile -t folders < <(sed "s|^|$ROOT_DIR|")
+  digests=$(docker_cli inspect --type image --format '{{json .RootFS.Layers}}' "$1")
+  DOCKER_TIMEOUT=$LIMIT docker_cli save "$1" | python3 -c "$COMPARE" "$digests" "${folders[@]}" || echo "docker cannot read $1"
 }
 
 # verify_image IMAGE: seals its layers and prints how they differ from its digests, once for as long as they are there.
@@ -124,7 +124,7 @@ verify_image() {
   layers=$(image_layers "$1")
   seal_layers <<<"$layers"
   [[ ! -e $ROOT_DIR${layers%%$'\n'*}/$COMPARED ]] || return 0
-  differing=$(compare_image "$1")
+  differing=$(compare_image "$1" <<<"$layers")
   if [[ -n $differing ]]; then printf '%s\n' "$differing"; else : >"$ROOT_DIR${layers%%$'\n'*}/$COMPARED"; fi
 }
 

@@ -91,12 +91,20 @@ function extractCommand({ volume, staging, image }: Plan): string[] {
   return [
     ...["docker", "run", "--interactive", "--rm", "--label", `docker-node.recovery=${volume}`],
     ...["--pull", "never", "--userns", "host", "--network", "none", "--log-driver", "none"],
-    // Without it, the program fails at its end for files that the archive says nobody may change (chattr +a, +i).
-    ...["--cap-add", "LINUX_IMMUTABLE"],
+    ...["--cap-drop", "ALL", ...KEPT.flatMap((name) => ["--cap-add", name])],
     ...["--mount", `type=volume,source=${staging},target=/restore,volume-nocopy`],
     ...["--entrypoint", "pxar", image, "extract", "-", "/restore"],
   ];
 }
+
+/**
+ * What gives files back their owners, modes, file capabilities and devices. Without LINUX_IMMUTABLE, the program fails at its end
+ * for files that the archive says nobody may change (chattr +a, +i).
+ */
+const KEPT = [
+  ...["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "MKNOD"],
+  "LINUX_IMMUTABLE",
+];
 
 function checkStep(plan: Plan): Step {
   const { meta, staging } = plan;

@@ -8,7 +8,7 @@ import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript, type Repairs } from "../docker/node-script";
-import { LOGGING, memoryLimit } from "../shared/container-defaults";
+import { LOGGING, keepCapabilities, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
 
@@ -91,6 +91,12 @@ const SECRETS = {
 /** Seconds a run that is under way has to start again what it has stopped (node/backup/entrypoint.sh). */
 const STOP_SECONDS = 120;
 
+/**
+ * It reads files of any owner, and copies the configuration with owners, modes and file capabilities before it uploads it
+ * (node/backup/configuration.sh).
+ */
+const CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP"];
+
 /** What Docker is told of it. The health check is the image's. */
 export function backupContainerArgs(
   args: BackupsArgs,
@@ -106,6 +112,7 @@ export function backupContainerArgs(
     volumes: hostPaths(args.backups),
     mounts: [volumesDirectory(args.dockerRootDir)],
     readOnly: true,
+    capabilities: keepCapabilities(CAPABILITIES),
     tmpfs: { "/run": "size=16m,mode=0755", "/tmp": "size=256m" },
     stopTimeout: STOP_SECONDS,
     destroyGraceSeconds: STOP_SECONDS,

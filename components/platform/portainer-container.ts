@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { addressOfNode } from "../../config/node";
 import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
-import { LOGGING, memoryLimit } from "../shared/container-defaults";
+import { LOGGING, keepCapabilities, memoryLimit } from "../shared/container-defaults";
 import { edgeArgs, type EdgeKey } from "./portainer-edge";
 
 /** What the container of the Portainer agent is made of. */
@@ -66,8 +66,15 @@ export function containerArgs(
   };
 }
 
+/**
+ * It reads, writes, renames and removes files of any owner in volumes (portainer/agent: http/handler/browse, filesystem), in
+ * sticky folders too. Docker's socket belongs to root, and no port of it is below 1024.
+ */
+const CAPABILITIES = ["DAC_OVERRIDE", "FOWNER"];
+
 const CONFINEMENT = {
   networkMode: "bridge",
+  capabilities: keepCapabilities(CAPABILITIES),
   // It passes calls on; half of what a container has by default.
   cpuShares: 512,
   ...LOGGING,

@@ -2,7 +2,7 @@ import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig, WorkloadConfig } from "../../config/schema";
 import { SECRETS_PATH, WORKLOAD_LABEL, namesOn, portsOf } from "../../config/workloads";
-import { LOGGING, memoryLimit } from "../shared/container-defaults";
+import { LOGGING, memoryLimit, nameCapability } from "../shared/container-defaults";
 import { secretsFolder } from "./secrets";
 
 /** What the container of a workload is made from. */
@@ -70,7 +70,7 @@ const PERIOD = 100_000;
 function confinementArgs(config: WorkloadConfig): Partial<docker.ContainerArgs> {
   const { capabilities, readOnlyRoot, limits } = config;
   return {
-    capabilities: { adds: capabilities, drops: ["ALL"] },
+    capabilities: { adds: capabilities.map(nameCapability), drops: ["ALL"] },
     readOnly: readOnlyRoot,
     securityOpts: ["no-new-privileges:true"],
     // The node's own work comes first: half of what a container has by default.

@@ -1,4 +1,5 @@
 import { isWithin } from "../checks/workloads/mounts";
+import { USUAL_CAPABILITIES } from "../capabilities";
 import { SYSTEM_FOLDERS } from "../exposure";
 import type { NodeConfig } from "../schema";
 import { userIdOf, workloadsOf, type Named } from "../workloads";
@@ -30,15 +31,9 @@ const isRoot: Find = ([, workload], { engine }) =>
     ? [["user", workload.user]]
     : [];
 
-/** What Docker gives a container by itself (moby daemon/pkg/oci/caps/defaults.go). */
-const USUAL = [
-  ...["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"],
-  ...["NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"],
-];
-
 const findCapabilities: Find = ([, workload]) =>
   workload.capabilities.flatMap((name, index) =>
-    USUAL.includes(name) ? [] : [[`capabilities/${index}`, name] as const],
+    USUAL_CAPABILITIES.includes(name) ? [] : [[`capabilities/${index}`, name] as const],
   );
 
 /** Folders of the system (CIS Docker 5.6), Docker's own, and those of its sockets; all are below the root, which needs no row. */
@@ -76,7 +71,7 @@ export const WORKLOAD_DOWNGRADES: readonly Row[] = [
   ),
   makeRow(
     "capabilities",
-    `those that Docker gives by itself: ${USUAL.join(", ")}`,
+    `those that Docker gives by itself: ${USUAL_CAPABILITIES.join(", ")}`,
     "The workload may do what only root of a machine does.",
     findCapabilities,
   ),

@@ -73,7 +73,7 @@ mount_volume() {
   image=$(docker_cli inspect --type container --format '{{.Image}}' "${SELF:-docker_node_backup}") ||
     error "docker does not know ${SELF:-docker_node_backup}" || return 1
   docker_step run --detach --rm --label "$HOLDER=$1" --userns host --network none --log-driver none --pull never \
-    --volume "$1:/held:ro" --entrypoint sleep "$image" infinity || return 1
+    --cap-drop ALL --volume "$1:/held:ro" --entrypoint sleep "$image" infinity || return 1
   mountpoint -q "$DATA" || error "docker has mounted it, but the mount is not visible here"
 }
 

@@ -37,9 +37,14 @@ updates_apply() {
 # Nothing to reload: each run of apt reads its files.
 updates_reload() { :; }
 
+# origins <<<TEXT: where upgrades may come from, by a file of apt or by what `apt-config dump` makes of all files.
+origins() { sed -nE '/^Unattended-Upgrade::(Allowed-Origins|Origins-Pattern)(::[^ ]*)? /p' | { grep -oE '"[^"]+"' || true; } | sort -u; }
+
 updates_check() {
   local dump line timer
   dump=$(apt-config dump)
+  line=$(comm -13 <(updates_text | origins) <(origins <<<"$dump") | paste -sd' ')
+  [[ -z $line ]] || fail "apt takes upgrades from other origins than the distribution's security updates" "$line"
   for line in 'APT::Periodic::Enable "1";' 'APT::Periodic::Update-Package-Lists "1";' 'APT::Periodic::Unattended-Upgrade "1";' \
     'Unattended-Upgrade::Automatic-Reboot "false";'; do
     grep -qxF -- "$line" <<<"$dump" || fail "apt has another setting than $line" "$(grep -F -- "${line%% *} " <<<"$dump")"

@@ -20,6 +20,9 @@ MADE=(--label docker-node.backup=false --label "$LABEL")
 # Longest time for a copy; its digest may take as long.
 COPY_TIMEOUT="${COPY_TIMEOUT:-21600}"
 
+# What reads files of any owner, and gives copies their owners, modes, file capabilities and devices.
+KEPT=(--cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add FSETID --cap-add SETFCAP --cap-add MKNOD)
+
 # refill: replaces the content of the second tree with the first. Runs in a container too.
 refill() {
   find /to -mindepth 1 -delete
@@ -33,7 +36,7 @@ in_container() {
   shift 2
   for mount; do mounts+=(--mount "type=volume,$mount"); done
   DOCKER_TIMEOUT=$COPY_TIMEOUT docker_cli run --rm --label "$LABEL" --pull never --userns host --network none --log-driver none \
-    "${mounts[@]}" --entrypoint bash "$IMAGE" -euo pipefail -c "$(declare -f "$name"); $call"
+    "${KEPT[@]}" "${mounts[@]}" --entrypoint bash "$IMAGE" -euo pipefail -c "$(declare -f "$name"); $call"
 }
 
 exists() { docker_cli volume inspect "$1" >/dev/null 2>&1; }

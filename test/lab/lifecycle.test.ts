@@ -415,6 +415,22 @@ describe("Docker", () => {
     expect(rest.at(-1)).toMatch(new RegExp(`\\s${50 * 1024 * 1024}\\s`));
   });
 
+  step(
+    "leaves the agent and the backup container the capabilities they need, and none that it adds",
+    async () => {
+      const found = await shell.root(
+        "docker inspect -f '{{.State.Pid}} {{.HostConfig.CapAdd}}' portainer_agent docker_node_backup | while read -r pid added; do grep CapEff /proc/$pid/status; echo $added; done",
+      );
+      // DAC_OVERRIDE and FOWNER; those with CHOWN, FSETID and SETFCAP.
+      expect(found.split("\n")).toEqual([
+        "CapEff:\t000000000000000a",
+        "[]",
+        "CapEff:\t000000008000001b",
+        "[]",
+      ]);
+    },
+  );
+
   step("hands out pool subnets beside docker0 and the declared networks", async () => {
     const subnet = await shell.root(
       "docker network create probe >/dev/null; docker network inspect -f '{{(index .IPAM.Config 0).Subnet}}' probe; docker network rm probe >/dev/null",

@@ -160,6 +160,15 @@ describe("another release, by one change of the configuration", () => {
     await stack.up({ ...quiet, expectNoChanges: true });
   });
 
+  step("an unattended upgrade has the newer release before it, and leaves it", async () => {
+    const offered = await shell.root("apt-get update -q >/dev/null; apt-cache policy docker-ce");
+    expect(offered).toContain(`Candidate: 5:${NEW}-1~debian.13~trixie`);
+    const log = await shell.root("unattended-upgrade --debug 2>&1");
+    expect(log).toMatch(/^Allowed origins are: .*label=Debian-Security/m);
+    expect(log).toMatch(/^Marking not allowed .*docker_linux_debian/m);
+    expect(await installed()).toEqual(expected(OLD));
+  });
+
   step("and so is the newer one, the way back", async () => {
     const before = await identity();
     await up(docker(NEW));

@@ -288,7 +288,7 @@ describe("volumes", () => {
     expect(backup("volumes").status).toBe(0);
     expect(changes()).toEqual(["run", "backup nfs", "rm holder"]);
     expect(read("fake/calls")).toMatch(
-      /run --detach --rm .*--volume nfs:\/held:ro --entrypoint sleep sha256:backup/,
+      /run --detach --rm .*--cap-drop ALL --volume nfs:\/held:ro --entrypoint sleep sha256:backup/,
     );
   });
 

@@ -214,6 +214,12 @@ describe("the backup container", () => {
       restart: "always",
       usernsMode: "host",
       networkMode: "bridge",
+      capabilities: {
+        drops: [
+          ...["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_MKNOD", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW"],
+          ...["CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_CHROOT"],
+        ],
+      },
       logDriver: "json-file",
       logOpts: { "max-size": "100m", "max-file": "3" },
       memory: 1024,

@@ -436,6 +436,18 @@ test("updates: what another file of apt undoes is told", () => {
   refused(harden("updates"), /apt has another setting than APT::Periodic::Unattended-Upgrade "1"/);
 });
 
+test("updates: an origin that a later file of apt adds is told; one of an earlier file is cleared", () => {
+  const more = (origin: string): string =>
+    `Unattended-Upgrade::Allowed-Origins { "${origin}"; };\n`;
+  write(node("apt/apt.conf.d/50unattended-upgrades"), more("${distro_id}:${distro_codename}"));
+  done(harden("updates"));
+  write(node("apt/apt.conf.d/99z"), more("Docker:noble"));
+  refused(
+    harden("updates"),
+    /other origins than the distribution's security updates.*Docker:noble/s,
+  );
+});
+
 test("journal: a limit that another file undoes is told", () => {
   write(node("systemd/journald.conf.d/zz.conf"), "[Journal]\nSystemMaxUse=9G\n");
   refused(harden("journal"), /journald.conf: SystemMaxUse is 9G, not 1G/);

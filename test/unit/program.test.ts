@@ -37,8 +37,8 @@ const DOCKER_STEPS = [
 const CONTAINER_STEPS = [
   ...["backups-secrets", "monitoring-node"],
   ...["agent", "backups", "monitoring-proxy", "monitoring"].map((part) => `${part}-image-seal`),
-  ...["agent-limits", "agent-certificate"],
-  ...["monitoring-proxy-limits", "backups-limits", "monitoring-limits"],
+  ...["monitoring-proxy-limits", "agent-limits", "agent-certificate"],
+  ...["backups-limits", "monitoring-limits"],
 ];
 const KEEPING = [
   "proxmoxve:index/haresource:Haresource",
@@ -573,6 +573,14 @@ describe("the Portainer agent", () => {
       usernsMode: "host",
       networkMode: "bridge",
       cpuShares: 512,
+      capabilities: {
+        // All that Docker gives by itself but DAC_OVERRIDE and FOWNER, in the form in which it comes back.
+        drops: [
+          ...["CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_FSETID", "CAP_KILL", "CAP_MKNOD"],
+          ...["CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP"],
+          ...["CAP_SETUID", "CAP_SYS_CHROOT"],
+        ],
+      },
       logDriver: "json-file",
       ports: [{ internal: 9001, external: 9001, ip: "10.25.20.24" }],
       volumes: [

@@ -136,7 +136,7 @@ test("a plan touches nothing and says what would be done", async () => {
      1. have the backup image on the node: backup:1@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
      2. extract host/data/2026-01-31T02:30:00Z into the volume data.restoring
           proxmox-backup-client restore host/data/2026-01-31T02:30:00Z data.pxar - --ns proj-docker02/volumes --keyfile /key |
-            docker run --interactive --rm --label docker-node.recovery=data --pull never --userns host --network none --log-driver none --cap-add LINUX_IMMUTABLE --mount type=volume,source=data.restoring,target=/restore,volume-nocopy --entrypoint pxar backup:1@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb extract - /restore
+            docker run --interactive --rm --label docker-node.recovery=data --pull never --userns host --network none --log-driver none --cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add FSETID --cap-add SETFCAP --cap-add MKNOD --cap-add LINUX_IMMUTABLE --mount type=volume,source=data.restoring,target=/restore,volume-nocopy --entrypoint pxar backup:1@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb extract - /restore
           if it fails: remove data.restoring
      3. take the digest of data.restoring; the snapshot has none
      4. stop web, docker_node_backup

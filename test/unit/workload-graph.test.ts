@@ -101,7 +101,7 @@ test("Docker is told everything, and does not start it", async () => {
       { label: "purpose", value: "test" },
       { label: "docker-node.workload", value: "web" },
     ],
-    capabilities: { adds: ["CHOWN"], drops: ["ALL"] },
+    capabilities: { adds: ["CAP_CHOWN"], drops: ["ALL"] },
     ...{ readOnly: true, securityOpts: ["no-new-privileges:true"] },
     ...{ cpuShares: 512, cpuPeriod: 100000, cpuQuota: 50000, memory: 64, memorySwap: 64 },
     networkMode: "bridge",

@@ -1,0 +1,5 @@
+/** What Docker gives a container by itself (moby daemon/pkg/oci/caps/defaults.go). */
+export const USUAL_CAPABILITIES: readonly string[] = [
+  ...["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"],
+  ...["NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"],
+];
