@@ -32,13 +32,13 @@ async function runStack(): Promise<Outputs> {
   const proxmoxve = connectProxmox(settings, secrets);
   const images = createImages(settings, proxmoxve);
   const storage = createStorage(settings, secrets, proxmoxve);
-  const guard = guardRemoval(Object.keys(settings.nodes));
+  const shared = shareAmongNodes(settings, secrets);
 
   const monitoringTargets = targetGroups(settings.nodes);
   const nodes = Object.entries(settings.nodes).map(([name, node]) => {
     const backups = secrets.backups[name];
     const args = {
-      ...{ node, guard, waivers: settings.waivers, ...known[name], ...sharedSecrets(secrets) },
+      ...{ node, ...shared, ...known[name] },
       privateKey: pulumi.secret(keys[name] ?? ""),
       imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
       backupSecrets: backups && { ...backups, storage },
@@ -50,10 +50,14 @@ async function runStack(): Promise<Outputs> {
   return { contract: CONTRACT, nodes: Object.fromEntries(nodes), monitoringTargets };
 }
 
-/** The secrets that every node may need. */
-function sharedSecrets({ registries, workloads, ...secrets }: Secrets) {
+/** What every node is made with: the rules of the stack, the other nodes, the secrets that it may need. */
+function shareAmongNodes(
+  { nodes, waivers }: Settings,
+  { registries, workloads, ...secrets }: Secrets,
+) {
   const { agentSecret, agentSecretNext, portainerApiKey, scannerToken } = secrets;
   return {
+    ...{ guard: guardRemoval(Object.keys(nodes)), answering: new Map(), waivers },
     ...{ agentSecret, agentSecretNext, portainerApiKey, scannerToken },
     registryPasswords: registries,
     workloadSecrets: workloads,

@@ -1,5 +1,7 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import { addressOfNode } from "../config/node";
+import { agentPort } from "../config/portainer";
 import { NODE } from "../config/resource-types";
 import type { NodeConfig } from "../config/schema";
 import type { Waiver } from "../config/schema/waivers";
@@ -15,7 +17,7 @@ import { createProvider, type Passwords } from "./docker/provider";
 import { describe } from "./outputs";
 import { createMonitoring } from "./platform/monitoring";
 import { createPortainer } from "./platform/portainer";
-import { checkPrimary } from "./platform/primary";
+import { checkPrimary, type Answering, type PrimaryOutputs } from "./platform/primary";
 import { VirtualMachine } from "./machine/virtual-machine";
 import type { Parts } from "./shared/parts";
 import { createVolumes } from "./docker/volumes";
@@ -43,6 +45,8 @@ export interface DockerNodeArgs {
   registryPasswords?: Passwords;
   /** Token of the Trivy server; required when the node's scans ask one. */
   scannerToken?: pulumi.Input<string>;
+  /** Nodes of the same stack, into which it enters itself; default: there is no other. */
+  answering?: Answering;
   /** Waivers of the stack; default: none. */
   waivers?: readonly Waiver[];
   /** Refuses to delete machine and volumes while they are protected; see `guardRemoval`. */
@@ -86,7 +90,7 @@ export class DockerNode extends pulumi.ComponentResource {
     const { agent, environment } = createPortainer(name, { ...args, ...parts }, platform);
     createBackups(name, args, parts, platform);
     createMonitoring(name, node, parts, platform);
-    const primary = checkPrimary(name, { node, dockerHost, machine: vm }, { parent: this });
+    const primary = joinOthers(name, args, { ...parts, agent }, { parent: this });
     const made = { machine, dockerHost, networks, agent, environment, primary };
     this.outputs = describe(name, node, made);
     this.registerOutputs(this.outputs);
@@ -104,4 +108,17 @@ function createNetworks(
   opts: pulumi.ComponentResourceOptions,
 ): ContainerNetworks {
   return new ContainerNetworks(name, { node, machine, recorded }, opts);
+}
+
+/** Other nodes of the stack may check this one, and it checks its primary. */
+function joinOthers(
+  name: string,
+  { node, answering = new Map() }: DockerNodeArgs,
+  { dockerHost, machine, agent }: Parts & { agent?: pulumi.Resource },
+  opts: pulumi.CustomResourceOptions,
+): PrimaryOutputs | undefined {
+  answering.set(addressOfNode(node), (port) =>
+    agent && port === agentPort(node) ? [dockerHost, agent] : [dockerHost],
+  );
+  return checkPrimary(name, { node, dockerHost, machine, answering }, opts);
 }

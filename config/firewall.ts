@@ -23,6 +23,10 @@ export function rulesFor(node: NodeConfig, from: string): FirewallRule[] {
 const isFrom = (source: string, address: string): boolean =>
   isAddress(address) && contains(source.includes("/") ? source : `${source}/32`, address);
 
+/** Whether anything filters what reaches a node: Proxmox at its NIC, the node itself, or both. Each has all the rules. */
+export const isFiltered = ({ network: { firewall } }: Pick<NodeConfig, "network">): boolean =>
+  firewall !== undefined && (firewall.enabled || firewall.onNode);
+
 /** Whether one of the rules opens a port. */
 export function isOpen(rules: readonly Pick<FirewallRule, "port">[], port: number): boolean {
   return rules.map(rangeOf).some(([first, last]) => first <= port && port <= last);

@@ -1,5 +1,5 @@
 import { isAddress } from "../../config/cidr";
-import { isOpen, rulesFor } from "../../config/firewall";
+import { isFiltered, isOpen, rulesFor } from "../../config/firewall";
 import { bareKey } from "../../config/node";
 import { readPrivateKey } from "../../config/private-keys";
 import type { Problem } from "../../config/problems";
@@ -44,12 +44,10 @@ export function lockOuts(
  * @param connection how the node sees a connection of this program
  */
 export function shutOuts(name: string, node: NodeConfig, connection: SshConnection): Problem[] {
-  const { firewall } = node.network;
   const { from, port } = connection;
-  if (!firewall?.enabled && !firewall?.onNode) return [];
-  if (isOpen(rulesFor(node, from), port)) return [];
+  if (!isFiltered(node) || isOpen(rulesFor(node, from), port)) return [];
   const path = ["nodes", name, "network", "firewall", "managementNetworks"];
-  const value = firewall.managementNetworks;
+  const value = node.network.firewall?.managementNetworks;
   return [{ path, value, allowed: sayAllowed(connection) }];
 }
 

@@ -1,5 +1,5 @@
 /** Which TCP ports are tried, and which of them may be open. */
-import { isOpen, rangeOf, rulesFor, type Range } from "../../config/firewall";
+import { isFiltered, isOpen, rangeOf, rulesFor, type Range } from "../../config/firewall";
 import { firewallRules, metricsPorts, servicePorts } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 
@@ -44,7 +44,7 @@ export interface Openings {
 
 /** What may be open to somebody at an address. Without a firewall everybody may reach what the node serves. */
 export function openingsFor(node: NodeConfig, from: string): Openings {
-  if (!node.network.firewall?.enabled) {
+  if (!isFiltered(node)) {
     const own = ownPorts(node);
     return { rules: ["no firewall is declared or on"], lets: (port) => own.includes(port) };
   }

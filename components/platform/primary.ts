@@ -15,21 +15,27 @@ export interface PrimaryOutputs {
   checkedAt: pulumi.Output<string>;
 }
 
+/** What answers at a port of each node of the stack, by address. Nodes enter themselves as they are declared. */
+export type Answering = Map<string, (port: number) => pulumi.Resource[]>;
+
 export interface PrimaryCheckArgs {
   /** The node, as configured. */
   node: NodeConfig;
   dockerHost: DockerHost;
   /** The machine that runs the check. */
   machine: pulumi.Resource;
+  /** Nodes of the stack, of which the primary may be one. */
+  answering: Answering;
 }
 
 /**
  * Checks from the node whether its primary answers. It runs at creation, and when the primary, the script or the machine
- * changes; an unchanged `up` does not run it again. A primary that does not answer is not an error.
+ * changes; an unchanged `up` does not run it again. A primary that does not answer is not an error. One of the same stack is made
+ * first; its own check is no part of that, so two nodes may check each other.
  */
 export function checkPrimary(
   name: string,
-  { node, dockerHost, machine }: PrimaryCheckArgs,
+  { node, dockerHost, machine, answering }: PrimaryCheckArgs,
   opts: pulumi.CustomResourceOptions,
 ): PrimaryOutputs | undefined {
   const primary = primaryOf(node);
@@ -37,7 +43,12 @@ export function checkPrimary(
   const { connection } = dockerHost;
   const variables = { PRIMARY_ADDRESS: primary.host, PRIMARY_PORT: primary.port };
   const script = { ...bind("reachability", variables, 120), connection, machine };
-  const { stdout } = runNodeScript(`${name}-primary`, script, { ...opts, dependsOn: [dockerHost] });
+  // All nodes are declared in one turn, in any order: the primary is known in the next one.
+  const dependsOn = Promise.resolve().then((): pulumi.Resource[] => [
+    dockerHost,
+    ...(answering.get(primary.host)?.(primary.port) ?? []),
+  ]);
+  const { stdout } = runNodeScript(`${name}-primary`, script, { ...opts, dependsOn });
   const answer = stdout.apply(
     (text) => JSON.parse(text) as { reachable: boolean; checkedAt: string },
   );

@@ -15,10 +15,21 @@ import { explainRefusal } from "../../config/removal";
 import runStack from "../../index";
 import { secondNode } from "../lab/second-node";
 import { privateKey } from "../support/key";
-import { settle, startPulumi, unwrap } from "../support/mocks";
+import { settle, startPulumi, unwrap, type Recorder } from "../support/mocks";
 import { prodNode, prodWith, stackConfig, stackFile } from "../support/settings";
 
 /** Several nodes in one stack. */
+
+/** A resource as the SDK asks the monitor for it. */
+interface Asked {
+  getName(): string;
+  getDependenciesList(): string[];
+}
+
+/** Exported, but marked internal. */
+const { getMonitor } = pulumi.runtime as unknown as {
+  getMonitor: () => { registerResource: (asked: Asked) => void };
+};
 
 const ONE = { machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } };
 const key = privateKey();
@@ -55,19 +66,54 @@ describe("the primary node", () => {
     );
   });
 
-  test("is asked from the other node, and the answer is an output", async () => {
-    const raw = fleet({ primary: "proj-docker01" });
+  /** Pulumi, for a program with this configuration. */
+  function start(raw: RawSettings): Promise<Recorder> {
     const settings = Object.entries(raw).map(([key, value]) => [
       `docker-node:${key}`,
       JSON.stringify(value),
     ]);
-    const recorder = await startPulumi({
+    return startPulumi({
       config: {
         ...(Object.fromEntries(settings) as Record<string, string>),
         "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
         "docker-node:agentSecret": "a-secret-of-some-length",
       },
     });
+  }
+
+  /** What each check waits for, by name. */
+  async function waits(raw: RawSettings): Promise<Record<string, string>> {
+    const recorder = await start(raw);
+    const registered = jest.spyOn(getMonitor(), "registerResource");
+    await runStack();
+    await settle(recorder);
+    const checks = registered.mock.calls.filter(([asked]) => /-primary$/.test(asked.getName()));
+    return Object.fromEntries(
+      checks.map(([asked]) => [asked.getName(), asked.getDependenciesList().join("\n")]),
+    );
+  }
+
+  test("of the same stack comes first, wherever it is declared, its check apart", async () => {
+    const each = { primary: "proj-docker01" };
+    const found = await waits(fleet({}, { ...ONE, primary: "proj-docker02" }, each));
+    const confirmed = ["proj-docker01-firewall-confirm", "proj-docker02-firewall-confirm"];
+    expect(Object.keys(found).sort()).toEqual(["proj-docker01-primary", "proj-docker02-primary"]);
+    for (const urns of Object.values(found)) {
+      for (const step of confirmed) expect(urns).toContain(step);
+      expect(urns).not.toMatch(/-agent-container|-primary/);
+    }
+  });
+
+  test("comes with its agent, where that is asked", async () => {
+    const primary = { address: "10.25.20.24", port: 9001 };
+    const { "proj-docker01-primary": urns } = await waits(fleet({}, { ...ONE, primary }));
+    expect(urns).toContain("proj-docker02-firewall-confirm");
+    expect(urns).toContain("proj-docker02-agent-container");
+    expect(urns).not.toContain("proj-docker01-agent-container");
+  });
+
+  test("is asked from the other node, and the answer is an output", async () => {
+    const recorder = await start(fleet({ primary: "proj-docker01" }));
     const { nodes } = await runStack();
     await settle(recorder);
     const asked = recorder.all("command:remote:Command").filter((c) => /-primary$/.test(c.name));

@@ -143,6 +143,18 @@ describe("what the rules let through", () => {
     expect(lets(of, from)).toEqual(ports);
   });
 
+  /** Proxmox has the rules by `enabled`, the node by `onNode`: one that filters is enough. */
+  test.each<[enabled: boolean, onNode: boolean, ports: number[]]>([
+    [true, true, [443]],
+    [true, false, [443]],
+    [false, true, [443]],
+    [false, false, [22, 9001]],
+  ])("a stranger, with Proxmox's rules %s and the node's %s", (enabled, onNode, ports) => {
+    const rules = [{ port: "443" }];
+    const of = prodNode({ network: { firewall: { enabled, onNode, rules } } });
+    expect(lets(of, STRANGER)).toEqual(ports);
+  });
+
   test("is told in words", () => {
     expect(openingsFor(node, PORTAINER).rules).toEqual([
       "SSH from management (22)",
