@@ -4,6 +4,7 @@ import { readCompose } from "./clients/compose";
 import { warnOfCluster } from "./clients/pulumi/cluster";
 import { learnNodes } from "./clients/pulumi/known";
 import { refuseMoves, tellPlacements } from "./clients/pulumi/placements";
+import { refuseHaste } from "./clients/pulumi/rotation";
 import { tellRefusals } from "./clients/pulumi/refusals";
 import { findOpenSsh } from "./clients/openssh";
 import { makeRunner } from "./clients/process";
@@ -78,6 +79,7 @@ async function lookAround(settings: Settings, secrets: Secrets): ReturnType<type
   await Promise.all([refuseStaleAgent(), refuseOldSsh()]);
   const known = await learnNodes(settings);
   refuseMoves(settings, known);
+  await refuseHaste(settings, known, secrets.agentSecret);
   await tellPlacements(settings, known);
   await warnOfCluster(settings, secrets.proxmoxApiToken, known);
   return known;

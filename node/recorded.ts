@@ -47,6 +47,8 @@ export interface RecordedNode {
   readonly networks: Readonly<Record<string, RecordedNetwork>>;
   /** Volumes of the workloads that it runs, by name of the workload. Some may no longer be declared. */
   readonly workloads: Readonly<Record<string, readonly string[]>>;
+  /** AGENT_SECRET of its first agent, while one with the next secret is beside that. */
+  readonly rotatedSecret?: string;
 }
 
 /** What the state has of a node; undefined before its first `up`, and when its machine is to be replaced. */
@@ -69,6 +71,9 @@ export function recordedNode(
     confirmed: stdinOf("firewall-confirm"),
     networks: networksOf(node, (network) => outputsOf(NETWORK, nameResource(name, network))),
     workloads: recordedWorkloads(name, state),
+    rotatedSecret: rotatedSecret((agent) =>
+      outputsOf(CONTAINER, nameResource(name, `${agent}-container`)),
+    ),
   };
 }
 
@@ -90,6 +95,12 @@ function recordedWorkloads(name: string, state: State): RecordedNode["workloads"
     return [[workload, volumes.flatMap(({ volumeName }) => volumeName ?? [])] as const];
   });
   return Object.fromEntries(entries);
+}
+
+function rotatedSecret(outputs: (agent: string) => Outputs): string | undefined {
+  if (!outputs("next-agent").envs) return undefined;
+  const envs = (outputs("agent").envs ?? []) as readonly string[];
+  return envs.map((env) => /^AGENT_SECRET=(.*)$/s.exec(env)?.[1]).find((secret) => secret);
 }
 
 /** Each declared network has one address pool. */

@@ -61,6 +61,9 @@ const CHANGED: Readonly<Record<string, string>> = {
       "its root is read-only, and it writes its certificate into memory",
     ]),
   ),
+  "proj-docker02-agent-container.capabilities":
+    "it keeps those it needs; its container is made anew",
+  "proj-docker02-backups-container.capabilities": "it keeps those it needs, likewise",
   "proj-docker02-agent-certificate.stdin":
     "read again when Docker is another one, too; changes nothing",
   "proj-docker02-backups-container.uploads": "its secrets are no files of its own layer any more",

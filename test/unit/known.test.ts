@@ -201,6 +201,34 @@ describe("a node that was changed by hand", () => {
       expect(asked).toContain(`checked ${name.replace(`${NODE}-`, "")} $?`);
   });
 
+  describe("the second agent, while the secret is rotated,", () => {
+    const [next, beside] = [{ agent: { next: {} } }, "docker-node:agentSecretNext"];
+    const [OLD, NEW] = ["the-old-secret-of-the-agents", "the-new-secret-of-the-agents"];
+    const both = { [beside]: NEW };
+    /** The next `up` after one with both agents. */
+    const then = async (portainer: object, agentSecret: string): Promise<Recorder> => {
+      const had = { ...both, "docker-node:agentSecret": OLD };
+      const state = stateOf(await run({ portainer: next }, undefined, false, {}, had));
+      const secrets = { ...both, "docker-node:agentSecret": agentSecret };
+      return run({ portainer }, state, true, {}, secrets);
+    };
+
+    test("does not go in the up that changes the first one's, and no secret is told", async () => {
+      const refused = await then({}, NEW).catch(String);
+      expect(refused).toMatch(/proj-docker02\.portainer\.agent\.next: gone, and agentSecret has/);
+      expect(refused).not.toMatch(/-secret-of-the-agents/);
+    });
+
+    test.each<[what: string, portainer: object, secret: string]>([
+      ["stays when that changes", next, NEW],
+      ["goes when that does not change", {}, OLD],
+    ])("%s", async (_, portainer, agentSecret) => {
+      const { resources } = await then(portainer, agentSecret);
+      const has = resources.some(({ name }) => name === `${NODE}-next-agent-container`);
+      expect(has).toBe(portainer === next);
+    });
+  });
+
   test("what differs is a warning, and its step alone runs again; a preview and the up after it agree", async () => {
     const first = await run();
     const state = stateOf(first);
