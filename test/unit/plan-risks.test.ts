@@ -279,6 +279,22 @@ describe("network, secrets, backups", () => {
     expect(found({ networkDevices: [{ vlanId: 20 }] }, nic(20))).toEqual({});
   });
 
+  test("another address is said, another gateway or none before is not", () => {
+    const vm = (address: string, gateway = "10.25.20.1"): Properties => ({
+      initialization: { ipConfigs: [{ ipv4: { address, gateway } }], datastoreId: "nvme" },
+    });
+    const found = (old: Properties, now: Properties): object =>
+      labels(change(VM, { old, new: now }));
+    expect(found(vm("10.25.20.24/24"), vm("10.25.20.25/24"))).toEqual({
+      "changes-address": ["10.25.20.24/24 → 10.25.20.25/24"],
+    });
+    expect(found(vm("10.25.20.24/24"), {})).toEqual({
+      "changes-address": ["10.25.20.24/24 → none"],
+    });
+    expect(found(vm("10.25.20.24/24"), vm("10.25.20.24/24", "10.25.20.2"))).toEqual({});
+    expect(found({}, vm("10.25.20.24/24"))).toEqual({});
+  });
+
   test("a key that is taken out is said, another comment is not", () => {
     const access = (...keys: string[]): Properties =>
       script(`AUTHORIZED_KEYS=${shellQuote(keys.join("\n"))}`);

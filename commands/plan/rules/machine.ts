@@ -1,6 +1,6 @@
 /** Rules about virtual machines, their disks, and the volumes on them. */
 import { VM, VOLUME } from "../../../config/resource-types";
-import type { Change, Value } from "../model";
+import type { Change, Properties, Value } from "../model";
 import type { Details, Rule } from "./rule";
 
 /** Properties whose change needs a reboot (terraform-provider-proxmox v0.111.1, vm.go, `rebootRequired`). */
@@ -65,12 +65,34 @@ export const MACHINE_RULES: readonly Rule[] = [
     },
   },
   {
+    label: "changes-address",
+    severity: "caution",
+    explanation:
+      "The VM has another address after its reboot, and is reached only there: by people, Portainer, monitoring and this program.",
+    applies: ({ type, action, old, new: inputs }: Change): Details => {
+      const [was, now] = [addressesOf(old), addressesOf(inputs)];
+      return type === VM && action === "update" && was !== "" && was !== now
+        ? [`${was} → ${now === "" ? "none" : now}`]
+        : undefined;
+    },
+  },
+  {
     label: "grows-disk",
     severity: "info",
     explanation: "A disk grows in place, while containers run; it cannot shrink again.",
     applies: (change: Change): Details => findResized(change, (size, was) => size > was),
   },
 ];
+
+/** What cloud-init gives the NICs. */
+function addressesOf({ initialization }: Properties): string {
+  const { ipConfigs } = (initialization ?? {}) as { ipConfigs?: IpConfig[] };
+  return (ipConfigs ?? []).flatMap(({ ipv4 }) => ipv4?.address ?? []).join(", ");
+}
+
+interface IpConfig {
+  readonly ipv4?: { readonly address?: string };
+}
 
 /** Disks that stay and get another size. */
 function findResized(

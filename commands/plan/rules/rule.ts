@@ -17,6 +17,7 @@ export type Label =
   | "shrinks-disk"
   | "lifts-protection"
   | "changes-vlan"
+  | "changes-address"
   | "removes-ssh-key"
   | "opens-port"
   | "closes-port"
