@@ -19,7 +19,7 @@ const cloudImage = z.strictObject({
       error: "a file name ending in .qcow2, .raw or .vmdk",
     })
     .describe(
-      "File name on the datastore. Must end in .qcow2, .raw or .vmdk for content type `import`.",
+      "File name on the datastore. Must end in .qcow2, .raw or .vmdk for content type `import`. Each stack that shares the datastore needs a name of its own: a file that another one has downloaded is refused.",
     ),
   node: identifier
     .optional()
