@@ -162,7 +162,7 @@ describe("another release, by one change of the configuration", () => {
 
   step("an unattended upgrade has the newer release before it, and leaves it", async () => {
     const offered = await shell.root("apt-get update -q >/dev/null; apt-cache policy docker-ce");
-    expect(offered).toContain(`Candidate: 5:${NEW}-1~debian.13~trixie`);
+    expect(offered).toContain(`5:${NEW}-1~debian.13~trixie 500`);
     const log = await shell.root("unattended-upgrade --debug 2>&1");
     expect(log).toMatch(/^Allowed origins are: .*label=Debian-Security/m);
     expect(log).toMatch(/^Marking not allowed .*docker_linux_debian/m);
