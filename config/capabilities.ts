@@ -3,3 +3,13 @@ export const USUAL_CAPABILITIES: readonly string[] = [
   ...["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"],
   ...["NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"],
 ];
+
+/** What reads the files of any owner, and gives copies their owners, modes, file capabilities and devices. */
+export const RESTORE_CAPABILITIES: readonly string[] = [
+  "CHOWN",
+  "DAC_OVERRIDE",
+  "FOWNER",
+  "FSETID",
+  "SETFCAP",
+  "MKNOD",
+];

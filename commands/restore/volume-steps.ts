@@ -1,5 +1,6 @@
 /** Steps that bring a volume back, over node/recovery/volume.sh. */
 import { pathOf, type Snapshot } from "../../clients/backup-server";
+import { RESTORE_CAPABILITIES } from "../../config/capabilities";
 import { ensureImage } from "../site/image";
 import { callDocker, type Site } from "../site/site";
 import { forget, type Step } from "./steps";
@@ -56,6 +57,7 @@ const act = (
     SUBJECT: subject,
     VOLUME: volume,
     IMAGE: image,
+    KEEP: RESTORE_CAPABILITIES.join(" "),
     ...variables,
   });
 
@@ -86,25 +88,20 @@ function extractStep(plan: Plan): Step {
   };
 }
 
-/** Owners are the host's, as they are in the archive; nothing but the volume can be reached. */
+/**
+ * Owners are the host's, as they are in the archive; nothing but the volume can be reached. Without LINUX_IMMUTABLE, pxar fails at
+ * its end for files that the archive says nobody may change (chattr +a, +i).
+ */
 function extractCommand({ volume, staging, image }: Plan): string[] {
+  const kept = [...RESTORE_CAPABILITIES, "LINUX_IMMUTABLE"];
   return [
     ...["docker", "run", "--interactive", "--rm", "--label", `docker-node.recovery=${volume}`],
     ...["--pull", "never", "--userns", "host", "--network", "none", "--log-driver", "none"],
-    ...["--cap-drop", "ALL", ...KEPT.flatMap((name) => ["--cap-add", name])],
+    ...["--cap-drop", "ALL", ...kept.flatMap((name) => ["--cap-add", name])],
     ...["--mount", `type=volume,source=${staging},target=/restore,volume-nocopy`],
     ...["--entrypoint", "pxar", image, "extract", "-", "/restore"],
   ];
 }
-
-/**
- * What gives files back their owners, modes, file capabilities and devices. Without LINUX_IMMUTABLE, the program fails at its end
- * for files that the archive says nobody may change (chattr +a, +i).
- */
-const KEPT = [
-  ...["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "MKNOD"],
-  "LINUX_IMMUTABLE",
-];
 
 function checkStep(plan: Plan): Step {
   const { meta, staging } = plan;

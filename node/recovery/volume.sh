@@ -5,6 +5,7 @@
 # VOLUME      the volume this step works on: that one, or one made for it
 # IMAGE       image whose bash, cp and find do the work (stage, digest, copy)
 # FROM        volume to copy from (copy)
+# KEEP        capabilities of the container that does it, such as "CHOWN FOWNER" (digest, copy)
 # Result: the digest of the volume's tree (digest, copy), the names that were started (start), what had flags (thaw),
 # otherwise none
 SCRIPT=volume
@@ -20,9 +21,6 @@ MADE=(--label docker-node.backup=false --label "$LABEL")
 # Longest time for a copy; its digest may take as long.
 COPY_TIMEOUT="${COPY_TIMEOUT:-21600}"
 
-# What reads files of any owner, and gives copies their owners, modes, file capabilities and devices.
-KEPT=(--cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --cap-add FSETID --cap-add SETFCAP --cap-add MKNOD)
-
 # refill: replaces the content of the second tree with the first. Runs in a container too.
 refill() {
   find /to -mindepth 1 -delete
@@ -32,11 +30,13 @@ refill() {
 
 # in_container FUNCTION CALL MOUNT...: runs a function in a container with the volumes mounted, where owners are unchanged.
 in_container() {
-  local name=$1 call=$2 mount mounts=()
+  local name=$1 call=$2 kept mount options=(--cap-drop ALL)
   shift 2
-  for mount; do mounts+=(--mount "type=volume,$mount"); done
+  require IMAGE KEEP
+  for kept in $KEEP; do options+=(--cap-add "$kept"); done
+  for mount; do options+=(--mount "type=volume,$mount"); done
   DOCKER_TIMEOUT=$COPY_TIMEOUT docker_cli run --rm --label "$LABEL" --pull never --userns host --network none --log-driver none \
-    "${KEPT[@]}" "${mounts[@]}" --entrypoint bash "$IMAGE" -euo pipefail -c "$(declare -f "$name"); $call"
+    "${options[@]}" --entrypoint bash "$IMAGE" -euo pipefail -c "$(declare -f "$name"); $call"
 }
 
 exists() { docker_cli volume inspect "$1" >/dev/null 2>&1; }

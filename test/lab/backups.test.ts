@@ -94,6 +94,7 @@ const digest = (volume: string): Promise<string> =>
     SUBJECT: volume,
     VOLUME: volume,
     IMAGE: stage.site.backups.image,
+    KEEP: "DAC_OVERRIDE",
   });
 
 describe("npm run drill: what is lost comes back", () => {

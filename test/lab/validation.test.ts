@@ -27,6 +27,7 @@ jest.setTimeout(30 * 60_000);
 const NODE = "proj-docker02";
 const PRIMARY = "proj-docker01";
 const ADDRESS = { [NODE]: "10.25.20.24", [PRIMARY]: "10.25.20.23" };
+const DOMAIN = "research.example";
 const REGISTRY = `${NETWORK.registry}:5000`;
 const here = openInstance("validation");
 const folder = mkdtempSync(join(tmpdir(), "docker-node-validation-"));
@@ -68,16 +69,69 @@ async function commonParts(): Promise<Tree> {
   };
 }
 
+/** What of the twin the node is let in to: SSH, the page of a workload, and names. */
+const rules = ["22/tcp", "8080/tcp", "53/tcp", "53/udp"].map((one) => {
+  const [port, proto] = one.split("/");
+  return { port, proto, source: ADDRESS[NODE], comment: "the secondary" };
+});
+
 /** The first node, which lets the second one in. It is not backed up. */
 function twin(): unknown {
-  const rule = { port: "22", source: ADDRESS[NODE], comment: "the secondary" };
-  const own = { backups: null, network: { firewall: { rules: [rule] } } };
+  const own = { backups: null, network: { firewall: { rules } } };
   return merge(secondNode.nodes[PRIMARY], own);
 }
 
+/** A workload that is healthy once this command says so. */
+function workload(command: string, healthy: string): Tree {
+  const { repository, tag, digest } = lab.images.busybox;
+  return {
+    image: `${REGISTRY}/${repository}:${tag}@${digest}`,
+    command: ["sh", "-c", command],
+    networks: { "development-secondary": {} },
+    limits: { memoryMiB: 64, cpus: 0.5, processes: 32 },
+    healthCheck: {
+      command: ["sh", "-c", healthy],
+      intervalSeconds: 5,
+      timeoutSeconds: 60,
+      retries: 30,
+    },
+    ...{ readySeconds: 600, stopSeconds: 1 },
+  };
+}
+
+/** One on the twin that serves a page, and one on the node that finds it by its name. */
+function workloads(): Record<string, Tree> {
+  const page = "echo hello >/tmp/index.html; exec httpd -f -p 8080 -h /tmp";
+  const read = (host: string): string => `wget -q -O - http://${host}:8080/ | grep -qx hello`;
+  return {
+    page: {
+      ...workload(page, read("127.0.0.1")),
+      ports: [{ port: 8080, containerPort: 8080 }],
+    },
+    reader: {
+      ...workload("trap exit TERM; while :; do sleep 1; done", read("page.internal")),
+      reaches: ["page"],
+    },
+  };
+}
+
+/** Makes the twin's systemd-resolved the segment's name server: it knows the twin's full name, from the hosts file. */
+const serveNames = `
+  echo '${ADDRESS[PRIMARY]} ${PRIMARY}.${DOMAIN}' >>/etc/hosts
+  printf '[Resolve]\nDNSStubListenerExtra=${ADDRESS[PRIMARY]}\n' >/etc/systemd/resolved.conf.d/50-segment.conf
+  systemctl restart systemd-resolved`;
+
 async function bothNodes(): Promise<Tree> {
   const common = await commonParts();
-  const nodes = { [PRIMARY]: merge(twin(), common), [NODE]: merge(common, { primary: PRIMARY }) };
+  const { page, reader } = workloads();
+  const names = {
+    network: { searchDomain: DOMAIN },
+    engine: { daemon: { dns: [ADDRESS[PRIMARY]] } },
+  };
+  const nodes = {
+    [PRIMARY]: merge(merge(twin(), common), { workloads: { page } }),
+    [NODE]: merge(merge(common, names), { primary: PRIMARY, workloads: { reader } }),
+  };
   return { nodes };
 }
 
@@ -111,6 +165,7 @@ step("the twin comes up beside the node", async () => {
   stack = await openStack(lab, { nodes: { [PRIMARY]: twin() } });
   await stack.up(quiet);
   await openShells();
+  await shells[PRIMARY]?.root(serveNames);
 });
 
 step("the node reaches it, and Portainer has both", async () => {
@@ -142,21 +197,27 @@ const COMMON = {
   ...{ benchmark: "held", reboot: "held", drift: "held" },
 };
 
-step("every row is measured on both and holds; the lab has no DNS to ask", async () => {
+step("a workload finds the one of the other node by its generated name", async () => {
+  const reader = "$(docker ps --quiet --filter label=docker-node.workload=reader)";
+  const ask = `docker exec ${reader} wget -q -O - http://page.internal:8080/`;
+  expect(await shells[NODE]?.root(ask)).toBe("hello");
+});
+
+step("every row is measured on both and holds", async () => {
   const { states } = await validateWith("--junit", join(folder, "rows.xml"));
   expect(states).toEqual({
     [PRIMARY]: {
       ...COMMON,
       ...{ primary: "not declared", "discovery-across": "not declared", backups: "not declared" },
     },
-    [NODE]: { ...COMMON, primary: "held", "discovery-across": "not measured", backups: "held" },
+    [NODE]: { ...COMMON, primary: "held", "discovery-across": "held", backups: "held" },
   });
   const report = readFileSync(join(folder, "rows.xml"), "utf8");
   for (const node of [NODE, PRIMARY]) expect(report).toContain(`<testsuite name="${node}"`);
 });
 
-step("without what cannot be measured here it ends with status 0", async () => {
-  const rows = ["images", "portainer", "primary", "backups", "agent", "latency-across"];
+step("where all that is asked holds it ends with status 0", async () => {
+  const rows = ["images", "portainer", "primary", "backups", "agent", "discovery-across"];
   const { status } = await validateWith(NODE, ...onlyRows(rows));
   expect(status).toBe(0);
 });
@@ -164,14 +225,15 @@ step("without what cannot be measured here it ends with status 0", async () => {
 step(
   "a container that Portainer does not see, a twin that is down and a late backup are found",
   async () => {
-    await shells[PRIMARY]?.root("systemctl stop ssh.socket ssh 2>/dev/null; true");
+    await shells[PRIMARY]?.root("systemctl stop systemd-resolved ssh.socket ssh 2>/dev/null; true");
     await shells[NODE]?.root("docker stop portainer_agent >/dev/null; docker volume create late");
-    const rows = ["agent", "portainer", "primary", "backups", "drift"];
+    const rows = ["agent", "portainer", "primary", "discovery-across", "backups", "drift"];
     const { status, states } = await validateWith(NODE, ...onlyRows(rows));
     expect([status, states[NODE]]).toEqual([
       3,
       {
         ...{ agent: "not held", portainer: "not measured", primary: "not held" },
+        "discovery-across": "not held",
         // Pulumi reads the whole stack, and the twin's Docker is out of reach.
         ...{ backups: "not held", drift: "not measured" },
       },
