@@ -41,6 +41,7 @@ export const SCRIPTS = [
   "validation/load",
   "validation/reach",
   "validation/scan",
+  "validation/space",
 ] as const;
 
 /** Name of a script that can be run on a node. */

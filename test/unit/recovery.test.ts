@@ -22,7 +22,7 @@ import { perform } from "../../commands/restore/perform";
 import type { Recovery } from "../../commands/restore/steps";
 import { openedWith } from "../support/opened";
 import { FakeSite, pruneJobsOf } from "../support/recovery";
-import { prodNode, stackFile } from "../support/settings";
+import { prodNode, prodWith, stackFile } from "../support/settings";
 import type { PruneJob } from "../../clients/prune-jobs";
 import { configurationPaths } from "../../commands/backups/survey";
 import { backupsOf } from "../../commands/site/site";
@@ -839,6 +839,32 @@ describe("opening a stack", () => {
     expect(() => opened.site("proj-docker02")).toThrow(
       /host key is not known, since the stack's outputs cannot be read \(no passphrase\)/,
     );
+  });
+});
+
+describe("Portainer of a stack", () => {
+  const environment = { url: "https://port01:9443", fingerprint: Array(32).fill("AB").join(":") };
+  const { pulumi } = new FakeSite();
+  const open = (portainer: object, key: object) => {
+    const settings = loadSettings(prodWith({ portainer }));
+    const configuration = () => Promise.resolve({ problems: [], secrets: [], settings, ...key });
+    const readPublished = () => Promise.resolve({});
+    const credentials = () => ({ tokenId: "t", token: "t", keyfile: "k" });
+    const known = Object.assign(pulumi, { configuration, readPublished });
+    return openStack("prod", { credentials, pulumi: known });
+  };
+
+  test("is the one that nodes are registered in, by the stack's key", async () => {
+    const opened = await open({ environment }, { portainerApiKey: "ptr_key" });
+    expect(opened.portainer("proj-docker02")).toEqual({ ...environment, apiKey: "ptr_key" });
+  });
+
+  test.each([
+    ["a node that is not registered", {}, "portainer.environment is not declared"],
+    ["a key that cannot be read", { environment }, "the stack's secret portainerApiKey cannot be"],
+  ])("%s is told", async (_, portainer, said) => {
+    const opened = await open(portainer, {});
+    expect(() => opened.portainer("proj-docker02")).toThrow(said);
   });
 });
 
