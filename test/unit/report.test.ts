@@ -14,11 +14,12 @@ import { readDrill } from "../../commands/report/drill";
 import { gather } from "../../commands/report/gather";
 import { fillMarkup } from "../../commands/report/html";
 import type { NodeReport } from "../../commands/report/model";
-import { nodePage } from "../../commands/report/node-page";
+import { INDEX, fileOf, nodePage } from "../../commands/report/node-page";
 import { stackPage } from "../../commands/report/stack-page";
 import { LEFT_OUT, isSound, verdictsOn } from "../../commands/report/verdict";
 import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
+import { documents, read } from "../support/documents";
 import { openedWith } from "../support/opened";
 import { AT, BAD, GOOD, STACK, UNKNOWN, hostile } from "../support/reports";
 import { stackFile } from "../support/settings";
@@ -242,6 +243,12 @@ describe.each(PAGES)("the page of %s", (_, text) => {
     const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
     expect(text).toContain(`http-equiv="Content-Security-Policy" content="${policy}"`);
   });
+});
+
+test("documents name the pages as they are written", () => {
+  const files = documents().flatMap((one) => read(one).match(/\breports\/[\w<>.-]+\.html/g) ?? []);
+  const written = [INDEX, fileOf(NODE), fileOf("<node>")].map((file) => `reports/${file}`);
+  expect([...new Set(files)].sort()).toEqual(written.sort());
 });
 
 test("texts are escaped, and what is not to be seen is", () => {
