@@ -21,7 +21,7 @@ import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
 import { documents, read } from "../support/documents";
 import { openedWith } from "../support/opened";
-import { AT, BAD, GOOD, STACK, UNKNOWN, hostile } from "../support/reports";
+import { AT, BAD, GOOD, STACK, UNKNOWN, hostile, textOfPart } from "../support/reports";
 import { stackFile } from "../support/settings";
 
 const NODE = "proj-docker02";
@@ -29,15 +29,7 @@ const HOSTILE = `"'><script>alert(1)</script><!--\u202e\u0007`;
 
 const page = (report: NodeReport): string => nodePage(report, STACK);
 
-/** Text of a part, one space between words. */
-function part(report: NodeReport, id: string): string {
-  const [, found = ""] =
-    new RegExp(`<section aria-labelledby="${id}">([^]*?)</section>`).exec(page(report)) ?? [];
-  return found
-    .replace(/<[^>]*>/g, " ")
-    .replace(/\s+/g, " ")
-    .trim();
-}
+const part = (report: NodeReport, id: string): string => textOfPart(page(report), id);
 
 const marks = (report: NodeReport): Record<string, string> =>
   Object.fromEntries(verdictsOn(report).map(({ id, mark }) => [id, mark]));
