@@ -42,7 +42,7 @@ const OTHERS: Partial<Record<string, string>> = {
   ipvlan:
     "a macvlan gives containers addresses on the LAN too; a stack that builds on the node can make others (docker.Network)",
   overlay: "it needs Swarm, which live-restore excludes",
-  host: "every container can use the node's network, and nothing is declared for it",
+  host: "Docker has it already, and who is on it shares all ports of the node; a workload publishes its own",
 };
 
 const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork], {

@@ -19,7 +19,7 @@ import { ask } from "../../clients/process";
 import { renderScript } from "../../node/scripts";
 import { hardeningStep } from "../../node/steps";
 import { canariesIn, foundBy, searchScript, unexplained, type Found } from "../support/canaries";
-import { commands } from "../support/documents";
+import { commands, read } from "../support/documents";
 import { compareTypes, renameTypes } from "../support/earlier";
 import { DECLARED, canariesOf, shownOf } from "./canaries";
 import { Forge } from "./forge";
@@ -245,8 +245,11 @@ describe("the tutorial", () => {
     declare(here, { nodes: { [NODE]: { networks: { "observatory-secondary": network } } } });
     // A page is written, and says that there is no backup yet.
     const status = (line: string): number => (line.includes("docker-node report") ? 3 : 0);
+    const [page = ""] = /\breports\/[\w.-]+\.html\b/.exec(read(TUTORIAL)) ?? [];
+    rmSync(page, { force: true });
     for (const line of between("npm run lab -- preview", "npm run lab -- destroy"))
       expect([line, await typed(line)]).toEqual([line, status(line)]);
+    expect(readFileSync(page, "utf8")).toContain(`<h1>Node ${NODE}</h1>`);
   });
 
   step("leaves the node as it was, with the change undone", async () => {

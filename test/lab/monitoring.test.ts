@@ -15,6 +15,7 @@ import type { NodeFacts } from "../../lab/lib/summary";
 import { metricsIn, queries, rules } from "../support/monitoring";
 import { Life } from "./life";
 import { Prometheus } from "./prometheus";
+import { partOfReport } from "./report-page";
 import { Shell, log, processesWith, waitFor } from "./support";
 
 jest.setTimeout(30 * 60_000);
@@ -69,14 +70,18 @@ const DRIFT = "systemctl start docker-node-drift.service";
 type Labels = Readonly<Record<string, string>>;
 
 /** Waits until an alert of the node fires; with causes, for each of them one that has its labels. All that fire of its name. */
-async function fires(alert: string, causes: readonly Labels[] = [{}]): Promise<Labels[]> {
+async function fires(
+  alert: string,
+  causes: readonly Labels[] = [{}],
+  seconds?: number,
+): Promise<Labels[]> {
   let found: Labels[] = [];
   const has = (wanted: Labels): boolean =>
     found.some((labels) => Object.entries(wanted).every(([name, value]) => labels[name] === value));
   await waitFor(async () => {
     found = await prometheus.alerts(alert);
     return causes.every((wanted) => has({ node: NODE, ...wanted }));
-  }).catch(() => {
+  }, seconds).catch(() => {
     throw new Error(`${alert} does not fire so: ${JSON.stringify({ causes, found })}`);
   });
   return found;
@@ -201,6 +206,10 @@ describe("alerts and dashboard", () => {
     const lacks = ["DockerNodeCpuHigh", "DockerNodeMemoryHigh", "DockerNodeClockAlone"];
     expect(firing.filter((alert) => !lacks.includes(alert))).toEqual([]);
   });
+
+  step("a clock that follows no time server is told: a lab has none", async () => {
+    expect(await fires("DockerNodeClockAlone")).toHaveLength(1);
+  });
 });
 
 /** What goes wrong, by the alert that has to tell it, with labels by which it is recognised. */
@@ -264,6 +273,18 @@ systemctl stop short; rm -f /root/short.*; docker start portainer_agent
 for kind in volumes configuration images; do docker exec docker_node_backup backup $kind; done
 ${HEALTH}; ${DRIFT}`;
 
+/** Leaves 15 % of the memory. */
+const FILL_MEMORY = `
+mkdir /srv/full; mount -t tmpfs -o size=95% full /srv/full
+left=$(awk '/^MemTotal:/ { total = $2 } /^MemAvailable:/ { free = $2 } END { print int(free - 0.15 * total) }' /proc/meminfo)
+((left <= 0)) || head -c "\${left}K" /dev/zero >/srv/full/x`;
+const FREE_MEMORY = "umount /srv/full; rmdir /srv/full";
+
+/** Keeps every processor busy, in groups that give way to all others. */
+const BURN =
+  "for each in $(seq $(nproc)); do systemd-run --quiet --unit busy-$each --property CPUWeight=idle sh -c 'while :; do :; done'; done";
+const STOP_BURNING = "systemctl stop 'busy-*'";
+
 describe("what goes wrong is told by Alertmanager", () => {
   step("all of it at once", async () => {
     // Restarts count from what was read before them.
@@ -281,11 +302,28 @@ describe("what goes wrong is told by Alertmanager", () => {
       await fires(alert, [labels]);
     });
 
+  step("and by docker-node report", async () => {
+    const text = await partOfReport(lab, NODE, "alerts", ["--prometheus", prometheus.url]);
+    for (const alert of Object.keys(FAULTS)) expect(text).toContain(`✗ ${alert} `);
+    expect(text).toContain(`critical ${NODE}: the health check of sick fails`);
+  });
+
   step("mended, it ends", async () => {
     await shell.root(`(${UNDONE}) >/dev/null`);
     // Restarts are counted over a quarter of an hour.
     for (const alert of Object.keys(FAULTS))
       if (alert !== "DockerNodeContainerRestarting") await ends(alert);
+  });
+
+  step("memory and processors that are nearly all used", async () => {
+    await shell.root(FILL_MEMORY);
+    await fires("DockerNodeMemoryHigh");
+    await shell.root(FREE_MEMORY);
+    await shell.root(BURN);
+    // It is a mean of five minutes.
+    await fires("DockerNodeCpuHigh", [{}], 480);
+    await shell.root(STOP_BURNING);
+    await waitSeen(ALL_UP);
   });
 
   step("a dockerd that is down, by the metrics of the node", async () => {

@@ -4,10 +4,11 @@
  */
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
+import { pinnedName } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { readNodes } from "../../lab/lib/reach";
-import { removeLab, type Lab } from "../../lab/lib/services";
+import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import { Life } from "./life";
 import { Shell, Steps, log, processesWith, waitFor } from "./support";
@@ -69,6 +70,15 @@ const serve = (name: string, port: number): Promise<string> =>
 
 const hello = (port: number): Promise<string> =>
   shell.root(`curl -fsS --retry 5 --retry-all-errors http://127.0.0.1:${port}/`);
+
+/** Names of the containers of which cAdvisor has metrics. */
+async function measured(): Promise<string[]> {
+  const answer = await fetch(`http://127.0.0.1:${lab.forwards["2019"]?.containers}/metrics`);
+  const samples = (await answer.text()).matchAll(
+    /^container_memory_working_set_bytes\{.*\bname="([^"]+)"/gm,
+  );
+  return [...samples].map(([, name = ""]) => name).sort();
+}
 
 const warnings = (): Promise<string[] | null> => shell.dockerInfo<string[] | null>(".Warnings");
 
@@ -259,6 +269,21 @@ describe("the containerd image store, Docker 29's own default", () => {
     expect(await shell.root("docker ps --format '{{.Names}}' | sort")).toBe(
       "docker_node_backup\nportainer_agent",
     );
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+
+  step("cAdvisor knows every container there by its name", async () => {
+    const { cadvisor: image, haproxy } = lab.images;
+    const cadvisor = { image: pinnedName(image), proxy: { image: pinnedName(haproxy) } };
+    const monitoring = { scrapers: [NETWORK.host], cadvisor };
+    await up({
+      nodes: { [NODE]: { engine: { ...engine, confirm: "hide-existing" }, monitoring } },
+    });
+    const running = (await shell.root("docker ps --format '{{.Names}}' | sort")).split("\n");
+    expect(running).toContain("docker_node_cadvisor");
+    const complete = async (): Promise<boolean> => (await measured()).join() === running.join();
+    await waitFor(complete).catch(() => undefined);
+    expect(await measured()).toEqual(running);
     await stack.up({ ...quiet, expectNoChanges: true });
   });
 });

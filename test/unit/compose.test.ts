@@ -7,6 +7,7 @@ import { SERVICE_KEYS } from "../../config/compose/service";
 import {
   COMPOSE,
   PROJECTS,
+  RECORDED,
   argumentsOf,
   builtCompose,
   composedOf,
@@ -232,18 +233,25 @@ describe("docker compose of the workstation", () => {
   (built ? test : test.skip)(
     "says today what is recorded, where the lab has built it",
     async () => {
-      const real: RunDocker = async (args, variables) => {
-        const ran = await ask({
-          ...{ program: built ?? "", args: argumentsOf(args), cwd: COMPOSE, inherits: ["PATH"] },
-          env: { ...variables, COMPOSE_DISABLE_ENV_FILE: "true" },
-        });
-        const { code, stdout } = JSON.parse(readFileSync(recordOf(args), "utf8")) as Recorded;
-        expect({ code: ran.code, stdout: withoutFolder(ran.stdout) }).toEqual({ code, stdout });
-        return ran;
-      };
-      expect(Object.keys(await readCompose(PROJECTS, COMPOSE, real))).toEqual(
-        Object.keys(PROJECTS),
-      );
+      const realIn =
+        (cwd: string): RunDocker =>
+        async (args, variables) => {
+          const ran = await ask({
+            ...{ program: built ?? "", args: argumentsOf(args), cwd, inherits: ["PATH"] },
+            env: { ...variables, COMPOSE_DISABLE_ENV_FILE: "true" },
+          });
+          const known = JSON.parse(readFileSync(recordOf(args, cwd), "utf8")) as Recorded;
+          const { code, stdout } = known;
+          expect({ code: ran.code, stdout: withoutFolder(ran.stdout, cwd) }).toEqual({
+            code,
+            stdout,
+          });
+          return ran;
+        };
+      for (const [folder, projects] of RECORDED) {
+        const read = await readCompose(projects, folder, realIn(folder));
+        expect(Object.keys(read)).toEqual(Object.keys(projects));
+      }
     },
   );
 });

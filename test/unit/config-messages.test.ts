@@ -235,11 +235,6 @@ describe("a key that users may try", () => {
       "volumes.nfs.driverOpts",
       /docker\.Volume/,
     ],
-    [
-      { workloads: { web: { networkMode: "host" } } },
-      'workloads.web.networkMode: "host"',
-      /ports and networks say/,
-    ],
     [{ network: { trunks: [30] } }, "network.trunks: [30]", /networks\.<name>\.vlan/],
     [{ network: { nics: [{}] } }, "network.nics: [{}]", /VLANs of it/],
     [
@@ -276,6 +271,14 @@ describe("a key that users may try", () => {
     expect(refused(override)).toContain(`nodes.proj-docker02.${place}`);
     expect(refused(override)).toMatch(/not a key of this section; /);
     expect(refused(override)).toMatch(way);
+  });
+
+  test("the host network is refused, for networks and for workloads, with the reason", () => {
+    expect(refused({ networks: { lan: { driver: "host" } } })).toMatch(
+      /driver: "host"; allowed: "bridge" or "macvlan"; not host: .*shares all ports of the node/,
+    );
+    const way = /workloads\.web\.networkMode: "host".* not a key .*ports and networks say/;
+    expect(refused({ workloads: { web: { networkMode: "host" } } })).toMatch(way);
   });
 
   test("in the defaults of all nodes, too", () => {
