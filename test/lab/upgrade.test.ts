@@ -96,7 +96,7 @@ async function useSocket(): Promise<void> {
   expect(await shell.root(`docker exec docker_node_backup ${docker}`)).not.toBe("");
   const header = `printf 'X-Lab-Secret: %s' '${lab.credentials.agentSecret}'`;
   const ask = `curl -ksS -o /dev/null -w '%{http_code}' -H @<(${header})`;
-  expect(await shell.root(`${ask} https://10.25.20.24:9001/containers`)).toBe("200");
+  expect(await shell.root(`${ask} https://10.25.20.24:9001/containers/json`)).toBe("200");
 }
 
 const agent = (): Promise<number | undefined> =>

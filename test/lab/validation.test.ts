@@ -27,6 +27,7 @@ jest.setTimeout(30 * 60_000);
 const NODE = "proj-docker02";
 const PRIMARY = "proj-docker01";
 const ADDRESS = { [NODE]: "10.25.20.24", [PRIMARY]: "10.25.20.23" };
+const VM_IDS = { [ADDRESS[NODE]]: 2019, [ADDRESS[PRIMARY]]: 2014 };
 const DOMAIN = "research.example";
 const REGISTRY = `${NETWORK.registry}:5000`;
 const here = openInstance("validation");
@@ -43,15 +44,8 @@ const shells: Record<string, Shell> = {};
 /** Opens a shell to each node of the outputs. */
 async function openShells(): Promise<void> {
   const nodes = await readNodes(stack);
-  for (const [name, { hostKey }] of Object.entries(nodes))
-    shells[name] = new Shell(lab, name === NODE ? 2019 : 2014, hostKey);
-}
-
-function shellAt(address: string): Shell {
-  const found = Object.entries(ADDRESS).find(([, one]) => address.includes(one));
-  const shell = shells[found?.[0] ?? ""];
-  if (!shell) throw new Error(`no node at ${address}`);
-  return shell;
+  for (const [name, { address, hostKey }] of Object.entries(nodes))
+    shells[name] = new Shell(lab, VM_IDS[address] ?? 0, hostKey);
 }
 
 /** What both nodes have in common here: Portainer, and scans by the lab's Trivy and database. */
@@ -145,7 +139,7 @@ beforeAll(async () => {
   stack = await openStack(lab);
   await openShells();
   const { agentSecret } = lab.credentials;
-  portainer = await startPortainer(lab, shellAt, { apiKey: "ptr_of-the-lab", agentSecret });
+  portainer = await startPortainer(lab, VM_IDS, { apiKey: "ptr_of-the-lab", agentSecret });
 });
 
 afterAll(async () => {

@@ -14,6 +14,7 @@ export const PROJECTS = {
   cached: { files: ["shop.yaml"], variables: { TAG: "1.2", LOG: "debug" }, profiles: ["cache"] },
   unset: { files: ["shop.yaml"] },
   refused: { files: ["refused.yaml"] },
+  each: { files: ["each.yaml"] },
   overridden: { files: ["shop.yaml", "override.yaml"], variables: { TAG: "1.2" } },
   broken: { files: ["broken.yaml"] },
   missing: { files: ["missing.yaml"] },

@@ -3,6 +3,7 @@ import { readCompose, type RunDocker } from "../../clients/compose";
 import { ask } from "../../clients/process";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
+import { REASONS } from "../../config/compose/refused";
 import { SERVICE_KEYS } from "../../config/compose/service";
 import {
   COMPOSE,
@@ -145,6 +146,17 @@ describe("what is refused", () => {
     expect(lines).toContain(
       "compose.refused.refused.yaml.services.web.env_file: is not taken over; allowed: write what anybody may see under environment, and the rest as secrets (pulumi config set --secret workloadSecret-<name>)",
     );
+  });
+
+  test("is told with words of its own, for each key that has some", async () => {
+    const told = Object.entries(REASONS).map(([key, reason]) => {
+      const service = key === "scale" ? "db" : "web";
+      const at = key === "security_opt" ? `${key}.0` : key;
+      return `compose.each.each.yaml.services.${service}.${at}: is not taken over; allowed: ${reason}`;
+    });
+    // Compose itself refuses what is no key of its files, as it does in broken.yaml.
+    expect(await said("each")).toEqual(expect.arrayContaining(told));
+    expect(Object.keys(SERVICE_KEYS).filter((key) => key in REASONS)).toEqual(["security_opt"]);
   });
 
   test("the file that says it is named, of several", async () => {
