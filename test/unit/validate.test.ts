@@ -479,7 +479,7 @@ describe("every row", () => {
   test("what serves on the other node is stopped, also where nothing was measured", async () => {
     const subject = subjectWithout([]);
     const asked: string[] = [];
-    const script = ((_: unknown, name: string, { ACTION }: ShellVariables, at = NODE) => {
+    const script = ((_: unknown, __: string, { ACTION }: ShellVariables, at = NODE) => {
       asked.push(`${String(ACTION)} on ${at}`);
       return ACTION === "ask"
         ? Promise.reject(new Error("no route to host"))
