@@ -153,7 +153,11 @@ describe("another release, by one change of the configuration", () => {
   step("is installed while containers run on", async () => {
     const before = await identity();
     const steps = await up(docker(OLD));
-    expect(steps.with("update")).toEqual([`${NODE}-agent-certificate`, `${NODE}-install`]);
+    expect(steps.with("update")).toEqual([
+      `${NODE}-agent-certificate`,
+      `${NODE}-hardening`,
+      `${NODE}-install`,
+    ]);
     expect(await installed()).toEqual(expected(OLD));
     expect(await identity()).toBe(before);
     expect(await shell.root("docker exec survivor echo alive")).toBe("alive");
