@@ -9,6 +9,7 @@ import { bringUpLab } from "../../lab/lib/kept";
 import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
+import { firewall } from "./hardened";
 import { Life } from "./life";
 import { Shell, Steps, log, processesWith, waitFor } from "./support";
 
@@ -213,6 +214,7 @@ describe("what came with Docker 29", () => {
   });
 
   step("and after a boot, with nothing but Docker's forwarded", async () => {
+    const whole = await firewall.table(shell);
     const boot = await shell.root("cat /proc/sys/kernel/random/boot_id");
     await shell.root("systemd-run --on-active=1 systemctl reboot 2>/dev/null");
     await waitFor(
@@ -225,6 +227,7 @@ describe("what came with Docker 29", () => {
     expect(await shell.root("nft list chain inet docker-node-forward forward")).toMatch(
       /policy drop;[^]*iifkind "bridge" accept/,
     );
+    expect(await firewall.table(shell)).toBe(whole);
     expect(await hello(8080)).toBe("hello");
   });
 
