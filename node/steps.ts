@@ -128,6 +128,8 @@ export function hardeningStep(node: NodeConfig): Script {
     SSH_USERS: [...engine.groupMembers, ...hardening.sshUsers].join(" "),
     FORWARDING: String(hardening.sshForwarding),
     DATA_ROOT: dataRoot(engine),
+    // Not read by the script: with another Docker, its programs and the folders of its containers are others for auditd.
+    DOCKER: dockerOf(engine),
   };
   return bindChanging(node, "hardening", variables, APT_SECONDS);
 }
@@ -191,6 +193,11 @@ export const dockerSteps = (node: NodeConfig): readonly Script[] =>
     ...(authoritiesOf(node).size > 0 ? [registriesStep] : []),
     ...[accessStep, hardeningStep],
   ].map((step) => step(node));
+
+/** What decides where Docker's programs are, and below its data root what containers write. */
+function dockerOf({ source, version, daemon }: NodeConfig["engine"]): string {
+  return [source, version, daemon["userns-remap"], daemon["storage-driver"]].join(" ");
+}
 
 function dataRoot(engine: NodeConfig["engine"]): string {
   return engine.daemon["data-root"] ?? "/var/lib/docker";

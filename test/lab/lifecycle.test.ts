@@ -555,6 +555,7 @@ describe("hardened", () => {
     expect(await probes.kernel(shell)).toEqual("2 1 2 0 0 1 |/bin/false");
     expect(await probes.coreDump(shell)).toBe("none");
     expect(await probes.module(shell)).toMatch(/^install \/bin\/false/);
+    expect(await firewall.past(shell)).toBe("dropped");
   });
 
   step("auditd hears of what is done to Docker's files and programs", async () => {
@@ -621,6 +622,7 @@ describe("the node's own firewall", () => {
     expect(await table()).toBe(whole);
     await shell.root("nft flush ruleset");
     await waitFor(async () => (await table()) === whole, 60);
+    expect(await firewall.past(shell)).toBe("dropped");
     const boot = "cat /proc/sys/kernel/random/boot_id";
     const before = await shell.root(boot);
     await shell.root("systemd-run --on-active=1 systemctl reboot 2>/dev/null");
@@ -636,6 +638,8 @@ describe("the node's own firewall", () => {
         (await statusOf(`https://127.0.0.1:${lab.forwards["2019"]?.agent ?? 0}/ping`)) === 204,
     );
     expect(await neighbour(22)).toBe("closed");
+    expect(await shell.root("iptables -S FORWARD | head -n 1")).toBe("-P FORWARD DROP");
+    expect(await firewall.past(shell)).toBe("dropped");
   });
 });
 

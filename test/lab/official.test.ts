@@ -10,6 +10,7 @@ import { bringUpLab } from "../../lab/lib/kept";
 import { readNodes } from "../../lab/lib/reach";
 import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
+import { firewall } from "./hardened";
 import { Life } from "./life";
 import { Shell, Steps, log, processesWith, waitFor } from "./support";
 
@@ -163,7 +164,11 @@ describe("another release, by one change of the configuration", () => {
   step("is installed while containers run on", async () => {
     const before = await identity();
     const steps = await up(docker(OLD));
-    expect(steps.with("update")).toEqual([`${NODE}-agent-certificate`, `${NODE}-install`]);
+    expect(steps.with("update")).toEqual([
+      `${NODE}-agent-certificate`,
+      `${NODE}-hardening`,
+      `${NODE}-install`,
+    ]);
     expect(await installed()).toEqual(expected(OLD));
     expect(await identity()).toBe(before);
     expect(await shell.root("docker exec survivor echo alive")).toBe("alive");
@@ -219,6 +224,7 @@ describe("what came with Docker 29", () => {
   });
 
   step("and after a boot, with nothing but Docker's forwarded", async () => {
+    const whole = await firewall.table(shell);
     const boot = await shell.root("cat /proc/sys/kernel/random/boot_id");
     await shell.root("systemd-run --on-active=1 systemctl reboot 2>/dev/null");
     await waitFor(
@@ -231,6 +237,7 @@ describe("what came with Docker 29", () => {
     expect(await shell.root("nft list chain inet docker-node-forward forward")).toMatch(
       /policy drop;[^]*iifkind "bridge" accept/,
     );
+    expect(await firewall.table(shell)).toBe(whole);
     expect(await hello(8080)).toBe("hello");
   });
 
