@@ -8,10 +8,12 @@ import {
   parseChecks,
   renderLook,
   type Check,
+  type Checkable,
   type CheckedStep,
   type Difference,
   type SshConnection,
 } from "../node/checks";
+import { monitoringCheck } from "../node/monitoring";
 import type { RecordedNode } from "../node/recorded";
 import { splitStdin } from "../node/stdin";
 import { ask } from "./process";
@@ -49,12 +51,21 @@ const LIMIT_SECONDS = 120;
 
 /** Compares a node with what the state recorded for it. The host key must be that of the first connection. */
 export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<Look> {
-  const steps = checkableSteps(node).flatMap((one) => {
-    const given = splitStdin(recorded.stdin[one.step]);
-    return given ? [{ ...one, variables: given.variables }] : [];
-  });
+  const steps = checkableSteps(node).flatMap((one) => recordedCheck(one, recorded));
   if (steps.length === 0) return NOTHING;
   return checkSteps(node, node.ssh.hostKey ?? recorded.hostKey, steps);
+}
+
+/** The check of a step that has run. One whose secrets are sealed checks the files without their contents, if its script can. */
+function recordedCheck(one: Checkable, { stdin, sealed }: RecordedNode): Check[] {
+  const given = splitStdin(stdin[one.step]);
+  if (given) {
+    const isMonitoring = one.script === "monitoring";
+    const variables = isMonitoring ? monitoringCheck(stdin[one.step]) : given.variables;
+    return [{ ...one, variables }];
+  }
+  const knowsFiles = one.script === "backup-secrets" && sealed.includes(one.step);
+  return knowsFiles ? [{ ...one, variables: "" }] : [];
 }
 
 /**

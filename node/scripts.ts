@@ -72,6 +72,7 @@ export function assignVariables(variables: ShellVariables): string[] {
 
 /** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
+  "backup-secrets": ["check"],
   storage: ["check", "apt"],
   install: ["check", "apt", "docker-repository", "packages", "sockets"],
   daemon: [
