@@ -12,8 +12,8 @@ const bridgeNetwork = z.strictObject({
   internal: z.boolean().default(false).describe("No route out of the host."),
 });
 
-const macvlanNetwork = z.strictObject({
-  driver: z.literal("macvlan"),
+/** Fields of a network on the node's NIC. */
+const lanFields = {
   parent: z
     .string()
     .regex(/^[a-z][a-z0-9]{0,14}$/, {
@@ -35,24 +35,44 @@ const macvlanNetwork = z.strictObject({
     .record(dockerName, address)
     .default({})
     .describe("Addresses Docker must not hand out, by name (`--aux-address`)."),
+};
+
+const macvlanNetwork = z.strictObject({
+  driver: z
+    .literal("macvlan")
+    .describe(
+      "Containers have addresses on the LAN, and MAC addresses of their own: the NIC gets no MAC filter.",
+    ),
+  ...lanFields,
+});
+
+const ipvlanNetwork = z.strictObject({
+  driver: z
+    .literal("ipvlan")
+    .describe(
+      "Containers have addresses on the LAN behind the node's MAC address: the MAC filter stays (mode l2).",
+    ),
+  ...lanFields,
 });
 
 /** Drivers that users may try, with the reason and a way around. */
 const OTHERS: Partial<Record<string, string>> = {
-  ipvlan:
-    "a macvlan gives containers addresses on the LAN too; a stack that builds on the node can make others (docker.Network)",
   overlay: "it needs Swarm, which live-restore excludes",
   host: "every container can use the node's network, and nothing is declared for it",
 };
 
-const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork], {
-  // This message is for a wrong driver only; problems within a branch have their own messages.
-  error: ({ input }) => {
-    const driver = (input as { driver?: unknown } | undefined)?.driver;
-    const reason = OTHERS[String(driver)];
-    return `"bridge" or "macvlan"${reason ? `; not ${String(driver)}: ${reason}` : ""}`;
+const containerNetwork = z.discriminatedUnion(
+  "driver",
+  [bridgeNetwork, macvlanNetwork, ipvlanNetwork],
+  {
+    // This message is for a wrong driver only; problems within a branch have their own messages.
+    error: ({ input }) => {
+      const driver = (input as { driver?: unknown } | undefined)?.driver;
+      const reason = OTHERS[String(driver)];
+      return `"bridge", "macvlan" or "ipvlan"${reason ? `; not ${String(driver)}: ${reason}` : ""}`;
+    },
   },
-});
+);
 
 /** One of `networks`. `driver` is optional for a bridge; it is added here because a discriminated union needs it. */
 export const containerNetworkSchema = z.preprocess(

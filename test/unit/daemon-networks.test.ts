@@ -10,6 +10,7 @@ describe("daemon-wide options of networks", () => {
   const defaults = {
     bridge: { [MTU]: "1400", [ICC]: "false" },
     macvlan: { [MTU]: "1450", macvlan_mode: "private" },
+    ipvlan: { ipvlan_mode: "l3", ipvlan_flag: "vepa" },
   };
   const daemon = { "default-network-opts": defaults };
   const bridge = {
@@ -32,6 +33,11 @@ describe("daemon-wide options of networks", () => {
       [MTU]: "1450",
       parent: "eth0",
       macvlan_mode: "bridge",
+    });
+    expect(networkArgs("n", { ...macvlan, driver: "ipvlan" }, daemon).options).toEqual({
+      ipvlan_flag: "vepa",
+      parent: "eth0",
+      ipvlan_mode: "l2",
     });
   });
 

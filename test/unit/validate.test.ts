@@ -341,6 +341,12 @@ describe("between nodes", () => {
     expect(findSharedNetwork(subject(two({}, lan({ vlan: 30 }))))).toBeUndefined();
   });
 
+  test("a macvlan and an ipvlan are on the same LAN", () => {
+    const half = (driver: string, range: string) => lan({ driver, vlan: 30, range });
+    const nodes = two(half("ipvlan", "10.25.30.128/26"), half("macvlan", "10.25.30.64/26"));
+    expect(findSharedNetwork(subject(nodes))?.network).toBe("sky");
+  });
+
   test("the primary's full name needs a search domain, and a primary of the stack", () => {
     const nodes = two({ network: { searchDomain: "example.org" } }, {});
     expect(primaryName(subject(nodes))).toBe("proj-docker01.example.org");
@@ -539,7 +545,7 @@ describe("what cannot be measured", () => {
       benchmark: down,
       backups: "PBS_RESTORE_TOKEN_ID is not set",
       drift: "the Pulumi CLI does not start",
-      "latency-across": expect.stringContaining("no macvlan network") as unknown,
+      "latency-across": expect.stringContaining("no macvlan or ipvlan network") as unknown,
     });
     expect(isValid(results, false)).toBe(false);
   });

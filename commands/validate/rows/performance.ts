@@ -54,7 +54,7 @@ export const latency: Row = {
     judgeLatency(subject.node.validation.maxLatencyMs, await subject.latency()),
 };
 
-/** A macvlan that another node of the stack is on too, its primary first. */
+/** A network on the LAN that another node of the stack is on too, its primary first. */
 export function findSharedNetwork(
   subject: Pick<Subject, "name" | "node" | "nodes">,
 ): { network: string; peer: string; peerNetwork: string } | undefined {
@@ -77,7 +77,7 @@ const served = z.object({ address: z.string() });
 async function measureAcross(subject: Subject): Promise<Latency> {
   const shared = findSharedNetwork(subject);
   if (!shared)
-    throw new Error("this node shares no macvlan network with another node of the stack");
+    throw new Error("this node shares no macvlan or ipvlan network with another node of the stack");
   const { network, peer, peerNetwork } = shared;
   const file = "validation/latency";
   const { address } = await subject.script(
@@ -97,7 +97,7 @@ async function measureAcross(subject: Subject): Promise<Latency> {
 export const acrossNodes: Row = {
   id: "latency-across",
   title: "Latency between nodes",
-  how: "the same, between containers of two nodes on the macvlan network they share",
+  how: "the same, between containers of two nodes on the macvlan or ipvlan network they share",
   threshold: describeLimit,
   measure: async (subject) =>
     judgeLatency(subject.node.validation.maxLatencyMs, await measureAcross(subject)),
