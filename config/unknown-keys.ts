@@ -42,7 +42,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "network.firewall.containerPorts":
     "a port that a container publishes is one of the node's; network.firewall.rules opens it",
   "networks.*.mtu":
-    "engine.daemon.default-network-opts sets com.docker.network.driver.mtu for the networks of a driver",
+    "only a bridge has one: containers on a macvlan or an ipvlan have the MTU of the node's NIC",
   "networks.*.bridge": "Docker names its bridges; containers know a network by its own name",
   "networks.*.ipv6": IPV4_NETWORKS,
   "networks.*.enableIPv6": IPV4_NETWORKS,

@@ -1,5 +1,5 @@
 /** Turns networks, volumes and the agent as found into their configuration. */
-import { ICC } from "../../config/node";
+import { ICC, MTU } from "../../config/node";
 import { AGENT_CONTAINER } from "../../config/portainer";
 import type { Container, Facts, Network, Volume } from "./facts";
 import type { Findings } from "./finding";
@@ -8,7 +8,7 @@ type Tree = Record<string, unknown>;
 
 /** Options that the configuration can declare. A network with any other option is left alone. */
 const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  bridge: [ICC],
+  bridge: [ICC, MTU],
   macvlan: ["parent", "macvlan_mode"],
   ipvlan: ["parent", "ipvlan_mode", "ipvlan_flag"],
 };
@@ -75,6 +75,7 @@ function networkConfig({ Driver, Internal, IPAM, Options }: Network): Tree {
       ...(gateway ? { gateway } : {}),
       ...isolated,
       ...(Internal ? { internal: true } : {}),
+      ...(Options?.[MTU] ? { mtu: Number(Options[MTU]) } : {}),
     };
   }
   const [, parent, vlan] = /^(.*?)(?:\.(\d+))?$/.exec(Options?.parent ?? "") ?? [];

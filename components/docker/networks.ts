@@ -5,7 +5,7 @@ import { contains, firstHost } from "../../config/cidr";
 import { interfaceOf, type LanNetwork } from "../../config/lan";
 import { nameResource } from "../../config/names";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
-import { ICC, addressOfNode } from "../../config/node";
+import { ICC, MTU, addressOfNode } from "../../config/node";
 import type { RecordedNetwork, RecordedNode } from "../../node/recorded";
 import { adoptNetwork } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
@@ -97,7 +97,7 @@ function declareGateway(
 
 function bridgeArgs(
   name: string,
-  { subnet, gateway, isolated, internal }: Bridge,
+  { subnet, gateway, isolated, internal, mtu }: Bridge,
   defaults: Defaults,
 ): docker.NetworkArgs {
   return {
@@ -105,7 +105,12 @@ function bridgeArgs(
     driver: "bridge",
     internal,
     ipamConfigs: [{ subnet, gateway }],
-    options: { [ICC]: "true", ...defaults, ...(isolated && { [ICC]: "false" }) },
+    options: {
+      [ICC]: "true",
+      ...defaults,
+      ...(isolated && { [ICC]: "false" }),
+      ...(mtu !== undefined && { [MTU]: String(mtu) }),
+    },
   };
 }
 

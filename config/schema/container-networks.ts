@@ -10,6 +10,15 @@ const bridgeNetwork = z.strictObject({
     .default(false)
     .describe("Containers of the network cannot reach one another (`enable_icc=false`)."),
   internal: z.boolean().default(false).describe("No route out of the host."),
+  // Linux takes 68 to 65535 on a bridge's veth pair (RFC 791, ETH_MIN_MTU); IPv6, which needs 1280, is off.
+  mtu: z
+    .int()
+    .min(68)
+    .max(65535)
+    .optional()
+    .describe(
+      "Largest packet of its containers, in bytes. Default: that of `engine.daemon.default-network-opts`, else 1500. A change replaces the network.",
+    ),
 });
 
 /** Fields of a network on the node's NIC. */

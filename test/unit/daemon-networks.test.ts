@@ -47,6 +47,18 @@ describe("daemon-wide options of networks", () => {
       [ICC]: "false",
     });
     expect(networkArgs("n", bridge).options).toEqual({ [ICC]: "true" });
+    expect(networkArgs("n", { ...bridge, mtu: 1280 }, daemon).options).toEqual({
+      [MTU]: "1280",
+      [ICC]: "false",
+    });
+  });
+
+  test("a declared MTU is set, and none else", () => {
+    expect(networkArgs("n", { ...bridge, mtu: 9000 }).options).toEqual({
+      [MTU]: "9000",
+      [ICC]: "true",
+    });
+    expect(networkArgs("n", bridge).options).not.toHaveProperty(MTU);
   });
 
   test("reach the resource", async () => {

@@ -291,6 +291,11 @@ describe("networks", () => {
     });
   });
 
+  test("a bridge is declared with its MTU", () => {
+    const { node } = drafted(network({ Options: { "com.docker.network.driver.mtu": "9000" } }));
+    expect((node.networks as Tree).lan).toMatchObject({ mtu: 9000 });
+  });
+
   test.each<[string, object, RegExp]>([
     ["another driver", { Driver: "overlay" }, /driver overlay/],
     [
@@ -307,7 +312,17 @@ describe("networks", () => {
     ["IPv6", { EnableIPv6: true }, /IPv6/],
     [
       "an option nobody knows",
-      { Options: { "com.docker.network.driver.mtu": "9000" } },
+      { Options: { "com.docker.network.bridge.name": "br0" } },
+      /option com.docker.network.bridge.name/,
+    ],
+    [
+      "an MTU that cannot be declared",
+      { Options: { "com.docker.network.driver.mtu": "0" } },
+      /cannot be declared: allowed is at least 68/,
+    ],
+    [
+      "an MTU that Docker does not give a macvlan",
+      { Driver: "macvlan", Options: { parent: "eth0", "com.docker.network.driver.mtu": "9000" } },
       /option com.docker.network.driver.mtu/,
     ],
     ["two subnets", { IPAM: { Driver: "default", Config: [pool, pool] } }, /2 subnets/],
