@@ -12,6 +12,9 @@ import type { NetworkConfig, NodeConfig } from "./schema";
 /** Docker's option that lets containers of a bridge network reach each other ("inter-container communication"). */
 export const ICC = "com.docker.network.bridge.enable_icc";
 
+/** Docker's option for the largest packet of a network. The drivers macvlan and ipvlan take it and do nothing (moby 28, 29). */
+export const MTU = "com.docker.network.driver.mtu";
+
 /** A host and a port. */
 export interface Endpoint {
   readonly host: string;

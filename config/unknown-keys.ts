@@ -3,7 +3,7 @@ const FIRST_BOOT =
 const DEVICE =
   "override.machine.hostpcis passes a mapped device through, a GPU too; the token needs Mapping.Use on its mapping, since only root@pam may name the device itself";
 const ONE_NIC =
-  "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan)";
+  "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan or ipvlan)";
 // A list of an override replaces the program's.
 const OWN_NIC =
   "override.machine.networkDevices sets another one, with bridge, vlanId, trunks, model and firewall as the plan shows them";
@@ -31,9 +31,9 @@ const REASONS: Readonly<Record<string, string>> = {
   "network.interfaces": ONE_NIC,
   "network.nics": ONE_NIC,
   "network.vlans":
-    "network.vlan is the NIC's own; those of macvlans (networks.<name>.vlan) come with it",
+    "network.vlan is the NIC's own; those of macvlans and ipvlans (networks.<name>.vlan) come with it",
   "network.trunks":
-    "network.vlan is the NIC's own; those of macvlans (networks.<name>.vlan) come with it",
+    "network.vlan is the NIC's own; those of macvlans and ipvlans (networks.<name>.vlan) come with it",
   "network.ipv6": IPV4_ALONE,
   "network.address6": IPV4_ALONE,
   "network.gateway6": IPV4_ALONE,
@@ -42,7 +42,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "network.firewall.containerPorts":
     "a port that a container publishes is one of the node's; network.firewall.rules opens it",
   "networks.*.mtu":
-    "engine.daemon.default-network-opts sets com.docker.network.driver.mtu for the networks of a driver",
+    "only a bridge has one: containers on a macvlan or an ipvlan have the MTU of the node's NIC",
   "networks.*.bridge": "Docker names its bridges; containers know a network by its own name",
   "networks.*.ipv6": IPV4_NETWORKS,
   "networks.*.enableIPv6": IPV4_NETWORKS,

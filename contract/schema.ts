@@ -7,8 +7,8 @@ import { z } from "zod";
  */
 
 /**
- * Version of the contract. Raise it when an output is removed, renamed, or changes its meaning; a new output does not need
- * a new version. `npm run docs` refuses a change that needs a new version and has none.
+ * Version of the contract. Raise it when an output is removed, renamed, or changes its meaning; a new output, or a new value
+ * of one that has one of several, does not need a new version. `npm run docs` refuses a change that needs a new version and has none.
  */
 export const CONTRACT = 1;
 
@@ -17,7 +17,7 @@ const fingerprint = z.string().regex(/^[0-9A-F]{2}(:[0-9A-F]{2}){31}$/);
 
 const network = z.object({
   id: z.string().describe("Docker's id of the network."),
-  driver: z.enum(["bridge", "macvlan"]),
+  driver: z.enum(["bridge", "macvlan", "ipvlan"]),
   subnet: z.string().describe("IPv4 network, such as 172.19.0.0/24."),
   gateway: z
     .string()

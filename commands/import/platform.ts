@@ -1,5 +1,5 @@
 /** Turns networks, volumes and the agent as found into their configuration. */
-import { ICC } from "../../config/node";
+import { ICC, MTU } from "../../config/node";
 import { AGENT_CONTAINER } from "../../config/portainer";
 import type { Container, Facts, Network, Volume } from "./facts";
 import type { Findings } from "./finding";
@@ -8,9 +8,13 @@ type Tree = Record<string, unknown>;
 
 /** Options that the configuration can declare. A network with any other option is left alone. */
 const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  bridge: [ICC],
+  bridge: [ICC, MTU],
   macvlan: ["parent", "macvlan_mode"],
+  ipvlan: ["parent", "ipvlan_mode", "ipvlan_flag"],
 };
+
+/** Values of options that the program sets, or that Docker means without them. */
+const KNOWN_VALUES = { macvlan_mode: "bridge", ipvlan_mode: "l2", ipvlan_flag: "bridge" } as const;
 
 /** Networks the daemon makes by itself. */
 const BUILT_IN = ["bridge", "host", "none", "docker_gwbridge", "ingress"];
@@ -52,8 +56,14 @@ function findInexpressible({
     return "a range or reserved addresses on a bridge";
   const unknown = Object.keys(Options ?? {}).find((key) => !known.includes(key));
   if (unknown) return `option ${unknown}`;
-  const mode = Options?.macvlan_mode ?? "bridge";
-  return mode === "bridge" ? undefined : `macvlan mode ${mode}`;
+  return findUnlikeValue(Options ?? {});
+}
+
+function findUnlikeValue(options: Readonly<Record<string, string>>): string | undefined {
+  const differs = Object.entries(KNOWN_VALUES).find(
+    ([key, value]) => (options[key] ?? value) !== value,
+  );
+  return differs && `${differs[0].replace("_", " ")} ${options[differs[0]] ?? ""}`;
 }
 
 function networkConfig({ Driver, Internal, IPAM, Options }: Network): Tree {
@@ -65,11 +75,12 @@ function networkConfig({ Driver, Internal, IPAM, Options }: Network): Tree {
       ...(gateway ? { gateway } : {}),
       ...isolated,
       ...(Internal ? { internal: true } : {}),
+      ...(Options?.[MTU] ? { mtu: Number(Options[MTU]) } : {}),
     };
   }
   const [, parent, vlan] = /^(.*?)(?:\.(\d+))?$/.exec(Options?.parent ?? "") ?? [];
   return {
-    driver: "macvlan",
+    driver: Driver,
     parent,
     ...(vlan ? { vlan: Number(vlan) } : {}),
     subnet,

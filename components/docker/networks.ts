@@ -2,10 +2,10 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DaemonConfig } from "../../config/daemon";
 import { contains, firstHost } from "../../config/cidr";
-import type { LanNetwork } from "../../config/lan";
+import { interfaceOf, type LanNetwork } from "../../config/lan";
 import { nameResource } from "../../config/names";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
-import { ICC, addressOfNode } from "../../config/node";
+import { ICC, MTU, addressOfNode } from "../../config/node";
 import type { RecordedNetwork, RecordedNode } from "../../node/recorded";
 import { adoptNetwork } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
@@ -20,7 +20,7 @@ export interface ContainerNetworksArgs {
   recorded?: RecordedNode;
 }
 
-/** The Docker networks of a node: bridges and macvlans, each with an explicit subnet. */
+/** The Docker networks of a node: bridges, macvlans and ipvlans, each with an explicit subnet. */
 export class ContainerNetworks extends pulumi.ComponentResource {
   /** Docker network ids by network name. */
   readonly ids: Readonly<Record<string, pulumi.Output<string>>>;
@@ -75,9 +75,9 @@ export function networkArgs(
   recorded?: RecordedNetwork,
 ): docker.NetworkArgs {
   const own = defaults?.[config.driver] ?? {};
-  return config.driver === "macvlan"
-    ? macvlanArgs(name, config, own, host)
-    : bridgeArgs(name, { ...config, gateway: declareGateway(config, recorded) }, own);
+  return config.driver === "bridge"
+    ? bridgeArgs(name, { ...config, gateway: declareGateway(config, recorded) }, own)
+    : lanArgs(name, config, own, host);
 }
 
 type Bridge = Extract<NetworkConfig, { driver: "bridge" }>;
@@ -97,7 +97,7 @@ function declareGateway(
 
 function bridgeArgs(
   name: string,
-  { subnet, gateway, isolated, internal }: Bridge,
+  { subnet, gateway, isolated, internal, mtu }: Bridge,
   defaults: Defaults,
 ): docker.NetworkArgs {
   return {
@@ -105,28 +105,31 @@ function bridgeArgs(
     driver: "bridge",
     internal,
     ipamConfigs: [{ subnet, gateway }],
-    options: { [ICC]: "true", ...defaults, ...(isolated && { [ICC]: "false" }) },
+    options: {
+      [ICC]: "true",
+      ...defaults,
+      ...(isolated && { [ICC]: "false" }),
+      ...(mtu !== undefined && { [MTU]: String(mtu) }),
+    },
   };
 }
 
-function macvlanArgs(
+/** The mode of each driver in which containers are on the same network as the NIC. */
+const MODES = { macvlan: { macvlan_mode: "bridge" }, ipvlan: { ipvlan_mode: "l2" } } as const;
+
+function lanArgs(
   name: string,
   config: LanNetwork,
   defaults: Defaults,
   host?: string,
 ): docker.NetworkArgs {
-  const { parent, vlan, subnet, gateway, range } = config;
+  const { driver, subnet, gateway, range } = config;
   const auxAddress = reserveAddresses(config, host);
   return {
     name,
-    driver: "macvlan",
+    driver,
     ipamConfigs: [{ subnet, gateway, ipRange: range, auxAddress }],
-    // Docker itself creates the VLAN sub-interface `parent.tag` (802.1Q trunk bridge mode).
-    options: {
-      ...defaults,
-      parent: vlan ? `${parent}.${vlan}` : parent,
-      macvlan_mode: "bridge",
-    },
+    options: { ...defaults, parent: interfaceOf(config), ...MODES[driver] },
   };
 }
 

@@ -18,7 +18,7 @@ const POLICY = {
 
 /**
  * Creates the PVE firewall of the node's NIC. It drops inbound traffic other than SSH from management, the Portainer agent
- * from the Portainer server, and declared ports. It also covers macvlan containers on the NIC's own VLAN, which no rule on
+ * from the Portainer server, and declared ports. It also covers macvlan and ipvlan containers on the NIC's own VLAN, which no rule on
  * the node can (Docker docs, "Packet filtering and firewalls"). Frames that the guest tags itself are not filtered
  * (pve-firewall, sysctl net.bridge.bridge-nf-filter-vlan-tagged = 0).
  */
@@ -42,7 +42,7 @@ export function createFirewall(
       ...target,
       enabled: node.network.firewall.enabled,
       ...POLICY,
-      // Containers of a macvlan have their own MAC addresses.
+      // Containers of a macvlan have their own MAC addresses, those of an ipvlan the node's.
       macfilter: !hasOwnMacs(node),
     },
     // The rules come first: without them, the policy would cut SSH off.

@@ -101,7 +101,7 @@ function checkReached(nodes: Nodes): Check {
   };
 }
 
-/** Containers of a macvlan get no address that another machine has. */
+/** Containers of a macvlan or an ipvlan get no address that another machine has. */
 function checkHandOuts(nodes: Nodes): Check {
   const others = {
     "network.gateway": ({ network }: NodeConfig) => [network.gateway],

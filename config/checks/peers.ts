@@ -84,7 +84,7 @@ function peersOf(node: NodeConfig, places: Places): { network: string; path: str
 }
 
 /**
- * Checks that no macvlan hands out an address that the configuration has for another machine: two machines would have it. The
+ * Checks that no macvlan or ipvlan hands out an address that the configuration has for another machine: two machines would have it. The
  * node's own is kept out by the program.
  */
 export function checkHandedOut(node: NodeConfig, places: Places, report: Report): void {

@@ -10,10 +10,19 @@ const bridgeNetwork = z.strictObject({
     .default(false)
     .describe("Containers of the network cannot reach one another (`enable_icc=false`)."),
   internal: z.boolean().default(false).describe("No route out of the host."),
+  // Linux takes 68 to 65535 on a bridge's veth pair (RFC 791, ETH_MIN_MTU); IPv6, which needs 1280, is off.
+  mtu: z
+    .int()
+    .min(68)
+    .max(65535)
+    .optional()
+    .describe(
+      "Largest packet of its containers, in bytes. Default: that of `engine.daemon.default-network-opts`, else 1500. A change replaces the network.",
+    ),
 });
 
-const macvlanNetwork = z.strictObject({
-  driver: z.literal("macvlan"),
+/** Fields of a network on the node's NIC. */
+const lanFields = {
   parent: z
     .string()
     .regex(/^[a-z][a-z0-9]{0,14}$/, {
@@ -35,24 +44,44 @@ const macvlanNetwork = z.strictObject({
     .record(dockerName, address)
     .default({})
     .describe("Addresses Docker must not hand out, by name (`--aux-address`)."),
+};
+
+const macvlanNetwork = z.strictObject({
+  driver: z
+    .literal("macvlan")
+    .describe(
+      "Containers have addresses on the LAN, and MAC addresses of their own: the NIC gets no MAC filter.",
+    ),
+  ...lanFields,
+});
+
+const ipvlanNetwork = z.strictObject({
+  driver: z
+    .literal("ipvlan")
+    .describe(
+      "Containers have addresses on the LAN behind the node's MAC address: the MAC filter stays (mode l2).",
+    ),
+  ...lanFields,
 });
 
 /** Drivers that users may try, with the reason and a way around. */
 const OTHERS: Partial<Record<string, string>> = {
-  ipvlan:
-    "a macvlan gives containers addresses on the LAN too; a stack that builds on the node can make others (docker.Network)",
   overlay: "it needs Swarm, which live-restore excludes",
   host: "Docker has it already, and who is on it shares all ports of the node; a workload publishes its own",
 };
 
-const containerNetwork = z.discriminatedUnion("driver", [bridgeNetwork, macvlanNetwork], {
-  // This message is for a wrong driver only; problems within a branch have their own messages.
-  error: ({ input }) => {
-    const driver = (input as { driver?: unknown } | undefined)?.driver;
-    const reason = OTHERS[String(driver)];
-    return `"bridge" or "macvlan"${reason ? `; not ${String(driver)}: ${reason}` : ""}`;
+const containerNetwork = z.discriminatedUnion(
+  "driver",
+  [bridgeNetwork, macvlanNetwork, ipvlanNetwork],
+  {
+    // This message is for a wrong driver only; problems within a branch have their own messages.
+    error: ({ input }) => {
+      const driver = (input as { driver?: unknown } | undefined)?.driver;
+      const reason = OTHERS[String(driver)];
+      return `"bridge", "macvlan" or "ipvlan"${reason ? `; not ${String(driver)}: ${reason}` : ""}`;
+    },
   },
-});
+);
 
 /** One of `networks`. `driver` is optional for a bridge; it is added here because a discriminated union needs it. */
 export const containerNetworkSchema = z.preprocess(

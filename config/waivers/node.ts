@@ -49,7 +49,7 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   {
     id: "firewall-off",
     allowed: "true",
-    meaning: "Proxmox filters nothing, so macvlan containers are open.",
+    meaning: "Proxmox filters nothing, so macvlan and ipvlan containers are open.",
     find: ({ network: { firewall } }) =>
       weaknessIf(firewall?.enabled === false, "network/firewall/enabled", false),
   },

@@ -20,7 +20,8 @@ Generated from \`contract/schema.ts\` by \`npm run docs\`; do not edit.
 
 What a stack of this program tells other stacks. This is contract ${CONTRACT}; no output is a secret. A new output keeps the
 version. Removing one, renaming it or changing its meaning raises the version, and \`npm test\` checks that. A reader of
-another version gets an error that says so, not half of the outputs.
+another version gets an error that says so, not half of the outputs. A new value of an output that has one of several keeps the
+version too: only a stack that declares it has it, and an earlier reader refuses it by its name.
 
 ## Reading them
 
@@ -109,11 +110,18 @@ export function recordOutputs(
   );
   const broken = Object.entries(recorded[version] ?? {}).flatMap(([path, was]) => {
     const is = current[path];
-    if (is === was || `${is ?? ""}?` === was) return [];
+    if (is !== undefined && isKept(was, is)) return [];
     return [`  ${path}: was ${was}, is ${is ?? "gone"}`];
   });
   if (broken.length === 0) return { ...recorded, [version]: current };
   throw new Error(
     `outputs that other stacks rely on have changed: raise CONTRACT (${version}) in contract/schema.ts\n${broken.join("\n")}`,
   );
+}
+
+/** Whether an output is what it was, or more: there always, or with a further value beside the earlier ones. */
+function isKept(was: string, is: string): boolean {
+  const valuesOf = (type: string): string[] => type.replace(/\?$/, "").split(" or ");
+  const more = valuesOf(was).every((value) => valuesOf(is).includes(value));
+  return more && (was.endsWith("?") || !is.endsWith("?"));
 }

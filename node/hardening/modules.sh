@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Filesystems, protocols and buses that no node needs are never loaded. The list leaves out what Docker needs (overlay,
-# br_netfilter, the netfilter family, 8021q, macvlan), and squashfs, which Ubuntu's snaps use.
+# br_netfilter, the netfilter family, 8021q, macvlan, ipvlan), and squashfs, which Ubuntu's snaps use.
 
 readonly MODULES_FILE=/etc/modprobe.d/docker-node-hardening.conf
 readonly MODULES=(cramfs freevxfs hfs hfsplus jffs2 udf dccp sctp rds tipc usb-storage firewire-core firewire-ohci firewire-sbp2)

@@ -157,8 +157,8 @@ describe("what is allowed", () => {
     ["a source", { network: { firewall: { rules: [{ source: "x" }] } } }, /source: "x"; .*prefix/],
     [
       "a driver that people try",
-      { networks: { lan: { driver: "ipvlan" } } },
-      /driver: "ipvlan"; allowed: "bridge" or "macvlan"; not ipvlan: .*docker\.Network/,
+      { networks: { lan: { driver: "host" } } },
+      /driver: "host"; allowed: "bridge", "macvlan" or "ipvlan"; not host: every container can/,
     ],
     [
       "an IPv6 name server",
@@ -226,9 +226,16 @@ describe("a key that users may try", () => {
       /network\.firewall\.rules opens it/,
     ],
     [
-      { networks: { "development-secondary": { mtu: 9000 } } },
-      "networks.development-secondary.mtu: 9000",
-      /default-network-opts/,
+      {
+        networks: {
+          lan: {
+            ...{ driver: "ipvlan", parent: "eth0", vlan: 30, mtu: 9000 },
+            ...{ subnet: "10.25.30.0/24", gateway: "10.25.30.1" },
+          },
+        },
+      },
+      "networks.lan.mtu: 9000",
+      /only a bridge has one.* MTU of the node's NIC/,
     ],
     [
       { volumes: { nfs: { driverOpts: { type: "nfs" } } } },

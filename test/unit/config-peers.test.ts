@@ -103,11 +103,11 @@ describe("a subnet of Docker that contains", () => {
   });
 });
 
-describe("a macvlan that would give to a container what is", () => {
+describe.each(["macvlan", "ipvlan"])("a %s that would give to a container what is", (driver) => {
   const own = "10.25.20.0/24";
   const lan = (more: object = {}): object => ({
     networks: {
-      lan: { driver: "macvlan", parent: "eth0", subnet: own, gateway: "10.25.20.1", ...more },
+      lan: { driver, parent: "eth0", subnet: own, gateway: "10.25.20.1", ...more },
     },
   });
   const handsOut = (peer: string): string =>
@@ -161,11 +161,14 @@ describe("accepted", () => {
     },
   );
 
-  test("a macvlan that contains a peer, because the node has no route to it", () => {
-    const lan = { driver: "macvlan", parent: "eth0", vlan: 10, subnet: "10.25.10.0/24" };
-    const apart = { gateway: "10.25.10.1", range: "10.25.10.128/25" };
-    expect(found({ networks: { lan: { ...lan, ...apart } } })).toEqual([]);
-  });
+  test.each(["macvlan", "ipvlan"])(
+    "%s that contains a peer, for the node has no route to it",
+    (driver) => {
+      const lan = { driver, parent: "eth0", vlan: 10, subnet: "10.25.10.0/24" };
+      const apart = { gateway: "10.25.10.1", range: "10.25.10.128/25" };
+      expect(found({ networks: { lan: { ...lan, ...apart } } })).toEqual([]);
+    },
+  );
 
   test("a name server for containers that is a container itself", () => {
     expect(found({ engine: { daemon: { dns: ["172.18.0.1"] } } })).toEqual([]);

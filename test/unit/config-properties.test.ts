@@ -114,6 +114,13 @@ const EVERYTHING: Tree = {
       range: "10.25.30.128/25",
       excluded: { router: "10.25.30.129" },
     },
+    cameras: {
+      driver: "ipvlan",
+      parent: "ens18",
+      vlan: 31,
+      subnet: "10.25.31.0/24",
+      gateway: "10.25.31.1",
+    },
   },
   volumes: { data: { labels: { purpose: "research" } } },
 };

@@ -269,6 +269,11 @@ const REFUSED: [string, unknown, RegExp][] = [
     /extra.subnet: .*172.20.0.0\/24/,
   ],
   [
+    "an MTU that Linux does not take",
+    { networks: { extra: { subnet: "172.20.0.0/24", mtu: 67 } } },
+    /extra.mtu: 67; allowed: at least 68/,
+  ],
+  [
     "a macvlan range elsewhere",
     {
       networks: {

@@ -10,6 +10,7 @@ describe("daemon-wide options of networks", () => {
   const defaults = {
     bridge: { [MTU]: "1400", [ICC]: "false" },
     macvlan: { [MTU]: "1450", macvlan_mode: "private" },
+    ipvlan: { ipvlan_mode: "l3", ipvlan_flag: "vepa" },
   };
   const daemon = { "default-network-opts": defaults };
   const bridge = {
@@ -33,6 +34,11 @@ describe("daemon-wide options of networks", () => {
       parent: "eth0",
       macvlan_mode: "bridge",
     });
+    expect(networkArgs("n", { ...macvlan, driver: "ipvlan" }, daemon).options).toEqual({
+      ipvlan_flag: "vepa",
+      parent: "eth0",
+      ipvlan_mode: "l2",
+    });
   });
 
   test("yield to options of the network itself", () => {
@@ -41,6 +47,18 @@ describe("daemon-wide options of networks", () => {
       [ICC]: "false",
     });
     expect(networkArgs("n", bridge).options).toEqual({ [ICC]: "true" });
+    expect(networkArgs("n", { ...bridge, mtu: 1280 }, daemon).options).toEqual({
+      [MTU]: "1280",
+      [ICC]: "false",
+    });
+  });
+
+  test("a declared MTU is set, and none else", () => {
+    expect(networkArgs("n", { ...bridge, mtu: 9000 }).options).toEqual({
+      [MTU]: "9000",
+      [ICC]: "true",
+    });
+    expect(networkArgs("n", bridge).options).not.toHaveProperty(MTU);
   });
 
   test("reach the resource", async () => {

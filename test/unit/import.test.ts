@@ -267,16 +267,21 @@ describe("networks", () => {
     AuxiliaryAddresses: { router: "10.25.30.129" },
   };
 
-  test("a macvlan is declared with parent, VLAN and reserved addresses", () => {
+  test.each([
+    ["macvlan", {}],
+    ["macvlan", { macvlan_mode: "bridge" }],
+    ["ipvlan", {}],
+    ["ipvlan", { ipvlan_mode: "l2", ipvlan_flag: "bridge" }],
+  ])("of %s with %j is declared with parent, VLAN and reserved addresses", (driver, mode) => {
     const { node } = drafted(
       network({
-        Driver: "macvlan",
-        Options: { parent: "eth0.30" },
+        Driver: driver,
+        Options: { parent: "eth0.30", ...mode },
         IPAM: { Driver: "default", Config: [pool] },
       }),
     );
     expect((node.networks as Tree).lan).toEqual({
-      driver: "macvlan",
+      driver,
       parent: "eth0",
       vlan: 30,
       subnet: "10.25.30.0/24",
@@ -286,13 +291,38 @@ describe("networks", () => {
     });
   });
 
+  test("a bridge is declared with its MTU", () => {
+    const { node } = drafted(network({ Options: { "com.docker.network.driver.mtu": "9000" } }));
+    expect((node.networks as Tree).lan).toMatchObject({ mtu: 9000 });
+  });
+
   test.each<[string, object, RegExp]>([
-    ["another driver", { Driver: "ipvlan" }, /driver ipvlan/],
+    ["another driver", { Driver: "overlay" }, /driver overlay/],
+    [
+      "an ipvlan that routes",
+      { Driver: "ipvlan", Options: { parent: "eth0", ipvlan_mode: "l3" } },
+      /ipvlan mode l3/,
+    ],
+    [
+      "a private ipvlan",
+      { Driver: "ipvlan", Options: { parent: "eth0", ipvlan_flag: "private" } },
+      /ipvlan flag private/,
+    ],
     ["a swarm's", { Scope: "swarm" }, /scope swarm/],
     ["IPv6", { EnableIPv6: true }, /IPv6/],
     [
       "an option nobody knows",
-      { Options: { "com.docker.network.driver.mtu": "9000" } },
+      { Options: { "com.docker.network.bridge.name": "br0" } },
+      /option com.docker.network.bridge.name/,
+    ],
+    [
+      "an MTU that cannot be declared",
+      { Options: { "com.docker.network.driver.mtu": "0" } },
+      /cannot be declared: allowed is at least 68/,
+    ],
+    [
+      "an MTU that Docker does not give a macvlan",
+      { Driver: "macvlan", Options: { parent: "eth0", "com.docker.network.driver.mtu": "9000" } },
       /option com.docker.network.driver.mtu/,
     ],
     ["two subnets", { IPAM: { Driver: "default", Config: [pool, pool] } }, /2 subnets/],

@@ -22,6 +22,7 @@ const lan = (vlan: number | undefined, subnet: string, more: object = {}): objec
 });
 const instruments = lan(30, "10.25.30.0/24");
 const beside = lan(undefined, "10.25.20.0/24");
+const ipvlan = { driver: "ipvlan" };
 
 const nicOf = (networks: object): unknown => {
   const { networkDevices } = vmArgs(NODE, prodNode({ networks }));
@@ -40,9 +41,9 @@ async function run(override: object): Promise<Recorder> {
 }
 
 describe("the NIC", () => {
-  test("carries the VLANs of macvlans, each once and in order", () => {
-    const cameras = lan(25, "10.25.25.0/24");
-    const again = lan(30, "10.25.31.0/24");
+  test("carries the VLANs of macvlans and ipvlans, each once and in order", () => {
+    const cameras = lan(25, "10.25.25.0/24", ipvlan);
+    const again = lan(30, "10.25.31.0/24", { parent: "eth1" });
     expect(nicOf({ instruments, cameras, again, beside })).toMatchObject({
       vlanId: 20,
       trunks: "25;30",
@@ -57,6 +58,16 @@ describe("the NIC", () => {
   test.each([
     ["with a macvlan, lets other MAC addresses through", { beside }, false],
     ["without one, does not", {}, true],
+    [
+      "with an ipvlan, does not: containers have the node's",
+      { beside: { ...beside, ...ipvlan } },
+      true,
+    ],
+    [
+      "with one of each, lets other MAC addresses through",
+      { beside: { ...beside, ...ipvlan }, instruments },
+      false,
+    ],
   ])("%s", async (_what, networks, macfilter) => {
     expect((await run({ networks })).find(FIREWALL).inputs).toMatchObject({ macfilter });
   });
@@ -68,10 +79,41 @@ describe("the NIC", () => {
     ]);
   });
 
-  test("cannot hand on its own VLAN as a trunk", () => {
-    expect(problems(prodWith({ networks: { lan: lan(20, "10.25.20.0/24") } }))).toEqual([
-      `nodes.${NODE}.networks.lan.vlan: 20; allowed: a VLAN other than the NIC's own (network.vlan); without this key the network is on VLAN 20`,
+  test.each(["macvlan", "ipvlan"])("cannot hand on its own VLAN as a trunk (%s)", (driver) => {
+    expect(problems(prodWith({ networks: { lan: lan(20, "10.25.20.0/24", { driver }) } }))).toEqual(
+      [
+        `nodes.${NODE}.networks.lan.vlan: 20; allowed: a VLAN other than the NIC's own (network.vlan); without this key the network is on VLAN 20`,
+      ],
+    );
+  });
+});
+
+describe("an interface", () => {
+  const onSame = (vlan: number | undefined, first: string, second: string): string[] =>
+    problems(
+      prodWith({
+        networks: {
+          one: lan(vlan, "10.25.30.0/24", { driver: first }),
+          two: lan(vlan, "10.25.31.0/24", { driver: second }),
+        },
+      }),
+    );
+
+  test.each([
+    ["macvlan", "ipvlan", 30, "eth0.30"],
+    ["ipvlan", "macvlan", undefined, "eth0"],
+    ["ipvlan", "ipvlan", 30, "eth0.30"],
+    ["macvlan", "macvlan", 30, "eth0.30"],
+  ])("has one network: %s, then %s", (first, second, vlan, on) => {
+    expect(onSame(vlan, first, second)).toEqual([
+      `nodes.${NODE}.networks.two.parent: "eth0"; allowed: another interface or vlan than networks.one, which has ${on} for itself`,
     ]);
+  });
+
+  test("of another VLAN may have the other kind", () => {
+    const networks = { one: lan(30, "10.25.30.0/24"), two: lan(31, "10.25.31.0/24", ipvlan) };
+    const untagged = lan(undefined, "10.25.20.0/24", { ...ipvlan, range: "10.25.20.128/25" });
+    expect(problems(prodWith({ networks: { ...networks, untagged } }))).toEqual([]);
   });
 });
 
@@ -81,6 +123,10 @@ describe("the node's own address", () => {
     const { ipamConfigs } = recorder.find(NETWORK, `${NODE}-lan`).inputs;
     return (ipamConfigs as { auxAddress: unknown }[])[0]?.auxAddress;
   };
+
+  test("is kept out of an ipvlan that would hand it out", async () => {
+    expect(await kept({ ...beside, ...ipvlan })).toEqual({ "docker-node-host": "10.25.20.24" });
+  });
 
   test("is kept out of a macvlan that would hand it out", async () => {
     expect(await kept(beside)).toEqual({ "docker-node-host": "10.25.20.24" });

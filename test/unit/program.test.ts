@@ -663,6 +663,29 @@ describe("networks and volumes", () => {
     expect(networkArgs("lan", config).options).toMatchObject({ parent: "eth0" });
   });
 
+  test("an ipvlan does too, in the mode in which containers are on the NIC's network", () => {
+    const config = {
+      driver: "ipvlan",
+      parent: "eth0",
+      subnet: "10.25.30.0/24",
+      gateway: "10.25.30.1",
+      excluded: { nas: "10.25.30.129" },
+    } as const;
+    expect(networkArgs("lan", { ...config, vlan: 30 })).toEqual({
+      name: "lan",
+      driver: "ipvlan",
+      options: { parent: "eth0.30", ipvlan_mode: "l2" },
+      ipamConfigs: [
+        {
+          subnet: "10.25.30.0/24",
+          gateway: "10.25.30.1",
+          ipRange: undefined,
+          auxAddress: { nas: "10.25.30.129" },
+        },
+      ],
+    });
+  });
+
   test("declared volumes are made", async () => {
     const { recorder, outputs } = await run({ volumes: { data: { labels: { purpose: "test" } } } });
     expect(recorder.find("docker:index/volume:Volume", `${NODE}-data`).inputs).toMatchObject({

@@ -52,6 +52,7 @@ const RIGHT: [string, unknown][] = [
     withNode({ networks: { lan: { internal: true } } }),
   ],
   ["half a macvlan", withNode({ networks: { lan: { driver: "macvlan", vlan: 30 } } })],
+  ["half an ipvlan", withNode({ networks: { lan: { driver: "ipvlan", vlan: 30 } } })],
   ["networks of either kind", withNode({ networks: { lan: { subnet: "10.0.0.0/24" } } })],
   ["keys of daemon.json", withNode({ engine: { daemon: { debug: true, mtu: 1400 } } })],
   ["a primary in this stack", withNode({ primary: "proj-docker01" })],

@@ -191,6 +191,18 @@ describe("judgements", () => {
     fails(judge(bridge("aa", "172.20.0.0/24", { Options })), "isolated is true");
   });
 
+  test("networks: an MTU, if one is declared", () => {
+    const { networks } = prodNode({ networks: { aa: { subnet: "172.20.0.0/24", mtu: 1400 } } });
+    const one = { ...node, networks: { aa: networks.aa } } as NodeConfig;
+    const judge = (Options: object): Judgement => {
+      const found = [bridge("aa", "172.20.0.0/24", { Options })] as Inventory["networks"];
+      return judgeNetworks(one, inventory({ networks: found }));
+    };
+    holds(judge({ "com.docker.network.driver.mtu": "1400" }), "networks as declared$");
+    fails(judge({ "com.docker.network.driver.mtu": "9000" }), "^aa: its MTU is 9000$");
+    fails(judge({}), "^aa: its MTU is not set$");
+  });
+
   test("load, latency and writes: a value at the limit fails", () => {
     const load = { cpu: 79.9, memory: 80, processors: 6, memoryMiB: 8192, seconds: 20 };
     holds(judgeLoad("cpu", 80, load), "^79.9 % \\(6 processors\\)$");
@@ -344,6 +356,12 @@ describe("between nodes", () => {
       ...{ network: "sky", peer: "proj-docker01", peerNetwork: "sky" },
     });
     expect(findSharedNetwork(subject(two({}, lan({ vlan: 30 }))))).toBeUndefined();
+  });
+
+  test("a macvlan and an ipvlan are on the same LAN", () => {
+    const half = (driver: string, range: string) => lan({ driver, vlan: 30, range });
+    const nodes = two(half("ipvlan", "10.25.30.128/26"), half("macvlan", "10.25.30.64/26"));
+    expect(findSharedNetwork(subject(nodes))?.network).toBe("sky");
   });
 
   test("the primary's full name needs a search domain, and a primary of the stack", () => {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parseAnswer } from "../../../clients/answer";
 import { declaredImages } from "../../../config/images";
-import { ICC } from "../../../config/node";
+import { ICC, MTU } from "../../../config/node";
 import { WORKLOAD_LABEL } from "../../../config/workloads";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
 import { nameOf, type Container, type Inventory } from "../../site/inventory";
@@ -158,8 +158,12 @@ function findDifferences(name: string, declared: NetworkConfig, found?: Network)
     ...(subnet === declared.subnet ? [] : [`${name} is ${subnet ?? "without a subnet"}`]),
     ...(bridge && bridge.isolated !== isolated ? [`${name}: isolated is ${isolated}`] : []),
     ...(bridge && bridge.internal !== found.Internal ? [`${name}: internal is not so`] : []),
+    ...findMtu(name, bridge?.mtu, found.Options?.[MTU]),
   ];
 }
+
+const findMtu = (name: string, declared: number | undefined, found = "not set"): string[] =>
+  declared === undefined || String(declared) === found ? [] : [`${name}: its MTU is ${found}`];
 
 /** The networks of a node. @throws AnswerError */
 export const networksIn = ({ networks: found }: Inventory): Network[] =>

@@ -60,7 +60,7 @@ interface Shared {
   readonly peerNetwork: string;
 }
 
-/** A macvlan that another node of the stack is on too, its primary first. */
+/** A network on the LAN that another node of the stack is on too, its primary first. */
 export function findSharedNetwork({ name, node, nodes }: Declared): Shared | undefined {
   const primary = typeof node.primary === "object" ? node.primary.address : undefined;
   const others = Object.entries(nodes).filter(([other]) => other !== name);
@@ -98,7 +98,7 @@ async function measureAcross(subject: Subject): Promise<Latency> {
 export const acrossNodes: Row = {
   id: "latency-across",
   title: "Latency between nodes",
-  how: "the same, between containers of two nodes on the macvlan network they share",
+  how: "the same, between containers of two nodes on the macvlan or ipvlan network they share",
   threshold: (declared) => findSharedNetwork(declared) && describeLimit(declared),
   measure: async (subject) =>
     judgeLatency(subject.node.validation.maxLatencyMs, await measureAcross(subject)),

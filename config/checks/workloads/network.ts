@@ -22,7 +22,7 @@ export function checkNetworks(node: NodeConfig, report: Report): void {
 
 const LOOPBACK = "127.0.0.1";
 
-/** Ports have an address of the node and are taken once. They need a bridge: nothing is published from a macvlan. */
+/** Ports have an address of the node and are taken once. They need a bridge: nothing is published from a macvlan or an ipvlan. */
 export function checkPorts(node: NodeConfig, report: Report): void {
   const taken = ownPorts(node);
   const own = [addressOfNode(node), LOOPBACK];
