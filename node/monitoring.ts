@@ -29,11 +29,11 @@ export function monitoringStep(node: NodeConfig, monitoring: MonitoringConfig): 
  */
 export function monitoringCheck(stdin: unknown): string {
   const { HEALTH, DRIFT, ...others } = variablesOf(stdin);
-  return assignVariables({ ...others, ...digests({ HEALTH, DRIFT }) }).join("\n");
+  return assignVariables({ ...others, ...digestsOf({ HEALTH, DRIFT }) }).join("\n");
 }
 
 /** As `sha256sum` tells them of the files that node/monitoring/job.sh writes. */
-const digests = (scripts: Readonly<Record<string, string | undefined>>): ShellVariables =>
+const digestsOf = (scripts: Readonly<Record<string, string | undefined>>): ShellVariables =>
   Object.fromEntries(
     Object.entries(scripts).map(([name, text]) => {
       const file = `#!/bin/bash\n${text}\n`;
