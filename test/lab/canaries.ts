@@ -75,7 +75,7 @@ export const DECLARED: readonly Known[] = [
 ];
 
 /** Text of an event that a person or a program may see; debug messages are for nobody (commands/plan/diagnostics.ts). */
-export function shownOf(event: EngineEvent): string {
+function shownOf(event: EngineEvent): string {
   const severity: string | undefined = event.diagnosticEvent?.severity;
   return severity === "debug" ? "" : JSON.stringify(event);
 }
