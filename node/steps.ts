@@ -122,6 +122,7 @@ export function registriesStep(node: NodeConfig): Script {
 /** Comes last, because it watches files that the earlier steps make. */
 export function hardeningStep(node: NodeConfig): Script {
   const { ssh, engine, hardening } = node;
+  const { source, version, daemon } = engine;
   const variables = {
     UNITS: hardeningUnits(hardening).join(" "),
     NODE_USER: ssh.user,
@@ -129,7 +130,7 @@ export function hardeningStep(node: NodeConfig): Script {
     FORWARDING: String(hardening.sshForwarding),
     DATA_ROOT: dataRoot(engine),
     // Not read by the script: with another Docker, its programs and the folders of its containers are others for auditd.
-    DOCKER: dockerOf(engine),
+    DOCKER: [source, version, daemon["userns-remap"], daemon["storage-driver"]].join(" "),
   };
   return bindChanging(node, "hardening", variables, APT_SECONDS);
 }
@@ -193,11 +194,6 @@ export const dockerSteps = (node: NodeConfig): readonly Script[] =>
     ...(authoritiesOf(node).size > 0 ? [registriesStep] : []),
     ...[accessStep, hardeningStep],
   ].map((step) => step(node));
-
-/** What decides where Docker's programs are, and below its data root what containers write. */
-function dockerOf({ source, version, daemon }: NodeConfig["engine"]): string {
-  return [source, version, daemon["userns-remap"], daemon["storage-driver"]].join(" ");
-}
 
 function dataRoot(engine: NodeConfig["engine"]): string {
   return engine.daemon["data-root"] ?? "/var/lib/docker";
