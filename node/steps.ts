@@ -124,6 +124,7 @@ export function registriesStep(node: NodeConfig): Script {
 /** Comes last, because it watches files that the earlier steps make. */
 export function hardeningStep(node: NodeConfig): Script {
   const { ssh, engine, hardening } = node;
+  const { source, version, daemon } = engine;
   const variables = {
     UNITS: hardeningUnits(hardening).join(" "),
     NODE_USER: ssh.user,
@@ -131,7 +132,7 @@ export function hardeningStep(node: NodeConfig): Script {
     FORWARDING: String(hardening.sshForwarding),
     DATA_ROOT: dataRoot(engine),
     // Not read by the script: with another Docker, its programs and the folders of its containers are others for auditd.
-    DOCKER: dockerOf(engine),
+    DOCKER: [source, version, daemon["userns-remap"], daemon["storage-driver"]].join(" "),
   };
   return bindChanging(node, "hardening", variables, APT_SECONDS);
 }
