@@ -26,6 +26,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
     checkPrimaries(nodes),
     checkUnique("machine/vmId", vmId),
     checkUnique("network/address", addressClaim),
+    checkUnique("network/macAddress", macClaim),
     checkUnique("portainer/environment/name", environmentName),
     checkReach(nodes),
     checkReached(nodes),
@@ -51,6 +52,7 @@ const environmentName: Claim = (node) => {
   const name = node.portainer?.environment?.name;
   return [name, name];
 };
+const macClaim: Claim = ({ network }) => [network.macAddress, network.macAddress];
 const addressClaim: Claim = ({ network }) => [network.address, addressOf(network.address)];
 
 function checkUnique(path: string, claim: Claim): Check {

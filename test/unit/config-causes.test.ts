@@ -64,6 +64,15 @@ describe("one mistake is one line", () => {
     ]);
   });
 
+  test("one MAC address for all, however it is written", () => {
+    const one = { network: { macAddress: "BC:24:11:00:20:24" } };
+    const macOf = (index: number): object =>
+      index === 2 ? { network: { macAddress: "bc:24:11:00:20:24" } } : {};
+    expect(problems(fleet(3, one, macOf)).filter((found) => found.includes("mac"))).toEqual([
+      'nodes.node-1.network.macAddress: "BC:24:11:00:20:24" (also in node-2); allowed: a value that no other node has; node-0 has this one',
+    ]);
+  });
+
   test("one VM id for all", () => {
     const found = problems(fleet(4, { machine: { vmId: 9 } }, () => ({ machine: { vmId: 2019 } })));
     expect(found).toEqual([
