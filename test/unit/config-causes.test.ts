@@ -69,7 +69,8 @@ describe("one mistake is one line", () => {
     const macOf = (index: number): object =>
       index === 2 ? { network: { macAddress: "bc:24:11:00:20:24" } } : {};
     expect(problems(fleet(3, one, macOf)).filter((found) => found.includes("mac"))).toEqual([
-      'nodes.node-1.network.macAddress: "BC:24:11:00:20:24" (also in node-2); allowed: a value that no other node has; node-0 has this one',
+      'defaults.network.macAddress: "BC:24:11:00:20:24"; allowed: a value that no other node has; node-0 has this one',
+      'nodes.node-2.network.macAddress: "BC:24:11:00:20:24"; allowed: a value that no other node has; node-0 has this one',
     ]);
   });
 

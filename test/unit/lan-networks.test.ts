@@ -80,9 +80,9 @@ describe("the NIC", () => {
   });
 
   test("has the declared MTU and MAC address, and is silent about others", () => {
-    const declared = prodNode({ network: { mtu: 1400, macAddress: "bc:24:11:00:20:24" } });
+    const declared = prodNode({ network: { mtu: 9000, macAddress: "bc:24:11:00:20:24" } });
     expect(vmArgs(NODE, declared).networkDevices).toEqual([
-      expect.objectContaining({ mtu: 1400, macAddress: "BC:24:11:00:20:24" }),
+      expect.objectContaining({ mtu: 9000, macAddress: "BC:24:11:00:20:24" }),
     ]);
     expect(nicOf({})).not.toHaveProperty("mtu");
     expect(nicOf({})).not.toHaveProperty("macAddress");

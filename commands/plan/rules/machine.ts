@@ -103,11 +103,15 @@ function findNicChanges({ type, action, properties }: Change, field: string): De
   if (type !== VM || action !== "update") return undefined;
   const found = properties.flatMap(({ path, before, after }) => {
     const [, index, name] = /^networkDevices\[(\d+)\]\.(\w+)$/.exec(path) ?? [];
-    const shown = [before, after].map((value) => (value ? String(value) : "Proxmox's"));
+    const shown = [before, after].map(describeOwn);
     return name === field && shown[0] !== shown[1] ? [`net${index}: ${shown.join(" → ")}`] : [];
   });
   return found.length > 0 ? found : undefined;
 }
+
+/** A value of a NIC; the provider writes 0 or nothing where none was declared. */
+const describeOwn = (value: Value | undefined): string =>
+  (typeof value === "string" || typeof value === "number") && value ? String(value) : "Proxmox's";
 
 /** What cloud-init gives the NICs. */
 function addressesOf({ initialization }: Properties): string {
