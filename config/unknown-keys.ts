@@ -4,9 +4,6 @@ const DEVICE =
   "override.machine.hostpcis passes a mapped device through, a GPU too; the token needs Mapping.Use on its mapping, since only root@pam may name the device itself";
 const ONE_NIC =
   "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan or ipvlan)";
-// A list of an override replaces the program's.
-const OWN_NIC =
-  "override.machine.networkDevices sets another one, with bridge, vlanId, trunks, model and firewall as the plan shows them";
 const IPV4_ALONE =
   "a node is reached over IPv4 alone; override.machine.initialization.ipConfigs sets more, with the IPv4 address once more";
 const IPV4_NETWORKS =
@@ -25,9 +22,7 @@ const SHA256 =
  * for a name or a place in a list. Other arguments of the providers are set by `override`.
  */
 const REASONS: Readonly<Record<string, string>> = {
-  "network.mtu": `the NIC has the MTU of its bridge; ${OWN_NIC}`,
-  "network.mac": `Proxmox gives the NIC an address; ${OWN_NIC}`,
-  "network.macAddress": `Proxmox gives the NIC an address; ${OWN_NIC}`,
+  "network.mac": "network.macAddress is its name; Proxmox gives the NIC one where none is declared",
   "network.interfaces": ONE_NIC,
   "network.nics": ONE_NIC,
   "network.vlans":
@@ -42,7 +37,7 @@ const REASONS: Readonly<Record<string, string>> = {
   "network.firewall.containerPorts":
     "a port that a container publishes is one of the node's; network.firewall.rules opens it",
   "networks.*.mtu":
-    "only a bridge has one: containers on a macvlan or an ipvlan have the MTU of the node's NIC",
+    "only a bridge has one: containers on a macvlan or an ipvlan have the MTU of the node's NIC (network.mtu)",
   "networks.*.bridge": "Docker names its bridges; containers know a network by its own name",
   "networks.*.ipv6": IPV4_NETWORKS,
   "networks.*.enableIPv6": IPV4_NETWORKS,

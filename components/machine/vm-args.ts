@@ -91,7 +91,7 @@ function diskOf(slot: string, { sizeGiB, datastore, aio }: NodeConfig["machine"]
 }
 
 function networkDevice(node: NodeConfig): proxmox.types.input.VmLegacyNetworkDevice {
-  const { bridge, vlan, firewall } = node.network;
+  const { bridge, vlan, firewall, mtu, macAddress } = node.network;
   const trunks = trunksOf(node).join(";");
   return {
     bridge,
@@ -99,6 +99,8 @@ function networkDevice(node: NodeConfig): proxmox.types.input.VmLegacyNetworkDev
     ...(trunks && { trunks }),
     model: "virtio",
     firewall: firewall?.enabled ?? false,
+    ...(mtu !== undefined && { mtu }),
+    ...(macAddress && { macAddress }),
   };
 }
 

@@ -61,9 +61,11 @@ export function adoptVm({ machine, network }: NodeConfig, known = false): Option
   const disks = machine.dockerDisk ? ["disks[0]", "disks[1]"] : ["disks[0]"];
   const kept = disks.flatMap((disk) => fieldsOf(disk, [...DISK, "serial", "ssd"]));
   const firewall = network.firewall ? [] : ["networkDevices[0].firewall"];
+  const declared = (["macAddress", "mtu"] as const).filter((key) => network[key] !== undefined);
+  const changed = fieldsOf("networkDevices[0]", declared);
   return {
     ...(known ? {} : { import: `${machine.proxmoxNode}/${machine.vmId}` }),
-    ignoreChanges: [...KEPT_OF_VM, ...kept, ...firewall],
+    ignoreChanges: [...KEPT_OF_VM.filter((path) => !changed.includes(path)), ...kept, ...firewall],
   };
 }
 

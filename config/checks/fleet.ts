@@ -24,9 +24,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
   };
   const checks = [
     checkPrimaries(nodes),
-    checkUnique("machine/vmId", vmId),
-    checkUnique("network/address", addressClaim),
-    checkUnique("portainer/environment/name", environmentName),
+    ...Object.entries(CLAIMS).map(([path, claim]) => checkUnique(path, claim)),
     checkReach(nodes),
     checkReached(nodes),
     checkHandOuts(nodes),
@@ -46,12 +44,16 @@ export function checkFleet(nodes: Nodes): Problem[] {
 /** A value that no other node may have, and the form in which it is compared. */
 type Claim = (node: NodeConfig) => readonly [value: unknown, as: unknown];
 
-const vmId: Claim = ({ machine }) => [machine.vmId, machine.vmId];
-const environmentName: Claim = (node) => {
-  const name = node.portainer?.environment?.name;
-  return [name, name];
+/** What no two nodes share, by path. */
+const CLAIMS: Readonly<Record<string, Claim>> = {
+  "machine/vmId": ({ machine }) => [machine.vmId, machine.vmId],
+  "network/address": ({ network }) => [network.address, addressOf(network.address)],
+  "network/macAddress": ({ network }) => [network.macAddress, network.macAddress],
+  "portainer/environment/name": ({ portainer }) => {
+    const name = portainer?.environment?.name;
+    return [name, name];
+  },
 };
-const addressClaim: Claim = ({ network }) => [network.address, addressOf(network.address)];
 
 function checkUnique(path: string, claim: Claim): Check {
   const owners = new Map<unknown, string>();

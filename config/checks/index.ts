@@ -8,6 +8,7 @@ import { checkLogin } from "./hardening";
 import { checkLanNetworks } from "./lan";
 import { checkAvailability, checkDisks, checkImage } from "./machine";
 import { checkMonitoring } from "./monitoring";
+import { checkMtu } from "./mtu";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
 import { checkMirrorKey } from "./packages";
@@ -34,6 +35,7 @@ const CHECKS: readonly Check[] = [
   ...DAEMON_CHECKS,
   checkContainerNetworks,
   checkLanNetworks,
+  checkMtu,
   checkAdopted,
   checkAuthorities,
   checkBackups,

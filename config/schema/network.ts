@@ -31,6 +31,15 @@ const firewallRule = z.strictObject({
     .describe('Port or port range, such as "443" or "8000:8010". Not for icmp.'),
 });
 
+/** As Proxmox takes one: of one machine, not of a group (pve-common, JSONSchema.pm, mac-addr). */
+const macAddress = z
+  .string()
+  .regex(/^(?!(00:?){6}$)[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$/, {
+    error: "a MAC address of one machine, such as BC:24:11:00:20:24: its second digit is even",
+  })
+  // Proxmox writes it so, and another spelling would be a change.
+  .toUpperCase();
+
 /** `network` of a node: its NIC and that NIC's firewall. */
 export const networkSchema = z.strictObject({
   bridge: identifier.default("vmbr0"),
@@ -40,6 +49,20 @@ export const networkSchema = z.strictObject({
     .max(4094)
     .optional()
     .describe("VLAN of the NIC. Default: none, and the NIC is on the bridge's own network."),
+  mtu: z
+    .int()
+    .min(1)
+    .max(65520)
+    .refine((size) => size === 1 || size >= 576, { error: "1 for the bridge's, or 576 to 65520" })
+    .optional()
+    .describe(
+      "Largest packet of the NIC, in bytes; 1 is the bridge's, which is also the most. Default: Proxmox's, 1500 before Proxmox VE 9, then the bridge's.",
+    ),
+  macAddress: macAddress
+    .optional()
+    .describe(
+      "MAC address of the NIC. Default: Proxmox gives it one. Another one on a VM that runs takes its network away.",
+    ),
   address: cidr,
   gateway: address,
   dnsServers: z.array(address).min(1).max(3),

@@ -43,6 +43,17 @@ describe("an adopted node", () => {
     expect(adoptVm(prodNode(ADOPTED), true)).toEqual({ ignoreChanges: ignored });
   });
 
+  test("changes MTU and MAC address of the NIC only where they are declared", () => {
+    const [mtu, mac] = ["networkDevices[0].mtu", "networkDevices[0].macAddress"];
+    const kept = (network: object): unknown =>
+      adoptVm(prodNode({ ...ADOPTED, network })).ignoreChanges;
+    expect(kept({})).toEqual(expect.arrayContaining([mtu, mac]));
+    expect(kept({ mtu: 1500 })).toContain(mac);
+    expect(kept({ mtu: 1500 })).not.toContain(mtu);
+    expect(kept({ macAddress: "BC:24:11:00:20:24" })).toContain(mtu);
+    expect(kept({ macAddress: "BC:24:11:00:20:24" })).not.toContain(mac);
+  });
+
   test("keeps a firewall that is not declared, and its disks as they are", () => {
     const firewall = "networkDevices[0].firewall";
     expect(adoptVm(prodNode(ADOPTED)).ignoreChanges).not.toContain(firewall);

@@ -64,6 +64,16 @@ describe("one mistake is one line", () => {
     ]);
   });
 
+  test("one MAC address for all, however it is written", () => {
+    const one = { network: { macAddress: "BC:24:11:00:20:24" } };
+    const macOf = (index: number): object =>
+      index === 2 ? { network: { macAddress: "bc:24:11:00:20:24" } } : {};
+    expect(problems(fleet(3, one, macOf)).filter((found) => found.includes("mac"))).toEqual([
+      'defaults.network.macAddress: "BC:24:11:00:20:24"; allowed: a value that no other node has; node-0 has this one',
+      'nodes.node-2.network.macAddress: "BC:24:11:00:20:24"; allowed: a value that no other node has; node-0 has this one',
+    ]);
+  });
+
   test("one VM id for all", () => {
     const found = problems(fleet(4, { machine: { vmId: 9 } }, () => ({ machine: { vmId: 2019 } })));
     expect(found).toEqual([

@@ -213,7 +213,12 @@ describe("a key that users may try", () => {
   const refused = (override: object): string => problems(prodWith(override)).join("\n");
 
   test.each([
-    [{ network: { mtu: 9000 } }, "network.mtu: 9000", /networkDevices .*with bridge, .* firewall/],
+    [
+      { network: { mac: "BC:24:11:00:20:24" } },
+      'network.mac: "BC',
+      /network\.macAddress is its name/,
+    ],
+    [{ network: { interfaces: [] } }, "network.interfaces: []", /a node has one NIC/],
     [{ network: { ipv6: "auto" } }, 'network.ipv6: "auto"', /IPv4 alone/],
     [
       { network: { firewall: { rules: [{ ports: ["80", "443"] }] } } },

@@ -269,6 +269,21 @@ const REFUSED: [string, unknown, RegExp][] = [
     /extra.subnet: .*172.20.0.0\/24/,
   ],
   [
+    "an MTU that Proxmox does not take",
+    { network: { mtu: 575 } },
+    /network.mtu: 575; allowed: 1 for/,
+  ],
+  [
+    "a MAC address of a group",
+    { network: { macAddress: "01:24:11:00:20:24" } },
+    /network.macAddress: "01:.*; allowed: a MAC address of one machine/,
+  ],
+  [
+    "no MAC address",
+    { network: { macAddress: "00:00:00:00:00:00" } },
+    /network.macAddress: .*one machine/,
+  ],
+  [
     "an MTU that Linux does not take",
     { networks: { extra: { subnet: "172.20.0.0/24", mtu: 67 } } },
     /extra.mtu: 67; allowed: at least 68/,

@@ -79,6 +79,15 @@ describe("the NIC", () => {
     ]);
   });
 
+  test("has the declared MTU and MAC address, and is silent about others", () => {
+    const declared = prodNode({ network: { mtu: 9000, macAddress: "bc:24:11:00:20:24" } });
+    expect(vmArgs(NODE, declared).networkDevices).toEqual([
+      expect.objectContaining({ mtu: 9000, macAddress: "BC:24:11:00:20:24" }),
+    ]);
+    expect(nicOf({})).not.toHaveProperty("mtu");
+    expect(nicOf({})).not.toHaveProperty("macAddress");
+  });
+
   test.each(["macvlan", "ipvlan"])("cannot hand on its own VLAN as a trunk (%s)", (driver) => {
     expect(problems(prodWith({ networks: { lan: lan(20, "10.25.20.0/24", { driver }) } }))).toEqual(
       [
@@ -114,6 +123,61 @@ describe("an interface", () => {
     const networks = { one: lan(30, "10.25.30.0/24"), two: lan(31, "10.25.31.0/24", ipvlan) };
     const untagged = lan(undefined, "10.25.20.0/24", { ...ipvlan, range: "10.25.20.128/25" });
     expect(problems(prodWith({ networks: { ...networks, untagged } }))).toEqual([]);
+  });
+});
+
+describe("a NIC that takes smaller packets than Docker's networks", () => {
+  const AT = `nodes.${NODE}`;
+  const opts = (mtu: number): object => ({
+    bridge: { "com.docker.network.driver.mtu": String(mtu) },
+  });
+  const named = (more: object): string[] =>
+    problems(prodWith(more)).map((problem) => problem.replace(`${AT}.`, ""));
+  const two = { "development-secondary": {}, "astronomy-compute-secondary": {} };
+  const every = (more: object): object =>
+    Object.fromEntries(Object.entries(two).map(([name, one]) => [name, { ...one, ...more }]));
+
+  test("is refused, with what to declare", () => {
+    const allowed = "allowed: at most 1400, the NIC's (network.mtu); without this key it is 1500";
+    expect(named({ network: { mtu: 1400 } })).toEqual([
+      `engine.daemon.mtu: missing; ${allowed}`,
+      `networks.development-secondary.mtu: missing; ${allowed}`,
+      `networks.astronomy-compute-secondary.mtu: missing; ${allowed}`,
+    ]);
+    const over = { network: { mtu: 1400 }, networks: every({ mtu: 1401 }) };
+    expect(named(over)).toHaveLength(3);
+  });
+
+  test.each<[string, object]>([
+    [
+      "theirs are not larger",
+      { engine: { daemon: { mtu: 1400 } }, networks: every({ mtu: 1400 }) },
+    ],
+    [
+      "the daemon says so for all",
+      { engine: { daemon: { mtu: 1400, "default-network-opts": opts(1400) } } },
+    ],
+    [
+      "nothing leads out of them",
+      {
+        engine: { daemon: { bridge: "none", bip: null } },
+        networks: every({ internal: true }),
+      },
+    ],
+  ])("is right where %s", (_what, more) => {
+    expect(named({ network: { mtu: 1400 }, ...more })).toEqual([]);
+  });
+
+  test("a network's own MTU counts, not the daemon's", () => {
+    const engine = { daemon: { mtu: 1400, "default-network-opts": opts(1400) } };
+    const networks = { "development-secondary": { mtu: 1500 } };
+    expect(named({ network: { mtu: 1400 }, engine, networks })).toEqual([
+      "networks.development-secondary.mtu: 1500; allowed: at most 1400, the NIC's (network.mtu); without this key it is 1400",
+    ]);
+  });
+
+  test.each([1, 1500, 9000])("with %d there is nothing to say", (mtu) => {
+    expect(named({ network: { mtu } })).toEqual([]);
   });
 });
 

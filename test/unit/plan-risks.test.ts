@@ -295,6 +295,23 @@ describe("network, secrets, backups", () => {
     expect(found({}, vm("10.25.20.24/24"))).toEqual({});
   });
 
+  test("another MAC address takes the network away, another MTU breaks connections", () => {
+    const nic = (field: string, before: number | string, after?: number | string): object => {
+      const path = `networkDevices[0].${field}`;
+      const properties = [{ path, before, after, secret: false }];
+      return labels(change(VM, { properties }));
+    };
+    const [was, now] = ["BC:24:11:00:20:24", "BC:24:11:00:20:25"];
+    expect(nic("macAddress", was, now)).toEqual({ "changes-mac": [`net0: ${was} → ${now}`] });
+    expect(nic("mtu", 0, 1400)).toEqual({ "replugs-nic": ["net0: Proxmox's → 1400"] });
+    expect(nic("mtu", 1400, undefined)).toEqual({ "replugs-nic": ["net0: 1400 → Proxmox's"] });
+    expect(nic("firewall", 0, 1)).toEqual({});
+    const properties = [{ path: "networkDevices[0].macAddress", after: now, secret: false }];
+    expect(labels(change(VM, { action: "create", properties }))).toEqual({});
+    const danger = RULES.find(({ label }) => label === "changes-mac")?.severity;
+    expect(danger).toBe("danger");
+  });
+
   test("a key that is taken out is said, another comment is not", () => {
     const access = (...keys: string[]): Properties =>
       script(`AUTHORIZED_KEYS=${shellQuote(keys.join("\n"))}`);

@@ -77,12 +77,41 @@ export const MACHINE_RULES: readonly Rule[] = [
     },
   },
   {
+    label: "changes-mac",
+    severity: "danger",
+    explanation:
+      "The guest knows its NIC by the MAC address: with another one it has no network, and nobody reaches the node, until Proxmox reboots it.",
+    applies: (change: Change): Details => findNicChanges(change, "macAddress"),
+  },
+  {
+    label: "replugs-nic",
+    severity: "caution",
+    explanation:
+      "Proxmox takes the NIC out of the running VM and puts it back: connections break, and containers on a macvlan or an ipvlan need a restart.",
+    applies: (change: Change): Details => findNicChanges(change, "mtu"),
+  },
+  {
     label: "grows-disk",
     severity: "info",
     explanation: "A disk grows in place, while containers run; it cannot shrink again.",
     applies: (change: Change): Details => findResized(change, (size, was) => size > was),
   },
 ];
+
+/** NICs of a VM that exists already on which the provider finds another value of a field, and the values. */
+function findNicChanges({ type, action, properties }: Change, field: string): Details {
+  if (type !== VM || action !== "update") return undefined;
+  const found = properties.flatMap(({ path, before, after }) => {
+    const [, index, name] = /^networkDevices\[(\d+)\]\.(\w+)$/.exec(path) ?? [];
+    const shown = [before, after].map(describeOwn);
+    return name === field && shown[0] !== shown[1] ? [`net${index}: ${shown.join(" → ")}`] : [];
+  });
+  return found.length > 0 ? found : undefined;
+}
+
+/** A value of a NIC; the provider writes 0 or nothing where none was declared. */
+const describeOwn = (value: Value | undefined): string =>
+  (typeof value === "string" || typeof value === "number") && value ? String(value) : "Proxmox's";
 
 /** What cloud-init gives the NICs. */
 function addressesOf({ initialization }: Properties): string {

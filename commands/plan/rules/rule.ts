@@ -18,6 +18,8 @@ export type Label =
   | "lifts-protection"
   | "changes-vlan"
   | "changes-address"
+  | "changes-mac"
+  | "replugs-nic"
   | "removes-ssh-key"
   | "opens-port"
   | "closes-port"

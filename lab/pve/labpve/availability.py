@@ -6,19 +6,14 @@ from aiohttp import web
 from fakepve import FakeVm, PveError
 from fakepve.routing import die
 
-from .migration import MigrationApi
+from .replication import ReplicationApi
 
 
-class AvailabilityApi(MigrationApi):
-    """PVE::API2::HA::Resources, and what PVE::HA::Manager does when a node is shut down. Here it takes no time."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.managed: set[int] = set()
+class AvailabilityApi(ReplicationApi):
+    """What PVE::HA::Manager does: moves, and what follows when a node is shut down. Here it takes no time."""
 
     def _routes_lab_availability(self) -> list[tuple[str, str, Any]]:
-        return [('POST', '/cluster/ha/resources', self._manage),
-                ('POST', '/cluster/ha/resources/{sid}/migrate', self._move_managed),
+        return [('POST', '/cluster/ha/resources/{sid}/migrate', self._move_managed),
                 ('POST', '/nodes/{node}/status', self._lose),
                 ('POST', '/nodes/{node}/wakeonlan', self._regain)]
 
@@ -35,22 +30,18 @@ class AvailabilityApi(MigrationApi):
             raise die(f"no such resource '{sid}'")
         return vm
 
-    async def _manage(self, v: dict[str, Any], user: str) -> None:
-        self.require(user, '/', 'Sys.Console')
-        self.managed.add(self._guest_of(v['sid']).vmid)
-
     async def _move_managed(self, v: dict[str, Any], user: str) -> None:
         """crm-command migrate: the manager has it done, wherever the guest is."""
         self.require(user, '/', 'Sys.Console')
         vm = self._guest_of(v['sid'])
-        if vm.vmid not in self.managed:
+        if not self.is_managed(vm):
             raise die(f"no such resource '{v['sid']}'")
         if not self.nodes.get(v['node'], {}).get('online'):
             raise die(f"no such cluster node '{v['node']}'")
         await self.migrate(vm.vmid, v['node'], user=user)
 
     async def _lose(self, v: dict[str, Any], user: str) -> None:
-        """Its guests end with it. Those that are managed start on the next node that is there."""
+        """Its guests end with it. Those that are managed start on the node that is there and their rule prefers."""
         self.require(user, f"/nodes/{v['node']}", 'Sys.PowerMgmt')
         if v['command'] != 'shutdown':
             raise PveError(501, f"the lab's nodes can be shut down; '{v['command']}' is not simulated")
@@ -59,8 +50,9 @@ class AvailabilityApi(MigrationApi):
         for vm in self._guests_on(v['node']):
             if vm.vmid in self.machines:
                 await self.machines[vm.vmid].kill()
-            if vm.vmid in self.managed and left:
-                vm.node = left[0]
+            target = self.place(vm, left) if self.is_managed(vm) else None
+            if target:
+                vm.node = target
                 await self._boot(vm)
 
     async def _regain(self, v: dict[str, Any], user: str) -> str:

@@ -11,13 +11,18 @@ import sys
 from pathlib import Path
 from typing import Any, Mapping
 
+from fakepve import TaskError
+
 from .seed import mac_of
 from .settings import Network, Service
+from .vlans import net_options
 
 PIPE = Path(__file__).with_name('pipe.py')
 # QEMU 7.2 forgets a virtio NIC's VLANs when it loads a guest's memory, and drops their frames from then on: a saved lab would have
 # no macvlan networks. Without the filter all of them pass; what may pass is the switch's to say.
 VIRTIO = 'virtio-net-pci,ctrl_vlan=off'
+# The bridge's, which no NIC on it may exceed.
+BRIDGE_MTU = 1500
 MODELS = {'virtio': VIRTIO, 'e1000': 'e1000', 'e1000e': 'e1000e', 'vmxnet3': 'vmxnet3', 'rtl8139': 'rtl8139'}
 
 
@@ -57,6 +62,19 @@ def user_network(network: Network, vmid: int, config: dict[str, Any], fd: int) -
     return [arg for backend in backends for arg in ('-netdev', backend)]
 
 
+def host_mtu(net: str, key: str) -> str:
+    """print_netdevice_full: QEMU tells the guest an MTU that is not the usual one. Without one, and with 1, it is the bridge's."""
+    options = net_options(net)
+    mtu = int(options.get('mtu', 1))
+    if 'virtio' not in options or mtu == 1:
+        return ''
+    if mtu < 576:
+        raise TaskError(f"netdev {key}: MTU '{mtu}' is smaller than the IP minimum MTU '576'")
+    if mtu > BRIDGE_MTU:
+        raise TaskError(f"netdev {key}: MTU '{mtu}' is bigger than the bridge MTU '{BRIDGE_MTU}'")
+    return f',host_mtu={mtu}' if mtu != BRIDGE_MTU else ''
+
+
 def arguments(network: Network, vmid: int, config: dict[str, Any], root_bus: str, cables: Mapping[str, int]) -> list[str]:
     """QEMU's arguments for every netN; slots 18 and up, so that guests see ens18 as on PVE (print_pci_addr).
 
@@ -67,6 +85,7 @@ def arguments(network: Network, vmid: int, config: dict[str, Any], root_bus: str
         index, value = int(key[3:]), str(config[key])
         netdev = f'socket,id={key},fd={cables[key]}' if key in cables else f'hubport,id={key},hubid={index}'
         model = MODELS.get(re.split('[=,]', value)[0], VIRTIO)
-        device = f'{model},mac={mac_of(value)},netdev={key},bus={root_bus},addr={0x12 + index:#x},id={key},romfile='
+        place = f'bus={root_bus},addr={0x12 + index:#x}'
+        device = f'{model},mac={mac_of(value)},netdev={key},{place},id={key}{host_mtu(value, key)},romfile='
         out += ['-netdev', netdev, '-device', device]
     return out

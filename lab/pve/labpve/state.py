@@ -22,6 +22,7 @@ def dump(node: LabNode) -> str:
         'vms': [{key: getattr(vm, key) for key in VM_KEYS} for vm in node.vms],
         'storages': {name: _store(store) for name, store in node.storages.items()},
         'firewall': node._fw(), 'backupJobs': node.backup_jobs, 'backupRuns': node.backup_runs,
+        'ha': {'resources': node.ha_resources, 'rules': node.ha_rules}, 'replications': node.replications,
         'pools': {name: sorted(ids) for name, ids in node.pools.items()},
         'poolInfo': {name: dict(info, storage=sorted(info['storage'])) for name, info in node.pool_info.items()},
     }, indent=1, sort_keys=True)
@@ -43,6 +44,9 @@ def load(node: LabNode, text: str) -> None:
     node.__dict__['_fw_state'] = firewall
     node.backup_jobs = data['backupJobs']
     node.backup_runs = data.get('backupRuns', {})
+    managed = data.get('ha', {})
+    node.ha_resources, node.ha_rules = managed.get('resources', {}), managed.get('rules', {})
+    node.replications = data.get('replications', {})
     node.pools = {name: set(ids) for name, ids in data['pools'].items()}
     node.pool_info = {name: dict(info, storage=set(info['storage'])) for name, info in data['poolInfo'].items()}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakepve import TaskError
 
 from conftest import settings_for
 from labpve import command, network
@@ -69,6 +70,25 @@ def test_network_is_closed_but_for_what_is_declared(settings: Settings) -> None:
     assert ',hostfwd=tcp:127.0.0.1:18122-10.25.20.24:22,' in netdev
     assert 'guestfwd=tcp:10.25.20.250:80-cmd:' in netdev and netdev.endswith(' 127.0.0.1 9')
     assert 'hostfwd' not in network.user_netdev(settings.network, 100, CONFIG)
+
+
+@pytest.mark.parametrize('options, told', [
+    ('', ''), (',mtu=1', ''), (',mtu=1500', ''), (',mtu=576', ',host_mtu=576'), (',mtu=1400', ',host_mtu=1400')])
+def test_the_guest_is_told_its_mtu(settings: Settings, options: str, told: str) -> None:
+    """qemu-server print_netdevice_full: nothing where it is the bridge's."""
+    text = line(settings, net0='virtio=BC:24:11:AA:BB:CC,bridge=vmbr0' + options)
+    assert f',id=net0{told},romfile=' in text
+
+
+@pytest.mark.parametrize('mtu, why', [(575, "is smaller than the IP minimum MTU '576'"),
+                                      (1501, "is bigger than the bridge MTU '1500'")])
+def test_an_mtu_that_the_bridge_does_not_take(settings: Settings, mtu: int, why: str) -> None:
+    with pytest.raises(TaskError, match=f"netdev net0: MTU '{mtu}' {why}"):
+        line(settings, net0=f'virtio=BC:24:11:AA:BB:CC,bridge=vmbr0,mtu={mtu}')
+
+
+def test_another_model_has_no_mtu(settings: Settings) -> None:
+    assert 'host_mtu' not in line(settings, net0='e1000=BC:24:11:AA:BB:CC,bridge=vmbr0,mtu=9000')
 
 
 def test_nics_are_cabled_to_the_switch(settings: Settings) -> None:
