@@ -175,8 +175,4 @@ export const dockerSteps = (node: NodeConfig): readonly Script[] =>
     ...[accessStep, hardeningStep],
   ].map((step) => step(node));
 
-/** What decides where Docker's programs are, and below its data root what containers write. */
-const dockerOf = ({ source, version, daemon }: Engine): string =>
-  [source, version, daemon["userns-remap"], daemon["storage-driver"]].join(" ");
-
 const dataRoot = ({ daemon }: Engine): string => daemon["data-root"] ?? "/var/lib/docker";
