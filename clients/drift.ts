@@ -107,7 +107,13 @@ async function checkSteps(
   return { ...found, problems: failed.map((step) => explainFailure(step, stderr)) };
 }
 
-export function explainStatus(host: string, code: number | undefined, stderr: string): string {
+/** Why a session to a host came to nothing. `limit` is the seconds that it had. */
+export function explainStatus(
+  host: string,
+  code: number | undefined,
+  stderr: string,
+  limit: number = LIMIT_SECONDS,
+): string {
   if (code === undefined) return "ssh is not installed here: apt install openssh-client";
   if (/REMOTE HOST IDENTIFICATION|Host key verification failed/.test(stderr))
     return (
@@ -115,7 +121,7 @@ export function explainStatus(host: string, code: number | undefined, stderr: st
       "if it is meant to have it, declare it as ssh.hostKey"
     );
   const said = stderr.trim().split("\n").at(-1);
-  return `${host}: ${said ? said : `no answer within ${LIMIT_SECONDS} s`}`;
+  return `${host}: ${said ? said : `no answer within ${limit} s`}`;
 }
 
 function explainFailure(step: string, stderr: string): string {

@@ -1,5 +1,5 @@
 /** Opens a stack for recoveries: its settings, its nodes, and a connection to each. */
-import { serverEndpoint } from "../../config/backups";
+import { serverEndpoint, vmStoreOf } from "../../config/backups";
 import type { ScanSecrets } from "../../config/image-scan";
 import type { Settings } from "../../config/load";
 import { loginsOf, passwordName } from "../../config/registries";
@@ -87,6 +87,7 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
     pulumi,
     shell: shellOf(name, known),
     repository: connect({ host, port, datastore, fingerprint, ...credentials }, name),
+    vmStore: vmStoreOf(backups, settings.proxmox),
     proxmox: openProxmox(
       { ...settings.proxmox, apiToken: proxmoxToken ?? "", timeoutMs: 60_000 },
       node.machine.proxmoxNode,

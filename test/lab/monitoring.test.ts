@@ -4,19 +4,20 @@
  */
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
+import { ask } from "../../clients/process";
 import { CADVISOR_CONTAINER, PROXY_CONTAINER } from "../../config/monitoring";
 import type { Contract } from "../../contract/schema";
 import { pinnedName } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
-import { openStack } from "../../lab/lib/stack";
+import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { metricsIn, queries, rules } from "../support/monitoring";
 import { Life } from "./life";
 import { Prometheus } from "./prometheus";
 import { partOfReport } from "./report-page";
-import { Shell, log, processesWith, waitFor } from "./support";
+import { Shell, Steps, log, processesWith, waitFor } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
@@ -165,6 +166,48 @@ describe("declared", () => {
     expect(
       await shell.root(`${act} ls /proc/${proxy}/root/var/run/docker.sock 2>&1 || true`),
     ).toContain("Permission denied");
+  });
+});
+
+describe("changed by hand", () => {
+  const HEALTH_JOB = "/usr/local/lib/docker-node/health";
+  const DROP_IN = "/etc/systemd/system/prometheus-node-exporter.service.d/10-docker-node.conf";
+  const digest = (): Promise<string> => shell.root(`sha256sum <${HEALTH_JOB} | cut -c 1-64`);
+  let declared = "";
+
+  afterAll(() => {
+    process.env.DOCKER_NODE_DRIFT = "off";
+  });
+
+  step("plan --drift names node-exporter's file and the health job's, by digest", async () => {
+    declared = await digest();
+    await shell.root(
+      `sed -i 's/^MemoryMax=.*/MemoryMax=1G/' ${DROP_IN}; echo 'echo typed by hand' >>${HEALTH_JOB}`,
+    );
+    const args = ["commands/docker-node.mjs", "plan", "--stack", "lab", "--drift"];
+    const env = { ...cliEnv(lab), DOCKER_NODE_DRIFT: "" };
+    const { code, stdout, stderr } = await ask({ program: process.execPath, args, env });
+    expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(
+      `${DROP_IN} MemoryMax: 1G on the node, 128M as declared; up puts it right`,
+    );
+    expect(stdout).toContain(
+      `${HEALTH_JOB} sha256: ${await digest()} on the node, ${declared} as declared`,
+    );
+    expect(stdout).not.toContain("typed by hand");
+  });
+
+  step("up puts both right by that step alone, and leaves nothing to do", async () => {
+    process.env.DOCKER_NODE_DRIFT = "";
+    const steps = new Steps();
+    await stack.up({ ...quiet, onEvent: steps.onEvent });
+    expect(steps.with("update")).toEqual([`${NODE}-monitoring-node`]);
+    expect(await digest()).toBe(declared);
+    expect(await shell.root(`grep MemoryMax ${DROP_IN}`)).toBe("MemoryMax=128M");
+    expect(await shell.root("systemctl show -p MemoryMax --value prometheus-node-exporter")).toBe(
+      String(128 * 1024 ** 2),
+    );
+    await stack.up({ ...quiet, expectNoChanges: true });
   });
 });
 

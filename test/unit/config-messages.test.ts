@@ -2,6 +2,7 @@ import { z } from "zod";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError, type Problem } from "../../config/problems";
 import { nodeSchema, proxmoxSchema } from "../../config/schema";
+import { REASONS } from "../../config/unknown-keys";
 import { prodWith, problems } from "../support/settings";
 
 /*
@@ -265,11 +266,10 @@ describe("a key that users may try", () => {
     [
       { machine: { image: { checksumAlgorithm: "sha512" } } },
       "machine.image.checksumAlgorithm",
-      /give its SHA-256/,
+      /sha256 or sha512 has the checksum/,
     ],
     [{ ssh: { bastion: "jump" } }, 'ssh.bastion: "jump"', /ssh\.endpoint/],
     [{ machine: { cpu: { sockets: 2 } } }, "machine.cpu.sockets: 2", /override\.machine\.cpu/],
-    [{ machine: { image: { sha512: "00" } } }, 'machine.image.sha512: "00"', /give its SHA-256/],
     [
       { machine: { upgrade: false } },
       "machine.upgrade: false",
@@ -291,6 +291,17 @@ describe("a key that users may try", () => {
     );
     const way = /workloads\.web\.networkMode: "host".* not a key .*ports and networks say/;
     expect(refused({ workloads: { web: { networkMode: "host" } } })).toMatch(way);
+  });
+
+  test.each(Object.entries(REASONS))("%s is no key, and is refused with: %s", (key, reason) => {
+    // A name of the user's, or a place in a list.
+    const any = /^(networks|volumes|workloads)\.\*\./.test(key) ? NAME : 0;
+    const path = key.split(".").map((part) => (part === "*" ? any : part));
+    expect(NODE.map((field) => field.path.join("."))).not.toContain(path.join("."));
+    const own = written(defaults, { path, beside: [] }, "x");
+    const said = problems({ proxmox, nodes: { one: own } } as RawSettings).join("\n");
+    const place = `nodes.one.${path.join(".")}: "x"`;
+    expect(said).toContain(`${place}; allowed: not a key of this section; ${reason}`);
   });
 
   test("in the defaults of all nodes, too", () => {

@@ -214,14 +214,6 @@ describe("a node that was changed by hand", () => {
     expect(asked).toMatch(/^HEALTH='[0-9a-f]{64}'\nDRIFT='[0-9a-f]{64}'$/m);
   });
 
-  test("a part that the node does not have is not looked for", async () => {
-    const none = { monitoring: null, backups: null };
-    await run(none, stateOf(await run()));
-    const asked = readFileSync(join(folder, "stdin"), "utf8");
-    expect(asked).toContain("checked daemon $?");
-    expect(asked).not.toMatch(/checked (monitoring-node|backups-secrets) /);
-  });
-
   test("so is every container of the program, the agent with the next secret too", async () => {
     const secrets = { "docker-node:agentSecretNext": "the-next-secret-of-the-agents" };
     const next = { portainer: { agent: { next: {} } } };
