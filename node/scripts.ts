@@ -4,6 +4,7 @@ import { join } from "node:path";
 /** The scripts that can run on a node, named without `.sh`: those of the graph, of recoveries and of validation. */
 export const SCRIPTS = [
   "access",
+  "agent-authority",
   "agent-certificate",
   "backup-secrets",
   "boot",

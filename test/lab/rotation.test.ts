@@ -285,6 +285,8 @@ describe("an agent that reaches Portainer", () => {
     expect(canariesIn(stateFiles(here.stateDir), canaries)).toEqual([]);
     const envs = await shell.root("docker inspect -f '{{json .Config.Env}}' portainer_agent");
     expect(envs).toContain(`EDGE_KEY=${EdgeKey}`);
+    const root = "{{.HostConfig.ReadonlyRootfs}}";
+    expect(await shell.root(`docker inspect -f '${root}' portainer_agent`)).toBe("true");
   });
 
   step("old and new values are where they are declared to be, and nowhere else", async () => {

@@ -120,10 +120,16 @@ describe("an agent that reaches Portainer", () => {
       true,
       true,
     ]);
+    const file = /^\/var\/lib\/docker-node\/authorities\/[0-9a-f]{16}\.pem$/;
+    const mount = { type: "bind", target: "/portainer-ca.pem", readOnly: true };
     expect(containerOf(recorder)).toMatchObject({
-      ports: [],
-      uploads: [{ file: "/portainer-ca.pem", content: caCertificate }],
+      ...{ ports: [], readOnly: true },
+      mounts: [{ ...mount, source: expect.stringMatching(file) as unknown }],
     });
+    expect(containerOf(recorder)).not.toHaveProperty("uploads");
+    const [{ source = "" } = {}] = containerOf(recorder).mounts as { source?: string }[];
+    const { inputs } = recorder.find("command:remote:Command", `${NODE}-agent-authority`);
+    expect(inputs.stdin).toContain(`AUTHORITY='${caCertificate}'\nFILE='${source}'\n`);
     expect(recorder.all("command:remote:Command").map(({ name }) => name)).not.toContain(
       `${NODE}-agent-certificate`,
     );
