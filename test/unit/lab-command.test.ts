@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import type { AddressInfo } from "node:net";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { credentials } from "@grpc/grpc-js";
@@ -11,12 +11,7 @@ import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { CreateRequest, type CreateResponse } from "@pulumi/pulumi/proto/provider_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { Server, utils } from "ssh2";
-import type {
-  Connection as ServerSession,
-  ServerHostKeyAlgorithm,
-  Session,
-  SFTPWrapper,
-} from "ssh2";
+import type { Connection as ServerSession, Session, SFTPWrapper } from "ssh2";
 import { command, localCommand } from "../../lab/plugins/command/command";
 import { copyToRemote } from "../../lab/plugins/command/copy";
 import { Operations } from "../../lab/plugins/command/operations";
@@ -402,16 +397,18 @@ describe("connection", () => {
   });
 
   it("waits for a server that accepts and stays silent, as upstream does, until the resource's time is over", async () => {
-    const silent = createServer().listen(0, "127.0.0.1");
+    const accepted = new Set<Socket>();
+    const silent = createServer((socket) => accepted.add(socket)).listen(0, "127.0.0.1");
     await once(silent, "listening");
     const { port } = silent.address() as AddressInfo;
-    const connection = connectionTo(port, { dialErrorLimit: 0, perDialTimeout: 1 });
+    const connection = connectionTo(port, { dialErrorLimit: -1, perDialTimeout: 1 });
     const began = Date.now();
     await expect(create({ create: "true", connection }, command, 2.5)).rejects.toThrow(
       /^context deadline exceeded$/,
     );
     expect(Date.now() - began).toBeGreaterThan(2400);
-    expect(logs).toEqual([]);
+    expect(accepted.size).toBe(1);
+    for (const socket of accepted) socket.destroy();
     silent.close();
   });
 
@@ -431,20 +428,32 @@ describe("connection", () => {
     full.kill();
   });
 
-  it("asks for SHA-1 by an RSA host key, as upstream does, which a current sshd refuses", async () => {
+  /** The kinds of host key that a client asks for: the second list of its first packet, which is in clear (RFC 4253, 7.1). */
+  async function askedFor(hostKey: string): Promise<string> {
+    let packet = Buffer.alloc(0);
+    const server = createServer((socket) => {
+      let received = Buffer.alloc(0);
+      socket.write("SSH-2.0-test\r\n");
+      socket.on("data", (part) => {
+        received = Buffer.concat([received, part]);
+        packet = received.subarray(received.indexOf("\r\n") + 2);
+        if (packet.length > 4 && packet.length >= 4 + packet.readUInt32BE(0)) socket.destroy();
+      });
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    await expect(to(port, { hostKey, dialErrorLimit: 0 })).rejects.toThrow("after 0 failed");
+    server.close();
+    // Length, padding, type and cookie come first.
+    const exchanges = 4 + 1 + 1 + 16;
+    const at = exchanges + 4 + packet.readUInt32BE(exchanges);
+    return packet.toString("latin1", at + 4, at + 4 + packet.readUInt32BE(at));
+  }
+
+  it("asks by an RSA host key for SHA-1 alone, as upstream does, which no current sshd offers", async () => {
     const rsa = utils.generateKeyPairSync("rsa", { bits: 2048 });
-    const attempt = async (serverHostKey: ServerHostKeyAlgorithm[]): Promise<Props> => {
-      const settings = { hostKeys: [rsa.private], algorithms: { serverHostKey } };
-      const server = new Server(settings, serveClient).listen(0, "127.0.0.1");
-      await once(server, "listening");
-      const { port } = server.address() as AddressInfo;
-      return to(port, { hostKey: rsa.public, dialErrorLimit: 0 }).finally(() => server.close());
-    };
-    await expect(attempt(["rsa-sha2-512", "rsa-sha2-256"])).rejects.toThrow(
-      /^after 0 failed attempts: .*no matching host key/,
-    );
-    expect(seen.commands).toEqual([]);
-    expect(await attempt(["ssh-rsa"])).toMatchObject({ stdout: "here" });
+    expect(await askedFor(rsa.public)).toBe("ssh-rsa");
+    expect(await askedFor(hostKey.public)).toBe("ssh-ed25519");
   });
 
   it("accepts the given host key and refuses another", async () => {
