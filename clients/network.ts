@@ -30,8 +30,8 @@ export const probe: Probe = (host, port) =>
     });
   });
 
-/** Connections at once: few enough for every router on the way. */
-const AT_ONCE = 64;
+/** Connections at once: few enough for every router on the way, and enough for all ports in some minutes. */
+const atOnce = (ports: number): number => (ports > 2048 ? 512 : 64);
 
 /** Tries every port of an address, some at a time. */
 export async function scanPorts(
@@ -40,12 +40,11 @@ export async function scanPorts(
   ask: Probe = probe,
 ): Promise<ReadonlyMap<number, Answer>> {
   const answers = new Map<number, Answer>();
-  const left = [...ports];
+  const left = ports.values();
   const takeWork = async (): Promise<void> => {
-    for (let port = left.shift(); port !== undefined; port = left.shift())
-      answers.set(port, await ask(host, port));
+    for (const port of left) answers.set(port, await ask(host, port));
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, takeWork));
+  await Promise.all(Array.from({ length: atOnce(ports.length) }, takeWork));
   return new Map([...answers].sort(([a], [b]) => a - b));
 }
 

@@ -10,3 +10,7 @@ export const DOCKER_SOCKETS: readonly string[] = ["/var/run/docker.sock", "/run/
 
 /** What docker publishes on when it is told no address, or one of these. */
 export const ALL_ADDRESSES: readonly string[] = ["", "0.0.0.0", "::"];
+
+/** Whether only the node itself reaches an address of its own. */
+export const isLoopback = (address: string): boolean =>
+  address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");

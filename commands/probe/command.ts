@@ -21,7 +21,7 @@ import { otherNode, thisMachine, type Looker } from "./sight";
 const SUMMARY = "Looks at nodes from outside: which ports answer, and who answers there.";
 
 const ABOUT = [
-  "It tries TCP connections over IPv4 and IPv6: ports of the firewall's rules and well-known ones. What no rule lets this host reach has to be closed. The SSH host key and the agent's certificate have to be those of the stack's outputs. See docs/how-to/probe-a-node.md.",
+  "It tries TCP connections over IPv4 and IPv6: ports of the firewall's rules, those that the node says it listens on, and well-known ones. What no rule lets this host reach has to be closed. The SSH host key and the agent's certificate have to be those of the stack's outputs. See docs/how-to/probe-a-node.md.",
   "Status: 0 all is as declared, 1 the stack cannot be read, 3 something is not, or could not be looked at.",
 ];
 
@@ -37,7 +37,7 @@ export function addProbe(program: Command, { outside, end }: Session): void {
   const example = "probe --stack prod proj-docker02";
   addCommand(program, { use: "probe [node...]", summary: SUMMARY, about: ABOUT, example })
     .option("--from <node>", "look from another node of the stack; default: from this machine")
-    .option("--all", "also try ports 1 to 1024")
+    .option("--all", "try every port, 1 to 65535, which takes some minutes")
     .option("--allow-unmeasured", "an address that cannot be looked at is no finding")
     .option("--junit <file>", "also write JUnit's XML into a file")
     .action(async (names: string[], _, command: Command) => {

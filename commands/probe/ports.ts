@@ -11,7 +11,7 @@ const WELL_KNOWN = [
   ...[9000, 9001, 9090, 9093, 9100, 9200, 9323, 9443, 10050, 10250, 11211, 15672, 19999, 27017],
 ];
 
-const LAST_OF_ALL = 1024;
+const LAST_OF_ALL = 65_535;
 
 /** Of a longer range of a rule only its ends are tried. */
 const LONGEST_RANGE = 64;
@@ -20,14 +20,30 @@ const LONGEST_RANGE = 64;
 const ownPorts = (node: NodeConfig): number[] => [...servicePorts(node), ...metricsPorts(node)];
 
 /**
- * Ports to try: those of the node's rules and of what it serves, and well-known ones.
+ * Ports to try: those of the node's rules, of what it serves and of what it says it listens on, and well-known ones.
  *
- * @param all also 1 to 1024
+ * @param all every port there is
  */
-export function portsToTry(node: NodeConfig, all: boolean): number[] {
+export function portsToTry(
+  node: NodeConfig,
+  all: boolean,
+  listening: readonly number[] = [],
+): number[] {
+  if (all) return numbersOf([1, LAST_OF_ALL], LAST_OF_ALL);
   const ruled = firewallRules(node).flatMap((rule) => numbersOf(rangeOf(rule)));
-  const low = all ? numbersOf([1, LAST_OF_ALL], LAST_OF_ALL) : [];
-  return [...new Set([...ownPorts(node), ...ruled, ...WELL_KNOWN, ...low])].sort((a, b) => a - b);
+  const found = new Set([...ownPorts(node), ...ruled, ...WELL_KNOWN, ...listening]);
+  return [...found].sort((a, b) => a - b);
+}
+
+/** Sorted ports as a script takes them, neighbours as a range: all of them are longer than an argument may be. */
+export function spansOf(ports: readonly number[]): string {
+  const spans: [number, number][] = [];
+  for (const port of ports) {
+    const last = spans.at(-1);
+    if (last?.[1] === port - 1) last[1] = port;
+    else spans.push([port, port]);
+  }
+  return spans.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(" ");
 }
 
 function numbersOf([first, last]: Range, longest = LONGEST_RANGE): number[] {

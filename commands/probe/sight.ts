@@ -6,7 +6,9 @@ import { scanPorts, readFingerprint, findSource, type Answer } from "../../clien
 import { makeRunner } from "../../clients/process";
 import type { NodeShell } from "../../clients/ssh";
 import { contains } from "../../config/cidr";
+import { isLoopback } from "../../config/exposure";
 import { scanHostKey } from "../import/inspect";
+import { spansOf } from "./ports";
 
 /** What is asked of an address. */
 export interface Question {
@@ -86,7 +88,7 @@ export function otherNode(name: string, shell: NodeShell): Looker {
   return {
     name,
     look: async ({ address, near, ports, agentPort }) => {
-      const where = { HOST: address, NEAR: near, PORTS: ports.join(" "), AGENT_PORT: agentPort };
+      const where = { HOST: address, NEAR: near, PORTS: spansOf(ports), AGENT_PORT: agentPort };
       const text = await shell.script("validation/scan", { ...where, LIMIT: 600 });
       const { from, answers, hostKey, certificate } = parseJson(sight, text, "validation/scan.sh");
       const byPort = Object.entries(answers).map(([port, one]) => [Number(port), one] as const);
@@ -106,4 +108,15 @@ export async function readIpv6Addresses(shell: NodeShell, near: string): Promise
   const text = await shell.script("validation/addresses", { NEAR: near, LIMIT: 60 });
   const all = parseJson(addresses, text, "validation/addresses.sh").addresses;
   return [...all].sort((a, b) => Number(isLinkLocal(a)) - Number(isLinkLocal(b)));
+}
+
+const reach = z.object({
+  listening: z.array(z.object({ address: z.string(), port: z.number() })),
+});
+
+/** TCP ports that a node says others may reach, if nothing filters them. */
+export async function readListening(shell: NodeShell): Promise<number[]> {
+  const text = await shell.script("validation/reach", { LIMIT: 60 });
+  const { listening } = parseJson(reach, text, "validation/reach.sh");
+  return listening.filter(({ address }) => !isLoopback(address)).map(({ port }) => port);
 }

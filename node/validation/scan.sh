@@ -2,7 +2,7 @@
 # Finds out what this node reaches of another one: which TCP ports answer, and who answers at the ports of SSH and the agent.
 # HOST        address of the other node; a link-local address without a zone
 # NEAR        its IPv4 address, which tells the interface to use
-# PORTS       ports to try, separated by spaces
+# PORTS       ports to try, separated by spaces; 1-1024 for a range of them
 # AGENT_PORT  port of the Portainer agent (default: there is no agent)
 # Result: {"from":"10.25.20.23","answers":{"22":"open","80":"silent"},"hostKey":"ssh-ed25519 AAAA","certificate":"AA:BB"}; null
 # where there was no answer
@@ -12,7 +12,9 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
 
 SCAN='
 import concurrent.futures, errno, hashlib, json, re, socket, ssl, subprocess, sys
-host, near, ports, agent = sys.argv[1], sys.argv[2], [int(port) for port in sys.argv[3].split()], int(sys.argv[4] or 0)
+host, near, agent = sys.argv[1], sys.argv[2], int(sys.argv[4] or 0)
+spans = [[int(port) for port in span.split("-")] for span in sys.argv[3].split()]
+ports = [port for span in spans for port in range(span[0], span[-1] + 1)]
 if re.match("fe[89ab]", host, re.I):
     route = json.loads(subprocess.check_output(["ip", "-json", "route", "get", near]))
     host += "%" + route[0]["dev"]
@@ -50,7 +52,7 @@ def certificate():
 with socket.socket(target[0], socket.SOCK_DGRAM) as one:
     one.connect(address(9))
     source = one.getsockname()[0]
-with concurrent.futures.ThreadPoolExecutor(64) as pool:
+with concurrent.futures.ThreadPoolExecutor(512 if len(ports) > 2048 else 64) as pool:
     answers = dict(zip(ports, pool.map(answer, ports)))
 print(json.dumps({"from": source, "answers": answers,
                   "hostKey": host_key() if answers.get(22) == "open" else None,

@@ -372,6 +372,23 @@ describe("a second node in the same stack", () => {
     });
   });
 
+  step(
+    "has no port open that it alone knows of; without its own firewall that is found",
+    async () => {
+      const other = new Shell(lab, SECOND, (await readNodes(stack))[SECOND]?.hostKey ?? "");
+      await other.root(`systemd-run --quiet --unit=lab-listener python3 -m http.server 38123
+      for try in 1 2 3 4 5 6 7 8 9 10; do ss -Hltn | grep -q :38123 && break; sleep 1; done`);
+      expect(await probe()).toMatchObject({ "closed-ipv4": nothingOpen });
+      const allow = "nft insert rule inet docker_node input tcp dport 38123 accept";
+      await other.root(`systemctl stop docker-node-firewall-heal.timer; ${allow}`);
+      const found = await probe();
+      await other.root(
+        "systemctl stop lab-listener; systemctl start docker-node-firewall-heal docker-node-firewall-heal.timer",
+      );
+      expect(found["closed-ipv4"]).toEqual(["not held", expect.stringMatching(/^open: 38123;/)]);
+    },
+  );
+
   step("shows the first the fingerprints of the outputs, once a rule lets it in", async () => {
     const text = readFileSync(file, "utf8");
     const rules = ["22", "9001"].map((port) => ({ port, source: VM.address }));

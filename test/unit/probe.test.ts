@@ -10,7 +10,7 @@ import { run } from "../../clients/process";
 import { probe, scanPorts, findSource, type Answer } from "../../clients/network";
 import { runCommandLine } from "../../commands/cli";
 import { judgeSight } from "../../commands/probe/judge";
-import { openingsFor, portsToTry } from "../../commands/probe/ports";
+import { openingsFor, portsToTry, spansOf } from "../../commands/probe/ports";
 import { thisMachine } from "../../commands/probe/sight";
 import { loadSettings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
@@ -61,10 +61,13 @@ describe("ports of an address", () => {
     expect(await probe("127.0.0.10", open)).toBe("refused");
   });
 
-  test("are tried some at a time, and each once", async () => {
+  test.each([
+    [300, 64],
+    [5000, 512],
+  ])("are tried some at a time, and each once: %i ports, %i at a time", async (count, atOnce) => {
     let [now, most] = [0, 0];
     const tried: number[] = [];
-    const ports = Array.from({ length: 300 }, (_, port) => port + 1);
+    const ports = Array.from({ length: count }, (_, port) => port + 1);
     const answers = await scanPorts("192.0.2.1", ports, async (_, port) => {
       most = Math.max(most, ++now);
       tried.push(port);
@@ -73,8 +76,8 @@ describe("ports of an address", () => {
       return port === 7 ? "refused" : "silent";
     });
     expect(tried).toEqual(ports);
-    expect(most).toBe(64);
-    expect([answers.size, answers.get(7), answers.get(8)]).toEqual([300, "refused", "silent"]);
+    expect(most).toBe(atOnce);
+    expect([answers.size, answers.get(7), answers.get(8)]).toEqual([count, "refused", "silent"]);
   });
 
   test("are looked at from the address that packets leave from", async () => {
@@ -107,10 +110,17 @@ describe("ports that are tried", () => {
     expect(ports.filter((port) => port >= 30_000)).toEqual([30_000, 32_000]);
   });
 
-  test("are all up to 1024 on demand", () => {
+  test("are those that the node listens on, too, each once", () => {
+    const ports = portsToTry(node, false, [22, 38_123]);
+    expect(ports).toContain(38_123);
+    expect(new Set(ports).size).toBe(ports.length);
+  });
+
+  test("are all there are on demand", () => {
     const all = portsToTry(node, true);
-    expect(all.slice(0, 1024)).toEqual(Array.from({ length: 1024 }, (_, at) => at + 1));
-    expect(new Set(all).size).toBe(all.length);
+    expect(all).toEqual(Array.from({ length: 65_535 }, (_, at) => at + 1));
+    expect(spansOf(all)).toBe("1-65535");
+    expect(spansOf([22, 80, 81, 82, 443])).toBe("22 80-82 443");
   });
 });
 
@@ -255,6 +265,10 @@ describe("both hosts that look see the same", () => {
     expect({ ...seen, answers: Object.fromEntries(seen.answers) }).toEqual(told);
     const variables = { HOST: address, PORTS: ports.join(" "), AGENT_PORT: port };
     expect(await scan(variables)).toEqual({ ...told, hostKey: null });
+    const range = { ...variables, PORTS: `1-2 ${port}` };
+    expect(await scan(range)).toMatchObject({
+      answers: { 1: "refused", 2: "refused", [port]: "open" },
+    });
   });
 
   test("where there is no agent", async () => {
@@ -297,6 +311,7 @@ describe("npx docker-node probe", () => {
     },
   });
   const asked: [string, string][] = [];
+  const tried: string[][] = [];
   let answers: Record<string, unknown> = {};
 
   const shell = (name: string) => ({
@@ -304,7 +319,8 @@ describe("npx docker-node probe", () => {
       asked.push([name, `${file} ${HOST ?? ""}`.trim()]);
       const answer = answers[`${file} ${HOST ?? ""}`.trim()] ?? answers[file];
       if (answer === undefined) return Promise.reject(new Error("10.25.20.24: no route"));
-      const ports = String(PORTS ?? "").split(" ");
+      tried.push(String(PORTS ?? "").split(" "));
+      const ports = tried.at(-1) ?? [];
       const silent: Record<string, string> = Object.fromEntries(
         ports.map((one) => [one, "silent"]),
       );
@@ -335,6 +351,12 @@ describe("npx docker-node probe", () => {
   const good = {
     "validation/scan": quiet,
     "validation/addresses": { addresses: [LINK_LOCAL] },
+    "validation/reach": {
+      listening: [
+        { address: "0.0.0.0", port: 38_123 },
+        { address: "127.0.0.1", port: 38_125 },
+      ],
+    },
   };
 
   test("looks from another node, at all others, over both families", async () => {
@@ -342,10 +364,13 @@ describe("npx docker-node probe", () => {
     const { status, out } = await type("--from", "proj-docker01", "--json");
     expect(status).toBe(0);
     expect(asked).toEqual([
+      ["proj-docker02", "validation/reach"],
       ["proj-docker01", "validation/scan 10.25.20.24"],
       ["proj-docker02", "validation/addresses"],
       ["proj-docker01", `validation/scan ${LINK_LOCAL}`],
     ]);
+    expect(tried.filter((ports) => ports.includes("38123"))).toHaveLength(2);
+    expect(tried.flat()).not.toContain("38125");
     const { rows } = JSON.parse(out.slice(out.indexOf("{"))) as {
       rows: { id: string; how: string }[];
     };
@@ -377,6 +402,7 @@ describe("npx docker-node probe", () => {
     const line = ["proj-docker02", "--from", "proj-docker01"];
     const { status, out } = await type(...line);
     expect(status).toBe(3);
+    expect(out).toMatch(/\? Ports it listens on\s+not measured: 10\.25\.20\.24: no route/);
     expect(out).toMatch(/\? IPv6\s+not measured: 10\.25\.20\.24: no route/);
     expect((await type(...line, "--allow-unmeasured")).status).toBe(0);
     answers = { ...good, "validation/addresses": { addresses: [] } };

@@ -8,6 +8,7 @@ import {
   metricsPorts,
   servicePorts,
 } from "../../../config/node";
+import { isLoopback } from "../../../config/exposure";
 import { agentUrl, edgeUrl, environmentName } from "../../../config/portainer";
 import type { Known } from "../../../clients/portainer";
 import type { Environment } from "../../../clients/portainer-answers";
@@ -83,9 +84,6 @@ function declaredPorts(node: NodeConfig): { needed: number[]; ranges: Range[] } 
   ]);
   return { needed, ranges: [...single, ...rules.map(rangeOf)] };
 }
-
-const isLoopback = (address: string): boolean =>
-  address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
 
 export function judgePorts(node: NodeConfig, { listening }: Pick<Reach, "listening">): Judgement {
   const { needed, ranges } = declaredPorts(node);
