@@ -8,10 +8,12 @@ import {
   parseChecks,
   renderLook,
   type Check,
+  type Checkable,
   type CheckedStep,
   type Difference,
   type SshConnection,
 } from "../node/checks";
+import { monitoringCheck } from "../node/monitoring";
 import type { RecordedNode } from "../node/recorded";
 import { splitStdin } from "../node/stdin";
 import { ask } from "./process";
@@ -49,12 +51,21 @@ const LIMIT_SECONDS = 120;
 
 /** Compares a node with what the state recorded for it. The host key must be that of the first connection. */
 export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<Look> {
-  const steps = checkableSteps(node).flatMap((one) => {
-    const given = splitStdin(recorded.stdin[one.step]);
-    return given ? [{ ...one, variables: given.variables }] : [];
-  });
+  const steps = checkableSteps(node).flatMap((one) => recordedCheck(one, recorded));
   if (steps.length === 0) return NOTHING;
   return checkSteps(node, node.ssh.hostKey ?? recorded.hostKey, steps);
+}
+
+/** The check of a step that has run. One whose secrets are sealed checks the files without their contents, if its script can. */
+function recordedCheck(one: Checkable, { stdin, sealed }: RecordedNode): Check[] {
+  const given = splitStdin(stdin[one.step]);
+  if (given) {
+    const isMonitoring = one.script === "monitoring";
+    const variables = isMonitoring ? monitoringCheck(stdin[one.step]) : given.variables;
+    return [{ ...one, variables }];
+  }
+  const knowsFiles = one.script === "backup-secrets" && sealed.includes(one.step);
+  return knowsFiles ? [{ ...one, variables: "" }] : [];
 }
 
 /**
@@ -96,7 +107,13 @@ async function checkSteps(
   return { ...found, problems: failed.map((step) => explainFailure(step, stderr)) };
 }
 
-export function explainStatus(host: string, code: number | undefined, stderr: string): string {
+/** Why a session to a host came to nothing. `limit` is the seconds that it had. */
+export function explainStatus(
+  host: string,
+  code: number | undefined,
+  stderr: string,
+  limit: number = LIMIT_SECONDS,
+): string {
   if (code === undefined) return "ssh is not installed here: apt install openssh-client";
   if (/REMOTE HOST IDENTIFICATION|Host key verification failed/.test(stderr))
     return (
@@ -104,7 +121,7 @@ export function explainStatus(host: string, code: number | undefined, stderr: st
       "if it is meant to have it, declare it as ssh.hostKey"
     );
   const said = stderr.trim().split("\n").at(-1);
-  return `${host}: ${said ? said : `no answer within ${LIMIT_SECONDS} s`}`;
+  return `${host}: ${said ? said : `no answer within ${limit} s`}`;
 }
 
 function explainFailure(step: string, stderr: string): string {

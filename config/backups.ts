@@ -1,5 +1,5 @@
 import { isWithin } from "./checks/workloads/mounts";
-import type { BackupsConfig } from "./schema";
+import type { BackupsConfig, ProxmoxConfig } from "./schema";
 import { SCHEDULE } from "./schema/backups";
 
 /* Values that are computed from a node's declared backups. */
@@ -75,3 +75,20 @@ export const configurationMounts = (declared: readonly string[]): string[] => [
   ...CONFIGURATION_MOUNTS,
   ...declared.filter((path) => !CONFIGURATION_MOUNTS.some((mounted) => isWithin(path, mounted))),
 ];
+
+/** A place on the backup server. */
+export interface VmStore {
+  readonly datastore: string;
+  /** Empty: the root. */
+  readonly namespace: string;
+}
+
+/** The place, if the server of the node's own backups has it: the declared storage of the cluster tells. */
+export function vmStoreOf(
+  { vm, server }: BackupsConfig,
+  { backupStorage }: ProxmoxConfig,
+): VmStore | undefined {
+  if (vm?.prunedBy !== "server" || backupStorage?.id !== vm.storage) return undefined;
+  if (backupStorage.server !== server.address) return undefined;
+  return { datastore: backupStorage.datastore, namespace: backupStorage.namespace ?? "" };
+}

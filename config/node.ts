@@ -129,6 +129,16 @@ export function sshOptions({ ssh }: WithPrivateKey, hostKey: string): string[] {
   return ["-i", ssh.privateKeyFile, ...options.flatMap((option) => ["-o", option])];
 }
 
+/** The one checksum of a cloud image (checks/machine.ts), and its kind as Proxmox names it. */
+export function checksumOf({ sha256, sha512 = "" }: { sha256?: string; sha512?: string }): {
+  kind: "sha256" | "sha512";
+  checksum: string;
+} {
+  return sha256 === undefined
+    ? { kind: "sha512", checksum: sha512 }
+    : { kind: "sha256", checksum: sha256 };
+}
+
 /** A PVE firewall rule, before it becomes a resource. */
 export interface FirewallRule {
   readonly comment: string;

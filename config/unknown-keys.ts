@@ -14,14 +14,13 @@ const OWN_DISK =
   "declared volumes lie on the node's disk, which is what is backed up; a stack that builds on the node can make others (docker.Volume)";
 const NO_JUMP =
   "Docker's provider dials the node itself; forward a port over the bastion and name it as ssh.endpoint";
-const SHA256 =
-  "Proxmox checks the download by sha256: check the file by SHA-512 once, and give its SHA-256";
+const CHECKSUM = "sha256 or sha512 has the checksum, and its name says which one it is";
 
 /**
  * Keys that users may try but a node does not have, with the reason and a way around. Paths are below a node; `*` stands
  * for a name or a place in a list. Other arguments of the providers are set by `override`.
  */
-const REASONS: Readonly<Record<string, string>> = {
+export const REASONS: Readonly<Record<string, string>> = {
   "network.mac": "network.macAddress is its name; Proxmox gives the NIC one where none is declared",
   "network.interfaces": ONE_NIC,
   "network.nics": ONE_NIC,
@@ -76,9 +75,8 @@ const REASONS: Readonly<Record<string, string>> = {
     "Proxmox moves a VM (qm migrate, or high availability), and the program follows: docs/how-to/change-a-node.md#move-the-vm-to-another-proxmox-node",
   "machine.hostpci": DEVICE,
   "machine.gpu": DEVICE,
-  "machine.image.sha512": SHA256,
-  "machine.image.checksum": SHA256,
-  "machine.image.checksumAlgorithm": SHA256,
+  "machine.image.checksum": CHECKSUM,
+  "machine.image.checksumAlgorithm": CHECKSUM,
   "machine.disk.interface": "the system is on scsi0 and Docker on scsi1, behind VirtIO SCSI",
   "engine.containerd": "containerd comes with the release of Docker, and is held with it",
   "engine.containerdVersion": "containerd comes with the release of Docker, and is held with it",

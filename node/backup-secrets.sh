@@ -4,6 +4,7 @@
 # TOKEN  secret of the node's API token on the backup server
 # KEY    encryption key, as `proxmox-backup-client key create --kdf none` writes it
 # Result: {"directory":"/var/lib/docker-node/secrets/backup"}
+# With MODE=check it reports names, owners and modes, and which content is another one if TOKEN and KEY are given; never a content.
 SCRIPT=backup-secrets
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
@@ -21,8 +22,36 @@ own_folders() {
 }
 
 own_folder() { # MODE FOLDER
+  local found=absent
+  [[ ! -d $ROOT_DIR$2 ]] || found=$(mode_of "$ROOT_DIR$2")
+  [[ $found == "$1, owner $EUID" ]] || put_right "$2" mode "$found" "$1, owner $EUID" make_folder "$@"
+}
+make_folder() { # MODE FOLDER
   install -d -m "$1" "$ROOT_DIR$2"
   [[ -n $ROOT_DIR ]] || chown root:root "$2"
+}
+
+# Mode and owner. On a node the script runs as root.
+mode_of() { stat -c '0%a, owner %u' "$1"; }
+
+own_secret() { # NAME CONTENT
+  local path="$FOLDER/$1"
+  if checking; then
+    secret_differs "$path" "$2"
+    return
+  fi
+  write_if_changed "$path" 0400 <<<"$2"
+  [[ -n $ROOT_DIR ]] || chown root:root "$path"
+}
+secret_differs() { # PATH CONTENT
+  local found
+  if [[ ! -f $1 || -L $1 ]]; then
+    differs "$1" '' '' present
+    return
+  fi
+  [[ -z $2 ]] || cmp -s "$1" <(printf '%s\n' "$2") || differs "$1" '' 'another content' 'as written'
+  found=$(mode_of "$1")
+  [[ $found == "0400, owner $EUID" ]] || differs "$1" mode "$found" "0400, owner $EUID"
 }
 
 # These have to exist before the container mounts them: Docker would make a folder in their place, which would belong to the
@@ -30,22 +59,23 @@ own_folder() { # MODE FOLDER
 ensure_mounted() {
   local path
   for path in apt/keyrings apt/preferences.d apt/sources.list.d containerd default docker systemd/system; do
-    [[ -d $ROOT_DIR/etc/$path ]] || install -d -m 0755 "$ROOT_DIR/etc/$path"
+    [[ -d $ROOT_DIR/etc/$path ]] || put_right "/etc/$path" '' absent present install -d -m 0755 "$ROOT_DIR/etc/$path"
   done
   for path in subuid subgid; do
-    [[ -e $ROOT_DIR/etc/$path ]] || install -m 0644 /dev/null "$ROOT_DIR/etc/$path"
+    [[ -e $ROOT_DIR/etc/$path ]] || put_right "/etc/$path" '' absent present install -m 0644 /dev/null "$ROOT_DIR/etc/$path"
   done
-  [[ -e $ROOT_DIR/etc/localtime ]] || ln -sfn /usr/share/zoneinfo/UTC "$ROOT_DIR/etc/localtime"
+  [[ -e $ROOT_DIR/etc/localtime ]] ||
+    put_right /etc/localtime '' absent present ln -sfn /usr/share/zoneinfo/UTC "$ROOT_DIR/etc/localtime"
 }
 
 main() {
   begin_change
-  require TOKEN KEY
+  checking || require TOKEN KEY
   own_folders
   ensure_mounted
-  write_if_changed "$FOLDER/token" 0400 <<<"$TOKEN"
-  write_if_changed "$FOLDER/key.json" 0400 <<<"$KEY"
-  json_object "directory=$SECRETS/backup"
+  own_secret token "${TOKEN:-}"
+  own_secret key.json "${KEY:-}"
+  checking || json_object "directory=$SECRETS/backup"
 }
 
 main "$@" </dev/null

@@ -44,15 +44,25 @@ export function declaredChecks(node: NodeConfig): Check[] {
 /** Containers of the program that have a limit of processes, if the node has them. */
 const LIMITED = ["agent", "next-agent", "backups", "monitoring", "monitoring-proxy"];
 
+/** Steps of what not every node has, each named as the end of its resource's name. */
+const MONITORING: Checkable = { step: "monitoring-node", script: "monitoring" };
+const BACKUPS: Checkable = { step: "backups-secrets", script: "backup-secrets" };
+
 /** All steps of a node that can be checked. The others change nothing on it. */
-export function checkableSteps({ workloads }: Pick<NodeConfig, "workloads">): Checkable[] {
+export function checkableSteps({
+  workloads,
+  monitoring,
+  backups,
+}: Pick<NodeConfig, "workloads" | "monitoring" | "backups">): Checkable[] {
   const limits = LIMITED.map((name): Checkable => toLimit(name));
   const ofWorkloads = Object.keys(workloads).flatMap((name): Checkable[] => [
     { step: `workload-${name}-secrets`, script: "workload-secrets" },
     toLimit(`workload-${name}`),
     { step: `workload-${name}-run`, script: "workload" },
   ]);
-  return [...CHECKED_STEPS.map((step) => ({ step, script: step })), ...limits, ...ofWorkloads];
+  const parts = [...(monitoring ? [MONITORING] : []), ...(backups ? [BACKUPS] : [])];
+  const ofEvery = CHECKED_STEPS.map((step) => ({ step, script: step }));
+  return [...ofEvery, ...parts, ...limits, ...ofWorkloads];
 }
 
 const toLimit = (name: string): Checkable => ({

@@ -31,11 +31,17 @@ const INPUT = [
   "goto refused",
 ];
 
-const FORWARD = [
+/**
+ * Docker drops what is forwarded past the containers only if nobody had turned forwarding on before it started, and only until
+ * somebody flushes its rules. Its key `ip-forward-no-drop` says that the node is a router on purpose.
+ */
+const forwardLines = ({ engine }: NodeConfig): string[] => [
   "type filter hook forward priority filter - 10; policy accept;",
-  "# Between containers, out of them, and past them: as Docker decides.",
+  "# Between containers, and out of them: as Docker decides.",
   'meta iifkind "bridge" accept',
-  'meta oifkind != "bridge" accept',
+  ...(engine.daemon["ip-forward-no-drop"]
+    ? ["# Past them: ip-forward-no-drop.", 'meta oifkind != "bridge" accept']
+    : []),
   "ct state established,related accept",
   "ct status dnat jump declared",
   "goto refused",
@@ -53,7 +59,7 @@ export function renderRules(node: NodeConfig): string {
     chainText("declared", firewallRules(node).flatMap(rulesFor)),
     chainText("refused", REFUSED),
     chainText("input", INPUT),
-    chainText("forward", FORWARD),
+    chainText("forward", forwardLines(node)),
   ];
   return `table inet docker_node
 delete table inet docker_node

@@ -6,6 +6,7 @@
 # PROXY      yes: cAdvisor asks Docker through a proxy, whose configuration is written (else it is removed)
 # DRIFT      script that writes what was changed by hand (empty: it is removed)
 # REMOVE     yes: everything is removed
+# With MODE=check, HEALTH and DRIFT are digests of the files with these scripts (node/monitoring.ts).
 # Result: {"parts":"node-exporter proxy health drift"}
 SCRIPT=monitoring
 # shellcheck source-path=SCRIPTDIR source=lib.sh

@@ -41,6 +41,8 @@ export interface RecordedNode {
   readonly connection: RecordedConnection;
   /** Standard input of the steps that were run. */
   readonly stdin: Readonly<Record<string, string | undefined>>;
+  /** Steps that have run, and whose standard input is a secret that whoever read the state did not open. */
+  readonly sealed: readonly string[];
   /** Standard input of the step that confirmed the firewall last. */
   readonly confirmed?: string;
   /** Its Docker networks, by name. */
@@ -57,23 +59,24 @@ export function recordedNode(
   node: NodeConfig,
   state: State,
 ): RecordedNode | undefined {
-  const outputsOf = (type: string, resource: string): Outputs => findOutputs(state, type, resource);
-  const ready = outputsOf(COMMAND, nameResource(name, "ready"));
-  const machine = outputsOf(VM, nameResource(name, "vm"));
+  const outputsOf = (type: string, part: string) =>
+    findOutputs(state, type, nameResource(name, part));
+  const ready = outputsOf(COMMAND, "ready");
+  const machine = outputsOf(VM, "vm");
   const hostKey = asText(ready.stdout)?.trim();
   if (!hostKey || !isSame(node, machine)) return undefined;
-  const stdinOf = (step: string) => asText(outputsOf(COMMAND, nameResource(name, step)).stdin);
+  const stdinOf = (step: string) => asText(outputsOf(COMMAND, step).stdin);
+  const steps = checkableSteps(node).map(({ step }) => step);
   return {
     proxmoxNode: asText(machine.nodeName) ?? node.machine.proxmoxNode,
     hostKey,
     connection: ready.connection ?? {},
-    stdin: Object.fromEntries(checkableSteps(node).map(({ step }) => [step, stdinOf(step)])),
+    stdin: Object.fromEntries(steps.map((step) => [step, stdinOf(step)])),
+    sealed: steps.filter((step) => typeof outputsOf(COMMAND, step).stdin === "object"),
     confirmed: stdinOf("firewall-confirm"),
-    networks: networksOf(node, (network) => outputsOf(NETWORK, nameResource(name, network))),
+    networks: networksOf(node, (network) => outputsOf(NETWORK, network)),
     workloads: recordedWorkloads(name, state),
-    rotatedSecret: rotatedSecret((agent) =>
-      outputsOf(CONTAINER, nameResource(name, `${agent}-container`)),
-    ),
+    rotatedSecret: rotatedSecret((agent) => outputsOf(CONTAINER, `${agent}-container`)),
   };
 }
 

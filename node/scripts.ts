@@ -4,6 +4,7 @@ import { join } from "node:path";
 /** The scripts that can run on a node, named without `.sh`: those of the graph, of recoveries and of validation. */
 export const SCRIPTS = [
   "access",
+  "agent-authority",
   "agent-certificate",
   "backup-secrets",
   "boot",
@@ -41,6 +42,7 @@ export const SCRIPTS = [
   "validation/load",
   "validation/reach",
   "validation/scan",
+  "validation/space",
 ] as const;
 
 /** Name of a script that can be run on a node. */
@@ -71,6 +73,7 @@ export function assignVariables(variables: ShellVariables): string[] {
 
 /** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
+  "backup-secrets": ["check"],
   storage: ["check", "apt"],
   install: ["check", "apt", "docker-repository", "packages", "sockets"],
   daemon: [

@@ -2,8 +2,11 @@
 import { createHash } from "node:crypto";
 import type { Difference } from "./checks";
 
+/** Lines `NAME='value'`. A value may have several lines, those of another script too. */
+const VARIABLES = /^(?:[A-Z_0-9]+='[^']*(?:'\\''[^']*)*'\n)*/;
+
 /** The first line of every script of `node/`; before it come the variables. */
-const SCRIPT_BEGINS = "# shellcheck shell=bash";
+const SCRIPT_BEGINS = "# shellcheck shell=bash\n";
 
 /** The last line of a standard input that was changed to repair a node. */
 const REPAIRS = /\n# repairs ([0-9a-f]{16})\n$/;
@@ -21,11 +24,11 @@ export interface Stdin {
 export function splitStdin(stdin: unknown): Stdin | undefined {
   if (typeof stdin !== "string") return undefined;
   const token = REPAIRS.exec(stdin)?.[1];
-  const lines = stdin.replace(REPAIRS, "").split("\n");
-  const at = lines.indexOf(SCRIPT_BEGINS);
-  if (at < 0) return undefined;
-  const [variables, script] = [lines.slice(0, at), lines.slice(at)].map((part) => part.join("\n"));
-  return { variables: variables ?? "", script: script ?? "", repairs: token };
+  const text = stdin.replace(REPAIRS, "");
+  const [variables = ""] = VARIABLES.exec(text) ?? [];
+  const script = text.slice(variables.length);
+  if (!script.startsWith(SCRIPT_BEGINS)) return undefined;
+  return { variables: variables.trimEnd(), script, repairs: token };
 }
 
 /** The variables by name, quoting undone (the inverse of `shellQuote`). */

@@ -2,12 +2,14 @@ import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon
 import { SOCKET_USERS } from "../config/docker-socket";
 import { addressOfNode, machineSize } from "../config/node";
 import { authoritiesOf } from "../config/registries";
-import type { NodeConfig, WorkloadConfig } from "../config/schema";
+import type { NodeConfig } from "../config/schema";
 import { hardeningUnits } from "../config/schema/hardening";
 import { renderRules, rulesId, sshSources } from "./firewall";
 import type { ScriptName, ShellVariables } from "./scripts";
 
 /* The steps that set up a node: each is a script with values from the node's configuration. */
+
+type Engine = NodeConfig["engine"];
 
 /** A script of `node/` with what it is given. */
 export interface Script {
@@ -122,12 +124,15 @@ export function registriesStep(node: NodeConfig): Script {
 /** Comes last, because it watches files that the earlier steps make. */
 export function hardeningStep(node: NodeConfig): Script {
   const { ssh, engine, hardening } = node;
+  const { source, version, daemon } = engine;
   const variables = {
     UNITS: hardeningUnits(hardening).join(" "),
     NODE_USER: ssh.user,
     SSH_USERS: [...engine.groupMembers, ...hardening.sshUsers].join(" "),
     FORWARDING: String(hardening.sshForwarding),
     DATA_ROOT: dataRoot(engine),
+    // Not read by the script: with another Docker, its programs and the folders of its containers are others for auditd.
+    DOCKER: [source, version, daemon["userns-remap"], daemon["storage-driver"]].join(" "),
   };
   return bindChanging(node, "hardening", variables, APT_SECONDS);
 }
@@ -162,28 +167,6 @@ export function daemonStep(node: NodeConfig): Script {
   return bindChanging(node, "daemon", variables, daemonLimit(node));
 }
 
-/** Seconds a workload's user may have to wait for Docker itself: it stops and starts two containers at most. */
-const SWAP_SECONDS = 240;
-
-/** Longest time that a container may have to end (config/schema/workloads.ts). The earlier one may have had it. */
-const LONGEST_STOP_SECONDS = 300;
-
-/** Seconds a workload may have to wait for others: they start one after the other, each until it is healthy. */
-const QUEUE_SECONDS = 7200;
-
-/** Starts a workload's new container in the place of the earlier one. */
-export function workloadStep(name: string, { readySeconds }: WorkloadConfig): Script {
-  const variables = { WORKLOAD: name, READY_SECONDS: readySeconds };
-  const limit = SWAP_SECONDS + readySeconds + 2 * LONGEST_STOP_SECONDS;
-  return bind("workload", variables, limit, { wait: QUEUE_SECONDS });
-}
-
-/** Writes a workload's secrets for its user. */
-export function workloadSecretsStep(name: string, user: number): Script {
-  const variables = { WORKLOAD: name, OWNER: user };
-  return bind("workload-secrets", variables, 180, { wait: QUEUE_SECONDS });
-}
-
 /** The steps that install and configure Docker on a machine that is up, in their order. Each is idempotent. */
 export const dockerSteps = (node: NodeConfig): readonly Script[] =>
   [
@@ -192,6 +175,4 @@ export const dockerSteps = (node: NodeConfig): readonly Script[] =>
     ...[accessStep, hardeningStep],
   ].map((step) => step(node));
 
-function dataRoot(engine: NodeConfig["engine"]): string {
-  return engine.daemon["data-root"] ?? "/var/lib/docker";
-}
+const dataRoot = ({ daemon }: Engine): string => daemon["data-root"] ?? "/var/lib/docker";

@@ -7,8 +7,9 @@ import { explainStatus } from "../drift";
 import { ask } from "../process";
 import { asRoot } from "../ssh";
 
-const EVERY_MS = 25_000;
-const LIMIT_MS = 20_000;
+/** Two looks, each as long as one may take, are over within a minute: a server may accept a connection and stay silent. */
+const EVERY_MS = 20_000;
+const LIMIT_MS = 15_000;
 
 /** What no waiting mends. A machine that boots does not answer, or closes the connection. */
 const REFUSED = /Permission denied|has another host key/;
@@ -60,7 +61,7 @@ async function dial(node: NodeConfig, hostKey?: string): Promise<string> {
   const options = hostKey ? sshOptions(node, hostKey) : anyHostKey(node);
   const command = { ...asRoot(target, options, ["true"]), limitMs: LIMIT_MS };
   const { code, stderr } = await ask(command);
-  return code === 0 ? LET_IN : explainStatus(target.host, code, stderr);
+  return code === 0 ? LET_IN : explainStatus(target.host, code, stderr, LIMIT_MS / 1000);
 }
 
 function anyHostKey({ ssh }: NodeConfig): string[] {

@@ -1,6 +1,7 @@
 /** The evidence for a node's coverage map, and the rows of the map. */
 import type { Section, Snapshot } from "../../clients/backup-server";
 import type { PruneJob } from "../../clients/prune-jobs";
+import type { VmStore } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";
 import type { Inventory } from "../site/inventory";
 
@@ -57,6 +58,8 @@ export interface Evidence {
   readonly vmId: number;
   /** Prune jobs of the backup server, or why it could not be asked for them. */
   readonly pruneJobs: readonly PruneJob[] | Unasked;
+  /** Where that server removes older backups of the VM. Undefined if it does not, or that is not known. */
+  readonly vmStore?: VmStore;
 }
 
 /** A server that did not answer, with the error. */

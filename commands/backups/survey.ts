@@ -36,6 +36,7 @@ export async function survey(site: Site): Promise<Row[]> {
     vm,
     vmId: node.machine.vmId,
     pruneJobs,
+    vmStore: site.vmStore,
   };
   return mapCoverage(evidence, site.now());
 }

@@ -1,5 +1,5 @@
 /** Opens a stack for recoveries: its settings, its nodes, and a connection to each. */
-import { serverEndpoint } from "../../config/backups";
+import { serverEndpoint, vmStoreOf } from "../../config/backups";
 import type { ScanSecrets } from "../../config/image-scan";
 import type { Settings } from "../../config/load";
 import { loginsOf, passwordName } from "../../config/registries";
@@ -9,6 +9,7 @@ import type { Configuration } from "../../clients/pulumi/configuration";
 import { openPulumi, type Published, type Pulumi } from "../../clients/pulumi/stack";
 import { openProxmox } from "../../clients/proxmox-backups";
 import { connect, type Credentials } from "../../clients/backup-server";
+import type { Access } from "../../clients/portainer-call";
 import { sshShell, type NodeShell } from "../../clients/ssh";
 import { ROOT } from "../project";
 import { backupsOf, type Site } from "./site";
@@ -25,6 +26,8 @@ export interface Opened {
   published(node: string): Published;
   /** What the scans of a node's images need. */
   scanSecrets(node: string): ScanSecrets;
+  /** How the stack reaches a node's Portainer. @throws Error when the node is not registered, or the key cannot be read */
+  portainer(node: string): Access;
   /** Replaces every known secret in a text. */
   redact(text: string): string;
 }
@@ -57,6 +60,7 @@ export async function openStack(stack: string, options: Options): Promise<Opened
     published: (name) => published[name] ?? {},
     redact: (text) => hideSecrets(text, secrets),
     scanSecrets: (name) => scanSecretsOf(nodeOf(name, settings), configuration),
+    portainer: (name) => portainerOf(nodeOf(name, settings), configuration),
   };
 }
 
@@ -83,6 +87,7 @@ function siteOf(name: string, known: Known, credentials: Credentials): Site {
     pulumi,
     shell: shellOf(name, known),
     repository: connect({ host, port, datastore, fingerprint, ...credentials }, name),
+    vmStore: vmStoreOf(backups, settings.proxmox),
     proxmox: openProxmox(
       { ...settings.proxmox, apiToken: proxmoxToken ?? "", timeoutMs: 60_000 },
       node.machine.proxmoxNode,
@@ -98,6 +103,14 @@ function scanSecretsOf(node: NodeConfig, configuration: Configuration): ScanSecr
     return password === undefined ? [] : [[host, password] as const];
   });
   return { passwords: Object.fromEntries(passwords), token };
+}
+
+function portainerOf({ portainer }: NodeConfig, configuration: Configuration): Access {
+  const { portainerApiKey: apiKey } = configuration;
+  if (!portainer?.environment) throw new Error("portainer.environment is not declared");
+  if (!apiKey) throw new Error("the stack's secret portainerApiKey cannot be read");
+  const { url, fingerprint, caCertificate } = portainer.environment;
+  return { url, apiKey, fingerprint, caCertificate };
 }
 
 function nodeOf(name: string, { nodes }: Settings): NodeConfig {

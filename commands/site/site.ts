@@ -1,4 +1,5 @@
 /** A node with everything a recovery needs, whichever stack it comes from. */
+import type { VmStore } from "../../config/backups";
 import type { BackupsConfig, NodeConfig } from "../../config/schema";
 import type { Pulumi } from "../../clients/pulumi/stack";
 import type { Proxmox } from "../../clients/proxmox-backups";
@@ -12,6 +13,8 @@ export interface Site {
   readonly backups: BackupsConfig;
   readonly shell: NodeShell;
   readonly repository: Repository;
+  /** Where the backup server removes older backups of the VM, if it does. */
+  readonly vmStore?: VmStore;
   readonly proxmox: Proxmox;
   readonly pulumi: Pulumi;
   readonly now: () => Date;

@@ -27,7 +27,7 @@ const SUMMARY = "Measures whether a running node does what its configuration pro
 
 const ABOUT = [
   "Each row shows a figure, a threshold and how it was measured. The thresholds are in nodes.<node>.validation. Load and writes are limited in size and time, and everything that they need is removed afterwards. See docs/how-to/validate-a-node.md.",
-  "Environment: the variables of `backups`, for the row Backups; PORTAINER_URL and PORTAINER_API_KEY, for the row Portainer's view.",
+  "Environment: the variables of `backups`, for the row Backups; PORTAINER_URL and PORTAINER_API_KEY, for Portainer, if not those of portainer.environment.",
   "Status: 0 every threshold is held, 1 the stack cannot be read, 3 a threshold is not held or a row was not measured.",
 ];
 

@@ -1,5 +1,4 @@
 /** A row of the validation: one question about a node, with a figure and a threshold. */
-import type { NodeConfig } from "../../config/schema";
 import type { Subject } from "./subject";
 
 /** What was found of a row that could be measured. */
@@ -9,6 +8,9 @@ export interface Judgement {
   readonly figure: string;
 }
 
+/** A node, among those of its stack. */
+export type Declared = Pick<Subject, "name" | "node" | "nodes">;
+
 export interface Row {
   readonly id: string;
   readonly title: string;
@@ -16,8 +18,8 @@ export interface Row {
   readonly how: string;
   /** Whether measuring it loads the node, or writes to it. */
   readonly loads?: boolean;
-  /** What has to be measured; undefined if the node declares nothing of the kind. */
-  readonly threshold: (node: NodeConfig) => string | undefined;
+  /** What has to be measured; undefined if the stack declares nothing of the kind for this node. */
+  readonly threshold: (declared: Declared) => string | undefined;
   /** @throws Error with the reason when it cannot be measured */
   readonly measure: (subject: Subject) => Judgement | Promise<Judgement>;
 }

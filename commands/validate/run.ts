@@ -26,7 +26,7 @@ export async function tryRows(
 
 async function tryRow(subject: Subject, row: Row): Promise<Result> {
   const { id, title, how } = row;
-  const threshold = row.threshold(subject.node);
+  const threshold = row.threshold(subject);
   const base = { node: subject.name, id, title, how, threshold };
   if (threshold === undefined) return { ...base, state: "not declared" };
   try {

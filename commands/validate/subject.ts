@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { parseJson } from "../../clients/answer";
 import { connect, type Portainer } from "../../clients/portainer";
-import { accessFrom } from "../../clients/portainer-call";
+import { messageOf } from "../../clients/failure";
+import { accessFrom, type Access } from "../../clients/portainer-call";
 import type { NodeShell } from "../../clients/ssh";
 import { scanRequests } from "../../config/image-scan";
 import { agentUrl } from "../../config/portainer";
@@ -82,7 +83,7 @@ export interface Subject {
   readonly drift: () => Promise<Plan>;
   /** Scans of the images that the node declares. */
   readonly scans: () => Promise<readonly Scan[]>;
-  /** @throws Error when it is not said where it is */
+  /** @throws Error when neither the environment nor the stack says where it is */
   readonly portainer: () => Portainer;
 }
 
@@ -97,7 +98,7 @@ export interface Surroundings {
 const LIMIT = 300;
 
 export function subjectOf(name: string, node: NodeConfig, around: Surroundings): Subject {
-  const { opened, drift, environment } = around;
+  const { opened, drift } = around;
   const runScript: Subject["script"] = async (schema, file, variables = {}, at = name) =>
     parseJson(schema, await runOn(opened.shell(at), file, variables), `${file}.sh`);
   const limits = node.validation.load;
@@ -116,8 +117,19 @@ export function subjectOf(name: string, node: NodeConfig, around: Surroundings):
     scans: askOnce(() =>
       scanAll(scanRequests(name, node, opened.settings.waivers), opened.scanSecrets(name)),
     ),
-    portainer: () => connect(accessFrom(environment)),
+    portainer: () => connect(accessTo(name, around)),
   };
+}
+
+/** Variables win over what the stack has: their token may be of somebody who can only see the node. */
+function accessTo(name: string, { opened, environment }: Surroundings): Access {
+  if (environment["PORTAINER_URL"] || environment["PORTAINER_API_KEY"])
+    return accessFrom(environment);
+  try {
+    return opened.portainer(name);
+  } catch (error) {
+    throw new Error(`PORTAINER_URL is not set, and ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** Words of the rows about latency. */

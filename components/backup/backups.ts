@@ -65,12 +65,12 @@ export class Backups extends pulumi.ComponentResource {
  */
 function writeSecrets(
   name: string,
-  { token, key, machine, connection }: BackupsArgs,
+  { token, key, machine, connection, repairs }: BackupsArgs,
   parent: pulumi.Resource,
 ): command.remote.Command {
   const { script, timeout, variables: limits } = bind("backup-secrets", {}, 180, { wait: 1800 });
   const secrets = pulumi.secret(pulumi.all([token, key]));
   const variables = secrets.apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY }));
-  const step = { script, variables, timeout, connection, machine };
+  const step = { script, variables, timeout, connection, machine, repairs };
   return runNodeScript(`${name}-secrets`, step, { parent });
 }

@@ -1,5 +1,6 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
+import { checksumOf } from "../../config/node";
 import type { MachineConfig } from "../../config/schema";
 
 /** A cloud image for a Proxmox datastore, and the Proxmox node that downloads it. */
@@ -41,6 +42,7 @@ function createDownload(
   { proxmoxNode, image }: CloudImageArgs,
   parent: pulumi.Resource,
 ): proxmox.download.File {
+  const { kind, checksum } = checksumOf(image);
   return new proxmox.download.File(
     `${name}-file`,
     {
@@ -49,8 +51,8 @@ function createDownload(
       contentType: "import",
       fileName: image.fileName,
       url: image.url,
-      checksum: image.sha256,
-      checksumAlgorithm: "sha256",
+      checksum,
+      checksumAlgorithm: kind,
       // The checksum identifies the content, so no refresh has to compare its size with the server's.
       overwrite: false,
       overwriteUnmanaged: false,

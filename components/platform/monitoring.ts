@@ -36,8 +36,8 @@ export interface MonitoringArgs {
 export class Monitoring extends pulumi.ComponentResource {
   constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Monitoring", name, {}, opts);
-    const { node, monitoring, machine, connection } = args;
-    const step = { ...monitoringStep(node, monitoring), connection, machine };
+    const { node, monitoring, machine, connection, repairs } = args;
+    const step = { ...monitoringStep(node, monitoring), connection, machine, repairs };
     // Removed, it takes away what it made.
     const onNode = runNodeScript(
       `${name}-node`,

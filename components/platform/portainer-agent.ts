@@ -11,6 +11,7 @@ import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript, type Repairs } from "../docker/node-script";
 import { containerArgs, type AgentContainerArgs } from "./portainer-container";
+import { writeAuthority } from "./portainer-edge";
 
 /** What the Portainer agent needs. */
 export interface PortainerAgentArgs extends AgentContainerArgs {
@@ -60,9 +61,12 @@ function createContainer(
   const declared = containerArgs(args, image);
   const container = args.node.adopt.agent ? keepContainer(declared) : declared;
   const override = args.node.override?.agent;
+  const { machine, connection, edge, portainer } = args;
+  const authority = writeAuthority(name, portainer, { machine, connection, edge }, parent);
+  const first = args.images.pulled.then((all) => [...all, ...authority]);
   const agent = new docker.Container(`${name}-container`, applyOverride(container, override), {
     parent,
-    dependsOn: args.images.pulled,
+    dependsOn: first,
     deleteBeforeReplace: true,
     ...livesOn(args.machine),
     ...adoptAgent(args.node),

@@ -26,14 +26,11 @@ export interface AgentContainerArgs {
 /**
  * The agent writes its certificate and key into its working directory, anew at each start, and what is uploaded into /tmp
  * (portainer/agent: crypto/tls.go, http/handler/browse). The image's entrypoint is `./agent` in /app, where it could not be written.
- * One that reaches Portainer writes into /data. Docker uploads no file into a root that is read-only.
+ * One that reaches Portainer writes into /data.
  */
-function writablePlaces(
-  edge: EdgeKey | undefined,
-  uploads: docker.ContainerArgs["uploads"],
-): Partial<docker.ContainerArgs> {
+function writablePlaces(edge: EdgeKey | undefined): Partial<docker.ContainerArgs> {
   return {
-    readOnly: !uploads,
+    readOnly: true,
     entrypoints: ["/app/agent"],
     workingDir: "/tmp",
     tmpfs: { "/tmp": "size=128m", ...(edge && { "/data": "size=16m" }) },
@@ -46,10 +43,10 @@ export function containerArgs(
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
   const volumes = pulumi.interpolate`${args.dockerRootDir}/volumes`;
-  const { envs, uploads } = edgeArgs(portainer, args.edge);
+  const { envs, mounts } = edgeArgs(portainer, args.edge);
   return {
     ...{ name, image, restart: "always", usernsMode: "host" },
-    ...writablePlaces(args.edge, uploads),
+    ...writablePlaces(args.edge),
     ports: publishedPorts(node),
     volumes: [
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
@@ -61,7 +58,7 @@ export function containerArgs(
       pulumi.secret(pulumi.interpolate`AGENT_SECRET=${args.secret}`),
       ...envs,
     ],
-    uploads,
+    mounts,
     ...CONFINEMENT,
   };
 }

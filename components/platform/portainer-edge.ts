@@ -1,6 +1,10 @@
+import { createHash } from "node:crypto";
+import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { PortainerConfig } from "../../config/schema";
+import { bind } from "../../node/steps";
+import { runNodeScript, type NodeScriptArgs } from "../docker/node-script";
 
 /** What an agent reaches Portainer with. Both are secret: whoever has them is the agent. */
 export interface EdgeKey {
@@ -30,15 +34,34 @@ const AUTHORITY = { variable: "SSL_CERT_FILE", file: "/portainer-ca.pem" };
 export function edgeArgs(
   { edge: declared, environment }: PortainerConfig,
   edge?: EdgeKey,
-): Pick<docker.ContainerArgs, "uploads"> & { envs: pulumi.Input<string>[] } {
+): Pick<docker.ContainerArgs, "mounts"> & { envs: pulumi.Input<string>[] } {
   if (!edge) return { envs: [] };
-  const content = environment?.caCertificate;
+  const source = environment?.caCertificate && fileOf(environment.caCertificate);
   const envs = [
     "EDGE=1",
     pulumi.secret(pulumi.interpolate`EDGE_ID=${edge.id}`),
     pulumi.secret(pulumi.interpolate`EDGE_KEY=${edge.key}`),
     ...(declared?.insecurePoll ? ["EDGE_INSECURE_POLL=1"] : []),
-    ...(content ? [`${AUTHORITY.variable}=${AUTHORITY.file}`] : []),
+    ...(source ? [`${AUTHORITY.variable}=${AUTHORITY.file}`] : []),
   ];
-  return { envs, uploads: content ? [{ file: AUTHORITY.file, content }] : undefined };
+  const mount = { type: "bind", source, target: AUTHORITY.file, readOnly: true };
+  return { envs, mounts: source ? [mount] : undefined };
+}
+
+/** Where the node has the certificate. By its content, so that another one makes another container: the agent reads it once. */
+const fileOf = (certificate: string): string =>
+  `/var/lib/docker-node/authorities/${createHash("sha256").update(certificate).digest("hex").slice(0, 16)}.pem`;
+
+/** Writes the authority of an agent that reaches Portainer where its container mounts it; nothing for other agents. */
+export function writeAuthority(
+  name: string,
+  { environment }: PortainerConfig,
+  { edge, ...at }: Pick<NodeScriptArgs, "connection" | "machine"> & { edge?: EdgeKey },
+  parent: pulumi.Resource,
+): command.remote.Command[] {
+  const certificate = environment?.caCertificate;
+  if (!edge || !certificate) return [];
+  const given = { AUTHORITY: certificate, FILE: fileOf(certificate) };
+  const step = { ...bind("agent-authority", given, 180, { wait: 1800 }), ...at };
+  return [runNodeScript(`${name}-authority`, step, { parent })];
 }

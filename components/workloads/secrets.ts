@@ -2,7 +2,7 @@ import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { WorkloadConfig } from "../../config/schema";
 import { userIdOf } from "../../config/workloads";
-import { workloadSecretsStep } from "../../node/steps";
+import { workloadSecretsStep } from "../../node/workload-steps";
 import type { DockerHost } from "../docker/docker-host";
 import { runNodeScript, type Repairs } from "../docker/node-script";
 

@@ -1,7 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { workloadStep } from "../../node/steps";
+import { workloadStep } from "../../node/workload-steps";
 import { limitProcesses } from "../docker/container-limits";
 import type { Images } from "../docker/images";
 import { runNodeScript } from "../docker/node-script";

@@ -1,6 +1,6 @@
 import { addressOf } from "../cidr";
 import { addressesOf, reachableWorkloads } from "../discovery";
-import { addressOfNode } from "../node";
+import { addressOfNode, checksumOf } from "../node";
 import { attempt } from "../partial";
 import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
@@ -123,14 +123,15 @@ function checkHandOuts(nodes: Nodes): Check {
  * Proxmox nodes share a datastore, so datastores with the same name count as one.
  */
 function checkImages(): Check {
-  const first = new Map<string, readonly [name: string, url: string, sha256: string]>();
+  const first = new Map<string, readonly [name: string, source: string]>();
   return (name, { machine: { image, adopt } }, report) => {
     if (adopt || !image || !("url" in image)) return;
     const file = `${image.datastore}:${image.fileName}`;
-    const [other, url, sha256] = first.get(file) ?? [name, image.url, image.sha256];
-    first.set(file, [other, url, sha256]);
-    if (url === image.url && sha256 === image.sha256) return;
-    const from = `${url} with sha256 ${sha256}`;
+    const { kind, checksum } = checksumOf(image);
+    const source = `${image.url} with ${kind} ${checksum}`;
+    const [other, from] = first.get(file) ?? [name, source];
+    first.set(file, [other, from]);
+    if (from === source) return;
     const allowed = `a name of its own, or the source that ${keyText(other)} declares for it: ${from}`;
     report(name, "machine/image/fileName", image.fileName, allowed);
   };

@@ -21,6 +21,9 @@ export function checkImage({ machine }: NodeConfig, report: Report): void {
   if (image && "template" in image && image.template === vmId) {
     report("machine/image/template", image.template, "another VM id than the node's own");
   }
+  if (image && "url" in image && (image.sha256 === undefined) === (image.sha512 === undefined)) {
+    report("machine/image/sha256", image.sha256, "one checksum of the image: sha256 or sha512");
+  }
 }
 
 /** A VM whose own Proxmox node is not among those it may run on would be moved at once; no node copies to itself. */

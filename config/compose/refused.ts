@@ -6,7 +6,8 @@ const BUILT = "images are built elsewhere; name one by version and digest as ima
 const OTHER_STACK =
   "take it out, or write a program that builds on the node (docs/how-to/build-on-a-node.md)";
 
-const REASONS: Readonly<Record<string, string>> = {
+/** What to write instead. A key that is not here has no words of its own. */
+export const REASONS: Readonly<Record<string, string>> = {
   build: BUILT,
   cgroup: OWN_NAMESPACE,
   configs: "put the file on the node and mount it under volumes, or name it under secrets",
@@ -31,7 +32,6 @@ const REASONS: Readonly<Record<string, string>> = {
   logging: DAEMON_LOGS,
   mac_address: "Docker chooses it; take it out",
   memswap_limit: "there is no swap for workloads; mem_limit says all",
-  network_mode: "networks; none is the only other mode",
   pid: OWN_NAMESPACE,
   platform: "the image's digest says it",
   privileged: "no workload is; cap_add names what it needs",

@@ -67,7 +67,7 @@ const ipvlanNetwork = z.strictObject({
 /** Drivers that users may try, with the reason and a way around. */
 const OTHERS: Partial<Record<string, string>> = {
   overlay: "it needs Swarm, which live-restore excludes",
-  host: "every container can use the node's network, and nothing is declared for it",
+  host: "Docker has it already, and who is on it shares all ports of the node; a workload publishes its own",
 };
 
 const containerNetwork = z.discriminatedUnion(

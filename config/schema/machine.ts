@@ -7,9 +7,18 @@ const sha256 = z
   .string()
   .regex(/^[0-9a-f]{64}$/, { error: "a SHA-256 checksum: 64 lower-case hex digits" });
 
+const sha512 = z
+  .string()
+  .regex(/^[0-9a-f]{128}$/, { error: "a SHA-512 checksum: 128 lower-case hex digits" });
+
 const cloudImage = z.strictObject({
   url: httpUrl().describe("Where Proxmox downloads the image from."),
-  sha256,
+  sha256: sha256
+    .optional()
+    .describe("Checksum of the image. Required, unless `sha512` has the other one."),
+  sha512: sha512
+    .optional()
+    .describe("Checksum of the image in place of `sha256`, for vendors that publish this one."),
   datastore: identifier
     .default("local")
     .describe("Datastore with content type `import` that keeps the download."),

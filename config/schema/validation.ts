@@ -6,6 +6,7 @@ const percent = z.number().min(1).max(99);
 export const DEFAULT_VALIDATION = {
   maxCpuPercent: 80,
   maxMemoryPercent: 80,
+  maxDiskPercent: 80,
   maxLatencyMs: 10,
   minIops: 1000,
   load: { cpuPercent: 50, memoryPercent: 25 },
@@ -21,6 +22,11 @@ export const validationSchema = z.strictObject({
   maxMemoryPercent: percent
     .default(usual.maxMemoryPercent)
     .describe("Highest memory use under the load."),
+  maxDiskPercent: percent
+    .default(usual.maxDiskPercent)
+    .describe(
+      "Highest use of the file system that Docker's data is on: of its space, and of its inodes.",
+    ),
   maxLatencyMs: z
     .number()
     .positive()

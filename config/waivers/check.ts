@@ -6,7 +6,7 @@ import type { Waiver } from "../schema/waivers";
 import { daysLeft, LONGEST_DAYS, dayOf } from "./days";
 import type { Downgrade, Weakness } from "./downgrade";
 import { isBenchmarkId } from "./benchmark";
-import { isPolicyId } from "./policies";
+import { findPolicyNeeds, isOfOtherContainers } from "./policies";
 import { DOWNGRADES, STACK_DOWNGRADES, WAIVABLE } from "./table";
 import { findVulnerabilityMistakes, isOfVulnerability } from "./vulnerabilities";
 
@@ -38,12 +38,10 @@ export function checkWaivers(
     ...(proxmox ? findWeaknesses(STACK_DOWNGRADES, proxmox) : []),
     ...Object.entries(nodes).flatMap(([name, node]) => findWeaknesses(DOWNGRADES, node, name)),
   ];
-  const used = new Set<Waiver>();
-  const open = weak.filter((one) => {
-    const waiver = waivers.find((each) => waives(each, one));
-    if (waiver) used.add(waiver);
-    return !waiver;
-  });
+  const find = (one: Pick<Weak, "id" | "node" | "container">): Waiver | undefined =>
+    waivers.find((each) => waives(each, one));
+  const open = weak.filter((one) => !find(one));
+  const used = new Set([...weak, ...findPolicyNeeds(nodes)].map(find));
   return {
     open: open.map(reportUnwaived),
     wrong: waivers.flatMap((waiver, at) => findMistakes(waiver, at, nodes, now)),
@@ -53,9 +51,9 @@ export function checkWaivers(
   };
 }
 
-/** Only `docker-node benchmark`, the policies and scans can tell whether something needs such a waiver. */
-const isJudgedElsewhere = ({ id }: Waiver): boolean =>
-  isBenchmarkId(id) || isPolicyId(id) || isOfVulnerability({ id });
+/** Only `docker-node benchmark`, scans and the policies can tell whether something needs such a waiver. */
+const isJudgedElsewhere = (waiver: Waiver): boolean =>
+  isBenchmarkId(waiver.id) || isOfVulnerability(waiver) || isOfOtherContainers(waiver);
 
 function findWeaknesses<T>(table: readonly Downgrade<T>[], settings: T, node?: string): Weak[] {
   const all: Weak[] = [];

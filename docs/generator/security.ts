@@ -30,8 +30,9 @@ config:
 - \`expires\` is the last day on which it holds, by UTC, and at most ${LONGEST_DAYS} days away.
 - An expired waiver, one that nothing needs, and one with an id that is not below keep the stack from being read. Whether a check of
   the benchmark needs its waiver shows on the running node alone, so \`npx docker-node benchmark\` tells. An id that begins with
-  \`policy-\` is asked for by [the policies](../how-to/review-changes.md#policies). \`image-vulnerability\` also takes \`vulnerability\`
-  and \`image\`; [the scan](../how-to/scan-images.md) tells whether it is needed.
+  \`policy-\` is asked for by [the policies](../how-to/review-changes.md#policies); for containers that the stack adds itself, nobody
+  tells whether it is needed. \`image-vulnerability\` also takes \`vulnerability\` and \`image\`; [the scan](../how-to/scan-images.md)
+  tells whether it is needed.
 - From ${SOON_DAYS} days before its end on, \`pulumi up\`, the plan and \`npx docker-node doctor\` warn of it.
 
 What a node leaves to Docker's own default is no downgrade. \`engine.groupMembers\` needs no waiver either: who is in it is root of the

@@ -30,7 +30,7 @@ export async function buildAgentImage(layout: string): Promise<void> {
         ExposedPorts: { "9001/tcp": {} },
         Labels: {
           "org.opencontainers.image.description":
-            "Lab stand-in for the Portainer agent: its health check only. Not Portainer software.",
+            "Lab stand-in for the Portainer agent: its health check and the list of containers. Not Portainer software.",
           "org.opencontainers.image.version": readVersion(),
         },
       },

@@ -8,7 +8,7 @@ import { ConfigError } from "../../config/problems";
 import { isTree, type Tree } from "../../config/tree";
 import { CADVISOR_CONTAINER, PROXY_CONTAINER } from "../../config/monitoring";
 import { isBenchmarkId } from "../../config/waivers/benchmark";
-import { isPolicyId } from "../../config/waivers/policies";
+import { isPolicyId, SECRET_IN_ENVIRONMENT } from "../../config/waivers/policies";
 import { dayAfter } from "../../config/waivers/days";
 import { ROOT, readDeclared } from "./instance";
 import type { SeededImage } from "./registry";
@@ -20,6 +20,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const known = { proxmox: proxmoxConfig(lab), defaults: defaultConfig(lab) };
   const layers = [known, fromFile, readDeclared(lab.instance), override];
   const config = layers.reduce<Tree>(addLayer, {}) as {
+    defaults: Tree;
     nodes: Record<string, Tree>;
   };
   for (const [name, node] of Object.entries(config.nodes)) {
@@ -27,7 +28,7 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
     if (node.backups) node.backups = merge(backupsConfig(lab, name), node.backups);
   }
   const weakened = labWaivers(config as unknown as RawSettings);
-  return { ...config, waivers: [...weakened, ...standingWaivers(config.nodes)] };
+  return { ...config, waivers: [...weakened, ...standingWaivers(config)] };
 }
 
 /** Like `merge`, but null stays where it means that the program takes away its own default. */
@@ -51,16 +52,23 @@ function stackFile(stack: string): Tree {
 const OF_CADVISOR: readonly string[] = [CADVISOR_CONTAINER, PROXY_CONTAINER];
 
 /** For checks of the benchmark and policies that a node cannot meet: production's, and what the lab has of its own. */
-function standingWaivers(nodes: Record<string, Tree>): Tree[] {
-  const cadvisor = Object.values(nodes).some(
-    ({ monitoring }) => (monitoring as Tree | undefined)?.cadvisor,
-  );
+function standingWaivers({
+  defaults,
+  nodes,
+}: {
+  defaults: Tree;
+  nodes: Record<string, Tree>;
+}): Tree[] {
+  const all = Object.values(nodes).map((node) => merge(defaults, node) as Tree);
+  const cadvisor = all.some(({ monitoring }) => (monitoring as Tree | undefined)?.cadvisor);
+  const agent = all.some(({ portainer }) => portainer);
   return (
     ["prod", "lab"]
       .flatMap((stack) => stackFile(stack)["docker-node:waivers"] as Tree[])
       .filter(({ id }) => isBenchmarkId(String(id)) || isPolicyId(String(id)))
       // A waiver without need is told.
       .filter(({ container }) => cadvisor || !OF_CADVISOR.includes(String(container)))
+      .filter(({ id }) => agent || id !== SECRET_IN_ENVIRONMENT)
       // When a stack's own waivers end is no matter of its lab.
       .map((waiver) => ({ ...waiver, expires: dayAfter(new Date(), 365) }))
   );

@@ -9,8 +9,11 @@ import { runningService } from "./service";
 /** Nodes of the lab by VM id. */
 export const VM_IDS = [2019, 2014] as const;
 
-/** Ports of a node that are forwarded to loopback: ssh, the agent, and the metrics by what they measure. */
-const GUEST_PORTS = { ssh: 22, agent: 9001, node: 9100, containers: 9101, docker: 9323 } as const;
+/** Ports of a node that are forwarded to loopback: ssh, the agents, and the metrics by what they measure. */
+const GUEST_PORTS = {
+  ...{ ssh: 22, agent: 9001, nextAgent: 9002 },
+  ...{ node: 9100, containers: 9101, docker: 9323 },
+} as const;
 
 /** Loopback ports of a node. */
 export type Forwards = Record<keyof typeof GUEST_PORTS, number>;
@@ -32,6 +35,16 @@ export async function forwardPorts({ stateDir }: Instance): Promise<ForwardsByVm
   }
   fs.writeFileSync(file, JSON.stringify(forwards));
   return forwards;
+}
+
+/** The loopback port that leads to a port of a node; undefined if none does. */
+export function forwardTo(
+  forwards: ForwardsByVm,
+  vmId: number,
+  guestPort: number,
+): number | undefined {
+  const [name] = Object.entries(GUEST_PORTS).find(([, port]) => port === guestPort) ?? [];
+  return forwards[vmId]?.[name as keyof Forwards];
 }
 
 /** Forwards as the Proxmox node takes them. */

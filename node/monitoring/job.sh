@@ -4,11 +4,31 @@
 
 readonly FOLDER=/usr/local/lib/docker-node
 
+# write_script PATH TEXT: with MODE=check TEXT is the digest of the file, which is long and for nobody to read.
+write_script() {
+  if checking; then
+    script_differs "$@"
+  else
+    write_if_changed "$1" 0700 <<<"#!/bin/bash"$'\n'"$2"
+  fi
+}
+script_differs() { # PATH DIGEST
+  local found
+  if [[ ! -f $1 || -L $1 ]]; then
+    differs "$1" '' "$([[ -L $1 ]] && echo link || echo absent)" present
+    return
+  fi
+  found=$(stat -c %a "$1")
+  [[ $found == 700 ]] || differs "$1" mode "0$found" 0700
+  found=$(sha256sum <"$1")
+  [[ ${found%% *} == "$2" ]] || differs "$1" sha256 "${found%% *}" "$2"
+}
+
 # job NAME TEXT WHEN...: installs a script that a timer runs.
 job() {
   local name=$1 text=$2 unit="docker-node-$1"
   shift 2
-  write_if_changed "$ROOT_DIR$FOLDER/$name" 0700 <<<"#!/bin/bash"$'\n'"$text"
+  write_script "$ROOT_DIR$FOLDER/$name" "$text"
   write_unit "$UNITS/$unit.service" <<UNIT
 [Unit]
 Description=Metrics of docker-node: $name

@@ -21,9 +21,11 @@ import { run } from "../../clients/process";
 import { KINDS, backUp, runBackup, type Rehearsal, type Stage } from "../../lab/drill/rehearse";
 import { pathOf, timeOf, type Section, type Snapshot } from "../../clients/backup-server";
 import type { NodeCoverage } from "../../commands/backups/report";
+import { durationText } from "../../commands/duration";
 import { renderScript } from "../../node/scripts";
 import { commands } from "../support/documents";
 import { Life } from "./life";
+import { partOfReport } from "./report-page";
 import { Shell, log, processesWith, statusOfCommand, waitFor } from "./support";
 
 jest.setTimeout(45 * 60_000);
@@ -136,6 +138,14 @@ describe("npm run drill: what is lost comes back", () => {
     // Pulumi made them again, with the limits that the provider has no word for.
     const limits = `docker inspect -f '{{.HostConfig.PidsLimit}}' portainer_agent ${CONTAINER}`;
     expect(await shell.root(limits)).toBe("1024\n1024");
+  });
+
+  step("its figures are in the node's report", async () => {
+    const text = await partOfReport(lab, NODE, "drill", ["--drill", report]);
+    for (const { kind, rto, rpo } of rehearsals) {
+      const times = [rto.measured, rto.required, rpo.measured, rpo.required].map(durationText);
+      expect(text).toContain([kind, "✓ came back", ...times].join(" "));
+    }
   });
 });
 

@@ -1,11 +1,28 @@
 /** The secrets of a lab as canaries, and where one of them may be on a node. */
 import { readFileSync } from "node:fs";
-import type { EngineEvent } from "@pulumi/pulumi/automation";
+import type { EngineEvent, UpOptions } from "@pulumi/pulumi/automation";
 import type { Lab } from "../../lab/lib/services";
-import type { Canary, Known } from "../support/canaries";
+import {
+  canariesIn,
+  foundBy,
+  searchScript,
+  unexplained,
+  type Canary,
+  type Found,
+  type Known,
+} from "../support/canaries";
+import { processesWith, type Shell } from "./support";
 
-/** Every secret that the lab gives to the program or to Pulumi. */
-export function canariesOf({ credentials, pbs }: Lab, node: string): Canary[] {
+/**
+ * Every secret that the lab gives to the program or to Pulumi.
+ *
+ * @param registryPassword one that a test gives, if any
+ */
+export function canariesOf(
+  { credentials, pbs }: Lab,
+  node: string,
+  registryPassword?: string,
+): Canary[] {
   const { data } = JSON.parse(credentials.backupKey) as { data: string };
   // Its first lines are the same in every key of this kind (openssh, PROTOCOL.key).
   const [, , , , privateKey = ""] = readFileSync(credentials.privateKeyFile, "utf8").split("\n");
@@ -17,6 +34,7 @@ export function canariesOf({ credentials, pbs }: Lab, node: string): Canary[] {
     { name: "pbsStorageToken", text: pbs.storageToken.secret },
     { name: "privateKey", text: privateKey },
     { name: "passphrase", text: credentials.passphrase },
+    ...(registryPassword ? [{ name: "registryPassword", text: registryPassword }] : []),
   ];
 }
 
@@ -57,7 +75,42 @@ export const DECLARED: readonly Known[] = [
 ];
 
 /** Text of an event that a person or a program may see; debug messages are for nobody (commands/plan/diagnostics.ts). */
-export function shownOf(event: EngineEvent): string {
+function shownOf(event: EngineEvent): string {
   const severity: string | undefined = event.diagnosticEvent?.severity;
   return severity === "debug" ? "" : JSON.stringify(event);
+}
+
+/** What was found where it is not declared to be, as lines. */
+export const undeclared = (found: readonly Found[]): string[] =>
+  unexplained(found, DECLARED).map(({ canary, place }) => `${canary}: ${place}`);
+
+const SHOWN = "what Pulumi shows";
+const HERE = "command line of the workstation";
+
+/** Searches for as long as an update runs: what Pulumi shows, command lines here, and processes of the node. */
+export async function searchDuring(
+  shell: Shell,
+  canaries: readonly Canary[],
+  update: (options: Required<Pick<UpOptions, "onOutput" | "onEvent">>) => Promise<unknown>,
+): Promise<Found[]> {
+  const shown: string[] = [];
+  const found: Found[] = [];
+  const watch = setInterval(() => {
+    for (const { name: canary, text } of canaries)
+      if (processesWith(text).length > 0) found.push({ canary, place: HERE });
+  }, 1000);
+  let over = false;
+  const running = update({
+    onOutput: (text) => void shown.push(text),
+    onEvent: (event) => void shown.push(shownOf(event)),
+  }).finally(() => (over = true));
+  const look = async (): Promise<void> => {
+    while (!over)
+      found.push(...foundBy(await shell.root(searchScript(canaries, { watch: 10 })), canaries));
+  };
+  await Promise.all([running, look()]).finally(() => {
+    clearInterval(watch);
+  });
+  for (const canary of canariesIn(shown.join("\n"), canaries)) found.push({ canary, place: SHOWN });
+  return found;
 }

@@ -83,4 +83,23 @@ export const firewall = {
       ip -n neighbour address add 10.25.99.2/24 dev lab1; ip -n neighbour link set lab1 up
       ip -n neighbour route add default via 10.25.99.1
       ip netns exec neighbour timeout 5 bash -c '</dev/tcp/10.25.20.24/${port}' 2>/dev/null && echo open || echo closed`),
+
+  /**
+   * What becomes of a packet that one neighbour sends to another by way of the node, Docker's own policy left aside: `dropped` or
+   * `passes`. Nobody listens there, so whoever gets through is refused at once.
+   */
+  past: (shell: Shell): Promise<string> =>
+    shell.root(`
+      policy=$(iptables -S FORWARD | awk '$1 == "-P" { print $3 }')
+      trap 'iptables -P FORWARD "$policy"; for n in 1 2; do ip link delete lab$n; ip netns delete past$n; done' EXIT
+      iptables -P FORWARD ACCEPT
+      for n in 1 2; do
+        ip netns add past$n
+        ip link add lab$n type veth peer name eth0 netns past$n
+        ip address add 10.25.9$n.1/24 dev lab$n; ip link set lab$n up
+        ip -n past$n address add 10.25.9$n.2/24 dev eth0; ip -n past$n link set eth0 up
+        ip -n past$n route add default via 10.25.9$n.1
+      done
+      ip netns exec past1 timeout 5 bash -c '</dev/tcp/10.25.92.2/80' 2>/dev/null || status=$?
+      if [ "$status" = 124 ]; then echo dropped; else echo passes; fi`),
 };

@@ -1,4 +1,6 @@
 /** What the program learns of its own stack, under the real Pulumi and its command plugin: a server on loopback stands for the node. */
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { Server } from "ssh2";
@@ -144,21 +146,38 @@ test("another user and key connect by the host key learned before", async () => 
   expect((await up(await host(port, changed))).diffs).toEqual([]);
 });
 
-test("a machine with another host key is refused, with the reason within a minute", async () => {
-  const foreign = keyPair("other host");
-  const stack = await host(await listen(foreign), { user: "admin", key: "two" });
+/** An `up` against a port, ended by the reader as soon as it says why it waits. What it has said until then. */
+async function upUntil(port: number, reason: string): Promise<string> {
+  const stack = await host(port, { user: "admin", key: "two" });
   const given = new AbortController();
   const said: string[] = [];
   const began = Date.now();
   const onEvent = ({ diagnosticEvent }: EngineEvent): void => {
     said.push(diagnosticEvent?.message ?? "");
-    if (said.at(-1)?.includes("refuses the connection")) given.abort();
+    if (said.at(-1)?.includes(reason)) given.abort();
   };
   await expect(stack.up({ onEvent, signal: given.signal })).rejects.toThrow();
-  expect(said.join("")).toMatch(
+  expect(Date.now() - began).toBeLessThan(90_000);
+  return said.join("");
+}
+
+test("a server that accepts connections and stays silent is told within a minute, and the plugin waits on", async () => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => sockets.push(socket)).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port: nobody } = silent.address() as AddressInfo;
+  const said = await upUntil(nobody, "is not reached yet");
+  expect(said).toMatch(/proj-docker02: is not reached yet: 127\.0\.0\.1: no answer within 15 s/);
+  expect(said).not.toContain("failed: retrying");
+  for (const socket of sockets) socket.destroy();
+  silent.close();
+});
+
+test("a machine with another host key is refused, with the reason within a minute", async () => {
+  const foreign = keyPair("other host");
+  expect(await upUntil(await listen(foreign), "refuses the connection")).toMatch(
     /proj-docker02: refuses the connection: the machine at 127\.0\.0\.1 has another host key than the one learned/,
   );
-  expect(Date.now() - began).toBeLessThan(90_000);
   expect(answered).toContain(learned.publicKey);
   expect(answered).not.toContain(foreign.publicKey);
 });

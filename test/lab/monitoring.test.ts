@@ -4,18 +4,20 @@
  */
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
+import { ask } from "../../clients/process";
 import { CADVISOR_CONTAINER, PROXY_CONTAINER } from "../../config/monitoring";
 import type { Contract } from "../../contract/schema";
 import { pinnedName } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
-import { openStack } from "../../lab/lib/stack";
+import { cliEnv, openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
 import { metricsIn, queries, rules } from "../support/monitoring";
 import { Life } from "./life";
 import { Prometheus } from "./prometheus";
-import { Shell, log, processesWith, waitFor } from "./support";
+import { partOfReport } from "./report-page";
+import { Shell, Steps, log, processesWith, waitFor } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
@@ -69,14 +71,18 @@ const DRIFT = "systemctl start docker-node-drift.service";
 type Labels = Readonly<Record<string, string>>;
 
 /** Waits until an alert of the node fires; with causes, for each of them one that has its labels. All that fire of its name. */
-async function fires(alert: string, causes: readonly Labels[] = [{}]): Promise<Labels[]> {
+async function fires(
+  alert: string,
+  causes: readonly Labels[] = [{}],
+  seconds?: number,
+): Promise<Labels[]> {
   let found: Labels[] = [];
   const has = (wanted: Labels): boolean =>
     found.some((labels) => Object.entries(wanted).every(([name, value]) => labels[name] === value));
   await waitFor(async () => {
     found = await prometheus.alerts(alert);
     return causes.every((wanted) => has({ node: NODE, ...wanted }));
-  }).catch(() => {
+  }, seconds).catch(() => {
     throw new Error(`${alert} does not fire so: ${JSON.stringify({ causes, found })}`);
   });
   return found;
@@ -163,6 +169,48 @@ describe("declared", () => {
   });
 });
 
+describe("changed by hand", () => {
+  const HEALTH_JOB = "/usr/local/lib/docker-node/health";
+  const DROP_IN = "/etc/systemd/system/prometheus-node-exporter.service.d/10-docker-node.conf";
+  const digest = (): Promise<string> => shell.root(`sha256sum <${HEALTH_JOB} | cut -c 1-64`);
+  let declared = "";
+
+  afterAll(() => {
+    process.env.DOCKER_NODE_DRIFT = "off";
+  });
+
+  step("plan --drift names node-exporter's file and the health job's, by digest", async () => {
+    declared = await digest();
+    await shell.root(
+      `sed -i 's/^MemoryMax=.*/MemoryMax=1G/' ${DROP_IN}; echo 'echo typed by hand' >>${HEALTH_JOB}`,
+    );
+    const args = ["commands/docker-node.mjs", "plan", "--stack", "lab", "--drift"];
+    const env = { ...cliEnv(lab), DOCKER_NODE_DRIFT: "" };
+    const { code, stdout, stderr } = await ask({ program: process.execPath, args, env });
+    expect({ code, stderr: code === 0 ? "" : stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(
+      `${DROP_IN} MemoryMax: 1G on the node, 128M as declared; up puts it right`,
+    );
+    expect(stdout).toContain(
+      `${HEALTH_JOB} sha256: ${await digest()} on the node, ${declared} as declared`,
+    );
+    expect(stdout).not.toContain("typed by hand");
+  });
+
+  step("up puts both right by that step alone, and leaves nothing to do", async () => {
+    process.env.DOCKER_NODE_DRIFT = "";
+    const steps = new Steps();
+    await stack.up({ ...quiet, onEvent: steps.onEvent });
+    expect(steps.with("update")).toEqual([`${NODE}-monitoring-node`]);
+    expect(await digest()).toBe(declared);
+    expect(await shell.root(`grep MemoryMax ${DROP_IN}`)).toBe("MemoryMax=128M");
+    expect(await shell.root("systemctl show -p MemoryMax --value prometheus-node-exporter")).toBe(
+      String(128 * 1024 ** 2),
+    );
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+});
+
 describe("alerts and dashboard", () => {
   step("every metric that they name is there", async () => {
     const image = pinnedName(lab.images.busybox);
@@ -200,6 +248,10 @@ describe("alerts and dashboard", () => {
     // Emulated processors are busy, the memory is a sixteenth, and there is no time server.
     const lacks = ["DockerNodeCpuHigh", "DockerNodeMemoryHigh", "DockerNodeClockAlone"];
     expect(firing.filter((alert) => !lacks.includes(alert))).toEqual([]);
+  });
+
+  step("a clock that follows no time server is told: a lab has none", async () => {
+    expect(await fires("DockerNodeClockAlone")).toHaveLength(1);
   });
 });
 
@@ -264,6 +316,18 @@ systemctl stop short; rm -f /root/short.*; docker start portainer_agent
 for kind in volumes configuration images; do docker exec docker_node_backup backup $kind; done
 ${HEALTH}; ${DRIFT}`;
 
+/** Leaves 15 % of the memory. */
+const FILL_MEMORY = `
+mkdir /srv/full; mount -t tmpfs -o size=95% full /srv/full
+left=$(awk '/^MemTotal:/ { total = $2 } /^MemAvailable:/ { free = $2 } END { print int(free - 0.15 * total) }' /proc/meminfo)
+((left <= 0)) || head -c "\${left}K" /dev/zero >/srv/full/x`;
+const FREE_MEMORY = "umount /srv/full; rmdir /srv/full";
+
+/** Keeps every processor busy, in groups that give way to all others. */
+const BURN =
+  "for each in $(seq $(nproc)); do systemd-run --quiet --unit busy-$each --property CPUWeight=idle sh -c 'while :; do :; done'; done";
+const STOP_BURNING = "systemctl stop 'busy-*'";
+
 describe("what goes wrong is told by Alertmanager", () => {
   step("all of it at once", async () => {
     // Restarts count from what was read before them.
@@ -281,11 +345,28 @@ describe("what goes wrong is told by Alertmanager", () => {
       await fires(alert, [labels]);
     });
 
+  step("and by docker-node report", async () => {
+    const text = await partOfReport(lab, NODE, "alerts", ["--prometheus", prometheus.url]);
+    for (const alert of Object.keys(FAULTS)) expect(text).toContain(`✗ ${alert} `);
+    expect(text).toContain(`critical ${NODE}: the health check of sick fails`);
+  });
+
   step("mended, it ends", async () => {
     await shell.root(`(${UNDONE}) >/dev/null`);
     // Restarts are counted over a quarter of an hour.
     for (const alert of Object.keys(FAULTS))
       if (alert !== "DockerNodeContainerRestarting") await ends(alert);
+  });
+
+  step("memory and processors that are nearly all used", async () => {
+    await shell.root(FILL_MEMORY);
+    await fires("DockerNodeMemoryHigh");
+    await shell.root(FREE_MEMORY);
+    await shell.root(BURN);
+    // It is a mean of five minutes.
+    await fires("DockerNodeCpuHigh", [{}], 480);
+    await shell.root(STOP_BURNING);
+    await waitSeen(ALL_UP);
   });
 
   step("a dockerd that is down, by the metrics of the node", async () => {

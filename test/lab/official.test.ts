@@ -4,11 +4,13 @@
  */
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
+import { pinnedName } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { readNodes } from "../../lab/lib/reach";
-import { removeLab, type Lab } from "../../lab/lib/services";
+import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
+import { firewall } from "./hardened";
 import { Life } from "./life";
 import { Shell, Steps, log, processesWith, waitFor } from "./support";
 
@@ -69,6 +71,15 @@ const serve = (name: string, port: number): Promise<string> =>
 
 const hello = (port: number): Promise<string> =>
   shell.root(`curl -fsS --retry 5 --retry-all-errors http://127.0.0.1:${port}/`);
+
+/** Names of the containers of which cAdvisor has metrics. */
+async function measured(): Promise<string[]> {
+  const answer = await fetch(`http://127.0.0.1:${lab.forwards["2019"]?.containers}/metrics`);
+  const samples = (await answer.text()).matchAll(
+    /^container_memory_working_set_bytes\{.*\bname="([^"]+)"/gm,
+  );
+  return [...samples].map(([, name = ""]) => name).sort();
+}
 
 const warnings = (): Promise<string[] | null> => shell.dockerInfo<string[] | null>(".Warnings");
 
@@ -153,7 +164,11 @@ describe("another release, by one change of the configuration", () => {
   step("is installed while containers run on", async () => {
     const before = await identity();
     const steps = await up(docker(OLD));
-    expect(steps.with("update")).toEqual([`${NODE}-agent-certificate`, `${NODE}-install`]);
+    expect(steps.with("update")).toEqual([
+      `${NODE}-agent-certificate`,
+      `${NODE}-hardening`,
+      `${NODE}-install`,
+    ]);
     expect(await installed()).toEqual(expected(OLD));
     expect(await identity()).toBe(before);
     expect(await shell.root("docker exec survivor echo alive")).toBe("alive");
@@ -209,6 +224,7 @@ describe("what came with Docker 29", () => {
   });
 
   step("and after a boot, with nothing but Docker's forwarded", async () => {
+    const whole = await firewall.table(shell);
     const boot = await shell.root("cat /proc/sys/kernel/random/boot_id");
     await shell.root("systemd-run --on-active=1 systemctl reboot 2>/dev/null");
     await waitFor(
@@ -221,6 +237,7 @@ describe("what came with Docker 29", () => {
     expect(await shell.root("nft list chain inet docker-node-forward forward")).toMatch(
       /policy drop;[^]*iifkind "bridge" accept/,
     );
+    expect(await firewall.table(shell)).toBe(whole);
     expect(await hello(8080)).toBe("hello");
   });
 
@@ -259,6 +276,21 @@ describe("the containerd image store, Docker 29's own default", () => {
     expect(await shell.root("docker ps --format '{{.Names}}' | sort")).toBe(
       "docker_node_backup\nportainer_agent",
     );
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+
+  step("cAdvisor knows every container there by its name", async () => {
+    const { cadvisor: image, haproxy } = lab.images;
+    const cadvisor = { image: pinnedName(image), proxy: { image: pinnedName(haproxy) } };
+    const monitoring = { scrapers: [NETWORK.host], cadvisor };
+    await up({
+      nodes: { [NODE]: { engine: { ...engine, confirm: "hide-existing" }, monitoring } },
+    });
+    const running = (await shell.root("docker ps --format '{{.Names}}' | sort")).split("\n");
+    expect(running).toContain("docker_node_cadvisor");
+    const complete = async (): Promise<boolean> => (await measured()).join() === running.join();
+    await waitFor(complete).catch(() => undefined);
+    expect(await measured()).toEqual(running);
     await stack.up({ ...quiet, expectNoChanges: true });
   });
 });

@@ -61,6 +61,17 @@ async function up(portainer: object, key = apiKey): Promise<Steps> {
   return steps;
 }
 
+/** The stack without the environment. */
+async function upWithout(): Promise<Steps> {
+  const stack = await bare.open("environment", () => {
+    new pulumi.Stash("agent", { input: "an agent" });
+    return Promise.resolve({});
+  });
+  const steps = new Steps();
+  await stack.up({ ...quiet, onEvent: steps.onEvent });
+  return steps;
+}
+
 /** All files of the state. */
 function stateText(): string {
   const files = readdirSync(join(bare.folder, "state"), { recursive: true, withFileTypes: true });
@@ -76,19 +87,23 @@ test("is made, and another access token is one update", async () => {
   expect((await up({})).diffs).toHaveLength(1);
 });
 
-test("Portainer that is down: the reason, nothing half-done, and the next up goes on", async () => {
-  const before = JSON.stringify(store.environments);
+/** Runs something while Portainer is down. */
+async function whileDown(run: () => Promise<unknown>): Promise<void> {
   const port = Number(new URL(url).port);
   await new Promise((resolve) => {
     server.closeAllConnections();
     server.close(resolve);
   });
-  const { environment } =
-    prodNode({
-      portainer: { environment: { url, caCertificate, tags: ["new"] } },
-    }).portainer ?? {};
-  await expect(up({ environment })).rejects.toThrow(/cannot be reached[^]*ECONNREFUSED/);
+  await run();
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+}
+
+test("Portainer that is down: the reason, nothing half-done, and the next up goes on", async () => {
+  const before = JSON.stringify(store.environments);
+  const environment = { url, caCertificate, tags: ["new"] };
+  await whileDown(() =>
+    expect(up({ environment })).rejects.toThrow(/cannot be reached[^]*ECONNREFUSED/),
+  );
   expect([JSON.stringify(store.environments), store.tags]).toEqual([before, []]);
   expect((await up({ environment })).diffs).toHaveLength(1);
   expect(store.tags).toMatchObject([{ Name: "new" }]);
@@ -111,4 +126,18 @@ test("becomes one of an agent that reaches Portainer, and back, each in one up",
   expect(back.with("delete")).toEqual(["edge-agent"]);
   expect(store.environments).toMatchObject([{ Name: NODE, Type: 2 }]);
   expect(store.environments[0]?.Id).not.toBe(Id);
+});
+
+test("one that is to stay in Portainer does, and nobody asks a Portainer that is gone", async () => {
+  const before = structuredClone(store.environments);
+  const environment = { url, caCertificate, retainOnDelete: true };
+  await whileDown(async () => {
+    expect((await up({ environment })).diffs).toEqual([]);
+    expect((await upWithout()).with("delete")).toContain(`${NODE}-environment`);
+  });
+  expect(store.environments).toEqual(before);
+  await up({});
+  expect(store.environments).toEqual(before);
+  await upWithout();
+  expect(store.environments).toEqual([]);
 });

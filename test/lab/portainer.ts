@@ -1,11 +1,11 @@
 /** The stand-in of Portainer before a lab's nodes: it asks their stand-ins of agents, and shows what those say. */
-import type { Agents } from "../../lab/services/portainer/environments";
+import { forwardTo } from "../../lab/lib/forwards";
+import { reachAgents } from "../../lab/services/portainer/agents";
 import type { Settings } from "../../lab/services/portainer/server";
 import { createPortainer } from "../../lab/services/portainer/server";
 import type { Store } from "../../lab/services/portainer/store";
 import { NETWORK, TLS_REGISTRY_PORT, type Lab } from "../../lab/lib/services";
 import { close, selfSigned } from "../support/portainer";
-import type { Shell } from "./support";
 
 export interface LabPortainer {
   readonly store: Store;
@@ -19,18 +19,27 @@ export interface LabPortainer {
   close(): void;
 }
 
-/** The node of an agent, by the agent's URL. */
-export type NodeOf = (url: string) => Shell;
+/** The VM ids of nodes, by their address. */
+type VmIds = Readonly<Record<string, number>>;
 
-/** Starts it at the port that the lab has for a test's service by TLS. Agents are asked on their node, by their address. */
+/**
+ * Starts it at the port that the lab has for a test's service by TLS. Agents are asked through the lab's forwards: so the switch and
+ * the firewall of the node see port01 ask.
+ */
 export async function startPortainer(
-  { registryPorts }: Lab,
-  nodeOf: NodeOf,
+  { registryPorts, forwards }: Lab,
+  vmIds: VmIds,
   secrets: LabPortainer["secrets"],
 ): Promise<LabPortainer> {
   const identity = selfSigned(["127.0.0.1", NETWORK.registry]);
+  const locate = (agent: string): number => {
+    const { hostname, port } = new URL(agent);
+    const found = forwardTo(forwards, vmIds[hostname] ?? 0, Number(port));
+    if (!found) throw new Error(`no port leads to ${agent}`);
+    return found;
+  };
   const settings: Settings = {
-    ...{ ...identity, version: "2.39.1", agents: agentsOn(nodeOf, secrets) },
+    ...{ ...identity, version: "2.39.1", agents: reachAgents(locate, secrets) },
     get apiKey() {
       return secrets.apiKey;
     },
@@ -58,27 +67,3 @@ export const accessTo = ({
   PORTAINER_API_KEY: secrets.apiKey,
   PORTAINER_CA: caCertificate,
 });
-
-/** The stand-in of the agent takes the secret itself in place of a signature made with it. */
-function agentsOn(nodeOf: NodeOf, secrets: LabPortainer["secrets"]): Agents {
-  const read = (url: string, path: string): Promise<string> => {
-    const at = url.replace(/^tcp:/, "https:");
-    const header = `printf 'X-Lab-Secret: %s' '${secrets.agentSecret}'`;
-    return nodeOf(url).root(
-      `curl -sS -k -m 30 -o /dev/stdout -w '\\n%{http_code}' -H @<(${header}) ${at}${path} || echo 0`,
-    );
-  };
-  const statusIn = (answer: string): string => answer.split("\n").at(-1) ?? "";
-  return {
-    check: async (url) => {
-      const status = statusIn(await read(url, "/containers"));
-      if (status === "200") return undefined;
-      return status === "403" ? "wrong secret" : "no answer";
-    },
-    docker: async (url) => {
-      const answer = await read(url, "/containers");
-      if (statusIn(answer) !== "200") throw new Error(`the agent answers ${statusIn(answer)}`);
-      return answer.slice(0, answer.lastIndexOf("\n"));
-    },
-  };
-}

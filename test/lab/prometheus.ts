@@ -35,7 +35,8 @@ const EVERY = "15s";
 
 export class Prometheus {
   private readonly folder: string;
-  private url = "";
+  /** Where Prometheus answers, once it is started. */
+  url = "";
   private alertsUrl = "";
 
   constructor(private readonly lab: Lab) {

@@ -24,7 +24,7 @@ import { DECLARED, canariesOf } from "./canaries";
 import { Life } from "./life";
 import { accessTo, startPortainer, type LabPortainer } from "./portainer";
 import { openGate, type ProxmoxGate } from "./proxmox-gate";
-import { Shell, Steps, log, stateFiles, statusOf, waitFor } from "./support";
+import { Proxmox, Shell, Steps, log, stateFiles, statusOf, waitFor } from "./support";
 import { onlyRows, validate } from "./validate";
 
 jest.setTimeout(20 * 60_000);
@@ -81,6 +81,7 @@ async function up(portainerConfig: Tree = {}): Promise<Steps> {
 
 const tokenOf = (secret: string): string => `${lab.apiToken.split("=")[0] ?? ""}=${secret}`;
 
+/** All of them, stopped ones too. */
 const containers = async (): Promise<string> =>
   (await shell.root("docker ps -aq --no-trunc")).split("\n").sort().join();
 
@@ -133,7 +134,7 @@ beforeAll(async () => {
   gate = await openGate(lab);
   gate.tokens.add(lab.apiToken);
   const { portainerApiKey: apiKey = "" } = secrets;
-  portainer = await startPortainer(lab, () => shell, { apiKey, agentSecret });
+  portainer = await startPortainer(lab, { "10.25.20.24": 2019 }, { apiKey, agentSecret });
 });
 
 afterAll(async () => {
@@ -144,10 +145,26 @@ afterAll(async () => {
 
 step("the node is in Portainer's list, with all containers that Docker has", async () => {
   const steps = await up();
+  await shell.root(
+    "docker create --name at-rest $(docker inspect -f '{{.Image}}' portainer_agent)",
+  );
+  expect(await shell.root("docker inspect -f '{{.State.Running}}' at-rest")).toBe("false");
   expect(steps.with("create")).toEqual([`${NODE}-environment`]);
   expect(await reachable()).toEqual([NODE]);
   const both = { agent: "held", portainer: "held" };
   expect(await statesOf(...Object.keys(both))).toEqual(both);
+});
+
+step("a firewall that lets nobody reach the agent hides the node from Portainer", async () => {
+  const proxmox = new Proxmox(lab);
+  const rules = "/nodes/pve01/qemu/2019/firewall/rules";
+  const all = await proxmox.get<{ pos: number; dport: string }[]>(rules);
+  const rule = `${rules}/${all.find(({ dport }) => dport === "9001")?.pos ?? ""}`;
+  await proxmox.put(rule, { enable: "0" });
+  await waitFor(async () => (await reachable()).length === 0, 120);
+  await proxmox.put(rule, { enable: "1" });
+  await waitFor(async () => (await reachable()).join() === NODE, 120);
+  await stack.refresh({ ...quiet, expectNoChanges: true });
 });
 
 step("the access tokens of Portainer and Proxmox VE: nothing on the node changes", async () => {
@@ -268,6 +285,8 @@ describe("an agent that reaches Portainer", () => {
     expect(canariesIn(stateFiles(here.stateDir), canaries)).toEqual([]);
     const envs = await shell.root("docker inspect -f '{{json .Config.Env}}' portainer_agent");
     expect(envs).toContain(`EDGE_KEY=${EdgeKey}`);
+    const root = "{{.HostConfig.ReadonlyRootfs}}";
+    expect(await shell.root(`docker inspect -f '${root}' portainer_agent`)).toBe("true");
   });
 
   step("old and new values are where they are declared to be, and nowhere else", async () => {

@@ -9,6 +9,7 @@ import { bringUpLab } from "../../lab/lib/kept";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import type { NodeFacts } from "../../lab/lib/summary";
+import { probes } from "./hardened";
 import { Life } from "./life";
 import { Shell, Steps, log, processesWith, statusOf } from "./support";
 
@@ -96,7 +97,7 @@ async function useSocket(): Promise<void> {
   expect(await shell.root(`docker exec docker_node_backup ${docker}`)).not.toBe("");
   const header = `printf 'X-Lab-Secret: %s' '${lab.credentials.agentSecret}'`;
   const ask = `curl -ksS -o /dev/null -w '%{http_code}' -H @<(${header})`;
-  expect(await shell.root(`${ask} https://10.25.20.24:9001/containers`)).toBe("200");
+  expect(await shell.root(`${ask} https://10.25.20.24:9001/containers/json`)).toBe("200");
 }
 
 const agent = (): Promise<number | undefined> =>
@@ -106,7 +107,11 @@ const agent = (): Promise<number | undefined> =>
 function changes(to: string, source: Source, version: string): void {
   step(`${to}: containers run on, and what is stored is as it was`, async () => {
     before = await look();
-    expect(await up(source, version)).toEqual([`${NODE}-agent-certificate`, `${NODE}-install`]);
+    expect(await up(source, version)).toEqual([
+      `${NODE}-agent-certificate`,
+      `${NODE}-hardening`,
+      `${NODE}-install`,
+    ]);
     expect(await versions()).toBe(`${version} ${version}`);
     expect(await look()).toBe(before);
     expect(await agent()).toBe(204);
@@ -152,6 +157,7 @@ describe("from the distribution's 26.1", () => {
     expect(await shell.root("docker ps --format '{{.Names}}' | sort")).toBe(
       "docker_node_backup\nportainer_agent",
     );
+    expect(await probes.audited(shell, "/usr/sbin/dockerd")).toBe("heard");
     await fill();
   });
 
@@ -159,6 +165,7 @@ describe("from the distribution's 26.1", () => {
 
   step("has Docker's own packages, and none of the distribution's", async () => {
     expect(await packages()).toBe(OFFICIAL);
+    expect(await probes.audited(shell, "/usr/bin/dockerd")).toBe("heard");
   });
 
   step("keeps its data when what is left of the distribution's is purged", async () => {

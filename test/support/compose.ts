@@ -14,10 +14,25 @@ export const PROJECTS = {
   cached: { files: ["shop.yaml"], variables: { TAG: "1.2", LOG: "debug" }, profiles: ["cache"] },
   unset: { files: ["shop.yaml"] },
   refused: { files: ["refused.yaml"] },
+  each: { files: ["each.yaml"] },
   overridden: { files: ["shop.yaml", "override.yaml"], variables: { TAG: "1.2" } },
   broken: { files: ["broken.yaml"] },
   missing: { files: ["missing.yaml"] },
 } as const;
+
+/** Where the compose file is that docs/how-to/use-compose-files.md shows. */
+export const DOCUMENTED = join(COMPOSE, "documented");
+
+/** The project of that guide. */
+const OF_THE_GUIDE = {
+  shop: { files: ["compose/shop.yaml"], variables: { TAG: "1.2" }, profiles: ["cache"] },
+} as const;
+
+/** All that is recorded: the folder that files are named from, and its projects. */
+export const RECORDED = [
+  [COMPOSE, PROJECTS],
+  [DOCUMENTED, OF_THE_GUIDE],
+] as const;
 
 /** The recorded answer to a question, and what was asked. */
 export interface Recorded extends Ran {
@@ -25,20 +40,26 @@ export interface Recorded extends Ran {
 }
 
 /** Without the folder that a message names. */
-export const withoutFolder = (text: string): string => text.replaceAll(`${COMPOSE}/`, "");
+export const withoutFolder = (text: string, folder = COMPOSE): string =>
+  text.replaceAll(`${folder}/`, "");
 
 /** Name of the file that an answer is recorded in. */
-export const recordOf = (args: readonly string[]): string => {
+export const recordOf = (args: readonly string[], folder = COMPOSE): string => {
   const at = args.indexOf("--project-name");
-  return join(COMPOSE, "recorded", `${at < 0 ? "version" : (args[at + 1] ?? "")}.json`);
+  return join(folder, "recorded", `${at < 0 ? "version" : (args[at + 1] ?? "")}.json`);
 };
 
-/** Answers as recorded; fails for a question that was not asked when they were. */
-export const replay: RunDocker = (args) => {
-  const { asked, ...ran } = JSON.parse(readFileSync(recordOf(args), "utf8")) as Recorded;
-  expect(args).toEqual(asked);
-  return Promise.resolve(ran);
-};
+/** Answers as recorded in a folder; fails for a question that was not asked when they were. */
+export const replayIn =
+  (folder: string): RunDocker =>
+  (args) => {
+    const { asked, ...ran } = JSON.parse(readFileSync(recordOf(args, folder), "utf8")) as Recorded;
+    expect(args).toEqual(asked);
+    return Promise.resolve(ran);
+  };
+
+/** Answers about {@link PROJECTS}. */
+export const replay = replayIn(COMPOSE);
 
 /** What docker compose made of recorded projects. */
 export const composedOf = (

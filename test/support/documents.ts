@@ -63,6 +63,29 @@ export function brokenLinks(document: string): string[] {
   });
 }
 
+/** A fenced block of a document. */
+export interface Block {
+  readonly document: string;
+  /** Number of the line that opens it. */
+  readonly line: number;
+  /** Its lines, without the indentation of the block. */
+  readonly text: string;
+}
+
+const FENCE = "```";
+
+/** The fenced blocks of a document that are marked with one of these languages. */
+export function blocks(document: string, ...languages: readonly string[]): Block[] {
+  const text = read(document);
+  const opening = `( *)${FENCE}(?:${languages.join("|")})\\b.*\n`;
+  const fences = new RegExp(`^${opening}([^]*?)^\\1${FENCE}$`, "gm");
+  return [...text.matchAll(fences)].map(({ index, 1: indent = "", 2: body = "" }) => ({
+    document,
+    line: text.slice(0, index).split("\n").length,
+    text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+  }));
+}
+
 /** A command line that a document tells the reader to type. */
 export interface Command {
   readonly document: string;
@@ -74,9 +97,8 @@ export interface Command {
  * begin with `$ `, the others are output.
  */
 export function commands(document: string): Command[] {
-  const fences = /^( *)```(?:console|sh)\n([^]*?)^\1```$/gm;
-  return [...read(document).matchAll(fences)].flatMap(([, , block = ""]) => {
-    const lines = block.replaceAll(/\\\n\s*/g, "").split("\n");
+  return blocks(document, "console", "sh").flatMap(({ text }) => {
+    const lines = text.replaceAll(/\\\n\s*/g, "").split("\n");
     const shown = lines.map((line) => line.trim()).filter((line) => !/^(#|$)/.test(line));
     const prompted = shown.filter((line) => line.startsWith("$ "));
     const typed = prompted.length > 0 ? prompted.map((line) => line.slice(2)) : shown;

@@ -15,6 +15,9 @@ export function openedWith(settings: Settings, parts: Partial<Opened> = {}): Ope
     },
     published: () => ({}),
     scanSecrets: () => ({ passwords: {} }),
+    portainer: () => {
+      throw new Error("portainer.environment is not declared");
+    },
     redact: (text) => text.replaceAll("geheim", "[secret]"),
     ...parts,
   };

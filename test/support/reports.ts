@@ -3,6 +3,16 @@ import type { Row as BackupRow } from "../../commands/backups/evidence";
 import type { NodeReport, StackReport } from "../../commands/report/model";
 import type { Result } from "../../commands/validate/row";
 
+/** Text of a part of a node's page, one space between words. */
+export function textOfPart(page: string, id: string): string {
+  const [, found = ""] =
+    new RegExp(`<section aria-labelledby="${id}">([^]*?)</section>`).exec(page) ?? [];
+  return found
+    .replace(/<[^>]*>/g, " ")
+    .replace(/\s+/g, " ")
+    .trim();
+}
+
 const HOUR = 3600;
 
 /** When every report of the tests was made. */

@@ -6,30 +6,25 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readCompose, type RunDocker } from "../../clients/compose";
 import { ask } from "../../clients/process";
-import {
-  COMPOSE,
-  PROJECTS,
-  argumentsOf,
-  builtCompose,
-  recordOf,
-  withoutFolder,
-} from "../support/compose";
+import { RECORDED, argumentsOf, builtCompose, recordOf, withoutFolder } from "../support/compose";
 
 const program = builtCompose();
 if (!program) throw new Error("the lab has built no docker compose yet: npm run lab -- build");
 
-const record: RunDocker = async (args, variables) => {
-  const ran = await ask({
-    program,
-    args: argumentsOf(args),
-    cwd: COMPOSE,
-    env: { ...variables, COMPOSE_DISABLE_ENV_FILE: "true" },
-    inherits: ["PATH", "HOME"],
-  });
-  const said = { ...ran, stderr: withoutFolder(ran.stderr).replace(/time="[^"]*" /g, "") };
-  writeFileSync(recordOf(args), `${JSON.stringify({ asked: args, ...said }, null, 2)}\n`);
-  return ran;
-};
+const recordIn =
+  (cwd: string): RunDocker =>
+  async (args, variables) => {
+    const ran = await ask({
+      ...{ program, args: argumentsOf(args), cwd, inherits: ["PATH", "HOME"] },
+      env: { ...variables, COMPOSE_DISABLE_ENV_FILE: "true" },
+    });
+    const stderr = withoutFolder(ran.stderr, cwd).replace(/time="[^"]*" /g, "");
+    const said = JSON.stringify({ asked: args, ...ran, stderr }, null, 2);
+    writeFileSync(recordOf(args, cwd), `${said}\n`);
+    return ran;
+  };
 
-mkdirSync(join(COMPOSE, "recorded"), { recursive: true });
-void readCompose(PROJECTS, COMPOSE, record);
+for (const [folder, projects] of RECORDED) {
+  mkdirSync(join(folder, "recorded"), { recursive: true });
+  void readCompose(projects, folder, recordIn(folder));
+}

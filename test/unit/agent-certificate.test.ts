@@ -1,13 +1,13 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer } from "node:tls";
 import { renderScript } from "../../node/scripts";
 
-/** node/agent-certificate.sh against a real TLS server with a self-signed certificate, as the agent is one. */
+/** What scripts do for the agent: node/agent-certificate.sh against a real TLS server with a self-signed certificate, as the agent is one. */
 
 let folder: string;
 let certificate: Buffer;
@@ -63,4 +63,18 @@ test("waits for an agent that does not answer yet, then says what is wrong", asy
   expect(stderr).toMatch(
     /^docker-node: agent-certificate: the agent does not answer on https:\/\/127\.0\.0\.1:1\n.*refused/,
   );
+});
+
+test("node/agent-authority.sh writes what the agent trusts for everybody to read, and leaves earlier ones", () => {
+  const at = "/var/lib/docker-node/authorities";
+  for (const name of ["first", "second"]) {
+    const given = { ROOT_DIR: folder, AUTHORITY: `of the ${name}`, FILE: `${at}/${name}.pem` };
+    const input = renderScript("agent-authority", given);
+    const { status, stdout } = spawnSync("bash", ["-s"], { input, encoding: "utf8" });
+    expect([status, JSON.parse(stdout)]).toEqual([0, { file: given.FILE }]);
+    expect(readFileSync(join(folder, given.FILE), "utf8")).toBe(`of the ${name}\n`);
+    expect(statSync(join(folder, given.FILE)).mode & 0o777).toBe(0o444);
+  }
+  expect(readdirSync(join(folder, at)).sort()).toEqual(["first.pem", "second.pem"]);
+  expect(statSync(join(folder, at)).mode & 0o777).toBe(0o755);
 });

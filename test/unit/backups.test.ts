@@ -18,7 +18,8 @@ import { loadSettings, merge } from "../../config/load";
 import { configurationPaths } from "../../commands/backups/survey";
 import { pathsOf, ROLES } from "../../commands/doctor/privileges";
 import runStack from "../../index";
-import { renderScript } from "../../node/scripts";
+import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
+import { assignVariables, renderScript } from "../../node/scripts";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorded, type Recorder } from "../support/mocks";
 import { problems, prodNode, prodWith } from "../support/settings";
@@ -363,6 +364,68 @@ describe("backup-secrets.sh", () => {
     chmodSync(state, 0o777);
     expect(write({ TOKEN: "a", KEY: "b" }).status).toBe(0);
     expect([modeOf(folder), modeOf(state)]).toEqual([0o700, 0o755]);
+  });
+
+  describe("in check mode", () => {
+    const STEP = { step: "backups-secrets", script: "backup-secrets" } as const;
+    const given = { ROOT_DIR: root, TOKEN: "the-token", KEY: '{"kdf":null}' };
+    const { ROOT_DIR, ...secrets } = given;
+
+    /** What differs, in words. It may change nothing. */
+    function check(values: Record<string, string> = secrets): string[] {
+      const before = treeOf(root);
+      const variables = assignVariables(values).join("\n");
+      const input = `ROOT_DIR='${ROOT_DIR}'\n${renderChecks([{ ...STEP, variables }])}`;
+      const { status, stdout, stderr } = spawnSync("bash", ["-s"], { input, encoding: "utf8" });
+      expect([status, stderr, treeOf(root)]).toEqual([0, "", before]);
+      const { differences, failed } = parseChecks(stdout);
+      expect(failed).toEqual([]);
+      return differences.map((one) => describeDifference(one).replace("; up puts it right", ""));
+    }
+    /** Every path with its mode, its owner and when it was changed. */
+    const treeOf = (folder: string): string =>
+      spawnSync("find", [folder, "-printf", "%p %m %u %T@\n"], { encoding: "utf8" }).stdout;
+    const own = (mode: string): string => `${mode}, owner ${process.getuid?.() ?? 0}`;
+    const under = "/var/lib/docker-node/secrets/backup";
+
+    beforeEach(() => {
+      expect(write(given).status).toBe(0);
+    });
+
+    test("it has nothing to say as applied, with the secrets at hand and without", () => {
+      expect([check(), check({})]).toEqual([[], []]);
+    });
+
+    test("it names files, owners and modes, and never a content; the step puts them right", () => {
+      writeFileSync(join(folder, "other"), "by hand");
+      rmSync(join(folder, "key.json"));
+      chmodSync(join(folder, "token"), 0o644);
+      writeFileSync(join(folder, "token"), "typed-by-hand\n");
+      chmodSync(folder, 0o755);
+      rmSync(join(root, "etc/subgid"));
+      const expected = [
+        `${under} mode: ${own("0755")} on the node, ${own("0700")} as declared`,
+        "/etc/subgid: absent on the node, present as declared",
+        `${under}/token: another content on the node, as written as declared`,
+        `${under}/token mode: ${own("0644")} on the node, ${own("0400")} as declared`,
+        `${under}/key.json: absent on the node, present as declared`,
+      ];
+      expect(check()).toEqual(expected);
+      // The state that `plan` reads has them sealed.
+      expect(check({})).toEqual(expected.filter((line) => !line.includes("content")));
+      expect(write(given).status).toBe(0);
+      expect(check()).toEqual([]);
+    });
+
+    test("folders that are gone are named", () => {
+      rmSync(join(root, "var"), { recursive: true });
+      const gone = ["/var/lib/docker-node/secrets", under, "/var/lib/docker-node/backup"];
+      expect(check().map((line) => line.split(" on the node")[0])).toEqual([
+        ...gone.map((path) => `${path} mode: absent`),
+        `${under}/token: absent`,
+        `${under}/key.json: absent`,
+      ]);
+    });
   });
 
   test("fails without either of the two secrets", () => {

@@ -3,10 +3,12 @@ import { readCompose, type RunDocker } from "../../clients/compose";
 import { ask } from "../../clients/process";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
+import { REASONS } from "../../config/compose/refused";
 import { SERVICE_KEYS } from "../../config/compose/service";
 import {
   COMPOSE,
   PROJECTS,
+  RECORDED,
   argumentsOf,
   builtCompose,
   composedOf,
@@ -146,6 +148,17 @@ describe("what is refused", () => {
     );
   });
 
+  test("is told with words of its own, for each key that has some", async () => {
+    const told = Object.entries(REASONS).map(([key, reason]) => {
+      const service = key === "scale" ? "db" : "web";
+      const at = key === "security_opt" ? `${key}.0` : key;
+      return `compose.each.each.yaml.services.${service}.${at}: is not taken over; allowed: ${reason}`;
+    });
+    // Compose itself refuses what is no key of its files, as it does in broken.yaml.
+    expect(await said("each")).toEqual(expect.arrayContaining(told));
+    expect(Object.keys(SERVICE_KEYS).filter((key) => key in REASONS)).toEqual(["security_opt"]);
+  });
+
   test("the file that says it is named, of several", async () => {
     expect(await said("overridden", {}, { volumes: { overridden_data: {} } })).toEqual([
       "compose.overridden.override.yaml.services.db.privileged: is not taken over; allowed: no workload is; cap_add names what it needs",
@@ -232,18 +245,25 @@ describe("docker compose of the workstation", () => {
   (built ? test : test.skip)(
     "says today what is recorded, where the lab has built it",
     async () => {
-      const real: RunDocker = async (args, variables) => {
-        const ran = await ask({
-          ...{ program: built ?? "", args: argumentsOf(args), cwd: COMPOSE, inherits: ["PATH"] },
-          env: { ...variables, COMPOSE_DISABLE_ENV_FILE: "true" },
-        });
-        const { code, stdout } = JSON.parse(readFileSync(recordOf(args), "utf8")) as Recorded;
-        expect({ code: ran.code, stdout: withoutFolder(ran.stdout) }).toEqual({ code, stdout });
-        return ran;
-      };
-      expect(Object.keys(await readCompose(PROJECTS, COMPOSE, real))).toEqual(
-        Object.keys(PROJECTS),
-      );
+      const realIn =
+        (cwd: string): RunDocker =>
+        async (args, variables) => {
+          const ran = await ask({
+            ...{ program: built ?? "", args: argumentsOf(args), cwd, inherits: ["PATH"] },
+            env: { ...variables, COMPOSE_DISABLE_ENV_FILE: "true" },
+          });
+          const known = JSON.parse(readFileSync(recordOf(args, cwd), "utf8")) as Recorded;
+          const { code, stdout } = known;
+          expect({ code: ran.code, stdout: withoutFolder(ran.stdout, cwd) }).toEqual({
+            code,
+            stdout,
+          });
+          return ran;
+        };
+      for (const [folder, projects] of RECORDED) {
+        const read = await readCompose(projects, folder, realIn(folder));
+        expect(Object.keys(read)).toEqual(Object.keys(projects));
+      }
     },
   );
 });

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError, type Problem } from "../../config/problems";
 import { nodeSchema, proxmoxSchema } from "../../config/schema";
+import { REASONS } from "../../config/unknown-keys";
 import { prodWith, problems } from "../support/settings";
 
 /*
@@ -158,7 +159,7 @@ describe("what is allowed", () => {
     [
       "a driver that people try",
       { networks: { lan: { driver: "host" } } },
-      /driver: "host"; allowed: "bridge", "macvlan" or "ipvlan"; not host: every container can/,
+      /driver: "host"; allowed: "bridge", "macvlan" or "ipvlan"; not host: Docker has it already/,
     ],
     [
       "an IPv6 name server",
@@ -247,11 +248,6 @@ describe("a key that users may try", () => {
       "volumes.nfs.driverOpts",
       /docker\.Volume/,
     ],
-    [
-      { workloads: { web: { networkMode: "host" } } },
-      'workloads.web.networkMode: "host"',
-      /ports and networks say/,
-    ],
     [{ network: { trunks: [30] } }, "network.trunks: [30]", /networks\.<name>\.vlan/],
     [{ network: { nics: [{}] } }, "network.nics: [{}]", /VLANs of it/],
     [
@@ -270,11 +266,10 @@ describe("a key that users may try", () => {
     [
       { machine: { image: { checksumAlgorithm: "sha512" } } },
       "machine.image.checksumAlgorithm",
-      /give its SHA-256/,
+      /sha256 or sha512 has the checksum/,
     ],
     [{ ssh: { bastion: "jump" } }, 'ssh.bastion: "jump"', /ssh\.endpoint/],
     [{ machine: { cpu: { sockets: 2 } } }, "machine.cpu.sockets: 2", /override\.machine\.cpu/],
-    [{ machine: { image: { sha512: "00" } } }, 'machine.image.sha512: "00"', /give its SHA-256/],
     [
       { machine: { upgrade: false } },
       "machine.upgrade: false",
@@ -288,6 +283,28 @@ describe("a key that users may try", () => {
     expect(refused(override)).toContain(`nodes.proj-docker02.${place}`);
     expect(refused(override)).toMatch(/not a key of this section; /);
     expect(refused(override)).toMatch(way);
+  });
+
+  test("the host network is refused, for networks and for workloads, with the reason", () => {
+    expect(refused({ networks: { lan: { driver: "host" } } })).toMatch(
+      /driver: "host"; allowed: "bridge", "macvlan" or "ipvlan"; not host: .*shares all ports of the node/,
+    );
+    const way = /workloads\.web\.networkMode: "host".* not a key .*ports and networks say/;
+    expect(refused({ workloads: { web: { networkMode: "host" } } })).toMatch(way);
+  });
+
+  // One of them is a key of bridges, and refused of the other drivers.
+  const NO_KEYS = Object.entries(REASONS).filter(([key]) => key !== "networks.*.mtu");
+
+  test.each(NO_KEYS)("%s is no key, and is refused with: %s", (key, reason) => {
+    // A name of the user's, or a place in a list.
+    const any = /^(networks|volumes|workloads)\.\*\./.test(key) ? NAME : 0;
+    const path = key.split(".").map((part) => (part === "*" ? any : part));
+    expect(NODE.map((field) => field.path.join("."))).not.toContain(path.join("."));
+    const own = written(defaults, { path, beside: [] }, "x");
+    const said = problems({ proxmox, nodes: { one: own } }).join("\n");
+    const place = `nodes.one.${path.join(".")}: "x"`;
+    expect(said).toContain(`${place}; allowed: not a key of this section; ${reason}`);
   });
 
   test("in the defaults of all nodes, too", () => {

@@ -38,6 +38,8 @@ const AT6 = "fd25::24";
 const ONE = { address: "172.18.0.2", six: "fd18::2" };
 /** On the bridge of the first; its packets to it are filtered too, since br_netfilter is on. */
 const BESIDE = { address: "172.18.0.3", six: "fd18::3" };
+/** Behind the node, on a network that no container is on. */
+const FAR = { address: "10.25.40.9", six: "fd40::9" };
 const TWO = { address: "172.19.0.2", six: "fd19::2" };
 
 /** Production's node, with ports of containers, a metrics port of its own, and echo requests. */
@@ -53,6 +55,11 @@ const node = prodNode({
     },
   },
 });
+
+const router = {
+  ...node,
+  engine: { ...node.engine, daemon: { ...node.engine.daemon, "ip-forward-no-drop": true } },
+};
 
 type Try = readonly [from: string, to: string, port: number];
 
@@ -133,6 +140,10 @@ const outsiders = (port: number): Try[] => [
   [STRANGER, AT, port],
   [STRANGER6, AT6, port],
 ];
+const past: readonly Try[] = [
+  [STRANGER, FAR.address, 443],
+  [STRANGER6, FAR.six, 443],
+];
 const from = (tries: readonly Try[]): string[] => tries.map(([source]) => source);
 
 /** The node's network, for the tests around. */
@@ -144,6 +155,7 @@ function useNetwork(backend: string): void {
     await serve("two", 80);
     await serve("beside", 80);
     await serve("lan", 443);
+    await serve("far", 443);
   });
   beforeEach(() => {
     real("nft", "ip");
@@ -222,6 +234,24 @@ function useNetwork(backend: string): void {
       ).toEqual([]);
     });
 
+    test("nothing passes the node by, unless it is declared a router, and containers get there", () => {
+      // As Docker leaves it where forwarding was on before it started.
+      if (backend === "iptables")
+        for (const command of ["iptables", "ip6tables"])
+          spawnSync("ip", inside("node", command, "-P", "FORWARD", "ACCEPT"));
+      expect(answered("lan", past)).toEqual(past);
+      done(load(node));
+      expect(answered("lan", past)).toEqual([]);
+      const out: Try[] = [
+        [ONE.address, FAR.address, 443],
+        [ONE.six, FAR.six, 443],
+      ];
+      expect(answered("one", out)).toEqual(out);
+      done(load(router));
+      expect(answered("lan", past)).toEqual(past);
+      expect(answered("lan", [[STRANGER, ONE.address, 80]])).toEqual([]);
+    });
+
     test("a connection that is open goes on under rules that would not let it in", async () => {
       const args = ["python3", join(FIXTURES, "talk.py"), "hold", STRANGER, AT, "8082"];
       const open = spawn("ip", inside("lan", ...args), { stdio: ["pipe", "pipe", "inherit"] });
@@ -276,8 +306,10 @@ function useNetwork(backend: string): void {
     const whole = nft("list", "table", "inet", "docker_node");
     expect(guard("heal")).toBe("");
     nft("flush", "ruleset");
+    expect(answered("lan", past)).toEqual(past);
     expect(guard("heal")).toMatch(/not in force as loaded/);
     expect(nft("list", "table", "inet", "docker_node")).toBe(whole);
+    expect(answered("lan", past)).toEqual([]);
     nft("insert", "rule", "inet", "docker_node", "input", "accept");
     guard("heal");
     expect(nft("list", "table", "inet", "docker_node")).toBe(whole);

@@ -285,6 +285,39 @@ describe("cloud images", () => {
     );
   });
 
+  test.each([
+    ["neither checksum", { sha256: null }],
+    ["both", { sha512: "0".repeat(128) }],
+  ])("one with %s is refused", (_what, checksum) => {
+    const image = Object.fromEntries(
+      Object.entries({ ...usual, ...checksum }).filter(([, value]) => value !== null),
+    );
+    expect(found(fleet({}, ONE, { machine: { image } }))).toMatch(
+      /nodes.proj-docker02.machine.image.sha256: .*allowed: one checksum of the image: sha256 or sha512$/m,
+    );
+  });
+
+  /** The download that both nodes start from. */
+  async function download(image: object, two: object = {}): Promise<Record<string, unknown>> {
+    const raw = fleet({ machine: { image } }, ONE, two);
+    const config = Object.entries(stackConfig(raw)).map(([name, { value }]) => [name, value]);
+    const recorder = await startPulumi({
+      config: Object.fromEntries(config) as Record<string, string>,
+    });
+    await runStack();
+    await settle(recorder);
+    return recorder.find("proxmoxve:download/file:File").inputs;
+  }
+
+  test("Proxmox checks the download by SHA-512 if that is declared", async () => {
+    const { sha256, ...rest } = usual as Record<string, unknown>;
+    const sha512 = `${String(sha256)}${String(sha256)}`;
+    expect(await download({ ...rest, sha512 })).toMatchObject({
+      checksum: sha512,
+      checksumAlgorithm: "sha512",
+    });
+  });
+
   test("two images with two names, or one image for both nodes, are accepted", () => {
     expect(found(fleet({}, ONE, {}))).toBe("");
     const image = { ...other, fileName: "other.qcow2" };
@@ -292,16 +325,8 @@ describe("cloud images", () => {
   });
 
   test("on a shared datastore one Proxmox node downloads for all", async () => {
-    const raw = fleet({ machine: { image: { ...usual, node: "pve01" } } }, ONE, {
-      machine: { proxmoxNode: "pve02" },
-    });
-    const config = Object.entries(stackConfig(raw)).map(([name, { value }]) => [name, value]);
-    const recorder = await startPulumi({
-      config: Object.fromEntries(config) as Record<string, string>,
-    });
-    await runStack();
-    await settle(recorder);
-    const { inputs } = recorder.find("proxmoxve:download/file:File");
+    const two = { machine: { proxmoxNode: "pve02" } };
+    const inputs = await download({ ...usual, node: "pve01" }, two);
     expect(inputs).toMatchObject({ nodeName: "pve01" });
   });
 });

@@ -188,6 +188,32 @@ describe("a node that was changed by hand", () => {
     for (const step of ["workload-db-run", ...steps]) expect(asked).toContain(`checked ${step} $?`);
   });
 
+  test("so are monitoring and the secrets of backups: their steps alone run again, and no secret is told", async () => {
+    const secrets = { "docker-node:backupToken": "never-in-a-warning" };
+    const monitoring = { scrapers: ["10.25.10.13"], health: {} };
+    const first = await run({ monitoring }, undefined, false, {}, secrets);
+    const steps = ["backups-secrets", "monitoring-node"];
+    const different = { key: "mode", found: "0755", declared: "0700" };
+    finds(...steps.map((step) => ({ ...different, step, file: `/of/${step}` })));
+    const second = await run({ monitoring }, stateOf(first), false, {}, secrets);
+    const again = second.resources.filter(({ inputs }) =>
+      /\n# repairs [0-9a-f]{16}\n$/.test(textOf(inputs.stdin)),
+    );
+    expect(again.map(({ name }) => name).sort()).toEqual(steps.map((step) => `${NODE}-${step}`));
+    expect(warnings).toEqual(
+      expect.arrayContaining(
+        steps.map(
+          (step) =>
+            `${NODE}: /of/${step} mode: 0755 on the node, 0700 as declared; up puts it right`,
+        ),
+      ),
+    );
+    expect(warnings.join()).not.toContain("never-in-a-warning");
+    const asked = readFileSync(join(folder, "stdin"), "utf8");
+    for (const step of steps) expect(asked).toContain(`\nchecked ${step} $?\n`);
+    expect(asked).toMatch(/^HEALTH='[0-9a-f]{64}'\nDRIFT='[0-9a-f]{64}'$/m);
+  });
+
   test("so is every container of the program, the agent with the next secret too", async () => {
     const secrets = { "docker-node:agentSecretNext": "the-next-secret-of-the-agents" };
     const next = { portainer: { agent: { next: {} } } };

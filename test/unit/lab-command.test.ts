@@ -11,7 +11,12 @@ import { ResourceProviderClient } from "@pulumi/pulumi/proto/provider_grpc_pb";
 import { CreateRequest, type CreateResponse } from "@pulumi/pulumi/proto/provider_pb";
 import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 import { Server, utils } from "ssh2";
-import type { Connection as ServerSession, Session, SFTPWrapper } from "ssh2";
+import type {
+  Connection as ServerSession,
+  ServerHostKeyAlgorithm,
+  Session,
+  SFTPWrapper,
+} from "ssh2";
 import { command, localCommand } from "../../lab/plugins/command/command";
 import { copyToRemote } from "../../lab/plugins/command/copy";
 import { Operations } from "../../lab/plugins/command/operations";
@@ -396,16 +401,50 @@ describe("connection", () => {
     expect(logs).toHaveLength(2);
   });
 
-  it("gives up on a silent server after perDialTimeout, and in all when the resource's time is over", async () => {
+  it("waits for a server that accepts and stays silent, as upstream does, until the resource's time is over", async () => {
     const silent = createServer().listen(0, "127.0.0.1");
     await once(silent, "listening");
     const { port } = silent.address() as AddressInfo;
-    await expect(to(port, { dialErrorLimit: 0, perDialTimeout: 1 })).rejects.toThrow("Timed out");
-    const connection = connectionTo(port, { dialErrorLimit: -1, perDialTimeout: 0 });
-    await expect(create({ create: "true", connection }, command, 0.2)).rejects.toThrow(
-      "context deadline exceeded",
+    const connection = connectionTo(port, { dialErrorLimit: 0, perDialTimeout: 1 });
+    const began = Date.now();
+    await expect(create({ create: "true", connection }, command, 2.5)).rejects.toThrow(
+      /^context deadline exceeded$/,
     );
+    expect(Date.now() - began).toBeGreaterThan(2400);
+    expect(logs).toEqual([]);
     silent.close();
+  });
+
+  it("gives up on a host that does not answer the TCP connection after perDialTimeout", async () => {
+    // The queue of a server that accepts nobody takes one connection, and the kernel drops what comes after.
+    const serve =
+      "import socket, time; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(0); print(s.getsockname()[1], flush=True); time.sleep(60)";
+    const full = spawn("python3", ["-c", serve]);
+    const [said] = (await once(full.stdout, "data")) as [Buffer];
+    const port = Number(said);
+    const queued = [1, 2, 3].map(() => connect(port, "127.0.0.1").on("error", () => undefined));
+    await once(queued[0] ?? full, "connect");
+    await expect(to(port, { dialErrorLimit: 0, perDialTimeout: 1 })).rejects.toThrow(
+      `after 0 failed attempts: dial tcp 127.0.0.1:${port}: i/o timeout`,
+    );
+    for (const socket of queued) socket.destroy();
+    full.kill();
+  });
+
+  it("asks for SHA-1 by an RSA host key, as upstream does, which a current sshd refuses", async () => {
+    const rsa = utils.generateKeyPairSync("rsa", { bits: 2048 });
+    const attempt = async (serverHostKey: ServerHostKeyAlgorithm[]): Promise<Props> => {
+      const settings = { hostKeys: [rsa.private], algorithms: { serverHostKey } };
+      const server = new Server(settings, serveClient).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const { port } = server.address() as AddressInfo;
+      return to(port, { hostKey: rsa.public, dialErrorLimit: 0 }).finally(() => server.close());
+    };
+    await expect(attempt(["rsa-sha2-512", "rsa-sha2-256"])).rejects.toThrow(
+      /^after 0 failed attempts: .*no matching host key/,
+    );
+    expect(seen.commands).toEqual([]);
+    expect(await attempt(["ssh-rsa"])).toMatchObject({ stdout: "here" });
   });
 
   it("accepts the given host key and refuses another", async () => {

@@ -1,10 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
 import { cadvisorArgs } from "../../components/platform/cadvisor";
 import { PROXY_SOCKET, socketProxyArgs } from "../../components/platform/socket-proxy";
-import { monitoringStep } from "../../node/monitoring";
+import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
+import { monitoringCheck, monitoringStep } from "../../node/monitoring";
 import { renderScript } from "../../node/scripts";
 import {
   changes,
@@ -188,24 +189,95 @@ describe("taken away", () => {
   });
 });
 
-test("in check mode it says what it would put right, and only reads", () => {
-  done(set());
-  write(PROXY, read(PROXY).replace("{ method GET HEAD }", "TRUE"));
-  write(installed("health"), "#!/bin/bash\nexit 0\n");
-  fake("active", "prometheus-node-exporter.service\ndocker-node-drift.timer\n");
-  forget();
-  const { stdout, status } = set({ MODE: "check" });
-  const keys = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as { file: string; key: string })
-    .map(({ file, key }) => `${file} ${key}`);
-  expect(status).toBe(0);
-  expect(keys).toContain("systemd docker-node-health.timer");
-  expect(keys).toContain("/etc/docker-node/socket-proxy/haproxy.cfg http-request");
-  expect(keys.some((key) => key.startsWith("/usr/local/lib/docker-node/health"))).toBe(true);
-  expect(changes()).toEqual([]);
-  expect(read(installed("health"))).toBe("#!/bin/bash\nexit 0\n");
+describe("in check mode, as a look at the node runs it,", () => {
+  // Of several lines, with quotes, and with the line that begins a script in it, as the real ones are.
+  const health = renderScript("monitoring/health", { DIRECTORY, AGENT: "it's 'one'" });
+  const variables = { LISTEN: "", ...ALL, HEALTH: health };
+  const apply = (): Result =>
+    run(renderScript("monitoring", { ...variables, LISTEN: listen, LIMIT: "60" }));
+
+  /** What differs, as people are told, and how long the script of the look is. */
+  function look(): { lines: string[]; length: number } {
+    const stdin = renderScript("monitoring", { ...variables, LISTEN: listen, LIMIT: "60" });
+    const step = { step: "monitoring-node", script: "monitoring" } as const;
+    const text = renderChecks([{ ...step, variables: monitoringCheck(stdin) }]);
+    forget();
+    const before = files();
+    const { stdout, stderr, status } = run(text);
+    expect({ status, stderr, changes: changes(), files: files() }).toEqual({
+      ...{ status: 0, stderr: "", changes: [] },
+      files: before,
+    });
+    const { differences, failed } = parseChecks(stdout);
+    expect([failed, differences.filter((one) => one.step !== "monitoring-node")]).toEqual([[], []]);
+    return { lines: differences.map(describeDifference), length: text.length };
+  }
+  const digest = (path: string): string => sh(`sha256sum <${join(home, path)}`).slice(0, 64);
+
+  test("it has nothing to say as applied", () => {
+    done(apply());
+    expect(read(installed("health"))).toContain("it'\\''s");
+    expect(look().lines).toEqual([]);
+  });
+
+  test("it names what was edited, each script by its digest alone, and the step puts it right", () => {
+    done(apply());
+    const declared = digest(installed("health"));
+    write(installed("health"), "#!/bin/bash\nmail secrets\n");
+    chmodSync(join(home, installed("health")), 0o755);
+    rmSync(join(home, installed("drift")));
+    write(DROP_IN, read(DROP_IN).replace("MemoryMax=128M", "MemoryMax=1G"));
+    write(PROXY, read(PROXY).replace("{ method GET HEAD }", "TRUE"));
+    fake("active", "prometheus-node-exporter.service\ndocker-node-drift.timer\n");
+    const { lines } = look();
+    const folder = "/usr/local/lib/docker-node";
+    const found = digest(installed("health"));
+    for (const line of [
+      `${folder}/health mode: 0755 on the node, 0700 as declared`,
+      `${folder}/health sha256: ${found} on the node, ${declared} as declared`,
+      `${folder}/drift: absent on the node, present as declared`,
+      `/${DROP_IN.slice(5)} MemoryMax: 1G on the node, 128M as declared`,
+      "systemd docker-node-health.timer: stopped on the node, started as declared",
+    ])
+      expect(lines).toContain(`${line}; up puts it right`);
+    expect(lines.some((line) => line.startsWith("/etc/docker-node/socket-proxy/"))).toBe(true);
+    expect(lines).toHaveLength(6);
+    expect(lines.join()).not.toContain("mail secrets");
+    done(apply());
+    expect(look().lines).toEqual([]);
+    expect(digest(installed("health"))).toBe(declared);
+  });
+
+  test("a package that is gone is named, and parts that are there though nobody declares them", () => {
+    done(apply());
+    rmSync(join(home, "bin/prometheus-node-exporter"));
+    expect(look().lines).toContain(
+      "packages prometheus-node-exporter: absent on the node, installed as declared; up puts it right",
+    );
+    const none = { ...variables, MODE: "check", LISTEN: "", PROXY: "", HEALTH: "", DRIFT: "" };
+    const { stdout } = run(renderScript("monitoring", none));
+    const undeclared = parseChecks(stdout).differences.filter(
+      ({ declared }) => declared === "absent",
+    );
+    expect(undeclared.map(({ file, key }) => `${file} ${key}`.trim()).sort()).toEqual([
+      "/etc/docker-node/socket-proxy",
+      ...["drift", "health"].flatMap((job) =>
+        ["service", "timer"].map((kind) => `/etc/systemd/system/docker-node-${job}.${kind}`),
+      ),
+      `/${DROP_IN.slice(5)}`,
+      "/usr/local/lib/docker-node/drift",
+      "/usr/local/lib/docker-node/health",
+      "systemd docker-node-drift.timer",
+      "systemd docker-node-health.timer",
+    ]);
+  });
+
+  test("it carries no script that it compares", () => {
+    const rest = renderChecks([]).length + renderScript("monitoring", {}).length;
+    done(apply());
+    expect(look().length).toBeLessThan(rest + 2000);
+    expect(health.length).toBeGreaterThan(5000);
+  });
 });
 
 /** Metrics without their help lines; times as 0. */

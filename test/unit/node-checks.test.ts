@@ -12,7 +12,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DOCKER0_KEYS, reloadableKeys } from "../../config/daemon";
-import { CHECKED_STEPS, parseChecks, renderChecks, type CheckedStep } from "../../node/checks";
+import {
+  CHECKED_STEPS,
+  checkableSteps,
+  parseChecks,
+  renderChecks,
+  type CheckedStep,
+} from "../../node/checks";
 import { assignVariables } from "../../node/scripts";
 import {
   changes,
@@ -27,6 +33,7 @@ import {
   useNode,
   write,
 } from "../support/node";
+import { prodNode } from "../support/settings";
 
 /** Check mode of the scripts that change a node: applied and then checked there is nothing to say, and each edit by hand is named. */
 
@@ -384,6 +391,16 @@ test.each<[string, () => void, ...string[]]>([
   byHand();
   const { lines, failed } = check([expected[0]?.split(" ")[0] as CheckedStep]);
   expect({ lines, failed }).toEqual({ lines: expected, failed: [] });
+});
+
+test("monitoring and the secrets of backups are checked where they are declared", () => {
+  const parts = ["monitoring-node", "backups-secrets"];
+  const steps = (override: object): string[] =>
+    checkableSteps(prodNode(override)).map(({ step }) => step);
+  expect(steps({})).toEqual(expect.arrayContaining(parts));
+  const none = steps({ monitoring: null, backups: null });
+  expect(none.filter((step) => parts.includes(step))).toEqual([]);
+  expect(none).toContain("daemon");
 });
 
 test("a key of somebody else's is none of our business", () => {

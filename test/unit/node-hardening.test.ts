@@ -537,3 +537,15 @@ test("the step is given the units that are on, and whom sshd lets in", () => {
     DATA_ROOT: "/var/lib/docker",
   });
 });
+
+test.each([
+  ["another source", { source: "distribution" as const }, {}],
+  ["another release", { version: "28.5" }, {}],
+  ["no remap", {}, { "userns-remap": undefined }],
+  ["another storage driver", {}, { "storage-driver": "zfs" as const }],
+])("the step runs again with %s: auditd watches other paths then", (_, of, keys) => {
+  const before = prodNode();
+  const daemon = { ...before.engine.daemon, ...keys };
+  const after = { ...before, engine: { ...before.engine, daemon, ...of } };
+  expect(hardeningStep(after).variables).not.toEqual(hardeningStep(before).variables);
+});

@@ -158,11 +158,19 @@ test("VMs that the server prunes: a prune job there, and a token that can only a
   expect(did).toContain(
     "manager prune-job create docker-node-vm --store pbs01 --ns pve/x --max-depth 0 --schedule 05:30 --keep-daily 21",
   );
+  // The restore token sees the job.
+  const grants = {
+    DatastoreAudit: ["restore@pbs", "restore@pbs!workstation"],
+    DatastoreBackup: ["pve@pbs", "pve@pbs!docker-node"],
+  };
   expect(did.filter((line) => line.includes("/datastore/pbs01"))).toEqual(
-    ["pve@pbs", "pve@pbs!docker-node"].map(
-      (id) => `manager acl update /datastore/pbs01 DatastoreBackup --auth-id ${id}`,
+    Object.entries(grants).flatMap(([role, ids]) =>
+      ids.map((id) => `manager acl update /datastore/pbs01 ${role} --auth-id ${id}`),
     ),
   );
+  // In the nodes' datastore it does already.
+  const { did: together } = run(EVERYTHING, "--vm-datastore", "docker", "--keep-vm", "21", "a1");
+  expect(together.filter((line) => line.includes("DatastoreAudit"))).toEqual([]);
   const vm = (prunedBy: string): string =>
     serverCommands({
       proxmox,

@@ -24,6 +24,17 @@ const API_KEY = "ptr_secret-of-portainer";
 const PORTAINER = "https://10.25.10.11:9443";
 const key = privateKey();
 
+/** Exported, but marked internal. */
+const { getMonitor } = pulumi.runtime as unknown as {
+  getMonitor: () => { registerResource: (asked: Asked) => void };
+};
+interface Asked {
+  getName(): string;
+  getRetainondelete(): boolean;
+}
+/** Names of the resources that stay when they are removed from the stack. */
+let retained: string[];
+
 async function run(
   environment: unknown,
   secrets: Record<string, string>,
@@ -39,8 +50,11 @@ async function run(
       ...secrets,
     },
   });
+  const registered = jest.spyOn(getMonitor(), "registerResource");
   outputs = await runStack();
   await settle(recorder);
+  const kept = registered.mock.calls.filter(([asked]) => asked.getRetainondelete());
+  retained = kept.map(([asked]) => asked.getName());
   return recorder;
 }
 
@@ -71,6 +85,13 @@ test("one command of the workstation, without a machine's path or the key in its
   expect(await pulumi.isSecret(pulumi.output(outputs))).toBe(false);
 });
 
+test("goes from Portainer with the node, unless it is to stay", async () => {
+  await run({ url: PORTAINER }, withKey);
+  expect(retained).toEqual([]);
+  await run({ url: PORTAINER, retainOnDelete: true }, withKey);
+  expect(retained).toEqual([`${NODE}-environment`]);
+});
+
 describe("an agent that reaches Portainer", () => {
   const { cert: caCertificate, fingerprint } = selfSigned();
   const environment = { url: PORTAINER, caCertificate };
@@ -99,10 +120,16 @@ describe("an agent that reaches Portainer", () => {
       true,
       true,
     ]);
+    const file = /^\/var\/lib\/docker-node\/authorities\/[0-9a-f]{16}\.pem$/;
+    const mount = { type: "bind", target: "/portainer-ca.pem", readOnly: true };
     expect(containerOf(recorder)).toMatchObject({
-      ports: [],
-      uploads: [{ file: "/portainer-ca.pem", content: caCertificate }],
+      ...{ ports: [], readOnly: true },
+      mounts: [{ ...mount, source: expect.stringMatching(file) as unknown }],
     });
+    expect(containerOf(recorder)).not.toHaveProperty("uploads");
+    const [{ source = "" } = {}] = containerOf(recorder).mounts as { source?: string }[];
+    const { inputs } = recorder.find("command:remote:Command", `${NODE}-agent-authority`);
+    expect(inputs.stdin).toContain(`AUTHORITY='${caCertificate}'\nFILE='${source}'\n`);
     expect(recorder.all("command:remote:Command").map(({ name }) => name)).not.toContain(
       `${NODE}-agent-certificate`,
     );
@@ -216,6 +243,12 @@ describe("an agent with the next secret", () => {
       ...{ name: `${NODE} (next)`, url: "tcp://10.25.20.24:9002" },
       ...{ through: "tcp://10.25.20.24:9001", docker: "29.10.0" },
     });
+  });
+
+  test("stays in Portainer with the other one, so that both go without a Portainer", async () => {
+    await run({ ...environment, retainOnDelete: true }, secrets, undefined, { next });
+    const both = [`${NODE}-environment`, `${NODE}-next-environment`];
+    expect(retained.sort()).toEqual(both);
   });
 
   test("is let through the firewall beside the other one", async () => {

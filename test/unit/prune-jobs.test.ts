@@ -84,11 +84,18 @@ describe("the doctor", () => {
     PBS_RESTORE_KEYFILE: "/key",
   };
 
-  async function look(environment: NodeJS.ProcessEnv, keepDays = 30): Promise<Finding> {
+  async function look(
+    environment: NodeJS.ProcessEnv,
+    keepDays = 30,
+    vm: object = {},
+  ): Promise<Finding> {
     const { port } = server.address() as AddressInfo;
     const endpoint = { host: "127.0.0.1", port };
-    const backups = { server: { endpoint, fingerprint }, volumes: { keepDays } };
-    const settings = { nodes: { n: prodNode({ backups }) } };
+    const backups = { server: { endpoint, fingerprint }, volumes: { keepDays }, vm };
+    const node = prodNode({ backups });
+    const { address = "" } = node.backups?.server ?? {};
+    const backupStorage = { id: "pbs01", server: address, datastore: "vms" };
+    const settings = { nodes: { n: node }, proxmox: { backupStorage } };
     const context = { environment, configuration: { settings } } as unknown as Context;
     const [check] = retentionChecks(context);
     if (!check) throw new Error("no check");
@@ -119,6 +126,20 @@ describe("the doctor", () => {
     expect(await look(CREDENTIALS)).toMatchObject({
       status: "fail",
       detail: expect.stringMatching(/no prune job.*\n.*no prune job.*\n.*no prune job/) as string,
+    });
+  });
+
+  test("looks at the VM's prune job too, where the server prunes", async () => {
+    const prunedBy = { prunedBy: "server" };
+    expect(await look(CREDENTIALS, 30, prunedBy)).toMatchObject({
+      status: "fail",
+      detail: expect.stringMatching(/^vm: no prune job that the restore token sees, /) as string,
+    });
+    const job = { id: "docker-node-vm", store: "vms", "max-depth": 0, "keep-daily": 30 };
+    answer = { status: 200, text: JSON.stringify({ data: [...ALL, job] }) };
+    expect(await look(CREDENTIALS, 30, prunedBy)).toMatchObject({
+      status: "pass",
+      detail: expect.stringMatching(/; vm: keep-daily 30$/) as string,
     });
   });
 

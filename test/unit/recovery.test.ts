@@ -22,7 +22,9 @@ import { perform } from "../../commands/restore/perform";
 import type { Recovery } from "../../commands/restore/steps";
 import { openedWith } from "../support/opened";
 import { FakeSite, pruneJobsOf } from "../support/recovery";
-import { prodNode, stackFile } from "../support/settings";
+import { prodNode, prodWith, stackFile } from "../support/settings";
+import { vmStoreOf } from "../../config/backups";
+import type { ProxmoxConfig } from "../../config/schema";
 import type { PruneJob } from "../../clients/prune-jobs";
 import { configurationPaths } from "../../commands/backups/survey";
 import { backupsOf } from "../../commands/site/site";
@@ -275,6 +277,48 @@ describe("coverage", () => {
       ],
     ])("%s", (_what, jobs, row) => {
       expect(kept(jobs)).toMatchObject(row);
+    });
+
+    describe("of the VM, where the server prunes", () => {
+      const { vm, server } = BACKUPS;
+      if (!vm) throw new Error("no backup of the VM");
+      const backups = { ...BACKUPS, vm: { ...vm, prunedBy: "server" as const } };
+      const storage = {
+        ...{ id: vm.storage, server: server.address, datastore: "vms", namespace: "site" },
+        ...{ username: "pve@pbs!docker-node", fingerprint: server.fingerprint },
+      };
+      const rowsOf = (backupStorage?: typeof storage, ...jobs: PruneJob[]): Row[] => {
+        const vmStore = vmStoreOf(backups, { backupStorage } as ProxmoxConfig);
+        const pruneJobs = [volumes, ...others, ...jobs];
+        const found = mapCoverage({ ...EVIDENCE, backups, pruneJobs, vmStore }, NOW);
+        return found.filter(({ kind, item }) => kind === "retention" && item === "vm");
+      };
+      const job = { id: "docker-node-vm", store: "vms", ns: "site", "max-depth": 0 };
+
+      test("its job keeps as declared, or it does not", () => {
+        expect(rowsOf(storage, { ...job, "keep-daily": 30 })).toMatchObject([
+          { state: "ok", detail: "keep-daily 30" },
+        ]);
+        expect(rowsOf(storage, { ...job, "keep-daily": 7 })).toMatchObject([
+          {
+            state: "differs",
+            detail: `prune job docker-node-vm has keep-daily 7, keep-daily ${MEND}`,
+          },
+        ]);
+      });
+
+      test("no job, one elsewhere, or one out of sight is told", () => {
+        const detail = `no prune job that the restore token sees, keep-daily ${MEND}`;
+        const elsewhere = { ...job, ns: "other", "keep-daily": 30 };
+        for (const row of [rowsOf(storage), rowsOf(storage, elsewhere)])
+          expect(row).toMatchObject([{ state: "differs", detail }]);
+      });
+
+      test("is left to others where the job prunes, or another server has the backups", () => {
+        expect(rowsOf()).toEqual([]);
+        expect(rowsOf({ ...storage, server: "pbs02.example.org" })).toEqual([]);
+        expect(vmStoreOf(BACKUPS, { backupStorage: storage } as ProxmoxConfig)).toBeUndefined();
+      });
     });
   });
 
@@ -839,6 +883,32 @@ describe("opening a stack", () => {
     expect(() => opened.site("proj-docker02")).toThrow(
       /host key is not known, since the stack's outputs cannot be read \(no passphrase\)/,
     );
+  });
+});
+
+describe("Portainer of a stack", () => {
+  const environment = { url: "https://port01:9443", fingerprint: Array(32).fill("AB").join(":") };
+  const { pulumi } = new FakeSite();
+  const open = (portainer: object, key: object) => {
+    const settings = loadSettings(prodWith({ portainer }));
+    const configuration = () => Promise.resolve({ problems: [], secrets: [], settings, ...key });
+    const readPublished = () => Promise.resolve({});
+    const credentials = () => ({ tokenId: "t", token: "t", keyfile: "k" });
+    const known = Object.assign(pulumi, { configuration, readPublished });
+    return openStack("prod", { credentials, pulumi: known });
+  };
+
+  test("is the one that nodes are registered in, by the stack's key", async () => {
+    const opened = await open({ environment }, { portainerApiKey: "ptr_key" });
+    expect(opened.portainer("proj-docker02")).toEqual({ ...environment, apiKey: "ptr_key" });
+  });
+
+  test.each([
+    ["a node that is not registered", {}, "portainer.environment is not declared"],
+    ["a key that cannot be read", { environment }, "the stack's secret portainerApiKey cannot be"],
+  ])("%s is told", async (_, portainer, said) => {
+    const opened = await open(portainer, {});
+    expect(() => opened.portainer("proj-docker02")).toThrow(said);
   });
 });
 

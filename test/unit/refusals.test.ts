@@ -72,6 +72,21 @@ test("why a node is not reached is told within a minute, each reason once, and i
   expect(said).toEqual([]);
 });
 
+test("a server that accepts and stays silent is told within a minute: the plugin waits for it without end", async () => {
+  jest.spyOn(processes, "ask").mockImplementation(
+    ({ limitMs = Infinity }) =>
+      new Promise((resolve) => {
+        setTimeout(() => {
+          resolve({ code: 1, stdout: "", stderr: "" });
+        }, limitMs);
+      }),
+  );
+  tellRefusals(NODE, prodNode(), undefined, never);
+  await pass(59);
+  expect(informed).toEqual([`${NODE}: is not reached yet: 10.25.20.24: no answer within 15 s`]);
+  expect(said).toEqual([]);
+});
+
 test.each([
   ["boots", SILENT, never],
   ["lets in", "", never],

@@ -14,13 +14,14 @@ import { readDrill } from "../../commands/report/drill";
 import { gather } from "../../commands/report/gather";
 import { fillMarkup } from "../../commands/report/html";
 import type { NodeReport } from "../../commands/report/model";
-import { nodePage } from "../../commands/report/node-page";
+import { INDEX, fileOf, nodePage } from "../../commands/report/node-page";
 import { stackPage } from "../../commands/report/stack-page";
 import { LEFT_OUT, isSound, verdictsOn } from "../../commands/report/verdict";
 import type { Opened } from "../../commands/site/open";
 import { loadSettings } from "../../config/load";
+import { documents, read } from "../support/documents";
 import { openedWith } from "../support/opened";
-import { AT, BAD, GOOD, STACK, UNKNOWN, hostile } from "../support/reports";
+import { AT, BAD, GOOD, STACK, UNKNOWN, hostile, textOfPart } from "../support/reports";
 import { stackFile } from "../support/settings";
 
 const NODE = "proj-docker02";
@@ -28,15 +29,7 @@ const HOSTILE = `"'><script>alert(1)</script><!--\u202e\u0007`;
 
 const page = (report: NodeReport): string => nodePage(report, STACK);
 
-/** Text of a part, one space between words. */
-function part(report: NodeReport, id: string): string {
-  const [, found = ""] =
-    new RegExp(`<section aria-labelledby="${id}">([^]*?)</section>`).exec(page(report)) ?? [];
-  return found
-    .replace(/<[^>]*>/g, " ")
-    .replace(/\s+/g, " ")
-    .trim();
-}
+const part = (report: NodeReport, id: string): string => textOfPart(page(report), id);
 
 const marks = (report: NodeReport): Record<string, string> =>
   Object.fromEntries(verdictsOn(report).map(({ id, mark }) => [id, mark]));
@@ -242,6 +235,12 @@ describe.each(PAGES)("the page of %s", (_, text) => {
     const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
     expect(text).toContain(`http-equiv="Content-Security-Policy" content="${policy}"`);
   });
+});
+
+test("documents name the pages as they are written", () => {
+  const files = documents().flatMap((one) => read(one).match(/\breports\/[\w<>.-]+\.html/g) ?? []);
+  const written = [INDEX, fileOf(NODE), fileOf("<node>")].map((file) => `reports/${file}`);
+  expect([...new Set(files)].sort()).toEqual(written.sort());
 });
 
 test("texts are escaped, and what is not to be seen is", () => {

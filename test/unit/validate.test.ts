@@ -27,6 +27,7 @@ import {
 import {
   judgeLatency,
   judgeLoad,
+  judgeSpace,
   judgeWrites,
   findSharedNetwork,
 } from "../../commands/validate/rows/performance";
@@ -215,6 +216,10 @@ describe("judgements", () => {
     const wrote = { iops: 1001, seconds: 15, tool: "python3" };
     holds(judgeWrites(1000, wrote), "^1001 IOPS for 15 s \\(python3\\)$");
     fails(judgeWrites(1000, { ...wrote, iops: 1000 }), "1000 IOPS");
+    const room = { percent: 79, inodes: null, kinds: ["Images 1GB, 0B (0%) reclaimable"] };
+    holds(judgeSpace(80, room), "^79 % used; Images 1GB, 0B \\(0%\\) reclaimable$");
+    fails(judgeSpace(80, { ...room, percent: 80 }), "^80 % used;");
+    fails(judgeSpace(80, { ...room, inodes: 80 }), "^79 % used, 80 % of the inodes;");
     holds(judgeNames(trip), "stands for a, it has a");
     fails(judgeNames({ ...trip, asked: "b" }), "stands for b, it has a");
   });
@@ -363,9 +368,11 @@ describe("between nodes", () => {
     const nodes = two({ network: { searchDomain: "example.org" } }, {});
     expect(primaryName(subject(nodes))).toBe("proj-docker01.example.org");
     const plain = subject(two({ network: { searchDomain: null } }, {}));
-    expect(() => primaryName(plain)).toThrow("network.searchDomain is not declared");
-    const alone = prodNode({ primary: { address: "10.25.20.99" } });
-    expect(() => primaryName({ node: alone, nodes: { [NODE]: alone } })).toThrow("not a node of");
+    expect(primaryName(plain)).toBeUndefined();
+    const alone = prodNode({
+      ...{ primary: { address: "10.25.20.99" }, network: { searchDomain: "example.org" } },
+    });
+    expect(primaryName({ name: NODE, node: alone, nodes: { [NODE]: alone } })).toBeUndefined();
   });
 });
 
@@ -416,63 +423,98 @@ describe("every row", () => {
   const { nodes } = loadSettings({ ...raw, nodes: merge(raw.nodes, { "proj-docker01": other }) });
   const declared = nodes[NODE] as NodeConfig;
 
-  /** A node of which everything is right, or wrong, and nothing fails to be measured. */
-  function subjectThat(good: boolean): Subject {
-    const inventory = { ...EMPTY, ...(good ? asDeclared(declared) : {}) };
-    const said: Record<string, unknown> = {
-      "validation/container": { ...CONFINED, uid: good ? 165_536 : 0 },
-      "validation/latency": { ...TRIP, p99: good ? 1 : 1000 },
-      "validation/disk": { iops: good ? 5000 : 5, seconds: 15, tool: "fio-3.36" },
-      "validation/discovery": { address: good ? "10.25.20.23" : null },
-      reachability: { reachable: good },
+  /** A node of which what these rows are about is wrong, and all else is right. */
+  function subjectWithout(wrong: readonly string[]): Subject {
+    const ok = (id: string): boolean => !wrong.includes(id);
+    const inventory = asDeclared(declared, ok);
+    const trip = (id: string) => ({ ...TRIP, p99: ok(id) ? 1 : 1000 });
+    const answers: Record<string, unknown> = {
+      "validation/container": { ...CONFINED, uid: ok("container") ? 165_536 : 0 },
+      "validation/latency serve proj-docker01": { address: "10.25.30.70" },
+      "validation/latency ask 10.25.30.70": trip("latency-across"),
+      "validation/latency stop proj-docker01": {},
+      "validation/disk": { iops: ok("iops") ? 5000 : 5, seconds: 15, tool: "fio-3.36" },
+      "validation/space": { percent: ok("space") ? 41 : 80, inodes: 3, kinds: ["Images 1GB"] },
+      "validation/discovery": { address: ok("discovery-across") ? "10.25.20.23" : null },
+      reachability: { reachable: ok("primary") },
     };
-    const ports = good ? REACH.listening : [{ address: "0.0.0.0", port: 2375 }];
+    const script = (
+      _: unknown,
+      name: string,
+      { ACTION, TARGET }: ShellVariables = {},
+      at = TARGET,
+    ) => Promise.resolve(answers[[name, ACTION, at].filter(Boolean).join(" ")]);
     const load = { processors: 6, memoryMiB: 8192, seconds: 20 };
-    const changes = good ? [] : [{ action: "update", name: `${NODE}-vm` }];
-    const seen = inventory.containers.map(({ Id }) => Id);
+    const changes = ok("drift") ? [] : [{ action: "update", name: `${NODE}-vm` }];
+    const ports = ok("ports") ? REACH.listening : [{ address: "0.0.0.0", port: 2375 }];
     return {
       ...{ name: NODE, node: declared, nodes },
-      script: ((_: unknown, name: string) => Promise.resolve(said[name])) as Subject["script"],
-      info: () => Promise.resolve({ ...INFO, Driver: good ? "overlay2" : "vfs" } as never),
+      script: script as Subject["script"],
+      info: () => Promise.resolve({ ...INFO, Driver: ok("docker") ? "overlay2" : "vfs" } as never),
       inventory: () => Promise.resolve(inventory),
-      load: () => Promise.resolve({ ...load, cpu: good ? 50 : 99, memory: good ? 50 : 99 }),
+      load: () =>
+        Promise.resolve({ ...load, cpu: ok("cpu") ? 50 : 99, memory: ok("memory") ? 51 : 98 }),
       latency: () =>
-        Promise.resolve({ ...TRIP, p99: good ? 1 : 1000, asked: good ? "a" : "b", address: "a" }),
+        Promise.resolve({ ...trip("latency"), asked: ok("discovery") ? "a" : "b", address: "a" }),
       reach: () =>
         Promise.resolve({
-          ...{ listening: ports, agent: good ? 204 : 0, reboot: good ? null : ["linux-base"] },
+          ...{ listening: ports, agent: ok("agent") ? 204 : 0 },
+          reboot: ok("reboot") ? null : ["linux-base"],
         }),
-      backups: () => Promise.resolve([{ state: good ? "ok" : "late" } as BackupRow]),
-      scans: () => Promise.resolve([scannedWith(good ? [] : [VULNERABILITY])] as never),
-      benchmark: () => Promise.resolve([{ id: "5.4", state: good ? "pass" : "warn" } as Check]),
+      backups: () => Promise.resolve([{ state: ok("backups") ? "ok" : "late" } as BackupRow]),
+      scans: () => Promise.resolve([scannedWith(ok("images") ? [] : [VULNERABILITY])] as never),
+      benchmark: () =>
+        Promise.resolve([{ id: "5.4", state: ok("benchmark") ? "pass" : "warn" } as Check]),
       drift: () =>
         Promise.resolve({
           nodes: [{ name: NODE, changes }],
-          diagnostics: [],
-          failed: false,
+          ...{ diagnostics: [], failed: false },
         } as never),
-      portainer: () => ({ containers: () => Promise.resolve(good ? seen : ["unknown"]) }) as never,
+      portainer: () => {
+        const seen = ok("portainer") ? inventory.containers.map(({ Id }) => Id) : ["unknown"];
+        return { containers: () => Promise.resolve(seen) } as never;
+      },
     };
   }
 
-  const states = async (good: boolean): Promise<Record<string, string>> => {
-    const results = await tryRows(subjectThat(good), ROWS, signal, silent);
+  const IDS = ROWS.map(({ id }) => id);
+  const states = async (wrong: readonly string[]): Promise<Record<string, string>> => {
+    const results = await tryRows(subjectWithout(wrong), ROWS, signal, silent);
     return Object.fromEntries(
       results.map(({ id, state, reason }) => [id, [state, reason].filter(Boolean).join(": ")]),
     );
   };
-  const all = (state: string) => Object.fromEntries(ROWS.map(({ id }) => [id, state]));
+  const all = (state: string) => Object.fromEntries(IDS.map((id) => [id, state]));
 
   test("holds for a node of which everything is right", async () => {
-    expect(await states(true)).toEqual(all("held"));
+    expect(await states([])).toEqual(all("held"));
   });
 
-  test("does not hold for a node of which everything is wrong", async () => {
-    expect(await states(false)).toEqual(all("not held"));
+  test.each(IDS)("%s alone does not hold where only that is wrong", async (id) => {
+    expect(await states([id])).toEqual({ ...all("held"), [id]: "not held" });
+  });
+
+  test("what serves on the other node is stopped, also where nothing was measured", async () => {
+    const subject = subjectWithout([]);
+    const asked: string[] = [];
+    const script = ((_: unknown, __: string, { ACTION }: ShellVariables, at = NODE) => {
+      asked.push(`${String(ACTION)} on ${at}`);
+      return ACTION === "ask"
+        ? Promise.reject(new Error("no route to host"))
+        : Promise.resolve({ address: "10.25.30.70" });
+    }) as Subject["script"];
+    const rows = ROWS.filter(({ id }) => id === "latency-across");
+    const [result] = await tryRows({ ...subject, script }, rows, signal, silent);
+    expect(result).toMatchObject({ state: "not measured", reason: "no route to host" });
+    expect(asked).toEqual([
+      "serve on proj-docker01",
+      "ask on proj-docker02",
+      "stop on proj-docker01",
+    ]);
   });
 
   test("says what is found, what it has to be, and how it was measured", async () => {
-    for (const result of await tryRows(subjectThat(false), ROWS, signal, silent))
+    for (const result of await tryRows(subjectWithout(IDS), ROWS, signal, silent))
       expect(result).toMatchObject({
         figure: expect.stringMatching(/./) as unknown,
         threshold: expect.stringMatching(/./) as unknown,
@@ -487,7 +529,7 @@ describe("every row", () => {
       warn: (text) => told.push(text),
     };
     const [first] = ROWS;
-    await tryRows(subjectThat(true), ROWS.slice(0, 1), signal, progress);
+    await tryRows(subjectWithout([]), ROWS.slice(0, 1), signal, progress);
     expect(told).toEqual([
       `now ${NODE}: ${first?.title} is measured, 1 of 1`,
       `${NODE}: ${first?.title}: held`,
@@ -511,19 +553,20 @@ const EMPTY: Inventory = {
   status: null,
 };
 
-/** What a node's Docker has when all that is declared is there. */
-function asDeclared(declared: NodeConfig): Partial<Inventory> {
+/** What a node's Docker has when all that is declared is there, but for what `ok` says is not. */
+function asDeclared(declared: NodeConfig, ok: (id: string) => boolean): Inventory {
   const images = declaredImages(declared);
   return {
+    ...EMPTY,
     containers: images.map(({ container, image }) => ({
       ...{ Id: container, Name: `/${container}`, Image: `id of ${image}` },
-      ...{ State: { Running: true }, Config: { Image: image }, HostConfig: {} },
+      ...{ State: { Running: ok("containers") }, Config: { Image: image }, HostConfig: {} },
     })),
     images: images.map(({ image }) => ({
       ...{ Id: `id of ${image}`, RepoDigests: [`x@${image.split("@")[1] ?? ""}`] },
     })),
-    volumes: Object.keys(declared.volumes).map((Name) => ({ Name })),
-    networks: Object.entries(declared.networks).map(([Name, one]) => ({
+    volumes: ok("volumes") ? Object.keys(declared.volumes).map((Name) => ({ Name })) : [],
+    networks: Object.entries(ok("networks") ? declared.networks : {}).map(([Name, one]) => ({
       ...{ Name, Driver: one.driver, IPAM: { Config: [{ Subnet: one.subnet }] } },
       Internal: one.driver === "bridge" && one.internal,
       Options: { [ICC]: String(!(one.driver === "bridge" && one.isolated)) },
@@ -553,11 +596,10 @@ describe("what cannot be measured", () => {
     const ids = ["docker", "container", "containers", "cpu", "memory", "latency", "iops", "ports"];
     expect(reasons(results)).toMatchObject({
       ...Object.fromEntries(ids.map((id) => [id, down])),
-      portainer: "PORTAINER_URL and PORTAINER_API_KEY are not set",
+      portainer: "PORTAINER_URL is not set, and portainer.environment is not declared",
       benchmark: down,
       backups: "PBS_RESTORE_TOKEN_ID is not set",
       drift: "the Pulumi CLI does not start",
-      "latency-across": expect.stringContaining("no macvlan or ipvlan network") as unknown,
     });
     expect(isValid(results, false)).toBe(false);
   });
@@ -569,8 +611,10 @@ describe("what cannot be measured", () => {
 
   test("a row of something that is not declared is no finding", async () => {
     const results = await attempt({});
-    const { state } = results.find(({ id }) => id === "primary") as Result;
-    expect(state).toBe("not declared");
+    const undeclared = results.filter(({ state }) => state === "not declared");
+    expect(undeclared.map(({ id }) => id)).toEqual([
+      ...["volumes", "latency-across", "primary", "discovery-across"],
+    ]);
   });
 
   test("after Ctrl-C nothing more is tried", async () => {
@@ -737,6 +781,22 @@ describe("Portainer", () => {
       "/api/endpoints?start=1&limit=100&excludeSnapshots=true",
       "/api/endpoints/7/docker/containers/json?all=true",
     ]);
+  });
+
+  test("is the stack's, unless the environment names another one", async () => {
+    const opened = openedWith(loadSettings(prodWith({})), {
+      shell: () => ({}) as never,
+      portainer: () => ({ url, apiKey: "key" }),
+    });
+    const drift = () => Promise.reject(new Error());
+    const containers = (environment: NodeJS.ProcessEnv) =>
+      subjectOf(NODE, node, { opened, drift, environment })
+        .portainer()
+        .containers({ url: "https://10.25.20.24:9001" });
+    expect(await containers({})).toEqual(["abc"]);
+    const other = { PORTAINER_URL: url, PORTAINER_API_KEY: "wrong" };
+    await expect(containers(other)).rejects.toThrow("answers 401");
+    expect(() => containers({ PORTAINER_API_KEY: "key" })).toThrow("are not set");
   });
 
   test("that refuses, does not know the node, or does not answer says so", async () => {

@@ -159,6 +159,23 @@ test("a test container tells how it is confined", () => {
   });
 });
 
+describe("disk space", () => {
+  test("how full the disk is, and what Docker has on it", () => {
+    expect(measured("validation/space")).toEqual({
+      percent: expect.any(Number) as unknown,
+      inodes: expect.any(Number) as unknown,
+      kinds: ["Images 1.2GB, 200MB (16%) reclaimable", "Build Cache 0B, 0B reclaimable"],
+    });
+  });
+
+  test("Docker that does not answer is told", () => {
+    put("down");
+    const { status, stdout, stderr } = run("validation/space");
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/Docker does not answer/);
+  });
+});
+
 test("a container asks for a name", () => {
   const ask = (HOST_NAME: string) => measured("validation/discovery", { HOST_NAME });
   expect(ask("localhost")).toEqual({ address: "127.0.0.1" });

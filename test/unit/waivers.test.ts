@@ -398,6 +398,33 @@ describe("a waiver", () => {
     ]);
   });
 
+  test("of a policy is refused when nothing of the nodes' needs it", () => {
+    const of = (id: string, terms: object = {}) => until(`policy-${id}`, "2027-05-31", terms);
+    const unused = (override: object, ...waivers: object[]): string[] =>
+      told(override, waivers).map((line) => line.split(";")[0] ?? "");
+    const backups = (prodWith({}).nodes as Record<string, { backups: object }>)[NODE]?.backups;
+    const none = { backups: { ...backups, vm: null } };
+    expect(unused({}, of("vm-backup"))).toEqual(['waivers.0.id: "policy-vm-backup"']);
+    expect(unused(none, of("vm-backup"))).toEqual([]);
+    expect(unused(none, of("vm-backup"), of("vm-backup", { node: NODE }))).toEqual([
+      'waivers.1.id: "policy-vm-backup"',
+    ]);
+    const secret = (container?: string) => of("secret-in-environment", { container });
+    const next = { portainer: { agent: { next: {} } } };
+    expect(unused({}, secret("portainer_agent"))).toEqual([]);
+    expect(unused(next, secret("portainer_agent_next"))).toEqual([]);
+    for (const [override, container] of [
+      [{ portainer: null }, "portainer_agent"],
+      [{}, "portainer_agent_next"],
+    ] as const)
+      expect(unused(override, secret(container))).toEqual([
+        'waivers.0.id: "policy-secret-in-environment"',
+      ]);
+    // Of containers of the stack's own.
+    expect(unused({ portainer: null }, secret("web"))).toEqual([]);
+    expect(unused({ portainer: null }, secret())).toEqual([]);
+  });
+
   test("of one container is not for another", () => {
     const override = { override: { agent: { pidMode: "host" } } };
     const of = (container: string): string[] =>

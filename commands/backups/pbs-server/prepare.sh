@@ -21,6 +21,8 @@ prepare_vms() {
     role=DatastoreBackup
     STORE=$VM_STORE make_job prune-job docker-node-vm ${VM_NAMESPACE:+--ns "$VM_NAMESPACE"} --max-depth 0 --schedule 05:30 \
       --keep-daily "$VM_KEEP"
+    # Who looks at what is kept sees the job.
+    [ "$VM_STORE" = "$STORE" ] || grant DatastoreAudit "/datastore/$VM_STORE" "$RESTORE_TOKEN"
   fi
   grant "$role" "/datastore/$VM_STORE" "$PVE_TOKEN"
 }

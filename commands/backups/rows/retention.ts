@@ -1,39 +1,63 @@
 /** What the backup server keeps, beside what is declared: `pulumi up` does not reach its prune jobs. */
-import { SECTIONS, type Section } from "../../../clients/backup-server";
+import { SECTIONS } from "../../../clients/backup-server";
 import { keepsOf, type Keeps, type PruneJob } from "../../../clients/prune-jobs";
-import type { BackupsConfig } from "../../../config/schema";
+import type { VmStore } from "../../../config/backups";
 import { isUnasked, type Evidence, type Row } from "../evidence";
 
 /** How to bring them in line. */
 const MEND = "npx docker-node backups --server prints the command";
 
 /** What it takes to judge. */
-type Kept = Pick<Evidence, "node" | "backups" | "pruneJobs">;
+type Kept = Pick<Evidence, "node" | "backups" | "pruneJobs" | "vmStore">;
+
+/** Backups of one kind, and how many of them are to stay. */
+interface Place extends VmStore {
+  readonly item: string;
+  readonly keeps: Keeps;
+  /** What is said without a job. */
+  readonly none: string;
+}
 
 export function retentionRows(evidence: Kept): Row[] {
-  return SECTIONS.map((section) => ({
+  return placesOf(evidence).map((place) => ({
     kind: "retention",
-    item: section,
+    item: place.item,
     usedBy: [],
-    ...compareKeeps(evidence, section),
+    ...compareKeeps(evidence, place),
   }));
 }
 
+/** As `pbs-server/prepare.sh` makes the jobs. */
+function placesOf({ node, backups, vmStore }: Kept): Place[] {
+  const { server, volumes, configuration, images, vm } = backups;
+  const keeps = {
+    volumes: { "keep-daily": volumes.keepDays },
+    configuration: { "keep-daily": configuration.keepDays },
+    images: { "keep-weekly": images.keepWeeks },
+  };
+  const own = SECTIONS.map((item) => ({
+    ...{ item, keeps: keeps[item], none: "no prune job" },
+    ...{ datastore: server.datastore, namespace: `${node}/${item}` },
+  }));
+  if (!vm || !vmStore) return own;
+  // It may be a datastore that the restore token was not let into.
+  const none = "no prune job that the restore token sees";
+  return [...own, { item: "vm", keeps: { "keep-daily": vm.keepDays }, none, ...vmStore }];
+}
+
 function compareKeeps(
-  { node, backups, pruneJobs }: Kept,
-  section: Section,
+  { pruneJobs }: Kept,
+  { keeps, none, datastore, namespace }: Place,
 ): Pick<Row, "state" | "detail"> {
   if (isUnasked(pruneJobs))
     return {
       state: "unknown",
       detail: `the backup server could not be asked: ${pruneJobs.problem}; on it: proxmox-backup-manager prune-job list`,
     };
-  const wanted = keepsText(declaredKeeps(backups, section));
-  const jobs = pruneJobs.filter((job) =>
-    covers(job, backups.server.datastore, `${node}/${section}`),
-  );
+  const wanted = keepsText(keeps);
+  const jobs = pruneJobs.filter((job) => covers(job, datastore, namespace));
   if (jobs.length === 0)
-    return { state: "differs", detail: `no prune job, ${wanted} declared: ${MEND}` };
+    return { state: "differs", detail: `${none}, ${wanted} declared: ${MEND}` };
   const other = jobs.find((job) => keepsText(keepsOf(job)) !== wanted);
   if (!other) return { state: "ok", detail: wanted };
   const found = keepsText(keepsOf(other)) || "everything";
@@ -41,15 +65,6 @@ function compareKeeps(
     state: "differs",
     detail: `prune job ${other.id} has ${found}, ${wanted} declared: ${MEND}`,
   };
-}
-
-/** As `pbs-server/prepare.sh` gives it to the job. */
-function declaredKeeps({ volumes, configuration, images }: BackupsConfig, section: Section): Keeps {
-  return {
-    volumes: { "keep-daily": volumes.keepDays },
-    configuration: { "keep-daily": configuration.keepDays },
-    images: { "keep-weekly": images.keepWeeks },
-  }[section];
 }
 
 const keepsText = (keeps: Keeps): string =>

@@ -2,7 +2,7 @@
 import { credentialsFrom, type Credentials } from "../../../clients/backup-server";
 import { messageOf } from "../../../clients/failure";
 import { readPruneJobs } from "../../../clients/prune-jobs";
-import { serverEndpoint } from "../../../config/backups";
+import { serverEndpoint, vmStoreOf } from "../../../config/backups";
 import type { BackupsConfig } from "../../../config/schema";
 import type { Evidence } from "../../backups/evidence";
 import { retentionRows } from "../../backups/rows/retention";
@@ -20,13 +20,15 @@ export function retentionChecks(context: Context): Check[] {
 async function checkRetention(
   node: string,
   backups: BackupsConfig,
-  { environment }: Context,
+  { environment, configuration }: Context,
 ): Promise<Finding> {
   const { PBS_RESTORE_TOKEN_ID: tokenId } = environment;
   if (!tokenId)
     return skip("needs the restore token in the environment, as npx docker-node backups does");
   const pruneJobs = await askServer(backups, environment);
-  const rows = retentionRows({ node, backups, pruneJobs });
+  const { settings } = configuration;
+  const vmStore = settings && vmStoreOf(backups, settings.proxmox);
+  const rows = retentionRows({ node, backups, pruneJobs, vmStore });
   const unknown = rows.find(({ state }) => state === "unknown");
   if (unknown) return warn(unknown.detail ?? "", "npx docker-node backups");
   const others = rows.filter(({ state }) => state !== "ok");

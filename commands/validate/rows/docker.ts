@@ -35,7 +35,7 @@ export const daemon: Row = {
   id: "docker",
   title: "Docker",
   how: "docker info",
-  threshold: (node) =>
+  threshold: ({ node }) =>
     daemonPairs(node)
       .map(([what, declared]) => `${what} ${String(declared)}`)
       .join(", "),
@@ -77,7 +77,7 @@ export const testContainer: Row = {
   id: "container",
   title: "Test container",
   how: "docker run --rm of the node's own python3, which looks at its /proc/self",
-  threshold: (node) => `runs; ${confinementOf(node).join(", ")}`,
+  threshold: ({ node }) => `runs; ${confinementOf(node).join(", ")}`,
   measure: async ({ node, script }) =>
     judgeContainer(node, await script(confined, "validation/container")),
 };
@@ -120,7 +120,7 @@ export const containers: Row = {
   id: "containers",
   title: "Declared containers",
   how: "docker inspect: it runs, is not unhealthy, and has the declared digest",
-  threshold: (node) => joinNames(declaredContainers(node).map(([name]) => name)),
+  threshold: ({ node }) => joinNames(declaredContainers(node).map(([name]) => name)),
   measure: async ({ node, inventory }) => judgeContainers(node, await inventory()),
 };
 
@@ -128,7 +128,7 @@ export const volumes: Row = {
   id: "volumes",
   title: "Declared volumes",
   how: "docker volume inspect",
-  threshold: ({ volumes: declared }) => joinNames(Object.keys(declared)),
+  threshold: ({ node }) => joinNames(Object.keys(node.volumes)),
   measure: async ({ node, inventory }) => judgeVolumes(node, await inventory()),
 };
 
@@ -186,6 +186,6 @@ export const networks: Row = {
   id: "networks",
   title: "Declared networks",
   how: "docker network inspect: driver, subnet, isolation",
-  threshold: ({ networks: declared }) => joinNames(Object.keys(declared)),
+  threshold: ({ node }) => joinNames(Object.keys(node.networks)),
   measure: async ({ node, inventory }) => judgeNetworks(node, await inventory()),
 };

@@ -26,7 +26,7 @@ export const images: Row = {
   id: "images",
   title: "Image scan",
   how: "Trivy on the workstation, each declared image by its digest, with the database of today",
-  threshold: ({ images: declared }) =>
+  threshold: ({ node: { images: declared } }) =>
     declared?.scan &&
     `no vulnerability of severity ${declared.scan.severity} or above without a waiver`,
   measure: async ({ scans }) => judgeScans(await scans()),

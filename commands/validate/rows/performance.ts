@@ -1,9 +1,9 @@
-/** Rows with a figure: load, latency, writes. */
+/** Rows with a figure: load, latency, writes, space. */
 import { z } from "zod";
 import { lanNetworks } from "../../../config/lan";
 import { addressOfNode } from "../../../config/node";
 import type { NodeConfig } from "../../../config/schema";
-import type { Judgement, Row } from "../row";
+import type { Declared, Judgement, Row } from "../row";
 import { LATENCY, type Latency, type Load, type Subject } from "../subject";
 
 const LOAD =
@@ -24,7 +24,7 @@ export const cpu: Row = {
   loads: true,
   title: "CPU under load",
   how: LOAD,
-  threshold: (node) => `< ${node.validation.maxCpuPercent} % ${describeLoad(node)}`,
+  threshold: ({ node }) => `< ${node.validation.maxCpuPercent} % ${describeLoad(node)}`,
   measure: async ({ node, load }) => judgeLoad("cpu", node.validation.maxCpuPercent, await load()),
 };
 
@@ -33,7 +33,7 @@ export const memory: Row = {
   loads: true,
   title: "Memory under load",
   how: LOAD,
-  threshold: (node) => `< ${node.validation.maxMemoryPercent} % ${describeLoad(node)}`,
+  threshold: ({ node }) => `< ${node.validation.maxMemoryPercent} % ${describeLoad(node)}`,
   measure: async ({ node, load }) =>
     judgeLoad("memory", node.validation.maxMemoryPercent, await load()),
 };
@@ -43,7 +43,7 @@ export function judgeLatency(limit: number, { p50, p95, p99, max, rounds }: Late
   return { holds: p99 < limit, figure };
 }
 
-const describeLimit = ({ validation }: NodeConfig): string => `p99 < ${validation.maxLatencyMs} ms`;
+const describeLimit = ({ node }: Declared): string => `p99 < ${node.validation.maxLatencyMs} ms`;
 
 export const latency: Row = {
   id: "latency",
@@ -54,11 +54,14 @@ export const latency: Row = {
     judgeLatency(subject.node.validation.maxLatencyMs, await subject.latency()),
 };
 
+interface Shared {
+  readonly network: string;
+  readonly peer: string;
+  readonly peerNetwork: string;
+}
+
 /** A network on the LAN that another node of the stack is on too, its primary first. */
-export function findSharedNetwork(
-  subject: Pick<Subject, "name" | "node" | "nodes">,
-): { network: string; peer: string; peerNetwork: string } | undefined {
-  const { name, node, nodes } = subject;
+export function findSharedNetwork({ name, node, nodes }: Declared): Shared | undefined {
   const primary = typeof node.primary === "object" ? node.primary.address : undefined;
   const others = Object.entries(nodes).filter(([other]) => other !== name);
   others.sort(
@@ -75,10 +78,8 @@ export function findSharedNetwork(
 const served = z.object({ address: z.string() });
 
 async function measureAcross(subject: Subject): Promise<Latency> {
-  const shared = findSharedNetwork(subject);
-  if (!shared)
-    throw new Error("this node shares no macvlan or ipvlan network with another node of the stack");
-  const { network, peer, peerNetwork } = shared;
+  // The threshold says that there is one.
+  const { network, peer, peerNetwork } = findSharedNetwork(subject) as Shared;
   const file = "validation/latency";
   const { address } = await subject.script(
     served,
@@ -98,7 +99,7 @@ export const acrossNodes: Row = {
   id: "latency-across",
   title: "Latency between nodes",
   how: "the same, between containers of two nodes on the macvlan or ipvlan network they share",
-  threshold: describeLimit,
+  threshold: (declared) => findSharedNetwork(declared) && describeLimit(declared),
   measure: async (subject) =>
     judgeLatency(subject.node.validation.maxLatencyMs, await measureAcross(subject)),
 };
@@ -115,7 +116,30 @@ export const writes: Row = {
   loads: true,
   title: "Writes to a volume",
   how: "4 KiB at random in 256 MiB, O_DIRECT, 8 at a time, in a container: fio, or python3 where there is none",
-  threshold: ({ validation }) => `> ${validation.minIops} IOPS`,
+  threshold: ({ node: { validation } }) => `> ${validation.minIops} IOPS`,
   measure: async ({ node, script }) =>
     judgeWrites(node.validation.minIops, await script(written, "validation/disk")),
+};
+
+const space = z.object({
+  percent: z.number(),
+  /** Null where the file system has no fixed number of them. */
+  inodes: z.number().nullable(),
+  kinds: z.array(z.string()),
+});
+
+export function judgeSpace(limit: number, found: z.output<typeof space>): Judgement {
+  const { percent, inodes, kinds } = found;
+  const used = [`${percent} % used`, ...(inodes === null ? [] : [`${inodes} % of the inodes`])];
+  const holds = percent < limit && (inodes ?? 0) < limit;
+  return { holds, figure: [used.join(", "), ...kinds].join("; ") };
+}
+
+export const diskSpace: Row = {
+  id: "space",
+  title: "Disk space of Docker",
+  how: "df of Docker's data root, and docker system df",
+  threshold: ({ node: { validation } }) => `< ${validation.maxDiskPercent} %, of the inodes too`,
+  measure: async ({ node, script }) =>
+    judgeSpace(node.validation.maxDiskPercent, await script(space, "validation/space")),
 };

@@ -13,8 +13,8 @@ import type { Known } from "../../../clients/portainer";
 import type { Environment } from "../../../clients/portainer-answers";
 import type { NodeConfig } from "../../../config/schema";
 import { portsOf, workloadsOf } from "../../../config/workloads";
-import type { Judgement, Row } from "../row";
-import type { Latency, Reach, Subject } from "../subject";
+import type { Declared, Judgement, Row } from "../row";
+import type { Latency, Reach } from "../subject";
 
 export const judgeAgent = ({ agent }: Pick<Reach, "agent">): Judgement => ({
   holds: agent === 204,
@@ -31,7 +31,7 @@ export const agent: Row = {
   id: "agent",
   title: "Portainer agent",
   how: "GET /ping over HTTPS at the node's address, from the node; with portainer.edge Portainer's API, which says whether the agent asks",
-  threshold: (node) => (agentUrl(node) ? "status 204" : edgeUrl(node) && "asks Portainer"),
+  threshold: ({ node }) => (agentUrl(node) ? "status 204" : edgeUrl(node) && "asks Portainer"),
   measure: async (subject) => {
     if (agentUrl(subject.node)) return judgeAgent(await subject.reach());
     return judgeHeartbeat(await subject.portainer().environment(knownBy(subject)));
@@ -39,7 +39,7 @@ export const agent: Row = {
 };
 
 /** What Portainer knows the node's environment by. */
-export function knownBy({ name, node }: Pick<Subject, "name" | "node">): Known {
+export function knownBy({ name, node }: Pick<Declared, "name" | "node">): Known {
   const url = agentUrl(node);
   return url === undefined ? { name: environmentName(name, node) } : { url };
 }
@@ -59,7 +59,7 @@ export const portainer: Row = {
   id: "portainer",
   title: "Portainer's view",
   how: "containers of the node's environment by Portainer's API, beside docker ps --all",
-  threshold: (node) => node.portainer && "the containers that Docker has",
+  threshold: ({ node }) => node.portainer && "the containers that Docker has",
   measure: async (subject) => {
     const seen = await subject.portainer().containers(knownBy(subject));
     return judgePortainer(
@@ -110,7 +110,7 @@ export const ports: Row = {
   id: "ports",
   title: "Open TCP ports",
   how: "ss on the node: what listens, on loopback alone left out",
-  threshold: (node) => {
+  threshold: ({ node }) => {
     const { needed, ranges } = declaredPorts(node);
     const all = [...new Set(ranges.map(rangeText))].join(", ");
     return `${needed.join(", ")} open, nothing beside ${all}`;
@@ -137,7 +137,7 @@ export const primary: Row = {
   id: "primary",
   title: "Primary node",
   how: "a TCP connection from this node",
-  threshold: (node) => {
+  threshold: ({ node }) => {
     const at = primaryOf(node);
     return at && `${at.host} port ${at.port} accepts a connection`;
   },
@@ -162,15 +162,12 @@ export const discovery: Row = {
   measure: async (subject) => judgeNames(await subject.latency()),
 };
 
-/** The primary's full name, where it is in the stack and the node has a search domain. */
-export function primaryName({ node, nodes }: Pick<Subject, "node" | "nodes">): string {
+/** The primary's full name; undefined if it is not in the stack, or the node has no search domain. */
+export function primaryName({ node, nodes }: Declared): string | undefined {
   const { searchDomain } = node.network;
   const at = primaryOf(node)?.host;
   const found = Object.entries(nodes).find(([, other]) => addressOfNode(other) === at);
-  if (!found) throw new Error("the primary is not a node of this stack, so its name is not known");
-  if (!searchDomain)
-    throw new Error("network.searchDomain is not declared, so it has no full name");
-  return `${found[0]}.${searchDomain}`;
+  return found && searchDomain && `${found[0]}.${searchDomain}`;
 }
 
 const lookedUp = z.object({ address: z.string().nullable() });
@@ -179,7 +176,7 @@ export const discoveryAcross: Row = {
   id: "discovery-across",
   title: "Discovery of the primary",
   how: "a container of this node asks for the primary's full name",
-  threshold: (node) => primaryOf(node) && `is ${primaryOf(node)?.host ?? ""}`,
+  threshold: (declared) => primaryName(declared) && `is ${primaryOf(declared.node)?.host ?? ""}`,
   measure: async (subject) => {
     const name = primaryName(subject);
     const { address } = await subject.script(lookedUp, "validation/discovery", { HOST_NAME: name });

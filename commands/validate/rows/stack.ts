@@ -37,7 +37,7 @@ export const backups: Row = {
   id: "backups",
   title: "Backups",
   how: "docker-node backups: what the backup server and Proxmox have",
-  threshold: (node) => node.backups && "all within their RPO",
+  threshold: ({ node }) => node.backups && "all within their RPO",
   measure: async (subject) => judgeBackups(await subject.backups()),
 };
 

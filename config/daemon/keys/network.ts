@@ -66,9 +66,11 @@ export const NETWORK_KEYS = {
   icc: restarts(z.boolean(), "Containers on docker0 reach one another.", docker0),
   ip: restarts(ipv4, "Address that ports of docker0 are published on.", docker0),
   "ip-forward": restarts(z.boolean(), "dockerd turns forwarding on."),
-  "ip-forward-no-drop": restarts(z.boolean(), "dockerd does not change the policy of FORWARD.", {
-    since: "28.0",
-  }),
+  "ip-forward-no-drop": restarts(
+    z.boolean(),
+    "dockerd does not change the policy of FORWARD, and the node's own firewall lets pass what is neither from nor to a container.",
+    { since: "28.0" },
+  ),
   "ip-masq": restarts(z.boolean(), "Masquerading on docker0.", docker0),
   ip6tables: restarts(z.boolean(), "dockerd makes IPv6 rules."),
   iptables: restarts(z.boolean(), "dockerd makes firewall rules."),

@@ -1,6 +1,7 @@
 // Command agent stands in for the Portainer agent in the lab, where the real image cannot be had.
-// It is no Portainer software. It answers the same health check, or asks Portainer as an Edge agent does, and refuses to start where the
-// real one could not work: without the Docker socket, the volumes directory or the shared secret.
+// It is no Portainer software. It answers the same health check and passes on what Portainer asks Docker about containers, or asks
+// Portainer as an Edge agent does, and refuses to start where the real one could not work: without the Docker socket, the volumes
+// directory or the shared secret.
 package main
 
 import (

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// fakeDocker answers as docker does on its socket.
+// fakeDocker answers a path with its query as docker does on its socket.
 type fakeDocker map[string]string
 
 func (f fakeDocker) RoundTrip(r *http.Request) (*http.Response, error) {
 	recorder := httptest.NewRecorder()
-	if body, known := f[r.URL.Path]; known {
+	if body, known := f[r.URL.RequestURI()]; known && r.Header.Get(secretHeader) == "" {
 		_, _ = recorder.WriteString(body)
 	} else {
 		recorder.WriteHeader(http.StatusInternalServerError)
@@ -35,7 +35,7 @@ func newAgent(t *testing.T, docker fakeDocker) agent {
 
 func ask(a agent, path, secret string) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(http.MethodGet, path, nil)
-	request.Header.Set("X-Lab-Secret", secret)
+	request.Header.Set(secretHeader, secret)
 	recorder := httptest.NewRecorder()
 	a.routes().ServeHTTP(recorder, request)
 	return recorder
@@ -49,15 +49,29 @@ func TestPingSaysThatItIsAStandIn(t *testing.T) {
 }
 
 func TestListsAreForThoseWhoKnowTheSecret(t *testing.T) {
-	a := newAgent(t, fakeDocker{"/containers/json": `[{"Id":"1"}]`})
-	for path, listed := range map[string]string{"/containers": `[{"Id":"1"}]`, "/volumes": `["data"]`} {
-		if refused := ask(a, path, "guessed"); refused.Code != http.StatusForbidden {
-			t.Errorf("%s without the secret: %d", path, refused.Code)
+	a := newAgent(t, fakeDocker{
+		"/containers/json": `[{"Id":"1"}]`, "/containers/json?all=true": `[{"Id":"1"},{"Id":"2"}]`,
+	})
+	for path, listed := range map[string]string{
+		"/containers/json":          `[{"Id":"1"}]`,
+		"/containers/json?all=true": `[{"Id":"1"},{"Id":"2"}]`,
+		"/volumes":                  `["data"]`,
+	} {
+		for _, wrong := range []string{"guessed", ""} {
+			if refused := ask(a, path, wrong); refused.Code != http.StatusForbidden {
+				t.Errorf("%s with the secret %q: %d", path, wrong, refused.Code)
+			}
 		}
 		answer := ask(a, path, "shared")
 		if answer.Code != http.StatusOK || strings.TrimSpace(answer.Body.String()) != listed {
 			t.Errorf("%s: %d, %s", path, answer.Code, answer.Body)
 		}
+	}
+}
+
+func TestDockersFailureIsItsOwn(t *testing.T) {
+	if answer := ask(newAgent(t, nil), "/containers/json", "shared"); answer.Code != http.StatusInternalServerError {
+		t.Errorf("%d, %s", answer.Code, answer.Body)
 	}
 }
 

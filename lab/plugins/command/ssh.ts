@@ -1,12 +1,11 @@
 /**
  * One attempt to connect to a host over ssh.
  *
- * `perDialTimeout` covers the attempt up to the login, as documented ("for each dial attempt");
- * upstream's covers the TCP connection only, so that a server that accepts and stays silent holds
- * it up for ever (pulumi-command#199, #268).
+ * `perDialTimeout` covers the TCP connection alone, as upstream's does though it is documented "for each dial attempt": a server that
+ * accepts and stays silent holds the attempt up until the resource's time is over (pulumi-command#199, #268).
  */
 import { once } from "node:events";
-import { connect as connectTo } from "node:net";
+import { connect as connectTo, type Socket as TcpSocket } from "node:net";
 import { Client, utils } from "ssh2";
 import type { AuthenticationType, ConnectConfig, ParsedKey } from "ssh2";
 
@@ -21,7 +20,7 @@ export interface Endpoint {
   hostKey?: string;
   /** -1: no limit. */
   dialErrorLimit: number;
-  /** Seconds for one attempt, up to the login; 0: no limit. */
+  /** Seconds for the TCP connection of one attempt; 0: no limit. */
   perDialTimeout: number;
 }
 
@@ -88,10 +87,28 @@ export async function askAgent({ agentSocketPath }: Endpoint): Promise<void> {
 }
 
 function connectConfig(endpoint: Endpoint, onMismatch: () => void): ConnectConfig {
-  const { host, port, user: username, hostKey, perDialTimeout } = endpoint;
+  const { user: username, hostKey } = endpoint;
   const expectation = hostKey ? hostKeyConfig(hostKey, onMismatch) : {};
-  const readyTimeout = perDialTimeout * 1000;
-  return { host, port, username, readyTimeout, ...authConfig(endpoint), ...expectation };
+  // No limit: the handshake and the login have none.
+  return { username, readyTimeout: 0, ...authConfig(endpoint), ...expectation };
+}
+
+/** Connects within the time for one attempt, or fails with the reason. */
+async function connectTcp(
+  { host, port, perDialTimeout }: Endpoint,
+  signal: AbortSignal,
+): Promise<TcpSocket> {
+  const limit = perDialTimeout > 0 ? [AbortSignal.timeout(perDialTimeout * 1000)] : [];
+  const socket = connectTo({ host, port });
+  try {
+    await once(socket, "connect", { signal: AbortSignal.any([signal, ...limit]) });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    signal.throwIfAborted();
+    if (!limit[0]?.aborted) throw error;
+    throw new Error(`dial tcp ${host}:${port}: i/o timeout`, { cause: error });
+  }
 }
 
 async function waitForClose(client: Client): Promise<never> {
@@ -108,6 +125,7 @@ export async function connect(
   signal: AbortSignal,
   sock?: Socket,
 ): Promise<Client> {
+  const stream = sock ?? (await connectTcp(endpoint, signal));
   const client = new Client();
   const seen = { mismatch: false };
   client.on("keyboard-interactive", (_name, _text, _language, prompts, answer) => {
@@ -116,7 +134,7 @@ export async function connect(
   // A later failure ends the sessions, and they say why.
   client.on("error", () => undefined);
   try {
-    client.connect({ ...connectConfig(endpoint, () => (seen.mismatch = true)), sock });
+    client.connect({ ...connectConfig(endpoint, () => (seen.mismatch = true)), sock: stream });
     // Waiting to fill packets, as sockets do by default, makes a session four times as slow.
     client.setNoDelay(true);
     await Promise.race([once(client, "ready", { signal }), waitForClose(client)]);

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
+
+	"docker-node/lab/pbs/internal/format"
 )
 
 func TestEmptyPartsOfAPathCountForNothing(t *testing.T) {
@@ -43,6 +46,36 @@ func TestLogsInByFormAndByJSON(t *testing.T) {
 	wrong := request{method: "POST", path: "/api2/json/access/ticket", kind: "application/json", body: `{"username":"root@pam","password":"x"}`}
 	if status, text := ask(t, base, wrong); status != 401 || text != "permission check failed." {
 		t.Errorf("%d %s", status, text)
+	}
+}
+
+func TestPrunesByFormAndByJSON(t *testing.T) {
+	form := url.Values{"ns": {"node1/volumes"}, "backup-type": {"host"}, "backup-id": {"data"}, "keep-daily": {"1"}, "dry-run": {"true"}}.Encode()
+	const text = `{"ns":"node1/volumes","backup-type":"host","backup-id":"data","keep-daily":1,"dry-run":%t}`
+	for _, c := range []struct {
+		kind, body string
+		left       int
+	}{
+		{"application/x-www-form-urlencoded", form, 3},
+		{"application/json", fmt.Sprintf(text, true), 3},
+		{"application/json", fmt.Sprintf(text, false), 1},
+	} {
+		s, base := serve(t)
+		st, group := s.stores["store"], format.Group{Type: "host", ID: "data"}
+		for day := range 3 {
+			b := format.Snapshot{Group: group, Time: 1800000000 + int64(day)*86400}
+			if err := os.MkdirAll(st.snapshotPath("node1/volumes", b), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cookie := "PBSAuthCookie=" + s.ticket(superuser, nowPlus(0))
+		status, answer := ask(t, base, request{method: "POST", path: "/api2/json/admin/datastore/store/prune", kind: c.kind, body: c.body, cookie: cookie, csrf: s.sign("csrf:" + superuser)})
+		if status != 200 || strings.Count(answer, `"keep":true`) != 1 || strings.Count(answer, `"keep":false`) != 2 {
+			t.Errorf("%s: %d %s", c.body, status, answer)
+		}
+		if left := st.snapshots("node1/volumes", group); len(left) != c.left {
+			t.Errorf("%s: %v", c.body, left)
+		}
 	}
 }
 

@@ -1,0 +1,103 @@
+/*
+ * Each unit of the hardening on a real node, off and on again by itself; what units do that nobody sees in a file; and the benchmark.
+ * All of them together, logins and auditd are tried in the life of a node (lifecycle.test.ts).
+ */
+import { ask } from "../../clients/process";
+import { loadSettings } from "../../config/load";
+import type { NodeConfig } from "../../config/schema";
+import { UNITS } from "../../config/schema/hardening";
+import { labConfig } from "../../lab/lib/config";
+import { openInstance } from "../../lab/lib/instance";
+import { bringUpLab } from "../../lab/lib/kept";
+import { readNodes } from "../../lab/lib/reach";
+import { removeLab, type Lab } from "../../lab/lib/services";
+import { cliEnv, openStack } from "../../lab/lib/stack";
+import { renderScript } from "../../node/scripts";
+import { hardeningStep } from "../../node/steps";
+import { hardenedState } from "./hardened";
+import { Life } from "./life";
+import { Shell, log } from "./support";
+
+jest.setTimeout(15 * 60_000);
+
+const NODE = "proj-docker02";
+const here = openInstance("hardening");
+const life = new Life();
+const { step } = life;
+
+let lab: Lab;
+let shell: Shell;
+let hardened: string;
+let noted: Record<string, string>;
+
+/** Runs the step's script with these units on, as `up` does. */
+async function harden(units: readonly string[]): Promise<void> {
+  const node = loadSettings(labConfig(lab) as never).nodes[NODE] as NodeConfig;
+  const { script, variables } = hardeningStep(node);
+  await shell.root(renderScript(script, { ...variables, UNITS: units.join(" ") }));
+}
+
+/** The notes by which each unit can be undone: its name and their digest. */
+async function notes(): Promise<Record<string, string>> {
+  const lines = await shell.root("cd /var/lib/docker-node/hardening; sha256sum -- *");
+  return Object.fromEntries(
+    lines.split("\n").map((line) => {
+      const [digest = "", unit = ""] = line.split(/\s+/);
+      return [unit, digest];
+    }),
+  );
+}
+
+beforeAll(async () => {
+  await removeLab(here);
+  lab = await bringUpLab(here, log);
+  const { [NODE]: node } = await readNodes(await openStack(lab));
+  shell = new Shell(lab, NODE, node?.hostKey ?? "");
+  hardened = await hardenedState(shell);
+  noted = await notes();
+});
+
+afterAll(() => life.end(here));
+
+/** Units that have changed something on this node. Docker itself loads its AppArmor profile, and no service is there to be off. */
+const CHANGES = UNITS.filter((unit) => !["apparmor", "services"].includes(unit));
+
+step("every unit but two has noted what it changed", () => {
+  expect(Object.keys(noted).sort()).toEqual([...CHANGES].sort());
+});
+
+// Each run turns one off, and the one before on again.
+for (const unit of UNITS)
+  step(`${unit} alone is off, and what it changed is as before`, async () => {
+    await harden(UNITS.filter((one) => one !== unit));
+    const others = Object.entries(noted).filter(([one]) => one !== unit);
+    expect(await notes()).toEqual(Object.fromEntries(others));
+    expect((await hardenedState(shell)) === hardened).toBe(!CHANGES.includes(unit));
+  });
+
+step("all on again, the node is as it was", async () => {
+  await harden(UNITS);
+  expect(await hardenedState(shell)).toBe(hardened);
+  expect(await notes()).toEqual(noted);
+});
+
+step("sudo logs what it ran, the clock asks for the time, and files have their modes", async () => {
+  expect(await shell.root("grep -c 'COMMAND=.*bash' /var/log/sudo.log")).toMatch(/^[1-9]/);
+  const clock = "systemctl is-active systemd-timesyncd; timedatectl show -p CanNTP --value";
+  expect(await shell.root(clock)).toBe("active\nyes");
+  const modes = await shell.root("stat -c '%a %U %n' /etc/passwd /etc/shadow /etc/ssh/sshd_config");
+  expect(modes).toBe("644 root /etc/passwd\n640 root /etc/shadow\n600 root /etc/ssh/sshd_config");
+});
+
+step("the benchmark leaves no warning, and no waiver is unused", async () => {
+  const args = ["docker-node", "benchmark", "--stack", "lab", "--json"];
+  const { code, stdout, stderr } = await ask({ program: "npx", args, env: cliEnv(lab) });
+  log(stderr);
+  const { net, unused, checks } = JSON.parse(stdout) as {
+    net: number;
+    unused: unknown[];
+    checks: unknown[];
+  };
+  expect([code, net, unused]).toEqual([0, 0, []]);
+  expect(checks.length).toBeGreaterThan(100);
+});
