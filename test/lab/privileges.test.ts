@@ -3,8 +3,9 @@
  * is created, refreshed, changed and deleted by the real Pulumi and provider; without any one of them
  * something is refused. The doctor sees each of them missing.
  *
- * Not proven here: DockerNodeTemplate, since this machine is made from an image, and the roles of
- * backups, high availability and replication, which belong to no machine's life. DockerNodeFirewall is for a look of doctor and up only.
+ * Not proven here: DockerNodeTemplate, since this machine is made from an image, and the roles of backups, which belong to no
+ * machine's life. That each privilege of high availability and replication is needed is not tried; that they are enough is.
+ * DockerNodeFirewall is for a look of doctor and up only.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -316,6 +317,7 @@ test("with exactly these privileges a machine is created, refreshed and changed"
 async function administer(
   path: string,
   parameters: Record<string, string | number>,
+  method: "POST" | "DELETE" = "POST",
 ): Promise<void> {
   const given = access();
   given["/vms"]?.privileges.push("VM.Migrate");
@@ -323,7 +325,7 @@ async function administer(
   given["/nodes/pve01"]?.privileges.push("Sys.PowerMgmt");
   write(given);
   const cluster = { endpoint, insecure: true, apiToken: `${TOKEN.id}=${TOKEN.secret}` };
-  await call(cluster, "POST", path, parameters);
+  await call(cluster, method, path, parameters);
   give();
 }
 
@@ -373,6 +375,7 @@ test("a machine that high availability starts on another node, and moves back, g
   await administer("/cluster/ha/resources/vm:2019/migrate", { node: "pve01" });
   expect(await follow()).toEqual(FOLLOWS);
   await stack.refresh({ ...quiet, expectNoChanges: true });
+  await administer("/cluster/ha/resources/vm:2019", {}, "DELETE");
 });
 
 /** Of the refusals, these two name no privilege, as in Proxmox itself. */
@@ -413,6 +416,42 @@ test("with exactly these privileges everything is deleted", async () => {
   give();
   await stack.destroy(quiet);
   expect((await stack.exportStack()).deployment).not.toHaveProperty("resources.0");
+});
+
+/** Its disk is on ZFS alone, which is what Proxmox can replicate. */
+const KEPT = {
+  machine: {
+    dockerDisk: null,
+    disk: { sizeGiB: 16 },
+    highAvailability: { nodes: { pve02: 1, pve01: 2 }, strict: true },
+    replication: { target: "pve02", schedule: "*/30", maxMBps: 50 },
+  },
+  engine: { daemon: { "storage-opts": null } },
+};
+
+test("with exactly these privileges availability is declared, read back, changed and taken out", async () => {
+  declare(KEPT);
+  give();
+  await stack.up(quiet);
+  await stack.up({ ...quiet, expectNoChanges: true });
+  await stack.refresh({ ...quiet, expectNoChanges: true });
+  const { highAvailability, replication } = KEPT.machine;
+  const changed = {
+    highAvailability: { ...highAvailability, nodes: { pve01: 1 }, maxRestart: 3 },
+    replication: { ...replication, schedule: "02:30", maxMBps: null },
+  };
+  declare(merge(KEPT, { machine: changed }) as Record<string, unknown>);
+  await stack.up(quiet);
+  await stack.refresh({ ...quiet, expectNoChanges: true });
+  await stack.preview({ ...quiet, expectNoChanges: true });
+  const without = merge(KEPT, { machine: { highAvailability: null, replication: null } });
+  // What is taken away is taken away with the privileges that it needed.
+  const given = access();
+  declare(without as Record<string, unknown>);
+  write(given);
+  const { summary } = await stack.up(quiet);
+  expect(summary.resourceChanges).toMatchObject({ delete: 3 });
+  await stack.destroy(quiet);
 });
 
 /** Creation needs the rest. Paths are those of the lab's node, and are compared with its own below. */

@@ -59,17 +59,19 @@ describe("the NIC", () => {
     ["with a macvlan, lets other MAC addresses through", { beside }, false],
     ["without one, does not", {}, true],
     [
-      "with an ipvlan, does not: containers have the node's",
-      { beside: { ...beside, ...ipvlan } },
-      true,
-    ],
-    [
       "with one of each, lets other MAC addresses through",
       { beside: { ...beside, ...ipvlan }, instruments },
       false,
     ],
   ])("%s", async (_what, networks, macfilter) => {
     expect((await run({ networks })).find(FIREWALL).inputs).toMatchObject({ macfilter });
+  });
+
+  test("with an ipvlan alone, keeps its MAC filter: containers have the node's address", async () => {
+    const { inputs } = (await run({ networks: { beside: { ...beside, ...ipvlan } } })).find(
+      FIREWALL,
+    );
+    expect(inputs).toMatchObject({ macfilter: true });
   });
 
   test("may have no VLAN of its own, and carries those of macvlans all the same", () => {

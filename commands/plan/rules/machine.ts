@@ -98,7 +98,10 @@ export const MACHINE_RULES: readonly Rule[] = [
   },
 ];
 
-/** NICs of a VM that exists already on which the provider finds another value of a field, and the values. */
+/**
+ * NICs of a VM that exists already on which the provider finds another value of a field, and the values. With another MAC
+ * address or MTU Proxmox takes the NIC out and plugs it in again (qemu-server, vmconfig_update_net).
+ */
 function findNicChanges({ type, action, properties }: Change, field: string): Details {
   if (type !== VM || action !== "update") return undefined;
   const found = properties.flatMap(({ path, before, after }) => {

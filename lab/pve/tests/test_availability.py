@@ -33,6 +33,20 @@ async def test_a_node_is_lost(tmp_path: Path, certificates: tuple[str, str], mon
         assert booted == [(2019, 'pve02'), (2014, 'pve01')]
 
 
+async def test_a_lost_guest_starts_where_its_rule_prefers(
+        tmp_path: Path, certificates: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """PVE::HA::Manager select_service_node."""
+    async def boot(vm: FakeVm) -> None:
+        vm.status = vm.qmpstatus = 'running'
+    async with Lab(settings_for(tmp_path, peers=['pve02', 'pve03']), certificates) as lab:
+        monkeypatch.setattr(lab.node, '_boot', boot)
+        vm = lab.node.add_vm(2019, 'docker02', node='pve01')
+        await lab.call('POST', '/cluster/ha/resources', sid='vm:2019')
+        await lab.call('POST', '/cluster/ha/rules', rule='apart', type='node-affinity', resources='vm:2019', nodes='pve03')
+        await lab.call('POST', '~/status', command='shutdown')
+        assert (vm.node, vm.status) == ('pve03', 'running')
+
+
 async def test_a_managed_guest_is_moved(tmp_path: Path, certificates: tuple[str, str]) -> None:
     """Wherever it is: the manager is asked, not a node."""
     async with Lab(settings_for(tmp_path, peers=['pve02']), certificates) as lab:
