@@ -36,7 +36,7 @@ class ManagedApi(MigrationApi):
 
     def _routes_lab_managed(self) -> list[tuple[str, str, Any]]:
         resources, rules = '/cluster/ha/resources', '/cluster/ha/rules'
-        return [('GET', resources, self._resources), ('POST', resources, self._manage),
+        return [('GET', resources, self._list_managed), ('POST', resources, self._manage),
                 ('GET', resources + '/{sid}', self._resource), ('PUT', resources + '/{sid}', self._update_resource),
                 ('DELETE', resources + '/{sid}', self._forget),
                 ('GET', rules, self._rules), ('POST', rules, self._create_rule),
@@ -71,7 +71,7 @@ class ManagedApi(MigrationApi):
         section = self.ha_resources[sid]
         return {**section, 'sid': sid, 'digest': sha1(str(sorted(self.ha_resources.items())))}
 
-    async def _resources(self, v: Section, user: str) -> list[Section]:
+    async def _list_managed(self, v: Section, user: str) -> list[Section]:
         return [self._managed(sid) for sid in sorted(self.ha_resources)
                 if v.get('type') in (None, sid.partition(':')[0])]
 
