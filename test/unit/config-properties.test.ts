@@ -425,7 +425,10 @@ describe("what is accepted", () => {
       const { userAccount, ...cloudInit } = initialization as Tree;
       const { mirror = "", distributionMirror = "" } = node.engine;
       const wrong = [
-        ...stringsOf([rest, cloudInit]).filter((value) => !/^[\w.:/@+-]*$/.test(value)),
+        // A list of VLANs is the one value that has a separator (trunks).
+        ...stringsOf([rest, cloudInit]).filter(
+          (value) => !/^([\w.:/@+-]*|\d+(;\d+)+)$/.test(value),
+        ),
         ...stringsOf([userAccount, firewallRules(node)]).filter((value) => /[\n\r\0]/.test(value)),
         ...[mirror, distributionMirror].filter((url) => /[\s'"\\]/.test(url)),
       ];
