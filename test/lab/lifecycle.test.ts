@@ -686,11 +686,18 @@ describe("secrets", () => {
   step("are in nothing that commands print, and in no state", async () => {
     const canaries = canariesOf(lab, NODE);
     const plan = "npx docker-node plan --stack lab --format json";
-    const inspecting = [plan, "npx docker-node doctor --stack lab --json", "pulumi stack export"];
+    const inspecting = [
+      ...[plan, "npx docker-node doctor --stack lab --json", "pulumi stack export"],
+      ...["backups", "benchmark", "probe"].map(
+        (name) => `npx docker-node ${name} --stack lab --json`,
+      ),
+    ];
     const env = cliEnv(lab);
     let printed = "";
     for (const line of [...inspecting, "pulumi stack output --json"]) {
       const { stdout, stderr } = await ask({ program: "bash", args: ["-c", line], env });
+      // Each says something of its own, and not only that it cannot run.
+      expect([line, stdout]).toEqual([line, expect.stringMatching(/^[[{]/)]);
       printed += stdout + stderr;
     }
     expect(printed).toContain("proj-docker02");
@@ -1137,7 +1144,8 @@ describe("a private registry", () => {
     await pullFrom(registry, passwords[0]);
     const file = `/etc/docker/certs.d/${registry.host}/docker-node.crt`;
     expect(await shell.root(`cat ${file}`)).toBe(registry.caCertificate.trim());
-    expect(await shell.root("grep -rl first-of-the-registry /etc /root/.docker || true")).toBe("");
+    const password = [{ name: "registryPassword", text: passwords[0] }];
+    expect(foundBy(await shell.root(searchScript(password)), password)).toEqual([]);
     expect(stateFiles(here.stateDir)).not.toContain(passwords[0]);
     running = await shell.root("docker inspect -f '{{.State.StartedAt}}' portainer_agent");
   });
