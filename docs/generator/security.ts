@@ -8,7 +8,8 @@ import { tableRow } from "./configuration";
 
 const INTRO = `# Security
 
-Generated from \`config/waivers/\` by \`npm run docs\`; do not edit.
+Generated from \`config/waivers/\` by \`npm run docs\`; do not edit. [Controls](controls.md) lists what a node does by each standard, and the test that
+proves it; [how a node is hardened](../explanation/security.md) explains it.
 
 ## Waivers
 

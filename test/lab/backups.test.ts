@@ -208,16 +208,24 @@ describe("what is backed up", () => {
     "whoever escapes from a remapped container finds neither token nor key, and writes no program",
     async () => {
       const { secret } = lab.pbs.backupTokens[NODE] ?? { secret: "" };
-      expect(secret).not.toBe("");
+      const { data } = JSON.parse(lab.credentials.backupKey) as { data: string };
+      expect([secret, data]).not.toContain("");
       const search = `${asRemappedRoot}
-      umask 022; printf %s '${secret}' >/run/pattern
+      umask 022; printf '%s\\n' '${secret}' '${data}' >/run/pattern
       act grep -rlF -f /run/pattern "$root" /etc /var/lib/docker-node /run 2>/dev/null || true
       rm /run/pattern`;
       // It finds its own pattern, so it does search.
       expect(await shell.root(search)).toBe("/run/pattern");
-      const read = `${asRemappedRoot}
-      ! act cat /var/lib/docker-node/secrets/backup/token 2>&1`;
-      expect(await shell.root(read)).toMatch(/Permission denied/);
+      for (const closed of [
+        "cat /var/lib/docker-node/secrets/backup/token",
+        "cat /var/lib/docker-node/secrets/backup/key.json",
+        "ls /var/lib/docker-node/secrets/workloads",
+        "docker --host unix:///run/docker.sock ps",
+      ])
+        expect([closed, await shell.root(`${asRemappedRoot}\n! act ${closed} 2>&1`)]).toEqual([
+          closed,
+          expect.stringMatching(/permission denied/i),
+        ]);
       expect(await shell.root(`docker exec ${CONTAINER} cat /etc/docker-node/token`)).toBe(secret);
       const written = `${asRemappedRoot}
       for container in portainer_agent ${CONTAINER}; do

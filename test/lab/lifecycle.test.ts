@@ -675,11 +675,18 @@ describe("secrets", () => {
   step("are in nothing that commands print, and in no state", async () => {
     const canaries = canariesOf(lab, NODE);
     const plan = "npx docker-node plan --stack lab --format json";
-    const inspecting = [plan, "npx docker-node doctor --stack lab --json", "pulumi stack export"];
+    const inspecting = [
+      ...[plan, "npx docker-node doctor --stack lab --json", "pulumi stack export"],
+      ...["backups", "benchmark", "probe"].map(
+        (name) => `npx docker-node ${name} --stack lab --json`,
+      ),
+    ];
     const env = cliEnv(lab);
     let printed = "";
     for (const line of [...inspecting, "pulumi stack output --json"]) {
       const { stdout, stderr } = await ask({ program: "bash", args: ["-c", line], env });
+      // Each says something of its own, and not only that it cannot run.
+      expect([line, stdout]).toEqual([line, expect.stringMatching(/^[[{]/)]);
       printed += stdout + stderr;
     }
     expect(printed).toContain("proj-docker02");

@@ -213,6 +213,11 @@ describe("AGENT_SECRET, on both ends", () => {
     );
     expect(steps.with("create-replacement")).toEqual([]);
     expect(await reachable()).toEqual([both[0]]);
+    const layers = "{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}";
+    const folders = `docker inspect -f '${layers}' portainer_agent_next | tr : '\\n' | sed 's|/diff$||'`;
+    expect(await shell.root(`${folders} | xargs stat -c '%U:%G %a' | sort -u`)).toBe(
+      "root:root 700",
+    );
     portainer.secrets.agentSecret = secrets.agentSecretNext ?? "";
     expect(await reachable()).toEqual([both[1]]);
   });

@@ -1,4 +1,5 @@
 /** Scans of images: what the configuration takes, who is exposed, what is judged, and what the graph and Trivy are told. */
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
@@ -6,11 +7,12 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { withLock } from "../../clients/lock";
 import { readReport, type Vulnerability } from "../../clients/trivy-report";
 import { judge, rankExposed } from "../../commands/image-scan/judge";
@@ -24,6 +26,7 @@ import { loadSettings } from "../../config/load";
 import { waivedIn } from "../../config/waivers/vulnerabilities";
 import { waiversSchema } from "../../config/schema/waivers";
 import program from "../../index";
+import { renderScript } from "../../node/scripts";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
 import { selfSigned } from "../support/portainer";
@@ -572,5 +575,41 @@ describe("graph", () => {
     expect(nodes[NODE]?.images?.scan).toMatchObject({
       ...{ severity: "HIGH", unfixed: "block", whenUnavailable: "fail" },
     });
+  });
+});
+
+describe("node/image-sbom.sh", () => {
+  const root = mkdtempSync(join(tmpdir(), "docker-node-sbom-"));
+  const file = "/etc/docker/sbom/web.cdx.json";
+  const keep = (sbom: string): unknown => {
+    const SBOM = sbom && gzipSync(sbom).toString("base64");
+    const input = renderScript("image-sbom", { ROOT_DIR: root, CONTAINER: "web", SBOM });
+    const { status, stdout, stderr } = spawnSync("bash", ["-s"], { input, encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+    return JSON.parse(stdout);
+  };
+
+  afterAll(() => {
+    rmSync(root, { recursive: true });
+  });
+
+  test("writes what an image is made of, and the same again changes nothing", () => {
+    const text = JSON.stringify({ bomFormat: "CycloneDX", name: "naïve `$(id)`" });
+    expect(keep(text)).toEqual({ file });
+    expect(readFileSync(join(root, file), "utf8")).toBe(`${text}\n`);
+    const written = statSync(join(root, file));
+    expect(written.mode & 0o777).toBe(0o644);
+    expect(keep(text)).toEqual({ file });
+    expect(statSync(join(root, file)).ino).toBe(written.ino);
+    expect(keep("{}")).toEqual({ file });
+    expect(readFileSync(join(root, file), "utf8")).toBe("{}\n");
+  });
+
+  test("takes it away when the image is not scanned any more, and again", () => {
+    keep("{}");
+    for (let run = 0; run < 2; run++) {
+      expect(keep("")).toEqual({ file: "" });
+      expect(existsSync(join(root, file))).toBe(false);
+    }
   });
 });
