@@ -23,7 +23,7 @@ class AvailabilityApi(ReplicationApi):
         answer: web.Response = await super()._answer(request, handler, generic, asked)
         return answer
 
-    def _guest_of(self, sid: str) -> FakeVm:
+    def _vm_of_sid(self, sid: str) -> FakeVm:
         kind, _, number = sid.rpartition(':')
         vm = self.vm(int(number)) if kind in ('', 'vm') and number.isdigit() else None
         if vm is None:
@@ -33,7 +33,7 @@ class AvailabilityApi(ReplicationApi):
     async def _move_managed(self, v: dict[str, Any], user: str) -> None:
         """crm-command migrate: the manager has it done, wherever the guest is."""
         self.require(user, '/', 'Sys.Console')
-        vm = self._guest_of(v['sid'])
+        vm = self._vm_of_sid(v['sid'])
         if not self.is_managed(vm):
             raise die(f"no such resource '{v['sid']}'")
         if not self.nodes.get(v['node'], {}).get('online'):

@@ -141,3 +141,11 @@ async def test_a_restarted_node_has_all_of_it_again(lab: Lab) -> None:
     state.load(fresh, state.dump(lab.node))
     assert (fresh.ha_resources, fresh.ha_rules, fresh.replications) == (
         lab.node.ha_resources, lab.node.ha_rules, lab.node.replications)
+
+
+async def test_other_areas_still_answer(lab: Lab) -> None:
+    """What high availability's methods are called is nothing that fakepve's own have: theirs answer for guests and pools."""
+    assert [item['vmid'] for item in await lab.call('GET', '/cluster/resources', type='vm')] == [2019]
+    await lab.call('POST', '/pools', poolid='lab')
+    await lab.call('PUT', '/pools/lab', vms='2019')
+    assert [item['vmid'] for item in (await lab.call('GET', '/pools/lab'))['members']] == [2019]
