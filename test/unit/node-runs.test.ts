@@ -51,7 +51,12 @@ const READS: readonly ScriptName[] = [
   ...(["agent-certificate", "boot", "reachability", "ready", "firewall/confirm"] as const),
   ...(["benchmark/facts", "benchmark/official", "monitoring/drift", "monitoring/health"] as const),
   ...(["recovery/api", "recovery/docker", "recovery/image", "recovery/inventory"] as const),
-  ...(["recovery/rehearsal", "validation/addresses", "validation/reach"] as const),
+  ...([
+    "recovery/rehearsal",
+    "validation/addresses",
+    "validation/reach",
+    "validation/space",
+  ] as const),
   "validation/scan",
 ];
 

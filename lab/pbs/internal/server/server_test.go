@@ -49,6 +49,17 @@ func TestLogsInByFormAndByJSON(t *testing.T) {
 	}
 }
 
+// makeDays makes an empty snapshot on each of three days.
+func makeDays(t *testing.T, st *store, group format.Group) {
+	t.Helper()
+	for day := range 3 {
+		b := format.Snapshot{Group: group, Time: 1800000000 + int64(day)*86400}
+		if err := os.MkdirAll(st.snapshotPath("node1/volumes", b), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestPrunesByFormAndByJSON(t *testing.T) {
 	form := url.Values{"ns": {"node1/volumes"}, "backup-type": {"host"}, "backup-id": {"data"}, "keep-daily": {"1"}, "dry-run": {"true"}}.Encode()
 	const text = `{"ns":"node1/volumes","backup-type":"host","backup-id":"data","keep-daily":1,"dry-run":%t}`
@@ -62,12 +73,7 @@ func TestPrunesByFormAndByJSON(t *testing.T) {
 	} {
 		s, base := serve(t)
 		st, group := s.stores["store"], format.Group{Type: "host", ID: "data"}
-		for day := range 3 {
-			b := format.Snapshot{Group: group, Time: 1800000000 + int64(day)*86400}
-			if err := os.MkdirAll(st.snapshotPath("node1/volumes", b), 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
+		makeDays(t, st, group)
 		cookie := "PBSAuthCookie=" + s.ticket(superuser, nowPlus(0))
 		status, answer := ask(t, base, request{method: "POST", path: "/api2/json/admin/datastore/store/prune", kind: c.kind, body: c.body, cookie: cookie, csrf: s.sign("csrf:" + superuser)})
 		if status != 200 || strings.Count(answer, `"keep":true`) != 1 || strings.Count(answer, `"keep":false`) != 2 {
