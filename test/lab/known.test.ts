@@ -153,6 +153,8 @@ async function upUntil(port: number, reason: string): Promise<string> {
   const said: string[] = [];
   const began = Date.now();
   const onEvent = ({ diagnosticEvent }: EngineEvent): void => {
+    // Once it is ended, the plugin gives up its attempt, and says so.
+    if (given.signal.aborted) return;
     said.push(diagnosticEvent?.message ?? "");
     if (said.at(-1)?.includes(reason)) given.abort();
   };
