@@ -76,13 +76,6 @@ afterAll(async () => {
   await life.end(here);
 });
 
-step("everything of the node is backed up", async () => {
-  const opened = await openLab(lab, log);
-  const site = opened.site(NODE);
-  for (const section of ["volumes", "configuration", "images"]) await runBackup(site, section);
-  await backUp("vm", { site });
-});
-
 step("the twin comes up beside the node", async () => {
   stack = await openStack(lab, { nodes: { [PRIMARY]: twin() } });
   await stack.up(quiet);
@@ -97,6 +90,13 @@ step("the node reaches it, and Portainer has both", async () => {
     primary: { address: ADDRESS[PRIMARY], reachable: true },
   });
   expect(portainer.store.environments.map(({ Name }) => Name).sort()).toEqual([PRIMARY, NODE]);
+});
+
+step("everything of the node is backed up", async () => {
+  const opened = await openLab(lab, log);
+  const site = opened.site(NODE);
+  for (const section of ["volumes", "configuration", "images"]) await runBackup(site, section);
+  await backUp("vm", { site });
 });
 
 /** Id of the container that runs for a workload on a node; empty if there is none. */
@@ -116,22 +116,26 @@ const COMMON = {
   ...{ cpu: "held", memory: "held", space: "held" },
   ...{ latency: "held", iops: "held", "latency-across": "held" },
   ...{ ports: "held", agent: "held", portainer: "held", discovery: "held" },
-  ...{ benchmark: "held", reboot: "held", drift: "held" },
+  // The workloads' image has no health check of its own (CIS 4.6), and no waiver says that it needs none.
+  ...{ benchmark: "not held", reboot: "held", drift: "held" },
 };
 
-step("every row is measured on both and holds, and it ends with status 0", async () => {
-  const { status, states } = await validateWith("--junit", join(folder, "rows.xml"));
-  expect(states).toEqual({
-    [PRIMARY]: {
-      ...COMMON,
-      ...{ primary: "not declared", "discovery-across": "not declared", backups: "not declared" },
-    },
-    [NODE]: { ...COMMON, primary: "held", "discovery-across": "held", backups: "held" },
-  });
-  expect(status).toBe(0);
-  const report = readFileSync(join(folder, "rows.xml"), "utf8");
-  for (const node of [NODE, PRIMARY]) expect(report).toContain(`<testsuite name="${node}"`);
-});
+step(
+  "every row is measured on both, and all hold but the benchmark, which finds an image",
+  async () => {
+    const { status, states } = await validateWith("--junit", join(folder, "rows.xml"));
+    expect(states).toEqual({
+      [PRIMARY]: {
+        ...COMMON,
+        ...{ primary: "not declared", "discovery-across": "not declared", backups: "not declared" },
+      },
+      [NODE]: { ...COMMON, primary: "held", "discovery-across": "held", backups: "held" },
+    });
+    expect(status).toBe(3);
+    const report = readFileSync(join(folder, "rows.xml"), "utf8");
+    for (const node of [NODE, PRIMARY]) expect(report).toContain(`<testsuite name="${node}"`);
+  },
+);
 
 /** That each of these rows of the node does not hold. */
 async function expectNotHeld(rows: readonly string[]): Promise<void> {
