@@ -13,7 +13,6 @@ import {
   type Difference,
   type SshConnection,
 } from "../node/checks";
-import { monitoringCheck } from "../node/monitoring";
 import type { RecordedNode } from "../node/recorded";
 import { splitStdin } from "../node/stdin";
 import { ask } from "./process";
@@ -58,14 +57,10 @@ export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<
 
 /** The check of a step that has run. One whose secrets are sealed checks the files without their contents, if its script can. */
 function recordedCheck(one: Checkable, { stdin, sealed }: RecordedNode): Check[] {
-  const given = splitStdin(stdin[one.step]);
-  if (given) {
-    const isMonitoring = one.script === "monitoring";
-    const variables = isMonitoring ? monitoringCheck(stdin[one.step]) : given.variables;
-    return [{ ...one, variables }];
-  }
-  const knowsFiles = one.script === "backup-secrets" && sealed.includes(one.step);
-  return knowsFiles ? [{ ...one, variables: "" }] : [];
+  const text = stdin[one.step];
+  const given = splitStdin(text);
+  if (given) return [{ ...one, variables: one.variablesFor?.(text) ?? given.variables }];
+  return one.checksSealed && sealed.includes(one.step) ? [{ ...one, variables: "" }] : [];
 }
 
 /**

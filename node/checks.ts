@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { plainAddress } from "../config/cidr";
 import type { NodeConfig } from "../config/schema";
+import { monitoringCheck } from "./monitoring-check";
 import { assignVariables, partsOf, readPart, type ScriptName } from "./scripts";
 import { dockerSteps, firewallStep } from "./steps";
 
@@ -23,6 +24,10 @@ export type CheckedStep = (typeof CHECKED_STEPS)[number] & ScriptName;
 export interface Checkable {
   readonly step: string;
   readonly script: ScriptName;
+  /** The variables of its check mode, by the step's standard input. Default: those that are in it. */
+  readonly variablesFor?: (stdin: unknown) => string;
+  /** Its check mode finds the files without their contents, where the state's secrets are sealed. */
+  readonly checksSealed?: true;
 }
 
 /** A step with what it is given: the lines `NAME='value'` before its script. */
@@ -45,8 +50,14 @@ export function declaredChecks(node: NodeConfig): Check[] {
 const LIMITED = ["agent", "next-agent", "backups", "monitoring", "monitoring-proxy"];
 
 /** Steps of what not every node has, each named as the end of its resource's name. */
-const MONITORING: Checkable = { step: "monitoring-node", script: "monitoring" };
-const BACKUPS: Checkable = { step: "backups-secrets", script: "backup-secrets" };
+const MONITORING: Checkable = {
+  ...{ step: "monitoring-node", script: "monitoring" },
+  variablesFor: monitoringCheck,
+};
+const BACKUPS: Checkable = {
+  ...{ step: "backups-secrets", script: "backup-secrets" },
+  checksSealed: true,
+};
 
 /** All steps of a node that can be checked. The others change nothing on it. */
 export function checkableSteps({

@@ -1,11 +1,9 @@
-import { createHash } from "node:crypto";
 import { RPO } from "../config/backups";
 import { addressOfNode } from "../config/node";
 import { agentPort } from "../config/portainer";
 import type { MonitoringConfig, NodeConfig } from "../config/schema";
 import { declaredChecks, renderChecks } from "./checks";
-import { assignVariables, renderScript, type ShellVariables } from "./scripts";
-import { variablesOf } from "./stdin";
+import { renderScript } from "./scripts";
 import { bindChanging, type Script } from "./steps";
 
 /** Sets up what Prometheus reads on the node; what is not declared goes. */
@@ -20,26 +18,6 @@ export function monitoringStep(node: NodeConfig, monitoring: MonitoringConfig): 
   };
   return bindChanging(node, "monitoring", variables, 1800);
 }
-
-/**
- * The variables of the step's check mode. A script that the step installs is as long as all others of the node, and nobody reads
- * it: the digest of its file stands for it.
- *
- * @param stdin standard input of the step
- */
-export function monitoringCheck(stdin: unknown): string {
-  const { HEALTH, DRIFT, ...others } = variablesOf(stdin);
-  return assignVariables({ ...others, ...digestsOf({ HEALTH, DRIFT }) }).join("\n");
-}
-
-/** As `sha256sum` tells them of the files that node/monitoring/job.sh writes. */
-const digestsOf = (scripts: Readonly<Record<string, string | undefined>>): ShellVariables =>
-  Object.fromEntries(
-    Object.entries(scripts).map(([name, text]) => {
-      const file = `#!/bin/bash\n${text}\n`;
-      return [name, text && createHash("sha256").update(file).digest("hex")];
-    }),
-  );
 
 type Health = NonNullable<MonitoringConfig["health"]>;
 

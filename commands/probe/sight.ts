@@ -6,8 +6,8 @@ import { scanPorts, readFingerprint, findSource, type Answer } from "../../clien
 import { makeRunner } from "../../clients/process";
 import type { NodeShell } from "../../clients/ssh";
 import { contains } from "../../config/cidr";
-import { isLoopback } from "../../config/exposure";
 import { scanHostKey } from "../import/inspect";
+import { listeningSchema, openPorts } from "../site/listening";
 import { spansOf } from "./ports";
 
 /** What is asked of an address. */
@@ -110,13 +110,11 @@ export async function readIpv6Addresses(shell: NodeShell, near: string): Promise
   return [...all].sort((a, b) => Number(isLinkLocal(a)) - Number(isLinkLocal(b)));
 }
 
-const reach = z.object({
-  listening: z.array(z.object({ address: z.string(), port: z.number() })),
-});
+const reach = z.object({ listening: listeningSchema });
 
 /** TCP ports that a node says others may reach, if nothing filters them. */
 export async function readListening(shell: NodeShell): Promise<number[]> {
   const text = await shell.script("validation/reach", { LIMIT: 60 });
   const { listening } = parseJson(reach, text, "validation/reach.sh");
-  return listening.filter(({ address }) => !isLoopback(address)).map(({ port }) => port);
+  return openPorts(listening);
 }

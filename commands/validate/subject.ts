@@ -16,6 +16,7 @@ import { judgeNode } from "../benchmark/node";
 import { scanAll, type Result as Scan } from "../image-scan/scan";
 import type { Plan } from "../plan/model";
 import { takeInventory, type Inventory } from "../site/inventory";
+import { listeningSchema } from "../site/listening";
 import type { Opened } from "../site/open";
 
 const info = z.looseObject({
@@ -46,7 +47,7 @@ const latency = z.object({
   address: z.string(),
 });
 const reach = z.object({
-  listening: z.array(z.object({ address: z.string(), port: z.number() })),
+  listening: listeningSchema,
   agent: z.number().nullable(),
   /** Packages that need a reboot; null where none is needed. */
   reboot: z.array(z.string()).nullable(),

@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
+import { askOnce } from "../../commands/validate/subject";
 import { merge } from "../../config/load";
 import type { Tree } from "../../config/tree";
 import { openLab } from "../../lab/drill/open";
@@ -49,9 +50,12 @@ const rootOf = (node: string, script: string): Promise<string> => {
   return shell.root(script);
 };
 
+/** The stack of both nodes; its images are made once. */
+const segment = askOnce(() => bothNodes(lab, folder, portainer));
+
 /** Declares both nodes, and what differs. */
 async function declare(over: Tree = {}): Promise<void> {
-  const { stack: both } = await bothNodes(lab, folder, portainer);
+  const { stack: both } = await segment();
   stack = await openStack(lab, merge(both, over) as Tree);
   const apiKey = { value: portainer.secrets.apiKey, secret: true };
   await stack.setConfig("docker-node:portainerApiKey", apiKey);
@@ -145,7 +149,7 @@ async function expectNotHeld(rows: readonly string[]): Promise<void> {
 }
 
 step("limits that nothing keeps, and what is declared and not there, do not hold", async () => {
-  const { vulnerable } = await bothNodes(lab, folder, portainer);
+  const { vulnerable } = await segment();
   const validation = {
     ...{ maxCpuPercent: 1, maxMemoryPercent: 1, maxDiskPercent: 1 },
     ...{ maxLatencyMs: 0.001, minIops: 1e9 },

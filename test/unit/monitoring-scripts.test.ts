@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { cadvisorArgs } from "../../components/platform/cadvisor";
 import { PROXY_SOCKET, socketProxyArgs } from "../../components/platform/socket-proxy";
 import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
-import { monitoringCheck, monitoringStep } from "../../node/monitoring";
+import { monitoringStep } from "../../node/monitoring";
+import { monitoringCheck } from "../../node/monitoring-check";
 import { renderScript } from "../../node/scripts";
 import {
   changes,

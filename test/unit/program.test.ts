@@ -646,15 +646,13 @@ describe("networks and volumes", () => {
     expect(ipamConfigs).toEqual([{ subnet, gateway: expected }]);
   });
 
+  const LAN = {
+    ...{ parent: "eth0", subnet: "10.25.30.0/24", gateway: "10.25.30.1" },
+    excluded: { nas: "10.25.30.129" },
+  };
+
   test("a macvlan hangs on the VLAN of its parent and leaves addresses out", () => {
-    const config = {
-      driver: "macvlan",
-      parent: "eth0",
-      subnet: "10.25.30.0/24",
-      gateway: "10.25.30.1",
-      range: "10.25.30.128/25",
-      excluded: { nas: "10.25.30.129" },
-    } as const;
+    const config = { ...LAN, driver: "macvlan", range: "10.25.30.128/25" } as const;
     expect(networkArgs("lan", { ...config, vlan: 30 })).toMatchObject({
       driver: "macvlan",
       options: { parent: "eth0.30" },
@@ -664,13 +662,7 @@ describe("networks and volumes", () => {
   });
 
   test("an ipvlan does too, in the mode in which containers are on the NIC's network", () => {
-    const config = {
-      driver: "ipvlan",
-      parent: "eth0",
-      subnet: "10.25.30.0/24",
-      gateway: "10.25.30.1",
-      excluded: { nas: "10.25.30.129" },
-    } as const;
+    const config = { ...LAN, driver: "ipvlan" } as const;
     expect(networkArgs("lan", { ...config, vlan: 30 })).toEqual({
       name: "lan",
       driver: "ipvlan",

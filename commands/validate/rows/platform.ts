@@ -8,12 +8,12 @@ import {
   metricsPorts,
   servicePorts,
 } from "../../../config/node";
-import { isLoopback } from "../../../config/exposure";
 import { agentUrl, edgeUrl, environmentName } from "../../../config/portainer";
 import type { Known } from "../../../clients/portainer";
 import type { Environment } from "../../../clients/portainer-answers";
 import type { NodeConfig } from "../../../config/schema";
 import { portsOf, workloadsOf } from "../../../config/workloads";
+import { openPorts } from "../../site/listening";
 import type { Declared, Judgement, Row } from "../row";
 import type { Latency, Reach } from "../subject";
 
@@ -87,8 +87,7 @@ function declaredPorts(node: NodeConfig): { needed: number[]; ranges: Range[] } 
 
 export function judgePorts(node: NodeConfig, { listening }: Pick<Reach, "listening">): Judgement {
   const { needed, ranges } = declaredPorts(node);
-  const ports = listening.filter(({ address }) => !isLoopback(address)).map(({ port }) => port);
-  const open = [...new Set(ports)].sort((a, b) => a - b);
+  const open = [...new Set(openPorts(listening))].sort((a, b) => a - b);
   const isDeclared = (port: number): boolean =>
     ranges.some(([first, last]) => port >= first && port <= last);
   const closed = needed.filter((port) => !open.includes(port));
