@@ -14,6 +14,7 @@ export interface LabPortainer {
   /** As a node reaches it. */
   readonly nodeUrl: string;
   readonly caCertificate: string;
+  readonly fingerprint: string;
   /** What it takes and gives; a test may change it while Portainer runs. */
   readonly secrets: { apiKey: string; agentSecret: string };
   close(): void;
@@ -48,7 +49,7 @@ export async function startPortainer(
   const port = registryPorts.tls;
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
-    ...{ store, secrets, caCertificate: identity.cert },
+    ...{ store, secrets, caCertificate: identity.cert, fingerprint: identity.fingerprint },
     url: `https://127.0.0.1:${port}`,
     nodeUrl: `https://${NETWORK.registry}:${TLS_REGISTRY_PORT}`,
     close: () => {

@@ -1,4 +1,7 @@
-/** Prometheus and Alertmanager on the lab's host. They read a node through the lab's switch, past the firewall of its NIC. */
+/**
+ * Prometheus and Alertmanager on the lab's host, configured as the guide says. They read a node through the lab's switch, past the
+ * firewall of its NIC.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
@@ -6,6 +9,8 @@ import { ensurePrometheus, withItsFiles } from "../../lab/lib/prometheus";
 import { getPort } from "../../lab/lib/ports";
 import { startService, stopService } from "../../lab/lib/service";
 import type { Lab } from "../../lab/lib/services";
+import type { Tree } from "../../config/tree";
+import { yamlBlock } from "../support/documents";
 import { rules } from "../support/monitoring";
 import { log } from "./support";
 
@@ -29,6 +34,8 @@ function impatientRules(): string {
   const impatient = rules.map((rule) => ({ ...rule, for: undefined }));
   return stringify({ groups: [{ name: "docker-node", rules: impatient }] });
 }
+
+const guided = (key: string): Tree => yamlBlock("docs/how-to/monitor-a-node.md", key);
 
 /** Between two looks at a target, and for an answer: an emulated node takes its time. */
 const EVERY = "15s";
@@ -61,7 +68,7 @@ export class Prometheus {
   }
 
   writeTargets(targets: Targets): void {
-    writeFileSync(join(this.folder, "targets.json"), JSON.stringify(targets));
+    writeFileSync(join(this.folder, "docker-nodes.json"), JSON.stringify(targets));
   }
 
   private async startOne(program: string, settings: object, own: string[]): Promise<string> {
@@ -69,7 +76,7 @@ export class Prometheus {
     const name = basename(program);
     const port = await getPort(stateDir, name);
     const file = join(this.folder, `${name}.yml`);
-    writeFileSync(file, stringify(settings));
+    writeFileSync(file, stringify(settings).replaceAll("/etc/prometheus/", `${this.folder}/`));
     const [command = "", ...args] = withItsFiles(program, [
       ...[`--config.file=${file}`, `--web.listen-address=127.0.0.1:${port}`],
       ...own,
@@ -80,18 +87,19 @@ export class Prometheus {
     return `http://127.0.0.1:${port}`;
   }
 
+  /** The guide's blocks, their files in the folder here, with what a lab has of its own. */
   private settings(alertmanager: string): object {
-    const file_sd_configs = [
-      { files: [join(this.folder, "targets.json")], refresh_interval: "1s" },
-    ];
+    const { scrape_configs, rule_files } = { ...guided("scrape_configs"), ...guided("rule_files") };
+    const jobs = (scrape_configs as Tree[]).map((job) => ({
+      ...job,
+      relabel_configs: this.forwarded(),
+    }));
     const managers = [{ static_configs: [{ targets: [new URL(alertmanager).host] }] }];
     return {
       global: { scrape_interval: EVERY, scrape_timeout: EVERY, evaluation_interval: EVERY },
-      rule_files: [join(this.folder, "alerts.yml")],
       alerting: { alertmanagers: managers },
-      scrape_configs: [
-        { job_name: "docker-node", file_sd_configs, relabel_configs: this.forwarded() },
-      ],
+      rule_files,
+      scrape_configs: jobs,
     };
   }
 

@@ -3,6 +3,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import * as ts from "typescript";
+import { parse } from "yaml";
+import { isTree, type Tree } from "../../config/tree";
 
 export const ROOT = join(__dirname, "../..");
 
@@ -84,6 +86,14 @@ export function blocks(document: string, ...languages: readonly string[]): Block
     line: text.slice(0, index).split("\n").length,
     text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
   }));
+}
+
+/** The YAML block of a document that begins with this key. */
+export function yamlBlock(document: string, key: string): Tree {
+  const trees = blocks(document, "yaml", "yml").map(({ text }) => parse(text) as unknown);
+  const found = trees.find((tree) => isTree(tree) && Object.keys(tree)[0] === key);
+  if (!isTree(found)) throw new Error(`${document} has no block that begins with ${key}`);
+  return found;
 }
 
 /** A command line that a document tells the reader to type. */
