@@ -32,6 +32,15 @@ function findOpenRules(node: NodeConfig): Weakness[] {
   });
 }
 
+/** A firewall of a NIC sees nothing that is tagged inside the guest (pve-firewall; bridge-nf-filter-vlan-tagged is 0 on a PVE node). */
+function findUnfilteredNetworks({ network, networks }: NodeConfig): Weakness[] {
+  if (network.firewall?.enabled !== true) return [];
+  return Object.entries(networks).flatMap(([name, one]) => {
+    const vlan = "vlan" in one ? one.vlan : undefined;
+    return weaknessIf(vlan !== undefined, `networks/${name}/vlan`, vlan);
+  });
+}
+
 /** The rows, in the order of the page. */
 export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   {
@@ -72,6 +81,12 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     allowed: "ports other than those of SSH, the agent and monitoring, or a source",
     meaning: "A rule opens SSH, the Portainer agent or metrics to everybody.",
     find: findOpenRules,
+  },
+  {
+    id: "network-vlan-unfiltered",
+    allowed: "unset: the network is on the NIC's own VLAN, which its firewall filters",
+    meaning: "Nobody filters what reaches these containers, but the router of their VLAN.",
+    find: findUnfilteredNetworks,
   },
   {
     id: "portainer-insecure-poll",

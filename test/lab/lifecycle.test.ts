@@ -947,6 +947,12 @@ describe("a workload of the node", () => {
     );
   });
 
+  step("its secret is in that file, and nowhere else on the node", async () => {
+    const canaries = [{ name: "workloadSecret", text: "hello from a secret" }];
+    const found = foundBy(await shell.root(searchScript(canaries)), canaries);
+    expect(found.map(({ place }) => place)).toEqual([`${folder}/greeting`]);
+  });
+
   step("has nothing left to do afterwards", async () => {
     await stack.up({ ...quiet, expectNoChanges: true });
     await stack.refresh({ ...quiet, expectNoChanges: true });

@@ -201,6 +201,14 @@ step(
   },
 );
 
+const OF_NEXT = "docker inspect portainer_agent_next";
+
+/** Where an agent has its secret, as the second one has it. */
+const asNext: Known[] = DECLARED.filter(({ canary }) => canary === "agentSecret").map((one) => ({
+  ...one,
+  canary: "agentSecretNext",
+}));
+
 describe("AGENT_SECRET, on both ends", () => {
   const next = { agent: { next: {} } };
   const both = [NODE, `${NODE} (next)`] as const;
@@ -220,6 +228,14 @@ describe("AGENT_SECRET, on both ends", () => {
     );
     portainer.secrets.agentSecret = secrets.agentSecretNext ?? "";
     expect(await reachable()).toEqual([both[1]]);
+  });
+
+  step("the second agent has its secret where the first one has its own", async () => {
+    const own = canaries.filter(({ name }) => name === "agentSecretNext");
+    const found = foundBy(await shell.root(searchScript(own)), own);
+    expect(found).toContainEqual({ canary: "agentSecretNext", place: OF_NEXT });
+    const left = unexplained(found, asNext).filter(({ place }) => place !== OF_NEXT);
+    expect(left).toEqual([]);
   });
 
   step("the first one gets the new secret, and both are reached", async () => {

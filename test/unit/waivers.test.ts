@@ -35,6 +35,17 @@ const until = (id: string, expires: string, terms: object = {}): object =>
 
 const daemon = (keys: object): object => ({ engine: { daemon: keys } });
 const firewall = (keys: object): object => ({ network: { firewall: keys } });
+const onLan = (more: object): object => ({
+  networks: {
+    lan: {
+      driver: "macvlan",
+      parent: "eth0",
+      subnet: "10.25.30.0/24",
+      gateway: "10.25.30.1",
+      ...more,
+    },
+  },
+});
 const edge = (keys: object): object => ({
   portainer: { environment: { url: "https://port01.example.org" }, edge: keys },
 });
@@ -67,6 +78,7 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     'network.firewall.rules.1.port: "9000:9010"',
     firewall({ rules: [{ port: "443" }, { port: "22", source: "10.0.0.0/8" }] }),
   ],
+  ["network-vlan-unfiltered", onLan({ vlan: 30 }), "networks.lan.vlan: 30", onLan({})],
   [
     "portainer-insecure-poll",
     edge({ insecurePoll: true }),
