@@ -3,6 +3,7 @@ import { RunError } from "@pulumi/pulumi/errors";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import {
+  LOOK_SECONDS,
   checkableSteps,
   declaredChecks,
   parseChecks,
@@ -46,7 +47,7 @@ export function looksAtNodes(value = process.env[SWITCH] ?? ""): boolean {
 
 /** Seconds to connect, and for the whole check. A node that is off is reported soon; a busy one gets more time. */
 const CONNECT_SECONDS = 10;
-const LIMIT_SECONDS = 120;
+const LIMIT_SECONDS = CONNECT_SECONDS + LOOK_SECONDS + 20;
 
 /** Compares a node with what the state recorded for it. The host key must be that of the first connection. */
 export async function lookAt(node: NodeConfig, recorded: RecordedNode): Promise<Look> {
@@ -115,7 +116,8 @@ export function explainStatus(
       `the machine at ${host} has another host key than the one learned at the first connection, so nothing is run on it; ` +
       "if it is meant to have it, declare it as ssh.hostKey"
     );
-  const said = stderr.trim().split("\n").at(-1);
+  const lines = stderr.trim().split("\n");
+  const said = lines.find((line) => line.includes("its limit of")) ?? lines.at(-1);
   return `${host}: ${said ? said : `no answer within ${limit} s`}`;
 }
 

@@ -123,7 +123,7 @@ export interface SshConnection {
 }
 
 /** Seconds the checks of a node may take, on the node itself. */
-const LIMIT = 100;
+export const LOOK_SECONDS = 270;
 
 /**
  * What `bash -s` reads to check a node. It only reads. Two checks run at a time.
@@ -132,7 +132,13 @@ const LIMIT = 100;
  * @param first lines before the checks, which may use the shared functions
  */
 export function renderChecks(steps: readonly Check[], first: readonly string[] = []): string {
-  const begin = ["MODE=check", `LIMIT=${LIMIT}`, readPart("lib"), readPart("check"), "limit_run"];
+  const begin = [
+    "MODE=check",
+    `LIMIT=${LOOK_SECONDS}`,
+    readPart("lib"),
+    readPart("check"),
+    "limit_run",
+  ];
   const lanes = [steps.filter((one) => !isLong(one)), steps.filter(isLong)];
   const each = lanes.flatMap((lane, at) => renderLane(`lane_${at}`, lane));
   return [...begin, "set +e", ...first, ...each, "print_lanes", ""].join("\n");

@@ -97,7 +97,8 @@ describe("in Portainer's list", () => {
   step("the section is written, the token set, and up makes the environment", async () => {
     const { url, fingerprint, secrets } = portainer;
     await write(yamlBlock(GUIDES.register, "portainer"), {
-      portainer: { environment: { url, fingerprint } },
+      // The lab's host stands for port01.
+      portainer: { server: NETWORK.host, environment: { url, fingerprint } },
     });
     const set = lineOf(GUIDES.register, "pulumi config set --secret portainerApiKey");
     expect(await type(`${set} --stack prod`, { "<access token>": secrets.apiKey })).toBe(0);

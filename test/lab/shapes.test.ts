@@ -70,7 +70,7 @@ const SHOWS: Record<string, readonly Shown[]> = {
   ],
   kubeadm: [
     [info(".CgroupDriver"), "systemd"],
-    [LOGGING, logging("json-file", { "max-size": "100m" })],
+    [LOGGING, logging("json-file", { "max-file": "3", "max-size": "100m" })],
   ],
   rke: [
     [
@@ -130,7 +130,12 @@ const SHOWS: Record<string, readonly Shown[]> = {
     [inside("cat /sys/class/net/eth0/mtu"), "1450"],
     [POOLS.replace("$OPTIONS", ""), /^192\.168\.2(08|09|1\d|2[0-3])\.0\/24$/],
   ],
-  "BuildKit's cache": [["docker buildx inspect default", /unused-for=2200h[^]*All:\s+true/i]],
+  "BuildKit's cache": [
+    [
+      "docker buildx inspect default",
+      /Duration:\s+2200h[^]*Space:\s+10GiB[^]*All:\s+true[^]*Space:\s+100GiB/,
+    ],
+  ],
   "metrics and labels": [
     ["curl -fsS http://127.0.0.1:9323/metrics | grep -c ^engine_daemon_engine_info", "1"],
     [info("json .Labels"), '["rack=a1","role=worker"]'],

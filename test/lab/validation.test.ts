@@ -101,6 +101,8 @@ step("everything of the node is backed up", async () => {
   const site = opened.site(NODE);
   for (const section of ["volumes", "configuration", "images"]) await runBackup(site, section);
   await backUp("vm", { site });
+  // The lab's own stack was opened for this.
+  await declare();
 });
 
 /** Id of the container that runs for a workload on a node; empty if there is none. */

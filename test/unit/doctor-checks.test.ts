@@ -42,7 +42,7 @@ afterAll(() => {
 
 function settingsWith(override: Record<string, unknown> = {}): Settings {
   const ssh = { publicKeys: [publicKey], privateKeyFile: keyFile };
-  return loadSettings(prodWith({ ssh, ...override }));
+  return loadSettings(waived(prodWith({ ssh, ...override })));
 }
 
 interface Plugin {

@@ -50,7 +50,7 @@ import type { NodeConfig } from "../../config/schema";
 import type { Difference } from "../../node/checks";
 import type { ShellVariables } from "../../node/scripts";
 import { openedWith } from "../support/opened";
-import { prodNode, prodWith, stackFile } from "../support/settings";
+import { prodNode, prodWith, stackFile, waived } from "../support/settings";
 import { IMAGE, NETWORK, withWeb } from "../support/workloads";
 
 const NODE = "proj-docker02";
@@ -342,7 +342,7 @@ describe("between nodes", () => {
     const raw = prodWith(merge(own, { primary: "proj-docker01" }));
     const twin = merge({ machine: { vmId: 2014 }, network: { address: "10.25.20.23/24" } }, other);
     const nodes = merge(raw.nodes, { "proj-docker01": twin });
-    return loadSettings({ ...raw, nodes }).nodes;
+    return loadSettings(waived({ ...raw, nodes })).nodes;
   };
   const subject = (nodes: Readonly<Record<string, NodeConfig>>) => ({
     ...{ name: NODE, nodes },
