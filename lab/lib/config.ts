@@ -14,7 +14,10 @@ import { ROOT, readDeclared } from "./instance";
 import type { SeededImage } from "./registry";
 import { NETWORK, PBS_PORT, type Lab } from "./services";
 
-/** The stack's configuration. Later parts win: the file, values of this lab, values of its instance, the override. */
+/**
+ * The stack's configuration. Later parts win: the file, values of this lab, values of its instance, the override. The override's
+ * waivers are added to those of a lab.
+ */
 export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const fromFile = { nodes: stackFile("lab")["docker-node:nodes"] };
   const known = { proxmox: proxmoxConfig(lab), defaults: defaultConfig(lab) };
@@ -22,13 +25,15 @@ export function labConfig(lab: Lab, override: Tree = {}): Tree {
   const config = layers.reduce<Tree>(addLayer, {}) as {
     defaults: Tree;
     nodes: Record<string, Tree>;
+    waivers?: Tree[];
   };
   for (const [name, node] of Object.entries(config.nodes)) {
     node.ssh = merge(endpointOf(lab, node), node.ssh ?? {});
     if (node.backups) node.backups = merge(backupsConfig(lab, name), node.backups);
   }
   const weakened = labWaivers(config as unknown as RawSettings);
-  return { ...config, waivers: [...weakened, ...standingWaivers(config)] };
+  const { waivers = [] } = config;
+  return { ...config, waivers: [...weakened, ...standingWaivers(config), ...waivers] };
 }
 
 /** Like `merge`, but null stays where it means that the program takes away its own default. */
