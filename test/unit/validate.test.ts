@@ -292,12 +292,19 @@ describe("judgements", () => {
     const changes = [{ action: "update", name: `${NODE}-vm` }];
     const counts = {};
     const plan = (name: string, more: object = {}): Plan =>
-      ({ nodes: [{ name, changes, counts }], diagnostics: [], failed: false, ...more }) as never;
+      ({
+        nodes: [{ name, changes, counts }],
+        ...{ diagnostics: [], failed: false, looks: [] },
+        ...more,
+      }) as never;
     holds(judgeDrift(NODE, plan("another")), "^nothing differs$");
     fails(judgeDrift(NODE, plan(NODE)), `^update ${NODE}-vm$`);
     const diagnostics = [{ severity: "error", message: "no passphrase", resources: [] }];
     const failed = plan(NODE, { failed: true, diagnostics });
     expect(() => judgeDrift(NODE, failed)).toThrow("pulumi failed: no passphrase");
+    const unseen = plan("another", { looks: undefined });
+    expect(() => judgeDrift(NODE, unseen)).toThrow("nobody looked: DOCKER_NODE_DRIFT is off");
+    expect(driftFacts(NODE, unseen).problems).toHaveLength(1);
   });
 
   test("drift: what was changed by hand on the node counts, as in the report", () => {
@@ -468,7 +475,7 @@ describe("every row", () => {
       drift: () =>
         Promise.resolve({
           nodes: [{ name: NODE, changes }],
-          ...{ diagnostics: [], failed: false },
+          ...{ diagnostics: [], failed: false, looks: [] },
         } as never),
       portainer: () => {
         const seen = ok("portainer") ? inventory.containers.map(({ Id }) => Id) : ["unknown"];

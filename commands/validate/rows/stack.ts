@@ -50,9 +50,12 @@ export function changesOf(node: string, plan: Plan): readonly Change[] {
   return plan.nodes.find(({ name }) => name === node)?.changes ?? [];
 }
 
+/** The environment turns the look off. */
+const NOT_TAKEN: Look = { ...NOTHING, problems: ["nobody looked: DOCKER_NODE_DRIFT is off"] };
+
 /** What was changed by hand on a node, and why a part of it could not be looked at. */
 export function lookOf(node: string, plan: Plan): Look {
-  return plan.looks?.find(({ name }) => name === node) ?? NOTHING;
+  return plan.looks ? (plan.looks.find(({ name }) => name === node) ?? NOTHING) : NOT_TAKEN;
 }
 
 /** @throws Error when pulumi failed, or when nothing differs but not everything was looked at */
