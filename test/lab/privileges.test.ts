@@ -3,8 +3,8 @@
  * is created, refreshed, changed and deleted by the real Pulumi and provider; without any one of them
  * something is refused. The doctor sees each of them missing.
  *
- * Not proven here: DockerNodeTemplate, since this machine is made from an image, and the roles of backups, which belong to no
- * machine's life. That each privilege of high availability and replication is needed is not tried; that they are enough is.
+ * Not proven here: the roles of backups, which belong to no machine's life. That each privilege of high availability, replication
+ * and templates is needed is not tried; that they are enough is.
  * DockerNodeFirewall is for a look of doctor and up only.
  */
 import { execFileSync } from "node:child_process";
@@ -21,6 +21,7 @@ import { examine } from "../../commands/doctor/checks";
 import { clusterChecks } from "../../commands/doctor/checks/cluster";
 import { datastoreChecks } from "../../commands/doctor/checks/datastores";
 import { machineChecks } from "../../commands/doctor/checks/machine";
+import { templateChecks } from "../../commands/doctor/checks/template";
 import { ROLES, pathsOf, type Privilege } from "../../commands/doctor/privileges";
 import { call, connect } from "../../clients/proxmox";
 import type { Context, Result } from "../../commands/doctor/types";
@@ -140,13 +141,14 @@ function declare(override: Record<string, unknown> = {}): void {
 /** The part of the program that talks to Proxmox. */
 function program(): Promise<void> {
   const node = settings.nodes[NAME];
-  if (!node || !node.machine.image || !("url" in node.machine.image)) throw new Error("no node");
+  if (!node?.machine.image) throw new Error("no node");
   const apiToken = `${TOKEN.id}=${TOKEN.secret}`;
   const cluster = new proxmox.Provider("proxmox", { endpoint, insecure: true, apiToken });
   const opts = { providers: { proxmoxve: cluster } };
-  const { proxmoxNode } = node.machine;
-  const file = new CloudImage("image", { proxmoxNode, image: node.machine.image }, opts);
-  new VirtualMachine(NAME, { node, imageVolumeId: file.volumeId }, opts);
+  const { proxmoxNode, image: from } = node.machine;
+  const file =
+    "url" in from ? new CloudImage("image", { proxmoxNode, image: from }, opts) : undefined;
+  new VirtualMachine(NAME, { node, imageVolumeId: file?.volumeId }, opts);
   return Promise.resolve();
 }
 
@@ -160,7 +162,6 @@ function access(...missing: Missing[]): Access {
   const given: Access = {};
   for (const role of ROLES) {
     const { path: at, propagate, privileges } = role;
-    if (role.role === "DockerNodeTemplate") continue;
     const own = pathsOf(role, entry());
     const paths = at === "/vms" && own.length > 0 ? [at] : own;
     for (const where of paths) {
@@ -200,7 +201,10 @@ async function diagnose(only?: string): Promise<Result[]> {
     managed: new Set(),
     probe: () => Promise.resolve("silent"),
   } as unknown as Context;
-  const checks = [...clusterChecks, ...datastoreChecks(context), ...machineChecks(context)];
+  const checks = [
+    ...[...clusterChecks, ...datastoreChecks(context)],
+    ...[...machineChecks(context), ...templateChecks(context)],
+  ];
   return examine(context, only ? checks.filter(({ id }) => id === only) : checks);
 }
 
@@ -452,6 +456,51 @@ test("with exactly these privileges availability is declared, read back, changed
   const { summary } = await stack.up(quiet);
   expect(summary.resourceChanges).toMatchObject({ delete: 3 });
   await stack.destroy(quiet);
+});
+
+/** From a template instead of a file. */
+const CLONED = { machine: { image: { url: null, sha256: null, fileName: null, template: 9000 } } };
+
+/** The disks that a VM has, as `scsi0 4G`. */
+async function disksOf(vmId: number): Promise<string[]> {
+  const cluster = connect({ endpoint, insecure: true, apiToken: `${TOKEN.id}=${TOKEN.secret}` });
+  const config = await cluster.get<Record<string, string>>(`/nodes/pve01/qemu/${vmId}/config`);
+  return Object.entries(config)
+    .filter(([key, value]) => /^(scsi|virtio|sata|ide)\d+$/.test(key) && !/media=cdrom/.test(value))
+    .map(([key, value]) => `${key} ${/\bsize=(\w+)/.exec(value)?.[1] ?? "?"}`)
+    .sort();
+}
+
+describe("a machine that is a clone of a template", () => {
+  const template = (disks: Record<string, string>): Promise<void> =>
+    administer("/nodes/pve01/qemu", { ...{ vmid: 9000, memory: 64, template: 1 }, ...disks });
+
+  beforeEach(() => {
+    declare(CLONED);
+    give();
+  });
+  afterEach(() => administer("/nodes/pve01/qemu/9000", {}, "DELETE"));
+
+  test("has the disks that are declared, with exactly these privileges", async () => {
+    await template({ scsi0: "nvme-pool:3" });
+    expect(await diagnose(`template:${NAME}`)).toMatchObject([{ status: "pass" }]);
+    await stack.up(quiet);
+    expect(await disksOf(2019)).toEqual(["scsi0 4G", "scsi1 4G"]);
+    await stack.refresh({ ...quiet, expectNoChanges: true });
+    await stack.preview({ ...quiet, expectNoChanges: true });
+    await stack.destroy(quiet);
+    expect(await disksOf(9000)).toEqual(["scsi0 3G"]);
+  });
+
+  test.each([
+    [{ scsi0: "nvme-pool:6" }, "has 6 GiB, and machine.disk.sizeGiB is 4"],
+    [{ virtio0: "nvme-pool:3" }, "template 9000 has virtio0"],
+  ])("is told by doctor not to fit: %j", async (disks, detail) => {
+    await template(disks);
+    expect(await diagnose(`template:${NAME}`)).toMatchObject([
+      { status: "fail", detail: expect.stringContaining(detail) as unknown },
+    ]);
+  });
 });
 
 /** Creation needs the rest. Paths are those of the lab's node, and are compared with its own below. */
