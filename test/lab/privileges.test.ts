@@ -14,7 +14,12 @@ import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import * as path from "node:path";
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
-import { LocalWorkspace, PulumiCommand, type Stack } from "@pulumi/pulumi/automation";
+import {
+  LocalWorkspace,
+  PulumiCommand,
+  type Stack,
+  type UpOptions,
+} from "@pulumi/pulumi/automation";
 import { CloudImage, VirtualMachine } from "../../components";
 import { loadSettings, merge, type Settings } from "../../config/load";
 import { examine } from "../../commands/doctor/checks";
@@ -138,8 +143,8 @@ function declare(override: Record<string, unknown> = {}): void {
   settings = loadSettings({ ...raw, waivers: labWaivers(raw) });
 }
 
-/** The part of the program that talks to Proxmox. */
-function program(): Promise<void> {
+/** The part of the program that talks to Proxmox: the machine with its image, if it has one, or the image alone. */
+function program({ imageOnly = false } = {}): Promise<void> {
   const node = settings.nodes[NAME];
   if (!node?.machine.image) throw new Error("no node");
   const apiToken = `${TOKEN.id}=${TOKEN.secret}`;
@@ -148,7 +153,7 @@ function program(): Promise<void> {
   const { proxmoxNode, image: from } = node.machine;
   const file =
     "url" in from ? new CloudImage("image", { proxmoxNode, image: from }, opts) : undefined;
-  new VirtualMachine(NAME, { node, imageVolumeId: file?.volumeId }, opts);
+  if (!imageOnly) new VirtualMachine(NAME, { node, imageVolumeId: file?.volumeId }, opts);
   return Promise.resolve();
 }
 
@@ -250,14 +255,14 @@ async function startNode(): Promise<void> {
   ({ endpoint } = JSON.parse(fs.readFileSync(ready, "utf8")) as { endpoint: string });
 }
 
-async function openStack(): Promise<void> {
+async function openStack(stackName: string, run: () => Promise<void>): Promise<Stack> {
   const pulumi = await ensurePulumi(log);
   const [workDir, backend] = ["project", "pulumi"].map((name) =>
     path.join(here.stateDir, name),
   ) as [string, string];
-  for (const directory of [workDir, backend]) fs.mkdirSync(directory);
-  stack = await LocalWorkspace.createOrSelectStack(
-    { stackName: "lab", projectName: "privileges", program },
+  for (const directory of [workDir, backend]) fs.mkdirSync(directory, { recursive: true });
+  return LocalWorkspace.createOrSelectStack(
+    { stackName, projectName: "privileges", program: run },
     {
       workDir,
       pulumiHome: pulumi.home,
@@ -279,7 +284,7 @@ beforeAll(async () => {
   fs.writeFileSync(accessFile, "{}");
   await publishImage();
   await startNode();
-  await openStack();
+  stack = await openStack("lab", program);
   declare();
   give();
 }, 30 * 60_000);
@@ -317,6 +322,40 @@ test("with exactly these privileges a machine is created, refreshed and changed"
   await stack.up(quiet);
 });
 
+/** What an up changes, as `update proj-docker02-vm`. */
+async function changesOf(up: (options: UpOptions) => Promise<unknown>): Promise<string[]> {
+  const changes: string[] = [];
+  await up({
+    ...quiet,
+    onEvent: ({ resourcePreEvent }) => {
+      const { op, urn } = resourcePreEvent?.metadata ?? { op: "same", urn: "" };
+      if (op !== "same") changes.push(`${op} ${urn.split("::").at(-1) ?? ""}`);
+    },
+  });
+  return changes.sort();
+}
+
+/** docs/how-to/run-several-nodes.md */
+describe("another stack with an image of the same name", () => {
+  let other: Stack;
+
+  test("is refused if it has another content, and the file stays", async () => {
+    other = await openStack("other", () => program({ imageOnly: true }));
+    declare({ machine: { image: { ...image, sha256: "0".repeat(64) } } });
+    await expect(other.up(quiet)).rejects.toThrow(/refusing to override existing file/);
+    declare(CHANGED);
+    await stack.refresh({ ...quiet, expectNoChanges: true });
+  });
+
+  test("shares the file; if it goes and takes it along, the file comes again and the machine stays", async () => {
+    await other.up(quiet);
+    await other.destroy(quiet);
+    await stack.refresh(quiet);
+    expect(await changesOf((options) => stack.up(options))).toEqual(["create image-file"]);
+    await stack.refresh({ ...quiet, expectNoChanges: true });
+  });
+});
+
 /** What an administrator of the cluster does: the program's token may none of it. */
 async function administer(
   path: string,
@@ -336,16 +375,9 @@ async function administer(
 /** What `up` changes of a machine that is somewhere else now: its firewall follows, and nothing is made anew. */
 async function follow(): Promise<string[]> {
   await stack.refresh({ ...quiet, target: [`**::${NAME}-vm`] });
-  const changes: string[] = [];
-  await stack.up({
-    ...quiet,
-    onEvent: ({ resourcePreEvent }) => {
-      const { op, urn } = resourcePreEvent?.metadata ?? { op: "same", urn: "" };
-      if (op !== "same") changes.push(`${op} ${urn.split("::").at(-1) ?? ""}`);
-    },
-  });
+  const changes = await changesOf((options) => stack.up(options));
   await stack.preview({ ...quiet, expectNoChanges: true });
-  return changes.sort();
+  return changes;
 }
 
 const FOLLOWS = [`update ${NAME}-firewall`, `update ${NAME}-firewall-rules`];
