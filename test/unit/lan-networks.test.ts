@@ -2,8 +2,9 @@ import { networkArgs } from "../../components/docker/networks";
 import { vmArgs } from "../../components/machine/vm-args";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
-import { prodNode, prodWith, problems, stackConfig } from "../support/settings";
+import { prodNode, prodWith, problems, stackConfig, waived } from "../support/settings";
 import runStack from "../../index";
+import type { RawSettings } from "../../config/load";
 
 /* Networks whose containers are on the wire beside the node: what the VM's NIC lets through for them. */
 
@@ -24,13 +25,15 @@ const instruments = lan(30, "10.25.30.0/24");
 const beside = lan(undefined, "10.25.20.0/24");
 const ipvlan = { driver: "ipvlan" };
 
+const waivedWith = (override: object): RawSettings => waived(prodWith(override));
+
 const nicOf = (networks: object): unknown => {
   const { networkDevices } = vmArgs(NODE, prodNode({ networks }));
   return (networkDevices as unknown[])[0];
 };
 
 async function run(override: object): Promise<Recorder> {
-  const raw = prodWith({ ...override, ssh: key.ssh });
+  const raw = waived(prodWith({ ...override, ssh: key.ssh }));
   const values = Object.entries(stackConfig(raw)).map(([name, { value }]) => [name, value]);
   const recorder = await startPulumi({
     config: Object.fromEntries(values) as Record<string, string>,
@@ -91,18 +94,18 @@ describe("the NIC", () => {
   });
 
   test.each(["macvlan", "ipvlan"])("cannot hand on its own VLAN as a trunk (%s)", (driver) => {
-    expect(problems(prodWith({ networks: { lan: lan(20, "10.25.20.0/24", { driver }) } }))).toEqual(
-      [
-        `nodes.${NODE}.networks.lan.vlan: 20; allowed: a VLAN other than the NIC's own (network.vlan); without this key the network is on VLAN 20`,
-      ],
-    );
+    expect(
+      problems(waivedWith({ networks: { lan: lan(20, "10.25.20.0/24", { driver }) } })),
+    ).toEqual([
+      `nodes.${NODE}.networks.lan.vlan: 20; allowed: a VLAN other than the NIC's own (network.vlan); without this key the network is on VLAN 20`,
+    ]);
   });
 });
 
 describe("an interface", () => {
   const onSame = (vlan: number | undefined, first: string, second: string): string[] =>
     problems(
-      prodWith({
+      waivedWith({
         networks: {
           one: lan(vlan, "10.25.30.0/24", { driver: first }),
           two: lan(vlan, "10.25.31.0/24", { driver: second }),
@@ -124,7 +127,7 @@ describe("an interface", () => {
   test("of another VLAN may have the other kind", () => {
     const networks = { one: lan(30, "10.25.30.0/24"), two: lan(31, "10.25.31.0/24", ipvlan) };
     const untagged = lan(undefined, "10.25.20.0/24", { ...ipvlan, range: "10.25.20.128/25" });
-    expect(problems(prodWith({ networks: { ...networks, untagged } }))).toEqual([]);
+    expect(problems(waivedWith({ networks: { ...networks, untagged } }))).toEqual([]);
   });
 });
 
@@ -134,7 +137,7 @@ describe("a NIC that takes smaller packets than Docker's networks", () => {
     bridge: { "com.docker.network.driver.mtu": String(mtu) },
   });
   const named = (more: object): string[] =>
-    problems(prodWith(more)).map((problem) => problem.replace(`${AT}.`, ""));
+    problems(waivedWith(more)).map((problem) => problem.replace(`${AT}.`, ""));
   const two = { "development-secondary": {}, "astronomy-compute-secondary": {} };
   const every = (more: object): object =>
     Object.fromEntries(Object.entries(two).map(([name, one]) => [name, { ...one, ...more }]));
