@@ -138,7 +138,11 @@ const VALID: RawSettings = {
       primary: { address: "10.25.10.9", port: 2222 },
     },
   },
-  waivers: [waiver("daemon-insecure-registries"), waiver("daemon-cgroup-parent")],
+  waivers: [
+    waiver("daemon-insecure-registries"),
+    waiver("daemon-cgroup-parent"),
+    waiver("network-vlan-unfiltered"),
+  ],
 };
 
 /** Paths of everything inside, inner nodes included. */
