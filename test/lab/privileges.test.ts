@@ -496,8 +496,8 @@ const CLONED = { machine: { image: { url: null, sha256: null, fileName: null, te
 /** The disks that a VM has, as `scsi0 4G`. */
 async function disksOf(vmId: number): Promise<string[]> {
   const cluster = connect({ endpoint, insecure: true, apiToken: `${TOKEN.id}=${TOKEN.secret}` });
-  const config = await cluster.get<Record<string, string>>(`/nodes/pve01/qemu/${vmId}/config`);
-  return Object.entries(config)
+  const answer = await cluster.get(`/nodes/pve01/qemu/${vmId}/config`);
+  return Object.entries(answer as Record<string, string>)
     .filter(([key, value]) => /^(scsi|virtio|sata|ide)\d+$/.test(key) && !/media=cdrom/.test(value))
     .map(([key, value]) => `${key} ${/\bsize=(\w+)/.exec(value)?.[1] ?? "?"}`)
     .sort();
