@@ -32,7 +32,10 @@ function findOpenRules(node: NodeConfig): Weakness[] {
   });
 }
 
-/** A firewall of a NIC sees nothing that is tagged inside the guest (pve-firewall; bridge-nf-filter-vlan-tagged is 0 on a PVE node). */
+/**
+ * A firewall of a NIC sees nothing that is tagged inside the guest (pve-firewall; bridge-nf-filter-vlan-tagged is 0 on a PVE
+ * node).
+ */
 function findUnfilteredNetworks({ network, networks }: NodeConfig): Weakness[] {
   if (network.firewall?.enabled !== true) return [];
   return Object.entries(networks).flatMap(([name, one]) => {

@@ -11,14 +11,13 @@ import type { NodeConfig } from "../../config/schema";
 import { labConfig } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import { renderScript } from "../../node/scripts";
 import { firewallStep } from "../../node/steps";
 import { firewall } from "./hardened";
 import { Life } from "./life";
-import { Proxmox, Shell, log, waitFor } from "./support";
+import { Proxmox, type Shell, log, shellTo, waitFor } from "./support";
 
 jest.setTimeout(15 * 60_000);
 
@@ -66,8 +65,7 @@ beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
   stack = await openStack(lab);
-  const { [NODE]: node } = await readNodes(stack);
-  shell = new Shell(lab, NODE, node?.hostKey ?? "");
+  shell = await shellTo(lab, stack, NODE);
 });
 
 afterAll(() => life.end(here));

@@ -19,7 +19,7 @@ import { render } from "../../commands/plan/render";
 import { risksOf } from "../../commands/plan/risks";
 import { byHand, createByHand } from "./by-hand";
 import { Life } from "./life";
-import { Proxmox, Shell, Steps, log, stateFiles, statusOf, waitFor } from "./support";
+import { Proxmox, Shell, Steps, log, shellTo, stateFiles, statusOf, waitFor } from "./support";
 
 /*
  * proj-docker01, made by hand as nodes were before this program, becomes a node of a stack: looked at and
@@ -375,7 +375,7 @@ describe("a second node in the same stack", () => {
   step(
     "has no port open that it alone knows of; without its own firewall that is found",
     async () => {
-      const other = new Shell(lab, SECOND, (await readNodes(stack))[SECOND]?.hostKey ?? "");
+      const other = await shellTo(lab, stack, SECOND);
       await other.root(`systemd-run --quiet --unit=lab-listener python3 -m http.server 38123
       for try in 1 2 3 4 5 6 7 8 9 10; do ss -Hltn | grep -q :38123 && break; sleep 1; done`);
       expect(await probe()).toMatchObject({ "closed-ipv4": nothingOpen });

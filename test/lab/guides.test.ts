@@ -11,7 +11,6 @@ import type { Tree } from "../../config/tree";
 import { pinnedName } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { readNodes } from "../../lab/lib/reach";
 import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import { commands, links, read, yamlBlock } from "../support/documents";
@@ -20,7 +19,7 @@ import { textOfPart } from "../support/reports";
 import { Life } from "./life";
 import { startPortainer, type LabPortainer } from "./portainer";
 import { Prometheus } from "./prometheus";
-import { Shell, log, waitFor } from "./support";
+import { log, shellTo, waitFor } from "./support";
 import { onlyRows, validate } from "./validate";
 
 jest.setTimeout(30 * 60_000);
@@ -136,20 +135,12 @@ describe("on a dashboard", () => {
   });
 
   step("every panel has data, once a backup was made and changes were looked for", async () => {
-    const { [NODE]: node } = await readNodes(await openStack(lab, written));
-    const shell = new Shell(lab, NODE, node?.hostKey ?? "");
+    const shell = await shellTo(lab, await openStack(lab, written), NODE);
     for (const kind of ["volumes", "configuration", "images"])
       await shell.root(`docker exec docker_node_backup backup ${kind}`);
     await shell.root("systemctl start docker-node-drift docker-node-health");
-    const empty = async (): Promise<string[]> => {
-      const found = await Promise.all(
-        queries.map(async (query) => {
-          const expr = query.replaceAll("$node", NODE);
-          return (await prometheus.query(expr)).length > 0 ? [] : [expr];
-        }),
-      );
-      return found.flat();
-    };
+    const panels = queries.map((query) => query.replaceAll("$node", NODE));
+    const empty = (): Promise<string[]> => prometheus.findingNothing(panels);
     await waitFor(async () => (await empty()).length === 0, 120).catch(() => undefined);
     expect(await empty()).toEqual([]);
   });

@@ -9,14 +9,13 @@ import { UNITS } from "../../config/schema/hardening";
 import { labConfig } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import { renderScript } from "../../node/scripts";
 import { hardeningStep } from "../../node/steps";
 import { hardenedState } from "./hardened";
 import { Life } from "./life";
-import { Shell, log } from "./support";
+import { type Shell, log, shellTo } from "./support";
 
 jest.setTimeout(15 * 60_000);
 
@@ -51,8 +50,7 @@ async function notes(): Promise<Record<string, string>> {
 beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
-  const { [NODE]: node } = await readNodes(await openStack(lab));
-  shell = new Shell(lab, NODE, node?.hostKey ?? "");
+  shell = await shellTo(lab, await openStack(lab), NODE);
   hardened = await hardenedState(shell);
   noted = await notes();
 });

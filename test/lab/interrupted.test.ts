@@ -7,11 +7,10 @@ import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import type { Tree } from "../../config/tree";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import { Life } from "./life";
-import { Shell, Steps, log, waitFor } from "./support";
+import { type Shell, Steps, log, shellTo, waitFor } from "./support";
 
 jest.setTimeout(20 * 60_000);
 
@@ -39,8 +38,7 @@ beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
   stack = await openStack(lab);
-  const { [NODE]: node } = await readNodes(stack);
-  shell = new Shell(lab, NODE, node?.hostKey ?? "");
+  shell = await shellTo(lab, stack, NODE);
 });
 
 afterAll(() => life.end(here));

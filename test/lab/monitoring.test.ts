@@ -220,25 +220,15 @@ describe("alerts and dashboard", () => {
       await shell.root(`docker exec docker_node_backup backup ${kind}`);
     await shell.root(`${HEALTH}; ${DRIFT}`);
     const named = [...rules.map(({ expr }) => expr), ...queries].flatMap(metricsIn);
-    const absent = async (): Promise<string[]> => {
-      const found = await Promise.all(
-        [...new Set(named)].map(async (name) =>
-          (await prometheus.query(`count(${name}{node="${NODE}"})`)).length > 0 ? [] : [name],
-        ),
-      );
-      return found.flat();
-    };
+    const counts = [...new Set(named)].map((name) => `count(${name}{node="${NODE}"})`);
+    const absent = (): Promise<string[]> => prometheus.findingNothing(counts);
     await waitFor(async () => (await absent()).length === 0, 60).catch(() => undefined);
     expect(await absent()).toEqual([]);
   });
 
   step("every query of the dashboard finds data", async () => {
-    const empty: string[] = [];
-    for (const query of queries) {
-      const expr = query.replaceAll("$node", NODE);
-      if ((await prometheus.query(expr)).length === 0) empty.push(expr);
-    }
-    expect(empty).toEqual([]);
+    const panels = queries.map((query) => query.replaceAll("$node", NODE));
+    expect(await prometheus.findingNothing(panels)).toEqual([]);
   });
 
   step("nothing is told of a node in order, but what a lab cannot have", async () => {

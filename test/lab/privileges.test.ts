@@ -28,7 +28,7 @@ import { datastoreChecks } from "../../commands/doctor/checks/datastores";
 import { machineChecks } from "../../commands/doctor/checks/machine";
 import { templateChecks } from "../../commands/doctor/checks/template";
 import { ROLES, pathsOf, type Privilege } from "../../commands/doctor/privileges";
-import { call, connect } from "../../clients/proxmox";
+import { call, connect, type Access as ProxmoxAccess } from "../../clients/proxmox";
 import type { Context, Result } from "../../commands/doctor/types";
 import { pulumiEnv, ensurePulumi } from "../../lab/lib/pulumi";
 import { erase, openInstance, prepare } from "../../lab/lib/instance";
@@ -143,12 +143,17 @@ function declare(override: Record<string, unknown> = {}): void {
   settings = loadSettings({ ...raw, waivers: labWaivers(raw) });
 }
 
+/** How everything here reaches the node. */
+const byToken = (): ProxmoxAccess => ({
+  ...{ endpoint, insecure: true },
+  apiToken: `${TOKEN.id}=${TOKEN.secret}`,
+});
+
 /** The part of the program that talks to Proxmox: the machine with its image, if it has one, or the image alone. */
 function program({ imageOnly = false } = {}): Promise<void> {
   const node = settings.nodes[NAME];
   if (!node?.machine.image) throw new Error("no node");
-  const apiToken = `${TOKEN.id}=${TOKEN.secret}`;
-  const cluster = new proxmox.Provider("proxmox", { endpoint, insecure: true, apiToken });
+  const cluster = new proxmox.Provider("proxmox", byToken());
   const opts = { providers: { proxmoxve: cluster } };
   const { proxmoxNode, image: from } = node.machine;
   const file =
@@ -197,7 +202,7 @@ function write(given: Access): void {
 
 /** What the doctor says, of what can be asked of the cluster; no address is probed. */
 async function diagnose(only?: string): Promise<Result[]> {
-  const cluster = connect({ endpoint, insecure: true, apiToken: `${TOKEN.id}=${TOKEN.secret}` });
+  const cluster = connect(byToken());
   const configuration = { settings, problems: [], secrets: [] };
   const context = {
     stack: "lab",
@@ -367,8 +372,7 @@ async function administer(
   given["/"]?.privileges.push("Sys.Console");
   given["/nodes/pve01"]?.privileges.push("Sys.PowerMgmt");
   write(given);
-  const cluster = { endpoint, insecure: true, apiToken: `${TOKEN.id}=${TOKEN.secret}` };
-  await call(cluster, method, path, parameters);
+  await call(byToken(), method, path, parameters);
   give();
 }
 
@@ -495,7 +499,7 @@ const CLONED = { machine: { image: { url: null, sha256: null, fileName: null, te
 
 /** The disks that a VM has, as `scsi0 4G`. */
 async function disksOf(vmId: number): Promise<string[]> {
-  const cluster = connect({ endpoint, insecure: true, apiToken: `${TOKEN.id}=${TOKEN.secret}` });
+  const cluster = connect(byToken());
   const answer = await cluster.get(`/nodes/pve01/qemu/${vmId}/config`);
   return Object.entries(answer as Record<string, string>)
     .filter(([key, value]) => /^(scsi|virtio|sata|ide)\d+$/.test(key) && !/media=cdrom/.test(value))

@@ -123,6 +123,14 @@ export class Prometheus {
     return result;
   }
 
+  /** Which of these queries find nothing. */
+  async findingNothing(queries: readonly string[]): Promise<string[]> {
+    const found = await Promise.all(
+      queries.map(async (expr) => ((await this.query(expr)).length > 0 ? [] : [expr])),
+    );
+    return found.flat();
+  }
+
   /** Labels of an alert that Alertmanager was told of and that has not ended, one for each cause. */
   async alerts(name: string): Promise<Readonly<Record<string, string>>[]> {
     const filter = new URLSearchParams({ active: "true", filter: `alertname="${name}"` });

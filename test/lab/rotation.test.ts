@@ -9,7 +9,6 @@ import type { Tree } from "../../config/tree";
 import { newKeyFile, openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { changePbs } from "../../lab/lib/pbs";
-import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import {
@@ -24,7 +23,7 @@ import { DECLARED, canariesOf } from "./canaries";
 import { Life } from "./life";
 import { accessTo, startPortainer, type LabPortainer } from "./portainer";
 import { openGate, type ProxmoxGate } from "./proxmox-gate";
-import { Proxmox, Shell, Steps, log, stateFiles, statusOf, waitFor } from "./support";
+import { Proxmox, type Shell, Steps, log, shellTo, stateFiles, statusOf, waitFor } from "./support";
 import { onlyRows, validate } from "./validate";
 
 jest.setTimeout(20 * 60_000);
@@ -122,8 +121,7 @@ beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
   stack = await openStack(lab);
-  const { [NODE]: node } = await readNodes(stack);
-  shell = new Shell(lab, NODE, node?.hostKey ?? "");
+  shell = await shellTo(lab, stack, NODE);
   const { agentSecret, backupKey } = lab.credentials;
   for (const one of canariesOf(lab, NODE))
     if (/privateKey|passphrase/.test(one.name)) canaries.push(one);

@@ -10,9 +10,8 @@ import { run } from "../../lab/lib/run";
 import { savedAs } from "../../lab/lib/saved";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
-import type { NodeFacts } from "../../lab/lib/summary";
 import { Life } from "./life";
-import { Proxmox, Shell, log, stateFiles, statusOf, waitFor } from "./support";
+import { Proxmox, type Shell, log, shellTo, stateFiles, statusOf, waitFor } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
@@ -30,8 +29,7 @@ const life = new Life();
 const { step } = life;
 
 async function shellOf(of: Lab): Promise<Shell> {
-  const { nodes } = await (await openStack(of)).outputs();
-  return new Shell(of, NODE, (nodes?.value as NodeFacts)[NODE]?.hostKey ?? "");
+  return shellTo(of, await openStack(of), NODE);
 }
 
 /** What cannot be the same again once it has ended. */

@@ -4,7 +4,6 @@
  */
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import { renderScript } from "../../node/scripts";
@@ -12,7 +11,7 @@ import { daemonStep } from "../../node/steps";
 import { nodeWith } from "../support/daemon";
 import { ACCEPTED } from "../support/daemon-shapes";
 import { Life } from "./life";
-import { Shell, log } from "./support";
+import { type Shell, log, shellTo } from "./support";
 
 jest.setTimeout(15 * 60_000);
 
@@ -37,8 +36,8 @@ const logging = (type: string, config: Record<string, string>): string =>
 const info = (template: string): string => `docker info -f '{{${template}}}'`;
 
 /** What Docker takes for a new network out of its pools. */
-const POOLS =
-  "docker network create $OPTIONS pooled >/dev/null; docker network inspect -f '{{range .IPAM.Config}}{{.Subnet}} {{end}}' pooled; docker network rm pooled >/dev/null";
+const pooled = (options = ""): string =>
+  `docker network create ${options} pooled >/dev/null; docker network inspect -f '{{range .IPAM.Config}}{{.Subnet}} {{end}}' pooled; docker network rm pooled >/dev/null`;
 
 /** What a container's driver sends by UDP to an address of the node, as text. */
 const received = (address: string, port: number): string => `
@@ -115,7 +114,7 @@ const SHOWS: Record<string, readonly Shown[]> = {
   ],
   IPv6: [
     [inside("ip -6 -o address show eth0"), /2001:db8:1::\w+\/64/],
-    [POOLS.replace("$OPTIONS", "--ipv6"), /fd00:30:[0-9a-f:]*\/64/],
+    [pooled("--ipv6"), /fd00:30:[0-9a-f:]*\/64/],
     [info(".ExperimentalBuild"), "true"],
   ],
   "insecure registries": [
@@ -128,7 +127,7 @@ const SHOWS: Record<string, readonly Shown[]> = {
   "address pools of one's own": [
     [inside("ip -4 -o address show eth0"), /192\.168\.200\.\d+\/24/],
     [inside("cat /sys/class/net/eth0/mtu"), "1450"],
-    [POOLS.replace("$OPTIONS", ""), /^192\.168\.2(08|09|1\d|2[0-3])\.0\/24$/],
+    [pooled(), /^192\.168\.2(08|09|1\d|2[0-3])\.0\/24$/],
   ],
   "BuildKit's cache": [
     [
@@ -168,8 +167,7 @@ docker ps -aq | xargs docker rm -f >/dev/null`;
 beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
-  const { [NODE]: node } = await readNodes(await openStack(lab));
-  shell = new Shell(lab, NODE, node?.hostKey ?? "");
+  shell = await shellTo(lab, await openStack(lab), NODE);
   const { busybox } = lab.images;
   const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
   await shell.root(`docker pull -q ${image} >/dev/null; docker tag ${image} busybox:lab`);

@@ -3,9 +3,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import type { EngineEvent } from "@pulumi/pulumi/automation";
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { loadSettings } from "../../config/load";
 import { sshOptions } from "../../config/node";
+import { readNodes } from "../../lab/lib/reach";
 import type { Lab } from "../../lab/lib/services";
 import { sharedConnection } from "../../lab/lib/ssh";
 import { labConfig } from "../../lab/lib/config";
@@ -85,6 +86,13 @@ export class Shell {
     const [found] = JSON.parse(await this.root(`docker inspect ${what}`)) as [T];
     return found;
   }
+}
+
+/** A shell to a node of the stack, by the host key of the stack's outputs. */
+export async function shellTo(lab: Lab, stack: Stack, node: string): Promise<Shell> {
+  const found = (await readNodes(stack))[node];
+  if (!found) throw new Error(`the stack's outputs have no node ${node}`);
+  return new Shell(lab, node, found.hostKey);
 }
 
 /** The Proxmox API as an administrator sees it. */

@@ -8,10 +8,9 @@ import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
-import type { NodeFacts } from "../../lab/lib/summary";
 import { probes } from "./hardened";
 import { Life } from "./life";
-import { Shell, Steps, log, processesWith, statusOf } from "./support";
+import { type Shell, Steps, log, processesWith, shellTo, statusOf } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
@@ -133,8 +132,7 @@ beforeAll(async () => {
 afterAll(() => life.end(here));
 
 step("a node with Docker 29 has data", async () => {
-  const { nodes } = await (await openStack(lab)).outputs();
-  shell = new Shell(lab, NODE, (nodes?.value as NodeFacts)[NODE]?.hostKey ?? "");
+  shell = await shellTo(lab, await openStack(lab), NODE);
   await fill();
 });
 

@@ -9,12 +9,11 @@ import type { Stack } from "@pulumi/pulumi/automation";
 import { cacheDir } from "../../lab/lib/cache";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
-import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import { builtCompose } from "../support/compose";
 import { Life } from "./life";
-import { Shell, Steps, log } from "./support";
+import { type Shell, Steps, log, shellTo } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
@@ -90,8 +89,7 @@ afterAll(async () => {
 step("a compose file is deployed, and each service is healthy before the next", async () => {
   const { repository, tag, digest } = lab.images.busybox;
   await declare(`10.25.20.5:5000/${repository}:${tag}@${digest}`);
-  const { [NODE]: node } = await readNodes(stack);
-  shell = new Shell(lab, NODE, node?.hostKey ?? "");
+  shell = await shellTo(lab, stack, NODE);
   const steps = await up();
   expect(steps.with("create").filter((name) => name.endsWith("-run"))).toEqual(
     ["page", "reader"].map((service) => `${NODE}-workload-site-${service}-run`),

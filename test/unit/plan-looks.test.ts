@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { explainStatus } from "../../clients/drift";
 import { runCommandLine } from "../../commands/cli";
 import type { PlanJson } from "../../commands/plan/render";
 import { driftReport } from "../../commands/plan/ci/note";
@@ -274,4 +275,10 @@ echo '${JSON.stringify(setting)}'`,
     previewed({ vm: "same", hardening: "update" });
     expect((await plan()).json).not.toHaveProperty("looks");
   });
+});
+
+test("a look that takes too long says that its time is over", () => {
+  const over = "docker-node: lib: its limit of 270 s is over; still running: docker";
+  const stderr = `${over}\ndocker-node: lib: ended before it was done\n`;
+  expect(explainStatus("10.25.20.24", 143, stderr)).toBe(`10.25.20.24: ${over}`);
 });
