@@ -4,7 +4,7 @@ import Sequencer from "@jest/test-sequencer";
  * Lab suites from the longest to the shortest, so that none of them begins when the others are over. Jest goes by the
  * times of earlier runs, and on a fresh machine by the size of the files, which says nothing about virtual machines.
  */
-const LONGEST = ["backups", "lifecycle", "fleet", "privileges"].map(
+const LONGEST = ["backups", "changes", "lifecycle", "fleet", "privileges"].map(
   (name) => `lab/${name}.test.ts`,
 );
 

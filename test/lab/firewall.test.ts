@@ -1,6 +1,6 @@
 /*
  * The node's own firewall beside Docker's nftables, and rules that would lock everybody out. With Docker's iptables, and over a
- * reboot, it is tried in the life of a node (lifecycle.test.ts).
+ * reboot, it is tried in secured.test.ts.
  */
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";

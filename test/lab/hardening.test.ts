@@ -1,6 +1,6 @@
 /*
  * Each unit of the hardening on a real node, off and on again by itself; what units do that nobody sees in a file; and the benchmark.
- * All of them together, logins and auditd are tried in the life of a node (lifecycle.test.ts).
+ * All of them together, logins and auditd are tried in secured.test.ts.
  */
 import { ask } from "../../clients/process";
 import { loadSettings } from "../../config/load";

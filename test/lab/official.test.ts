@@ -141,9 +141,7 @@ describe("brought up", () => {
     expect(await shell.root("docker ps --format '{{.Names}} {{.Status}}' | sort")).toMatch(
       /^docker_node_backup Up .*\nportainer_agent Up /,
     );
-    const { busybox } = lab.images;
-    const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
-    await shell.root(`docker pull -q ${image} >/dev/null; docker tag ${image} busybox:lab`);
+    await shell.pullBusybox();
     await serve("survivor", 8080);
     expect(await hello(8080)).toBe("hello");
     const inside = await shell.root(

@@ -168,9 +168,7 @@ beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
   shell = await shellTo(lab, await openStack(lab), NODE);
-  const { busybox } = lab.images;
-  const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
-  await shell.root(`docker pull -q ${image} >/dev/null; docker tag ${image} busybox:lab`);
+  await shell.pullBusybox();
   // docker0 is made anew only when no container runs.
   await shell.root(PREPARE);
 });

@@ -77,6 +77,13 @@ export class Shell {
     return loadSettings(labConfig(this.lab) as never).nodes[this.node]?.machine.vmId;
   }
 
+  /** Pulls the lab's busybox, and names it `busybox:lab`. */
+  async pullBusybox(): Promise<void> {
+    const { repository, digest } = this.lab.images.busybox;
+    const image = `10.25.20.5:5000/${repository}@${digest}`;
+    await this.root(`docker pull -q ${image} >/dev/null; docker tag ${image} busybox:lab`);
+  }
+
   /** A Go template over `docker info`, decoded as JSON. */
   async dockerInfo<T>(template = "."): Promise<T> {
     return JSON.parse(await this.root(`docker info --format '{{json ${template}}}'`)) as T;

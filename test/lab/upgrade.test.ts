@@ -38,11 +38,9 @@ async function up(source: Source, version: string): Promise<string[]> {
 
 /** What people have on a node: a volume, a network of their own, and a container for each restart policy, one of them stopped. */
 async function fill(): Promise<void> {
-  const { busybox } = lab.images;
-  const image = `10.25.20.5:5000/${busybox.repository}@${busybox.digest}`;
   const run = "docker run -d --init --network people --volume catalogue:/data";
-  await shell.root(`docker pull -q ${image} >/dev/null; docker tag ${image} busybox:lab
-    docker network create people >/dev/null
+  await shell.pullBusybox();
+  await shell.root(`docker network create people >/dev/null
     docker run --rm -v catalogue:/data busybox:lab dd if=/dev/urandom of=/data/objects bs=1M count=8 2>/dev/null
     for policy in no always unless-stopped on-failure; do
       ${run} --restart $policy --name by-$policy busybox:lab sleep 1000000 >/dev/null

@@ -1,6 +1,6 @@
 /*
- * Compose files on a real node: read by the docker compose that the lab has built, placed on the node, found by an alias, and put
- * right after changes by hand.
+ * Workloads on a real node: one of the stack file, with its secret; and those of a compose file, read by the docker compose that the
+ * lab has built, placed on the node, found by an alias, and put right after changes by hand.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +11,7 @@ import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
+import { foundBy, searchScript } from "../support/canaries";
 import { builtCompose } from "../support/compose";
 import { Life } from "./life";
 import { type Shell, Steps, log, shellTo } from "./support";
@@ -77,6 +78,7 @@ beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
   installCompose();
+  shell = await shellTo(lab, await openStack(lab), NODE);
 });
 
 afterAll(async () => {
@@ -86,10 +88,123 @@ afterAll(async () => {
   await life.end(here);
 });
 
+describe("a workload of the node", () => {
+  const network = "development-secondary";
+  const mine = "--filter label=docker-node.workload=web";
+  const folder = "/var/lib/docker-node/secrets/workloads/web";
+  const healthy = ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"];
+
+  /** A web server that shows its secret. */
+  async function upWith(over: object, greeting = "hello from a secret"): Promise<void> {
+    const { repository, tag, digest } = lab.images.busybox;
+    const web = {
+      image: `10.25.20.5:5000/${repository}:${tag}@${digest}`,
+      command: [
+        "sh",
+        "-c",
+        "cp /run/secrets/greeting /tmp/index.html; exec httpd -f -p 8080 -h /tmp",
+      ],
+      networks: { [network]: { aliases: ["www"] } },
+      ports: [{ port: 8080, containerPort: 8080 }],
+      secrets: { greeting: "web-greeting" },
+      limits: { memoryMiB: 64, cpus: 0.5, processes: 32 },
+      healthCheck: { command: healthy, intervalSeconds: 5, timeoutSeconds: 60 },
+      readySeconds: 300,
+      ...over,
+    };
+    stack = await openStack(lab, { nodes: { [NODE]: { workloads: { web } } } });
+    const key = "docker-node:workloadSecret-web-greeting";
+    await stack.setConfig(key, { value: greeting, secret: true });
+    await stack.up(quiet);
+  }
+
+  const running = (): Promise<string> => shell.root(`docker ps -q --no-trunc ${mine}`);
+  const all = async (): Promise<string[]> =>
+    (await shell.root(`docker ps -aq --no-trunc ${mine}`)).split("\n");
+  const page = (): Promise<string> => shell.root("curl -fsS http://10.25.20.24:8080/");
+
+  step("runs confined, healthy, on its port, with its secret in a file", async () => {
+    await upWith({});
+    const found = await shell.inspect<{
+      State: { Health: { Status: string } };
+      Config: { User: string };
+      HostConfig: object;
+      NetworkSettings: { Networks: Record<string, { Aliases: string[] }> };
+    }>(await running());
+    expect(found.State.Health.Status).toBe("healthy");
+    expect(found.Config.User).toBe("65534:65534");
+    expect(found.HostConfig).toMatchObject({
+      ...{ ReadonlyRootfs: true, Privileged: false, UsernsMode: "", CapDrop: ["ALL"] },
+      ...{ PidsLimit: 32, Memory: 64 * 1024 ** 2, CpuQuota: 50_000, CpuShares: 512 },
+      SecurityOpt: ["no-new-privileges:true"],
+      RestartPolicy: { Name: "unless-stopped" },
+      PortBindings: { "8080/tcp": [{ HostIp: "10.25.20.24", HostPort: "8080" }] },
+    });
+    const { Networks } = found.NetworkSettings;
+    expect(Object.keys(Networks)).toEqual([network]);
+    expect(Networks[network]?.Aliases).toEqual(expect.arrayContaining(["web", "www"]));
+    expect(JSON.stringify(found)).not.toContain("hello from a secret");
+    expect(await page()).toBe("hello from a secret");
+    const [remapped] = /(?<=\/)\d+/.exec(await shell.dockerInfo<string>(".DockerRootDir")) ?? [];
+    expect(await shell.root(`stat -c '%a %u' ${folder}/greeting`)).toBe(
+      `400 ${Number(remapped) + 65534}`,
+    );
+  });
+
+  step("its secret is in that file, and nowhere else on the node", async () => {
+    const canaries = [{ name: "workloadSecret", text: "hello from a secret" }];
+    const found = foundBy(await shell.root(searchScript(canaries)), canaries);
+    expect(found.map(({ place }) => place)).toEqual([`${folder}/greeting`]);
+  });
+
+  step("has nothing left to do afterwards", async () => {
+    await stack.up({ ...quiet, expectNoChanges: true });
+    await stack.refresh({ ...quiet, expectNoChanges: true });
+    await stack.preview({ ...quiet, expectNoChanges: true });
+  });
+
+  step("is another container after a change, started once", async () => {
+    const before = await running();
+    await upWith({ env: { RELEASE: "2" } });
+    const after = await running();
+    expect(after).not.toBe(before);
+    expect(await all()).toEqual([after]);
+    expect(await shell.root(`docker inspect -f '{{.RestartCount}}' ${after}`)).toBe("0");
+    expect(await page()).toBe("hello from a secret");
+  });
+
+  step("comes back as it was when the new one is not healthy, and up fails", async () => {
+    const before = await running();
+    const sick = { command: ["false"], intervalSeconds: 1, retries: 1 };
+    await expect(upWith({ env: { RELEASE: "3" }, healthCheck: sick })).rejects.toThrow(
+      /web: it is unhealthy; the earlier container runs again/,
+    );
+    expect(await running()).toBe(before);
+    expect(await page()).toBe("hello from a secret");
+    await upWith({ env: { RELEASE: "4" } });
+    const after = await running();
+    expect(await all()).toEqual([after]);
+    expect(await shell.root(`docker inspect -f '{{.Config.Env}}' ${after}`)).toContain("RELEASE=4");
+  });
+
+  step("reads another secret at another start", async () => {
+    const before = await running();
+    await upWith({ env: { RELEASE: "4" } }, "another secret");
+    expect(await running()).toBe(before);
+    expect(await page()).toBe("another secret");
+  });
+
+  step("goes with its secrets, and leaves the node as it was", async () => {
+    stack = await openStack(lab);
+    expect((await up()).diffs.filter((line) => !line.startsWith("delete "))).toEqual([]);
+    expect(await shell.root(`docker ps -aq ${mine}; ls ${folder} 2>/dev/null || true`)).toBe("");
+    await stack.preview({ ...quiet, expectNoChanges: true });
+  });
+});
+
 step("a compose file is deployed, and each service is healthy before the next", async () => {
   const { repository, tag, digest } = lab.images.busybox;
   await declare(`10.25.20.5:5000/${repository}:${tag}@${digest}`);
-  shell = await shellTo(lab, stack, NODE);
   const steps = await up();
   expect(steps.with("create").filter((name) => name.endsWith("-run"))).toEqual(
     ["page", "reader"].map((service) => `${NODE}-workload-site-${service}-run`),

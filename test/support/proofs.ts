@@ -29,7 +29,7 @@ export const ELSEWHERE: readonly (Proof & { readonly call: RegExp })[] = [
   },
   {
     call: /^docker ps (--all )?--filter label=docker-node\.workload=web$/,
-    file: "test/lab/lifecycle.test.ts",
+    file: "test/lab/workloads.test.ts",
     text: '"--filter label=docker-node.workload=web"',
   },
   {

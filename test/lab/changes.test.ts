@@ -1,0 +1,393 @@
+/*
+ * What changes on a node that runs: by a pull request, by hand, by the stack file, by another registry, and by another stack that
+ * adopts it. Its birth and its end are in lifecycle.test.ts.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
+import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
+import type { PlanJson } from "../../commands/plan/render";
+import { openInstance } from "../../lab/lib/instance";
+import { bringUpLab } from "../../lab/lib/kept";
+import { readNodes } from "../../lab/lib/reach";
+import { removeLab, type Lab } from "../../lab/lib/services";
+import { cliEnv, openStack } from "../../lab/lib/stack";
+import { canariesIn, foundBy, searchScript } from "../support/canaries";
+import { canariesOf, searchDuring, undeclared } from "./canaries";
+import { Forge } from "./forge";
+import { hardenedState, probes } from "./hardened";
+import { Life } from "./life";
+import { startMirror, startPrivateRegistry, type LabRegistry } from "./private-registry";
+import {
+  Proxmox,
+  type Shell,
+  Steps,
+  fingerprintOf,
+  log,
+  shellTo,
+  stateFiles,
+  statusOfCommand,
+  waitFor,
+} from "./support";
+
+jest.setTimeout(30 * 60_000);
+
+const NODE = "proj-docker02";
+const here = openInstance("changes");
+
+let lab: Lab;
+let stack: Stack;
+let proxmox: Proxmox;
+let shell: Shell;
+const life = new Life();
+const { step } = life;
+
+const quiet = { onOutput: (): void => undefined };
+
+async function up(override: Record<string, unknown> = {}): Promise<Steps> {
+  stack = await openStack(lab, override);
+  const steps = new Steps();
+  await stack.up({ ...quiet, onEvent: steps.onEvent });
+  return steps;
+}
+
+beforeAll(async () => {
+  await removeLab(here);
+  lab = await bringUpLab(here, log);
+  stack = await openStack(lab);
+  shell = await shellTo(lab, stack, NODE);
+  proxmox = new Proxmox(lab);
+  await shell.pullBusybox();
+});
+
+afterAll(() => life.end(here));
+
+describe("in a pull request", () => {
+  const folder = mkdtempSync(join(tmpdir(), "docker-node-plans-"));
+  const forge = new Forge(7);
+  /** A step of the workflow, as it is in there; its exit status. */
+  const workflow = async (command: string, env: Record<string, string> = {}): Promise<number> => {
+    const all = { ...process.env, ...cliEnv(lab), ...env };
+    return statusOfCommand("bash", ["-euo", "pipefail", "-c", command], all);
+  };
+  const planned = (): PlanJson =>
+    JSON.parse(readFileSync(join(folder, "plan.json"), "utf8")) as PlanJson;
+
+  afterAll(() => {
+    forge.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  step("the plan says what is risky, and danger has to be approved by a person", async () => {
+    const machine = { dockerDisk: { sizeGiB: 110 } };
+    await openStack(lab, { nodes: { [NODE]: { machine, volumes: null } } });
+    const env = { ...(await forge.listen()), PLAN_RESULT: "success", STACKS: '["lab"]' };
+    expect(await workflow(`commands/plan/ci/plan.sh lab ${folder}`)).toBe(0);
+    expect(
+      planned()
+        .risks.map(({ label, severity }) => [label, severity])
+        .sort(),
+    ).toEqual([
+      ["data-loss", "danger"],
+      ["grows-disk", "info"],
+    ]);
+    for (const time of [1, 2]) {
+      expect([time, await workflow(`npx tsx commands/plan/ci/comment.ts ${folder}`, env)]).toEqual([
+        time,
+        0,
+      ]);
+    }
+    expect(forge.comments.map(({ body }) => body)).toEqual([
+      expect.stringMatching(/research-data[^]*110/) as unknown,
+    ]);
+    expect(await workflow("npx tsx commands/plan/ci/approval.ts", env)).toBe(1);
+    expect(forge.labels).toEqual(expect.arrayContaining(["risk: data-loss", BLOCKED]));
+    forge.label(APPROVED, "User");
+    expect(await workflow("npx tsx commands/plan/ci/approval.ts", env)).toBe(0);
+  });
+
+  step("drift made by hand is seen, and gone when it is undone", async () => {
+    await openStack(lab);
+    const { description } = await proxmox.vm(2019);
+    await proxmox.put("/nodes/pve01/qemu/2019/config", { description: "by hand" });
+    expect(await workflow(`commands/plan/ci/plan.sh lab ${folder} --drift`)).toBe(0);
+    expect(planned()).toMatchObject({ kind: "drift", changes: true });
+    expect(readFileSync(join(folder, "plan.md"), "utf8")).toContain("by hand");
+    await proxmox.put("/nodes/pve01/qemu/2019/config", { description: String(description) });
+    expect(await workflow(`commands/plan/ci/plan.sh lab ${folder} --drift`)).toBe(0);
+    expect(planned()).toMatchObject({ changes: false });
+  });
+});
+
+describe("changed by hand on the node", () => {
+  const said: string[] = [];
+
+  beforeAll(() => {
+    process.env.DOCKER_NODE_DRIFT = "";
+  });
+  afterAll(() => {
+    process.env.DOCKER_NODE_DRIFT = "off";
+  });
+
+  step(
+    "a daemon.json, a hold and a hardened sshd are named with what they are and should be, and put right",
+    async () => {
+      const sshd = "/etc/ssh/sshd_config.d/05-docker-node-hardening.conf";
+      await shell.root(
+        `sed -i 's/"max-file": *"3"/"max-file": "9"/' /etc/docker/daemon.json; apt-mark unhold docker-ce >/dev/null; sed -i 's/MaxAuthTries 4/MaxAuthTries 9/' ${sshd}; sysctl -q kernel.dmesg_restrict=0`,
+      );
+      const steps = new Steps();
+      stack = await openStack(lab);
+      await stack.up({
+        ...quiet,
+        onEvent: (event) => {
+          steps.onEvent(event);
+          if (event.diagnosticEvent?.severity === "warning")
+            said.push(event.diagnosticEvent.message);
+        },
+      });
+      said.forEach(log);
+      expect(said.join("\n")).toMatch(/daemon\.json.*max-file.*9.*3/);
+      expect(said.join("\n")).toMatch(/docker-ce/);
+      expect(said.join("\n")).toMatch(/hardening\.conf MaxAuthTries: 9 .*, 4 as declared/);
+      expect(said.join("\n")).toMatch(/dmesg_restrict: 0 .*, 1 as declared/);
+      expect(steps.with("update")).toEqual([
+        `${NODE}-daemon`,
+        `${NODE}-hardening`,
+        `${NODE}-install`,
+      ]);
+      expect(await shell.root(`grep MaxAuthTries ${sshd}`)).toBe("MaxAuthTries 4");
+      expect(await shell.root("apt-mark showhold")).toMatch(/^docker-ce$/m);
+      expect(await shell.root("cat /etc/docker/daemon.json")).toMatch(/"max-file": *"3"/);
+    },
+  );
+
+  step("nothing is left to do afterwards", async () => {
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+});
+
+describe("change in place", () => {
+  const ulimit = { Name: "nofile", Soft: 32768, Hard: 65536 };
+  const changed = {
+    nodes: {
+      [NODE]: {
+        machine: { dockerDisk: { sizeGiB: 110 } },
+        engine: { daemon: { "default-ulimits": { nofile: ulimit } } },
+        networks: { "observatory-secondary": { subnet: "172.19.2.0/24" } },
+      },
+    },
+  };
+  const identity = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' survivor";
+  let before: string;
+
+  step(
+    "a ulimit, a network and a bigger disk reach the node while a container runs on",
+    async () => {
+      await shell.root(
+        "docker volume create kept >/dev/null; docker run -d --name survivor --restart unless-stopped -v kept:/data busybox:lab sh -c 'echo precious >/data/file; sleep 100000' >/dev/null",
+      );
+      before = await shell.root(identity);
+      const steps = await up(changed);
+      expect(steps.with("create")).toEqual([`${NODE}-observatory-secondary`]);
+      expect(steps.with("update")).toEqual([`${NODE}-daemon`, `${NODE}-storage`, `${NODE}-vm`]);
+      expect(steps.diffs.filter((line) => /replace|delete/.test(line))).toEqual([]);
+      expect(await shell.root(identity)).toBe(before);
+      expect(await shell.root("docker run --rm busybox:lab sh -c 'ulimit -n'")).toBe("32768");
+      expect(
+        Number(await shell.root("df --output=size -BG /var/lib/docker | tail -1 | tr -dc 0-9")),
+      ).toBeGreaterThan(105);
+      expect(await shell.inspect("observatory-secondary")).toMatchObject({ Driver: "bridge" });
+    },
+  );
+
+  step("nothing is left to do afterwards", async () => {
+    await stack.up({ ...quiet, expectNoChanges: true });
+  });
+
+  step("a setting the daemon does not start with is rolled back by itself", async () => {
+    const docker = await shell.dockerInfo<string>(".ServerVersion");
+    const was = await shell.root("sha256sum /etc/docker/daemon.json");
+    // A port that another program has: only the start can tell.
+    await shell.root(
+      "systemd-run --quiet --unit=taken python3 -m http.server 9324 --bind 127.0.0.1",
+    );
+    const bad = {
+      nodes: {
+        [NODE]: {
+          ...changed.nodes[NODE],
+          engine: {
+            daemon: { "default-ulimits": { nofile: ulimit }, "metrics-addr": "127.0.0.1:9324" },
+          },
+        },
+      },
+    };
+    await expect(up(bad)).rejects.toThrow(/rolled back/);
+    await shell.root("systemctl stop taken");
+    expect(await shell.root("sha256sum /etc/docker/daemon.json")).toBe(was);
+    expect(
+      await shell.root("systemctl is-active docker; docker version -f '{{.Server.Version}}'"),
+    ).toBe(`active\n${docker}`);
+    expect(await shell.root(identity)).toBe(before);
+  });
+
+  step("a setting that is refused early touches nothing", async () => {
+    const bad = {
+      nodes: {
+        [NODE]: {
+          engine: {
+            daemon: { "userns-remap": "default", features: { "containerd-snapshotter": true } },
+          },
+        },
+      },
+    };
+    await expect(up(bad)).rejects.toThrow(/containerd-snapshotter: true; allowed/);
+    expect(await shell.root(identity)).toBe(before);
+  });
+
+  step(
+    "more CPU is given to the same machine, and the container comes back with its data",
+    async () => {
+      const more = {
+        nodes: {
+          [NODE]: {
+            ...changed.nodes[NODE],
+            machine: { ...changed.nodes[NODE].machine, cpu: { cores: 8 } },
+          },
+        },
+      };
+      const hardened = await hardenedState(shell);
+      const { [NODE]: earlier } = await readNodes(stack);
+      const steps = await up(more);
+      expect(steps.with("update")).toContain(`${NODE}-vm`);
+      expect(steps.diffs.filter((line) => /replace|delete/.test(line))).toEqual([]);
+      await waitFor(
+        async () =>
+          (await shell.root(
+            "nproc; docker inspect -f '{{.State.Running}}' survivor portainer_agent",
+          )) === "3\ntrue\ntrue",
+      );
+      expect(await shell.root("docker exec survivor cat /data/file")).toBe("precious");
+      expect(await hardenedState(shell)).toBe(hardened);
+      expect(await probes.audited(shell, "/var/lib/docker/probe")).toBe("heard");
+      // The agent has started anew, with another certificate.
+      const { [NODE]: later } = await readNodes(stack);
+      expect(later?.agentFingerprint).toBe(await fingerprintOf(lab.forwards["2019"]?.agent ?? 0));
+      expect(later?.agentFingerprint).not.toBe(earlier?.agentFingerprint);
+      stack = await openStack(lab, more);
+      await stack.up({ ...quiet, expectNoChanges: true });
+    },
+  );
+});
+
+describe("a private registry", () => {
+  const passwords = [randomBytes(16).toString("hex"), randomBytes(16).toString("hex")] as const;
+  const machine = { cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } };
+  let registry: LabRegistry | undefined;
+  let running: string;
+
+  afterAll(() => registry?.close());
+
+  const passwordOf = (host: string): string =>
+    `docker-node:registryPassword-${host.replace(":", "_")}`;
+
+  /** Brings the node up with its agent's image from there, and looks for the password meanwhile. */
+  async function pullFrom({ host, caCertificate }: LabRegistry, password: string): Promise<Steps> {
+    const { repository, tag, digest } = lab.images.agent;
+    const image = `${host}/${repository}:${tag}@${digest}`;
+    const registries = { [host]: { username: "ci-pull", caCertificate } };
+    const own = { machine, registries, portainer: { agent: { image } } };
+    stack = await openStack(lab, { nodes: { [NODE]: own } });
+    await stack.setConfig(passwordOf(host), { value: password, secret: true });
+    const canaries = canariesOf(lab, NODE, password);
+    const steps = new Steps();
+    const found = await searchDuring(shell, canaries, ({ onOutput, onEvent }) => {
+      const each = (event: EngineEvent): void => {
+        steps.onEvent(event);
+        onEvent(event);
+      };
+      return stack.up({ onOutput, onEvent: each });
+    });
+    expect(undeclared(found)).toEqual([]);
+    await shell.root(`docker image inspect ${image} >/dev/null`);
+    const search = searchScript(canaries, { roots: ["/etc", "/root"] });
+    expect(undeclared(foundBy(await shell.root(search), canaries))).toEqual([]);
+    expect(canariesIn(stateFiles(here.stateDir), canaries)).toEqual([]);
+    return steps;
+  }
+
+  step("with a password and an authority of its own gives an image by its digest", async () => {
+    registry = await startPrivateRegistry(lab, "ci-pull", passwords);
+    await pullFrom(registry, passwords[0]);
+    const file = `/etc/docker/certs.d/${registry.host}/docker-node.crt`;
+    expect(await shell.root(`cat ${file}`)).toBe(registry.caCertificate.trim());
+    running = await shell.root("docker inspect -f '{{.State.StartedAt}}' portainer_agent");
+  });
+
+  step("takes another password, and no container notices", async () => {
+    if (!registry) throw new Error("the registry was not started");
+    const steps = await pullFrom(registry, passwords[1]);
+    expect(steps.with("update")).toEqual([`${NODE}-docker`]);
+    expect(steps.diffs).toHaveLength(1);
+    expect(await shell.root("docker inspect -f '{{.State.StartedAt}}' portainer_agent")).toBe(
+      running,
+    );
+  });
+
+  step("that is a mirror of Docker Hub gives its images by their digests", async () => {
+    registry?.close();
+    registry = await startMirror(lab);
+    const { host, caCertificate, asked } = registry;
+    const { agent, haproxy } = lab.images;
+    const own = {
+      ...{ machine, registries: { [host]: { caCertificate } } },
+      engine: { daemon: { "registry-mirrors": [`https://${host}`] } },
+      portainer: {
+        agent: { image: `docker.io/${agent.repository}:${agent.tag}@${agent.digest}` },
+      },
+    };
+    await stack.removeConfig(passwordOf(host));
+    await up({ nodes: { [NODE]: own } });
+    expect(asked).toContain(`/v2/${agent.repository}/manifests/${agent.digest}`);
+    // One of which the node has no layer.
+    await shell.root(`docker pull --quiet docker.io/${haproxy.repository}@${haproxy.digest}`);
+    expect(asked).toContain(`/v2/${haproxy.repository}/manifests/${haproxy.digest}`);
+    const blobs = new RegExp(`^/v2/${haproxy.repository}/blobs/sha256:`);
+    expect(asked.filter((path) => blobs.test(path))).not.toEqual([]);
+  });
+});
+
+step("a machine that exists already is adopted by another stack, and goes on", async () => {
+  // As if made by hand: no firewall of ours at its NIC, and no state that knows it. Without its rules the firewall, if on,
+  // would let nobody in.
+  await proxmox.put("/nodes/pve01/qemu/2019/firewall/options", { enable: "0" });
+  for (let rule = 0; rule < 2; rule++)
+    await proxmox.delete("/nodes/pve01/qemu/2019/firewall/rules/0");
+  const running =
+    "cat /proc/sys/kernel/random/boot_id; docker inspect -f '{{.State.StartedAt}}' survivor";
+  const before = await shell.root(running);
+  const none = {
+    "development-secondary": null,
+    "astronomy-compute-secondary": null,
+    instruments: null,
+  };
+  const machine = { adopt: true, cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } };
+  const bare = { machine, portainer: null, backups: null, volumes: null, networks: none };
+  const override = {
+    proxmox: { backupStorage: null },
+    defaults: { portainer: null },
+    nodes: { [NODE]: bare },
+  };
+  const adopted = await openStack(lab, override, "adopt");
+  const steps = new Steps();
+  await adopted.up({ ...quiet, onEvent: steps.onEvent });
+  expect(steps.with("create")).not.toContain(`${NODE}-vm`);
+  expect(steps.diffs.filter((line) => /^(replace|delete|create-replacement)/.test(line))).toEqual(
+    [],
+  );
+  expect(await shell.root(running)).toBe(before);
+  await adopted.up({ ...quiet, expectNoChanges: true });
+  await adopted.workspace.removeStack("adopt", { force: true });
+});
