@@ -17,7 +17,7 @@ import { cliEnv, openStack } from "../../lab/lib/stack";
 import { canariesIn, foundBy, searchScript } from "../support/canaries";
 import { canariesOf, searchDuring, undeclared } from "./canaries";
 import { Forge } from "./forge";
-import { hardenedState, probes } from "./hardened";
+import { firewall, hardenedState, probes } from "./hardened";
 import { Life } from "./life";
 import { startMirror, startPrivateRegistry, type LabRegistry } from "./private-registry";
 import {
@@ -359,11 +359,52 @@ describe("a private registry", () => {
   });
 });
 
+/** Where the node is from here on; the rule is for a port that a person opens meanwhile. */
+const MOVED = {
+  address: "10.25.20.26/24",
+  vlan: 21,
+  firewall: { rules: [{ port: "8088", comment: "a container's" }] },
+};
+
+step(
+  "another address, VLAN and rules reach the node in one up, and it is reached there",
+  async () => {
+    const machine = { cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } };
+    const { [NODE]: earlier } = await readNodes(stack);
+    process.env.DOCKER_NODE_DRIFT = "";
+    const steps = await up({ nodes: { [NODE]: { machine, network: MOVED } } }).finally(() => {
+      process.env.DOCKER_NODE_DRIFT = "off";
+    });
+    expect(steps.with("update")).toEqual(
+      expect.arrayContaining(["firewall", "firewall-rules", "vm"].map((s) => `${NODE}-${s}`)),
+    );
+    expect(steps.diffs.filter((line) => /^(replace|delete).*-vm:/.test(line))).toEqual([]);
+    expect(await proxmox.vm(2019)).toMatchObject({
+      net0: expect.stringMatching(/tag=21/) as unknown,
+      ipconfig0: expect.stringContaining("ip=10.25.20.26/24") as unknown,
+    });
+    const { [NODE]: later } = await readNodes(stack);
+    expect(later).toMatchObject({
+      ...{ address: "10.25.20.26", hostKey: earlier?.hostKey },
+      agentUrl: "https://10.25.20.26:9001",
+      agentFingerprint: await fingerprintOf(lab.forwards["2019"]?.agent ?? 0),
+    });
+    const addresses = "ip -4 -o addr show dev eth0 scope global | awk '{ print $4 }'";
+    expect(await shell.root(addresses)).toBe("10.25.20.26/24");
+    expect(await shell.root("ss -Hltn 'sport = :9001' | awk '{ print $4 }'")).toBe(
+      "10.25.20.26:9001",
+    );
+    expect(await firewall.table(shell)).toContain("8088");
+    expect(await shell.root("docker exec survivor cat /data/file")).toBe("precious");
+    await stack.up({ ...quiet, expectNoChanges: true });
+  },
+);
+
 step("a machine that exists already is adopted by another stack, and goes on", async () => {
   // As if made by hand: no firewall of ours at its NIC, and no state that knows it. Without its rules the firewall, if on,
   // would let nobody in.
   await proxmox.put("/nodes/pve01/qemu/2019/firewall/options", { enable: "0" });
-  for (let rule = 0; rule < 2; rule++)
+  for (let rule = 0; rule < 3; rule++)
     await proxmox.delete("/nodes/pve01/qemu/2019/firewall/rules/0");
   const running =
     "cat /proc/sys/kernel/random/boot_id; docker inspect -f '{{.State.StartedAt}}' survivor";
@@ -374,7 +415,14 @@ step("a machine that exists already is adopted by another stack, and goes on", a
     instruments: null,
   };
   const machine = { adopt: true, cpu: { cores: 8 }, dockerDisk: { sizeGiB: 110 } };
-  const bare = { machine, portainer: null, backups: null, volumes: null, networks: none };
+  const bare = {
+    machine,
+    network: MOVED,
+    portainer: null,
+    backups: null,
+    volumes: null,
+    networks: none,
+  };
   const override = {
     proxmox: { backupStorage: null },
     defaults: { portainer: null },
