@@ -30,6 +30,8 @@ import {
   stateFiles,
   statusOfCommand,
   waitFor,
+  quiet,
+  upSteps,
 } from "./support";
 
 jest.setTimeout(30 * 60_000);
@@ -44,13 +46,9 @@ let shell: Shell;
 const life = new Life();
 const { step } = life;
 
-const quiet = { onOutput: (): void => undefined };
-
 async function up(override: Record<string, unknown> = {}): Promise<Steps> {
   stack = await openStack(lab, override);
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  return steps;
+  return upSteps(stack);
 }
 
 beforeAll(async () => {
@@ -429,8 +427,7 @@ step("a machine that exists already is adopted by another stack, and goes on", a
     nodes: { [NODE]: bare },
   };
   const adopted = await openStack(lab, override, "adopt");
-  const steps = new Steps();
-  await adopted.up({ ...quiet, onEvent: steps.onEvent });
+  const steps = await upSteps(adopted);
   expect(steps.with("create")).not.toContain(`${NODE}-vm`);
   expect(steps.diffs.filter((line) => /^(replace|delete|create-replacement)/.test(line))).toEqual(
     [],

@@ -17,14 +17,12 @@ import { renderScript } from "../../node/scripts";
 import { firewallStep } from "../../node/steps";
 import { firewall } from "./hardened";
 import { Life } from "./life";
-import { Proxmox, type Shell, log, shellTo, waitFor } from "./support";
+import { Proxmox, type Shell, log, shellTo, waitFor, quiet } from "./support";
 
 jest.setTimeout(15 * 60_000);
 
 const NODE = "proj-docker02";
 const here = openInstance("firewall");
-const quiet = { onOutput: (): void => undefined };
-
 let lab: Lab;
 let stack: Stack;
 let shell: Shell;

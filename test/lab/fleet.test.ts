@@ -19,7 +19,18 @@ import { render } from "../../commands/plan/render";
 import { risksOf } from "../../commands/plan/risks";
 import { byHand, createByHand } from "./by-hand";
 import { Life } from "./life";
-import { Proxmox, Shell, Steps, log, shellTo, stateFiles, statusOf, waitFor } from "./support";
+import {
+  Proxmox,
+  Shell,
+  log,
+  shellTo,
+  stateFiles,
+  statusOf,
+  waitFor,
+  quiet,
+  upSteps,
+  type Steps,
+} from "./support";
 
 /*
  * proj-docker01, made by hand as nodes were before this program, becomes a node of a stack: looked at and
@@ -41,8 +52,6 @@ let file: string;
 let before: string;
 const life = new Life();
 const { step } = life;
-
-const quiet = { onOutput: (): void => undefined };
 
 /** All that adoption must leave alone: the boot, the daemon, what runs, what is stored, what is configured. */
 const UNTOUCHED = `
@@ -70,9 +79,7 @@ afterAll(async () => {
 });
 
 async function up(): Promise<Steps> {
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  return steps;
+  return upSteps(stack);
 }
 
 /** The nodes a stack's file declares. */
@@ -325,8 +332,7 @@ describe("a second node in the same stack", () => {
     const declared = (nodes as Record<string, object>)[SECOND];
     declare(SECOND, { ...declared, primary: VM.name });
     const target = [`**::${SECOND}`, `**::${SECOND}-*`, "**:components:CloudImage**"];
-    const steps = new Steps();
-    await stack.up({ ...quiet, target, onEvent: steps.onEvent });
+    const steps = await upSteps(stack, { target });
     expect(steps.with("create").filter((name) => name.startsWith(VM.name))).toEqual([]);
     const found = (await readNodes(stack))[SECOND];
     expect(found).toMatchObject({

@@ -10,13 +10,12 @@ import { bringUpLab } from "../../lab/lib/kept";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import { Life } from "./life";
-import { type Shell, Steps, log, shellTo, waitFor } from "./support";
+import { type Shell, log, shellTo, waitFor, quiet, upSteps } from "./support";
 
 jest.setTimeout(20 * 60_000);
 
 const NODE = "proj-docker02";
 const here = openInstance("interrupted");
-const quiet = { onOutput: (): void => undefined };
 const life = new Life();
 const { step } = life;
 
@@ -89,9 +88,7 @@ step("a search domain comes and goes, and the machine does not boot for it for e
     Number(await shell.root("journalctl --list-boots --no-pager --quiet | grep -c ."));
   const up = async (node: Tree): Promise<string[]> => {
     await declare(node);
-    const steps = new Steps();
-    await stack.up({ ...quiet, onEvent: steps.onEvent });
-    return steps.with("update");
+    return (await upSteps(stack)).with("update");
   };
   const before = await boots();
   expect(await up({ network: { searchDomain: "research.example" } })).toContain(`${NODE}-vm`);

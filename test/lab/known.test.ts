@@ -12,7 +12,7 @@ import type { NodeConfig } from "../../config/schema";
 import { keyPair, privateKey as keyFile } from "../support/key";
 import { prodNode } from "../support/settings";
 import { BarePulumi } from "./bare-pulumi";
-import { Steps } from "./support";
+import { Steps, upSteps } from "./support";
 
 jest.setTimeout(10 * 60_000);
 
@@ -95,9 +95,7 @@ function host(
 }
 
 async function up(stack: Stack): Promise<Steps> {
-  const steps = new Steps();
-  await stack.up({ onEvent: steps.onEvent });
-  return steps;
+  return upSteps(stack);
 }
 
 const learned = keyPair("host");

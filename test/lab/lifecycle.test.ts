@@ -28,6 +28,8 @@ import {
   stateFiles,
   statusOf,
   statusOfCommand,
+  quiet,
+  upSteps,
 } from "./support";
 
 jest.setTimeout(30 * 60_000);
@@ -54,13 +56,9 @@ const typed = (line: string): Promise<number> => {
   return statusOfCommand("bash", ["-c", line], { ...process.env, DOCKER_NODE_LAB: here.name });
 };
 
-const quiet = { onOutput: (): void => undefined };
-
 async function up(override: Record<string, unknown> = {}): Promise<Steps> {
   stack = await openStack(lab, override);
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  return steps;
+  return upSteps(stack);
 }
 
 beforeAll(async () => {

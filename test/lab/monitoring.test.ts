@@ -17,13 +17,12 @@ import { metricsIn, queries, rules } from "../support/monitoring";
 import { Life } from "./life";
 import { Prometheus } from "./prometheus";
 import { partOfReport } from "./report-page";
-import { Shell, Steps, log, processesWith, waitFor } from "./support";
+import { Shell, log, processesWith, waitFor, quiet, upSteps } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
 const NODE = "proj-docker02";
 const here = openInstance("monitoring");
-const quiet = { onOutput: (): void => undefined };
 const life = new Life();
 const { step } = life;
 
@@ -199,8 +198,7 @@ describe("changed by hand", () => {
 
   step("up puts both right by that step alone, and leaves nothing to do", async () => {
     process.env.DOCKER_NODE_DRIFT = "";
-    const steps = new Steps();
-    await stack.up({ ...quiet, onEvent: steps.onEvent });
+    const steps = await upSteps(stack);
     expect(steps.with("update")).toEqual([`${NODE}-monitoring-node`]);
     expect(await digest()).toBe(declared);
     expect(await shell.root(`grep MemoryMax ${DROP_IN}`)).toBe("MemoryMax=128M");

@@ -12,7 +12,7 @@ import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import { firewall } from "./hardened";
 import { Life } from "./life";
-import { Shell, Steps, log, processesWith, waitFor } from "./support";
+import { Shell, log, processesWith, waitFor, quiet, upSteps, type Steps } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
@@ -21,8 +21,6 @@ const [OLD, NEW] = ["29.8.0", "29.8.1"];
 const OFFICIAL =
   "containerd.io docker-buildx-plugin docker-ce docker-ce-cli docker-compose-plugin".split(" ");
 const here = openInstance("official");
-const quiet = { onOutput: (): void => undefined };
-
 let lab: Lab;
 let stack: Stack;
 let shell: Shell;
@@ -38,9 +36,7 @@ const docker = (version: string, daemon: Tree = {}): Tree => ({
 
 async function up(override: Tree): Promise<Steps> {
   stack = await openStack(lab, override);
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  return steps;
+  return upSteps(stack);
 }
 
 /** Client, daemon, and each package with its version. */
@@ -151,8 +147,7 @@ describe("brought up", () => {
   });
 
   step("a second up and a refresh change nothing", async () => {
-    const steps = new Steps();
-    await stack.up({ ...quiet, onEvent: steps.onEvent });
+    const steps = await upSteps(stack);
     expect(steps.diffs).toEqual([]);
     await stack.refresh({ ...quiet, expectNoChanges: true });
   });

@@ -11,7 +11,7 @@ import { canariesIn } from "../support/canaries";
 import { close, listen, selfSigned } from "../support/portainer";
 import { prodNode } from "../support/settings";
 import { BarePulumi } from "./bare-pulumi";
-import { Steps } from "./support";
+import { Steps, quiet, upSteps } from "./support";
 
 jest.setTimeout(5 * 60_000);
 
@@ -19,8 +19,6 @@ const NODE = "proj-docker02";
 const bare = new BarePulumi();
 const identity = selfSigned();
 const { cert: caCertificate } = identity;
-const quiet = { onOutput: (): void => undefined };
-
 let server: Server;
 let store: Store;
 let url: string;
@@ -67,9 +65,7 @@ async function upWithout(): Promise<Steps> {
     new pulumi.Stash("agent", { input: "an agent" });
     return Promise.resolve({});
   });
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  return steps;
+  return upSteps(stack);
 }
 
 /** All files of the state. */

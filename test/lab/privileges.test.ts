@@ -37,7 +37,7 @@ import { ensurePython, proxmoxPrerequisites, stopProxmox } from "../../lab/lib/p
 import { labWaivers } from "../../lab/lib/config";
 import { startService } from "../../lab/lib/service";
 import { stackFile } from "../support/settings";
-import { log } from "./support";
+import { log, quiet } from "./support";
 
 jest.setTimeout(5 * 60_000);
 
@@ -109,8 +109,6 @@ const CHANGED = {
   },
   network: { dnsServers: ["10.25.20.9"], firewall: { rules: [{ port: "443" }] } },
 };
-const quiet = { onOutput: (): void => undefined };
-
 const here = openInstance("privileges");
 const accessFile = path.join(here.stateDir, "access.json");
 let server: http.Server;

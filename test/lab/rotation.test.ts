@@ -23,14 +23,24 @@ import { DECLARED, canariesOf } from "./canaries";
 import { Life } from "./life";
 import { accessTo, startPortainer, type LabPortainer } from "./portainer";
 import { openGate, type ProxmoxGate } from "./proxmox-gate";
-import { Proxmox, type Shell, Steps, log, shellTo, stateFiles, statusOf, waitFor } from "./support";
+import {
+  Proxmox,
+  type Shell,
+  log,
+  shellTo,
+  stateFiles,
+  statusOf,
+  waitFor,
+  quiet,
+  upSteps,
+  type Steps,
+} from "./support";
 import { onlyRows, validate } from "./validate";
 
 jest.setTimeout(20 * 60_000);
 
 const NODE = "proj-docker02";
 const here = openInstance("rotation");
-const quiet = { onOutput: (): void => undefined };
 const newSecret = (): string => randomBytes(16).toString("hex");
 
 let lab: Lab;
@@ -72,8 +82,7 @@ async function up(portainerConfig: Tree = {}): Promise<Steps> {
   stack = await openStack(lab, { proxmox, nodes: { [NODE]: { portainer: own } } });
   for (const [name, value] of Object.entries(secrets))
     await stack.setConfig(`docker-node:${name}`, { value, secret: true });
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
+  const steps = await upSteps(stack);
   expect(canariesIn(stateFiles(here.stateDir), canaries)).toEqual([]);
   return steps;
 }

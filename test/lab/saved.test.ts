@@ -11,7 +11,7 @@ import { savedAs } from "../../lab/lib/saved";
 import { removeLab, startLab, stopLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import { Life } from "./life";
-import { Proxmox, type Shell, log, shellTo, stateFiles, statusOf, waitFor } from "./support";
+import { Proxmox, type Shell, log, shellTo, stateFiles, statusOf, waitFor, quiet } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
@@ -20,8 +20,6 @@ const NAME = "test-of-saved";
 const PLATFORM = "docker_node_backup\nportainer_agent";
 const first = openInstance("saved");
 const second = openInstance("saved-again");
-const quiet = { onOutput: (): void => undefined };
-
 let lab: Lab;
 let shell: Shell;
 let before: string;

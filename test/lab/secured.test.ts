@@ -20,7 +20,17 @@ import { canariesIn, foundBy, searchScript } from "../support/canaries";
 import { canariesOf, searchDuring, undeclared } from "./canaries";
 import { firewall, hardenedState, probes } from "./hardened";
 import { Life } from "./life";
-import { type Shell, Steps, log, shellTo, stateFiles, statusOf, waitFor } from "./support";
+import {
+  type Shell,
+  log,
+  shellTo,
+  stateFiles,
+  statusOf,
+  waitFor,
+  quiet,
+  upSteps,
+  type Steps,
+} from "./support";
 import { onlyRows, validate } from "./validate";
 
 jest.setTimeout(30 * 60_000);
@@ -34,13 +44,9 @@ let shell: Shell;
 const life = new Life();
 const { step } = life;
 
-const quiet = { onOutput: (): void => undefined };
-
 async function up(override: Record<string, unknown> = {}): Promise<Steps> {
   stack = await openStack(lab, override);
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  return steps;
+  return upSteps(stack);
 }
 
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
 import { connect } from "node:tls";
-import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
+import type { EngineEvent, Stack, UpOptions } from "@pulumi/pulumi/automation";
 import { loadSettings } from "../../config/load";
 import { sshOptions } from "../../config/node";
 import { readNodes } from "../../lab/lib/reach";
@@ -35,6 +35,16 @@ export class Steps {
     const found = Object.entries(this.operations).filter(([, op]) => op === operation);
     return found.map(([key]) => key.split("  ")[1] ?? "").sort();
   }
+}
+
+/** Keeps what pulumi prints to itself. */
+export const quiet = { onOutput: (): void => undefined };
+
+/** Brings a stack up; what pulumi did. */
+export async function upSteps(stack: Stack, options: UpOptions = {}): Promise<Steps> {
+  const steps = new Steps();
+  await stack.up({ ...quiet, ...options, onEvent: steps.onEvent });
+  return steps;
 }
 
 /** Runs a program to its end, its output on standard error; its exit status. */

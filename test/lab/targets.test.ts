@@ -9,7 +9,7 @@ import runStack from "../../index";
 import { privateKey } from "../support/key";
 import { prodWith, stackConfig } from "../support/settings";
 import { BarePulumi } from "./bare-pulumi";
-import { Steps } from "./support";
+import { Steps, upSteps } from "./support";
 
 jest.setTimeout(5 * 60_000);
 
@@ -96,8 +96,7 @@ describe("--target", () => {
       for (const [name, value] of Object.entries(nodes)) new Node(name, value, file);
       return Promise.resolve({});
     });
-    const steps = new Steps();
-    await stack.up({ ...options, onEvent: steps.onEvent });
+    const steps = await upSteps(stack, options);
     const operations = ["create", "update", "delete-replaced", "delete"];
     return operations.flatMap((op) => steps.with(op).map((name) => `${op} ${name}`));
   }

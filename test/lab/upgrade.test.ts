@@ -10,15 +10,13 @@ import { removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
 import { probes } from "./hardened";
 import { Life } from "./life";
-import { type Shell, Steps, log, processesWith, shellTo, statusOf } from "./support";
+import { type Shell, log, processesWith, shellTo, statusOf, quiet, upSteps } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
 const NODE = "proj-docker02";
 const [OLD, NEW] = ["28.5.2", "29.8.1"];
 const here = openInstance("upgrade");
-const quiet = { onOutput: (): void => undefined };
-
 let lab: Lab;
 let stack: Stack;
 let shell: Shell;
@@ -31,9 +29,7 @@ type Source = "official" | "distribution";
 /** Brings the node to Docker of this source and release. */
 async function up(source: Source, version: string): Promise<string[]> {
   stack = await openStack(lab, { nodes: { [NODE]: { engine: { source, version } } } });
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  return steps.with("update");
+  return (await upSteps(stack)).with("update");
 }
 
 /** What people have on a node: a volume, a network of their own, and a container for each restart policy, one of them stopped. */

@@ -20,7 +20,7 @@ import type { NodeFacts } from "../../lab/lib/summary";
 import { Life } from "./life";
 import { startPortainer, type LabPortainer } from "./portainer";
 import { ADDRESS, NODE, PRIMARY, bothNodes, serveNames, twin, workload } from "./segment";
-import { Shell, log, waitFor } from "./support";
+import { Shell, log, waitFor, quiet } from "./support";
 import { onlyRows, validate, type Validated } from "./validate";
 
 jest.setTimeout(30 * 60_000);
@@ -28,7 +28,6 @@ jest.setTimeout(30 * 60_000);
 const VM_IDS = { [ADDRESS[NODE]]: 2019, [ADDRESS[PRIMARY]]: 2014 };
 const here = openInstance("validation");
 const folder = mkdtempSync(join(tmpdir(), "docker-node-validation-"));
-const quiet = { onOutput: (): void => undefined };
 const life = new Life();
 const { step } = life;
 

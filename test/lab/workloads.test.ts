@@ -14,13 +14,12 @@ import { openStack } from "../../lab/lib/stack";
 import { foundBy, searchScript } from "../support/canaries";
 import { builtCompose } from "../support/compose";
 import { Life } from "./life";
-import { type Shell, Steps, log, shellTo } from "./support";
+import { type Shell, log, shellTo, quiet, upSteps, type Steps } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
 const NODE = "proj-docker02";
 const here = openInstance("workloads");
-const quiet = { onOutput: (): void => undefined };
 const { PATH, DOCKER_CONFIG } = process.env;
 
 let lab: Lab;
@@ -62,9 +61,7 @@ async function pushRelease(): Promise<string> {
 }
 
 async function up(): Promise<Steps> {
-  const steps = new Steps();
-  await stack.up({ ...quiet, onEvent: steps.onEvent });
-  return steps;
+  return upSteps(stack);
 }
 
 /** Id of the container that runs for a workload. */
