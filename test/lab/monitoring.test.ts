@@ -243,6 +243,12 @@ describe("alerts and dashboard", () => {
   });
 });
 
+/** A run under way holds the lock: the catch-up of every hour waits for it, and writes nothing about backups meanwhile. */
+const LOCK = "/var/lib/docker-node/backup/lock";
+const HOLD_BACKUPS = `
+systemd-run --quiet --unit held flock ${LOCK} sh -c 'touch /run/held; exec sleep infinity'
+until [[ -e /run/held ]]; do sleep 1; done`;
+
 /** What goes wrong, by the alert that has to tell it, with labels by which it is recognised. */
 const FAULTS: Readonly<Record<string, { script: () => string; labels?: Labels }>> = {
   // First: with the others the node is so busy that it takes minutes to be looked at.
@@ -301,7 +307,7 @@ const BACKUPS = "/var/lib/docker-node/backup/metrics/docker_node_backup.prom";
 const UNDONE = `
 docker rm -f sick loop gone fat; umount /srv/small; rmdir /srv/small; rm -f /root/small.img /run/reboot-required
 sed -i 's/"debug": true,//' /etc/docker/daemon.json
-systemctl stop short; rm -f /root/short.*; docker start portainer_agent
+systemctl stop short held; rm -f /root/short.* /run/held; docker start portainer_agent
 for kind in volumes configuration images; do docker exec docker_node_backup backup $kind; done
 ${HEALTH}; ${DRIFT}`;
 
@@ -325,6 +331,7 @@ describe("what goes wrong is told by Alertmanager", () => {
     );
     const read = 'docker_node_container_restarts_total{container="loop"}';
     await waitFor(async () => (await prometheus.query(read)).length > 0);
+    await shell.root(HOLD_BACKUPS);
     for (const { script } of Object.values(FAULTS)) await shell.root(`(${script()}) >/dev/null`);
     await shell.root(HEALTH);
   });
