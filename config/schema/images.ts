@@ -79,11 +79,11 @@ export const imagesSchema = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      "Registries, or parts of them, that images may come from. An image from elsewhere takes a waiver with id `image-registry`. Default: any registry.",
+      "Registries, or parts of them, that images may come from. An image from elsewhere takes a waiver with id `image-registry`, and any registry one with id `image-registry-any`. Default: any registry.",
     ),
   scan: scanSchema
     .optional()
     .describe(
-      "Scans every image for known vulnerabilities before it is pulled (docs/how-to/scan-images.md). Default: no image is scanned.",
+      "Scans every image for known vulnerabilities before it is pulled (docs/how-to/scan-images.md). No scan takes a waiver with id `image-scan-none`. Default: no image is scanned.",
     ),
 });

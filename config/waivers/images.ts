@@ -3,7 +3,15 @@ import type { NodeConfig } from "../schema";
 import { gravityOf } from "../vulnerabilities";
 import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 
-/* Images from a registry that the node's policy does not name, and scans that let through more than they do by themselves. */
+/* Images that no policy restricts or nobody scans, images that the policy does not name, and scans that let through more than they do by themselves. */
+
+const hasImages = (node: NodeConfig): boolean => declaredImages(node).length > 0;
+
+const findAnyRegistry = (node: NodeConfig): Weakness[] =>
+  weaknessIf(hasImages(node) && !node.images?.registries, "images/registries", undefined);
+
+const findNoScan = (node: NodeConfig): Weakness[] =>
+  weaknessIf(hasImages(node) && !node.images?.scan, "images/scan", undefined);
 
 function foreignImages(node: NodeConfig): Weakness[] {
   const { registries } = node.images ?? {};
@@ -26,6 +34,18 @@ function findLaxScan({ images }: NodeConfig): Weakness[] {
 
 /** The rows, in the order of the page. */
 export const IMAGE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
+  {
+    id: "image-registry-any",
+    allowed: "the registries that images may come from, such as [docker.io/portainer]",
+    meaning: "An image may come from anywhere, whoever controls the place.",
+    find: findAnyRegistry,
+  },
+  {
+    id: "image-scan-none",
+    allowed: "how images are scanned: {} for Trivy on the workstation (docs/how-to/scan-images.md)",
+    meaning: "Nobody looks for known vulnerabilities in what containers run.",
+    find: findNoScan,
+  },
   {
     id: "image-registry",
     allowed: "an image from one of images.registries",

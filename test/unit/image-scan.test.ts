@@ -81,9 +81,13 @@ describe("configuration", () => {
     expect(problems({ ...raw, waivers: [waiver("image-scan-lax")] })).toEqual([]);
   });
 
-  test("a stack that declares no scan needs nothing more", () => {
-    const raw = prodWith({ images: null });
-    expect(problems(raw)).toEqual([]);
+  test("a node whose images nobody scans needs a waiver, and one without images needs none", () => {
+    const told = problems(prodWith({ images: null })).join("\n");
+    expect(told).toContain(
+      "images.scan: missing; allowed: how images are scanned: {} for Trivy on the workstation (docs/how-to/scan-images.md); or a waiver with id image-scan-none",
+    );
+    const bare = { portainer: null, backups: null, monitoring: null, workloads: {} };
+    expect(problems(prodWith({ ...bare, images: null })).join("\n")).not.toContain("images");
     expect(scanRequests(NODE, prodNode({ images: null }), [])).toEqual([]);
   });
 });
@@ -548,7 +552,9 @@ describe("graph", () => {
       adopt: { agent: "0".repeat(64) },
     });
     expect(scansOf(adopted).map(({ name }) => name)).not.toContain(`${NODE}-scan-portainer_agent`);
-    expect(scansOf(await run({ images: null }))).toEqual([]);
+    const waivers = [waiver("image-scan-none"), waiver("image-registry-any")];
+    const free = { "docker-node:waivers": JSON.stringify(waivers) };
+    expect(scansOf(await run({ images: null }, free))).toEqual([]);
   });
 
   test("passwords and the server's token are secrets of their own, and asked for before anything is declared", async () => {

@@ -64,8 +64,11 @@ describe("an image from elsewhere", () => {
     expect(of("docker_node_backup")[0]).toContain("portainer.agent.image");
   });
 
-  test("is any image's right without a policy", () => {
-    const free = prodWith({ images: null, portainer: { agent: { image } } });
-    expect(problems(free)).toEqual([]);
+  test("is any image's right without a policy, which takes a waiver of its own", () => {
+    const free = prodWith({ images: { registries: null }, portainer: { agent: { image } } });
+    expect(problems(free)).toEqual([
+      "nodes.proj-docker02.images.registries: missing; allowed: the registries that images may come from, such as [docker.io/portainer]; or a waiver with id image-registry-any (docker-node:waivers; docs/reference/security.md)",
+    ]);
+    expect(problems({ ...free, waivers: [waiver("image-registry-any")] })).toEqual([]);
   });
 });

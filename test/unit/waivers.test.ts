@@ -98,6 +98,13 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     {},
   ],
   [
+    "image-registry-any",
+    { images: { registries: null } },
+    "images.registries: missing",
+    { images: { registries: ["docker.io", "ghcr.io", "registry.example.org"] } },
+  ],
+  ["image-scan-none", { images: { scan: null } }, "images.scan: missing", { images: { scan: {} } }],
+  [
     "image-registry",
     { images: { registries: ["docker.io/library", "docker.io/portainer", "ghcr.io/google"] } },
     'backups.image: "registry.example.org/platform/docker-node-backup:',
