@@ -101,8 +101,9 @@ const SUBNETS = `### Subnets of Docker
 Docker routes \`bip\`, \`fixed-cidr\`, \`default-address-pools\` and bridge networks to bridges of the node, and so would answers to
 whoever else is there. Therefore none of them may hold the node's own network, \`managementNetworks\`, a rule's \`source\`,
 \`dnsServers\`, or one of these where it is an address: \`ssh.endpoint\`, a mirror, a registry, Prometheus, the Portainer server, the backup server, the
-primary. A source that is a whole private block or more (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16; of IPv6 fd00::/8 or 2000::/3) does not
-count: it says who may come, and every subnet of Docker lies in such a block. IPv6 subnets are held to the same. Choose Docker's subnets apart from those whom you let in.`;
+primary. A source that is a whole private block or more (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16; of IPv6 fd00::/8 or 2000::/3)
+does not count: it says who may come, and every subnet of Docker lies in such a block. IPv6 subnets are held to the same. Choose
+Docker's subnets apart from those whom you let in.`;
 
 const IPV6 = `### IPv6
 

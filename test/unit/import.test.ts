@@ -295,8 +295,9 @@ describe("networks", () => {
 
   test("with IPv6 is declared with both subnets", () => {
     const Config = [{ Subnet: "172.20.0.0/24" }, over6];
-    const IPAM = { Driver: "default", Config };
-    const { node } = drafted(network({ EnableIPv6: true, IPAM }));
+    const networks = network({ EnableIPv6: true, IPAM: { Driver: "default", Config } });
+    const packages = "installed docker-ce 5:29.10.0-1~ubuntu.24.04~noble";
+    const { node } = draft(given({ facts: facts({ packages, networks }) }));
     expect((node.networks as Tree).lan).toEqual({
       subnet: "172.20.0.0/24",
       ipv6: { subnet: "fd25:28::/64", gateway: "fd25:28::1" },
@@ -341,6 +342,14 @@ describe("networks", () => {
     ],
     ["a swarm's", { Scope: "swarm" }, /scope swarm/],
     ["IPv6 without a subnet", { EnableIPv6: true }, /1 IPv4 and 0 IPv6 subnets/],
+    [
+      "IPv6 of a Docker that does not filter it",
+      {
+        EnableIPv6: true,
+        IPAM: { Driver: "default", Config: [{ Subnet: "172.20.0.0/24" }, over6] },
+      },
+      /nothing before Docker 27/,
+    ],
     [
       "a network of IPv6 alone",
       { EnableIPv6: true, IPAM: { Driver: "default", Config: [over6] } },
