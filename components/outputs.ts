@@ -73,9 +73,10 @@ export function targetGroups(
 
 function describeNetworks(node: NodeConfig, { ids }: ContainerNetworks): NodeOutputs["networks"] {
   const entries = Object.entries(node.networks).map(([name, network]) => {
-    const { driver, subnet } = network;
-    const gateway = gatewayOf(network);
-    return [name, { id: ids[name] ?? pulumi.output(""), driver, subnet, gateway }] as const;
+    const { driver, subnet, ipv6 } = network;
+    const over6 = ipv6 && { subnet: ipv6.subnet, gateway: gatewayOf(network, ipv6) };
+    const addresses = { subnet, gateway: gatewayOf(network), ...(over6 && { ipv6: over6 }) };
+    return [name, { id: ids[name] ?? pulumi.output(""), driver, ...addresses }] as const;
   });
   return Object.fromEntries(entries);
 }

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { addressOf, firstHost } from "./cidr";
 import { monitoringPorts } from "./monitoring";
 import { agentPorts } from "./portainer";
+import type { Pool } from "./pools";
 import type { NetworkConfig, NodeConfig } from "./schema";
 
 /*
@@ -53,12 +54,15 @@ export function machineSize({ machine }: NodeConfig): string {
 }
 
 /**
- * Gateway of a network: the declared one, else the subnet's first address, as Docker chooses it (moby
+ * Gateway of a network, over IPv4 or in another of its pools: the declared one, else the subnet's first address, as Docker chooses it (moby
  * libnetwork/network.go, ipamAllocateVersion). An internal network has none.
  */
-export function gatewayOf(network: NetworkConfig): string | undefined {
+export function gatewayOf(
+  network: NetworkConfig,
+  { subnet, gateway }: Pick<Pool, "subnet" | "gateway"> = network,
+): string | undefined {
   if (network.driver === "bridge" && network.internal) return undefined;
-  return network.gateway ?? firstHost(network.subnet);
+  return gateway ?? firstHost(subnet);
 }
 
 /** Metrics on the node that Prometheus can read from another machine. */

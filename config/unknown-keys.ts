@@ -6,8 +6,7 @@ const ONE_NIC =
   "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan or ipvlan)";
 const IPV4_ALONE =
   "a node is reached over IPv4 alone; override.machine.initialization.ipConfigs sets more, with the IPv4 address once more";
-const IPV4_NETWORKS =
-  "declared networks are IPv4; a stack that builds on the node can make others (docker.Network)";
+const SUBNET_6 = "networks.<name>.ipv6 gives it IPv6: { subnet: fd25:28::/64 }";
 const NETWORK_OPTIONS =
   "engine.daemon.default-network-opts sets Docker's options for the networks of a driver";
 const OWN_DISK =
@@ -38,10 +37,10 @@ export const REASONS: Readonly<Record<string, string>> = {
   "networks.*.mtu":
     "only a bridge has one: containers on a macvlan or an ipvlan have the MTU of the node's NIC (network.mtu)",
   "networks.*.bridge": "Docker names its bridges; containers know a network by its own name",
-  "networks.*.ipv6": IPV4_NETWORKS,
-  "networks.*.enableIPv6": IPV4_NETWORKS,
-  "networks.*.enable_ipv6": IPV4_NETWORKS,
-  "networks.*.subnet6": IPV4_NETWORKS,
+  "networks.*.enableIPv6": SUBNET_6,
+  "networks.*.enable_ipv6": SUBNET_6,
+  "networks.*.subnet6": SUBNET_6,
+  "networks.*.gateway6": "networks.<name>.ipv6.gateway is its name",
   "networks.*.options": NETWORK_OPTIONS,
   "networks.*.driverOpts": NETWORK_OPTIONS,
   "networks.*.driver_opts": NETWORK_OPTIONS,

@@ -23,6 +23,13 @@ const network = z.object({
     .string()
     .optional()
     .describe("Gateway of its containers; an internal network has none."),
+  ipv6: z
+    .object({
+      subnet: z.string().describe("IPv6 network, such as fd25:28::/64."),
+      gateway: z.string().optional().describe("As over IPv4."),
+    })
+    .optional()
+    .describe("What the network has over IPv6, if it is declared."),
 });
 
 const monitoringTarget = z.object({

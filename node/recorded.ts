@@ -25,8 +25,8 @@ export interface RecordedConnection {
   readonly perDialTimeout?: number;
 }
 
-/** A Docker network, as Docker told of it at the last `up` or `refresh`. */
-export interface RecordedNetwork {
+/** Addresses of a Docker network, as Docker told of them at the last `up` or `refresh`. */
+export interface RecordedPool {
   readonly subnet?: string;
   /** Empty or undefined if Docker did not tell it. */
   readonly gateway?: string;
@@ -45,8 +45,8 @@ export interface RecordedNode {
   readonly sealed: readonly string[];
   /** Standard input of the step that confirmed the firewall last. */
   readonly confirmed?: string;
-  /** Its Docker networks, by name. */
-  readonly networks: Readonly<Record<string, RecordedNetwork>>;
+  /** The pools of its Docker networks, by name of the network; in no order, because the provider keeps them as a set. */
+  readonly networks: Readonly<Record<string, readonly RecordedPool[]>>;
   /** Volumes of the workloads that it runs, by name of the workload. Some may no longer be declared. */
   readonly workloads: Readonly<Record<string, readonly string[]>>;
   /** AGENT_SECRET of its first agent, while one with the next secret is beside that. */
@@ -106,16 +106,17 @@ function rotatedSecret(outputs: (agent: string) => Outputs): string | undefined 
   return envs.map((env) => /^AGENT_SECRET=(.*)$/s.exec(env)?.[1]).find((secret) => secret);
 }
 
-/** Each declared network has one address pool. */
 function networksOf(
   node: NodeConfig,
   outputs: (network: string) => Outputs,
 ): RecordedNode["networks"] {
-  const pools = Object.keys(node.networks).map((network) => {
-    const [pool] = (outputs(network).ipamConfigs ?? []) as readonly RecordedNetwork[];
-    return [network, pool] as const;
+  const entries = Object.keys(node.networks).map((network) => {
+    const pools = outputs(network).ipamConfigs as readonly RecordedPool[] | undefined;
+    return [network, pools] as const;
   });
-  return Object.fromEntries(pools.flatMap(([name, pool]) => (pool ? [[name, pool]] : [])));
+  return Object.fromEntries(
+    entries.flatMap(([name, pools]) => (pools?.length ? [[name, pools]] : [])),
+  );
 }
 
 /** Whether the machine has the declared identity. Another identity replaces it; the Proxmox node is no part of it. */

@@ -10,14 +10,8 @@ import type { Facts } from "./facts";
 import { Findings, type Finding } from "./finding";
 import { machineOf } from "./machine";
 import { pinExactly, withoutDefaults, type Tree } from "./minimal";
-import {
-  agentOf,
-  networksOf,
-  reportOthers,
-  volumesOf,
-  type Named,
-  type Portainer,
-} from "./platform";
+import { networksOf } from "./networks";
+import { agentOf, reportOthers, volumesOf, type Named, type Portainer } from "./platform";
 import type { Hardware } from "./hardware";
 
 export interface Given {

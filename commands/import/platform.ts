@@ -1,93 +1,14 @@
-/** Turns networks, volumes and the agent as found into their configuration. */
-import { ICC, MTU } from "../../config/node";
+/** Turns volumes and the agent as found into their configuration. */
 import { AGENT_CONTAINER } from "../../config/portainer";
-import type { Container, Facts, Network, Volume } from "./facts";
+import type { Container, Facts, Volume } from "./facts";
 import type { Findings } from "./finding";
 
 type Tree = Record<string, unknown>;
-
-/** Options that the configuration can declare. A network with any other option is left alone. */
-const KNOWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
-  bridge: [ICC, MTU],
-  macvlan: ["parent", "macvlan_mode"],
-  ipvlan: ["parent", "ipvlan_mode", "ipvlan_flag"],
-};
-
-/** Values of options that the program sets, or that Docker means without them. */
-const KNOWN_VALUES = { macvlan_mode: "bridge", ipvlan_mode: "l2", ipvlan_flag: "bridge" } as const;
-
-/** Networks the daemon makes by itself. */
-const BUILT_IN = ["bridge", "host", "none", "docker_gwbridge", "ingress"];
 
 export interface Named {
   readonly config: Tree;
   /** What Docker knows it by. */
   readonly id: string;
-}
-
-/** Networks that can be declared, by name. The others are left, each with its reason. */
-export function networksOf({ networks }: Facts, { leave }: Findings): Record<string, Named> {
-  const found: Record<string, Named> = {};
-  for (const network of networks.filter(({ Name }) => !BUILT_IN.includes(Name))) {
-    const why = findInexpressible(network);
-    if (why) leave(`network ${network.Name}`, `${why}, which the configuration has no word for`);
-    else found[network.Name] = { id: network.Id, config: networkConfig(network) };
-  }
-  return found;
-}
-
-function findInexpressible({
-  Driver,
-  EnableIPv6,
-  IPAM,
-  Options,
-  Scope,
-}: Network): string | undefined {
-  const known = KNOWN_OPTIONS[Driver];
-  if (!known || Scope !== "local") return `driver ${Driver} of scope ${Scope}`;
-  if (EnableIPv6) return "IPv6";
-  if (IPAM.Driver !== "default") return `address driver ${IPAM.Driver}`;
-  if (IPAM.Config?.length !== 1) return `${IPAM.Config?.length ?? 0} subnets`;
-  const [pool] = IPAM.Config;
-  if (
-    Driver === "bridge" &&
-    (pool?.IPRange ?? Object.keys(pool?.AuxiliaryAddresses ?? {}).length > 0)
-  )
-    return "a range or reserved addresses on a bridge";
-  const unknown = Object.keys(Options ?? {}).find((key) => !known.includes(key));
-  if (unknown) return `option ${unknown}`;
-  return findUnlikeValue(Options ?? {});
-}
-
-function findUnlikeValue(options: Readonly<Record<string, string>>): string | undefined {
-  const differs = Object.entries(KNOWN_VALUES).find(
-    ([key, value]) => (options[key] ?? value) !== value,
-  );
-  return differs && `${differs[0].replace("_", " ")} ${options[differs[0]] ?? ""}`;
-}
-
-function networkConfig({ Driver, Internal, IPAM, Options }: Network): Tree {
-  const { Subnet: subnet, Gateway: gateway, IPRange, AuxiliaryAddresses } = IPAM.Config?.[0] ?? {};
-  if (Driver === "bridge") {
-    const isolated = Options?.[ICC] === "false" ? { isolated: true } : {};
-    return {
-      subnet,
-      ...(gateway ? { gateway } : {}),
-      ...isolated,
-      ...(Internal ? { internal: true } : {}),
-      ...(Options?.[MTU] ? { mtu: Number(Options[MTU]) } : {}),
-    };
-  }
-  const [, parent, vlan] = /^(.*?)(?:\.(\d+))?$/.exec(Options?.parent ?? "") ?? [];
-  return {
-    driver: Driver,
-    parent,
-    ...(vlan ? { vlan: Number(vlan) } : {}),
-    subnet,
-    gateway,
-    ...(IPRange ? { range: IPRange } : {}),
-    ...(AuxiliaryAddresses ? { excluded: AuxiliaryAddresses } : {}),
-  };
 }
 
 /** Named volumes that can be declared. The others are left; nameless ones are of no interest. */

@@ -78,8 +78,9 @@ function membersOf(network: string, { containers }: Inventory): NetworkFacts["me
   return sortByName(members).map(({ name: container, address }) => ({ container, address }));
 }
 
-const addressOf = ({ IPAddress: address }: Attachment): string =>
-  typeof address === "string" ? address : "";
+/** Over IPv4, then over IPv6; Docker has an empty text for what there is not. */
+const addressOf = ({ IPAddress, GlobalIPv6Address }: Attachment): string =>
+  [IPAddress, GlobalIPv6Address].filter((one) => typeof one === "string" && one !== "").join(" ");
 
 /** A node's alerts, those that have fired longest before the others. */
 export const alertFacts = (node: string, alerts: readonly Alert[]): AlertFacts[] =>

@@ -131,7 +131,10 @@ export const volumesOf = ({ Mounts = [] }: Container): string[] =>
 export const networksOf = ({ NetworkSettings }: Container): string[] =>
   Object.keys(NetworkSettings?.Networks ?? {}).filter((name) => !isBuiltIn(name));
 
-const OF_NETWORK = ["Driver", "Internal", "Attachable", "EnableIPv6", "IPAM", "Options", "Labels"];
+/** Docker before 28 does not know `EnableIPv4`, and ignores it. */
+const OF_NETWORK = [
+  ...["Driver", "Internal", "Attachable", "EnableIPv4", "EnableIPv6", "IPAM", "Options", "Labels"],
+];
 
 /** Body for `POST /networks/create`. */
 export function networkBody(network: Network): Fields {

@@ -4,9 +4,10 @@ import type { DaemonConfig } from "../../config/daemon";
 import { contains, firstHost } from "../../config/cidr";
 import { interfaceOf, type LanNetwork } from "../../config/lan";
 import { nameResource } from "../../config/names";
-import type { NetworkConfig, NodeConfig } from "../../config/schema";
 import { ICC, MTU, addressOfNode } from "../../config/node";
-import type { RecordedNetwork, RecordedNode } from "../../node/recorded";
+import { poolsOf, type Pool } from "../../config/pools";
+import type { NetworkConfig, NodeConfig } from "../../config/schema";
+import type { RecordedNode, RecordedPool } from "../../node/recorded";
 import { adoptNetwork } from "../shared/adoption";
 import { livesOn } from "../shared/lifetime";
 
@@ -20,7 +21,7 @@ export interface ContainerNetworksArgs {
   recorded?: RecordedNode;
 }
 
-/** The Docker networks of a node: bridges, macvlans and ipvlans, each with an explicit subnet. */
+/** The Docker networks of a node: bridges, macvlans and ipvlans, each with explicit subnets. */
 export class ContainerNetworks extends pulumi.ComponentResource {
   /** Docker network ids by network name. */
   readonly ids: Readonly<Record<string, pulumi.Output<string>>>;
@@ -44,13 +45,15 @@ function createNetwork(
   const config = node.networks[name] as NetworkConfig;
   // An adopted network stays as it is.
   const adopted = name in node.adopt.networks;
-  const host = adopted ? undefined : addressOfNode(node);
-  const known = recorded?.networks[name] ?? (adopted ? { subnet: config.subnet } : undefined);
-  const args = networkArgs(name, config, node.engine.daemon, host, known);
+  const hosts = adopted ? [] : [addressOfNode(node)];
+  const untold = adopted ? poolsOf(config).map(({ subnet }) => ({ subnet })) : undefined;
+  const known = recorded?.networks[name] ?? untold;
+  const args = networkArgs(name, config, node.engine.daemon, hosts, known);
   return new docker.Network(resourceName, args, {
     parent,
-    // Only for a state that could not be read: a network that is not new must not get another gateway then.
-    ignoreChanges: recorded ? [] : ["ipamConfigs[0].gateway"],
+    // Only for a state that could not be read: a network that is not new must not get another gateway then. One with IPv6 has
+    // been made with its gateways, and its pools have no order in the state.
+    ignoreChanges: recorded || config.ipv6 ? [] : ["ipamConfigs[0].gateway"],
     // Two networks can share neither name nor subnet, so the old one is deleted before its replacement is created.
     deleteBeforeReplace: true,
     ...livesOn(machine),
@@ -64,47 +67,55 @@ type Defaults = Readonly<Record<string, string>>;
  * Arguments of a Docker network. They include the daemon's `default-network-opts`: the daemon adds those to every network,
  * and an option that is not declared would show as a difference that replaces the network.
  *
- * @param host address of the node, which Docker must not give to a container on the node's LAN
- * @param recorded what the stack's state has of the network; undefined for a new one
+ * @param hosts addresses of the node, which Docker must not give to a container on the node's LAN
+ * @param recorded the network's pools in the stack's state; undefined for a new one
  */
 export function networkArgs(
   name: string,
   config: NetworkConfig,
   { "default-network-opts": defaults }: Pick<DaemonConfig, "default-network-opts"> = {},
-  host?: string,
-  recorded?: RecordedNetwork,
+  hosts: readonly string[] = [],
+  recorded?: readonly RecordedPool[],
 ): docker.NetworkArgs {
   const own = defaults?.[config.driver] ?? {};
-  return config.driver === "bridge"
-    ? bridgeArgs(name, { ...config, gateway: declareGateway(config, recorded) }, own)
-    : lanArgs(name, config, own, host);
+  return {
+    ...(config.driver === "bridge"
+      ? bridgeArgs(name, config, own, recorded)
+      : lanArgs(name, config, own, hosts)),
+    ...(config.ipv6 && { ipv6: true }),
+  };
 }
 
 type Bridge = Extract<NetworkConfig, { driver: "bridge" }>;
 
 /**
- * The gateway of a bridge. Docker 29 tells also of one that it chose itself, and 28 did not (moby daemon/network.go,
+ * A gateway of a bridge. Docker 29 tells also of one that it chose itself, and 28 did not (moby daemon/network.go,
  * buildIPAMResources). One that is told and not declared would be a difference at a refresh, and the next `up` would replace
  * the network. So the one that Docker chooses is declared, unless the network was made without and Docker has not told it yet.
  */
 function declareGateway(
-  { subnet, gateway }: Bridge,
-  recorded?: RecordedNetwork,
+  { subnet, gateway }: Pool,
+  recorded: readonly RecordedPool[] = [],
 ): string | undefined {
-  const untold = recorded?.subnet === subnet && !recorded.gateway;
+  const untold = recorded.some((pool) => pool.subnet === subnet && !pool.gateway);
   return gateway ?? (untold ? undefined : firstHost(subnet));
 }
 
 function bridgeArgs(
   name: string,
-  { subnet, gateway, isolated, internal, mtu }: Bridge,
+  config: Bridge,
   defaults: Defaults,
+  recorded?: readonly RecordedPool[],
 ): docker.NetworkArgs {
+  const { isolated, internal, mtu } = config;
   return {
     name,
     driver: "bridge",
     internal,
-    ipamConfigs: [{ subnet, gateway }],
+    ipamConfigs: poolsOf(config).map((pool) => ({
+      subnet: pool.subnet,
+      gateway: declareGateway(pool, recorded),
+    })),
     options: {
       [ICC]: "true",
       ...defaults,
@@ -121,23 +132,28 @@ function lanArgs(
   name: string,
   config: LanNetwork,
   defaults: Defaults,
-  host?: string,
+  hosts: readonly string[],
 ): docker.NetworkArgs {
-  const { driver, subnet, gateway, range } = config;
-  const auxAddress = reserveAddresses(config, host);
+  const { driver } = config;
   return {
     name,
     driver,
-    ipamConfigs: [{ subnet, gateway, ipRange: range, auxAddress }],
+    ipamConfigs: poolsOf(config).map((pool) => ({
+      subnet: pool.subnet,
+      gateway: pool.gateway,
+      ipRange: pool.range,
+      auxAddress: reserveAddresses(pool, hosts),
+    })),
     options: { ...defaults, parent: interfaceOf(config), ...MODES[driver] },
   };
 }
 
 /** Addresses that Docker must not give to containers. It does not know the node's own address on this LAN. */
 function reserveAddresses(
-  { subnet, range, excluded }: LanNetwork,
-  host = "",
+  { subnet, range, excluded }: Pool,
+  hosts: readonly string[],
 ): Record<string, string> {
-  const own = host && contains(range ?? subnet, host) && !Object.values(excluded).includes(host);
-  return own ? { ...excluded, "docker-node-host": host } : excluded;
+  const kept = Object.values(excluded);
+  const own = hosts.find((host) => contains(range ?? subnet, host) && !kept.includes(host));
+  return own === undefined ? { ...excluded } : { ...excluded, "docker-node-host": own };
 }

@@ -69,7 +69,7 @@ export function adoptVm({ machine, network }: NodeConfig, known = false): Option
   };
 }
 
-/** Properties of an adopted network that may differ without effect, such as options set to their defaults. */
+/** Properties of an adopted network that may differ without effect, such as options set to their defaults. `ipv6` counts if declared. */
 export const KEPT_OF_NETWORK: readonly string[] = [
   "attachable",
   "ipamDriver",
@@ -82,7 +82,9 @@ export const KEPT_OF_NETWORK: readonly string[] = [
 /** Options of the Docker network `name`; empty if it is not adopted. */
 export function adoptNetwork(node: NodeConfig, name: string): Options {
   const id = node.adopt.networks[name];
-  return id ? { ...guard(node), import: id, ignoreChanges: [...KEPT_OF_NETWORK] } : {};
+  const declared = node.networks[name]?.ipv6 ? ["ipv6"] : [];
+  const kept = KEPT_OF_NETWORK.filter((path) => !declared.includes(path));
+  return id ? { ...guard(node), import: id, ignoreChanges: kept } : {};
 }
 
 /** Options of the volume `name`; empty if it is not adopted. */

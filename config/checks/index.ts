@@ -5,10 +5,11 @@ import { checkAdopted } from "./adopt";
 import { checkBackups } from "./backups";
 import { DAEMON_CHECKS } from "./daemon";
 import { checkLogin } from "./hardening";
+import { checkBridgeIpv6 } from "./ipv6";
 import { checkLanNetworks } from "./lan";
 import { checkAvailability, checkDisks, checkImage } from "./machine";
 import { checkMonitoring } from "./monitoring";
-import { checkMtu } from "./mtu";
+import { checkMtu, checkMtu6 } from "./mtu";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
 import { checkMirrorKey } from "./packages";
@@ -34,8 +35,10 @@ const CHECKS: readonly Check[] = [
   checkFirewall,
   ...DAEMON_CHECKS,
   checkContainerNetworks,
+  checkBridgeIpv6,
   checkLanNetworks,
   checkMtu,
+  checkMtu6,
   checkAdopted,
   checkAuthorities,
   checkBackups,

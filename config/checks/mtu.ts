@@ -1,9 +1,13 @@
+import { lanNetworks } from "../lan";
 import { MTU } from "../node";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
 /** What Docker gives a bridge for which none is declared (moby, config.DefaultNetworkMTU). */
 const DOCKERS = 1500;
+
+/** The least that a link of IPv6 takes (RFC 8200, section 5). With less, Linux has no IPv6 on it. */
+const LEAST_6 = 1280;
 
 /**
  * Containers tell their peers which packets they take, by the MTU of their own network. Larger ones than the node's NIC takes
@@ -26,4 +30,19 @@ export function checkMtu({ network, networks, engine, adopt }: NodeConfig, repor
   for (const [name, one] of Object.entries(networks))
     if (one.driver === "bridge" && !one.internal && !(name in adopt.networks))
       judge(`networks/${name}/mtu`, one.mtu ?? byDefault, one.mtu);
+}
+
+/** Checks that networks with IPv6 take packets of the size that it needs: bridges their own, the others those of the NIC. */
+export function checkMtu6(node: NodeConfig, report: Report): void {
+  const { network, networks, engine } = node;
+  const byDefault = engine.daemon["default-network-opts"]?.bridge?.[MTU];
+  const allowed = `at least ${LEAST_6}`;
+  for (const [name, one] of Object.entries(networks)) {
+    if (one.driver !== "bridge" || !one.ipv6) continue;
+    if (Number(one.mtu ?? byDefault ?? DOCKERS) < LEAST_6)
+      report(`networks/${name}/mtu`, one.mtu, `${allowed} with IPv6 (RFC 8200)`);
+  }
+  const [name] = lanNetworks(node).find(([, { ipv6 }]) => ipv6) ?? [];
+  if (name !== undefined && network.mtu !== undefined && network.mtu > 1 && network.mtu < LEAST_6)
+    report("network/mtu", network.mtu, `${allowed}, because networks.${name} has IPv6 (RFC 8200)`);
 }

@@ -1,7 +1,7 @@
-import { contains, isAddress, isCidr } from "../cidr";
-import { isCidr6, meet } from "../daemon/values";
+import { contains, isAddress, isAddress6, isCidr, isCidr6, overlaps } from "../cidr";
 import { attempt } from "../partial";
 import { lanNetworks } from "../lan";
+import { poolsOf } from "../pools";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -34,15 +34,16 @@ const PEERS: Places = {
   "backups.server": ({ backups }) => [backups?.server.address],
 };
 
-const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+/** Blocks that Docker's subnets lie in: private ones (RFC 1918), local ones (RFC 4193, with L = 1), and all of IPv6's global ones. */
+const BLOCKS = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8", "2000::/3"];
 
 /**
- * Drops sources that cover a whole private block (RFC 1918). Such a rule says who may connect, not where a machine is:
+ * Drops sources that cover a whole block. Such a rule says who may connect, not where a machine is:
  * every Docker subnet lies in one of the blocks.
  */
 function withoutBlocks(sources: Texts): Texts {
   const isBlock = (source: string): boolean =>
-    isCidr(source) && PRIVATE.some((block) => contains(source, block));
+    (isCidr(source) || isCidr6(source)) && BLOCKS.some((block) => contains(source, block));
   return sources.filter((source) => source !== undefined && !isBlock(source));
 }
 
@@ -51,8 +52,7 @@ function hostOf(url: string | undefined): string | undefined {
 }
 
 const isNetwork = (text: string | undefined): text is string =>
-  text !== undefined &&
-  (isCidr(text) || isAddress(text) || isCidr6(text) || isCidr6(`${text}/128`));
+  text !== undefined && [isCidr, isCidr6, isAddress, isAddress6].some((fits) => fits(text));
 
 /** Docker's subnets that the node has a route to, by path. It has no route to a macvlan or an ipvlan network. */
 function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [string, string])[] {
@@ -64,13 +64,14 @@ function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [str
   const ofDaemon = [...docker0, ...pools].map(
     ([key, subnet]) => [`engine/daemon/${key}`, subnet] as const,
   );
-  const bridges = Object.entries(networks).flatMap(([name, { driver, subnet }]) =>
-    // subnets.ts reports a subnet that overlaps another one.
-    driver === "bridge" && !ofDaemon.some(([, other]) => meet(subnet, other))
-      ? [[`networks/${name}/subnet`, subnet] as const]
+  const bridges = Object.entries(networks).flatMap(([name, network]) =>
+    network.driver === "bridge"
+      ? poolsOf(network).map(({ at, subnet }) => [`networks/${name}/${at}subnet`, subnet] as const)
       : [],
   );
-  return [...ofDaemon, ...bridges];
+  // subnets.ts reports a subnet that overlaps another one.
+  const apart = bridges.filter(([, subnet]) => !ofDaemon.some(([, it]) => overlaps(subnet, it)));
+  return [...ofDaemon, ...apart];
 }
 
 /** Addresses that the node has to reach, and the paths that declare them. A mistake in one does not hide the others. */
@@ -88,18 +89,22 @@ function peersOf(node: NodeConfig, places: Places): { network: string; path: str
  * node's own is kept out by the program.
  */
 export function checkHandedOut(node: NodeConfig, places: Places, report: Report): void {
-  const known = peersOf(node, { ...PEERS, ...places }).filter(({ network }) => isAddress(network));
-  for (const [name, { subnet, range = subnet, gateway, excluded }] of lanNetworks(node)) {
-    // An adopted one is what it is: another exclusion would replace it.
-    if (name in node.adopt.networks) continue;
+  const known = peersOf(node, { ...PEERS, ...places }).filter(
+    ({ network }) => isAddress(network) || isAddress6(network),
+  );
+  // An adopted one is what it is: another exclusion would replace it.
+  const own = lanNetworks(node).filter(([name]) => !(name in node.adopt.networks));
+  const pools = own.flatMap(([name, one]) => poolsOf(one).map((pool) => [name, pool] as const));
+  for (const [name, { at, subnet, range = subnet, gateway, excluded }] of pools) {
     const kept = [gateway, ...Object.values(excluded)];
     const given = known.filter(
-      ({ network }) => contains(range, network) && !kept.includes(network),
+      ({ network }) =>
+        contains(range, network) && !kept.some((one) => one && contains(one, network)),
     );
     const list = given.map((peer) => `${peer.network} (${peer.path})`).join(", ");
     if (list)
       report(
-        `networks/${name}/excluded`,
+        `networks/${name}/${at}excluded`,
         excluded,
         `with ${list}, or a range without: Docker would give it to a container`,
       );
@@ -115,8 +120,8 @@ export function checkPeers(
   const peers = peersOf(node, { ...PEERS, primary: () => [primary(node)] });
   for (const [path, subnet] of subnetsOf(node)) {
     // Other checks report a subnet that overlaps the node's own network.
-    if (meet(subnet, node.network.address)) continue;
-    const inside = peers.filter(({ network }) => meet(subnet, network));
+    if (overlaps(subnet, node.network.address)) continue;
+    const inside = peers.filter(({ network }) => overlaps(subnet, network));
     const list = inside.map((peer) => `${peer.network} (${peer.path})`).join(", ");
     if (list)
       report(path, subnet, `a subnet without the addresses that the node has to reach: ${list}`);

@@ -1,40 +1,48 @@
 import { toCanonical, contains, isHostOf, overlaps } from "../cidr";
-import type { NetworkConfig, NodeConfig } from "../schema";
+import { poolsOf, type Pool } from "../pools";
+import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
+/** Checks that networks share no address with one another, with the daemon's networks, and bridges none with the node's network. */
 export function checkContainerNetworks(node: NodeConfig, report: Report): void {
-  const { bip, "default-address-pools": pools = [] } = node.engine.daemon;
-  const taken = new Map<string, string>();
-  if (bip) taken.set("docker0", bip);
-  for (const [index, pool] of pools.entries())
-    if (!pool.base.includes(":")) taken.set(`default-address-pools.${index}`, pool.base);
-  const bridgesOnly = new Map([["the node's network", node.network.address]]);
-  for (const [name, network] of Object.entries(node.networks)) {
-    const others = network.driver === "bridge" ? [...taken, ...bridgesOnly] : [...taken];
-    const clash = others.find(([, other]) => overlaps(network.subnet, other));
-    const path = `networks/${name}`;
-    if (clash)
-      report(
-        `${path}/subnet`,
-        network.subnet,
-        `a subnet that does not overlap ${clash[0]} (${clash[1]})`,
-      );
-    else taken.set(`networks.${name}`, network.subnet);
-    checkMembers(network, path, report);
-  }
+  const taken = daemonNetworks(node);
+  const own = ["the node's network", node.network.address] as const;
+  for (const [name, network] of Object.entries(node.networks))
+    for (const pool of poolsOf(network)) {
+      const others = network.driver === "bridge" ? [...taken, own] : taken;
+      const clash = others.find(([, other]) => overlaps(pool.subnet, other));
+      const path = `networks/${name}/${pool.at}`;
+      if (clash)
+        report(
+          `${path}subnet`,
+          pool.subnet,
+          `a subnet that does not overlap ${clash[0]} (${clash[1]})`,
+        );
+      else taken.push([`networks.${name}`, pool.subnet]);
+      checkMembers(pool, path, report);
+    }
 }
 
-function checkMembers(network: NetworkConfig, path: string, report: Report): void {
-  const { subnet, gateway } = network;
-  const inside = `a host address of ${toCanonical(subnet)}`;
-  if (toCanonical(subnet) !== subnet)
-    report(`${path}/subnet`, subnet, `the network itself: ${toCanonical(subnet)}`);
-  if (gateway && !isHostOf(subnet, gateway)) report(`${path}/gateway`, gateway, inside);
-  if (network.driver === "bridge") return;
-  if (network.range && !contains(subnet, network.range)) {
-    report(`${path}/range`, network.range, `a part of ${toCanonical(subnet)}`);
-  }
-  for (const [name, excluded] of Object.entries(network.excluded)) {
-    if (!isHostOf(subnet, excluded)) report(`${path}/excluded/${name}`, excluded, inside);
-  }
+/** Subnets that the daemon has for docker0, or gives to networks without a declared one. */
+function daemonNetworks({ engine: { daemon } }: NodeConfig): (readonly [string, string])[] {
+  const { bip, bip6, "fixed-cidr-v6": fixed6, "default-address-pools": pools = [] } = daemon;
+  const docker0 = [bip, bip6 ?? fixed6].flatMap((one) => (one ? [["docker0", one] as const] : []));
+  return [
+    ...docker0,
+    ...pools.map(({ base }, index) => [`default-address-pools.${index}`, base] as const),
+  ];
+}
+
+function checkMembers(
+  { subnet, gateway, range, excluded }: Pool,
+  path: string,
+  report: Report,
+): void {
+  const canonical = toCanonical(subnet);
+  const inside = `a host address of ${canonical}`;
+  if (canonical !== subnet) report(`${path}subnet`, subnet, `the network itself: ${canonical}`);
+  if (gateway && !isHostOf(subnet, gateway)) report(`${path}gateway`, gateway, inside);
+  if (range && !contains(subnet, range)) report(`${path}range`, range, `a part of ${canonical}`);
+  for (const [name, address] of Object.entries(excluded))
+    if (!isHostOf(subnet, address)) report(`${path}excluded/${name}`, address, inside);
 }

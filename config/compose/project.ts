@@ -80,8 +80,13 @@ function checkTop(model: unknown, refuse: Refuse): void {
     for (const [key, options] of entriesOf(treeIn(model, section)))
       for (const [option] of entriesOf(options))
         if (option !== "name" && option !== "external")
-          refuse(
-            [section, key, option],
-            `name and external; the node declares the rest, under nodes.<name>.${section}`,
-          );
+          refuse([section, key, option], `name and external; ${declaredAt(section, option)}`);
+}
+
+/** Where the node declares it instead. */
+function declaredAt(section: string, option: string): string {
+  const own = `nodes.<name>.${section}`;
+  if (option === "ipam") return `the node declares subnets, as ${own}.<name>.subnet and .ipv6`;
+  if (option === "enable_ipv6") return `the node declares it, as ${own}.<name>.ipv6`;
+  return `the node declares the rest, under ${own}`;
 }

@@ -1,6 +1,5 @@
-import { isCidr } from "../cidr";
+import { isCidr, overlaps } from "../cidr";
 import type { DaemonConfig } from ".";
-import { meet } from "./values";
 
 /** The daemon every node gets unless its configuration says otherwise (docs/reference/specification.md, section 2). */
 export const DEFAULT_DAEMON: DaemonConfig = {
@@ -54,6 +53,6 @@ function fitsPools(bip: unknown, over: Tree): boolean {
   return pools.every((pool: unknown) => {
     const { base, size } = (pool ?? {}) as Tree;
     if (typeof base !== "string" || !isCidr(base)) return true;
-    return !meet(base, bip) || Number(bip.split("/")[1]) === size;
+    return !overlaps(base, bip) || Number(bip.split("/")[1]) === size;
   });
 }

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { isCidr } from "../cidr";
-import { isCidr6 } from "./values";
+import { isCidr, isCidr6 } from "../cidr";
 
 /* Names of registries, as moby's daemon/pkg/registry/config.go accepts them. */
 

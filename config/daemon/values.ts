@@ -1,49 +1,12 @@
-import { IPv4, IPv6 } from "ipaddr.js";
 import { z } from "zod";
-import { isAddress, isCidr } from "../cidr";
+import { addressOf, isAddress, isAddress6, isCidr, isCidr6, networkOf } from "../cidr";
 
 /* Values of daemon.json as dockerd parses them. */
 
-/** Whether a text is an IPv6 address with a prefix length. Host bits may be set. */
-export function isCidr6(text: string): boolean {
-  return text.includes(":") && IPv6.isValidCIDR(text);
-}
-
-const isAnyAddress = (text: string): boolean =>
-  isAddress(text) || (text.includes(":") && IPv6.isValid(text) && !text.includes("%"));
-
-/** Whether a network holds an address (with or without a prefix length) of the same family. */
-export function holds(network: string, address: string): boolean {
-  const [family, outer] = parseNetwork(network);
-  const [other, inner] = parseNetwork(address);
-  if (family !== other || inner.prefix < outer.prefix) return false;
-  return inner.bytes.match(outer.bytes, outer.prefix);
-}
-
-/** Whether two networks share an address. */
-export const meet = (a: string, b: string): boolean => holds(a, b) || holds(b, a);
-
-interface Prefix {
-  readonly bytes: IPv4 | IPv6;
-  readonly prefix: number;
-}
-
-function parseNetwork(text: string): ["IPv4" | "IPv6", Prefix] {
-  const [address = "", length] = text.split("/");
-  const family = address.includes(":") ? "IPv6" : "IPv4";
-  const bytes = family === "IPv6" ? IPv6.parse(address) : IPv4.parse(address);
-  return [family, { bytes, prefix: Number(length ?? (family === "IPv6" ? 128 : 32)) }];
-}
+const isAnyAddress = (text: string): boolean => isAddress(text) || isAddress6(text);
 
 /** Whether an address with a prefix length is the network itself. */
-export function isBase(cidr: string): boolean {
-  const [address = ""] = cidr.split("/");
-  const base = address.includes(":")
-    ? IPv6.networkAddressFromCIDR(cidr)
-    : IPv4.networkAddressFromCIDR(cidr);
-  const self = address.includes(":") ? IPv6.parse(address) : IPv4.parse(address);
-  return base.toString() === self.toString();
-}
+export const isBase = (cidr: string): boolean => networkOf(cidr).base === addressOf(cidr);
 
 export const cidrText = (example: string): z.ZodString =>
   z.string().refine(isCidr, { error: `an IPv4 address with prefix length, such as ${example}` });

@@ -1,16 +1,52 @@
 import { z } from "zod";
-import { address, cidr, dockerName } from "./fields";
+import { address, address6, cidr, cidr6, dockerName } from "./fields";
+
+/** For who writes `ipv6: true`, as compose files do. */
+const IPV6_FORM = {
+  error: "a map with the subnet, such as { subnet: fd25:28::/64 }: Docker is not left to choose it",
+};
+
+const IPV6 = "IPv6 beside IPv4. To add it, to change it or to take it away replaces the network.";
+
+const bridgeIpv6 = z
+  .strictObject(
+    {
+      subnet: cidr6.describe("IPv6 network, as RFC 5952 spells it."),
+      gateway: address6.optional().describe("Default: the subnet's first address after its base."),
+    },
+    IPV6_FORM,
+  )
+  .optional()
+  .describe(IPV6);
+
+/** IPv6 of a network on the node's NIC. */
+const lanIpv6 = z
+  .strictObject(
+    {
+      subnet: cidr6.describe("IPv6 network of the LAN, as RFC 5952 spells it."),
+      gateway: address6.describe("Router of the LAN; no link-local address."),
+      range: cidr6.optional().describe("Docker hands out addresses from this range only."),
+      excluded: z
+        .record(dockerName, address6)
+        .default({})
+        .describe("Addresses Docker must not hand out, by name."),
+    },
+    IPV6_FORM,
+  )
+  .optional()
+  .describe(IPV6);
 
 const bridgeNetwork = z.strictObject({
   driver: z.literal("bridge").default("bridge"),
   subnet: cidr,
   gateway: address.optional(),
+  ipv6: bridgeIpv6,
   isolated: z
     .boolean()
     .default(false)
     .describe("Containers of the network cannot reach one another (`enable_icc=false`)."),
   internal: z.boolean().default(false).describe("No route out of the host."),
-  // Linux takes 68 to 65535 on a bridge's veth pair (RFC 791, ETH_MIN_MTU); IPv6, which needs 1280, is off.
+  // Linux takes 68 to 65535 on a bridge's veth pair (RFC 791, ETH_MIN_MTU). checks/mtu.ts has the limit of IPv6.
   mtu: z
     .int()
     .min(68)
@@ -44,6 +80,7 @@ const lanFields = {
     .record(dockerName, address)
     .default({})
     .describe("Addresses Docker must not hand out, by name (`--aux-address`)."),
+  ipv6: lanIpv6,
 };
 
 const macvlanNetwork = z.strictObject({

@@ -1,6 +1,14 @@
 import { z } from "zod";
 import { isPem } from "../certificates";
-import { isAddress, isCidr } from "../cidr";
+import {
+  contains,
+  isAddress,
+  isAddress6,
+  isCidr,
+  isCidr6,
+  plainAddress,
+  toCanonical,
+} from "../cidr";
 
 /* Fields that several sections of the configuration have. */
 
@@ -37,6 +45,42 @@ export const pinnedImage = z
 export const cidr = z.string().refine(isCidr, {
   error: expectIpv4("an IPv4 address with prefix length, such as 10.25.20.24/24"),
 });
+
+/** Of IPv6, what a network of hosts can have: unique local and global unicast addresses (RFC 4193; RFC 4291, section 2.4). */
+const HOSTS_6 = ["fc00::/7", "2000::/3"];
+
+const isOfHosts = (text: string): boolean => HOSTS_6.some((block) => contains(block, text));
+
+/** Why another spelling is refused: Docker tells its own, and the difference would replace what it is part of. */
+const SPELLED = "as RFC 5952 and Docker spell it";
+
+/** An IPv6 address of a host, in the spelling of RFC 5952. */
+export const address6 = z
+  .string()
+  .refine(isAddress6, { error: "an IPv6 address, such as fd25:28::1", abort: true })
+  .refine(isOfHosts, { error: `an address of a host, in ${HOSTS_6.join(" or ")}`, abort: true })
+  .refine((text) => plainAddress(text) === text, {
+    error: ({ input }) => `${plainAddress(String(input)) ?? ""}, ${SPELLED}`,
+  });
+
+/**
+ * An IPv6 network in the spelling of RFC 5952. Docker keeps its first address, and the gateway has another, so containers get
+ * the rest (moby, libnetwork/ipams/defaultipam/allocator.go, newPoolData).
+ */
+export const cidr6 = z
+  .string()
+  .refine(isCidr6, {
+    error: "an IPv6 network with prefix length, such as fd25:28::/64",
+    abort: true,
+  })
+  .refine(isOfHosts, { error: `a network of hosts, in ${HOSTS_6.join(" or ")}`, abort: true })
+  .refine((text) => Number(text.split("/")[1]) <= 126, {
+    error: "a prefix length of 126 at most, which leaves containers two addresses",
+    abort: true,
+  })
+  .refine((text) => toCanonical(text) === text, {
+    error: ({ input }) => `the network itself, ${SPELLED}: ${toCanonical(String(input))}`,
+  });
 
 /** A name that is also a host name. */
 export const hostLabel = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, {

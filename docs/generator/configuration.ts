@@ -101,17 +101,20 @@ const SUBNETS = `### Subnets of Docker
 Docker routes \`bip\`, \`fixed-cidr\`, \`default-address-pools\` and bridge networks to bridges of the node, and so would answers to
 whoever else is there. Therefore none of them may hold the node's own network, \`managementNetworks\`, a rule's \`source\`,
 \`dnsServers\`, or one of these where it is an address: \`ssh.endpoint\`, a mirror, a registry, Prometheus, the Portainer server, the backup server, the
-primary. A source that is a whole private block or more (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16) does not count: it says who
-may come, and every subnet of Docker lies in such a block. Choose Docker's subnets apart from those whom you let in.`;
+primary. A source that is a whole private block or more (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16; of IPv6 fd00::/8 or 2000::/3)
+does not count: it says who may come, and every subnet of Docker lies in such a block. IPv6 subnets are held to the same. Choose
+Docker's subnets apart from those whom you let in.`;
 
 const IPV6 = `### IPv6
 
-A node is reached over IPv4, and the addresses declared here are IPv4. What there is for IPv6:
+A node is reached over IPv4, and addresses are IPv4 where nothing else is said. What there is for IPv6:
 
 - The VM: \`override.machine.initialization\` gives it an address. Lists are replaced, so repeat the IPv4 one.
+- A declared network: \`networks.<name>.ipv6\`, beside IPv4; see [Give containers IPv6](../how-to/change-a-node.md#give-containers-ipv6).
+  Its addresses are written as RFC 5952 and Docker do, in lower case and shortened. Docker tells them in this way, and another spelling
+  would be a difference that replaces the network.
 - docker0, and networks that others make on the node: \`ipv6\`, \`fixed-cidr-v6\`, \`bip6\`, \`ip6tables\` and IPv6 pools in
   \`default-address-pools\`, all in \`engine.daemon\`.
-- A network of a name of its own: a stack that builds on the node makes it (\`docker.Network\`).
 - The firewall: a rule without a \`source\` opens its port for IPv6 too. SSH and the agent are open to the declared IPv4 networks alone.`;
 
 const DAEMON = `The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).

@@ -174,7 +174,9 @@ describe("change in place", () => {
       [NODE]: {
         machine: { dockerDisk: { sizeGiB: 110 } },
         engine: { daemon: { "default-ulimits": { nofile: ulimit } } },
-        networks: { "observatory-secondary": { subnet: "172.19.2.0/24" } },
+        networks: {
+          "observatory-secondary": { subnet: "172.19.2.0/24", ipv6: { subnet: "fd25:28::/64" } },
+        },
       },
     },
   };
@@ -201,7 +203,19 @@ describe("change in place", () => {
     },
   );
 
+  step(
+    "a container on that network has an address in its IPv6 subnet, and a route by its gateway",
+    async () => {
+      const said = await shell.root(
+        "docker run --rm --network observatory-secondary busybox:lab cat /proc/net/if_inet6 /proc/net/ipv6_route",
+      );
+      expect(said).toMatch(/^fd25002800000000[0-9a-f]{16} .* eth0$/m);
+      expect(said).toMatch(/^0{32} 00 0{32} 00 fd250028(0{4}){5}0001 .* eth0$/m);
+    },
+  );
+
   step("nothing is left to do afterwards", async () => {
+    await stack.refresh({ ...quiet, expectNoChanges: true });
     await stack.up({ ...quiet, expectNoChanges: true });
   });
 

@@ -5,7 +5,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { ContainerNetworks } from "../../components/docker/networks";
 import { firstHost } from "../../config/cidr";
-import type { RecordedNetwork, RecordedNode } from "../../node/recorded";
+import type { RecordedNode, RecordedPool } from "../../node/recorded";
 import { prodNode } from "../support/settings";
 import { BarePulumi } from "./bare-pulumi";
 
@@ -20,6 +20,7 @@ interface Ipam {
 interface Network {
   Id: string;
   Name: string;
+  EnableIPv6: boolean;
   IPAM: { Config: Ipam[] };
 }
 
@@ -66,12 +67,16 @@ class Daemon {
     return Id;
   }
 
+  /** Docker tells of IPv4 first, in whatever order it was asked. */
   private told(network: Network): Network {
-    const chosen = network.IPAM.Config.map((config) => ({
+    const isOf6 = ({ Subnet }: Ipam): boolean => Subnet.includes(":");
+    const sorted = [...network.IPAM.Config].sort((a, b) => Number(isOf6(a)) - Number(isOf6(b)));
+    const chosen = sorted.map((config) => ({
       ...config,
       Gateway: config.Gateway ?? firstHost(config.Subnet),
     }));
-    return this.release >= 29 ? { ...network, IPAM: { ...network.IPAM, Config: chosen } } : network;
+    const Config = this.release >= 29 ? chosen : sorted;
+    return { ...network, IPAM: { ...network.IPAM, Config } };
   }
 
   /** The newest network of this name. */
@@ -97,11 +102,15 @@ describe("the networks of a node", () => {
   });
 
   /** The stack, whose state says this of the network; undefined: it is new, or the state cannot be read. */
-  async function open(stack: string, recorded?: RecordedNetwork): ReturnType<BarePulumi["open"]> {
+  async function open(
+    stack: string,
+    recorded?: readonly RecordedPool[],
+    ipv6?: object,
+  ): ReturnType<BarePulumi["open"]> {
     return bare.open(stack, () => {
       const provider = new docker.Provider("daemon", { host });
       const machine = new pulumi.Stash("machine", { input: "machine" });
-      const node = prodNode();
+      const node = prodNode(ipv6 && { networks: { [NAME]: { ipv6 } } });
       const known = recorded && ({ networks: { [NAME]: recorded } } as unknown as RecordedNode);
       const args = { node, machine, recorded: known };
       new ContainerNetworks("n", args, { providers: { docker: provider } });
@@ -117,6 +126,38 @@ describe("the networks of a node", () => {
       await stack[operation]({ expectNoChanges: true });
   });
 
+  test.each([26, 29])(
+    "of Docker %i with IPv6 have both subnets, and are left alone by an up and a refresh",
+    async (release) => {
+      daemon.release = release;
+      const subnet = "fd25:28::/64";
+      const stack = await open(`docker-${release}-6`, undefined, { subnet });
+      await stack.up();
+      const made = daemon.find(NAME);
+      expect(made?.EnableIPv6).toBe(true);
+      expect(made?.IPAM.Config).toHaveLength(2);
+      expect(made?.IPAM.Config).toContainEqual({ Subnet: subnet, Gateway: "fd25:28::1" });
+      const told = [
+        { subnet, gateway: "fd25:28::1" },
+        { subnet: "172.19.0.0/24", gateway: "172.19.0.1" },
+      ];
+      for (const recorded of [undefined, told]) {
+        const again = await open(`docker-${release}-6`, recorded, { subnet });
+        for (const operation of ["refresh", "up", "preview"] as const)
+          await again[operation]({ expectNoChanges: true });
+      }
+    },
+  );
+
+  test("get IPv6 only by another network", async () => {
+    daemon.release = 29;
+    await (await open("later")).up();
+    const before = daemon.find(NAME)?.Id;
+    await (await open("later", undefined, { subnet: "fd25:28::/64" })).up();
+    expect(daemon.networks.has(before ?? "")).toBe(false);
+    expect(daemon.find(NAME)).toMatchObject({ EnableIPv6: true });
+  });
+
   test("made before the gateway was declared are not replaced, when Docker tells it", async () => {
     const subnet = "172.19.0.0/24";
     const [untold, told] = [
@@ -124,13 +165,13 @@ describe("the networks of a node", () => {
       { subnet, gateway: "172.19.0.1" },
     ];
     daemon.release = 26;
-    await (await open("older", untold)).up();
+    await (await open("older", [untold])).up();
     expect(daemon.find(NAME)?.IPAM.Config).toEqual([{ Subnet: subnet }]);
-    for (const recorded of [untold, undefined])
+    for (const recorded of [[untold], undefined])
       await (await open("older", recorded)).preview({ expectNoChanges: true });
     daemon.release = 29;
-    await (await open("older", untold)).refresh();
-    const stack = await open("older", told);
+    await (await open("older", [untold])).refresh();
+    const stack = await open("older", [told]);
     for (const operation of ["up", "refresh"] as const)
       await stack[operation]({ expectNoChanges: true });
   });

@@ -126,6 +126,7 @@ describe("what is refused", () => {
         "configs",
         "networks.default.driver",
         "networks.default.ipam",
+        "networks.default.enable_ipv6",
         "volumes.data.driver_opts",
         ...["Db.depends_on.web.condition", "Db.depends_on.web.restart"],
         "Db.networks.default.ipv4_address",
@@ -143,6 +144,10 @@ describe("what is refused", () => {
       }),
     );
     for (const line of own) expect(line).toMatch(/; allowed: .{4,}/);
+    expect(own[2]).toMatch(
+      /allowed: name and external; .* nodes\.<name>\.networks\.<name>\.subnet and \.ipv6$/,
+    );
+    expect(own[3]).toMatch(/allowed: name and external; .* nodes\.<name>\.networks\.<name>\.ipv6$/);
     expect(lines).toContain(
       "compose.refused.refused.yaml.services.web.env_file: is not taken over; allowed: write what anybody may see under environment, and the rest as secrets (pulumi config set --secret workloadSecret-<name>)",
     );

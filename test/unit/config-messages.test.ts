@@ -253,7 +253,12 @@ describe("a key that users may try", () => {
     [
       { networks: { "development-secondary": { enable_ipv6: true } } },
       "networks.development-secondary.enable_ipv6: true",
-      /docker\.Network/,
+      /networks\.<name>\.ipv6 .* subnet: fd25:28::\/64/,
+    ],
+    [
+      { networks: { "development-secondary": { subnet6: "fd25:28::/64" } } },
+      "networks.development-secondary.subnet6",
+      /networks\.<name>\.ipv6 /,
     ],
     [
       { networks: { "development-secondary": { driver_opts: { a: "b" } } } },

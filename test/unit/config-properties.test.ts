@@ -6,7 +6,16 @@ import fc from "fast-check";
 import * as steps from "../../node/steps";
 import { renderScript, type ScriptName, type ShellVariables } from "../../node/scripts";
 import { vmArgs } from "../../components/machine/vm-args";
-import { addressOf, toCanonical, contains, isAddress, isCidr, overlaps } from "../../config/cidr";
+import {
+  addressOf,
+  contains,
+  firstHost,
+  isAddress,
+  isCidr,
+  isHostOf,
+  overlaps,
+  toCanonical,
+} from "../../config/cidr";
 import { renderDaemonJson } from "../../config/daemon";
 import { loadSettings, merge, type RawSettings, type Settings } from "../../config/load";
 import { dockerHostUrl, firewallRules, sshOptions } from "../../config/node";
@@ -113,6 +122,12 @@ const EVERYTHING: Tree = {
       gateway: "10.25.30.1",
       range: "10.25.30.128/25",
       excluded: { router: "10.25.30.129" },
+      ipv6: {
+        subnet: "fd25:30::/64",
+        gateway: "fd25:30::1",
+        range: "fd25:30::8000/113",
+        excluded: { router: "fd25:30::8001" },
+      },
     },
     cameras: {
       driver: "ipvlan",

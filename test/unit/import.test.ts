@@ -291,6 +291,38 @@ describe("networks", () => {
     });
   });
 
+  const over6 = { Subnet: "fd25:28::/64", Gateway: "fd25:28::1" };
+
+  test("with IPv6 is declared with both subnets", () => {
+    const Config = [{ Subnet: "172.20.0.0/24" }, over6];
+    const networks = network({ EnableIPv6: true, IPAM: { Driver: "default", Config } });
+    const packages = "installed docker-ce 5:29.10.0-1~ubuntu.24.04~noble";
+    const { node } = draft(given({ facts: facts({ packages, networks }) }));
+    expect((node.networks as Tree).lan).toEqual({
+      subnet: "172.20.0.0/24",
+      ipv6: { subnet: "fd25:28::/64", gateway: "fd25:28::1" },
+    });
+  });
+
+  test("of macvlan with IPv6 is declared with ranges and reserved addresses of both", () => {
+    const more = { IPRange: "fd25:28::8000/113", AuxiliaryAddresses: { nas: "fd25:28::8009" } };
+    const { node } = drafted(
+      network({
+        ...{ Driver: "macvlan", EnableIPv6: true, Options: { parent: "eth0" } },
+        IPAM: { Driver: "default", Config: [pool, { ...over6, ...more }] },
+      }),
+    );
+    expect((node.networks as Tree).lan).toMatchObject({
+      range: "10.25.30.128/25",
+      ipv6: {
+        subnet: "fd25:28::/64",
+        gateway: "fd25:28::1",
+        range: "fd25:28::8000/113",
+        excluded: { nas: "fd25:28::8009" },
+      },
+    });
+  });
+
   test("a bridge is declared with its MTU", () => {
     const { node } = drafted(network({ Options: { "com.docker.network.driver.mtu": "9000" } }));
     expect((node.networks as Tree).lan).toMatchObject({ mtu: 9000 });
@@ -309,7 +341,47 @@ describe("networks", () => {
       /ipvlan flag private/,
     ],
     ["a swarm's", { Scope: "swarm" }, /scope swarm/],
-    ["IPv6", { EnableIPv6: true }, /IPv6/],
+    ["IPv6 without a subnet", { EnableIPv6: true }, /1 IPv4 and 0 IPv6 subnets/],
+    [
+      "IPv6 of a Docker that does not filter it",
+      {
+        EnableIPv6: true,
+        IPAM: { Driver: "default", Config: [{ Subnet: "172.20.0.0/24" }, over6] },
+      },
+      /nothing before Docker 27/,
+    ],
+    [
+      "a network of IPv6 alone",
+      { EnableIPv6: true, IPAM: { Driver: "default", Config: [over6] } },
+      /0 IPv4 and 1 IPv6 subnets/,
+    ],
+    [
+      "an IPv6 subnet that is switched off",
+      { IPAM: { Driver: "default", Config: [{ Subnet: "172.20.0.0/24" }, over6] } },
+      /2 subnets/,
+    ],
+    [
+      "an IPv6 subnet in another spelling",
+      {
+        EnableIPv6: true,
+        IPAM: {
+          Driver: "default",
+          Config: [{ Subnet: "172.20.0.0/24" }, { Subnet: "FD25:28:0::/64" }],
+        },
+      },
+      /cannot be declared: allowed is the network itself, .*: fd25:28::\/64/,
+    ],
+    [
+      "a macvlan without IPv6 gateway",
+      {
+        ...{ EnableIPv6: true, Driver: "macvlan", Options: { parent: "eth0" } },
+        IPAM: {
+          Driver: "default",
+          Config: [{ Subnet: "10.25.30.0/24", Gateway: "10.25.30.1" }, { Subnet: "fd25:28::/64" }],
+        },
+      },
+      /cannot be declared/,
+    ],
     [
       "an option nobody knows",
       { Options: { "com.docker.network.bridge.name": "br0" } },

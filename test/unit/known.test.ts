@@ -144,6 +144,27 @@ test("a network made without a gateway is declared without, until Docker tells o
   expect(await declared(told)).toEqual([{ subnet: "172.19.0.0/24", gateway: told }]);
 });
 
+test("the pools of a network with IPv6 are told apart by their subnets, in whatever order the state has them", async () => {
+  const over6 = { networks: { "development-secondary": { ipv6: { subnet: "fd25:28::/64" } } } };
+  const state = stateOf(await run(over6));
+  const end = `docker:index/network:Network::${NODE}-development-secondary`;
+  const urn = Object.keys(state).find((one) => one.endsWith(end)) ?? "";
+  const pools = [
+    { subnet: "fd25:28::/64", gateway: "fd25:28::1", ipRange: "", auxAddress: {} },
+    { subnet: "172.19.0.0/24", gateway: "", ipRange: "", auxAddress: {} },
+  ];
+  const network = { type: state[urn]?.type ?? "", outputs: { ipamConfigs: pools } };
+  const { inputs } = (await run(over6, { ...state, [urn]: network })).find(
+    "docker:index/network:Network",
+    `${NODE}-development-secondary`,
+  );
+  expect(inputs).toMatchObject({ ipv6: true });
+  expect(inputs.ipamConfigs).toEqual([
+    { subnet: "172.19.0.0/24" },
+    { subnet: "fd25:28::/64", gateway: "fd25:28::1" },
+  ]);
+});
+
 describe("a node that was changed by hand", () => {
   test("is not looked at before it exists", async () => {
     await run();

@@ -219,7 +219,7 @@ describe("the node's own address", () => {
 
   test("does not matter for a bridge", () => {
     const bridge = { driver: "bridge", subnet: "10.25.20.0/24", isolated: false, internal: false };
-    const { ipamConfigs } = networkArgs("n", bridge as never, {}, "10.25.20.24");
+    const { ipamConfigs } = networkArgs("n", bridge as never, {}, ["10.25.20.24"]);
     expect(ipamConfigs).toEqual([{ subnet: "10.25.20.0/24", gateway: "10.25.20.1" }]);
   });
 });

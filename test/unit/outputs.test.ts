@@ -43,6 +43,16 @@ describe("a network's gateway", () => {
   ])("%j: %s", (network, gateway) => {
     expect(gatewayOf(network)).toBe(gateway);
   });
+
+  const over6 = { subnet: "fd25:28::/64" };
+  const network = { ...bridge, subnet: "172.19.0.0/24", ipv6: over6 };
+  test.each<[string, NetworkConfig, string | undefined]>([
+    ["the first address", network, "fd25:28::1"],
+    ["the declared one", { ...network, ipv6: { ...over6, gateway: "fd25:28::9" } }, "fd25:28::9"],
+    ["none within", { ...network, internal: true }, undefined],
+  ])("over IPv6: %s", (_, declared, gateway) => {
+    expect(gatewayOf(declared, declared.ipv6)).toBe(gateway);
+  });
 });
 
 describe("monitoring targets", () => {

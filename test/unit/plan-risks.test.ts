@@ -380,6 +380,21 @@ describe("network, secrets, backups", () => {
     expect(labels(network)).toEqual({ "replaces-network": ["dev"] });
   });
 
+  test("IPv6 that is added to a network, which replaces it as another subnet does", () => {
+    const pool = { subnet: "172.19.0.0/24", gateway: "172.19.0.1" };
+    const over6 = { subnet: "fd25:28::/64", gateway: "fd25:28::1" };
+    const network = change("docker:index/network:Network", {
+      action: "replace",
+      old: { name: "dev", ipamConfigs: [pool] },
+      new: { name: "dev", ipamConfigs: [pool, over6], ipv6: true },
+      properties: [
+        { path: "ipamConfigs[1].subnet", after: over6.subnet, secret: false },
+        { path: "ipv6", after: true, secret: false },
+      ],
+    });
+    expect(labels(network)).toEqual({ "replaces-network": ["dev"] });
+  });
+
   test("a secret is rotated by a change, not by a creation", () => {
     const properties = [changed("envs[1]", true)];
     expect(labels(change("any:t:T", { properties }))).toEqual({ "rotates-secret": ["envs[1]"] });

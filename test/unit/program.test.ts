@@ -641,9 +641,35 @@ describe("networks and volumes", () => {
   ])("a bridge that %s has the gateway of the next plan", (_, recorded, gateway, expected) => {
     const subnet = "172.19.0.0/24";
     const bridge = { driver: "bridge", subnet, gateway, isolated: false, internal: false } as const;
-    const known = recorded && { subnet, ...recorded };
-    const { ipamConfigs } = networkArgs("n", bridge, {}, undefined, known);
+    const known = recorded && [{ subnet, ...recorded }];
+    const { ipamConfigs } = networkArgs("n", bridge, {}, [], known);
     expect(ipamConfigs).toEqual([{ subnet, gateway: expected }]);
+  });
+
+  test("a bridge with IPv6 has both subnets, each with the gateway that Docker would choose", () => {
+    const subnet = "172.19.0.0/24";
+    const bridge = { driver: "bridge", subnet, isolated: false, internal: false } as const;
+    expect(networkArgs("n", { ...bridge, ipv6: { subnet: "fd25:28::/64" } })).toMatchObject({
+      ipv6: true,
+      ipamConfigs: [
+        { subnet, gateway: "172.19.0.1" },
+        { subnet: "fd25:28::/64", gateway: "fd25:28::1" },
+      ],
+    });
+    const own = { ...bridge, ipv6: { subnet: "fd25:28::/64", gateway: "fd25:28::ffff" } };
+    expect(networkArgs("n", own).ipamConfigs).toMatchObject([{}, { gateway: "fd25:28::ffff" }]);
+    expect(networkArgs("n", bridge)).not.toHaveProperty("ipv6");
+  });
+
+  test.each([
+    ["untold", undefined],
+    ["told", "fd25:28::1"],
+  ])("an adopted bridge whose IPv6 gateway is %s stays as it is", (_, gateway) => {
+    const bridge = { driver: "bridge", isolated: false, internal: false } as const;
+    const config = { ...bridge, subnet: "172.19.0.0/24", ipv6: { subnet: "fd25:28::/64" } };
+    const known = [{ subnet: "fd25:28::/64", gateway }, { subnet: "172.19.0.0/24" }];
+    const { ipamConfigs } = networkArgs("n", config, {}, [], known);
+    expect(ipamConfigs).toEqual([{ subnet: "172.19.0.0/24" }, { subnet: "fd25:28::/64", gateway }]);
   });
 
   const LAN = {
@@ -673,6 +699,24 @@ describe("networks and volumes", () => {
           gateway: "10.25.30.1",
           ipRange: undefined,
           auxAddress: { nas: "10.25.30.129" },
+        },
+      ],
+    });
+  });
+
+  test("a macvlan with IPv6 has a range and reserved addresses of each family", () => {
+    const ipv6 = { subnet: "fd25:30::/64", gateway: "fd25:30::1", range: "fd25:30::8000/113" };
+    const config = { ...LAN, driver: "macvlan", ipv6: { ...ipv6, excluded: {} } } as const;
+    const hosts = ["10.25.30.24", "fd25:30::8024"];
+    expect(networkArgs("lan", config, {}, hosts)).toMatchObject({
+      ipv6: true,
+      ipamConfigs: [
+        { auxAddress: { nas: "10.25.30.129", "docker-node-host": "10.25.30.24" } },
+        {
+          subnet: "fd25:30::/64",
+          gateway: "fd25:30::1",
+          ipRange: "fd25:30::8000/113",
+          auxAddress: { "docker-node-host": "fd25:30::8024" },
         },
       ],
     });

@@ -40,7 +40,16 @@ const act = (recovery: Recovery): Promise<Outcome> =>
 describe("an undeclared container", () => {
   const definitions = {
     "definitions/containers.json": [WEB],
-    "definitions/networks.json": [{ Name: "front", Driver: "bridge", Id: "n1", Created: "x" }],
+    "definitions/networks.json": [
+      {
+        Name: "front",
+        Driver: "bridge",
+        Id: "n1",
+        EnableIPv4: false,
+        EnableIPv6: true,
+        Created: "x",
+      },
+    ],
     "definitions/images.json": [
       { Id: ID, RepoTags: ["registry/web:1"], RepoDigests: ["registry/web@sha256:d"] },
     ],
@@ -72,6 +81,9 @@ describe("an undeclared container", () => {
       "api POST /containers/new/start",
       "api GET /containers/web/json",
     ]);
+    expect(site.log.find((line) => line.includes("/networks/create"))).toMatch(
+      /\{"Name":"front","Driver":"bridge","EnableIPv4":false,"EnableIPv6":true\}/,
+    );
     const body = site.log.find((line) => line.includes("/create?name"))?.replace(/^[^{]*/, "");
     expect(JSON.parse(body ?? "")).toEqual({
       Image: "registry/web:1",

@@ -266,12 +266,15 @@ describe("gathered", () => {
   });
   const inventory = {
     ...{ root: "/var/lib/docker", volumes: [], images: [], status: null },
-    containers: [container("web", { b: address("172.19.0.2") }), container("db-geheim", {})],
+    containers: [
+      container("web", { b: { ...address("172.19.0.2"), GlobalIPv6Address: "fd25:28::2" } }),
+      container("db-geheim", {}),
+    ],
     networks: [
       ...[{ Name: "none", Driver: "null", Internal: false, IPAM: { Config: null }, Options: null }],
       {
         ...{ Name: "b", Driver: "bridge", Internal: true, Options: {} },
-        IPAM: { Config: [{ Subnet: "172.19.0.0/24" }] },
+        IPAM: { Config: [{ Subnet: "172.19.0.0/24" }, { Subnet: "fd25:28::/64" }] },
       },
     ],
   };
@@ -329,8 +332,13 @@ describe("gathered", () => {
       networks: {
         value: [
           {
-            ...{ name: "b", driver: "bridge", subnets: ["172.19.0.0/24"], internal: true },
-            members: [{ container: "web", address: "172.19.0.2" }],
+            ...{
+              name: "b",
+              driver: "bridge",
+              subnets: ["172.19.0.0/24", "fd25:28::/64"],
+              internal: true,
+            },
+            members: [{ container: "web", address: "172.19.0.2 fd25:28::2" }],
           },
           { name: "none", subnets: [] },
         ],

@@ -191,6 +191,22 @@ describe("judgements", () => {
     fails(judge(bridge("aa", "172.20.0.0/24", { Options })), "isolated is true");
   });
 
+  test("networks: the subnets of both families", () => {
+    const ipv6 = { subnet: "fd25:28::/64" };
+    const { networks } = prodNode({ networks: { aa: { subnet: "172.20.0.0/24", ipv6 } } });
+    const judge = (declared: unknown, ...subnets: string[]): Judgement => {
+      const IPAM = { Config: subnets.map((Subnet) => ({ Subnet })) };
+      const found = [bridge("aa", "", { IPAM })] as Inventory["networks"];
+      const one = { ...node, networks: { aa: declared } } as NodeConfig;
+      return judgeNetworks(one, inventory({ networks: found }));
+    };
+    holds(judge(networks.aa, "172.20.0.0/24", "fd25:28::/64"), "networks as declared$");
+    fails(judge(networks.aa, "172.20.0.0/24"), "^aa is 172.20.0.0/24$");
+    const both = "^aa is 172.20.0.0/24, fd25:28::/64$";
+    const without = { ...networks.aa, ipv6: undefined };
+    fails(judge(without, "172.20.0.0/24", "fd25:28::/64"), both);
+  });
+
   test("networks: an MTU, if one is declared", () => {
     const { networks } = prodNode({ networks: { aa: { subnet: "172.20.0.0/24", mtu: 1400 } } });
     const one = { ...node, networks: { aa: networks.aa } } as NodeConfig;

@@ -4,6 +4,7 @@ import { parseAnswer } from "../../../clients/answer";
 import { declaredImages } from "../../../config/images";
 import { ICC, MTU } from "../../../config/node";
 import { WORKLOAD_LABEL } from "../../../config/workloads";
+import { poolsOf } from "../../../config/pools";
 import type { NodeConfig, NetworkConfig } from "../../../config/schema";
 import { nameOf, type Container, type Inventory } from "../../site/inventory";
 import { judgeAll, type Judgement, type Row } from "../row";
@@ -150,12 +151,13 @@ type Network = z.output<typeof network>;
 
 function findDifferences(name: string, declared: NetworkConfig, found?: Network): string[] {
   if (!found) return [`${name} is missing`];
-  const subnet = found.IPAM.Config?.[0]?.Subnet;
+  const subnets = (found.IPAM.Config ?? []).map(({ Subnet }) => Subnet).join(", ");
+  const wanted = poolsOf(declared).map(({ subnet }) => subnet);
   const bridge = declared.driver === "bridge" ? declared : undefined;
   const isolated = found.Options?.[ICC] === "false";
   return [
     ...(found.Driver === declared.driver ? [] : [`${name} is a ${found.Driver}`]),
-    ...(subnet === declared.subnet ? [] : [`${name} is ${subnet ?? "without a subnet"}`]),
+    ...(subnets === wanted.join(", ") ? [] : [`${name} is ${subnets || "without a subnet"}`]),
     ...(bridge && bridge.isolated !== isolated ? [`${name}: isolated is ${isolated}`] : []),
     ...(bridge && bridge.internal !== found.Internal ? [`${name}: internal is not so`] : []),
     ...findMtu(name, bridge?.mtu, found.Options?.[MTU]),

@@ -1,5 +1,5 @@
-import { addressOf, toCanonical } from "../../cidr";
-import { holds, isBase, meet } from "../../daemon/values";
+import { addressOf, contains, overlaps, toCanonical } from "../../cidr";
+import { isBase } from "../../daemon/values";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
 import { isBefore } from "./versions";
@@ -26,12 +26,28 @@ const DRIVERS = ["bridge", "macvlan", "ipvlan", "overlay"];
 /** Options that only one network of a node can have. */
 const OF_ONE = ["com.docker.network.bridge.name", "parent"];
 
-export function checkDefaultOptions({ engine: { daemon } }: NodeConfig, report: Report): void {
+/** Options by which every network gets or loses a family of addresses (moby, libnetwork/netlabel/labels.go). */
+const OF_FAMILY = ["com.docker.network.enable_ipv4", "com.docker.network.enable_ipv6"];
+
+/**
+ * Checks options that the daemon adds to every network. Docker would choose an IPv6 subnet for each, and tell of it: a difference
+ * that replaces what is declared.
+ */
+export function checkDefaultOptions(node: NodeConfig, report: Report): void {
+  const { daemon } = node.engine;
+  const declared = new Set<string>(Object.values(node.networks).map(({ driver }) => driver));
   for (const [driver, options] of Object.entries(daemon["default-network-opts"] ?? {})) {
     const path = `${PATH}/default-network-opts/${driver}`;
     for (const name of OF_ONE)
       if (name in options)
         report(`${path}/${name}`, options[name], "no default: only one network can have it");
+    for (const name of OF_FAMILY)
+      if (name in options && declared.has(driver))
+        report(
+          `${path}/${name}`,
+          options[name],
+          `no default with a declared network of this driver: networks.<name>.ipv6 gives it IPv6, with a subnet`,
+        );
     if (!DRIVERS.includes(driver))
       report(path, options, `a network driver as the key: ${DRIVERS.join(", ")}`);
   }
@@ -54,7 +70,7 @@ export function checkDocker0({ engine: { daemon } }: NodeConfig, report: Report)
         value,
         "an address that docker0 can have, neither the network's base nor its broadcast",
       );
-  if (bip && fixed && !holds(bip, fixed))
+  if (bip && fixed && !contains(bip, fixed))
     report(`${PATH}/fixed-cidr`, fixed, `a part of ${toCanonical(bip)}, docker0's network (bip)`);
 }
 
@@ -96,7 +112,7 @@ export function checkIpv6({ engine: { daemon, version } }: NodeConfig, report: R
 export function checkPools({ network, engine }: NodeConfig, report: Report): void {
   const { bip, "default-address-pools": pools = [] } = engine.daemon;
   const host = toCanonical(network.address);
-  if (bip && meet(bip, host))
+  if (bip && overlaps(bip, host))
     report(`${PATH}/bip`, bip, `an address outside ${host}, the node's network`);
   for (const [index, pool] of pools.entries()) {
     const path = `${PATH}/default-address-pools/${index}`;
@@ -107,9 +123,9 @@ export function checkPools({ network, engine }: NodeConfig, report: Report): voi
         pool.size,
         `${prefixOf(pool.base)} to ${longest}: each subnet has to fit into ${pool.base}`,
       );
-    if (meet(pool.base, host))
+    if (overlaps(pool.base, host))
       report(`${path}/base`, pool.base, `addresses outside ${host}, the node's network`);
-    if (bip && meet(pool.base, bip) && prefixOf(bip) !== pool.size)
+    if (bip && overlaps(pool.base, bip) && prefixOf(bip) !== pool.size)
       report(
         `${PATH}/bip`,
         bip,

@@ -1,0 +1,19 @@
+import type { NetworkConfig } from "./schema";
+
+/** Addresses of one family in a network. */
+export interface Pool {
+  /** What comes before its fields in a path of the configuration. */
+  readonly at: "" | "ipv6/";
+  readonly subnet: string;
+  readonly gateway?: string;
+  /** Docker hands out addresses from here only; undefined: from the whole subnet. */
+  readonly range?: string;
+  /** Addresses that Docker does not hand out, by name. */
+  readonly excluded: Readonly<Record<string, string>>;
+}
+
+/** The pools of a network in the order in which Docker tells of them: IPv4, then IPv6 if the network has it. */
+export function poolsOf(network: NetworkConfig): Pool[] {
+  const pools: Pool[] = [{ excluded: {}, ...network, at: "" }];
+  return network.ipv6 ? [...pools, { excluded: {}, ...network.ipv6, at: "ipv6/" }] : pools;
+}
