@@ -4,8 +4,7 @@ const DEVICE =
   "override.machine.hostpcis passes a mapped device through, a GPU too; the token needs Mapping.Use on its mapping, since only root@pam may name the device itself";
 const ONE_NIC =
   "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan or ipvlan)";
-const IPV4_ALONE =
-  "a node is reached over IPv4 alone; override.machine.initialization.ipConfigs sets more, with the IPv4 address once more";
+const ONE_IPV6 = "network.ipv6 has the IPv6 address of the NIC and its gateway";
 const IPV4_NETWORKS =
   "declared networks are IPv4; a stack that builds on the node can make others (docker.Network)";
 const NETWORK_OPTIONS =
@@ -28,9 +27,8 @@ export const REASONS: Readonly<Record<string, string>> = {
     "network.vlan is the NIC's own; those of macvlans and ipvlans (networks.<name>.vlan) come with it",
   "network.trunks":
     "network.vlan is the NIC's own; those of macvlans and ipvlans (networks.<name>.vlan) come with it",
-  "network.ipv6": IPV4_ALONE,
-  "network.address6": IPV4_ALONE,
-  "network.gateway6": IPV4_ALONE,
+  "network.address6": ONE_IPV6,
+  "network.gateway6": ONE_IPV6,
   "network.firewall.rules.*.ports": "a rule has one port or range (port); write a rule for each",
   "network.firewall.rules.*.sources": "a rule has one source; write a rule for each",
   "network.firewall.containerPorts":

@@ -108,7 +108,12 @@ function initializationArgs({ machine, network, ssh }: NodeConfig): Initializati
   return {
     datastoreId: machine.disk.datastore,
     interface: "ide2",
-    ipConfigs: [{ ipv4: { address: network.address, gateway: network.gateway } }],
+    ipConfigs: [
+      {
+        ipv4: { address: network.address, gateway: network.gateway },
+        ...(network.ipv6 && { ipv6: network.ipv6 }),
+      },
+    ],
     dns: { servers: network.dnsServers, domain: network.searchDomain },
     userAccount: { username: ssh.user, keys: ssh.publicKeys },
   };

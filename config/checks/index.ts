@@ -11,6 +11,7 @@ import { checkMonitoring } from "./monitoring";
 import { checkMtu } from "./mtu";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
+import { checkOwnNetworks } from "./own-networks";
 import { checkMirrorKey } from "./packages";
 import { checkEdge, checkNextAgent } from "./portainer";
 import { checkAuthorities } from "./registries";
@@ -27,6 +28,7 @@ export { checkFleet } from "./fleet";
 
 const CHECKS: readonly Check[] = [
   checkAddresses,
+  checkOwnNetworks,
   checkDisks,
   checkImage,
   checkAvailability,

@@ -1,7 +1,9 @@
-import { contains, isAddress, isCidr } from "../cidr";
-import { isCidr6, meet } from "../daemon/values";
+import { contains, isAddress } from "../cidr";
+import { holds, meet } from "../daemon/values";
+import { isNetworkText } from "../ipv6";
 import { attempt } from "../partial";
 import { lanNetworks } from "../lan";
+import { ownNetworks } from "../own-networks";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -34,15 +36,14 @@ const PEERS: Places = {
   "backups.server": ({ backups }) => [backups?.server.address],
 };
 
-const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"];
 
 /**
- * Drops sources that cover a whole private block (RFC 1918). Such a rule says who may connect, not where a machine is:
+ * Drops sources that cover a whole private block (RFC 1918, RFC 4193). Such a rule says who may connect, not where a machine is:
  * every Docker subnet lies in one of the blocks.
  */
 function withoutBlocks(sources: Texts): Texts {
-  const isBlock = (source: string): boolean =>
-    isCidr(source) && PRIVATE.some((block) => contains(source, block));
+  const isBlock = (source: string): boolean => PRIVATE.some((block) => holds(source, block));
   return sources.filter((source) => source !== undefined && !isBlock(source));
 }
 
@@ -51,8 +52,7 @@ function hostOf(url: string | undefined): string | undefined {
 }
 
 const isNetwork = (text: string | undefined): text is string =>
-  text !== undefined &&
-  (isCidr(text) || isAddress(text) || isCidr6(text) || isCidr6(`${text}/128`));
+  text !== undefined && isNetworkText(text);
 
 /** Docker's subnets that the node has a route to, by path. It has no route to a macvlan or an ipvlan network. */
 function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [string, string])[] {
@@ -115,7 +115,7 @@ export function checkPeers(
   const peers = peersOf(node, { ...PEERS, primary: () => [primary(node)] });
   for (const [path, subnet] of subnetsOf(node)) {
     // Other checks report a subnet that overlaps the node's own network.
-    if (meet(subnet, node.network.address)) continue;
+    if (ownNetworks(node).some((own) => meet(subnet, own.network))) continue;
     const inside = peers.filter(({ network }) => meet(subnet, network));
     const list = inside.map((peer) => `${peer.network} (${peer.path})`).join(", ");
     if (list)

@@ -8,7 +8,10 @@ import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 /** What a waiver names a VM by that may be deleted. */
 export const MACHINE_UNPROTECTED = "machine-unprotected";
 
-/** A source so wide that it stands for everybody: shorter than the shortest prefix there is a private network for. */
+/**
+ * A source so wide that it stands for everybody: shorter than the shortest prefix there is a private network for, 10.0.0.0/8 and
+ * fd00::/8 (RFC 1918, RFC 4193).
+ */
 const SHORTEST = 8;
 
 const isEverybody = (source: string | undefined): boolean =>

@@ -73,6 +73,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     firewall({ managementNetworks: ["10.0.0.0/8"] }),
   ],
   [
+    "firewall-management-open",
+    firewall({ managementNetworks: ["fd00::/8", "::/0"] }),
+    'network.firewall.managementNetworks.1: "::/0"',
+    firewall({ managementNetworks: ["fd00::/8", "2001:db8::7/128"] }),
+  ],
+  [
     "firewall-rule-open",
     firewall({ rules: [{ port: "443" }, { port: "9000:9010" }] }),
     'network.firewall.rules.1.port: "9000:9010"',

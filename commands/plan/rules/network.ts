@@ -1,6 +1,7 @@
 /** Rules about what can be reached: firewall, published ports, Docker networks. */
-import { contains, isAddress, isCidr } from "../../../config/cidr";
+import { holds } from "../../../config/daemon/values";
 import { rangeOf } from "../../../config/firewall";
+import { isNetworkText } from "../../../config/ipv6";
 import { isPart } from "../../../config/names";
 import { COMMAND, CONTAINER, NETWORK, VM } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
@@ -146,7 +147,7 @@ function covers(outer: Item, inner: Item): boolean {
   if (asWord(outer.proto, "") !== asWord(inner.proto, "")) return false;
   if (!holdsPorts(asWord(outer.dport, ""), asWord(inner.dport, ""))) return false;
   if (from === "" || from === within) return true;
-  return isCidr(from) && (isCidr(within) || isAddress(within)) && contains(from, within);
+  return isNetworkText(from) && isNetworkText(within) && holds(from, within);
 }
 
 /** Are ports, such as 443 or 8000:8010, among others? Without any, all are. */

@@ -1,0 +1,29 @@
+import { addressOf, toCanonical } from "./cidr";
+import { addressOf6, networkOf6 } from "./ipv6";
+import type { NodeConfig } from "./schema";
+
+/** A network that a NIC of the node is in. */
+export interface OwnNetwork {
+  /** Where its address is declared, below the node. */
+  readonly path: string;
+  /** The NIC's address, with prefix length, as declared. */
+  readonly cidr: string;
+  /** The address alone, and the network, in their canonical forms. */
+  readonly address: string;
+  readonly network: string;
+}
+
+/** The networks that the node's NICs are in, the one by which it is reached first. */
+export function ownNetworks({ network }: NodeConfig): OwnNetwork[] {
+  const { address, ipv6 } = network;
+  return [
+    ownNetwork("network/address", address),
+    ...(ipv6 ? [ownNetwork("network/ipv6/address", ipv6.address)] : []),
+  ];
+}
+
+function ownNetwork(path: string, cidr: string): OwnNetwork {
+  return cidr.includes(":")
+    ? { path, cidr, address: addressOf6(cidr), network: networkOf6(cidr) }
+    : { path, cidr, address: addressOf(cidr), network: toCanonical(cidr) };
+}
