@@ -15,11 +15,11 @@ export interface OwnNetwork {
 
 /** The networks that the node's NICs are in, the one by which it is reached first. */
 export function ownNetworks({ network }: NodeConfig): OwnNetwork[] {
-  const { address, ipv6 } = network;
-  return [
-    ownNetwork("network/address", address),
-    ...(ipv6 ? [ownNetwork("network/ipv6/address", ipv6.address)] : []),
-  ];
+  const nics = network.nics.map((nic, index) => [`network/nics/${index}`, nic] as const);
+  return [["network", network] as const, ...nics].flatMap(([path, { address, ipv6 }]) => [
+    ownNetwork(`${path}/address`, address),
+    ...(ipv6 ? [ownNetwork(`${path}/ipv6/address`, ipv6.address)] : []),
+  ]);
 }
 
 function ownNetwork(path: string, cidr: string): OwnNetwork {

@@ -2,8 +2,8 @@ const FIRST_BOOT =
   "cloud-init upgrades the packages of a new VM, and only root@pam may turn that off: use an image with current packages, or qm set <vmid> --ciupgrade 0 on a template";
 const DEVICE =
   "override.machine.hostpcis passes a mapped device through, a GPU too; the token needs Mapping.Use on its mapping, since only root@pam may name the device itself";
-const ONE_NIC =
-  "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan or ipvlan)";
+const ONE_ROUTE =
+  "a node has one default route, through its first NIC (network.gateway): with a second one, answers would leave by the wrong NIC";
 const ONE_IPV6 = "network.ipv6 has the IPv6 address of the NIC and its gateway";
 const IPV4_NETWORKS =
   "declared networks are IPv4; a stack that builds on the node can make others (docker.Network)";
@@ -21,8 +21,15 @@ const CHECKSUM = "sha256 or sha512 has the checksum, and its name says which one
  */
 export const REASONS: Readonly<Record<string, string>> = {
   "network.mac": "network.macAddress is its name; Proxmox gives the NIC one where none is declared",
-  "network.interfaces": ONE_NIC,
-  "network.nics": ONE_NIC,
+  "network.interfaces":
+    "network.nics lists further NICs; containers get VLANs of the first one (networks.<name> with driver macvlan or ipvlan)",
+  "network.nics.*.gateway": ONE_ROUTE,
+  "network.nics.*.gateway6": ONE_ROUTE,
+  "network.nics.*.ipv6.gateway": ONE_ROUTE,
+  "network.nics.*.dnsServers": "network.dnsServers are those of the node",
+  "network.nics.*.trunks":
+    "the first NIC carries the VLANs of macvlans and ipvlans (networks.<name>.vlan)",
+  "network.nics.*.mac": "macAddress is its name",
   "network.vlans":
     "network.vlan is the NIC's own; those of macvlans and ipvlans (networks.<name>.vlan) come with it",
   "network.trunks":

@@ -1,3 +1,4 @@
+import { addressOf } from "../cidr";
 import { addressesOf, reachableWorkloads } from "../discovery";
 import { addressOfNode, checksumOf } from "../node";
 import { ownNetworks } from "../own-networks";
@@ -53,8 +54,11 @@ const CLAIMS: readonly ((node: NodeConfig) => readonly Claim[])[] = [
   ({ machine: { vmId } }) => [{ path: "machine/vmId", value: vmId, as: vmId }],
   (node) =>
     ownNetworks(node).map(({ path, cidr, address }) => ({ path, value: cidr, as: address })),
-  ({ network: { macAddress } }) => [
-    { path: "network/macAddress", value: macAddress, as: macAddress },
+  ({ network }) => [
+    { path: "network/macAddress", value: network.macAddress, as: network.macAddress },
+    ...network.nics.map(({ macAddress }, index) => ({
+      ...{ path: `network/nics/${index}/macAddress`, value: macAddress, as: macAddress },
+    })),
   ],
   ({ portainer }) => {
     const name = portainer?.environment?.name;
@@ -116,8 +120,9 @@ function checkHandOuts(nodes: Nodes): Check {
   const others = {
     "network.gateway": ({ network }: NodeConfig) => [network.gateway],
     primary: ({ primary }: NodeConfig) => (typeof primary === "object" ? [primary.address] : []),
+    "network.nics": ({ network }: NodeConfig) => network.nics.map((nic) => addressOf(nic.address)),
     "another node": (own: NodeConfig) =>
-      Object.values(nodes).flatMap((node) => (node === own ? [] : [addressOfNode(node)])),
+      Object.values(nodes).flatMap((node) => (node === own ? [] : addressesOfNode(node))),
   };
   return (name, node, report) => {
     checkHandedOut(node, others, (path, value, allowed) => {
@@ -125,6 +130,9 @@ function checkHandOuts(nodes: Nodes): Check {
     });
   };
 }
+
+const addressesOfNode = (node: NodeConfig): string[] =>
+  ownNetworks(node).map(({ address }) => address);
 
 /**
  * Proxmox knows an image by its file name, so one name must mean one content. The configuration does not say whether

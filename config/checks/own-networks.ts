@@ -1,5 +1,7 @@
+import { isHostOf } from "../cidr";
 import { meet } from "../daemon/values";
 import { addressOf6, isHostOf6, isLinkLocal6, networkOf6 } from "../ipv6";
+import { nicsOf } from "../lan";
 import { ownNetworks, type OwnNetwork } from "../own-networks";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
@@ -10,35 +12,70 @@ const SMALLEST_MTU6 = 1280;
 /** Checks the networks that the node is in beside the one of `network.address`, which has its own checks. */
 export function checkOwnNetworks(node: NodeConfig, report: Report): void {
   checkIpv6(node, report);
-  const [, ...others] = ownNetworks(node);
+  checkNics(node, report);
+  const [first, ...others] = ownNetworks(node);
+  const before = first ? [first] : [];
   for (const own of others) {
-    if (own.cidr.includes(":") && !isHostOf6(own.cidr, own.address))
-      report(own.path, own.cidr, "a host address, not the network's first, which its routers have");
-    checkAgainstDocker(own, node, report);
+    checkHost(own, report);
+    const same = before.find(({ network }) => meet(network, own.network));
+    if (same)
+      report(
+        own.path,
+        own.cidr,
+        `a network apart from ${same.network}, which ${keyOf(same)} is in`,
+      );
+    else checkAgainstDocker(own, node, report);
+    before.push(own);
   }
 }
 
-function checkIpv6({ network }: NodeConfig, report: Report): void {
-  const { ipv6, dnsServers, mtu = 1 } = network;
-  if (!ipv6) {
-    checkServers(dnsServers, report);
-    return;
-  }
-  const { address, gateway } = ipv6;
-  if (gateway && !isLinkLocal6(gateway) && !isOtherHost(address, gateway))
+function checkHost({ path, cidr, address }: OwnNetwork, report: Report): void {
+  if (cidr.includes(":") && !isHostOf6(cidr, address))
+    report(path, cidr, "a host address, not the network's first, which its routers have");
+  if (!cidr.includes(":") && !isHostOf(cidr, address))
+    report(path, cidr, "a host address, neither the network's base nor its broadcast");
+}
+
+function checkIpv6(node: NodeConfig, report: Report): void {
+  const { ipv6, nics, dnsServers } = node.network;
+  if (![ipv6, ...nics.map((nic) => nic.ipv6)].some(Boolean)) checkServers(dnsServers, report);
+  if (ipv6?.gateway && !isLinkLocal6(ipv6.gateway) && !isOtherHost(ipv6.address, ipv6.gateway))
     report(
       "network/ipv6/gateway",
-      gateway,
-      `another host address of ${networkOf6(address)}, or a link-local one, such as fe80::1`,
+      ipv6.gateway,
+      `another host address of ${networkOf6(ipv6.address)}, or a link-local one, such as fe80::1`,
     );
-  if (mtu > 1 && mtu < SMALLEST_MTU6)
-    report("network/mtu", mtu, `at least ${SMALLEST_MTU6} with network.ipv6, or 1 for the bridge's`);
+  for (const [index, { path }] of nicsOf(node).entries()) {
+    const { mtu = 1, ...nic } = index === 0 ? node.network : (nics[index - 1] ?? node.network);
+    if (nic.ipv6 && mtu > 1 && mtu < SMALLEST_MTU6)
+      report(`${path}/mtu`, mtu, `at least ${SMALLEST_MTU6} with ipv6, or 1 for the bridge's`);
+  }
 }
 
 function checkServers(dnsServers: readonly string[], report: Report): void {
   const allowed = "an IPv4 address: without network.ipv6 the node reaches no other";
   for (const [index, server] of dnsServers.entries())
     if (server.includes(":")) report(`network/dnsServers/${index}`, server, allowed);
+}
+
+/** Two NICs of one network would both answer for all addresses of the node (Linux, arp_ignore), and break its filters. */
+function checkNics(node: NodeConfig, report: Report): void {
+  const { nics, firewall } = node.network;
+  const owners = new Map<string, string>();
+  for (const { path, bridge, vlan } of nicsOf(node)) {
+    const place = `${bridge}, ${vlan === undefined ? "no VLAN" : `VLAN ${vlan}`}`;
+    const owner = owners.get(place);
+    if (owner === undefined) owners.set(place, path);
+    else
+      report(`${path}/vlan`, vlan, `another VLAN or bridge than ${owner.replaceAll("/", ".")} has`);
+  }
+  for (const [index, nic] of nics.entries())
+    if (nic.firewall && !firewall?.enabled)
+      report(
+        `network/nics/${index}/firewall`,
+        true,
+        "unset or false without network.firewall, or with network.firewall.enabled false: a NIC has no rules of its own",
+      );
 }
 
 const isOtherHost = (cidr: string, address: string): boolean =>

@@ -72,24 +72,51 @@ const managementNetwork = z.string().refine((text) => isCidr(text) || isNetwork6
     "an IPv4 or IPv6 network with prefix length, such as 10.25.10.0/24 or fd25:10::/64; of one machine /32 or /128",
 });
 
-/** `network` of a node: its NIC and that NIC's firewall. */
-export const networkSchema = z.strictObject({
+const vlan = z
+  .int()
+  .min(1)
+  .max(4094)
+  .optional()
+  .describe("VLAN of the NIC. Default: none, and the NIC is on the bridge's own network.");
+
+const mtu = z
+  .int()
+  .min(1)
+  .max(65520)
+  .refine((size) => size === 1 || size >= 576, { error: "1 for the bridge's, or 576 to 65520" })
+  .optional()
+  .describe(
+    "Largest packet of the NIC, in bytes; 1 is the bridge's, which is also the most. Default: Proxmox's, 1500 before Proxmox VE 9, then the bridge's.",
+  );
+
+/** Proxmox knows 32 NICs of a VM. The provider gives addresses to eight (terraform-provider-proxmox, vm.go, ip_config). */
+const MOST_FURTHER_NICS = 7;
+
+const furtherNic = z.strictObject({
   bridge: identifier.default("vmbr0"),
-  vlan: z
-    .int()
-    .min(1)
-    .max(4094)
+  vlan,
+  mtu,
+  macAddress: macAddress
     .optional()
-    .describe("VLAN of the NIC. Default: none, and the NIC is on the bridge's own network."),
-  mtu: z
-    .int()
-    .min(1)
-    .max(65520)
-    .refine((size) => size === 1 || size >= 576, { error: "1 for the bridge's, or 576 to 65520" })
+    .describe("MAC address of the NIC. Default: Proxmox gives it one."),
+  address: cidr.describe("Static IPv4 address, with prefix length."),
+  ipv6: z
+    .strictObject({ address: address6.describe("Static IPv6 address, with prefix length.") })
+    .optional()
+    .describe("An IPv6 address beside the IPv4 one."),
+  firewall: z
+    .boolean()
     .optional()
     .describe(
-      "Largest packet of the NIC, in bytes; 1 is the bridge's, which is also the most. Default: Proxmox's, 1500 before Proxmox VE 9, then the bridge's.",
+      "Proxmox filters at this NIC too, by the rules of `network.firewall`. Default: as at the first NIC. The node itself filters at every NIC.",
     ),
+});
+
+/** `network` of a node: its NICs and their firewall. */
+export const networkSchema = z.strictObject({
+  bridge: identifier.default("vmbr0"),
+  vlan,
+  mtu,
   macAddress: macAddress
     .optional()
     .describe(
@@ -116,6 +143,13 @@ export const networkSchema = z.strictObject({
     .max(3)
     .describe("DNS servers of the node; IPv6 addresses only with `ipv6`."),
   searchDomain: hostName.optional(),
+  nics: z
+    .array(furtherNic)
+    .max(MOST_FURTHER_NICS)
+    .default([])
+    .describe(
+      "Further NICs, for networks such as those of storage or backups; the node calls them eth1, eth2 and so on. The default route, macvlans and ipvlans with a VLAN, and the way to the node are the first NIC's.",
+    ),
   firewall: z
     .strictObject({
       enabled: z.boolean().default(true).describe("Proxmox filters at the NIC."),

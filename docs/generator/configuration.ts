@@ -115,7 +115,7 @@ network:
   firewall:
     managementNetworks: [10.25.10.0/24, fd25:1::/64]
     rules:
-      - { port: "443", source: fd25::/32 }
+      - { port: "443", source: fd25::/16 }
 \`\`\`
 
 - The program, Portainer and Prometheus reach the node over IPv4, and the agent listens there alone. The output \`ipv6Address\` is for others.

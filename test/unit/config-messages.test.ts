@@ -219,7 +219,7 @@ describe("a key that users may try", () => {
       'network.mac: "BC',
       /network\.macAddress is its name/,
     ],
-    [{ network: { interfaces: [] } }, "network.interfaces: []", /a node has one NIC/],
+    [{ network: { interfaces: [] } }, "network.interfaces: []", /network\.nics lists further NICs/],
     [
       { network: { address6: "fd25:10::19/64" } },
       'network.address6: "fd25:10::19/64"',
@@ -253,7 +253,11 @@ describe("a key that users may try", () => {
       /docker\.Volume/,
     ],
     [{ network: { trunks: [30] } }, "network.trunks: [30]", /networks\.<name>\.vlan/],
-    [{ network: { nics: [{}] } }, "network.nics: [{}]", /VLANs of it/],
+    [
+      { network: { nics: [{ address: "10.25.30.24/24", vlan: 30, gateway: "10.25.30.1" }] } },
+      'network.nics.0.gateway: "10.25.30.1"',
+      /one default route/,
+    ],
     [
       { networks: { "development-secondary": { enable_ipv6: true } } },
       "networks.development-secondary.enable_ipv6: true",

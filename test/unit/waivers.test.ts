@@ -61,6 +61,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     firewall({ enabled: true }),
   ],
   [
+    "firewall-nic-off",
+    { network: { nics: [{ vlan: 30, address: "10.25.30.24/24", firewall: false }] } },
+    "network.nics.0.firewall: false",
+    { network: { nics: [{ vlan: 30, address: "10.25.30.24/24", firewall: true }] } },
+  ],
+  [
     "firewall-node-off",
     firewall({ onNode: false }),
     "network.firewall.onNode: false",
