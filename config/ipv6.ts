@@ -13,7 +13,7 @@ export function isNetwork6(text: string): boolean {
 }
 
 /** True for an IPv6 address without prefix length and zone that does not stand for an IPv4 one. */
-export const isAddress6 = (text: string): boolean =>
+const isAddress6 = (text: string): boolean =>
   !text.includes("/") && isNetwork6(`${text}/128`);
 
 /** True for an address or a network of either family. */

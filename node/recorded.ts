@@ -33,7 +33,7 @@ export interface RecordedNetwork {
 }
 
 /** What Proxmox tells cloud-init about the addresses of a NIC. */
-export interface RecordedIpConfig {
+interface RecordedIpConfig {
   readonly ipv4?: { readonly address?: string; readonly gateway?: string };
   readonly ipv6?: { readonly address?: string; readonly gateway?: string };
 }
