@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { addressOf } from "../config/cidr";
 import {
   addressOfNode,
   dockerHostUrl,
@@ -36,7 +37,7 @@ export function describe(
   return {
     name,
     vmId: machine.vmId,
-    address: addressOfNode(node),
+    ...describeAddresses(node),
     sshUser: node.ssh.user,
     dockerHost: dockerHostUrl(node),
     hostKey: dockerHost.hostKey,
@@ -52,6 +53,11 @@ export function describe(
     engineVersion: dockerHost.facts.serverVersion,
     apiVersion: dockerHost.facts.apiVersion,
   };
+}
+
+function describeAddresses(node: NodeConfig): Pick<NodeOutputs, "address" | "ipv6Address"> {
+  const { ipv6 } = node.network;
+  return { address: addressOfNode(node), ipv6Address: ipv6 && addressOf(ipv6.address) };
 }
 
 const withUrl = ({ name, at }: MonitoringTarget): { name: string; url: string } => ({

@@ -1,4 +1,4 @@
-import { contains, isAddress } from "./cidr";
+import { contains, plainAddress } from "./cidr";
 import { firewallRules, type FirewallRule } from "./node";
 import type { NodeConfig } from "./schema";
 
@@ -13,15 +13,17 @@ export function rangeOf({ port = "1:65535" }: Pick<FirewallRule, "port">): Range
   return [first, last];
 }
 
-/** TCP rules that apply to somebody at an address. Sources are IPv4; over IPv6 only rules for everybody apply. */
+/** TCP rules that apply to somebody at an address: those for everybody, and those with a source of its family that has it. */
 export function rulesFor(node: NodeConfig, from: string): FirewallRule[] {
   return firewallRules(node).filter(
     ({ proto, source }) => proto === "tcp" && (source === undefined || isFrom(source, from)),
   );
 }
 
-const isFrom = (source: string, address: string): boolean =>
-  isAddress(address) && contains(source.includes("/") ? source : `${source}/32`, address);
+function isFrom(source: string, from: string): boolean {
+  const address = plainAddress(from);
+  return address !== undefined && contains(source, address);
+}
 
 /** Whether anything filters what reaches a node: Proxmox at its NIC, the node itself, or both. Each has all the rules. */
 export const isFiltered = ({ network: { firewall } }: Pick<NodeConfig, "network">): boolean =>

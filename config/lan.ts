@@ -20,14 +20,35 @@ export function interfaceOf({ parent, vlan }: Pick<LanNetwork, "parent" | "vlan"
   return vlan === undefined ? parent : `${parent}.${vlan}`;
 }
 
-/** VLANs of the NIC: its own, if it has one, and its trunks. */
-export function vlansOf(node: NodeConfig): number[] {
-  const { vlan } = node.network;
-  return [...(vlan === undefined ? [] : [vlan]), ...trunksOf(node)];
+/** A NIC of the VM. */
+export interface Nic {
+  /** Path of its section, below the node. */
+  readonly path: string;
+  readonly bridge: string;
+  /** Its own VLAN, if it has one. */
+  readonly vlan: number | undefined;
+  /** What it carries beside that. */
+  readonly trunks: readonly number[];
+}
+
+/** The NICs of the VM. Only the first one has trunks. */
+export function nicsOf(node: NodeConfig): Nic[] {
+  const { network } = node;
+  const first = { path: "network", bridge: network.bridge, vlan: network.vlan };
+  const others = network.nics.map(({ bridge, vlan }, index) => ({
+    ...{ path: `network/nics/${index}`, bridge, vlan },
+    trunks: [],
+  }));
+  return [{ ...first, trunks: trunksOf(node) }, ...others];
+}
+
+/** VLANs of a NIC: its own, if it has one, and its trunks. */
+export function vlansOf({ vlan, trunks }: Nic): number[] {
+  return [...(vlan === undefined ? [] : [vlan]), ...trunks];
 }
 
 /**
- * VLANs that the NIC carries in addition to its own. A NIC with a tag is an access port: Proxmox drops frames that the
+ * VLANs that the first NIC carries in addition to its own. A NIC with a tag is an access port: Proxmox drops frames that the
  * guest tags itself, unless their VLAN is among the trunks (pve-common, Network.pm, tap_plug).
  */
 export function trunksOf(node: NodeConfig): number[] {

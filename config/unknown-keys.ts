@@ -2,10 +2,9 @@ const FIRST_BOOT =
   "cloud-init upgrades the packages of a new VM, and only root@pam may turn that off: use an image with current packages, or qm set <vmid> --ciupgrade 0 on a template";
 const DEVICE =
   "override.machine.hostpcis passes a mapped device through, a GPU too; the token needs Mapping.Use on its mapping, since only root@pam may name the device itself";
-const ONE_NIC =
-  "a node has one NIC; containers get further networks as VLANs of it (networks.<name> with driver macvlan or ipvlan)";
-const IPV4_ALONE =
-  "a node is reached over IPv4 alone; override.machine.initialization.ipConfigs sets more, with the IPv4 address once more";
+const ONE_ROUTE =
+  "a node has one default route, through its first NIC (network.gateway): with a second one, answers would leave by the wrong NIC";
+const ONE_IPV6 = "network.ipv6 has the IPv6 address of the NIC and its gateway";
 const SUBNET_6 = "networks.<name>.ipv6 gives it IPv6: { subnet: fd25:28::/64 }";
 const NETWORK_OPTIONS =
   "engine.daemon.default-network-opts sets Docker's options for the networks of a driver";
@@ -21,15 +20,21 @@ const CHECKSUM = "sha256 or sha512 has the checksum, and its name says which one
  */
 export const REASONS: Readonly<Record<string, string>> = {
   "network.mac": "network.macAddress is its name; Proxmox gives the NIC one where none is declared",
-  "network.interfaces": ONE_NIC,
-  "network.nics": ONE_NIC,
+  "network.interfaces":
+    "network.nics lists further NICs; containers get VLANs of the first one (networks.<name> with driver macvlan or ipvlan)",
+  "network.nics.*.gateway": ONE_ROUTE,
+  "network.nics.*.gateway6": ONE_ROUTE,
+  "network.nics.*.ipv6.gateway": ONE_ROUTE,
+  "network.nics.*.dnsServers": "network.dnsServers are those of the node",
+  "network.nics.*.trunks":
+    "the first NIC carries the VLANs of macvlans and ipvlans (networks.<name>.vlan)",
+  "network.nics.*.mac": "macAddress is its name",
   "network.vlans":
     "network.vlan is the NIC's own; those of macvlans and ipvlans (networks.<name>.vlan) come with it",
   "network.trunks":
     "network.vlan is the NIC's own; those of macvlans and ipvlans (networks.<name>.vlan) come with it",
-  "network.ipv6": IPV4_ALONE,
-  "network.address6": IPV4_ALONE,
-  "network.gateway6": IPV4_ALONE,
+  "network.address6": ONE_IPV6,
+  "network.gateway6": ONE_IPV6,
   "network.firewall.rules.*.ports": "a rule has one port or range (port); write a rule for each",
   "network.firewall.rules.*.sources": "a rule has one source; write a rule for each",
   "network.firewall.containerPorts":

@@ -82,6 +82,10 @@ export const nodeContract = z.object({
   name: z.string().describe("Name of the node: its host name, and the VM's name in Proxmox VE."),
   vmId: z.int().describe("VM id in Proxmox VE."),
   address: z.string().describe("IPv4 address, without prefix length."),
+  ipv6Address: z
+    .string()
+    .optional()
+    .describe("IPv6 address, without prefix length, if `network.ipv6` declares one."),
   sshUser: z.string(),
   dockerHost: z
     .string()

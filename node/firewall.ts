@@ -71,19 +71,21 @@ ${chains.join("\n")}}`;
 const chainText = (name: string, lines: readonly string[]): string =>
   `  chain ${name} {\n${lines.map((line) => `    ${line}\n`).join("")}  }\n`;
 
-function rulesFor({ comment, source, proto, port }: FirewallRule): string[] {
-  const from = source ? `ip saddr ${source} ` : "";
+function rulesFor({ comment, source = "", proto, port }: FirewallRule): string[] {
+  const isV6 = source.includes(":");
+  const from = source && `${isV6 ? "ip6" : "ip"} saddr ${source} `;
   const range = port?.replace(":", "-");
+  const kinds = source ? [isV6 ? "icmpv6" : "icmp"] : ["icmp", "icmpv6"];
   const rules =
     proto === "icmp"
-      ? [`${from}icmp type echo-request accept`]
+      ? kinds.map((kind) => `${from}${kind} type echo-request accept`)
       : [`${from}meta l4proto ${proto} ct original proto-dst ${range ?? ""} accept`];
-  const overIpv6 = proto === "icmp" && !source ? ["icmpv6 type echo-request accept"] : [];
-  return [`# ${comment}`, ...rules, ...overIpv6];
+  return [`# ${comment}`, ...rules];
 }
 
+/** Without a source, an echo request is let in over both, by two rules: the first one tells of both. */
 const OPENING =
-  /^ +(?:ip saddr (?<source>\S+) )?(?:icmp type echo-request|meta l4proto (?<proto>\w+) ct original proto-dst (?<port>\S+)) accept$/gm;
+  /^ +(?:ip6? saddr (?<source>\S+) )?(?:(?:icmp|(?<=saddr \S+ )icmpv6) type echo-request|meta l4proto (?<proto>\w+) ct original proto-dst (?<port>\S+)) accept$/gm;
 
 /** Returns what the rules let in: the inverse of `renderRules`. */
 export function openingsIn(rules: string): Opening[] {

@@ -32,10 +32,18 @@ export interface RecordedPool {
   readonly gateway?: string;
 }
 
+/** What Proxmox tells cloud-init about the addresses of a NIC. */
+interface RecordedIpConfig {
+  readonly ipv4?: { readonly address?: string; readonly gateway?: string };
+  readonly ipv6?: { readonly address?: string; readonly gateway?: string };
+}
+
 /** A node that was brought up before, and whose machine stays. */
 export interface RecordedNode {
   /** Proxmox node that runs the VM, as of the last `up` or `refresh`. */
   readonly proxmoxNode: string;
+  /** Addresses of its NICs, by their places. Proxmox keeps one whose NIC is gone. */
+  readonly ipConfigs: readonly RecordedIpConfig[];
   /** The host key that `ready` has learned. */
   readonly hostKey: string;
   readonly connection: RecordedConnection;
@@ -68,7 +76,7 @@ export function recordedNode(
   const stdinOf = (step: string) => asText(outputsOf(COMMAND, step).stdin);
   const steps = checkableSteps(node).map(({ step }) => step);
   return {
-    proxmoxNode: asText(machine.nodeName) ?? node.machine.proxmoxNode,
+    ...ofMachine(machine, node),
     hostKey,
     connection: ready.connection ?? {},
     stdin: Object.fromEntries(steps.map((step) => [step, stdinOf(step)])),
@@ -81,6 +89,14 @@ export function recordedNode(
 }
 
 type Outputs = Readonly<Record<string, unknown>>;
+
+function ofMachine(
+  { nodeName, initialization }: Outputs,
+  { machine }: NodeConfig,
+): Pick<RecordedNode, "proxmoxNode" | "ipConfigs"> {
+  const { ipConfigs = [] } = (initialization ?? {}) as Partial<RecordedNode>;
+  return { proxmoxNode: asText(nodeName) ?? machine.proxmoxNode, ipConfigs };
+}
 
 function findOutputs(state: State, type: string, resource: string): Outputs {
   const end = `${type}::${resource}`;

@@ -1,4 +1,3 @@
-import { isAddress } from "../../config/cidr";
 import { isFiltered, isOpen, rulesFor } from "../../config/firewall";
 import { bareKey } from "../../config/node";
 import { readPrivateKey } from "../../config/private-keys";
@@ -54,6 +53,5 @@ export function shutOuts(name: string, node: NodeConfig, connection: SshConnecti
 function sayAllowed({ from, port }: SshConnection): string {
   const reason = `this connection came to the node from ${from}, and no rule would let in the next one`;
   if (port !== 22) return `a rule for port ${port} beside these, which open port 22; ${reason}`;
-  if (isAddress(from)) return `networks of which one has ${from}; ${reason}`;
-  return `IPv4 networks, so let ssh.endpoint reach the node over IPv4; ${reason}`;
+  return `networks of which one has ${from}; ${reason}`;
 }

@@ -1,5 +1,5 @@
 /** The privileges that the program needs and their paths, as listed in privileges.json. */
-import { vlansOf } from "../../config/lan";
+import { nicsOf, vlansOf } from "../../config/lan";
 import type { NamedNode } from "./types";
 import list from "./privileges.json";
 
@@ -53,11 +53,13 @@ export function pathsOf({ path, when }: Role, [, node]: NamedNode): string[] {
   return [...new Set(values[path])];
 }
 
-/** Each VLAN of the NIC; for a NIC without one, the bridge itself. */
+/** Each VLAN of a NIC; for a NIC without one, the bridge itself. */
 function bridgePaths(node: NamedNode[1]): string[] {
-  const { bridge, vlan } = node.network;
-  const path = `/sdn/zones/localnetwork/${bridge}`;
-  return [...(vlan === undefined ? [path] : []), ...vlansOf(node).map((one) => `${path}/${one}`)];
+  return nicsOf(node).flatMap((nic) => {
+    const path = `/sdn/zones/localnetwork/${nic.bridge}`;
+    const own = nic.vlan === undefined ? [path] : [];
+    return [...own, ...vlansOf(nic).map((vlan) => `${path}/${vlan}`)];
+  });
 }
 
 /** Whether a node has the section that a role needs. */

@@ -2,6 +2,7 @@
 import { addressOf } from "../../config/cidr";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
+import { nicsOf } from "./nics";
 import { toGibibytes, parseOptions, type Hardware } from "./hardware";
 
 type Tree = Record<string, unknown>;
@@ -37,7 +38,7 @@ export function machineOf(
 }
 
 /** Drives and NICs that the configuration cannot declare. The VM would lose them, so they refuse the import. */
-const PLACES = /^(scsi[01]|net0)$/;
+const PLACES = /^(scsi[01]|net[0-7])$/;
 const DEVICES = /^(scsi|virtio|sata|ide|net)\d+$/;
 
 function refuseUnfit({ config, status, vmId }: Hardware, facts: Facts, { refuse }: Findings): void {
@@ -49,7 +50,7 @@ function refuseUnfit({ config, status, vmId }: Hardware, facts: Facts, { refuse 
       continue;
     refuse(
       key,
-      `${value}: the configuration knows one NIC, net0, and disks scsi0 and scsi1; an up would take it away`,
+      `${value}: the configuration knows the NICs net0 to net7, and disks scsi0 and scsi1; an up would take it away`,
     );
   }
   if (facts.info === undefined) refuse("Docker", "no daemon answers; systemctl status docker");
@@ -123,35 +124,16 @@ function readStartup(config: Hardware["config"], { change }: Findings): Tree | u
 
 function readNetwork({ config, firewallRules }: Hardware, facts: Facts, findings: Findings): Tree {
   const { refuse, leave } = findings;
-  const nic = parseOptions(config.net0);
   if (!facts.gateway) refuse("network", "the guest has no default route");
   if (firewallRules > 0)
     leave("firewall", `${firewallRules} rules of the VM stay; network.firewall would add to them`);
   return {
-    bridge: nic.bridge,
-    // The stack's defaults may have one.
-    vlan: nic.tag ? Number(nic.tag) : null,
-    address: readAddress(nic, facts, findings),
+    ...nicsOf(config, facts, findings),
     gateway: facts.gateway,
     dnsServers: facts.nameservers.length > 0 ? facts.nameservers.slice(0, 3) : undefined,
     // Nothing is opened or closed unasked.
     firewall: null,
   };
-}
-
-const MAC = /^([0-9A-F]{2}:){5}[0-9A-F]{2}$/i;
-
-/** The guest's own word: what Proxmox told cloud-init may be long forgotten. */
-function readAddress(
-  nic: Record<string, string>,
-  { addresses }: Facts,
-  { refuse, leave }: Findings,
-): string | undefined {
-  const mac = Object.values(nic).find((value) => MAC.test(value)) ?? "";
-  const [first, ...others] = addresses[mac.toLowerCase()] ?? [];
-  if (!first) refuse("net0", `no NIC of the guest has the MAC ${mac} and an IPv4 address`);
-  if (others.length > 0) leave("addresses", `${others.join(", ")}: had beside ${first ?? ""}`);
-  return first;
 }
 
 /** Address that Proxmox gave the VM by cloud-init; undefined when it is left to the guest or to DHCP. */

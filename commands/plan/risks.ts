@@ -4,6 +4,7 @@ import type { Change, Plan } from "./model";
 import { DOCKER_RULES } from "./rules/docker";
 import { MACHINE_RULES } from "./rules/machine";
 import { FIREWALL_RULES, PORT_RULES } from "./rules/network";
+import { NIC_RULES } from "./rules/nics";
 import { NODE_FIREWALL_RULES } from "./rules/node-firewall";
 import { SEVERITIES, type Rule, type Severity } from "./rules/rule";
 import { SHARED_RULES } from "./rules/shared";
@@ -19,6 +20,7 @@ export interface Risk extends Omit<Rule, "applies"> {
 
 export const RULES: readonly Rule[] = [
   ...MACHINE_RULES,
+  ...NIC_RULES,
   ...DOCKER_RULES,
   ...FIREWALL_RULES,
   ...NODE_FIREWALL_RULES,

@@ -1,5 +1,6 @@
 /** Looks at one node over IPv4 and IPv6. */
 import { messageOf } from "../../clients/failure";
+import { addressOf } from "../../config/cidr";
 import { addressOfNode } from "../../config/node";
 import { agentPort } from "../../config/portainer";
 import type { Opened } from "../site/open";
@@ -24,6 +25,8 @@ export async function probeNode(subject: Subject): Promise<Result[]> {
   if (!node) return [];
   const near = addressOfNode(node);
   const findIpv6 = async (): Promise<string> => {
+    const declared = node.network.ipv6?.address;
+    if (declared) return addressOf(declared);
     const [first] = await readIpv6Addresses(opened.shell(name), near);
     return first ?? "";
   };

@@ -85,7 +85,7 @@ function createVm(
   const override = node.override?.machine;
   const vm = new proxmox.VmLegacy(
     nameResource(name, "vm"),
-    applyOverride(vmArgs(name, node, imageVolumeId), override),
+    applyOverride(vmArgs(name, node, { imageVolumeId, ipConfigs: recorded?.ipConfigs }), override),
     {
       parent,
       ...protectWhile(node.machine.protect, guard),

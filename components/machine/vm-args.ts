@@ -2,17 +2,27 @@ import type * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 import { trunksOf } from "../../config/lan";
 import type { NodeConfig } from "../../config/schema";
+import type { RecordedNode } from "../../node/recorded";
 
 type Disk = proxmox.types.input.VmLegacyDisk;
 type Initialization = proxmox.types.input.VmLegacyInitialization;
+type NetworkDevice = proxmox.types.input.VmLegacyNetworkDevice;
+
+/** What a VM is made from, and what it has already. */
+interface Existing {
+  /** Volume id of the cloud image, if the machine is made from one. */
+  readonly imageVolumeId?: pulumi.Input<string>;
+  /** Addresses of its NICs in Proxmox, as the state has them; see `ipConfigs`. */
+  readonly ipConfigs?: RecordedNode["ipConfigs"];
+}
 
 /** Computes all arguments of a VM. It touches nothing, so tests can check the result as data. */
 export function vmArgs(
   name: string,
   node: NodeConfig,
-  imageVolumeId?: pulumi.Input<string>,
+  { imageVolumeId, ipConfigs: recorded = [] }: Existing = {},
 ): proxmox.VmLegacyArgs {
-  const { machine } = node;
+  const { machine, network } = node;
   return {
     nodeName: machine.proxmoxNode,
     vmId: machine.vmId,
@@ -22,8 +32,8 @@ export function vmArgs(
     ...hardwareArgs(machine),
     ...cloneOf(machine),
     disks: diskArgs(machine, imageVolumeId),
-    networkDevices: [networkDevice(node)],
-    initialization: initializationArgs(node),
+    networkDevices: [networkDevice(node), ...network.nics.map((nic) => furtherNic(nic, network))],
+    initialization: { ...initializationArgs(node), ipConfigs: ipConfigs(network, recorded) },
     ...lifecycleArgs(machine),
   };
 }
@@ -90,25 +100,56 @@ function diskOf(slot: string, { sizeGiB, datastore, aio }: NodeConfig["machine"]
   };
 }
 
-function networkDevice(node: NodeConfig): proxmox.types.input.VmLegacyNetworkDevice {
-  const { bridge, vlan, firewall, mtu, macAddress } = node.network;
+function networkDevice(node: NodeConfig): NetworkDevice {
+  const { network } = node;
   const trunks = trunksOf(node).join(";");
   return {
-    bridge,
-    vlanId: vlan,
+    ...placeOf(network),
     ...(trunks && { trunks }),
-    model: "virtio",
-    firewall: firewall?.enabled ?? false,
-    ...(mtu !== undefined && { mtu }),
-    ...(macAddress && { macAddress }),
+    firewall: network.firewall?.enabled ?? false,
   };
+}
+
+function furtherNic(nic: FurtherNic, { firewall }: NodeConfig["network"]): NetworkDevice {
+  return { ...placeOf(nic), firewall: nic.firewall ?? firewall?.enabled ?? false };
+}
+
+type FurtherNic = NodeConfig["network"]["nics"][number];
+
+const placeOf = ({
+  bridge,
+  vlan,
+  mtu,
+  macAddress,
+}: Omit<FurtherNic, "address" | "ipv6" | "firewall">): NetworkDevice => ({
+  bridge,
+  vlanId: vlan,
+  model: "virtio",
+  ...(mtu !== undefined && { mtu }),
+  ...(macAddress && { macAddress }),
+});
+
+/**
+ * Addresses of the NICs, by their places. The provider cannot take one away (terraform-provider-proxmox, custom_cloud_init.go,
+ * EncodeValues), and without its NIC it does nothing (qemu-server, Cloudinit.pm). So those of NICs that are gone stay declared:
+ * else every preview would show them, and every `up` would reboot the VM.
+ */
+function ipConfigs(
+  { address, gateway, ipv6, nics }: NodeConfig["network"],
+  recorded: NonNullable<Existing["ipConfigs"]>,
+): Initialization["ipConfigs"] {
+  const first = { ipv4: { address, gateway }, ...(ipv6 && { ipv6 }) };
+  const further = nics.map((nic) => ({
+    ipv4: { address: nic.address },
+    ...(nic.ipv6 && { ipv6: nic.ipv6 }),
+  }));
+  return [first, ...further, ...recorded.slice(1 + nics.length)];
 }
 
 function initializationArgs({ machine, network, ssh }: NodeConfig): Initialization {
   return {
     datastoreId: machine.disk.datastore,
     interface: "ide2",
-    ipConfigs: [{ ipv4: { address: network.address, gateway: network.gateway } }],
     dns: { servers: network.dnsServers, domain: network.searchDomain },
     userAccount: { username: ssh.user, keys: ssh.publicKeys },
   };

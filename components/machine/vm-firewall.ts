@@ -1,7 +1,7 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 import { hasOwnMacs } from "../../config/lan";
-import { firewallRules } from "../../config/node";
+import { firewallRules, type FirewallRule } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
 
 /** Drops inbound traffic that no rule accepts. */
@@ -33,7 +33,7 @@ export function createFirewall(
   const target = { nodeName: vm.nodeName, vmId: vm.vmId };
   const rules = new proxmox.firewall.RulesLegacy(
     `${name}-firewall-rules`,
-    { ...target, rules: firewallRules(node).map(toRule) },
+    { ...target, rules: rulesOf(node).map(toRule) },
     opts,
   );
   new proxmox.firewall.OptionsLegacy(
@@ -50,10 +50,25 @@ export function createFirewall(
   );
 }
 
-function toRule(
-  rule: ReturnType<typeof firewallRules>[number],
-): proxmox.types.input.firewall.RulesLegacyRule {
-  const { comment, source, proto, port } = rule;
+/**
+ * The node's rules as Proxmox takes them: its protocol icmp is IPv4's, and it refuses an IPv6 source with it (pve-firewall,
+ * Firewall.pm, verify_rule). With an IPv6 address the node answers everybody's echo over both.
+ */
+export function rulesOf(node: NodeConfig): FirewallRule[] {
+  return firewallRules(node).flatMap((rule) => {
+    if (rule.proto !== "icmp") return [rule];
+    const over6 = { ...rule, proto: "icmpv6" };
+    if (rule.source?.includes(":")) return [over6];
+    return rule.source || !node.network.ipv6 ? [rule] : [rule, over6];
+  });
+}
+
+function toRule({
+  comment,
+  source,
+  proto,
+  port,
+}: FirewallRule): proxmox.types.input.firewall.RulesLegacyRule {
   return {
     type: "in",
     action: "ACCEPT",

@@ -46,7 +46,6 @@ export const KEPT_OF_VM: readonly string[] = [
   "virtiofs",
   ...fieldsOf("cpu", CPU),
   ...fieldsOf("memory", ["floating", "hugepages", "keepHugepages", "shared"]),
-  ...fieldsOf("networkDevices[0]", NIC),
   // The guest has its address already. Other data look like a new instance to cloud-init, which would run again.
   "initialization",
 ];
@@ -60,13 +59,25 @@ export function adoptVm({ machine, network }: NodeConfig, known = false): Option
   if (!machine.adopt) return {};
   const disks = machine.dockerDisk ? ["disks[0]", "disks[1]"] : ["disks[0]"];
   const kept = disks.flatMap((disk) => fieldsOf(disk, [...DISK, "serial", "ssd"]));
-  const firewall = network.firewall ? [] : ["networkDevices[0].firewall"];
-  const declared = (["macAddress", "mtu"] as const).filter((key) => network[key] !== undefined);
-  const changed = fieldsOf("networkDevices[0]", declared);
+  const nics = [network, ...network.nics].flatMap((nic, index) => keepNic(nic, index, network));
   return {
     ...(known ? {} : { import: `${machine.proxmoxNode}/${machine.vmId}` }),
-    ignoreChanges: [...KEPT_OF_VM.filter((path) => !changed.includes(path)), ...kept, ...firewall],
+    ignoreChanges: [...KEPT_OF_VM, ...nics, ...kept],
   };
+}
+
+type Network = NodeConfig["network"];
+
+/** Properties of an adopted NIC that are left as they are: those that nothing declares. */
+function keepNic(
+  nic: Pick<Network, "macAddress" | "mtu"> & { readonly firewall?: unknown },
+  index: number,
+  { firewall }: Network,
+): string[] {
+  const declared = ["macAddress", "mtu"].filter((key) => nic[key as "mtu"] !== undefined);
+  const fields = NIC.filter((field) => !declared.includes(field));
+  const filtered = nic.firewall !== undefined || firewall ? [] : ["firewall"];
+  return fieldsOf(`networkDevices[${index}]`, [...fields, ...filtered]);
 }
 
 /** Properties of an adopted network that may differ without effect, such as options set to their defaults. `ipv6` counts if declared. */

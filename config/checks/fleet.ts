@@ -1,6 +1,7 @@
 import { addressOf } from "../cidr";
 import { addressesOf, reachableWorkloads } from "../discovery";
 import { addressOfNode, checksumOf } from "../node";
+import { ownNetworks } from "../own-networks";
 import { attempt } from "../partial";
 import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
@@ -24,7 +25,7 @@ export function checkFleet(nodes: Nodes): Problem[] {
   };
   const checks = [
     checkPrimaries(nodes),
-    ...Object.entries(CLAIMS).map(([path, claim]) => checkUnique(path, claim)),
+    ...CLAIMS.map(checkUnique),
     checkReach(nodes),
     checkReached(nodes),
     checkHandOuts(nodes),
@@ -41,29 +42,40 @@ export function checkFleet(nodes: Nodes): Problem[] {
   return problems;
 }
 
-/** A value that no other node may have, and the form in which it is compared. */
-type Claim = (node: NodeConfig) => readonly [value: unknown, as: unknown];
+/** A value that no other node may have, where it is declared, and the form in which it is compared. */
+interface Claim {
+  readonly path: string;
+  readonly value: unknown;
+  readonly as: unknown;
+}
 
-/** What no two nodes share, by path. */
-const CLAIMS: Readonly<Record<string, Claim>> = {
-  "machine/vmId": ({ machine }) => [machine.vmId, machine.vmId],
-  "network/address": ({ network }) => [network.address, addressOf(network.address)],
-  "network/macAddress": ({ network }) => [network.macAddress, network.macAddress],
-  "portainer/environment/name": ({ portainer }) => {
+/** What no two nodes share. */
+const CLAIMS: readonly ((node: NodeConfig) => readonly Claim[])[] = [
+  ({ machine: { vmId } }) => [{ path: "machine/vmId", value: vmId, as: vmId }],
+  (node) =>
+    ownNetworks(node).map(({ path, cidr, address }) => ({ path, value: cidr, as: address })),
+  ({ network }) => [
+    { path: "network/macAddress", value: network.macAddress, as: network.macAddress },
+    ...network.nics.map(({ macAddress }, index) => ({
+      ...{ path: `network/nics/${index}/macAddress`, value: macAddress, as: macAddress },
+    })),
+  ],
+  ({ portainer }) => {
     const name = portainer?.environment?.name;
-    return [name, name];
+    return [{ path: "portainer/environment/name", value: name, as: name }];
   },
-};
+];
 
-function checkUnique(path: string, claim: Claim): Check {
+function checkUnique(claimsOf: (node: NodeConfig) => readonly Claim[]): Check {
   const owners = new Map<unknown, string>();
   return (name, node, report) => {
-    const [value, as] = claim(node);
-    if (as === undefined) return;
-    const owner = owners.get(as);
-    if (owner === undefined) owners.set(as, name);
-    else
-      report(name, path, value, `a value that no other node has; ${keyText(owner)} has this one`);
+    for (const { path, value, as } of claimsOf(node)) {
+      if (as === undefined) continue;
+      const owner = owners.get(as);
+      if (owner === undefined) owners.set(as, name);
+      else
+        report(name, path, value, `a value that no other node has; ${keyText(owner)} has this one`);
+    }
   };
 }
 
@@ -108,8 +120,9 @@ function checkHandOuts(nodes: Nodes): Check {
   const others = {
     "network.gateway": ({ network }: NodeConfig) => [network.gateway],
     primary: ({ primary }: NodeConfig) => (typeof primary === "object" ? [primary.address] : []),
+    "network.nics": ({ network }: NodeConfig) => network.nics.map((nic) => addressOf(nic.address)),
     "another node": (own: NodeConfig) =>
-      Object.values(nodes).flatMap((node) => (node === own ? [] : [addressOfNode(node)])),
+      Object.values(nodes).flatMap((node) => (node === own ? [] : addressesOfNode(node))),
   };
   return (name, node, report) => {
     checkHandedOut(node, others, (path, value, allowed) => {
@@ -117,6 +130,9 @@ function checkHandOuts(nodes: Nodes): Check {
     });
   };
 }
+
+const addressesOfNode = (node: NodeConfig): string[] =>
+  ownNetworks(node).map(({ address }) => address);
 
 /**
  * Proxmox knows an image by its file name, so one name must mean one content. The configuration does not say whether

@@ -12,6 +12,7 @@ import { checkMonitoring } from "./monitoring";
 import { checkMtu, checkMtu6 } from "./mtu";
 import { checkAddresses, checkFirewall } from "./network";
 import { checkOverride } from "./override";
+import { checkOwnNetworks } from "./own-networks";
 import { checkMirrorKey } from "./packages";
 import { checkEdge, checkNextAgent } from "./portainer";
 import { checkAuthorities } from "./registries";
@@ -28,6 +29,7 @@ export { checkFleet } from "./fleet";
 
 const CHECKS: readonly Check[] = [
   checkAddresses,
+  checkOwnNetworks,
   checkDisks,
   checkImage,
   checkAvailability,

@@ -5,6 +5,7 @@ import type { Report } from "./report";
 export function checkLanNetworks(node: NodeConfig, report: Report): void {
   checkVlans(node, report);
   checkParents(node, report);
+  checkTrunks(node, report);
 }
 
 /** Frames of the NIC's own VLAN reach the guest untagged, so the sub-interface `parent.vlan` would never get one. */
@@ -34,4 +35,16 @@ function checkParents(node: NodeConfig, report: Report): void {
         `another interface or vlan than networks.${owner}, which has ${on} for itself`,
       );
   }
+}
+
+/** The node's NICs are called eth0, eth1 and so on, after their places (qemu-server, Cloudinit.pm). */
+function checkTrunks(node: NodeConfig, report: Report): void {
+  const others = node.network.nics.map((_, index) => `eth${index + 1}`);
+  for (const [name, { parent, vlan }] of lanNetworks(node))
+    if (vlan !== undefined && others.includes(parent))
+      report(
+        `networks/${name}/vlan`,
+        vlan,
+        `unset on ${parent}, or the first NIC as parent, eth0: only that one carries VLANs beside its own`,
+      );
 }

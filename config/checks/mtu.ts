@@ -10,19 +10,19 @@ const DOCKERS = 1500;
 const LEAST_6 = 1280;
 
 /**
- * Containers tell their peers which packets they take, by the MTU of their own network. Larger ones than the node's NIC takes
+ * Containers tell their peers which packets they take, by the MTU of their own network. Larger ones than a NIC of the node takes
  * never arrive, so their connections open and then hang. Networks that are adopted stay as they are, and an internal one leads nowhere.
  */
 export function checkMtu({ network, networks, engine, adopt }: NodeConfig, report: Report): void {
-  const { mtu: nic } = network;
-  if (nic === undefined || nic === 1) return;
+  const [nic, where] = smallestOf(network);
+  if (where === undefined) return;
   const { bridge, mtu = DOCKERS, "default-network-opts": defaults } = engine.daemon;
   const judge = (path: string, size: number, declared: number | undefined): void => {
     if (size > nic)
       report(
         path,
         declared,
-        `at most ${nic}, the NIC's (network.mtu); without this key it is ${path.startsWith("engine") ? DOCKERS : byDefault}`,
+        `at most ${nic}, the NIC's (${where}); without this key it is ${path.startsWith("engine") ? DOCKERS : byDefault}`,
       );
   };
   const byDefault = Number(defaults?.bridge?.[MTU] ?? DOCKERS);
@@ -32,7 +32,7 @@ export function checkMtu({ network, networks, engine, adopt }: NodeConfig, repor
       judge(`networks/${name}/mtu`, one.mtu ?? byDefault, one.mtu);
 }
 
-/** Checks that networks with IPv6 take packets of the size that it needs: bridges their own, the others those of the NIC. */
+/** Checks that what has IPv6 takes packets of the size that it needs: NICs, bridges, and for macvlans and ipvlans the NIC. */
 export function checkMtu6(node: NodeConfig, report: Report): void {
   const { network, networks, engine } = node;
   const byDefault = engine.daemon["default-network-opts"]?.bridge?.[MTU];
@@ -42,7 +42,19 @@ export function checkMtu6(node: NodeConfig, report: Report): void {
     if (Number(one.mtu ?? byDefault ?? DOCKERS) < LEAST_6)
       report(`networks/${name}/mtu`, one.mtu, `${allowed} with IPv6 (RFC 8200)`);
   }
-  const [name] = lanNetworks(node).find(([, { ipv6 }]) => ipv6) ?? [];
+  const nics = network.nics.map((nic, index) => [`network/nics/${index}`, nic] as const);
+  for (const [path, { ipv6, mtu = 1 }] of [["network", network] as const, ...nics])
+    if (ipv6 && mtu > 1 && mtu < LEAST_6)
+      report(`${path}/mtu`, mtu, `${allowed} with ipv6, or 1 for the bridge's (RFC 8200)`);
+  const [name] = network.ipv6 ? [] : (lanNetworks(node).find(([, { ipv6 }]) => ipv6) ?? []);
   if (name !== undefined && network.mtu !== undefined && network.mtu > 1 && network.mtu < LEAST_6)
     report("network/mtu", network.mtu, `${allowed}, because networks.${name} has IPv6 (RFC 8200)`);
+}
+
+/** The smallest declared MTU of the NICs, and where it is declared. */
+function smallestOf({ mtu, nics }: NodeConfig["network"]): [size: number, where?: string] {
+  const further = nics.map((nic, index) => [`network.nics.${index}.mtu`, nic.mtu ?? 1] as const);
+  const declared = [["network.mtu", mtu ?? 1] as const, ...further].filter(([, size]) => size > 1);
+  const [least] = declared.sort(([, a], [, b]) => a - b);
+  return least ? [least[1], least[0]] : [Infinity];
 }

@@ -1,6 +1,8 @@
-import { contains, isAddress, isAddress6, isCidr, isCidr6, overlaps } from "../cidr";
+import { contains, isAddress, isAddress6, overlaps } from "../cidr";
+import { isNetworkText } from "../ipv6";
 import { attempt } from "../partial";
 import { lanNetworks } from "../lan";
+import { ownNetworks } from "../own-networks";
 import { poolsOf } from "../pools";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
@@ -43,7 +45,7 @@ const BLOCKS = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8", "20
  */
 function withoutBlocks(sources: Texts): Texts {
   const isBlock = (source: string): boolean =>
-    (isCidr(source) || isCidr6(source)) && BLOCKS.some((block) => contains(source, block));
+    isNetworkText(source) && BLOCKS.some((block) => contains(source, block));
   return sources.filter((source) => source !== undefined && !isBlock(source));
 }
 
@@ -52,7 +54,7 @@ function hostOf(url: string | undefined): string | undefined {
 }
 
 const isNetwork = (text: string | undefined): text is string =>
-  text !== undefined && [isCidr, isCidr6, isAddress, isAddress6].some((fits) => fits(text));
+  text !== undefined && isNetworkText(text);
 
 /** Docker's subnets that the node has a route to, by path. It has no route to a macvlan or an ipvlan network. */
 function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [string, string])[] {
@@ -120,7 +122,7 @@ export function checkPeers(
   const peers = peersOf(node, { ...PEERS, primary: () => [primary(node)] });
   for (const [path, subnet] of subnetsOf(node)) {
     // Other checks report a subnet that overlaps the node's own network.
-    if (overlaps(subnet, node.network.address)) continue;
+    if (ownNetworks(node).some((own) => overlaps(subnet, own.network))) continue;
     const inside = peers.filter(({ network }) => overlaps(subnet, network));
     const list = inside.map((peer) => `${peer.network} (${peer.path})`).join(", ");
     if (list)

@@ -1,17 +1,22 @@
 import { z } from "zod";
+import { isAddress, isCidr } from "../cidr";
+import { isLinkLocal6, isNetwork6, isNetworkText, isReachable6 } from "../ipv6";
 import { hostName, oneLine } from "../text";
-import { address, cidr, expectIpv4, identifier } from "./fields";
+import { address, cidr, identifier } from "./fields";
 
 /** Says what one rule may have, and of several in one, what to write instead. */
 const expectOne =
   (allowed: string) =>
-  (issue: { readonly input?: unknown }): string => {
-    const several = Array.isArray(issue.input) || String(issue.input).includes(",");
-    return `${expectIpv4(allowed)(issue)}${several ? "; write a rule for each" : ""}`;
-  };
+  ({ input }: { readonly input?: unknown }): string =>
+    Array.isArray(input) || String(input).includes(",")
+      ? `${allowed}; write a rule for each`
+      : allowed;
 
-const SOURCE =
-  "an IPv4 address, such as 10.25.10.11, or one with prefix length, such as 10.25.10.0/24";
+const onlySource = {
+  error: expectOne(
+    "an IPv4 or IPv6 address, such as 10.25.10.11, or one with prefix length, such as 10.25.10.0/24 or fd25:10::/64",
+  ),
+};
 
 const onePort = {
   error: expectOne('a port or range as a text, such as "443" or "8000:8010"'),
@@ -20,9 +25,10 @@ const onePort = {
 const firewallRule = z.strictObject({
   comment: oneLine.max(200).optional().describe("Shown in Proxmox."),
   source: z
-    .union([cidr, address], { error: expectOne(SOURCE) })
+    .string(onlySource)
+    .refine(isNetworkText, onlySource)
     .optional()
-    .describe("Address or network that the traffic comes from. Default: anywhere."),
+    .describe("IPv4 or IPv6 address or network that the traffic comes from. Default: anywhere."),
   proto: z.enum(["tcp", "udp", "icmp"]).default("tcp"),
   port: z
     .string(onePort)
@@ -40,24 +46,77 @@ const macAddress = z
   // Proxmox writes it so, and another spelling would be a change.
   .toUpperCase();
 
-/** `network` of a node: its NIC and that NIC's firewall. */
-export const networkSchema = z.strictObject({
+/** As cloud-init writes it down for an interface. A node is no router, and an address is not a whole network. */
+const address6 = z
+  .string()
+  .refine(
+    (text) => isNetwork6(text) && isReachable6(text.split("/")[0] ?? "") && !/\/0*$/.test(text),
+    {
+      error: ({ input }) =>
+        ["auto", "dhcp"].includes(String(input))
+          ? "an IPv6 address with prefix length: the node's outputs and rules need one that is known; override.machine.initialization takes auto and dhcp"
+          : "an IPv6 address of one machine with prefix length, such as fd25:10::19/64, neither link-local nor one that carries an IPv4 address",
+    },
+  );
+
+const gateway6 = z.string().refine((text) => isReachable6(text) || isLinkLocal6(text), {
+  error: "an IPv6 address of one machine, such as fd25:10::1 or fe80::1",
+});
+
+const dnsServer = z.string().refine((text) => isAddress(text) || isReachable6(text), {
+  error: "an IPv4 or IPv6 address, such as 10.25.20.1 or fd25:10::1",
+});
+
+const managementNetwork = z.string().refine((text) => isCidr(text) || isNetwork6(text), {
+  error:
+    "an IPv4 or IPv6 network with prefix length, such as 10.25.10.0/24 or fd25:10::/64; of one machine /32 or /128",
+});
+
+const vlan = z
+  .int()
+  .min(1)
+  .max(4094)
+  .optional()
+  .describe("VLAN of the NIC. Default: none, and the NIC is on the bridge's own network.");
+
+const mtu = z
+  .int()
+  .min(1)
+  .max(65520)
+  .refine((size) => size === 1 || size >= 576, { error: "1 for the bridge's, or 576 to 65520" })
+  .optional()
+  .describe(
+    "Largest packet of the NIC, in bytes; 1 is the bridge's, which is also the most. Default: Proxmox's, 1500 before Proxmox VE 9, then the bridge's.",
+  );
+
+/** Proxmox knows 32 NICs of a VM. The provider gives addresses to eight (terraform-provider-proxmox, vm.go, ip_config). */
+const MOST_FURTHER_NICS = 7;
+
+const furtherNic = z.strictObject({
   bridge: identifier.default("vmbr0"),
-  vlan: z
-    .int()
-    .min(1)
-    .max(4094)
+  vlan,
+  mtu,
+  macAddress: macAddress
     .optional()
-    .describe("VLAN of the NIC. Default: none, and the NIC is on the bridge's own network."),
-  mtu: z
-    .int()
-    .min(1)
-    .max(65520)
-    .refine((size) => size === 1 || size >= 576, { error: "1 for the bridge's, or 576 to 65520" })
+    .describe("MAC address of the NIC. Default: Proxmox gives it one."),
+  address: cidr.describe("Static IPv4 address, with prefix length."),
+  ipv6: z
+    .strictObject({ address: address6.describe("Static IPv6 address, with prefix length.") })
+    .optional()
+    .describe("An IPv6 address beside the IPv4 one."),
+  firewall: z
+    .boolean()
     .optional()
     .describe(
-      "Largest packet of the NIC, in bytes; 1 is the bridge's, which is also the most. Default: Proxmox's, 1500 before Proxmox VE 9, then the bridge's.",
+      "Proxmox filters at this NIC too, by the rules of `network.firewall`. Default: as at the first NIC. The node itself filters at every NIC.",
     ),
+});
+
+/** `network` of a node: its NICs and their firewall. */
+export const networkSchema = z.strictObject({
+  bridge: identifier.default("vmbr0"),
+  vlan,
+  mtu,
   macAddress: macAddress
     .optional()
     .describe(
@@ -65,8 +124,32 @@ export const networkSchema = z.strictObject({
     ),
   address: cidr,
   gateway: address,
-  dnsServers: z.array(address).min(1).max(3),
+  ipv6: z
+    .strictObject({
+      address: address6.describe("IPv6 address of the NIC, with prefix length."),
+      gateway: gateway6
+        .optional()
+        .describe(
+          "Where IPv6 packets for other networks go: an address of the same network, or a link-local one. Default: what the routers of the network announce, if the image listens to them.",
+        ),
+    })
+    .optional()
+    .describe(
+      "A static IPv6 address beside the IPv4 one. The program, Portainer and Prometheus reach the node over IPv4 all the same.",
+    ),
+  dnsServers: z
+    .array(dnsServer)
+    .min(1)
+    .max(3)
+    .describe("DNS servers of the node; IPv6 addresses only with `ipv6`."),
   searchDomain: hostName.optional(),
+  nics: z
+    .array(furtherNic)
+    .max(MOST_FURTHER_NICS)
+    .default([])
+    .describe(
+      "Further NICs, for networks such as those of storage or backups; the node calls them eth1, eth2 and so on. The default route, macvlans and ipvlans with a VLAN, and the way to the node are the first NIC's.",
+    ),
   firewall: z
     .strictObject({
       enabled: z.boolean().default(true).describe("Proxmox filters at the NIC."),
@@ -76,7 +159,10 @@ export const networkSchema = z.strictObject({
         .describe(
           "The node filters by the same rules, also what reaches published ports of containers.",
         ),
-      managementNetworks: z.array(cidr).min(1).describe("Networks from which SSH is accepted."),
+      managementNetworks: z
+        .array(managementNetwork)
+        .min(1)
+        .describe("IPv4 and IPv6 networks from which SSH is accepted."),
       rules: z
         .array(firewallRule)
         .default([])

@@ -8,7 +8,10 @@ import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 /** What a waiver names a VM by that may be deleted. */
 export const MACHINE_UNPROTECTED = "machine-unprotected";
 
-/** A source so wide that it stands for everybody: shorter than the shortest prefix there is a private network for. */
+/**
+ * A source so wide that it stands for everybody: shorter than the shortest prefix there is a private network for, 10.0.0.0/8 and
+ * fd00::/8 (RFC 1918, RFC 4193).
+ */
 const SHORTEST = 8;
 
 const isEverybody = (source: string | undefined): boolean =>
@@ -44,6 +47,14 @@ function findUnfilteredNetworks({ network, networks }: NodeConfig): Weakness[] {
   });
 }
 
+/** Without a firewall of the VM, a NIC has none to turn off. */
+function findUnfilteredNics({ network }: NodeConfig): Weakness[] {
+  if (network.firewall?.enabled !== true) return [];
+  return network.nics.flatMap(({ firewall }, index) =>
+    weaknessIf(firewall === false, `network/nics/${index}/firewall`, firewall),
+  );
+}
+
 /** The rows, in the order of the page. */
 export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   {
@@ -64,6 +75,13 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     meaning: "Proxmox filters nothing, so macvlan and ipvlan containers are open.",
     find: ({ network: { firewall } }) =>
       weaknessIf(firewall?.enabled === false, "network/firewall/enabled", false),
+  },
+  {
+    id: "firewall-nic-off",
+    allowed: "true or unset",
+    meaning:
+      "Proxmox does not filter what reaches the node by this NIC; only the node itself does.",
+    find: findUnfilteredNics,
   },
   {
     id: "firewall-node-off",

@@ -107,15 +107,29 @@ Docker's subnets apart from those whom you let in.`;
 
 const IPV6 = `### IPv6
 
-A node is reached over IPv4, and addresses are IPv4 where nothing else is said. What there is for IPv6:
+\`network.ipv6\` gives the node a static IPv6 address beside the IPv4 one:
 
-- The VM: \`override.machine.initialization\` gives it an address. Lists are replaced, so repeat the IPv4 one.
+\`\`\`yaml
+network:
+  ipv6: { address: fd25:10::19/64, gateway: fd25:10::1 }
+  dnsServers: [10.25.20.1, fd25:10::53]
+  firewall:
+    managementNetworks: [10.25.10.0/24, fd25:1::/64]
+    rules:
+      - { port: "443", source: fd25::/16 }
+\`\`\`
+
+- The program, Portainer and Prometheus reach the node over IPv4, and the agent listens there alone. The output \`ipv6Address\` is for others.
+- Only a static address: outputs and rules need one that is known, and whether a node listens to a router's announcements depends on its
+  image. \`override.machine.initialization\` takes \`auto\` and \`dhcp\`. Lists are replaced, so repeat the IPv4 one.
+- Sources of rules and \`managementNetworks\` are of either family, and a rule without a source opens its port for both.
+- A container on docker0 without IPv6 gets the IPv4 servers of \`dnsServers\` alone, so keep one of them.
+- docker0, and networks that others make on the node: \`ipv6\`, \`fixed-cidr-v6\`, \`bip6\`, \`ip6tables\` and IPv6 pools in
+  \`default-address-pools\`, all in \`engine.daemon\`. None of them may overlap the node's network.
 - A declared network: \`networks.<name>.ipv6\`, beside IPv4; see [Give containers IPv6](../how-to/change-a-node.md#give-containers-ipv6).
   Its addresses are written as RFC 5952 and Docker do, in lower case and shortened. Docker tells them in this way, and another spelling
   would be a difference that replaces the network.
-- docker0, and networks that others make on the node: \`ipv6\`, \`fixed-cidr-v6\`, \`bip6\`, \`ip6tables\` and IPv6 pools in
-  \`default-address-pools\`, all in \`engine.daemon\`.
-- The firewall: a rule without a \`source\` opens its port for IPv6 too. SSH and the agent are open to the declared IPv4 networks alone.`;
+- The address of a VM that is adopted stays as it is in the guest.`;
 
 const DAEMON = `The keys are those of dockerd's daemon.json. A node that names none gets the [specified values](specification.md#2-docker).
 What belongs to a value goes with it: \`log-opts\` of the defaults when \`log-driver\` is another one, \`storage-opts\` when

@@ -371,11 +371,18 @@ describe("a private registry", () => {
   });
 });
 
-/** Where the node is from here on; the rule is for a port that a person opens meanwhile. */
+/** Where the node is from here on; the rules are for ports that a person opens meanwhile. */
 const MOVED = {
   address: "10.25.20.26/24",
   vlan: 21,
-  firewall: { rules: [{ port: "8088", comment: "a container's" }] },
+  ipv6: { address: "fd25:20::26/64" },
+  nics: [{ vlan: 40, address: "10.25.40.26/24" }],
+  firewall: {
+    rules: [
+      { port: "8088", comment: "a container's" },
+      { port: "8089", source: "fd25:20::/64", comment: "another's" },
+    ],
+  },
 };
 
 step(
@@ -412,11 +419,34 @@ step(
   },
 );
 
+step(
+  "a further NIC and an IPv6 address have come with it, and the way out is as before",
+  async () => {
+    expect(await proxmox.vm(2019)).toMatchObject({
+      net1: expect.stringMatching(/(?=.*bridge=vmbr0)(?=.*firewall=1).*tag=40/) as unknown,
+      ipconfig0: expect.stringContaining("ip6=fd25:20::26/64") as unknown,
+      ipconfig1: "ip=10.25.40.26/24",
+    });
+    const addressesOf = (nic: string): Promise<string> =>
+      shell.root(`ip -o addr show dev ${nic} scope global | awk '{ print $4 }'`);
+    expect(await addressesOf("eth0")).toBe("10.25.20.26/24\nfd25:20::26/64");
+    expect(await addressesOf("eth1")).toBe("10.25.40.26/24");
+    expect(await shell.root("ip route show default | awk '{ print $3, $5 }'")).toBe(
+      "10.25.20.1 eth0",
+    );
+    expect(await shell.root("nft list table inet docker_node")).toMatch(
+      /ip6 saddr fd25:20::\/64 .*proto-dst 8089 accept/,
+    );
+    const { [NODE]: now } = await readNodes(stack);
+    expect(now).toMatchObject({ address: "10.25.20.26", ipv6Address: "fd25:20::26" });
+  },
+);
+
 step("a machine that exists already is adopted by another stack, and goes on", async () => {
   // As if made by hand: no firewall of ours at its NIC, and no state that knows it. Without its rules the firewall, if on,
   // would let nobody in.
   await proxmox.put("/nodes/pve01/qemu/2019/firewall/options", { enable: "0" });
-  for (let rule = 0; rule < 3; rule++)
+  for (let rule = 0; rule < 4; rule++)
     await proxmox.delete("/nodes/pve01/qemu/2019/firewall/rules/0");
   const running =
     "cat /proc/sys/kernel/random/boot_id; docker inspect -f '{{.State.StartedAt}}' survivor";

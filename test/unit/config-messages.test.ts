@@ -164,7 +164,7 @@ describe("what is allowed", () => {
     [
       "an IPv6 name server",
       { network: { dnsServers: ["fd00:20::53"] } },
-      /dnsServers.0: "fd00:20::53"; allowed: an IPv4 address, such as 10\.25\.20\.1; for IPv6 see docs\/reference\/configuration\.md#ipv6$/,
+      /dnsServers.0: "fd00:20::53"; allowed: an IPv4 address: without network\.ipv6 the node reaches no other$/,
     ],
     [
       "an IPv6 subnet",
@@ -172,9 +172,9 @@ describe("what is allowed", () => {
       /lan.subnet: "fd00:30::\/64"; allowed: an IPv4 address with prefix .*#ipv6$/m,
     ],
     [
-      "an IPv6 source",
-      { network: { firewall: { rules: [{ source: "fd00:20::/64" }] } } },
-      /rules.0.source: "fd00:20::\/64"; allowed: .*#ipv6/,
+      "an IPv6 source that carries an IPv4 one",
+      { network: { firewall: { rules: [{ source: "::ffff:10.25.10.5" }] } } },
+      /rules.0.source: "::ffff:10.25.10.5"; allowed: an IPv4 or IPv6 address, such as 10.25.10.11/,
     ],
     [
       "several ports in one rule",
@@ -194,7 +194,7 @@ describe("what is allowed", () => {
     [
       "several sources in one rule",
       { network: { firewall: { rules: [{ source: ["10.0.0.0/8"], port: "80" }] } } },
-      /rules.0.source: \["10.0.0.0\/8"\]; allowed: an IPv4 address, .*; write a rule for each$/,
+      /rules.0.source: \["10.0.0.0\/8"\]; allowed: an IPv4 or IPv6 address, .*; write a rule for each$/,
     ],
     ["one of two", { primary: 5 }, /primary: 5; allowed: a text, or a map of keys/],
     ["a huge number", { machine: { vmId: 1e300 } }, /^[^\n]*vmId: .*at most 999999999$/],
@@ -219,8 +219,12 @@ describe("a key that users may try", () => {
       'network.mac: "BC',
       /network\.macAddress is its name/,
     ],
-    [{ network: { interfaces: [] } }, "network.interfaces: []", /a node has one NIC/],
-    [{ network: { ipv6: "auto" } }, 'network.ipv6: "auto"', /IPv4 alone/],
+    [{ network: { interfaces: [] } }, "network.interfaces: []", /network\.nics lists further NICs/],
+    [
+      { network: { address6: "fd25:10::19/64" } },
+      'network.address6: "fd25:10::19/64"',
+      /network\.ipv6 has the IPv6 address/,
+    ],
     [
       { network: { firewall: { rules: [{ ports: ["80", "443"] }] } } },
       "network.firewall.rules.0.ports",
@@ -249,7 +253,11 @@ describe("a key that users may try", () => {
       /docker\.Volume/,
     ],
     [{ network: { trunks: [30] } }, "network.trunks: [30]", /networks\.<name>\.vlan/],
-    [{ network: { nics: [{}] } }, "network.nics: [{}]", /VLANs of it/],
+    [
+      { network: { nics: [{ address: "10.25.30.24/24", vlan: 30, gateway: "10.25.30.1" }] } },
+      'network.nics.0.gateway: "10.25.30.1"',
+      /one default route/,
+    ],
     [
       { networks: { "development-secondary": { enable_ipv6: true } } },
       "networks.development-secondary.enable_ipv6: true",

@@ -87,6 +87,22 @@ describe("a subnet of Docker that contains", () => {
     ]);
   });
 
+  test("IPv6 sources and name servers, but for a source that is the whole private block", () => {
+    const engine = { daemon: { ipv6: true, "fixed-cidr-v6": "fd25:18::/64" } };
+    const network = {
+      ipv6: { address: "fd25:10::19/64" },
+      dnsServers: ["fd25:18::53"],
+      firewall: { managementNetworks: ["fd25:18::/48", "fd00::/8"] },
+    };
+    expect(found({ engine, network })).toEqual([
+      swallows(
+        "engine.daemon.fixed-cidr-v6",
+        "fd25:18::/64",
+        "fd25:18::53 (network.dnsServers), fd25:18::/48 (network.firewall.managementNetworks)",
+      ),
+    ]);
+  });
+
   test("a peer, though another field of the node cannot be read", () => {
     const override = {
       network: { dnsServers: ["x"] },

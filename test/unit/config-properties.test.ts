@@ -84,6 +84,13 @@ const EVERYTHING: Tree = {
   network: {
     bridge: "vmbr1",
     searchDomain: "example.org",
+    ipv6: { address: "fd25:10::24/64", gateway: "fe80::1" },
+    nics: [
+      {
+        ...{ bridge: "vmbr2", vlan: 99, mtu: 9000, macAddress: "BC:24:11:00:99:24" },
+        ...{ address: "10.26.0.24/24", ipv6: { address: "fd25:99::24/64" }, firewall: true },
+      },
+    ],
     firewall: {
       enabled: true,
       rules: [{ comment: "web", source: "10.25.0.0/16", proto: "tcp", port: "443" }],
@@ -438,7 +445,9 @@ describe("what is accepted", () => {
 
   test("is nothing that ends a field of Proxmox's property strings or of apt's sources", () => {
     each((node) => {
-      const { description, initialization, ...rest } = vmArgs("node", node, "local:import/a.qcow2");
+      const { description, initialization, ...rest } = vmArgs("node", node, {
+        imageVolumeId: "local:import/a.qcow2",
+      });
       // Proxmox strips these, so that they would come back as a difference.
       expect(description).toBe((description as string).trim());
       const { userAccount, ...cloudInit } = initialization as Tree;

@@ -678,6 +678,26 @@ describe("a machine", () => {
     });
   });
 
+  test.each([
+    [[], "fail", "no vmbr1 on pve01, or the token may not use it"],
+    [
+      [{ iface: "vmbr1", type: "bridge", bridge_vlan_aware: 1, bridge_vids: "20" }],
+      "fail",
+      "vmbr1 does not carry VLAN 30",
+    ],
+    [
+      [{ iface: "vmbr1", type: "bridge", bridge_vlan_aware: 1 }],
+      "pass",
+      "vmbr0 carries VLAN 20; vmbr1 carries VLAN 30",
+    ],
+  ])("with a further NIC on bridges %j: %s", async (more, status, detail) => {
+    const nics = [{ bridge: "vmbr1", vlan: 30, address: "10.25.30.24/24" }];
+    const settings = settingsWith({ network: { nics } });
+    const network = [{ iface: "vmbr0", type: "bridge", bridge_vlan_aware: 1 }, ...more];
+    const context = healthy({ settings, answers: { "/nodes/pve01/network": network } });
+    expect(await find(context, "bridge")).toMatchObject({ status, detail });
+  });
+
   test("without a VLAN any bridge does", async () => {
     const settings = settingsWith({ network: { vlan: null } });
     const network = [{ iface: "vmbr0", type: "bridge" }];

@@ -49,8 +49,11 @@ const node = prodNode({
       rules: [
         { port: "8080" },
         { port: "8081", source: "10.25.10.0/24" },
+        { port: "8081", source: "fd25::7:0/112" },
+        { port: "8082", source: "fd25::/64" },
         { port: "9300:9400", source: PORTAINER },
         { proto: "icmp", source: "10.25.10.0/24" },
+        { proto: "icmp", source: STRANGER6 },
       ],
     },
   },
@@ -191,10 +194,10 @@ function useNetwork(backend: string): void {
         [9001, [PORTAINER]],
         [8080, [MANAGEMENT, PORTAINER, STRANGER, STRANGER6]],
         [8081, [MANAGEMENT, PORTAINER]],
-        [8082, []],
+        [8082, [STRANGER6]],
         [5000, []],
         [9323, [PORTAINER]],
-        [0, [MANAGEMENT, PORTAINER]],
+        [0, [MANAGEMENT, PORTAINER, STRANGER6]],
       ]);
     });
 

@@ -109,6 +109,49 @@ describe("the draft of a node made by hand", () => {
     expect(draft(given({ hardware: found })).node.network).not.toHaveProperty("vlan");
   });
 
+  test("with further NICs and IPv6 has them, by the guest's own IPv4 addresses", () => {
+    const config = {
+      ipconfig0: "ip=10.25.20.23/24,gw=10.25.20.1,ip6=fd25:10::23/64,gw6=fe80::1",
+      net1: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1,tag=30,firewall=1",
+      ipconfig1: "ip=10.25.30.99/24,ip6=fd25:30::23/64",
+      net2: "virtio=BC:24:11:F8:C1:A5,bridge=vmbr2",
+      ipconfig2: "ip=10.25.31.23/24,gw=10.25.31.1",
+    };
+    const address = (mac: string, local: string): object => ({
+      ...{ address: mac, addr_info: [{ family: "inet", local, prefixlen: 24 }] },
+    });
+    const links = [
+      address("bc:24:11:f8:c1:a3", "10.25.20.23"),
+      address("bc:24:11:f8:c1:a4", "10.25.30.23"),
+      address("bc:24:11:f8:c1:a5", "10.25.31.23"),
+    ];
+    const found = draft(
+      given({ hardware: hardware(config), facts: facts({ addresses: JSON.stringify(links) }) }),
+    );
+    expect(found.node.network).toMatchObject({
+      address: "10.25.20.23/24",
+      ipv6: { address: "fd25:10::23/64", gateway: "fe80::1" },
+      nics: [
+        {
+          ...{ bridge: "vmbr1", vlan: 30, address: "10.25.30.23/24" },
+          ipv6: { address: "fd25:30::23/64" },
+        },
+        { bridge: "vmbr2", address: "10.25.31.23/24" },
+      ],
+    });
+    expect(told(found, "refuse")).toEqual([]);
+    expect(told(found, "leave")).toContain(
+      "net2: its gateway, 10.25.31.1, is no key: the guest keeps its second default route",
+    );
+  });
+
+  test("with IPv6 addresses that routers announce says so", () => {
+    const ipconfig0 = "ip=10.25.20.23/24,gw=10.25.20.1,ip6=auto";
+    const found = draft(given({ hardware: hardware({ ipconfig0 }) }));
+    expect(found.node.network).not.toHaveProperty("ipv6");
+    expect(told(found, "leave")).toContainEqual(expect.stringMatching(/^IPv6: auto: /));
+  });
+
   test.each<[string, Partial<Given>, RegExp]>([
     ["a template", { hardware: hardware({ template: 1 }) }, /VM 2014: is a template/],
     ["stopped", { hardware: hardware({}, { status: "stopped" }) }, /qm start 2014/],
@@ -124,9 +167,26 @@ describe("the draft of a node made by hand", () => {
       /virtio0: .*take it away/,
     ],
     [
-      "of more NICs",
+      "of a NIC without a static address",
+      {
+        hardware: hardware({ net1: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1", ipconfig1: "ip=dhcp" }),
+      },
+      /net1: has no static IPv4 address in ipconfig1/,
+    ],
+    [
+      "of a NIC that the guest does not have",
       { hardware: hardware({ net1: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1" }) },
-      /net1: /,
+      /net1: no NIC of the guest has the MAC BC:24:11:F8:C1:A4/,
+    ],
+    [
+      "of a NIC after a gap",
+      { hardware: hardware({ net2: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1" }) },
+      /net2: there is no net1/,
+    ],
+    [
+      "of more NICs than there are addresses for",
+      { hardware: hardware({ net8: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1" }) },
+      /net8: .*take it away/,
     ],
     [
       "with an unknown NIC",

@@ -55,6 +55,13 @@ describe("a firewall", () => {
       22,
     ],
     ["a rule for everybody, over IPv6", everybody, "fd00::5", 22],
+    [
+      "IPv6 networks of management",
+      { managementNetworks: ["10.25.10.0/24", "fd00::/64"] },
+      "fd00::5",
+      22,
+    ],
+    ["a rule for an IPv6 address", { rules: [{ port: "22", source: "FD00:0::5" }] }, "fd00::5", 22],
     ["a rule for another port of sshd", { rules: [{ port: "2222" }] }, "10.25.10.5", 2222],
   ])("lets in who is connected: %s", (_, firewall, from, port) => {
     expect(judge(firewall, from, port)).toEqual([]);
@@ -67,12 +74,11 @@ describe("a firewall", () => {
     ["of the node alone", { enabled: false }, "10.25.30.7", 22, /one has 10\.25\.30\.7;/],
     ["with another port", { rules: [{ port: "23:443" }] }, "10.25.30.7", 22, /one has/],
     ["with UDP", { rules: [{ port: "22", proto: "udp" }] }, "10.25.30.7", 22, /one has/],
+    ["of IPv4", {}, "fd00::5", 22, /networks of which one has fd00::5; this connection came/],
     [
-      "of IPv4",
-      {},
-      "fd00::5",
-      22,
-      /IPv4 networks, .*ssh\.endpoint.* came to the node from fd00::5/,
+      "of another IPv6 network",
+      { rules: [{ port: "22", source: "fd00:1::/64" }] },
+      ...(["fd00::5", 22, /one has fd00::5;/] as const),
     ],
     ["of port 22", {}, "10.25.10.5", 2222, /a rule for port 2222 beside these/],
   ])("that would not is refused: %s", (_, firewall, from, port, allowed) => {

@@ -80,6 +80,31 @@ describe("the rules", () => {
     expect(from("23:24", "10.25.20.23")).toEqual(["10.25.10.0/24"]);
   });
 
+  test("name IPv6 sources as such, and tell of them too", () => {
+    const rules = [
+      { proto: "icmp" },
+      { port: "443", source: "fd25:10::/64" },
+      { proto: "icmp", source: "fd25:10::7" },
+    ];
+    const managementNetworks = ["10.25.10.0/24", "fd25:1::/64"];
+    const text = renderRules(declare({ managementNetworks, rules }));
+    for (const line of [
+      "ip6 saddr fd25:1::/64 meta l4proto tcp ct original proto-dst 22 accept",
+      "ip6 saddr fd25:10::/64 meta l4proto tcp ct original proto-dst 443 accept",
+      "ip6 saddr fd25:10::7 icmpv6 type echo-request accept",
+    ])
+      expect(text).toContain(`\n    ${line}\n`);
+    expect(openingsIn(text)).toEqual([
+      { proto: "tcp", port: "22", source: "10.25.10.0/24" },
+      { proto: "tcp", port: "22", source: "fd25:1::/64" },
+      { proto: "tcp", port: "9001", source: "10.25.10.11" },
+      { proto: "icmp" },
+      { proto: "tcp", port: "443", source: "fd25:10::/64" },
+      { proto: "icmp", source: "fd25:10::7" },
+    ]);
+    expect(sshSources(text)).toEqual(["10.25.10.0/24", "fd25:1::/64"]);
+  });
+
   test("are none without a firewall, or with one that is off on the node", () => {
     const node = declare();
     expect(renderRules({ ...node, network: { ...node.network, firewall: undefined } })).toBe("");
@@ -164,6 +189,14 @@ describe("on the node", () => {
   test("an IPv4 address that IPv6 carries is let in as what it is", () => {
     const SSH_CONNECTION = "::ffff:10.25.10.5 5001 ::ffff:10.25.20.24 22";
     expect(done(load(declare(), { SSH_CONNECTION }))).toEqual({ firewall: "on trial" });
+  });
+
+  test("a connection over IPv6 is let in from an IPv6 network of management", () => {
+    const node = declare({ managementNetworks: ["10.25.10.0/24", "fd25:1::/64"] });
+    const SSH_CONNECTION = "fd25:1::5 5001 fd25:20::24 22";
+    expect(done(load(node, { SSH_CONNECTION }))).toEqual({ firewall: "on trial" });
+    const elsewhere = { SSH_CONNECTION: "fd25:2::5 5001 fd25:20::24 22" };
+    refused(load(node, elsewhere), /came from fd25:2::5, .* fd25:1::\/64 alone/);
   });
 
   test.each([

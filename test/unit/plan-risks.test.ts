@@ -295,6 +295,57 @@ describe("network, secrets, backups", () => {
     expect(found({}, vm("10.25.20.24/24"))).toEqual({});
   });
 
+  test("a NIC beside the first is said when it comes, goes or gives its place to another", () => {
+    const vm = (...nics: readonly (readonly [vlanId: number, address: string])[]): Properties => ({
+      networkDevices: nics.map(([vlanId]) => ({ bridge: "vmbr0", vlanId, firewall: true })),
+      initialization: { ipConfigs: nics.map(([, address]) => ({ ipv4: { address } })) },
+    });
+    const first = [20, "10.25.20.24/24"] as const;
+    const storage = [30, "10.25.30.24/24"] as const;
+    const backup = [31, "10.25.31.24/24"] as const;
+    const found = (old: Properties, now: Properties): object =>
+      labels(change(VM, { old, new: now }));
+    const one = "vmbr0, VLAN 30, 10.25.30.24/24";
+    const other = "vmbr0, VLAN 31, 10.25.31.24/24";
+    expect(found(vm(first), vm(first, storage))).toEqual({
+      "changes-nics": [`net1 is added: ${one}`],
+    });
+    expect(found(vm(first, storage, backup), vm(first, backup))).toEqual({
+      "changes-nics": [`net1 becomes another: ${one} → ${other}`, `net2 is taken away: ${other}`],
+      "changes-vlan": ["net1: vmbr0, VLAN 30 → vmbr0, VLAN 31"],
+    });
+    expect(found(vm(first, storage), vm(first, [30, "10.25.30.25/24"]))).toEqual({
+      "changes-nics": [`net1 becomes another: ${one} → vmbr0, VLAN 30, 10.25.30.25/24`],
+    });
+    expect(found(vm(first, storage), vm(first, storage))).toEqual({});
+    expect(labels(change(VM, { action: "create", new: vm(first, storage) }))).toEqual({});
+  });
+
+  test("an IPv6 address that comes moves nobody, one that goes does", () => {
+    const vm = (address?: string): Properties => ({
+      initialization: {
+        ipConfigs: [{ ipv4: { address: "10.25.20.24/24" }, ...(address && { ipv6: { address } }) }],
+      },
+    });
+    const found = (old: Properties, now: Properties): object =>
+      labels(change(VM, { old, new: now }));
+    expect(found(vm(), vm("fd25::24/64"))).toEqual({});
+    expect(found(vm("fd25::24/64"), vm())).toEqual({
+      "changes-address": ["10.25.20.24/24, fd25::24/64 → 10.25.20.24/24"],
+    });
+  });
+
+  test("the firewall of a NIC that stays is said when it is switched, of any NIC", () => {
+    const vm = (...on: boolean[]): Properties => ({
+      networkDevices: on.map((firewall) => ({ bridge: "vmbr0", vlanId: 20, firewall })),
+    });
+    const found = (old: Properties, now: Properties): string[] =>
+      Object.keys(labels(change(VM, { old, new: now })));
+    expect(found(vm(true, true), vm(true, false))).toEqual(["opens-port"]);
+    expect(found(vm(true, false), vm(true, true))).toEqual(["closes-port"]);
+    expect(found(vm(true), vm(true, false))).toEqual(["changes-nics"]);
+  });
+
   test("another MAC address takes the network away, another MTU breaks connections", () => {
     const nic = (field: string, before: number | string, after?: number | string): object => {
       const path = `networkDevices[0].${field}`;

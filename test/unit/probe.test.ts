@@ -127,6 +127,7 @@ describe("ports that are tried", () => {
 describe("what the rules let through", () => {
   const lets = (of: NodeConfig, from: string): number[] =>
     [22, 443, 9001].filter((port) => openingsFor(of, from).lets(port));
+  const over6 = withRules({ port: "443", source: "fd25:10::/64" });
   const web = withRules({ port: "443" }, { port: "440:450", source: STRANGER, proto: "udp" });
 
   test.each<[what: string, of: NodeConfig, from: string, ports: number[]]>([
@@ -143,6 +144,14 @@ describe("what the rules let through", () => {
     ["somebody beside it", withRules({ port: "443", source: "10.25.30.0/24" }), STRANGER, []],
     ["IPv6, with rules for addresses", node, LINK_LOCAL, []],
     ["IPv6, with a rule for everybody", web, LINK_LOCAL, [443]],
+    ["IPv6, with a rule for its network", over6, "fd25:10::7", [443]],
+    ["IPv6, with a rule for another network", over6, "fd25:11::7", []],
+    [
+      "IPv6 by an interface, with a rule for link-local addresses",
+      withRules({ port: "443", source: "fe80::/10" }),
+      `${LINK_LOCAL}%eth0`,
+      [443],
+    ],
     [
       "everybody, without a firewall",
       prodNode({ network: { firewall: null } }),

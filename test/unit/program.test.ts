@@ -198,7 +198,7 @@ describe("outputs", () => {
 
 describe("the machine", () => {
   test("is what Proxmox is told, reviewed as data", () => {
-    expect(vmArgs(NODE, prodNode(), "local:import/x.qcow2")).toMatchSnapshot();
+    expect(vmArgs(NODE, prodNode(), { imageVolumeId: "local:import/x.qcow2" })).toMatchSnapshot();
   });
 
   test("reads and writes its disks as declared", () => {

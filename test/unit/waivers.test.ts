@@ -61,6 +61,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     firewall({ enabled: true }),
   ],
   [
+    "firewall-nic-off",
+    { network: { nics: [{ vlan: 30, address: "10.25.30.24/24", firewall: false }] } },
+    "network.nics.0.firewall: false",
+    { network: { nics: [{ vlan: 30, address: "10.25.30.24/24", firewall: true }] } },
+  ],
+  [
     "firewall-node-off",
     firewall({ onNode: false }),
     "network.firewall.onNode: false",
@@ -71,6 +77,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     firewall({ managementNetworks: ["10.0.0.0/8", "0.0.0.0/0"] }),
     'network.firewall.managementNetworks.1: "0.0.0.0/0"',
     firewall({ managementNetworks: ["10.0.0.0/8"] }),
+  ],
+  [
+    "firewall-management-open",
+    firewall({ managementNetworks: ["fd00::/8", "::/0"] }),
+    'network.firewall.managementNetworks.1: "::/0"',
+    firewall({ managementNetworks: ["fd00::/8", "2001:db8::7/128"] }),
   ],
   [
     "firewall-rule-open",

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { ask } from "../../../clients/proxmox";
 import { interfaces, members } from "../../../clients/proxmox-answers";
 import { listGuests } from "../../../clients/proxmox-guests";
-import { trunksOf, vlansOf } from "../../../config/lan";
+import { nicsOf, vlansOf, type Nic } from "../../../config/lan";
 import { addressOfNode } from "../../../config/node";
 import type { MachineConfig } from "../../../config/schema";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
@@ -123,25 +123,33 @@ async function checkAddress([, node]: NamedNode, context: Context, get: Get): Pr
 }
 
 async function checkBridge([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
-  const { network } = node;
   const host = await findHost(node.machine, context, get);
   const path = `/nodes/${host}/network`;
-  const found = (await ask(get, path, interfaces)).find(({ iface }) => iface === network.bridge);
-  if (found) return checkVlans(found, node, path);
-  const make = `pvesh create ${path} --iface ${network.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
-  return fail(`no ${network.bridge} on ${host}, or the token may not use it`, make);
+  const all = await ask(get, path, interfaces);
+  const findings = nicsOf(node).map((nic) => {
+    const found = all.find(({ iface }) => iface === nic.bridge);
+    if (found) return checkVlans(found, nic, path);
+    const make = `pvesh create ${path} --iface ${nic.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
+    return fail(`no ${nic.bridge} on ${host}, or the token may not use it`, make);
+  });
+  return summarize(findings);
 }
 
-/** Checks that a bridge carries the NIC's VLAN and its trunks. With trunks it has to be VLAN-aware. */
-function checkVlans(
-  found: z.output<typeof interfaces>[number],
-  node: NamedNode[1],
-  path: string,
-): Finding {
-  const { bridge: name } = node.network;
-  const all = vlansOf(node);
+/** One finding of all NICs: the worst, else all in one. */
+function summarize(findings: readonly Finding[]): Finding {
+  const bad = (["fail", "warn"] as const).flatMap((status) =>
+    findings.filter((finding) => finding.status === status),
+  );
+  const detail = [...new Set((bad.length > 0 ? bad : findings).map((one) => one.detail))];
+  const [worst = pass("")] = bad.length > 0 ? bad : findings;
+  return { ...worst, detail: detail.join("; ") };
+}
+
+/** Checks that a bridge carries a NIC's VLAN and its trunks. With trunks it has to be VLAN-aware. */
+function checkVlans(found: z.output<typeof interfaces>[number], nic: Nic, path: string): Finding {
+  const { bridge: name, trunks } = nic;
+  const all = vlansOf(nic);
   if (all.length === 0) return pass(`${name} is there, and the NIC has no VLAN`);
-  const trunks = trunksOf(node);
   const define = (options: string): string =>
     `pvesh set ${path}/${name} --type bridge --bridge_vlan_aware 1 ${options} && pvesh set ${path}`;
   if (found.type === "bridge" && !found.bridge_vlan_aware) {

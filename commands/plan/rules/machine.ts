@@ -70,10 +70,10 @@ export const MACHINE_RULES: readonly Rule[] = [
     explanation:
       "The VM has another address after its reboot, and is reached only there: by people, Portainer, monitoring and this program.",
     applies: ({ type, action, old, new: inputs }: Change): Details => {
-      const [was, now] = [addressesOf(old), addressesOf(inputs)];
-      return type === VM && action === "update" && was !== "" && was !== now
-        ? [`${was} → ${now === "" ? "none" : now}`]
-        : undefined;
+      if (type !== VM || action !== "update") return undefined;
+      const [was = "", now = ""] = [old, inputs].map((one) => addressesOf(one)[0]);
+      const changed = was.split(", ").some((address) => !now.split(", ").includes(address));
+      return was !== "" && changed ? [`${was} → ${now === "" ? "none" : now}`] : undefined;
     },
   },
   {
@@ -116,14 +116,17 @@ function findNicChanges({ type, action, properties }: Change, field: string): De
 const describeOwn = (value: Value | undefined): string =>
   (typeof value === "string" || typeof value === "number") && value ? String(value) : "Proxmox's";
 
-/** What cloud-init gives the NICs. */
-function addressesOf({ initialization }: Properties): string {
+/** What cloud-init gives each NIC: its addresses, those of IPv6 last. */
+export function addressesOf({ initialization }: Properties): string[] {
   const { ipConfigs } = (initialization ?? {}) as { ipConfigs?: IpConfig[] };
-  return (ipConfigs ?? []).flatMap(({ ipv4 }) => ipv4?.address ?? []).join(", ");
+  return (ipConfigs ?? []).map(({ ipv4, ipv6 }) =>
+    [ipv4, ipv6].flatMap((family) => (family?.address ? [family.address] : [])).join(", "),
+  );
 }
 
 interface IpConfig {
   readonly ipv4?: { readonly address?: string };
+  readonly ipv6?: { readonly address?: string };
 }
 
 /** Disks that stay and get another size. */

@@ -1,16 +1,16 @@
 /** Rules about what can be reached: firewall, published ports, Docker networks. */
-import { contains, isAddress, isCidr } from "../../../config/cidr";
+import { contains } from "../../../config/cidr";
 import { rangeOf } from "../../../config/firewall";
+import { isNetworkText } from "../../../config/ipv6";
 import { isPart } from "../../../config/names";
 import { COMMAND, CONTAINER, NETWORK, VM } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import type { Change, Properties, Value } from "../model";
+import { asWord, itemsOf, type Item } from "./items";
 import type { Details, Rule } from "./rule";
 
 const RULES = "proxmoxve:firewall/rulesLegacy:RulesLegacy";
 const OPTIONS = "proxmoxve:firewall/optionsLegacy:OptionsLegacy";
-
-export type Item = Record<string, Value>;
 
 export const OPENS = {
   label: "opens-port",
@@ -73,7 +73,7 @@ export const FIREWALL_RULES: readonly Rule[] = [
     ...OPENS,
     applies: ({ type, action, old, new: inputs }: Change): Details => {
       if (type !== VM || action !== "update") return undefined;
-      return hasNic(old, true) && hasNic(inputs, false)
+      return isSwitched(old, inputs, false)
         ? ["the firewall of the NIC is switched off"]
         : undefined;
     },
@@ -84,7 +84,7 @@ export const FIREWALL_RULES: readonly Rule[] = [
       if (action !== "update") return undefined;
       if (type === OPTIONS && isOpen(old) && !isOpen(inputs))
         return ["inbound traffic is dropped unless a rule accepts it"];
-      return type === VM && hasNic(old, false) && hasNic(inputs, true)
+      return type === VM && isSwitched(old, inputs, true)
         ? ["the firewall of the NIC is switched on: what no rule accepts is dropped"]
         : undefined;
     },
@@ -114,8 +114,12 @@ export const PORT_RULES: readonly Rule[] = [
 const isOpen = ({ enabled, inputPolicy }: Properties): boolean =>
   enabled !== true || inputPolicy === "ACCEPT";
 
-const hasNic = ({ networkDevices }: Properties, filtered: boolean): boolean =>
-  itemsOf(networkDevices).some(({ firewall }) => firewall === filtered);
+/** Is the firewall of a NIC that stays switched on, or off? */
+const isSwitched = (old: Properties, inputs: Properties, on: boolean): boolean =>
+  itemsOf(inputs.networkDevices).some(
+    ({ firewall }, index) =>
+      firewall === on && itemsOf(old.networkDevices)[index]?.firewall === !on,
+  );
 
 /** What is open afterwards and was not before. */
 function findAdded(change: Change, open: (inputs: Properties) => string[]): string[] | undefined {
@@ -146,7 +150,7 @@ function covers(outer: Item, inner: Item): boolean {
   if (asWord(outer.proto, "") !== asWord(inner.proto, "")) return false;
   if (!holdsPorts(asWord(outer.dport, ""), asWord(inner.dport, ""))) return false;
   if (from === "" || from === within) return true;
-  return isCidr(from) && (isCidr(within) || isAddress(within)) && contains(from, within);
+  return isNetworkText(from) && isNetworkText(within) && contains(from, within);
 }
 
 /** Are ports, such as 443 or 8000:8010, among others? Without any, all are. */
@@ -159,12 +163,16 @@ function holdsPorts(outer: string, inner: string): boolean {
 /** The provider's default; the state of an imported VM does not have it. */
 const DEFAULT_BRIDGE = "vmbr0";
 
+/** Bridge and VLAN of a NIC, in words. */
+export const placeOf = ({ bridge, vlanId }: Item): string =>
+  `${asWord(bridge, DEFAULT_BRIDGE)}, ${vlanId ? `VLAN ${asWord(vlanId, "")}` : "no VLAN"}`;
+
 function findMoved(before: readonly Item[], after: readonly Item[]): Details {
-  const place = ({ bridge, vlanId }: Item): string =>
-    `${asWord(bridge, DEFAULT_BRIDGE)}, ${vlanId ? `VLAN ${asWord(vlanId, "")}` : "no VLAN"}`;
   const found = after.flatMap((nic, index) => {
     const was = before[index];
-    return was && place(was) !== place(nic) ? [`net${index}: ${place(was)} → ${place(nic)}`] : [];
+    return was && placeOf(was) !== placeOf(nic)
+      ? [`net${index}: ${placeOf(was)} → ${placeOf(nic)}`]
+      : [];
   });
   return found.length > 0 ? found : undefined;
 }
@@ -181,13 +189,3 @@ const shortKey = (key: string): string => `${key.split(" ")[0] ?? ""} …${key.s
 function showPort({ external, internal, ip, protocol }: Item): string {
   return `${asWord(protocol, "tcp")} ${asWord(external ?? internal, "a free port")} on ${asWord(ip, "0.0.0.0")}`;
 }
-
-function itemsOf(value: Value | undefined): Item[] {
-  if (!Array.isArray(value)) return [];
-  return value.filter(
-    (item): item is Item => typeof item === "object" && item !== null && !Array.isArray(item),
-  );
-}
-
-const asWord = (value: Value | undefined, otherwise: string): string =>
-  typeof value === "string" || typeof value === "number" ? String(value) : otherwise;

@@ -4,7 +4,8 @@ import { COMMAND } from "../../../config/resource-types";
 import { openingsIn } from "../../../node/firewall";
 import { variablesOf } from "../../../node/stdin";
 import type { Change } from "../model";
-import { CLOSES, findUncovered, OPENS, type Item } from "./network";
+import type { Item } from "./items";
+import { CLOSES, findUncovered, OPENS } from "./network";
 import type { Details, Rule } from "./rule";
 
 export const NODE_FIREWALL_RULES: readonly Rule[] = [

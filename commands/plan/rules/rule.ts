@@ -19,6 +19,7 @@ export type Label =
   | "changes-vlan"
   | "changes-address"
   | "changes-mac"
+  | "changes-nics"
   | "replugs-nic"
   | "removes-ssh-key"
   | "opens-port"

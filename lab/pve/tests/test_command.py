@@ -98,6 +98,14 @@ def test_nics_are_cabled_to_the_switch(settings: Settings) -> None:
     assert 'hubport,id=net1,hubid=1 ' in text  # plugged in nowhere
 
 
+def test_a_further_nic_has_a_cable_and_a_slot_of_its_own(settings: Settings) -> None:
+    net1 = {'net1': 'virtio=BC:24:11:AA:BB:CD,bridge=vmbr0,tag=30,mtu=1400'}
+    parts = network.arguments(settings.network, 2019, {**CONFIG, **net1}, 'pcie.0', {'net0': 7, 'user0': 8, 'net1': 9})
+    text = ' '.join(parts)
+    assert 'socket,id=net1,fd=9' in text and text.count('hubid=100,') == 2  # nothing but the switch is behind the second
+    assert 'mac=bc:24:11:aa:bb:cd,netdev=net1,bus=pcie.0,addr=0x13,id=net1,host_mtu=1400,' in text
+
+
 def test_pipe_copies_both_ways_and_half_closes() -> None:
     """8 MB up and down at once, as a registry push and pull do."""
     server = socket.create_server(('127.0.0.1', 0))

@@ -56,6 +56,16 @@ async def test_vlan_of_a_running_vm_changes_at_once_but_not_its_mac(lab: Lab) ->
     assert '00:01' in (await lab.config(current=1))['net0']
 
 
+async def test_another_nic_of_a_running_vm_waits_for_its_next_start_and_its_address_does_not(lab: Lab) -> None:
+    """PVE plugs a NIC into a running VM (vm_deviceplug); here it comes with the restart that its address needs anyway."""
+    await lab.create(net0=NET)
+    lab.pretend_running()
+    await lab.call('PUT', '~/qemu/2019/config', net1='virtio,bridge=vmbr0,tag=40', ipconfig1='ip=10.25.40.24/24')
+    assert 'net1' not in await lab.config(current=1)
+    assert (await lab.config(current=1))['ipconfig1'] == 'ip=10.25.40.24/24'
+    assert ',tag=40' in (await lab.config())['net1']
+
+
 async def test_a_nic_gets_a_mac_in_an_update_too(lab: Lab) -> None:
     """PVE::QemuServer print_net; fakepve stores the request as it is."""
     await lab.create()

@@ -120,6 +120,13 @@ def test_neighbour_discovery() -> None:
     assert inward(icmp(HOST6, GUEST6, 137)) == 'DROP'  # a redirect
 
 
+def test_echo_over_ipv6_has_a_protocol_of_its_own() -> None:
+    echo, source = icmp(HOST6, GUEST6, 128), {'source': f'{HOST6}/128'}
+    assert inward(echo, rule(proto='icmp')) == 'DROP'
+    assert inward(echo, rule(proto='icmpv6', **source)) == 'ACCEPT'
+    assert inward(icmp('fd25:99::1', GUEST6, 128), rule(proto='icmpv6', **source)) == 'DROP'
+
+
 def test_router_advertisements_come_in_but_do_not_go_out() -> None:
     frame = icmp(GUEST6, HOST6, 134)
     assert inward(frame) == 'ACCEPT' and outward(frame) == 'DROP'

@@ -61,6 +61,40 @@ def test_other_addresses() -> None:
         'ip6=fd00::2/64,gw6=fd00::1')
 
 
+def test_further_nics_have_addresses_of_their_own() -> None:
+    """One without an ipconfig is not the guest's to configure; the name servers are the guest's, of whatever family."""
+    text = seed.network_config({
+        'net0': 'virtio=BC:24:11:AA:BB:CC,bridge=vmbr0', 'ipconfig0': 'gw=10.25.20.1,ip=10.25.20.24/24,ip6=fd25:20::24/64',
+        'net1': 'virtio=BC:24:11:AA:BB:CD,bridge=vmbr1,tag=30', 'ipconfig1': 'ip=10.25.30.24/24,ip6=fd25:30::24/64',
+        'net2': 'virtio=BC:24:11:AA:BB:CE,bridge=vmbr1', 'ipconfig3': 'ip=10.25.40.24/24', 'nameserver': '10.25.20.3 fd25:20::3'})
+    assert text == """version: 1
+config:
+    - type: physical
+      name: eth0
+      mac_address: 'bc:24:11:aa:bb:cc'
+      subnets:
+      - type: static
+        address: '10.25.20.24'
+        netmask: '255.255.255.0'
+        gateway: '10.25.20.1'
+      - type: static6
+        address: 'fd25:20::24/64'
+    - type: physical
+      name: eth1
+      mac_address: 'bc:24:11:aa:bb:cd'
+      subnets:
+      - type: static
+        address: '10.25.30.24'
+        netmask: '255.255.255.0'
+      - type: static6
+        address: 'fd25:30::24/64'
+    - type: nameserver
+      address:
+      - '10.25.20.3'
+      - 'fd25:20::3'
+"""
+
+
 def test_instance_changes_with_what_cloud_init_would_do() -> None:
     assert seed.files(dict(CONFIG, cores=8), 2019)['meta-data'] == seed.files(CONFIG, 2019)['meta-data']
     assert seed.files(dict(CONFIG, ciuser='x'), 2019)['meta-data'] != seed.files(CONFIG, 2019)['meta-data']

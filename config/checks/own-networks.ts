@@ -1,0 +1,102 @@
+import { addressOf, isHostOf, overlaps, toCanonical } from "../cidr";
+import { isLinkLocal6 } from "../ipv6";
+import { nicsOf } from "../lan";
+import { ownNetworks, type OwnNetwork } from "../own-networks";
+import { poolsOf } from "../pools";
+import type { NodeConfig } from "../schema";
+import type { Report } from "./report";
+
+/** Checks the networks that the node is in beside the one of `network.address`, which has its own checks. */
+export function checkOwnNetworks(node: NodeConfig, report: Report): void {
+  checkIpv6(node, report);
+  checkNics(node, report);
+  const [first, ...others] = ownNetworks(node);
+  const before = first ? [first] : [];
+  for (const own of others) {
+    checkHost(own, report);
+    const same = before.find(({ network }) => overlaps(network, own.network));
+    if (same)
+      report(
+        own.path,
+        own.cidr,
+        `a network apart from ${same.network}, which ${keyOf(same)} is in`,
+      );
+    else checkAgainstDocker(own, node, report);
+    before.push(own);
+  }
+}
+
+function checkHost({ path, cidr, address }: OwnNetwork, report: Report): void {
+  if (cidr.includes(":") && !isHostOf(cidr, address))
+    report(path, cidr, "a host address, not the network's first, which its routers have");
+  if (!cidr.includes(":") && !isHostOf(cidr, address))
+    report(path, cidr, "a host address, neither the network's base nor its broadcast");
+}
+
+function checkIpv6(node: NodeConfig, report: Report): void {
+  const { ipv6, nics, dnsServers } = node.network;
+  if (![ipv6, ...nics.map((nic) => nic.ipv6)].some(Boolean)) checkServers(dnsServers, report);
+  if (ipv6?.gateway && !isLinkLocal6(ipv6.gateway) && !isOtherHost(ipv6.address, ipv6.gateway))
+    report(
+      "network/ipv6/gateway",
+      ipv6.gateway,
+      `another host address of ${toCanonical(ipv6.address)}, or a link-local one, such as fe80::1`,
+    );
+}
+
+function checkServers(dnsServers: readonly string[], report: Report): void {
+  const allowed = "an IPv4 address: without network.ipv6 the node reaches no other";
+  for (const [index, server] of dnsServers.entries())
+    if (server.includes(":")) report(`network/dnsServers/${index}`, server, allowed);
+}
+
+/** Two NICs of one network would both answer for all addresses of the node (Linux, arp_ignore), and break its filters. */
+function checkNics(node: NodeConfig, report: Report): void {
+  const { nics, firewall } = node.network;
+  const owners = new Map<string, string>();
+  for (const { path, bridge, vlan } of nicsOf(node)) {
+    const place = `${bridge}, ${vlan === undefined ? "no VLAN" : `VLAN ${vlan}`}`;
+    const owner = owners.get(place);
+    if (owner === undefined) owners.set(place, path);
+    else
+      report(`${path}/vlan`, vlan, `another VLAN or bridge than ${owner.replaceAll("/", ".")} has`);
+  }
+  for (const [index, nic] of nics.entries())
+    if (nic.firewall && !firewall?.enabled)
+      report(
+        `network/nics/${index}/firewall`,
+        true,
+        "unset or false without network.firewall, or with network.firewall.enabled false: a NIC has no rules of its own",
+      );
+}
+
+const isOtherHost = (cidr: string, address: string): boolean =>
+  isHostOf(cidr, address) && !overlaps(addressOf(cidr), address);
+
+/** Docker's subnets are routed to its bridges: what is in one of them, the node cannot reach by a NIC. */
+function checkAgainstDocker(own: OwnNetwork, node: NodeConfig, report: Report): void {
+  const { daemon } = node.engine;
+  const keys = ["bip", "fixed-cidr", "bip6", "fixed-cidr-v6"] as const;
+  const subnets: (readonly [path: string, subnet: string | undefined])[] = [
+    ...keys.map((key) => [`engine/daemon/${key}`, daemon[key]] as const),
+    ...(daemon["default-address-pools"] ?? []).map(
+      ({ base }, index) => [`engine/daemon/default-address-pools/${index}/base`, base] as const,
+    ),
+    ...Object.entries(node.networks).flatMap(([name, network]) =>
+      network.driver === "bridge"
+        ? poolsOf(network).map(
+            ({ at, subnet }) => [`networks/${name}/${at}subnet`, subnet] as const,
+          )
+        : [],
+    ),
+  ];
+  for (const [path, subnet] of subnets)
+    if (subnet && overlaps(subnet, own.network))
+      report(
+        path,
+        subnet,
+        `addresses outside ${own.network}, a network of the node (${keyOf(own)})`,
+      );
+}
+
+const keyOf = ({ path }: OwnNetwork): string => path.replaceAll("/", ".");

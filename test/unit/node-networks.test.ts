@@ -1,0 +1,303 @@
+import type * as proxmox from "@muhlba91/pulumi-proxmoxve";
+import { adoptVm } from "../../components/shared/adoption";
+import { vmArgs } from "../../components/machine/vm-args";
+import { rulesOf } from "../../components/machine/vm-firewall";
+import type { NodeConfig } from "../../config/schema";
+import { problems, prodNode, prodWith, waived } from "../support/settings";
+
+/** The networks that a node is in: its IPv6 address, its further NICs, and what goes with them. */
+
+const NAME = "proj-docker02";
+const ADDRESS = "fd25:10::19/64";
+const refusals = (override: object): string[] =>
+  problems(waived(prodWith(override))).map((line) => line.replace(`nodes.${NAME}.`, ""));
+const over6 = (more: object = {}): object => ({ network: { ipv6: { address: ADDRESS, ...more } } });
+const daemon = (keys: object, network: object = { ipv6: { address: ADDRESS } }): object => ({
+  ...{ network, engine: { daemon: { ipv6: true, ...keys } } },
+});
+
+const initializationOf = (node: NodeConfig) =>
+  vmArgs(NAME, node).initialization as proxmox.types.input.VmLegacyInitialization;
+
+describe("an IPv6 address", () => {
+  test("goes to cloud-init beside the IPv4 one, with gateway and name servers", () => {
+    const ipv6 = { address: ADDRESS, gateway: "fe80::1" };
+    const dnsServers = ["10.25.20.1", "fd25:10::1"];
+    expect(initializationOf(prodNode({ network: { ipv6, dnsServers } }))).toMatchObject({
+      ipConfigs: [{ ipv4: { address: "10.25.20.24/24", gateway: "10.25.20.1" }, ipv6 }],
+      dns: { servers: dnsServers },
+    });
+  });
+
+  test("is not mentioned where none is declared", () => {
+    expect(initializationOf(prodNode()).ipConfigs).toEqual([
+      { ipv4: { address: "10.25.20.24/24", gateway: "10.25.20.1" } },
+    ]);
+  });
+
+  test.each<[what: string, override: object, expected: RegExp]>([
+    ["auto", over6({ address: "auto" }), /ipv6.address: "auto"; .* one that is known; override/],
+    ["without a prefix", over6({ address: "fd25:10::19" }), /with prefix length, such as fd25/],
+    ["of IPv4", over6({ address: "10.25.20.25/24" }), /ipv6.address: .*an IPv6 address of one/],
+    ["link-local", over6({ address: "fe80::19/64" }), /ipv6.address: .*neither link-local/],
+    ["multicast", over6({ address: "ff02::1/64" }), /ipv6.address: .*of one machine/],
+    ["loopback", over6({ address: "::1/128" }), /ipv6.address: .*of one machine/],
+    ["unspecified", over6({ address: "::/64" }), /ipv6.address: .*of one machine/],
+    ["in IPv4's clothes", over6({ address: "::ffff:10.25.20.24/120" }), /carries an IPv4 address/],
+    ["with a zone", over6({ address: "fd25::19%eth0/64" }), /ipv6.address: .*of one machine/],
+    ["in everything", over6({ address: "fd25::19/0" }), /ipv6.address: .*of one machine/],
+    [
+      "of the routers",
+      over6({ address: "fd25:10::/64" }),
+      /ipv6.address: .*not the network's first/,
+    ],
+    [
+      "with a gateway elsewhere",
+      over6({ gateway: "fd25:11::1" }),
+      /ipv6.gateway: "fd25:11::1"; allowed: another host address of fd25:10::\/64, or a link-local/,
+    ],
+    ["as its own gateway", over6({ gateway: "fd25:10:0::19" }), /ipv6.gateway: .*another host/],
+    ["with an IPv4 gateway", over6({ gateway: "10.25.20.1" }), /ipv6.gateway: .*an IPv6 address/],
+    [
+      "on a NIC with packets too small for IPv6",
+      { network: { mtu: 1200, ipv6: { address: ADDRESS } }, engine: { daemon: { mtu: 1200 } } },
+      /network.mtu: 1200; allowed: at least 1280/,
+    ],
+    [
+      "in docker0's network",
+      daemon({ bip6: "fd25:10::1/64" }),
+      /daemon.bip6: .*addresses outside fd25:10::\/64, .*\(network\.ipv6\.address\)/,
+    ],
+    [
+      "in a part of docker0's",
+      daemon({ "fixed-cidr-v6": "fd25:10::/80" }),
+      /fixed-cidr-v6: .*outside/,
+    ],
+    [
+      "in a pool",
+      daemon({ bip: null, "default-address-pools": [{ base: "fd25:10::/48", size: 64 }] }),
+      /pools.0.base: "fd25:10::\/48"; allowed: addresses outside fd25:10::\/64/,
+    ],
+  ])("is refused: %s", (_, override, expected) => {
+    const found = refusals(override);
+    expect(
+      found.filter((line) => !/^network\.mtu|^networks/.test(line) || expected.test(line)),
+    ).toEqual([expect.stringMatching(expected)]);
+  });
+
+  test.each<[what: string, override: object]>([
+    ["a link-local gateway", over6({ gateway: "fe80::1" })],
+    ["a gateway of its network", over6({ gateway: "fd25:10::1" })],
+    ["a network of its own", over6({ address: "2001:db8::19/128", gateway: "fe80::1" })],
+    ["docker0's beside it", daemon({ bip6: "fd25:18::1/64" })],
+  ])("is taken with %s", (_, override) => {
+    expect(refusals(override)).toEqual([]);
+  });
+
+  test("belongs to one node, however it is written", () => {
+    const raw = prodWith(over6());
+    const network = { address: "10.25.20.25/24", ipv6: { address: "FD25:10:0::19/64" } };
+    const nodes = { ...(raw.nodes as object), other: { machine: { vmId: 2020 }, network } };
+    expect(problems(waived({ ...raw, nodes }))).toEqual([
+      expect.stringMatching(/nodes.other.network.ipv6.address: .*proj-docker02 has this one/),
+    ]);
+  });
+});
+
+describe("echo requests", () => {
+  const icmp = (network: object, ...rules: object[]): object[] => {
+    const all = rules.map((rule) => ({ proto: "icmp", ...rule }));
+    return rulesOf(prodNode({ network: { ...network, firewall: { rules: all } } }))
+      .filter(({ proto }) => /icmp/.test(proto))
+      .map(({ proto, source }) => ({ proto, source }));
+  };
+
+  test("from an IPv6 source are of Proxmox's protocol for them", () => {
+    expect(icmp({}, { source: "fd25:10::/64" }, { source: "10.25.10.0/24" })).toEqual([
+      { proto: "icmpv6", source: "fd25:10::/64" },
+      { proto: "icmp", source: "10.25.10.0/24" },
+    ]);
+  });
+
+  test("from everybody are let in over IPv6 too where the node has an address", () => {
+    const both = [{ proto: "icmp" }, { proto: "icmpv6" }];
+    expect(icmp({ ipv6: { address: ADDRESS } }, {})).toEqual(both);
+    expect(icmp({}, {})).toEqual([{ proto: "icmp" }]);
+  });
+});
+
+const STORAGE = { bridge: "vmbr1", vlan: 30, address: "10.25.30.24/24" };
+const BACKUP = { vlan: 31, address: "10.25.31.24/24" };
+const withNics = (...nics: object[]): object => ({ network: { nics } });
+const devicesOf = (node: NodeConfig) =>
+  vmArgs(NAME, node).networkDevices as proxmox.types.input.VmLegacyNetworkDevice[];
+
+describe("further NICs", () => {
+  test("are devices after the first one, each with its address and without a gateway", () => {
+    const own = { mtu: 9000, macAddress: "BC:24:11:00:30:24", ipv6: { address: "fd25:30::24/64" } };
+    const node = prodNode(withNics({ ...STORAGE, ...own, firewall: false }, BACKUP));
+    expect(devicesOf(node).slice(1)).toEqual([
+      {
+        ...{ bridge: "vmbr1", vlanId: 30, model: "virtio", firewall: false },
+        ...{ mtu: 9000, macAddress: "BC:24:11:00:30:24" },
+      },
+      { bridge: "vmbr0", vlanId: 31, model: "virtio", firewall: true },
+    ]);
+    expect(initializationOf(node).ipConfigs).toEqual([
+      { ipv4: { address: "10.25.20.24/24", gateway: "10.25.20.1" } },
+      { ipv4: { address: "10.25.30.24/24" }, ipv6: { address: "fd25:30::24/64" } },
+      { ipv4: { address: "10.25.31.24/24" } },
+    ]);
+  });
+
+  test("have a firewall as the first one, and no VLANs of macvlans", () => {
+    const lan = { driver: "macvlan", parent: "eth0", vlan: 32 };
+    const networks = {
+      lan: { ...lan, subnet: "10.25.32.0/24", gateway: "10.25.32.1", range: "10.25.32.128/25" },
+    };
+    const firewall = { enabled: false };
+    const [first, second] = devicesOf(
+      prodNode({ networks, network: { nics: [STORAGE], firewall } }),
+    );
+    expect(first).toMatchObject({ trunks: "32", firewall: false });
+    expect(second).toEqual({ bridge: "vmbr1", vlanId: 30, model: "virtio", firewall: false });
+  });
+
+  test("that are gone leave addresses behind, which no preview shows again", () => {
+    const recorded = [
+      { ipv4: { address: "10.25.20.24/24", gateway: "10.25.20.1" } },
+      { ipv4: { address: "10.25.30.24/24", gateway: "" } },
+      { ipv4: { address: "10.25.31.24/24", gateway: "" } },
+    ];
+    const configs = (node: NodeConfig) =>
+      (
+        vmArgs(NAME, node, { ipConfigs: recorded })
+          .initialization as proxmox.types.input.VmLegacyInitialization
+      ).ipConfigs;
+    expect(configs(prodNode())).toEqual(recorded);
+    expect(configs(prodNode(withNics(BACKUP)))).toEqual([
+      recorded[0],
+      { ipv4: { address: "10.25.31.24/24" } },
+      recorded[2],
+    ]);
+  });
+
+  test("of an adopted VM keep what nothing declares", () => {
+    const nics = [{ ...STORAGE, mtu: 9000 }, BACKUP];
+    const machine = { adopt: true };
+    const ignored = (network: object = {}): unknown =>
+      adoptVm(prodNode({ machine, network: { nics, ...network } })).ignoreChanges;
+    const kept = (fields: string[]) =>
+      fields.flatMap((field) => [`networkDevices[1].${field}`, `networkDevices[2].${field}`]);
+    expect(ignored()).toEqual(expect.arrayContaining(kept(["macAddress", "model", "queues"])));
+    expect(ignored()).toEqual(expect.arrayContaining(["networkDevices[2].mtu"]));
+    expect(ignored()).not.toContain("networkDevices[1].mtu");
+    expect(ignored()).not.toContain("networkDevices[1].firewall");
+    expect(ignored({ firewall: null })).toContain("networkDevices[1].firewall");
+  });
+
+  const MANY = Array.from({ length: 8 }, (_, index) => ({
+    ...{ vlan: 100 + index, address: `10.26.${index}.24/24` },
+  }));
+  const LAN = { driver: "ipvlan", subnet: "10.25.32.0/24", gateway: "10.25.32.1" };
+
+  test.each<[what: string, override: object, expected: RegExp]>([
+    ["more than the provider takes", withNics(...MANY), /network.nics: .*at most 7 entries/],
+    [
+      "with a gateway",
+      withNics({ ...STORAGE, gateway: "10.25.30.1" }),
+      /nics.0.gateway: .*one default route, through its first NIC/,
+    ],
+    [
+      "the network itself",
+      withNics({ ...STORAGE, address: "10.25.30.0/24" }),
+      /neither the network/,
+    ],
+    [
+      "in the first one's network",
+      withNics({ ...STORAGE, address: "10.25.20.25/24" }),
+      /nics.0.address: .*apart from 10.25.20.0\/24, which network.address is in/,
+    ],
+    [
+      "in one another's",
+      withNics(STORAGE, { ...BACKUP, address: "10.25.0.9/16" }),
+      /nics.1.address: .*apart from 10.25.20.0\/24, which network.address/,
+    ],
+    [
+      "in one another's, over IPv6",
+      withNics(
+        { ...STORAGE, ipv6: { address: "fd25:30::1/64" } },
+        { ...BACKUP, ipv6: { address: "fd25:30::2/64" } },
+      ),
+      /nics.1.ipv6.address: .*apart from fd25:30::\/64, which network.nics.0.ipv6.address/,
+    ],
+    [
+      "on the first one's bridge and VLAN",
+      withNics({ ...STORAGE, bridge: "vmbr0", vlan: 20 }),
+      /nics.0.vlan: 20; allowed: another VLAN or bridge than network has/,
+    ],
+    [
+      "in a pool",
+      withNics({ ...STORAGE, address: "172.18.5.9/24" }),
+      /pools.0.base: "172.18.0.0\/16"; allowed: addresses outside 172.18.5.0\/24, .*nics\.0/,
+    ],
+    [
+      "in a bridge network",
+      { ...withNics(STORAGE), networks: { lab: { subnet: "10.25.30.0/25" } } },
+      /lab.subnet: .*outside 10.25.30.0\/24/,
+    ],
+    [
+      "whose address Docker would give to a container",
+      {
+        ...withNics({ ...STORAGE, address: "10.25.32.9/24" }),
+        networks: { lan: { ...LAN, parent: "eth0", vlan: 32 } },
+      },
+      /lan.excluded: .*10.25.32.9 \(network.nics\)/,
+    ],
+    [
+      "as the parent of a VLAN",
+      { ...withNics(STORAGE), networks: { lan: { ...LAN, parent: "eth1", vlan: 32 } } },
+      /lan.vlan: 32; allowed: unset on eth1, or the first NIC/,
+    ],
+    [
+      "filtered, where Proxmox filters nothing",
+      { network: { firewall: { enabled: false }, nics: [{ ...STORAGE, firewall: true }] } },
+      /nics.0.firewall: true; allowed: unset or false/,
+    ],
+    [
+      "with packets too small for Docker's",
+      withNics({ ...STORAGE, mtu: 1400 }),
+      /daemon.mtu: missing; allowed: at most 1400, the NIC's \(network.nics.0.mtu\)/,
+    ],
+    [
+      "with packets too small for IPv6",
+      withNics({ ...STORAGE, mtu: 1200, ipv6: { address: "fd25:30::1/64" } }),
+      /nics.0.mtu: 1200; allowed: at least 1280/,
+    ],
+    [
+      "open, without a waiver",
+      withNics({ ...STORAGE, firewall: false }),
+      /nics.0.firewall: false; .*firewall-nic-off/,
+    ],
+  ])("are refused: %s", (_, override, expected) => {
+    expect(problems(prodWith(override)).filter((line) => expected.test(line))).toHaveLength(1);
+  });
+
+  test("have addresses and MAC addresses of their own in the stack", () => {
+    const macAddress = "BC:24:11:00:30:24";
+    const raw = prodWith(withNics({ ...STORAGE, macAddress }));
+    const network = { address: "10.25.30.24/16", macAddress };
+    const nodes = { ...(raw.nodes as object), other: { machine: { vmId: 2020 }, network } };
+    const found = problems(waived({ ...raw, nodes })).filter((line) => /other node has/.test(line));
+    expect(found).toEqual([
+      expect.stringMatching(/nodes.other.network.address: .*proj-docker02 has this one/),
+      expect.stringMatching(/nodes.other.network.macAddress: .*proj-docker02 has this one/),
+    ]);
+  });
+
+  test("are taken", () => {
+    expect(problems(prodWith(withNics(STORAGE, BACKUP)))).toEqual([]);
+    const own = MANY.slice(1);
+    expect(problems(prodWith(withNics(...own)))).toEqual([]);
+  });
+});
