@@ -519,6 +519,22 @@ describe("addresses", () => {
     });
   });
 
+  test("an IPv6 network holds its first host, and nothing of a network beside it", () => {
+    const group = fc.nat(0xffff).map((number) => number.toString(16));
+    const address6 = fc.array(group, { minLength: 8, maxLength: 8 }).map((all) => all.join(":"));
+    const check = (base: string, length: number, other: string): void => {
+      const net = toCanonical(`${base}/${length}`);
+      const first = firstHost(net);
+      expect(toCanonical(net)).toBe(net);
+      expect(isHostOf(net, first)).toBe(true);
+      expect(isHostOf(net, addressOf(net))).toBe(length >= 127);
+      expect(contains(net, other)).toBe(toCanonical(`${other}/${length}`) === net);
+      expect(overlaps(net, other)).toBe(contains(net, other));
+    };
+    const length = fc.integer({ min: 1, max: 127 });
+    fc.assert(fc.property(address6, length, address6, check), { seed, numRuns: times(600) });
+  });
+
   test("containment is transitive", () => {
     always((a, b, c) => {
       if (contains(a, b) && contains(b, c)) expect(contains(a, c)).toBe(true);
