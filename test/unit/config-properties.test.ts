@@ -156,7 +156,11 @@ const VALID: RawSettings = {
     "proj-docker02": { primary: "proj-docker01" },
     "proj-docker01": {
       machine: { vmId: 2014, image: { template: 9000, node: "pve02" } },
-      network: { address: "10.25.20.23/24" },
+      network: {
+        address: "10.25.20.23/24",
+        ipv6: { address: "fd25:10::23/64" },
+        nics: [{ bridge: "vmbr2", vlan: 99, address: "10.26.0.23/24" }],
+      },
       primary: { address: "10.25.10.9", port: 2222 },
     },
   },

@@ -359,6 +359,7 @@ describe("networks", () => {
     const packages = "installed docker-ce 5:29.10.0-1~ubuntu.24.04~noble";
     const { node } = draft(given({ facts: facts({ packages, networks }) }));
     expect((node.networks as Tree).lan).toEqual({
+      isolated: true,
       subnet: "172.20.0.0/24",
       ipv6: { subnet: "fd25:28::/64", gateway: "fd25:28::1" },
     });
