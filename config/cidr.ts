@@ -60,7 +60,7 @@ export function firstHost(cidr: string): string {
   const last = octets.length - 1;
   // A /31 has no base of its own (RFC 3021), nor has a /127 (RFC 6164); every other base is even, so that nothing carries over.
   if (prefix >= 8 * octets.length - 1) return base;
-  return fromByteArray(octets.with(last, (octets[last] ?? 0) + 1)).toString();
+  return fromByteArray(octets.map((octet, at) => (at === last ? octet + 1 : octet))).toString();
 }
 
 /** Canonical text: `172.18.0.1/24` gives `172.18.0.0/24`, `FD00:18::1/64` gives `fd00:18::/64` (RFC 5952). */

@@ -6,6 +6,7 @@ import runStack from "../../index";
 import { privateKey } from "../support/key";
 import type { State } from "../../node/recorded";
 import { HOST_KEY, settle, startPulumi } from "../support/mocks";
+import { waiver } from "../support/settings";
 
 /**
  * A stack that was made before the program got its present layout. What Pulumi was given then, with the same stack file, is what
@@ -97,6 +98,10 @@ beforeAll(async () => {
     config: {
       "docker-node:proxmox": JSON.stringify(proxmox),
       "docker-node:nodes": JSON.stringify(merge(nodes, ssh)),
+      // The program asks since where images may come from and who scans them: such a stack gets two waivers, and nothing else.
+      "docker-node:waivers": JSON.stringify(
+        ["image-registry-any", "image-scan-none"].map((id) => waiver(id)),
+      ),
       "docker-node:proxmoxApiToken": "automation@pve!pulumi=token",
       "docker-node:agentSecret": "a-secret-of-some-length",
     },
