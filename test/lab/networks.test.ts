@@ -43,6 +43,9 @@ class Daemon {
   /** Which Docker it is. */
   release = 26;
 
+  /** How many networks it has made, also those that are gone: no id comes twice. */
+  private made = 0;
+
   private answer(method: string, url: string, body: string): [number, unknown] {
     const path = url.replace(/^\/v[\d.]+/, "").replace(/\?.*/, "");
     const id = path.split("/")[2] ?? "";
@@ -54,7 +57,7 @@ class Daemon {
   }
 
   private create(body: string): string {
-    const Id = `${this.networks.size}`.padStart(64, "0");
+    const Id = String((this.made += 1)).padStart(64, "0");
     const defaults = {
       Scope: "local",
       Internal: false,

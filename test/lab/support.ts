@@ -220,6 +220,13 @@ export function processesWith(text: string): string[] {
     });
 }
 
+/** Whether a process is this one, or was started by it or by what it has started. */
+export function isOurs(pid: number): boolean {
+  if (pid <= 1 || pid === process.pid) return pid === process.pid;
+  const [, parent = "0"] = /^PPid:\s*(\d+)/m.exec(readQuietly(`/proc/${pid}/status`)) ?? [];
+  return isOurs(Number(parent));
+}
+
 function readQuietly(file: string): string {
   try {
     return readFileSync(file, "utf8");
