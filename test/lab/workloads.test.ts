@@ -236,7 +236,10 @@ describe("changed by hand", () => {
     await shell.root(
       `docker update --pids-limit 99 --restart no ${reader} >/dev/null; docker stop ${await idOf("site-page")} >/dev/null`,
     );
-    const steps = await up();
+    const told: string[] = [];
+    const steps = await upSteps(stack, { onOutput: (text) => void told.push(text) });
+    // What the look has found, should another step run as well.
+    log((told.join("").match(/.*up puts it right.*/g) ?? []).join("\n"));
     expect(steps.with("update")).toEqual(
       ["page-run", "reader-limits", "reader-run"].map((name) => `${NODE}-workload-site-${name}`),
     );
