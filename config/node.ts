@@ -54,8 +54,8 @@ export function machineSize({ machine }: NodeConfig): string {
 }
 
 /**
- * Gateway of a network, over IPv4 or in another of its pools: the declared one, else the subnet's first address, as Docker chooses it (moby
- * libnetwork/network.go, ipamAllocateVersion). An internal network has none.
+ * Gateway of a network, over IPv4 or in another of its pools: the declared one, else the subnet's first address, as Docker
+ * chooses it (moby libnetwork/network.go, ipamAllocateVersion). An internal network has none.
  */
 export function gatewayOf(
   network: NetworkConfig,

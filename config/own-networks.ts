@@ -21,6 +21,10 @@ export function ownNetworks({ network }: NodeConfig): OwnNetwork[] {
   ]);
 }
 
+/** The addresses of the node's NICs. */
+export const ownAddresses = (node: NodeConfig): string[] =>
+  ownNetworks(node).map(({ address }) => address);
+
 function ownNetwork(path: string, cidr: string): OwnNetwork {
   return { path, cidr, address: addressOf(cidr), network: toCanonical(cidr) };
 }

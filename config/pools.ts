@@ -1,4 +1,4 @@
-import type { NetworkConfig } from "./schema";
+import type { NetworkConfig, NodeConfig } from "./schema";
 
 /** Addresses of one family in a network. */
 export interface Pool {
@@ -16,4 +16,16 @@ export interface Pool {
 export function poolsOf(network: NetworkConfig): Pool[] {
   const pools: Pool[] = [{ excluded: {}, ...network, at: "" }];
   return network.ipv6 ? [...pools, { excluded: {}, ...network.ipv6, at: "ipv6/" }] : pools;
+}
+
+/** Subnets of the declared bridges, by path. The node has a route to each, and none to a macvlan or an ipvlan. */
+export function bridgeSubnets({ networks }: Pick<NodeConfig, "networks">): [string, string][] {
+  return Object.entries(networks).flatMap(([name, network]) =>
+    network.driver === "bridge"
+      ? poolsOf(network).map(({ at, subnet }): [string, string] => [
+          `networks/${name}/${at}subnet`,
+          subnet,
+        ])
+      : [],
+  );
 }

@@ -5,7 +5,7 @@ import { contains, firstHost } from "../../config/cidr";
 import { interfaceOf, type LanNetwork } from "../../config/lan";
 import { nameResource } from "../../config/names";
 import { ICC, MTU } from "../../config/node";
-import { ownNetworks } from "../../config/own-networks";
+import { ownAddresses } from "../../config/own-networks";
 import { poolsOf, type Pool } from "../../config/pools";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
 import type { RecordedNode, RecordedPool } from "../../node/recorded";
@@ -46,7 +46,7 @@ function createNetwork(
   const config = node.networks[name] as NetworkConfig;
   // An adopted network stays as it is.
   const adopted = name in node.adopt.networks;
-  const hosts = adopted ? [] : ownNetworks(node).map(({ address }) => address);
+  const hosts = adopted ? [] : ownAddresses(node);
   const untold = adopted ? poolsOf(config).map(({ subnet }) => ({ subnet })) : undefined;
   const known = recorded?.networks[name] ?? untold;
   const args = networkArgs(name, config, node.engine.daemon, hosts, known);

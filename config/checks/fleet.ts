@@ -1,7 +1,7 @@
 import { addressOf } from "../cidr";
 import { addressesOf, reachableWorkloads } from "../discovery";
 import { addressOfNode, checksumOf } from "../node";
-import { ownNetworks } from "../own-networks";
+import { ownAddresses, ownNetworks } from "../own-networks";
 import { attempt } from "../partial";
 import { keyText, type Problem } from "../problems";
 import type { NodeConfig } from "../schema";
@@ -122,7 +122,7 @@ function checkHandOuts(nodes: Nodes): Check {
     primary: ({ primary }: NodeConfig) => (typeof primary === "object" ? [primary.address] : []),
     "network.nics": ({ network }: NodeConfig) => network.nics.map((nic) => addressOf(nic.address)),
     "another node": (own: NodeConfig) =>
-      Object.values(nodes).flatMap((node) => (node === own ? [] : addressesOfNode(node))),
+      Object.values(nodes).flatMap((node) => (node === own ? [] : ownAddresses(node))),
   };
   return (name, node, report) => {
     checkHandedOut(node, others, (path, value, allowed) => {
@@ -130,9 +130,6 @@ function checkHandOuts(nodes: Nodes): Check {
     });
   };
 }
-
-const addressesOfNode = (node: NodeConfig): string[] =>
-  ownNetworks(node).map(({ address }) => address);
 
 /**
  * Proxmox knows an image by its file name, so one name must mean one content. The configuration does not say whether

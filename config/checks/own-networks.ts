@@ -2,7 +2,7 @@ import { addressOf, isHostOf, overlaps, toCanonical } from "../cidr";
 import { isLinkLocal6 } from "../ipv6";
 import { nicsOf } from "../lan";
 import { ownNetworks, type OwnNetwork } from "../own-networks";
-import { poolsOf } from "../pools";
+import { bridgeSubnets } from "../pools";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -27,10 +27,11 @@ export function checkOwnNetworks(node: NodeConfig, report: Report): void {
 }
 
 function checkHost({ path, cidr, address }: OwnNetwork, report: Report): void {
-  if (cidr.includes(":") && !isHostOf(cidr, address))
-    report(path, cidr, "a host address, not the network's first, which its routers have");
-  if (!cidr.includes(":") && !isHostOf(cidr, address))
-    report(path, cidr, "a host address, neither the network's base nor its broadcast");
+  if (isHostOf(cidr, address)) return;
+  const not = cidr.includes(":")
+    ? "not the network's first, which its routers have"
+    : "neither the network's base nor its broadcast";
+  report(path, cidr, `a host address, ${not}`);
 }
 
 function checkIpv6(node: NodeConfig, report: Report): void {
@@ -82,13 +83,7 @@ function checkAgainstDocker(own: OwnNetwork, node: NodeConfig, report: Report): 
     ...(daemon["default-address-pools"] ?? []).map(
       ({ base }, index) => [`engine/daemon/default-address-pools/${index}/base`, base] as const,
     ),
-    ...Object.entries(node.networks).flatMap(([name, network]) =>
-      network.driver === "bridge"
-        ? poolsOf(network).map(
-            ({ at, subnet }) => [`networks/${name}/${at}subnet`, subnet] as const,
-          )
-        : [],
-    ),
+    ...bridgeSubnets(node),
   ];
   for (const [path, subnet] of subnets)
     if (subnet && overlaps(subnet, own.network))

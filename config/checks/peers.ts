@@ -3,7 +3,7 @@ import { isNetworkText } from "../ipv6";
 import { attempt } from "../partial";
 import { lanNetworks } from "../lan";
 import { ownNetworks } from "../own-networks";
-import { poolsOf } from "../pools";
+import { bridgeSubnets, poolsOf } from "../pools";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -56,8 +56,9 @@ function hostOf(url: string | undefined): string | undefined {
 const isNetwork = (text: string | undefined): text is string =>
   text !== undefined && isNetworkText(text);
 
-/** Docker's subnets that the node has a route to, by path. It has no route to a macvlan or an ipvlan network. */
-function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [string, string])[] {
+/** Docker's subnets that the node has a route to, by path. */
+function subnetsOf(node: NodeConfig): (readonly [string, string])[] {
+  const { daemon } = node.engine;
   const keys = [daemon.bip ? "bip" : "fixed-cidr", daemon.bip6 ? "bip6" : "fixed-cidr-v6"] as const;
   const docker0 = keys.flatMap((key) => (daemon[key] ? [[key, daemon[key]] as const] : []));
   const pools = (daemon["default-address-pools"] ?? []).map(
@@ -66,13 +67,10 @@ function subnetsOf({ engine: { daemon }, networks }: NodeConfig): (readonly [str
   const ofDaemon = [...docker0, ...pools].map(
     ([key, subnet]) => [`engine/daemon/${key}`, subnet] as const,
   );
-  const bridges = Object.entries(networks).flatMap(([name, network]) =>
-    network.driver === "bridge"
-      ? poolsOf(network).map(({ at, subnet }) => [`networks/${name}/${at}subnet`, subnet] as const)
-      : [],
-  );
   // subnets.ts reports a subnet that overlaps another one.
-  const apart = bridges.filter(([, subnet]) => !ofDaemon.some(([, it]) => overlaps(subnet, it)));
+  const apart = bridgeSubnets(node).filter(
+    ([, subnet]) => !ofDaemon.some(([, it]) => overlaps(subnet, it)),
+  );
   return [...ofDaemon, ...apart];
 }
 

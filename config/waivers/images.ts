@@ -3,7 +3,10 @@ import type { NodeConfig } from "../schema";
 import { gravityOf } from "../vulnerabilities";
 import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 
-/* Images that no policy restricts or nobody scans, images that the policy does not name, and scans that let through more than they do by themselves. */
+/*
+ * Images that no policy restricts or nobody scans, images that the policy does not name, and scans that let through more than
+ * they do by themselves.
+ */
 
 const hasImages = (node: NodeConfig): boolean => declaredImages(node).length > 0;
 

@@ -29,7 +29,6 @@ import {
   waitFor,
   quiet,
   upSteps,
-  type Steps,
 } from "./support";
 
 /*
@@ -77,10 +76,6 @@ afterAll(async () => {
   process.chdir(directory);
   await life.end(here);
 });
-
-async function up(): Promise<Steps> {
-  return upSteps(stack);
-}
 
 /** The nodes a stack's file declares. */
 function nodesIn(text: string): Record<string, unknown> {
@@ -241,7 +236,7 @@ describe("adoption", () => {
   );
 
   step("up changes only that, and nothing on the node notices", async () => {
-    const steps = await up();
+    const steps = await upSteps(stack);
     expect(steps.with("import")).toEqual(
       [
         "agent-container",
@@ -296,7 +291,7 @@ describe("adoption", () => {
       const document = parseDocument(readFileSync(file, "utf8"));
       document.deleteIn(["config", "docker-node:nodes", VM.name, "adopt", "agent"]);
       writeFileSync(file, document.toString({ lineWidth: 0 }));
-      const steps = await up();
+      const steps = await upSteps(stack);
       expect(steps.with("create-replacement")).toEqual([`${VM.name}-agent-container`]);
       expect(steps.with("create")).toEqual([`${VM.name}-agent-image`, `${VM.name}-agent-limits`]);
       const others = (text: string): string[] =>
@@ -406,7 +401,7 @@ describe("a second node in the same stack", () => {
     const second = nodesIn(text)[SECOND] as { network: { firewall: object } };
     const firewall = { ...second.network.firewall, rules };
     declare(SECOND, { ...second, network: { ...second.network, firewall } });
-    await up();
+    await upSteps(stack);
     const { hostKey, agentFingerprint } = (await readNodes(stack))[SECOND] as NodeFacts[string];
     expect(await probe()).toEqual({
       ...{ "closed-ipv4": nothingOpen, "closed-ipv6": nothingOpen },
@@ -416,7 +411,7 @@ describe("a second node in the same stack", () => {
       "certificate-ipv4": ["held", agentFingerprint],
     });
     writeFileSync(file, text);
-    await up();
+    await upSteps(stack);
   });
 
   step("the first cannot be taken out while it is protected; how it can is said", async () => {

@@ -94,10 +94,6 @@ function host(
   });
 }
 
-async function up(stack: Stack): Promise<Steps> {
-  return upSteps(stack);
-}
-
 const learned = keyPair("host");
 let port: number;
 
@@ -106,10 +102,10 @@ beforeAll(async () => {
 });
 
 test("a host that was brought up is known to the letter, and nothing is left to do", async () => {
-  await up(await host(port));
+  await upSteps(await host(port));
   let known: Known | undefined;
   const again = await host(port, {}, (found) => (known = found));
-  expect((await up(again)).diffs).toEqual([]);
+  expect((await upSteps(again)).diffs).toEqual([]);
   await again.preview({ expectNoChanges: true });
   expect(known?.recorded).toMatchObject({
     hostKey: learned.publicKey,
@@ -140,8 +136,8 @@ test("what differs on the node is a warning, and its step alone runs again, once
 
 test("another user and key connect by the host key learned before", async () => {
   const changed = { user: "admin", key: "two" };
-  expect((await up(await host(port, changed))).with("update")).toContain(`${NODE}-ready`);
-  expect((await up(await host(port, changed))).diffs).toEqual([]);
+  expect((await upSteps(await host(port, changed))).with("update")).toContain(`${NODE}-ready`);
+  expect((await upSteps(await host(port, changed))).diffs).toEqual([]);
 });
 
 /** An `up` against a port, ended by the reader as soon as it says why it waits. What it has said until then. */

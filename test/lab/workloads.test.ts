@@ -14,7 +14,7 @@ import { openStack } from "../../lab/lib/stack";
 import { foundBy, searchScript } from "../support/canaries";
 import { builtCompose } from "../support/compose";
 import { Life } from "./life";
-import { type Shell, log, shellTo, quiet, upSteps, type Steps } from "./support";
+import { type Shell, log, shellTo, quiet, upSteps } from "./support";
 
 jest.setTimeout(30 * 60_000);
 
@@ -58,10 +58,6 @@ async function pushRelease(): Promise<string> {
     docker push --quiet ${name}:2 >/dev/null
     docker image inspect --format '{{index .RepoDigests 0}}' ${name}:2 | sed 's/@/:2@/'
     docker rm $container >/dev/null; docker image rm ${name}:2 >/dev/null`);
-}
-
-async function up(): Promise<Steps> {
-  return upSteps(stack);
 }
 
 /** Id of the container that runs for a workload. */
@@ -193,7 +189,7 @@ describe("a workload of the node", () => {
 
   step("goes with its secrets, and leaves the node as it was", async () => {
     stack = await openStack(lab);
-    expect((await up()).diffs.filter((line) => !line.startsWith("delete "))).toEqual([]);
+    expect((await upSteps(stack)).diffs.filter((line) => !line.startsWith("delete "))).toEqual([]);
     expect(await shell.root(`docker ps -aq ${mine}; ls ${folder} 2>/dev/null || true`)).toBe("");
     await stack.preview({ ...quiet, expectNoChanges: true });
   });
@@ -202,7 +198,7 @@ describe("a workload of the node", () => {
 step("a compose file is deployed, and each service is healthy before the next", async () => {
   const { repository, tag, digest } = lab.images.busybox;
   await declare(`10.25.20.5:5000/${repository}:${tag}@${digest}`);
-  const steps = await up();
+  const steps = await upSteps(stack);
   expect(steps.with("create").filter((name) => name.endsWith("-run"))).toEqual(
     ["page", "reader"].map((service) => `${NODE}-workload-site-${service}-run`),
   );
@@ -274,7 +270,7 @@ step("another release is pulled while the earlier one serves, and costs one rest
   const earlier = await idOf("site-page");
   const image = await pushRelease();
   await declare(image);
-  const told = await watch("site-page", up);
+  const told = await watch("site-page", () => upSteps(stack));
   const later = await idOf("site-page");
   expect(told).toEqual([
     `pull ${image.replace(":2@", "@")}`,
