@@ -40,7 +40,7 @@ keys() {
 nameservers() {
   local file=/run/systemd/resolve/resolv.conf
   [[ -r $file ]] || file=/etc/resolv.conf
-  awk '$1 == "nameserver" && $2 ~ /^[0-9.]+$/ { print $2 }' "$file"
+  awk '$1 == "nameserver" { print $2 }' "$file"
 }
 
 # Repositories and pins are of no interest: what is installed is.

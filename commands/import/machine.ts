@@ -130,7 +130,6 @@ function readNetwork({ config, firewallRules }: Hardware, facts: Facts, findings
   return {
     ...nicsOf(config, facts, findings),
     gateway: facts.gateway,
-    dnsServers: facts.nameservers.length > 0 ? facts.nameservers.slice(0, 3) : undefined,
     // Nothing is opened or closed unasked.
     firewall: null,
   };

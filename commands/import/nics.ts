@@ -1,4 +1,6 @@
-/** Turns the NICs of a VM as found into their configuration. */
+/** Turns the NICs of a VM as found, and what it asks for names by them, into their configuration. */
+import { isAddress } from "../../config/cidr";
+import { isReachable6 } from "../../config/ipv6";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
 import { parseOptions, type Hardware } from "./hardware";
@@ -8,14 +10,34 @@ type Config = Hardware["config"];
 
 const MAC = /^([0-9A-F]{2}:){5}[0-9A-F]{2}$/i;
 
-/** The section `network`, without the firewall. The stack's defaults supply what stays undefined. */
+/** The section `network`, without gateway and firewall. The stack's defaults supply what stays undefined. */
 export function nicsOf(config: Config, facts: Facts, findings: Findings): Tree {
   const nics = readFurther(config, facts, findings);
+  const ipv6 = readIpv6("ipconfig0", config, findings);
+  const overIpv6 = ipv6 !== null || nics.some((nic) => nic.ipv6);
   return {
     ...readNic("net0", config, facts, findings),
-    ipv6: readIpv6("ipconfig0", config, findings),
+    ipv6,
+    dnsServers: readServers(facts, overIpv6, findings),
     nics: nics.length > 0 ? nics : null,
   };
+}
+
+/** The name servers, as far as the configuration takes them. */
+function readServers(
+  { nameservers }: Facts,
+  overIpv6: boolean,
+  { leave }: Findings,
+): string[] | undefined {
+  const usable = nameservers.filter((one) => isAddress(one) || (overIpv6 && isReachable6(one)));
+  const declared = usable.slice(0, 3);
+  const others = nameservers.filter((one) => !declared.includes(one));
+  if (others.length > 0)
+    leave(
+      "name servers",
+      `${others.join(", ")}: dnsServers takes three, and IPv6 addresses beside a static one of the node`,
+    );
+  return declared.length > 0 ? declared : undefined;
 }
 
 /** A NIC's place in the network. The defaults of the stack may have a VLAN. */

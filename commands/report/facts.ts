@@ -1,5 +1,6 @@
 /** Picks what a report tells from what was found; the rest of an inventory or a plan may hold secrets. */
 import type { Alert } from "../../clients/prometheus";
+import { addressOf } from "../../config/cidr";
 import type { Settings } from "../../config/load";
 import { addressOfNode, machineSize } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
@@ -28,12 +29,24 @@ import type {
 export function machineFacts(node: NodeConfig): MachineFacts {
   const { vmId, proxmoxNode, disk, dockerDisk } = node.machine;
   const disks = [disk, ...(dockerDisk ? [dockerDisk] : [])];
+  const { ipv6, gateway, nics } = node.network;
   return {
     ...{ vmId, proxmoxNode, size: machineSize(node) },
     disks: disks.map(({ sizeGiB, datastore }) => `${sizeGiB} GiB on ${datastore}`),
-    address: addressOfNode(node),
-    gateway: node.network.gateway,
+    addresses: [addressOfNode(node), ...(ipv6 ? [addressOf(ipv6.address)] : [])],
+    gateways: [gateway, ...(ipv6?.gateway ? [ipv6.gateway] : [])],
+    nics: nics.map(describeNic),
   };
+}
+
+function describeNic({
+  address,
+  ipv6,
+  bridge,
+  vlan,
+}: NodeConfig["network"]["nics"][number]): string {
+  const addresses = [address, ...(ipv6 ? [ipv6.address] : [])];
+  return `${addresses.join(", ")} on ${bridge}${vlan === undefined ? "" : `, VLAN ${vlan}`}`;
 }
 
 export const dockerFacts = (info: DockerInfo): DockerFacts => ({
@@ -73,13 +86,13 @@ export function networkFacts(inventory: Inventory): NetworkFacts[] {
 function membersOf(network: string, { containers }: Inventory): NetworkFacts["members"] {
   const members = containers.flatMap((one) => {
     const attached = one.NetworkSettings?.Networks?.[network];
-    return attached ? [{ name: nameOf(one), address: addressOf(attached) }] : [];
+    return attached ? [{ name: nameOf(one), address: addressesIn(attached) }] : [];
   });
   return sortByName(members).map(({ name: container, address }) => ({ container, address }));
 }
 
 /** Over IPv4, then over IPv6; Docker has an empty text for what there is not. */
-const addressOf = ({ IPAddress, GlobalIPv6Address }: Attachment): string =>
+const addressesIn = ({ IPAddress, GlobalIPv6Address }: Attachment): string =>
   [IPAddress, GlobalIPv6Address].filter((one) => typeof one === "string" && one !== "").join(" ");
 
 /** A node's alerts, those that have fired longest before the others. */

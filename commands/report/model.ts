@@ -13,8 +13,11 @@ export interface MachineFacts {
   readonly proxmoxNode: string;
   readonly size: string;
   readonly disks: readonly string[];
-  readonly address: string;
-  readonly gateway: string;
+  /** Of its first NIC, over IPv4, then over IPv6. */
+  readonly addresses: readonly string[];
+  readonly gateways: readonly string[];
+  /** Its further NICs, in sentences. */
+  readonly nics: readonly string[];
 }
 
 /** What `docker info` says, of the machine too. */

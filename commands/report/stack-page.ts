@@ -27,7 +27,8 @@ export function stackPage({ stack, at, nodes }: StackReport): string {
 const linkTo = ({ name }: NodeReport): ReturnType<typeof fillMarkup> =>
   fillMarkup`<a href="${encodeURIComponent(fileOf(name))}">${name}</a>`;
 
-const machineOf = ({ machine }: NodeReport): string => `${machine.size}, ${machine.address}`;
+const machineOf = ({ machine }: NodeReport): string =>
+  `${machine.size}, ${machine.addresses.join(", ")}`;
 
 /** The next that end. */
 function waiverTable(nodes: readonly NodeReport[]): ReturnType<typeof fillMarkup> {

@@ -36,7 +36,7 @@ export const GOOD: NodeReport = {
   machine: {
     ...{ vmId: 2024, proxmoxNode: "pve01", size: "6 cores, 16 GiB" },
     disks: ["64 GiB on local-lvm", "200 GiB on local-lvm"],
-    ...{ address: "10.25.20.24", gateway: "10.25.20.1" },
+    ...{ addresses: ["10.25.20.24"], gateways: ["10.25.20.1"], nics: [] },
   },
   docker: {
     value: {

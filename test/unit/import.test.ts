@@ -152,6 +152,27 @@ describe("the draft of a node made by hand", () => {
     expect(told(found, "leave")).toContainEqual(expect.stringMatching(/^IPv6: auto: /));
   });
 
+  test("with static IPv6 has name servers of both families, and says which it has no key for", () => {
+    const nameservers = "10.25.20.2\nfd25:10::2\nfe80::1%ens18\n10.25.20.3\n10.25.20.4\n";
+    const ipconfig0 = "ip=10.25.20.23/24,gw=10.25.20.1,ip6=fd25:10::23/64";
+    const over = (config: Hardware["config"]): ReturnType<typeof draft> =>
+      draft(given({ hardware: hardware(config), facts: facts({ nameservers }) }));
+    const both = over({ ipconfig0 });
+    expect(both.node.network).toMatchObject({
+      dnsServers: ["10.25.20.2", "fd25:10::2", "10.25.20.3"],
+    });
+    expect(told(both, "leave")).toContainEqual(
+      expect.stringMatching(/^name servers: fe80::1%ens18, 10\.25\.20\.4: /),
+    );
+    const alone = over({});
+    expect(alone.node.network).toMatchObject({
+      dnsServers: ["10.25.20.2", "10.25.20.3", "10.25.20.4"],
+    });
+    expect(told(alone, "leave")).toContainEqual(
+      expect.stringMatching(/^name servers: fd25:10::2, fe80::1%ens18: /),
+    );
+  });
+
   test.each<[string, Partial<Given>, RegExp]>([
     ["a template", { hardware: hardware({ template: 1 }) }, /VM 2014: is a template/],
     ["stopped", { hardware: hardware({}, { status: "stopped" }) }, /qm start 2014/],

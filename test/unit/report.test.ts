@@ -11,6 +11,7 @@ import { runCommandLine } from "../../commands/cli";
 import type { Plan } from "../../commands/plan/model";
 import { publish } from "../../commands/report/command";
 import { readDrill } from "../../commands/report/drill";
+import { machineFacts } from "../../commands/report/facts";
 import { gather } from "../../commands/report/gather";
 import { fillMarkup } from "../../commands/report/html";
 import type { NodeReport } from "../../commands/report/model";
@@ -22,7 +23,7 @@ import { loadSettings } from "../../config/load";
 import { documents, read } from "../support/documents";
 import { openedWith } from "../support/opened";
 import { AT, BAD, GOOD, STACK, UNKNOWN, hostile, textOfPart } from "../support/reports";
-import { stackFile } from "../support/settings";
+import { prodNode, stackFile } from "../support/settings";
 
 const NODE = "proj-docker02";
 const HOSTILE = `"'><script>alert(1)</script><!--\u202e\u0007`;
@@ -40,6 +41,25 @@ describe("parts", () => {
       "Machine VM 2024 on pve01 Size 6 cores, 16 GiB Disks 64 GiB on local-lvm; 200 GiB on local-lvm Address 10.25.20.24 Gateway 10.25.20.1",
     );
     expect(part(GOOD, "docker")).toMatch(/29\.1\.3 .*6 processors, 16\.0 GiB .*Live restore on$/);
+  });
+
+  test("machine with IPv6 and further NICs", () => {
+    const network = {
+      ipv6: { address: "fd25:20::24/64", gateway: "fe80::1" },
+      nics: [
+        {
+          bridge: "vmbr1",
+          vlan: 30,
+          address: "10.25.30.24/24",
+          ipv6: { address: "fd25:30::24/64" },
+        },
+        { bridge: "vmbr2", address: "10.25.40.24/24" },
+      ],
+    };
+    const machine = machineFacts(prodNode({ network }));
+    expect(part({ ...GOOD, machine }, "machine")).toMatch(
+      / Address 10\.25\.\d+\.\d+, fd25:20::24 Gateway 10\.25\.\d+\.1, fe80::1 Further NICs 10\.25\.30\.24\/24, fd25:30::24\/64 on vmbr1, VLAN 30; 10\.25\.40\.24\/24 on vmbr2$/,
+    );
   });
 
   test("networks: drawn with a line for each connection, and as a table", () => {
@@ -328,7 +348,7 @@ describe("gathered", () => {
     const found = await report({ "recovery/inventory": inventory }, () => Promise.resolve(drift));
     expect(found).toMatchObject({
       name: NODE,
-      machine: { vmId: 2019, proxmoxNode: "pve01", address: "10.25.20.24" },
+      machine: { vmId: 2019, proxmoxNode: "pve01", addresses: ["10.25.20.24"] },
       networks: {
         value: [
           {

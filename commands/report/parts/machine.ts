@@ -11,8 +11,9 @@ export const machinePart = ({ machine }: NodeReport): Html =>
       ["VM", `${machine.vmId} on ${machine.proxmoxNode}`],
       ["Size", machine.size],
       ["Disks", machine.disks.join("; ")],
-      ["Address", machine.address],
-      ["Gateway", machine.gateway],
+      ["Address", machine.addresses.join(", ")],
+      ["Gateway", machine.gateways.join(", ")],
+      ...(machine.nics.length > 0 ? [["Further NICs", machine.nics.join("; ")] as const] : []),
     ]),
   );
 
