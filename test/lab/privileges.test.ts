@@ -28,6 +28,9 @@ import { datastoreChecks } from "../../commands/doctor/checks/datastores";
 import { machineChecks } from "../../commands/doctor/checks/machine";
 import { templateChecks } from "../../commands/doctor/checks/template";
 import { ROLES, pathsOf, type Privilege } from "../../commands/doctor/privileges";
+import { nameResource } from "../../config/names";
+import { COMMAND } from "../../config/resource-types";
+import { recordedNode, type RecordedNode, type StateResource } from "../../node/recorded";
 import { call, connect, type Access as ProxmoxAccess } from "../../clients/proxmox";
 import type { Context, Result } from "../../commands/doctor/types";
 import { pulumiEnv, ensurePulumi } from "../../lab/lib/pulumi";
@@ -116,6 +119,8 @@ let endpoint: string;
 let image: Record<string, string>;
 let stack: Stack;
 let settings: Settings;
+/** What `up` knows of the machine. */
+let recorded: RecordedNode | undefined;
 
 type Access = Record<string, { privileges: string[]; propagate: boolean }>;
 
@@ -156,7 +161,7 @@ function program({ imageOnly = false } = {}): Promise<void> {
   const { proxmoxNode, image: from } = node.machine;
   const file =
     "url" in from ? new CloudImage("image", { proxmoxNode, image: from }, opts) : undefined;
-  if (!imageOnly) new VirtualMachine(NAME, { node, imageVolumeId: file?.volumeId }, opts);
+  if (!imageOnly) new VirtualMachine(NAME, { node, imageVolumeId: file?.volumeId, recorded }, opts);
   return Promise.resolve();
 }
 
@@ -489,6 +494,58 @@ test("with exactly these privileges availability is declared, read back, changed
   write(given);
   const { summary } = await stack.up(quiet);
   expect(summary.resourceChanges).toMatchObject({ delete: 3 });
+  await stack.destroy(quiet);
+});
+
+/** The NICs of the machine in Proxmox, and the addresses that it tells cloud-init. */
+async function nicsOf(): Promise<Record<string, string>> {
+  const answer = await connect(byToken()).get("/nodes/pve01/qemu/2019/config");
+  const config = Object.entries(answer as Record<string, string>);
+  const nics = config.filter(([key]) => /^(net|ipconfig)[1-9]$/.test(key));
+  return Object.fromEntries(
+    nics.map(([key, value]) => [key, value.replace(/^virtio=[^,]+,/, "")]).sort(),
+  ) as Record<string, string>;
+}
+
+/** What the state tells the next run of the machine, once the node has answered. */
+async function record(): Promise<RecordedNode | undefined> {
+  const { deployment } = await stack.exportStack();
+  const { resources } = deployment as { resources: (StateResource & { urn: string })[] };
+  const ready = { type: COMMAND, outputs: { stdout: KEY } };
+  const state = resources.map((resource) => [resource.urn, resource] as const);
+  const [name, node] = entry();
+  return recordedNode(
+    ...[name, node],
+    Object.fromEntries([...state, [`${COMMAND}::${nameResource(name, "ready")}`, ready]]),
+  );
+}
+
+test("with exactly these privileges further NICs come, change places and go; an address that Proxmox keeps is no difference", async () => {
+  const storage = { bridge: "vmbr0", vlan: 40, address: "10.25.40.19/24" };
+  const instruments = { bridge: "vmbr0", vlan: 50, address: "10.25.50.19/24" };
+  const withNics = async (...nics: object[]): Promise<Record<string, string>> => {
+    declare(merge(CHANGED, { network: { nics } }) as Record<string, unknown>);
+    // What is taken away is taken away with the privileges that it needed.
+    if (nics.length > 0) give();
+    await stack.up(quiet);
+    recorded = await record();
+    await stack.preview({ ...quiet, expectNoChanges: true });
+    await stack.refresh({ ...quiet, expectNoChanges: true });
+    return nicsOf();
+  };
+  expect(await withNics(storage, { ...instruments, ipv6: { address: "fd25:50::19/64" } })).toEqual({
+    net1: "bridge=vmbr0,firewall=1,tag=40",
+    net2: "bridge=vmbr0,firewall=1,tag=50",
+    ipconfig1: "ip=10.25.40.19/24",
+    ipconfig2: "ip=10.25.50.19/24,ip6=fd25:50::19/64",
+  });
+  expect(await withNics(instruments)).toMatchObject({
+    net1: "bridge=vmbr0,firewall=1,tag=50",
+    ipconfig1: "ip=10.25.50.19/24",
+  });
+  expect(Object.keys(await nicsOf())).not.toContain("net2");
+  expect(Object.keys(await withNics())).not.toContain("net1");
+  recorded = undefined;
   await stack.destroy(quiet);
 });
 
