@@ -8,6 +8,7 @@ import { dockerSteps, firewallStep } from "./steps";
 
 /** The steps of every node that can be checked, in their order. Each is named as its script. */
 export const CHECKED_STEPS = [
+  "nics",
   "storage",
   "install",
   "daemon",

@@ -1,3 +1,4 @@
+import { addressOf } from "../config/cidr";
 import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
 import { SOCKET_USERS } from "../config/docker-socket";
 import { addressOfNode, machineSize } from "../config/node";
@@ -75,6 +76,12 @@ export function readyStep(): Script {
 /** More CPU or memory reboots the machine. The later steps wait until it is back. */
 export function bootStep(node: NodeConfig): Script {
   return bind("boot", { MACHINE: machineSize(node) }, 800);
+}
+
+/** Also run when there are none any more: it takes back what it wrote. */
+export function nicsStep(node: NodeConfig): Script {
+  const ADDRESSES = node.network.nics.map(({ address }) => addressOf(address)).join(" ");
+  return bindChanging(node, "nics", { ADDRESSES }, 180);
 }
 
 /** Proxmox names a SCSI disk after its slot (QemuServer/Drive.pm, device id `drive-scsi1`). */
@@ -167,9 +174,10 @@ export function daemonStep(node: NodeConfig): Script {
   return bindChanging(node, "daemon", variables, daemonLimit(node));
 }
 
-/** The steps that install and configure Docker on a machine that is up, in their order. Each is idempotent. */
+/** The steps that set up a machine that is up, with Docker, in their order. Each is idempotent. */
 export const dockerSteps = (node: NodeConfig): readonly Script[] =>
   [
+    ...(node.network.nics.length > 0 ? [nicsStep] : []),
     ...[storageStep, installStep, daemonStep],
     ...(authoritiesOf(node).size > 0 ? [registriesStep] : []),
     ...[accessStep, hardeningStep],

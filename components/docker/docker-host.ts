@@ -11,6 +11,7 @@ import {
   firewallStep,
   hardeningStep,
   installStep,
+  nicsStep,
   readyStep,
   registriesStep,
   storageStep,
@@ -64,6 +65,7 @@ export class DockerHost extends pulumi.ComponentResource {
     this.connection = { ...connect(args.node, args.privateKey), hostKey: this.hostKey };
     const step = this.makeStepper(name, args);
     const boot = step("boot", bootStep(args.node), ready);
+    if (hasNics(args)) step("nics", nicsStep(args.node), boot);
     const storage = step("storage", storageStep(args.node), boot);
     const install = step("install", installStep(args.node), storage);
     const daemon = step("daemon", daemonStep(args.node), install);
@@ -87,6 +89,10 @@ export class DockerHost extends pulumi.ComponentResource {
       );
   }
 }
+
+/** A node that has had further NICs keeps the step, which removes what it wrote for them. */
+const hasNics = ({ node, recorded }: DockerHostArgs): boolean =>
+  node.network.nics.length > 0 || recorded?.stdin.nics !== undefined;
 
 /** A node that has had authorities keeps the step, which removes them. */
 const trustsRegistries = ({ node, recorded }: DockerHostArgs): boolean =>

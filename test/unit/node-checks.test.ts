@@ -52,6 +52,7 @@ const VERSION = "5:29.10.0-1~ubuntu.24.04~noble";
 const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
 
 const VARIABLES: Readonly<Record<CheckedStep, Record<string, string>>> = {
+  nics: { ADDRESSES: "10.25.30.24" },
   storage: { DOCKER_DISK: DISK },
   install: { PACKAGE_SOURCE: "official", VERSION: "29" },
   daemon: {
@@ -140,6 +141,7 @@ beforeEach(() => {
   fake("units", "qemu-guest-agent.service inactive\n");
   fake("disks", `vda disk -\nvda1 part vda\nsdb disk - ${DISK}\n`);
   fake("mounts", "/ /dev/vda1 ext4 rw,relatime 99999999-2222-3333-4444-555555555555\n");
+  fake("nics", "10.25.30.24 eth1\n");
   fake("mount-options", "prjquota");
   fake("ftype", "1");
   fake("full");
@@ -174,6 +176,7 @@ const PIN = "/etc/apt/preferences.d/docker-node";
 const DROP_IN = "/etc/systemd/system/docker.service.d/10-docker-node-data-root.conf";
 const FIREWALL = "/etc/docker-node/firewall.nft";
 const TRUSTED = "/etc/docker/certs.d/registry.example.org/docker-node.crt";
+const NIC = "/etc/systemd/network/10-netplan-eth1.network.d/docker-node.conf";
 const inFile = (path: string, from: string | RegExp, to: string) => (): void => {
   edit(`root${path}`, from, to);
 };
@@ -229,6 +232,26 @@ test.each<[string, () => void, ...string[]]>([
       fake("service", "failed");
     },
     "daemon | systemd | docker.service | stopped | started",
+  ],
+  [
+    "what a further NIC takes from routers",
+    inFile(NIC, "IPv6AcceptRA=no", "IPv6AcceptRA=yes"),
+    `nics | ${NIC} | IPv6AcceptRA | yes | no`,
+  ],
+  [
+    "a name server that a further NIC got by hand",
+    () => {
+      fake("dns.eth1", "10.25.20.2");
+    },
+    "nics | eth1 |  | 10.25.20.2 | ",
+  ],
+  [
+    "the address of a further NIC",
+    () => {
+      fake("nics");
+    },
+    "nics | 10.25.30.24 |  | on no NIC | on a NIC | until the VM boots",
+    `nics | ${NIC} |  | present | `,
   ],
   [
     "a hold",
