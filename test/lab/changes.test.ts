@@ -434,6 +434,12 @@ step(
     expect(await shell.root("ip route show default | awk '{ print $3, $5 }'")).toBe(
       "10.25.20.1 eth0",
     );
+    // cloud-init gives every NIC the name servers.
+    const servers = (nic: string): Promise<string> =>
+      shell.root(`resolvectl dns ${nic} | sed 's/^[^:]*: *//'`);
+    expect(await servers("eth0")).not.toBe("");
+    expect(await servers("eth1")).toBe("");
+    expect(await shell.root("cat /proc/sys/net/ipv6/conf/eth1/accept_ra")).toBe("0");
     expect(await shell.root("nft list table inet docker_node")).toMatch(
       /ip6 saddr fd25:20::\/64 .*proto-dst 8089 accept/,
     );

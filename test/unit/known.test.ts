@@ -165,6 +165,22 @@ test("the pools of a network with IPv6 are told apart by their subnets, in whate
   ]);
 });
 
+test("a node with further NICs has a step for them, and keeps it when they are gone", async () => {
+  const addresses = (recorder: Recorder): string | undefined =>
+    recorder
+      .all("command:remote:Command")
+      .filter(({ name }) => name === `${NODE}-nics`)
+      .map(({ inputs }) => /^ADDRESSES='(.*)'$/m.exec(String(inputs.stdin))?.[1])[0];
+  const nics = [
+    { bridge: "vmbr1", vlan: 30, address: "10.25.30.24/24" },
+    { bridge: "vmbr1", vlan: 31, address: "10.25.31.24/24" },
+  ];
+  expect(addresses(await run())).toBeUndefined();
+  const first = await run({ network: { nics } });
+  expect(addresses(first)).toBe("10.25.30.24 10.25.31.24");
+  expect(addresses(await run({}, stateOf(first)))).toBe("");
+});
+
 describe("a node that was changed by hand", () => {
   test("is not looked at before it exists", async () => {
     await run();
