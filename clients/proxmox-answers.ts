@@ -71,6 +71,8 @@ export const interfaces = z.array(
     type: z.string(),
     bridge_vlan_aware: flag,
     bridge_vids: z.string().optional(),
+    /** Only where it is declared. */
+    mtu: z.coerce.number().optional(),
   }),
 );
 

@@ -13,7 +13,7 @@ const MAC = /^([0-9A-F]{2}:){5}[0-9A-F]{2}$/i;
 /** The section `network`, without gateway and firewall. The stack's defaults supply what stays undefined. */
 export function nicsOf(config: Config, facts: Facts, findings: Findings): Tree {
   const nics = readFurther(config, facts, findings);
-  const ipv6 = readIpv6("ipconfig0", config, findings);
+  const ipv6 = readIpv6("IPv6", parseOptions(config.ipconfig0), findings);
   const overIpv6 = ipv6 !== null || nics.some((nic) => nic.ipv6);
   return {
     ...readNic("net0", config, facts, findings),
@@ -50,37 +50,43 @@ function readNic(key: string, config: Config, facts: Facts, findings: Findings):
   };
 }
 
-/** NICs beside the first. The configuration knows them by their places, so there may be no gap, and each has a static address. */
+/** NICs beside the first. The configuration knows them by their places, so there may be no gap. */
 function readFurther(config: Config, facts: Facts, findings: Findings): Tree[] {
   const keys = Object.keys(config).filter((key) => /^net[1-7]$/.test(key));
   return keys.sort().map((key, index) => {
     const place = index + 1;
-    const { ip, gw, ip6 } = parseOptions(config[`ipconfig${key.slice(3)}`]);
     if (key !== `net${place}`)
       findings.refuse(key, `there is no net${place}: an up would make this one of it`);
-    if (!ip || ip === "dhcp")
-      findings.refuse(key, `has no static IPv4 address in ipconfig${key.slice(3)}: it needs one`);
-    if (gw)
-      findings.leave(
-        key,
-        `its gateway, ${gw}, is no key: the guest keeps its second default route`,
-      );
     const { vlan, ...nic } = readNic(key, config, facts, findings);
-    return {
-      ...nic,
-      ...(vlan === null ? {} : { vlan }),
-      ...(isStatic(ip6) ? { ipv6: { address: ip6 } } : {}),
-    };
+    const ipv6 = readGiven(key, config, findings);
+    return { ...nic, ...(vlan === null ? {} : { vlan }), ...(ipv6 ? { ipv6 } : {}) };
   });
 }
 
-const isStatic = (ip6: string | undefined): boolean => ip6?.includes("/") ?? false;
+/** What Proxmox gave a NIC beside the first by cloud-init: its IPv6 address is taken over. Without any, all is the guest's own. */
+function readGiven(key: string, config: Config, findings: Findings): Tree | null {
+  const ipconfig = key.replace("net", "ipconfig");
+  const given = parseOptions(config[ipconfig]);
+  if (given.ip === "dhcp")
+    findings.refuse(
+      key,
+      `has its address by DHCP (${ipconfig}), and it does not last: it needs a static one`,
+    );
+  for (const gateway of [given.gw, given.gw6])
+    if (gateway)
+      findings.leave(key, `its gateway, ${gateway}, is no key: the guest keeps this default route`);
+  const ipv6 = readIpv6(`IPv6 of ${key}`, given, findings);
+  return ipv6 && { address: ipv6.address };
+}
 
-/** The IPv6 address that Proxmox gave the first NIC by cloud-init. Of its own ones, the guest does not say which are lasting. */
-function readIpv6(key: string, config: Config, { leave }: Findings): Tree | null {
-  const { ip6, gw6 } = parseOptions(config[key]);
-  if (isStatic(ip6)) return { address: ip6, ...(gw6 ? { gateway: gw6 } : {}) };
-  if (ip6) leave("IPv6", `${ip6}: the node gets addresses that the configuration does not know`);
+/** The IPv6 address that Proxmox gave a NIC by cloud-init. Of its own ones, the guest does not say which are lasting. */
+function readIpv6(
+  what: string,
+  { ip6, gw6 }: Record<string, string>,
+  { leave }: Findings,
+): Tree | null {
+  if (ip6?.includes("/")) return { address: ip6, ...(gw6 ? { gateway: gw6 } : {}) };
+  if (ip6) leave(what, `${ip6}: the node gets addresses that the configuration does not know`);
   return null;
 }
 

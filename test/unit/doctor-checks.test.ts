@@ -6,7 +6,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { loadSettings, merge, type Settings } from "../../config/load";
 import { checksFor, examine } from "../../commands/doctor/checks";
-import { carries } from "../../commands/doctor/checks/machine";
+import { carries } from "../../commands/doctor/checks/bridges";
 import { listRequirements } from "../../commands/doctor/privileges";
 import { ClusterError, type Cluster } from "../../clients/proxmox";
 import type { Probe } from "../../clients/network";
@@ -618,6 +618,24 @@ describe("a machine", () => {
     });
   });
 
+  test("one of whose further addresses is in use", async () => {
+    const settings = settingsWith({
+      network: {
+        ipv6: { address: "fd25:20::24/64" },
+        nics: [{ bridge: "vmbr0", vlan: 30, address: "10.25.30.24/24" }],
+      },
+    });
+    const found = async (used: string): Promise<string> => {
+      const probe: Probe = (host) => Promise.resolve(host === used ? "open" : "silent");
+      return (await find({ ...healthy({ settings }), probe }, "address")).detail;
+    };
+    expect(await found("fd25:20::24")).toBe("something answers at fd25:20::24 already");
+    expect(await found("10.25.30.24")).toBe("something answers at 10.25.30.24 already");
+    expect(await found("10.25.99.1")).toBe(
+      "nothing answers at 10.25.20.24, fd25:20::24, 10.25.30.24",
+    );
+  });
+
   test("reached by another address", async () => {
     const endpoint = { host: "127.0.0.1", port: 2222 };
     const ssh = { publicKeys: [publicKey], privateKeyFile: keyFile, endpoint };
@@ -696,6 +714,67 @@ describe("a machine", () => {
     const network = [{ iface: "vmbr0", type: "bridge", bridge_vlan_aware: 1 }, ...more];
     const context = healthy({ settings, answers: { "/nodes/pve01/network": network } });
     expect(await find(context, "bridge")).toMatchObject({ status, detail });
+  });
+
+  test("with several NICs that lack something has all fixes", async () => {
+    const nics = [
+      { bridge: "vmbr1", address: "10.25.30.24/24" },
+      { bridge: "vmbr2", address: "10.25.31.24/24" },
+    ];
+    const context = healthy({ settings: settingsWith({ network: { nics } }) });
+    const found = await find(context, "bridge");
+    expect(found.detail).toMatch(/^no vmbr1 on pve01, .*; no vmbr2 on pve01, /);
+    expect(found.fix?.split("\n")).toEqual([
+      expect.stringContaining("--iface vmbr1 "),
+      expect.stringContaining("--iface vmbr2 "),
+    ]);
+  });
+
+  test.each([
+    [{ mtu: 9000 }, { mtu: "9000" }, "pass", "vmbr0 carries VLAN 20; vmbr1 is there"],
+    [{ mtu: 1 }, { mtu: 1400 }, "pass", "vmbr0 carries VLAN 20; vmbr1 is there"],
+    [{}, { mtu: 1400 }, "pass", "vmbr0 carries VLAN 20; vmbr1 is there"],
+    [{ mtu: 1500 }, {}, "pass", "vmbr0 carries VLAN 20; vmbr1 is there"],
+    [
+      { mtu: 9000 },
+      { mtu: "1500" },
+      "fail",
+      "network.nics.0.mtu is 9000, above 1500, the MTU of vmbr1: Proxmox refuses such a NIC, and the VM does not start",
+    ],
+    [
+      { mtu: 9000 },
+      {},
+      "warn",
+      "network.nics.0.mtu is 9000, and vmbr1 declares no MTU: it takes that of its ports, usually 1500, and if that is less, Proxmox refuses the NIC, and the VM does not start",
+    ],
+  ])("with a further NIC of %j on a bridge of %j: %s", async (more, bridge, status, detail) => {
+    const nics = [{ bridge: "vmbr1", address: "10.25.30.24/24", ...more }];
+    const network = [
+      { iface: "vmbr0", type: "bridge", bridge_vlan_aware: 1 },
+      { iface: "vmbr1", type: "bridge", ...bridge },
+    ];
+    const context = healthy({
+      settings: settingsWith({ network: { nics } }),
+      answers: { "/nodes/pve01/network": network },
+    });
+    const found = await find(context, "bridge");
+    expect(found).toMatchObject({
+      status,
+      detail: expect.stringContaining(detail) as unknown,
+    });
+    const fix =
+      "pvesh set /nodes/pve01/network/vmbr1 --type bridge --mtu 9000 && pvesh set /nodes/pve01/network  # its ports first; or declare less in network.nics.0.mtu";
+    expect(found.fix).toBe(status === "pass" ? undefined : fix);
+  });
+
+  test("whose first NIC has a larger MTU than its bridge", async () => {
+    const settings = settingsWith({ network: { mtu: 1501 } });
+    const network = [{ iface: "vmbr0", type: "bridge", bridge_vlan_aware: 1, mtu: 1500 }];
+    const context = healthy({ settings, answers: { "/nodes/pve01/network": network } });
+    expect(await find(context, "bridge")).toMatchObject({
+      status: "fail",
+      detail: expect.stringMatching(/^network\.mtu is 1501, above 1500/) as unknown,
+    });
   });
 
   test("without a VLAN any bridge does", async () => {

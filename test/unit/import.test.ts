@@ -82,6 +82,11 @@ const given = (changes: Partial<Given> = {}): Given => ({
   ...changes,
 });
 
+/** A NIC as the guest shows it. */
+const link = (mac: string, local: string): object => ({
+  ...{ address: mac, addr_info: [{ family: "inet", local, prefixlen: 24 }] },
+});
+
 const told = ({ findings }: Draft, kind: string): string[] =>
   findings.filter((one) => one.kind === kind).map(({ what, why }) => `${what}: ${why}`);
 
@@ -115,15 +120,12 @@ describe("the draft of a node made by hand", () => {
       net1: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1,tag=30,firewall=1",
       ipconfig1: "ip=10.25.30.99/24,ip6=fd25:30::23/64",
       net2: "virtio=BC:24:11:F8:C1:A5,bridge=vmbr2",
-      ipconfig2: "ip=10.25.31.23/24,gw=10.25.31.1",
+      ipconfig2: "ip=10.25.31.23/24",
     };
-    const address = (mac: string, local: string): object => ({
-      ...{ address: mac, addr_info: [{ family: "inet", local, prefixlen: 24 }] },
-    });
     const links = [
-      address("bc:24:11:f8:c1:a3", "10.25.20.23"),
-      address("bc:24:11:f8:c1:a4", "10.25.30.23"),
-      address("bc:24:11:f8:c1:a5", "10.25.31.23"),
+      link("bc:24:11:f8:c1:a3", "10.25.20.23"),
+      link("bc:24:11:f8:c1:a4", "10.25.30.23"),
+      link("bc:24:11:f8:c1:a5", "10.25.31.23"),
     ];
     const found = draft(
       given({ hardware: hardware(config), facts: facts({ addresses: JSON.stringify(links) }) }),
@@ -140,9 +142,43 @@ describe("the draft of a node made by hand", () => {
       ],
     });
     expect(told(found, "refuse")).toEqual([]);
-    expect(told(found, "leave")).toContain(
-      "net2: its gateway, 10.25.31.1, is no key: the guest keeps its second default route",
-    );
+  });
+
+  test("with a further NIC whose address is the guest's own has it, and says what else the NIC has", () => {
+    const over = (ipconfig?: string): ReturnType<typeof draft> =>
+      draft(
+        given({
+          hardware: hardware({
+            net1: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1",
+            ...(ipconfig !== undefined && { ipconfig1: ipconfig }),
+          }),
+          facts: facts({
+            addresses: JSON.stringify([
+              link("bc:24:11:f8:c1:a3", "10.25.20.23"),
+              link("bc:24:11:f8:c1:a4", "10.25.30.23"),
+            ]),
+          }),
+        }),
+      );
+    for (const found of [over(), over("ip6=auto"), over("gw6=fd25:30::1,gw=10.25.30.1")]) {
+      expect(told(found, "refuse")).toEqual([]);
+      expect(found.node.network).toMatchObject({
+        nics: [{ bridge: "vmbr1", address: "10.25.30.23/24" }],
+      });
+    }
+    const left = (ipconfig: string): string[] =>
+      told(over(ipconfig), "leave").filter((one) => /^(net1|IPv6)/.test(one));
+    expect(left("ip=10.25.30.23/24,ip6=fd25:30::23/64")).toEqual([]);
+    expect(left("ip6=auto")).toEqual([
+      "IPv6 of net1: auto: the node gets addresses that the configuration does not know",
+    ]);
+    expect(left("ip6=dhcp")).toEqual([
+      "IPv6 of net1: dhcp: the node gets addresses that the configuration does not know",
+    ]);
+    expect(left("ip=10.25.30.23/24,gw=10.25.30.1,ip6=fd25:30::23/64,gw6=fe80::1")).toEqual([
+      "net1: its gateway, 10.25.30.1, is no key: the guest keeps this default route",
+      "net1: its gateway, fe80::1, is no key: the guest keeps this default route",
+    ]);
   });
 
   test("with IPv6 addresses that routers announce says so", () => {
@@ -188,11 +224,11 @@ describe("the draft of a node made by hand", () => {
       /virtio0: .*take it away/,
     ],
     [
-      "of a NIC without a static address",
+      "of a NIC with an address by DHCP",
       {
         hardware: hardware({ net1: "virtio=BC:24:11:F8:C1:A4,bridge=vmbr1", ipconfig1: "ip=dhcp" }),
       },
-      /net1: has no static IPv4 address in ipconfig1/,
+      /net1: has its address by DHCP \(ipconfig1\), and it does not last/,
     ],
     [
       "of a NIC that the guest does not have",

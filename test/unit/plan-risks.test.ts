@@ -2,7 +2,7 @@ import { daemonChange, stdinDiff } from "../../commands/plan/daemon-diff";
 import { variablesOf } from "../../node/stdin";
 import { lineDiff } from "../../commands/plan/line-diff";
 import type { Change, Plan, Properties, PropertyChange } from "../../commands/plan/model";
-import { findGravest, risksOf, RULES } from "../../commands/plan/risks";
+import { findGravest, risksOf, RULES, type Risk } from "../../commands/plan/risks";
 import { daemonStep, firewallStep } from "../../node/steps";
 import { daemonSchema, reloadableKeys } from "../../config/daemon";
 import { renderScript, shellQuote } from "../../node/scripts";
@@ -28,7 +28,7 @@ function change(type: string, over: Partial<Change> = {}): Change {
   };
 }
 
-function labels(...changes: Change[]): Record<string, readonly string[]> {
+function risks(...changes: Change[]): Risk[] {
   const counts = { create: 0, update: 0, replace: 0, delete: 0, import: 0, same: 0 };
   const nodes = [{ name: "n", changes, counts }];
   const plan: Plan = {
@@ -39,8 +39,11 @@ function labels(...changes: Change[]): Record<string, readonly string[]> {
     diagnostics: [],
     failed: false,
   };
-  return Object.fromEntries(risksOf(plan).map(({ label, details }) => [label, details]));
+  return risksOf(plan);
 }
+
+const labels = (...changes: Change[]): Record<string, readonly string[]> =>
+  Object.fromEntries(risks(...changes).map(({ label, details }) => [label, details]));
 
 const script = (variables: string, body = "true"): Properties => ({
   stdin: `${variables}\n# shellcheck shell=bash\n${body}`,
@@ -312,7 +315,9 @@ describe("network, secrets, backups", () => {
     });
     expect(found(vm(first, storage, backup), vm(first, backup))).toEqual({
       "changes-nics": [`net1 becomes another: ${one} → ${other}`, `net2 is taken away: ${other}`],
-      "changes-vlan": ["net1: vmbr0, VLAN 30 → vmbr0, VLAN 31"],
+    });
+    expect(found(vm(first, storage), vm(first, [31, "10.25.30.24/24"]))).toEqual({
+      "changes-nics": [`net1 becomes another: ${one} → vmbr0, VLAN 31, 10.25.30.24/24`],
     });
     expect(found(vm(first, storage), vm(first, [30, "10.25.30.25/24"]))).toEqual({
       "changes-nics": [`net1 becomes another: ${one} → vmbr0, VLAN 30, 10.25.30.25/24`],
@@ -321,18 +326,33 @@ describe("network, secrets, backups", () => {
     expect(labels(change(VM, { action: "create", new: vm(first, storage) }))).toEqual({});
   });
 
-  test("an IPv6 address that comes moves nobody, one that goes does", () => {
-    const vm = (address?: string): Properties => ({
+  test("another IPv6 address is said apart from the IPv4 one; one that comes moves nobody", () => {
+    const vm = (ipv6?: string, ipv4 = "10.25.20.24/24"): Properties => ({
       initialization: {
-        ipConfigs: [{ ipv4: { address: "10.25.20.24/24" }, ...(address && { ipv6: { address } }) }],
+        ipConfigs: [{ ipv4: { address: ipv4 }, ...(ipv6 && { ipv6: { address: ipv6 } }) }],
       },
     });
     const found = (old: Properties, now: Properties): object =>
       labels(change(VM, { old, new: now }));
     expect(found(vm(), vm("fd25::24/64"))).toEqual({});
+    expect(found(vm("fd25::24/64"), vm("fd25::24/64"))).toEqual({});
     expect(found(vm("fd25::24/64"), vm())).toEqual({
-      "changes-address": ["10.25.20.24/24, fd25::24/64 → 10.25.20.24/24"],
+      "changes-address": ["fd25::24/64 → none"],
     });
+    const both = vm("fd25::25/64", "10.25.20.25/24");
+    expect(found(vm("fd25::24/64"), both)).toEqual({
+      "changes-address": ["10.25.20.24/24 → 10.25.20.25/24", "fd25::24/64 → fd25::25/64"],
+    });
+    const saidOf = (old: Properties, now: Properties): string[] =>
+      risks(change(VM, { old, new: now })).map(({ explanation }) => explanation);
+    const only4 = vm("fd25::24/64", "10.25.20.25/24");
+    expect(saidOf(vm("fd25::24/64"), vm("fd25::25/64"))).toEqual([
+      expect.stringMatching(/another IPv6 address .* use the IPv4 one\.$/),
+    ]);
+    for (const now of [both, only4])
+      expect(saidOf(vm("fd25::24/64"), now)).toEqual([
+        expect.stringMatching(/reached only there: by people, Portainer, monitoring/),
+      ]);
   });
 
   test("the firewall of a NIC that stays is said when it is switched, of any NIC", () => {
@@ -359,8 +379,17 @@ describe("network, secrets, backups", () => {
     expect(nic("firewall", 0, 1)).toEqual({});
     const properties = [{ path: "networkDevices[0].macAddress", after: now, secret: false }];
     expect(labels(change(VM, { action: "create", properties }))).toEqual({});
-    const danger = RULES.find(({ label }) => label === "changes-mac")?.severity;
-    expect(danger).toBe("danger");
+  });
+
+  test("another MAC address is dangerous at the first NIC, by which the node is reached", () => {
+    const said = (index: number): string[] => {
+      const path = `networkDevices[${index}].macAddress`;
+      const properties = [{ path, before: "a", after: "b", secret: false }];
+      const found = risks(change(VM, { properties }));
+      return found.map(({ severity, label, details }) => `${severity} ${label} ${details.join()}`);
+    };
+    expect(said(0)).toEqual(["danger changes-mac net0: a → b"]);
+    expect(said(1)).toEqual(["caution changes-mac net1: a → b"]);
   });
 
   test("a key that is taken out is said, another comment is not", () => {

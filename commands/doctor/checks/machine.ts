@@ -1,13 +1,12 @@
 /** Checks of each node's place in the cluster: Proxmox node, VM id, name, address, bridge. */
-import type { z } from "zod";
 import { ask } from "../../../clients/proxmox";
 import { interfaces, members } from "../../../clients/proxmox-answers";
 import { listGuests } from "../../../clients/proxmox-guests";
-import { nicsOf, vlansOf, type Nic } from "../../../config/lan";
-import { addressOfNode } from "../../../config/node";
+import { ownAddresses } from "../../../config/own-networks";
 import type { MachineConfig } from "../../../config/schema";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
+import { judgeNics } from "./bridges";
 import { askCluster } from "./cluster";
 
 type Get = (path: string) => Promise<unknown>;
@@ -18,7 +17,7 @@ const QUESTIONS: readonly (readonly [id: string, title: string, question: Questi
   ["vm-id", "VM id", checkVmId],
   ["vm-name", "VM name", checkVmName],
   ["address", "address", checkAddress],
-  ["bridge", "bridge and VLAN", checkBridge],
+  ["bridge", "bridge, VLAN and MTU", checkBridge],
 ];
 
 /** All these checks, for every node. */
@@ -117,58 +116,15 @@ async function checkAddress([, node]: NamedNode, context: Context, get: Get): Pr
     return skip(
       "the node is reached through ssh.endpoint, so its address cannot be checked from here",
     );
-  const own = addressOfNode(node);
-  if ((await context.probe(own, 22)) === "silent") return pass(`nothing answers at ${own}`);
-  return fail(`something answers at ${own} already`, `arping -c 3 ${own}  # whose is it?`);
+  const own = ownAddresses(node);
+  const answers = await Promise.all(own.map((one) => context.probe(one, 22)));
+  const used = own.filter((_, index) => answers[index] !== "silent");
+  if (used.length === 0) return pass(`nothing answers at ${own.join(", ")}`);
+  const look = used.map((one) => `ip neighbour show ${one}  # whose is it?`);
+  return fail(`something answers at ${used.join(", ")} already`, look.join("\n"));
 }
 
 async function checkBridge([, node]: NamedNode, context: Context, get: Get): Promise<Finding> {
   const host = await findHost(node.machine, context, get);
-  const path = `/nodes/${host}/network`;
-  const all = await ask(get, path, interfaces);
-  const findings = nicsOf(node).map((nic) => {
-    const found = all.find(({ iface }) => iface === nic.bridge);
-    if (found) return checkVlans(found, nic, path);
-    const make = `pvesh create ${path} --iface ${nic.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
-    return fail(`no ${nic.bridge} on ${host}, or the token may not use it`, make);
-  });
-  return summarize(findings);
-}
-
-/** One finding of all NICs: the worst, else all in one. */
-function summarize(findings: readonly Finding[]): Finding {
-  const bad = (["fail", "warn"] as const).flatMap((status) =>
-    findings.filter((finding) => finding.status === status),
-  );
-  const detail = [...new Set((bad.length > 0 ? bad : findings).map((one) => one.detail))];
-  const [worst = pass("")] = bad.length > 0 ? bad : findings;
-  return { ...worst, detail: detail.join("; ") };
-}
-
-/** Checks that a bridge carries a NIC's VLAN and its trunks. With trunks it has to be VLAN-aware. */
-function checkVlans(found: z.output<typeof interfaces>[number], nic: Nic, path: string): Finding {
-  const { bridge: name, trunks } = nic;
-  const all = vlansOf(nic);
-  if (all.length === 0) return pass(`${name} is there, and the NIC has no VLAN`);
-  const define = (options: string): string =>
-    `pvesh set ${path}/${name} --type bridge --bridge_vlan_aware 1 ${options} && pvesh set ${path}`;
-  if (found.type === "bridge" && !found.bridge_vlan_aware) {
-    const what = `${name} is not VLAN-aware; Proxmox `;
-    const fix = define("--bridge_ports <NIC>");
-    return trunks.length > 0
-      ? fail(`${what}cannot start a VM that has trunks on it (VLAN ${trunks.join(", ")})`, fix)
-      : warn(`${what}makes a bridge of its own for VLAN ${all.join(", ")}`, fix);
-  }
-  const absent = all.filter((one) => !carries(found.bridge_vids, one));
-  if (absent.length === 0) return pass(`${name} carries VLAN ${all.join(", ")}`);
-  return fail(`${name} does not carry VLAN ${absent.join(", ")}`, define("--bridge_vids 2-4094"));
-}
-
-/** Whether a VLAN is in a list such as `2-4094` or `10 20 30-39`. No list means all VLANs. */
-export function carries(list: string | undefined, vlan: number): boolean {
-  if (!list) return true;
-  return list.split(/[\s,;]+/).some((part) => {
-    const [from = 0, to = from] = part.split("-").map(Number);
-    return vlan >= from && vlan <= to;
-  });
+  return judgeNics(node, host, await ask(get, `/nodes/${host}/network`, interfaces));
 }

@@ -69,19 +69,29 @@ export const MACHINE_RULES: readonly Rule[] = [
     severity: "caution",
     explanation:
       "The VM has another address after its reboot, and is reached only there: by people, Portainer, monitoring and this program.",
-    applies: ({ type, action, old, new: inputs }: Change): Details => {
-      if (type !== VM || action !== "update") return undefined;
-      const [was = "", now = ""] = [old, inputs].map((one) => addressesOf(one)[0]);
-      const changed = was.split(", ").some((address) => !now.split(", ").includes(address));
-      return was !== "" && changed ? [`${was} → ${now === "" ? "none" : now}`] : undefined;
-    },
+    applies: (change: Change): Details => findReaddressed(change, "ipv4"),
+  },
+  {
+    label: "changes-address",
+    severity: "caution",
+    explanation:
+      "The VM has another IPv6 address after its reboot: people and rules that use the earlier one do not reach it; Portainer, monitoring and this program use the IPv4 one.",
+    applies: (change: Change): Details => findReaddressed(change, "ipv6"),
   },
   {
     label: "changes-mac",
     severity: "danger",
     explanation:
       "The guest knows its NIC by the MAC address: with another one it has no network, and nobody reaches the node, until Proxmox reboots it.",
-    applies: (change: Change): Details => findNicChanges(change, "macAddress"),
+    applies: (change: Change): Details => findNicChanges(change, "macAddress", isFirst),
+  },
+  {
+    label: "changes-mac",
+    severity: "caution",
+    explanation:
+      "The guest knows a NIC beside the first by its MAC address: with another one it has no network there until Proxmox reboots it.",
+    applies: (change: Change): Details =>
+      findNicChanges(change, "macAddress", (index) => !isFirst(index)),
   },
   {
     label: "replugs-nic",
@@ -102,26 +112,47 @@ export const MACHINE_RULES: readonly Rule[] = [
  * NICs of a VM that exists already on which the provider finds another value of a field, and the values. With another MAC
  * address or MTU Proxmox takes the NIC out and plugs it in again (qemu-server, vmconfig_update_net).
  */
-function findNicChanges({ type, action, properties }: Change, field: string): Details {
+function findNicChanges(
+  { type, action, properties }: Change,
+  field: string,
+  concerns: (index: number) => boolean = () => true,
+): Details {
   if (type !== VM || action !== "update") return undefined;
   const found = properties.flatMap(({ path, before, after }) => {
     const [, index, name] = /^networkDevices\[(\d+)\]\.(\w+)$/.exec(path) ?? [];
+    if (name !== field || !concerns(Number(index))) return [];
     const shown = [before, after].map(describeOwn);
-    return name === field && shown[0] !== shown[1] ? [`net${index}: ${shown.join(" → ")}`] : [];
+    return shown[0] === shown[1] ? [] : [`net${index}: ${shown.join(" → ")}`];
   });
   return found.length > 0 ? found : undefined;
 }
+
+/** The node is reached by its first NIC. */
+const isFirst = (index: number): boolean => index === 0;
 
 /** A value of a NIC; the provider writes 0 or nothing where none was declared. */
 const describeOwn = (value: Value | undefined): string =>
   (typeof value === "string" || typeof value === "number") && value ? String(value) : "Proxmox's";
 
+/** Another address of the first NIC, or none any more. */
+function findReaddressed(
+  { type, action, old, new: inputs }: Change,
+  family: "ipv4" | "ipv6",
+): Details {
+  if (type !== VM || action !== "update") return undefined;
+  const [was, now] = [old, inputs].map((one) => ipConfigsOf(one)[0]?.[family]?.address);
+  return was && was !== now ? [`${was} → ${now ?? "none"}`] : undefined;
+}
+
 /** What cloud-init gives each NIC: its addresses, those of IPv6 last. */
-export function addressesOf({ initialization }: Properties): string[] {
-  const { ipConfigs } = (initialization ?? {}) as { ipConfigs?: IpConfig[] };
-  return (ipConfigs ?? []).map(({ ipv4, ipv6 }) =>
+export function addressesOf(properties: Properties): string[] {
+  return ipConfigsOf(properties).map(({ ipv4, ipv6 }) =>
     [ipv4, ipv6].flatMap((family) => (family?.address ? [family.address] : [])).join(", "),
   );
+}
+
+function ipConfigsOf({ initialization }: Properties): IpConfig[] {
+  return ((initialization ?? {}) as { ipConfigs?: IpConfig[] }).ipConfigs ?? [];
 }
 
 interface IpConfig {

@@ -42,10 +42,10 @@ export const FIREWALL_RULES: readonly Rule[] = [
   {
     label: "changes-vlan",
     severity: "caution",
-    explanation: "The VM's NIC moves to another network, and is reached only there.",
+    explanation: "The VM's first NIC moves to another network, and the node is reached only there.",
     applies: ({ type, action, old, new: inputs }: Change): Details =>
       type === VM && action === "update"
-        ? findMoved(itemsOf(old.networkDevices), itemsOf(inputs.networkDevices))
+        ? findMoved(itemsOf(old.networkDevices)[0], itemsOf(inputs.networkDevices)[0])
         : undefined,
   },
   {
@@ -167,14 +167,10 @@ const DEFAULT_BRIDGE = "vmbr0";
 export const placeOf = ({ bridge, vlanId }: Item): string =>
   `${asWord(bridge, DEFAULT_BRIDGE)}, ${vlanId ? `VLAN ${asWord(vlanId, "")}` : "no VLAN"}`;
 
-function findMoved(before: readonly Item[], after: readonly Item[]): Details {
-  const found = after.flatMap((nic, index) => {
-    const was = before[index];
-    return was && placeOf(was) !== placeOf(nic)
-      ? [`net${index}: ${placeOf(was)} → ${placeOf(nic)}`]
-      : [];
-  });
-  return found.length > 0 ? found : undefined;
+/** Whether the first NIC moves: the label `changes-nics` has the others. */
+function findMoved(was: Item | undefined, now: Item | undefined): Details {
+  if (!was || !now || placeOf(was) === placeOf(now)) return undefined;
+  return [`net0: ${placeOf(was)} → ${placeOf(now)}`];
 }
 
 /** Keys by type and key: another comment is the same key. */
