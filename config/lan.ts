@@ -20,6 +20,9 @@ export function interfaceOf({ parent, vlan }: Pick<LanNetwork, "parent" | "vlan"
   return vlan === undefined ? parent : `${parent}.${vlan}`;
 }
 
+/** What the node calls its NIC at a place: eth0, eth1 and so on (qemu-server, Cloudinit.pm). */
+export const interfaceAt = (place: number): string => `eth${place}`;
+
 /** A NIC of the VM. */
 export interface Nic {
   /** Path of its section, below the node. */

@@ -1,3 +1,4 @@
+import { contains } from "./cidr";
 import type { NetworkConfig, NodeConfig } from "./schema";
 
 /** Addresses of one family in a network. */
@@ -12,10 +13,27 @@ export interface Pool {
   readonly excluded: Readonly<Record<string, string>>;
 }
 
+/** By this name Docker keeps the first address of the node. */
+const OWN = "docker-node-host";
+
 /** The pools of a network in the order in which Docker tells of them: IPv4, then IPv6 if the network has it. */
 export function poolsOf(network: NetworkConfig): Pool[] {
   const pools: Pool[] = [{ excluded: {}, ...network, at: "" }];
   return network.ipv6 ? [...pools, { excluded: {}, ...network.ipv6, at: "ipv6/" }] : pools;
+}
+
+/**
+ * Addresses that Docker must not give to containers, by name. It does not know the node's own ones, `hosts`: one, or more if the
+ * subnet is wider than a NIC's network. The gateway it reserves itself, and no address twice.
+ */
+export function reserveAddresses(
+  { subnet, gateway, range = subnet, excluded }: Pool,
+  hosts: readonly string[],
+): Record<string, string> {
+  const kept = [gateway, ...Object.values(excluded)];
+  const own = hosts.filter((host) => contains(range, host) && !kept.includes(host));
+  const nameAt = (index: number): string => (index === 0 ? OWN : `${OWN}-${index + 1}`);
+  return { ...excluded, ...Object.fromEntries(own.map((host, index) => [nameAt(index), host])) };
 }
 
 /** Subnets of the declared bridges, by path. The node has a route to each, and none to a macvlan or an ipvlan. */

@@ -63,8 +63,9 @@ function findOtherSubnets(pools: readonly Pool[], has6: boolean): string | undef
 
 const hasNames = (addresses?: object | null): boolean => Object.keys(addresses ?? {}).length > 0;
 
+/** Docker 29.0 and 29.1 tell a range that nobody gave as an empty text (moby issue 51890). */
 const isPartlyGiven = ({ IPRange, AuxiliaryAddresses }: Pool): boolean =>
-  IPRange !== undefined || hasNames(AuxiliaryAddresses);
+  Boolean(IPRange) || hasNames(AuxiliaryAddresses);
 
 function findUnlikeValue(options: Readonly<Record<string, string>>): string | undefined {
   const differs = Object.entries(KNOWN_VALUES).find(

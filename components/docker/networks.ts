@@ -1,12 +1,12 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { DaemonConfig } from "../../config/daemon";
-import { contains, firstHost } from "../../config/cidr";
+import { firstHost } from "../../config/cidr";
 import { interfaceOf, type LanNetwork } from "../../config/lan";
 import { nameResource } from "../../config/names";
 import { ICC, MTU } from "../../config/node";
 import { ownAddresses } from "../../config/own-networks";
-import { poolsOf, type Pool } from "../../config/pools";
+import { poolsOf, reserveAddresses, type Pool } from "../../config/pools";
 import type { NetworkConfig, NodeConfig } from "../../config/schema";
 import type { RecordedNode, RecordedPool } from "../../node/recorded";
 import { adoptNetwork } from "../shared/adoption";
@@ -147,14 +147,4 @@ function lanArgs(
     })),
     options: { ...defaults, parent: interfaceOf(config), ...MODES[driver] },
   };
-}
-
-/** Addresses that Docker must not give to containers. It does not know the node's own address on this LAN. */
-function reserveAddresses(
-  { subnet, range, excluded }: Pool,
-  hosts: readonly string[],
-): Record<string, string> {
-  const kept = Object.values(excluded);
-  const own = hosts.find((host) => contains(range ?? subnet, host) && !kept.includes(host));
-  return own === undefined ? { ...excluded } : { ...excluded, "docker-node-host": own };
 }

@@ -1,4 +1,3 @@
-import { addressOf } from "../cidr";
 import { addressesOf, reachableWorkloads } from "../discovery";
 import { addressOfNode, checksumOf } from "../node";
 import { ownAddresses, ownNetworks } from "../own-networks";
@@ -119,8 +118,8 @@ function checkReached(nodes: Nodes): Check {
 function checkHandOuts(nodes: Nodes): Check {
   const others = {
     "network.gateway": ({ network }: NodeConfig) => [network.gateway],
+    "network.ipv6.gateway": ({ network }: NodeConfig) => [network.ipv6?.gateway],
     primary: ({ primary }: NodeConfig) => (typeof primary === "object" ? [primary.address] : []),
-    "network.nics": ({ network }: NodeConfig) => network.nics.map((nic) => addressOf(nic.address)),
     "another node": (own: NodeConfig) =>
       Object.values(nodes).flatMap((node) => (node === own ? [] : ownAddresses(node))),
   };

@@ -1,4 +1,4 @@
-import { interfaceOf, lanNetworks } from "../lan";
+import { interfaceAt, interfaceOf, lanNetworks } from "../lan";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -37,9 +37,8 @@ function checkParents(node: NodeConfig, report: Report): void {
   }
 }
 
-/** The node's NICs are called eth0, eth1 and so on, after their places (qemu-server, Cloudinit.pm). */
 function checkTrunks(node: NodeConfig, report: Report): void {
-  const others = node.network.nics.map((_, index) => `eth${index + 1}`);
+  const others = node.network.nics.map((_, index) => interfaceAt(index + 1));
   for (const [name, { parent, vlan }] of lanNetworks(node))
     if (vlan !== undefined && others.includes(parent))
       report(

@@ -1,4 +1,4 @@
-import { lanNetworks } from "../lan";
+import { interfaceAt, lanNetworks } from "../lan";
 import { MTU } from "../node";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
@@ -32,23 +32,33 @@ export function checkMtu({ network, networks, engine, adopt }: NodeConfig, repor
       judge(`networks/${name}/mtu`, one.mtu ?? byDefault, one.mtu);
 }
 
-/** Checks that what has IPv6 takes packets of the size that it needs: NICs, bridges, and for macvlans and ipvlans the NIC. */
+/** Checks that what has IPv6 takes packets of the size that it needs: bridges and NICs. */
 export function checkMtu6(node: NodeConfig, report: Report): void {
-  const { network, networks, engine } = node;
+  const { networks, engine } = node;
   const byDefault = engine.daemon["default-network-opts"]?.bridge?.[MTU];
-  const allowed = `at least ${LEAST_6}`;
   for (const [name, one] of Object.entries(networks)) {
     if (one.driver !== "bridge" || !one.ipv6) continue;
     if (Number(one.mtu ?? byDefault ?? DOCKERS) < LEAST_6)
-      report(`networks/${name}/mtu`, one.mtu, `${allowed} with IPv6 (RFC 8200)`);
+      report(`networks/${name}/mtu`, one.mtu, `at least ${LEAST_6} with IPv6 (RFC 8200)`);
   }
-  const nics = network.nics.map((nic, index) => [`network/nics/${index}`, nic] as const);
-  for (const [path, { ipv6, mtu = 1 }] of [["network", network] as const, ...nics])
-    if (ipv6 && mtu > 1 && mtu < LEAST_6)
-      report(`${path}/mtu`, mtu, `${allowed} with ipv6, or 1 for the bridge's (RFC 8200)`);
-  const [name] = network.ipv6 ? [] : (lanNetworks(node).find(([, { ipv6 }]) => ipv6) ?? []);
-  if (name !== undefined && network.mtu !== undefined && network.mtu > 1 && network.mtu < LEAST_6)
-    report("network/mtu", network.mtu, `${allowed}, because networks.${name} has IPv6 (RFC 8200)`);
+  checkNics6(node, report);
+}
+
+/** A NIC has IPv6 of its own, or that of a macvlan or an ipvlan whose parent it is. */
+function checkNics6(node: NodeConfig, report: Report): void {
+  const { network } = node;
+  const others = network.nics.map((nic, index) => [`network/nics/${index}`, nic] as const);
+  for (const [place, [path, nic]] of [["network", network] as const, ...others].entries()) {
+    const { ipv6, mtu = 1 } = nic;
+    if (mtu === 1 || mtu >= LEAST_6) continue;
+    const on = lanNetworks(node).find(
+      ([, one]) => one.ipv6 && one.parent === interfaceAt(place),
+    )?.[0];
+    const allowed = `at least ${LEAST_6}`;
+    if (ipv6) report(`${path}/mtu`, mtu, `${allowed} with ipv6, or 1 for the bridge's (RFC 8200)`);
+    else if (on !== undefined)
+      report(`${path}/mtu`, mtu, `${allowed}, because networks.${on} has IPv6 (RFC 8200)`);
+  }
 }
 
 /** The smallest declared MTU of the NICs, and where it is declared. */

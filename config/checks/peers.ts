@@ -2,7 +2,7 @@ import { contains, isAddress, isAddress6, overlaps } from "../cidr";
 import { isNetworkText } from "../ipv6";
 import { attempt } from "../partial";
 import { lanNetworks } from "../lan";
-import { ownNetworks } from "../own-networks";
+import { ownAddresses, ownNetworks } from "../own-networks";
 import { bridgeSubnets, poolsOf } from "../pools";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
@@ -86,7 +86,7 @@ function peersOf(node: NodeConfig, places: Places): { network: string; path: str
 
 /**
  * Checks that no macvlan or ipvlan hands out an address that the configuration has for another machine: two machines would have it. The
- * node's own is kept out by the program.
+ * node's own ones are kept out by the program.
  */
 export function checkHandedOut(node: NodeConfig, places: Places, report: Report): void {
   const known = peersOf(node, { ...PEERS, ...places }).filter(
@@ -96,7 +96,7 @@ export function checkHandedOut(node: NodeConfig, places: Places, report: Report)
   const own = lanNetworks(node).filter(([name]) => !(name in node.adopt.networks));
   const pools = own.flatMap(([name, one]) => poolsOf(one).map((pool) => [name, pool] as const));
   for (const [name, { at, subnet, range = subnet, gateway, excluded }] of pools) {
-    const kept = [gateway, ...Object.values(excluded)];
+    const kept = [gateway, ...Object.values(excluded), ...ownAddresses(node)];
     const given = known.filter(
       ({ network }) =>
         contains(range, network) && !kept.some((one) => one && contains(one, network)),

@@ -33,16 +33,35 @@ function daemonNetworks({ engine: { daemon } }: NodeConfig): (readonly [string, 
   ];
 }
 
-function checkMembers(
-  { subnet, gateway, range, excluded }: Pool,
-  path: string,
-  report: Report,
-): void {
+function checkMembers(pool: Pool, path: string, report: Report): void {
+  const { subnet, gateway, range, excluded } = pool;
   const canonical = toCanonical(subnet);
   const inside = `a host address of ${canonical}`;
   if (canonical !== subnet) report(`${path}subnet`, subnet, `the network itself: ${canonical}`);
   if (gateway && !isHostOf(subnet, gateway)) report(`${path}gateway`, gateway, inside);
-  if (range && !contains(subnet, range)) report(`${path}range`, range, `a part of ${canonical}`);
+  if (range) checkRange(subnet, range, `${path}range`, report);
   for (const [name, address] of Object.entries(excluded))
     if (!isHostOf(subnet, address)) report(`${path}excluded/${name}`, address, inside);
+  checkReserved(pool, path, report);
+}
+
+/** Docker takes no range with host bits (moby, validateIPRange). */
+function checkRange(subnet: string, range: string, path: string, report: Report): void {
+  const canonical = toCanonical(range);
+  if (!contains(subnet, range)) report(path, range, `a part of ${toCanonical(subnet)}`);
+  else if (canonical !== range) report(path, range, `the network itself: ${canonical}`);
+}
+
+/**
+ * Docker reserves the gateway, then each excluded address. It makes no network if one of them is reserved already (moby,
+ * ipamAllocateVersion).
+ */
+function checkReserved({ gateway, excluded }: Pool, path: string, report: Report): void {
+  const owners = new Map<string, string>(gateway ? [[gateway, `${path}gateway`]] : []);
+  for (const [name, address] of Object.entries(excluded)) {
+    const at = `${path}excluded/${name}`;
+    const owner = owners.get(address)?.replaceAll("/", ".");
+    if (owner === undefined) owners.set(address, at);
+    else report(at, address, `another address than ${owner}, which Docker reserves already`);
+  }
 }

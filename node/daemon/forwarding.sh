@@ -37,10 +37,17 @@ forwarding() {
   fi
 }
 
-# If forwarding is already on, dockerd does not drop forwarded traffic.
+# If forwarding is already on, dockerd does not drop forwarded traffic. Over IPv6 dockerd turns it on for a network with IPv6 only. So
+# there it stays if the drop-in has not turned it on, and on a router, where dockerd drops nothing.
 iptables_forwards() {
+  local path paths=(ipv4/ip_forward)
+  if grep -q 'net\.ipv6\.' "$FORWARDING" && [[ $(config get "$CURRENT" ip-forward-no-drop) != true ]]; then
+    paths+=(ipv6/conf/default/forwarding ipv6/conf/all/forwarding)
+  fi
   rm -f "$FORWARDING"
   systemctl daemon-reload
   nft delete table inet docker-node-forward 2>/dev/null || true
-  printf '0\n' >"$ROOT_DIR/proc/sys/net/ipv4/ip_forward"
+  for path in "${paths[@]}"; do
+    [[ ! -e $ROOT_DIR/proc/sys/net/$path ]] || printf '0\n' >"$ROOT_DIR/proc/sys/net/$path"
+  done
 }

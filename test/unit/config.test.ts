@@ -77,6 +77,12 @@ describe("every problem is reported at once", () => {
 });
 
 /** [what, override of production, expected beginning of the only problem] */
+/** A network on the LAN that is right. */
+const LAN = {
+  ...{ driver: "macvlan", parent: "eth0" },
+  ...{ subnet: "10.25.30.0/24", gateway: "10.25.30.1" },
+};
+
 const REFUSED: [string, unknown, RegExp][] = [
   [
     "the network's base as address",
@@ -290,33 +296,28 @@ const REFUSED: [string, unknown, RegExp][] = [
   ],
   [
     "a macvlan range elsewhere",
-    {
-      networks: {
-        lan: {
-          driver: "macvlan",
-          parent: "eth0",
-          subnet: "10.25.30.0/24",
-          gateway: "10.25.30.1",
-          range: "10.25.31.0/25",
-        },
-      },
-    },
+    { networks: { lan: { ...LAN, range: "10.25.31.0/25" } } },
     /lan.range: .*a part of 10.25.30.0\/24/,
   ],
   [
     "an excluded address elsewhere",
-    {
-      networks: {
-        lan: {
-          driver: "macvlan",
-          parent: "eth0",
-          subnet: "10.25.30.0/24",
-          gateway: "10.25.30.1",
-          excluded: { nas: "10.25.31.9" },
-        },
-      },
-    },
+    { networks: { lan: { ...LAN, excluded: { nas: "10.25.31.9" } } } },
     /lan.excluded.nas: .*a host address/,
+  ],
+  [
+    "host bits in a range",
+    { networks: { lan: { ...LAN, range: "10.25.30.130/25" } } },
+    /lan.range: "10.25.30.130\/25"; allowed: the network itself: 10.25.30.128\/25/,
+  ],
+  [
+    "the gateway as an excluded address",
+    { networks: { lan: { ...LAN, excluded: { router: "10.25.30.1" } } } },
+    /lan.excluded.router: "10.25.30.1"; allowed: another address than networks.lan.gateway, which/,
+  ],
+  [
+    "an address that is excluded twice",
+    { networks: { lan: { ...LAN, excluded: { nas: "10.25.30.9", files: "10.25.30.9" } } } },
+    /lan.excluded.files: "10.25.30.9"; allowed: another address than networks.lan.excluded.nas, which/,
   ],
   [
     "an unknown driver",

@@ -363,6 +363,22 @@ ExecStartPre=/usr/sbin/nft 'add rule inet docker-node-forward forward meta oifki
     expect(changes().at(-1)).toBe("systemctl restart docker");
   });
 
+  test.each([
+    ["goes off where it was turned on, so that dockerd drops the rest there too", true, {}, "0\n"],
+    ["stays where nothing here turned it on", false, {}, "1\n"],
+    ["stays on a node that is a router", true, { "ip-forward-no-drop": true }, "1\n"],
+  ])("back to iptables: forwarding of IPv6 %s", (_what, ipv6, more, expected) => {
+    running({ ...base, ipv6 });
+    const all = ["all", "default"].map((name) => `root/proc/sys/net/ipv6/conf/${name}/forwarding`);
+    for (const path of [...all, forward]) write(path, "1\n");
+    done(daemon({ ...nftables, ipv6 }));
+    expect(read(dropIn).includes("ipv6")).toBe(ipv6);
+    done(daemon({ ...base, ...more }));
+    expect(all.map((path) => read(path))).toEqual([expected, expected]);
+    expect(read(forward)).toBe("0\n");
+    expect(changes().at(-1)).toBe("systemctl restart docker");
+  });
+
   test("a drop-in that is gone is a difference, and comes back without a restart", () => {
     running(nftables);
     expect(daemon(nftables, { MODE: "check" }).stdout).toContain("20-docker-node-forwarding.conf");

@@ -441,6 +441,12 @@ describe("networks", () => {
     });
   });
 
+  test("a bridge of which Docker 29.0 tells empty fields is declared without them", () => {
+    const Config = [{ Subnet: "172.20.0.0/24", IPRange: "", Gateway: "", AuxiliaryAddresses: {} }];
+    const { node } = drafted(network({ IPAM: { Driver: "default", Config } }));
+    expect((node.networks as Tree).lan).toEqual({ isolated: true, subnet: "172.20.0.0/24" });
+  });
+
   test("a bridge is declared with its MTU", () => {
     const { node } = drafted(network({ Options: { "com.docker.network.driver.mtu": "9000" } }));
     expect((node.networks as Tree).lan).toMatchObject({ mtu: 9000 });

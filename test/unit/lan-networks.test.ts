@@ -187,11 +187,16 @@ describe("a NIC that takes smaller packets than Docker's networks", () => {
 });
 
 describe("the node's own address", () => {
-  const kept = async (network: object, more: object = {}): Promise<unknown> => {
+  const pools = async (
+    network: object,
+    more: object = {},
+  ): Promise<readonly { auxAddress: unknown }[]> => {
     const recorder = await run({ networks: { lan: network }, ...more });
     const { ipamConfigs } = recorder.find(NETWORK, `${NODE}-lan`).inputs;
-    return (ipamConfigs as { auxAddress: unknown }[])[0]?.auxAddress;
+    return ipamConfigs as { auxAddress: unknown }[];
   };
+  const kept = async (network: object, more: object = {}): Promise<unknown> =>
+    (await pools(network, more))[0]?.auxAddress;
 
   test("is kept out of an ipvlan that would hand it out", async () => {
     expect(await kept({ ...beside, ...ipvlan })).toEqual({ "docker-node-host": "10.25.20.24" });
@@ -201,6 +206,47 @@ describe("the node's own address", () => {
     expect(await kept(beside)).toEqual({ "docker-node-host": "10.25.20.24" });
     const range = lan(undefined, "10.25.20.0/24", { range: "10.25.20.16/28" });
     expect(await kept(range)).toEqual({ "docker-node-host": "10.25.20.24" });
+  });
+
+  test("is kept out on a further NIC too, of either family", async () => {
+    const storage = {
+      ...{ bridge: "vmbr1", address: "10.25.30.24/24", ipv6: { address: "fd25:30::24/64" } },
+    };
+    const ipv6 = { subnet: "fd25:30::/64", gateway: "fd25:30::1" };
+    const network = lan(undefined, "10.25.30.0/24", { parent: "eth1", ipv6 });
+    const more = { network: { nics: [storage] } };
+    expect(await pools(network, more)).toMatchObject([
+      { auxAddress: { "docker-node-host": "10.25.30.24" } },
+      { auxAddress: { "docker-node-host": "fd25:30::24" } },
+    ]);
+  });
+
+  const reserved = (hosts: string[], more: object): unknown => {
+    const { ipamConfigs } = networkArgs("lan", { excluded: {}, ...more } as never, {}, hosts);
+    return (ipamConfigs as { auxAddress: unknown }[])[0]?.auxAddress;
+  };
+
+  test("is kept out with all others that lie in a wider subnet, the first by the name that it had", () => {
+    expect(
+      reserved(
+        ["10.25.20.24", "fd25:20::24", "10.25.30.24", "10.26.1.24", "10.25.40.24"],
+        lan(undefined, "10.25.0.0/16", { excluded: { nas: "10.25.40.24" } }),
+      ),
+    ).toEqual({
+      nas: "10.25.40.24",
+      "docker-node-host": "10.25.20.24",
+      "docker-node-host-2": "10.25.30.24",
+    });
+  });
+
+  test("is not reserved if it is the gateway, which Docker reserves itself", () => {
+    const gateway = { gateway: "10.25.20.24" };
+    expect(reserved(["10.25.20.24"], lan(undefined, "10.25.20.0/24", gateway))).toEqual({});
+  });
+
+  test("is not one that somebody has to exclude", async () => {
+    const more = { network: { dnsServers: ["10.25.20.24"] } };
+    expect(await kept(beside, more)).toEqual({ "docker-node-host": "10.25.20.24" });
   });
 
   test("is not reserved if Docker would not give it out, because that would replace the network", async () => {

@@ -193,6 +193,19 @@ describe("what the node has to reach", () => {
     expect(found(merge(lan(kept), mirror))).toEqual([]);
     expect(found(merge(lan({ ...on, range: "fd25:28::8000/113" }), mirror))).toEqual([]);
   });
+
+  test("is the node's router too, unless that is link-local", () => {
+    const behind = (gateway: string): object => ({
+      network: { ipv6: { address: "fd25:20::24/64", gateway } },
+    });
+    const on = { subnet: "fd25:20::/64", gateway: "fd25:20::ff" };
+    expect(found(merge(lan(on), behind("fd25:20::1")))).toEqual([
+      expect.stringContaining("with fd25:20::1 (network.ipv6.gateway), or a range without"),
+    ]);
+    const kept = { ...on, excluded: { router: "fd25:20::1" } };
+    expect(found(merge(lan(kept), behind("fd25:20::1")))).toEqual([]);
+    expect(found(merge(lan(on), behind("fe80::1")))).toEqual([]);
+  });
 });
 
 describe("the daemon", () => {
@@ -269,6 +282,27 @@ describe("packets of 1280 bytes, which IPv6 needs,", () => {
     ]);
     expect(found(merge(lan({}), small(1280)))).toEqual([]);
     expect(found(small(1279))).toEqual([]);
+  });
+
+  test.each([
+    ["eth1", 1279, [1500], []],
+    ["eth1", 1500, [1279], [0]],
+    ["eth2", 1500, [1500, 1279], [1]],
+    ["eth2", 1500, [1279, 1500], []],
+    ["eth3", 1279, [1279, 1279], []],
+    ["ens18", 1279, [], []],
+  ])("fit through the NIC that is the parent: %s of MTU %d and %j", (parent, mtu, others, at) => {
+    const nics = others.map((size, index) => ({
+      ...{ bridge: `vmbr${index + 1}`, address: `10.25.4${index}.24/24`, mtu: size },
+    }));
+    const networks = { lan: { parent, vlan: null } };
+    const said = found(merge(merge(lan({}), { networks }), { network: { mtu, nics } }));
+    expect(said.filter((line) => line.includes("at least 1280"))).toEqual(
+      at.map(
+        (index) =>
+          `network.nics.${index}.mtu: 1279; allowed: at least 1280, because networks.lan has IPv6 (RFC 8200)`,
+      ),
+    );
   });
 });
 

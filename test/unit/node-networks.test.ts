@@ -247,14 +247,6 @@ describe("further NICs", () => {
       /lab.subnet: .*outside 10.25.30.0\/24/,
     ],
     [
-      "whose address Docker would give to a container",
-      {
-        ...withNics({ ...STORAGE, address: "10.25.32.9/24" }),
-        networks: { lan: { ...LAN, parent: "eth0", vlan: 32 } },
-      },
-      /lan.excluded: .*10.25.32.9 \(network.nics\)/,
-    ],
-    [
       "as the parent of a VLAN",
       { ...withNics(STORAGE), networks: { lan: { ...LAN, parent: "eth1", vlan: 32 } } },
       /lan.vlan: 32; allowed: unset on eth1, or the first NIC/,
