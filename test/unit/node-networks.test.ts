@@ -2,6 +2,7 @@ import type * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import { adoptVm } from "../../components/shared/adoption";
 import { vmArgs } from "../../components/machine/vm-args";
 import { rulesOf } from "../../components/machine/vm-firewall";
+import { merge } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
 import { problems, prodNode, prodWith, waived } from "../support/settings";
 
@@ -104,25 +105,71 @@ describe("an IPv6 address", () => {
   });
 });
 
+const LISTENERS = "IPv6 neighbours (MLD)";
+const lanOver6 = (driver: string, more: object = {}): object => ({
+  networks: {
+    lan: {
+      ...{ driver, parent: "eth0", subnet: "10.25.20.0/24", gateway: "10.25.20.1" },
+      ...{ range: "10.25.20.128/25", ipv6: { subnet: "fd25:10::/64", gateway: "fd25:10::1" } },
+      ...more,
+    },
+  },
+});
+const NIC_OVER_6 = { vlan: 31, address: "10.25.31.24/24", ipv6: { address: "fd25:31::24/64" } };
+const WITH_IPV6: [what: string, override: object][] = [
+  ["the first NIC", over6()],
+  ["a further NIC", { network: { nics: [NIC_OVER_6] } }],
+  ["a macvlan", lanOver6("macvlan")],
+  ["an ipvlan", lanOver6("ipvlan")],
+];
+const OTHER_LAN = { vlan: 32, subnet: "10.25.32.0/24", gateway: "10.25.32.1", range: null };
+const WITHOUT_IPV6: [what: string, override: object][] = [
+  ["nothing", {}],
+  ["a bridge", { networks: { extra: { subnet: "172.20.0.0/24", ipv6: { subnet: "fd25::/64" } } } }],
+  ["a macvlan whose frames are tagged, which nobody filters,", lanOver6("macvlan", OTHER_LAN)],
+];
+
+describe("the NIC's firewall", () => {
+  test.each(WITH_IPV6)("lets multicast routers ask, last of all, if %s has IPv6", (_, override) => {
+    const declared = { network: { firewall: { rules: [{ port: "443", comment: "web" }] } } };
+    const rules = rulesOf(prodNode(merge(declared, override)));
+    expect(rules.slice(0, -1)).toEqual(rulesOf(prodNode(declared)));
+    expect(rules.at(-1)).toEqual({ comment: LISTENERS, source: "fe80::/10", proto: "icmpv6" });
+  });
+
+  test.each(WITHOUT_IPV6)("has no rule for that if %s has IPv6", (_, override) => {
+    expect(rulesOf(prodNode(override))).toEqual(rulesOf(prodNode()));
+    expect(rulesOf(prodNode()).map(({ proto }) => proto)).not.toContain("icmpv6");
+  });
+
+  test("has no rules where none is declared", () => {
+    expect(rulesOf(prodNode({ network: { ipv6: { address: ADDRESS }, firewall: null } }))).toEqual(
+      [],
+    );
+  });
+});
+
 describe("echo requests", () => {
-  const icmp = (network: object, ...rules: object[]): object[] => {
+  const echoes = (override: object, ...rules: object[]): object[] => {
     const all = rules.map((rule) => ({ proto: "icmp", ...rule }));
-    return rulesOf(prodNode({ network: { ...network, firewall: { rules: all } } }))
-      .filter(({ proto }) => /icmp/.test(proto))
+    return rulesOf(prodNode(merge(override, { network: { firewall: { rules: all } } })))
+      .filter(({ proto, comment }) => /icmp/.test(proto) && comment !== LISTENERS)
       .map(({ proto, source }) => ({ proto, source }));
   };
 
   test("from an IPv6 source are of Proxmox's protocol for them", () => {
-    expect(icmp({}, { source: "fd25:10::/64" }, { source: "10.25.10.0/24" })).toEqual([
+    expect(echoes({}, { source: "fd25:10::/64" }, { source: "10.25.10.0/24" })).toEqual([
       { proto: "icmpv6", source: "fd25:10::/64" },
       { proto: "icmp", source: "10.25.10.0/24" },
     ]);
   });
 
-  test("from everybody are let in over IPv6 too where the node has an address", () => {
-    const both = [{ proto: "icmp" }, { proto: "icmpv6" }];
-    expect(icmp({ ipv6: { address: ADDRESS } }, {})).toEqual(both);
-    expect(icmp({}, {})).toEqual([{ proto: "icmp" }]);
+  test.each(WITH_IPV6)("from everybody are let in over IPv6 too if %s has it", (_, override) => {
+    expect(echoes(override, {})).toEqual([{ proto: "icmp" }, { proto: "icmpv6" }]);
+  });
+
+  test.each(WITHOUT_IPV6)("from everybody are IPv4's if %s has IPv6", (_, override) => {
+    expect(echoes(override, {})).toEqual([{ proto: "icmp" }]);
   });
 });
 
