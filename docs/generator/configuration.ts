@@ -121,7 +121,9 @@ network:
 
 - The program, Portainer and Prometheus reach the node over IPv4, and the agent listens there alone. The output \`ipv6Address\` is for others.
 - Only a static address: outputs and rules need one that is known, and whether a node listens to a router's announcements depends on its
-  image. \`override.machine.initialization\` takes \`auto\` and \`dhcp\`. Lists are replaced, so repeat the IPv4 one.
+  image. \`override.machine.initialization\` takes \`auto\`. Lists are replaced, so repeat the IPv4 one, and give \`network.firewall\` a rule
+  \`{ proto: icmp, source: "fe80::/10" }\`: a bridge that asks who listens and gets no answer stops passing neighbours' questions on.
+  DHCPv6 is not supported with \`network.firewall\`: Proxmox and the node both drop its answers.
 - Sources of rules and \`managementNetworks\` are of either family, and a rule without a source opens its port for both.
 - A container on docker0 without IPv6 gets the IPv4 servers of \`dnsServers\` alone, so keep one of them.
 - docker0, and networks that others make on the node: \`ipv6\`, \`fixed-cidr-v6\`, \`bip6\`, \`ip6tables\` and IPv6 pools in

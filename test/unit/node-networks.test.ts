@@ -37,8 +37,21 @@ describe("an IPv6 address", () => {
   });
 
   test.each<[what: string, override: object, expected: RegExp]>([
-    ["auto", over6({ address: "auto" }), /ipv6.address: "auto"; .* one that is known; override/],
-    ["without a prefix", over6({ address: "fd25:10::19" }), /with prefix length, such as fd25/],
+    [
+      "auto",
+      over6({ address: "auto" }),
+      /ipv6.address: "auto"; .*known; .*initialization takes auto$/,
+    ],
+    [
+      "dhcp",
+      over6({ address: "dhcp" }),
+      /ipv6.address: "dhcp"; .*known; .*initialization takes auto$/,
+    ],
+    [
+      "without a prefix",
+      over6({ address: "fd25:10::19" }),
+      /with prefix length 8 to 128, such as fd25/,
+    ],
     ["of IPv4", over6({ address: "10.25.20.25/24" }), /ipv6.address: .*an IPv6 address of one/],
     ["link-local", over6({ address: "fe80::19/64" }), /ipv6.address: .*neither link-local/],
     ["multicast", over6({ address: "ff02::1/64" }), /ipv6.address: .*of one machine/],
@@ -47,6 +60,8 @@ describe("an IPv6 address", () => {
     ["in IPv4's clothes", over6({ address: "::ffff:10.25.20.24/120" }), /carries an IPv4 address/],
     ["with a zone", over6({ address: "fd25::19%eth0/64" }), /ipv6.address: .*of one machine/],
     ["in everything", over6({ address: "fd25::19/0" }), /ipv6.address: .*of one machine/],
+    ["in more than Proxmox takes", over6({ address: "fd25::19/7" }), /ipv6.address: .*8 to 128/],
+    ["with a length as nft does not read it", over6({ address: "fd25::19/064" }), /ipv6.address: /],
     [
       "of the routers",
       over6({ address: "fd25:10::/64" }),
@@ -88,6 +103,7 @@ describe("an IPv6 address", () => {
 
   test.each<[what: string, override: object]>([
     ["a link-local gateway", over6({ gateway: "fe80::1" })],
+    ["the shortest prefix", over6({ address: "2001:db8::19/8", gateway: "fe80::1" })],
     ["a gateway of its network", over6({ gateway: "fd25:10::1" })],
     ["a network of its own", over6({ address: "2001:db8::19/128", gateway: "fe80::1" })],
     ["docker0's beside it", daemon({ bip6: "fd25:18::1/64" })],
