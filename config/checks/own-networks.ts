@@ -10,6 +10,7 @@ import type { Report } from "./report";
 export function checkOwnNetworks(node: NodeConfig, report: Report): void {
   checkIpv6(node, report);
   checkNics(node, report);
+  checkMacs(node, report);
   const [first, ...others] = ownNetworks(node);
   const before = first ? [first] : [];
   for (const own of others) {
@@ -69,6 +70,22 @@ function checkNics(node: NodeConfig, report: Report): void {
         true,
         "unset or false without network.firewall, or with network.firewall.enabled false: a NIC has no rules of its own",
       );
+}
+
+function checkMacs({ network }: NodeConfig, report: Report): void {
+  const owners = new Map<string, string>();
+  for (const [index, { macAddress }] of [network, ...network.nics].entries()) {
+    if (macAddress === undefined) continue;
+    const path = index === 0 ? "network" : `network/nics/${index - 1}`;
+    const owner = owners.get(macAddress);
+    if (owner === undefined) owners.set(macAddress, path);
+    else
+      report(
+        `${path}/macAddress`,
+        macAddress,
+        `a MAC address other than that of ${owner.replaceAll("/", ".")}`,
+      );
+  }
 }
 
 const isOtherHost = (cidr: string, address: string): boolean =>

@@ -323,6 +323,24 @@ describe("further NICs", () => {
       /lan.vlan: 32; allowed: unset on eth1, or the first NIC/,
     ],
     [
+      "with the MAC address of the first one",
+      {
+        network: {
+          macAddress: "BC:24:11:00:30:24",
+          nics: [STORAGE, { ...BACKUP, macAddress: "bc:24:11:00:30:24" }],
+        },
+      },
+      /nics.1.macAddress: "BC:.*; allowed: a MAC address other than that of network$/,
+    ],
+    [
+      "with one another's MAC address",
+      withNics(
+        { ...STORAGE, macAddress: "BC:24:11:00:30:24" },
+        { ...BACKUP, macAddress: "BC:24:11:00:30:24" },
+      ),
+      /nics.1.macAddress: "BC:.*; allowed: a MAC address other than that of network.nics.0$/,
+    ],
+    [
       "filtered, where Proxmox filters nothing",
       { network: { firewall: { enabled: false }, nics: [{ ...STORAGE, firewall: true }] } },
       /nics.0.firewall: true; allowed: unset or false/,
@@ -355,6 +373,15 @@ describe("further NICs", () => {
     expect(found).toEqual([
       expect.stringMatching(/nodes.other.network.address: .*proj-docker02 has this one/),
       expect.stringMatching(/nodes.other.network.macAddress: .*proj-docker02 has this one/),
+    ]);
+  });
+
+  test("of one node that share a value are not told of as two nodes", () => {
+    const own = { macAddress: "BC:24:11:00:30:24", ipv6: { address: "fd25:30::24/64" } };
+    const found = problems(prodWith(withNics({ ...STORAGE, ...own }, { ...BACKUP, ...own })));
+    expect(found).toEqual([
+      expect.stringMatching(/nics.1.macAddress: .*other than that of network.nics.0$/),
+      expect.stringMatching(/nics.1.ipv6.address: .*a network apart from fd25:30::\/64/),
     ]);
   });
 
