@@ -13,9 +13,9 @@ export function isCidr(text: string): boolean {
   return IPv4.isValidCIDRFourPartDecimal(text) && !/\/0\d/.test(text);
 }
 
-/** True for an IPv6 address with a prefix length, without a zone; host bits may be set. */
+/** True for an IPv6 address with a prefix length, no leading zeros, without a zone; host bits may be set. */
 export function isCidr6(text: string): boolean {
-  return /^[^%]*:[^%]*$/.test(text) && IPv6.isValidCIDR(text);
+  return /^[^%]*:[^%]*$/.test(text) && IPv6.isValidCIDR(text) && !/\/0\d/.test(text);
 }
 
 /** True for a dotted IPv4 address of four octets. */
@@ -67,6 +67,11 @@ export function firstHost(cidr: string): string {
 export function toCanonical(cidr: string): string {
   const { base, prefix } = networkOf(cidr);
   return `${base}/${prefix}`;
+}
+
+/** True for an address, and for a network without host bits. */
+export function isBase(text: string): boolean {
+  return !text.includes("/") || addressOf(text) === networkOf(text).base;
 }
 
 /** An address and its prefix length; without one, that of the whole address. */

@@ -2,6 +2,7 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 import { hasOwnMacs } from "../../config/lan";
 import { firewallRules, type FirewallRule } from "../../config/node";
+import { hasFilteredIpv6 } from "../../config/own-networks";
 import type { NodeConfig } from "../../config/schema";
 
 /** Drops inbound traffic that no rule accepts. */
@@ -14,6 +15,17 @@ const POLICY = {
   radv: false,
   logLevelIn: "info",
   logLevelOut: "nolog",
+};
+
+/**
+ * Lets routers and bridges ask who listens to which multicast address. Proxmox's option ndp does not (pve-firewall, Firewall.pm), and
+ * a bridge that snoops, as Proxmox's do, stops passing neighbour solicitations on to a guest that does not answer (RFC 4541, section
+ * 3; RFC 3810: queries come from link-local addresses). The provider has no field for a type of ICMPv6.
+ */
+const LISTENERS: FirewallRule = {
+  comment: "IPv6 neighbours (MLD)",
+  source: "fe80::/10",
+  proto: "icmpv6",
 };
 
 /**
@@ -52,15 +64,18 @@ export function createFirewall(
 
 /**
  * The node's rules as Proxmox takes them: its protocol icmp is IPv4's, and it refuses an IPv6 source with it (pve-firewall,
- * Firewall.pm, verify_rule). With an IPv6 address the node answers everybody's echo over both.
+ * Firewall.pm, verify_rule). With IPv6, everybody's echo is let in over both. The rule for listeners is the last one: rules are
+ * known by their places.
  */
 export function rulesOf(node: NodeConfig): FirewallRule[] {
-  return firewallRules(node).flatMap((rule) => {
+  const isOver6 = hasFilteredIpv6(node);
+  const rules = firewallRules(node).flatMap((rule) => {
     if (rule.proto !== "icmp") return [rule];
     const over6 = { ...rule, proto: "icmpv6" };
     if (rule.source?.includes(":")) return [over6];
-    return rule.source || !node.network.ipv6 ? [rule] : [rule, over6];
+    return rule.source || !isOver6 ? [rule] : [rule, over6];
   });
+  return isOver6 && node.network.firewall ? [...rules, LISTENERS] : rules;
 }
 
 function toRule({

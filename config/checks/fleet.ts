@@ -48,7 +48,7 @@ interface Claim {
   readonly as: unknown;
 }
 
-/** What no two nodes share. */
+/** What no two nodes share. What two NICs of one node share, own-networks.ts reports. */
 const CLAIMS: readonly ((node: NodeConfig) => readonly Claim[])[] = [
   ({ machine: { vmId } }) => [{ path: "machine/vmId", value: vmId, as: vmId }],
   (node) =>
@@ -72,7 +72,7 @@ function checkUnique(claimsOf: (node: NodeConfig) => readonly Claim[]): Check {
       if (as === undefined) continue;
       const owner = owners.get(as);
       if (owner === undefined) owners.set(as, name);
-      else
+      else if (owner !== name)
         report(name, path, value, `a value that no other node has; ${keyText(owner)} has this one`);
     }
   };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isAddress, isCidr } from "../cidr";
+import { isAddress, isBase, isCidr, toCanonical } from "../cidr";
 import { isLinkLocal6, isNetwork6, isNetworkText, isReachable6 } from "../ipv6";
 import { hostName, oneLine } from "../text";
 import { address, cidr, identifier } from "./fields";
@@ -18,6 +18,12 @@ const onlySource = {
   ),
 };
 
+/** Proxmox refuses a network with host bits (pve-firewall, Firewall.pm, parse_address_list, by Net::IP). */
+const noHostBits = {
+  error: ({ input }: { readonly input?: unknown }): string =>
+    `the network itself: ${toCanonical(String(input))}`,
+};
+
 const onePort = {
   error: expectOne('a port or range as a text, such as "443" or "8000:8010"'),
 };
@@ -26,13 +32,18 @@ const firewallRule = z.strictObject({
   comment: oneLine.max(200).optional().describe("Shown in Proxmox."),
   source: z
     .string(onlySource)
-    .refine(isNetworkText, onlySource)
+    .refine(isNetworkText, { ...onlySource, abort: true })
+    .refine(isBase, noHostBits)
     .optional()
     .describe("IPv4 or IPv6 address or network that the traffic comes from. Default: anywhere."),
   proto: z.enum(["tcp", "udp", "icmp"]).default("tcp"),
   port: z
     .string(onePort)
-    .regex(/^\d{1,5}(:\d{1,5})?$/, onePort)
+    .regex(/^\d{1,5}(:\d{1,5})?$/, { ...onePort, abort: true })
+    // nft takes a number with a zero before it for an octal one.
+    .refine((text) => !/\b0\d/.test(text), {
+      error: 'a port or range without leading zeros, such as "443" or "8000:8010"',
+    })
     .optional()
     .describe('Port or port range, such as "443" or "8000:8010". Not for icmp.'),
 });
@@ -46,16 +57,16 @@ const macAddress = z
   // Proxmox writes it so, and another spelling would be a change.
   .toUpperCase();
 
-/** As cloud-init writes it down for an interface. A node is no router, and an address is not a whole network. */
+/** As cloud-init writes it down for an interface. A node is no router. Proxmox takes /8 to /128 (pve-common, JSONSchema.pm, CIDRv6). */
 const address6 = z
   .string()
   .refine(
-    (text) => isNetwork6(text) && isReachable6(text.split("/")[0] ?? "") && !/\/0*$/.test(text),
+    (text) => isNetwork6(text) && isReachable6(text.split("/")[0] ?? "") && !/\/[0-7]$/.test(text),
     {
       error: ({ input }) =>
         ["auto", "dhcp"].includes(String(input))
-          ? "an IPv6 address with prefix length: the node's outputs and rules need one that is known; override.machine.initialization takes auto and dhcp"
-          : "an IPv6 address of one machine with prefix length, such as fd25:10::19/64, neither link-local nor one that carries an IPv4 address",
+          ? "an IPv6 address with prefix length: the node's outputs and rules need one that is known; override.machine.initialization takes auto"
+          : "an IPv6 address of one machine with prefix length 8 to 128, such as fd25:10::19/64, neither link-local nor one that carries an IPv4 address",
     },
   );
 
@@ -67,10 +78,14 @@ const dnsServer = z.string().refine((text) => isAddress(text) || isReachable6(te
   error: "an IPv4 or IPv6 address, such as 10.25.20.1 or fd25:10::1",
 });
 
-const managementNetwork = z.string().refine((text) => isCidr(text) || isNetwork6(text), {
-  error:
-    "an IPv4 or IPv6 network with prefix length, such as 10.25.10.0/24 or fd25:10::/64; of one machine /32 or /128",
-});
+const managementNetwork = z
+  .string()
+  .refine((text) => isCidr(text) || isNetwork6(text), {
+    error:
+      "an IPv4 or IPv6 network with prefix length, such as 10.25.10.0/24 or fd25:10::/64; of one machine /32 or /128",
+    abort: true,
+  })
+  .refine(isBase, noHostBits);
 
 const vlan = z
   .int()
@@ -141,7 +156,9 @@ export const networkSchema = z.strictObject({
     .array(dnsServer)
     .min(1)
     .max(3)
-    .describe("DNS servers of the node; IPv6 addresses only with `ipv6`."),
+    .describe(
+      "DNS servers of the node; IPv6 addresses only if a NIC has `ipv6`, and beside an IPv4 one if docker0 has no IPv6.",
+    ),
   searchDomain: hostName.optional(),
   nics: z
     .array(furtherNic)
@@ -162,7 +179,9 @@ export const networkSchema = z.strictObject({
       managementNetworks: z
         .array(managementNetwork)
         .min(1)
-        .describe("IPv4 and IPv6 networks from which SSH is accepted."),
+        .describe(
+          "IPv4 and IPv6 networks from which SSH is accepted; one of IPv4 at least, by which the program comes.",
+        ),
       rules: z
         .array(firewallRule)
         .default([])

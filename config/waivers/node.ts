@@ -1,3 +1,4 @@
+import { contains } from "../cidr";
 import { isOpen } from "../firewall";
 import { servicePorts } from "../node";
 import type { NodeConfig } from "../schema";
@@ -14,8 +15,21 @@ export const MACHINE_UNPROTECTED = "machine-unprotected";
  */
 const SHORTEST = 8;
 
-const isEverybody = (source: string | undefined): boolean =>
-  source === undefined || Number(source.split("/")[1] ?? "32") < SHORTEST;
+/**
+ * As wide, of global IPv6 addresses: the registry of a continent has blocks of /12 to /23 (IANA, IPv6 Global Unicast Address
+ * Assignments), one organisation has /29 to /48, and few have a /20.
+ */
+const SHORTEST_6 = 20;
+
+/** IPv6 addresses that are no global ones: unique local and link-local (RFC 4193, RFC 4291). */
+const LOCAL_6 = ["fc00::/7", "fe80::/10"];
+
+function isEverybody(source: string | undefined): boolean {
+  if (source === undefined) return true;
+  const isGlobal6 = source.includes(":") && !LOCAL_6.some((block) => contains(block, source));
+  const [, length = "32"] = source.split("/");
+  return Number(length) < (isGlobal6 ? SHORTEST_6 : SHORTEST);
+}
 
 function findOpenManagement({ network }: NodeConfig): Weakness[] {
   return (network.firewall?.managementNetworks ?? []).flatMap((source, index) =>
@@ -93,7 +107,7 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   },
   {
     id: "firewall-management-open",
-    allowed: `networks of management, with a prefix of ${SHORTEST} or longer`,
+    allowed: `networks of management, with a prefix of ${SHORTEST} or longer, of global IPv6 addresses ${SHORTEST_6}`,
     meaning: "SSH is open to everybody.",
     find: findOpenManagement,
   },

@@ -451,7 +451,7 @@ step("a machine that exists already is adopted by another stack, and goes on", a
   // As if made by hand: no firewall of ours at its NIC, and no state that knows it. Without its rules the firewall, if on,
   // would let nobody in.
   await proxmox.put("/nodes/pve01/qemu/2019/firewall/options", { enable: "0" });
-  for (let rule = 0; rule < 4; rule++)
+  for (let rule = 0; rule < 5; rule++)
     await proxmox.delete("/nodes/pve01/qemu/2019/firewall/rules/0");
   const running =
     "cat /proc/sys/kernel/random/boot_id; docker inspect -f '{{.State.StartedAt}}' survivor";

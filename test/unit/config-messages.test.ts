@@ -164,7 +164,7 @@ describe("what is allowed", () => {
     [
       "an IPv6 name server",
       { network: { dnsServers: ["fd00:20::53"] } },
-      /dnsServers.0: "fd00:20::53"; allowed: an IPv4 address: without network\.ipv6 the node reaches no other$/,
+      /dnsServers.0: "fd00:20::53"; allowed: an IPv4 address: the node reaches no other without network\.ipv6 or ipv6 of one of network\.nics$/,
     ],
     [
       "an IPv6 subnet",
@@ -175,6 +175,41 @@ describe("what is allowed", () => {
       "an IPv6 source that carries an IPv4 one",
       { network: { firewall: { rules: [{ source: "::ffff:10.25.10.5" }] } } },
       /rules.0.source: "::ffff:10.25.10.5"; allowed: an IPv4 or IPv6 address, such as 10.25.10.11/,
+    ],
+    [
+      "a source with host bits",
+      { network: { firewall: { rules: [{ source: "10.25.10.5/24", port: "80" }] } } },
+      /rules.0.source: "10.25.10.5\/24"; allowed: the network itself: 10.25.10.0\/24$/,
+    ],
+    [
+      "an IPv6 source with host bits",
+      { network: { firewall: { rules: [{ source: "FD25:10::5/64", port: "80" }] } } },
+      /rules.0.source: "FD25:10::5\/64"; allowed: the network itself: fd25:10::\/64$/,
+    ],
+    [
+      "an IPv6 source whose length nft reads as octal",
+      { network: { firewall: { rules: [{ source: "fd25:10::/064", port: "80" }] } } },
+      /rules.0.source: "fd25:10::\/064"; allowed: an IPv4 or IPv6 address, such as/,
+    ],
+    [
+      "management networks with host bits",
+      { network: { firewall: { managementNetworks: ["10.25.10.5/24"] } } },
+      /managementNetworks.0: "10.25.10.5\/24"; allowed: the network itself: 10.25.10.0\/24$/,
+    ],
+    [
+      "IPv6 management networks with host bits",
+      { network: { firewall: { managementNetworks: ["10.25.10.0/24", "fd25:10::5/64"] } } },
+      /managementNetworks.1: "fd25:10::5\/64"; allowed: the network itself: fd25:10::\/64$/,
+    ],
+    [
+      "a port that nft reads as octal",
+      { network: { firewall: { rules: [{ port: "0443" }] } } },
+      /rules.0.port: "0443"; allowed: a port or range without leading zeros, such as "443"/,
+    ],
+    [
+      "a range that nft reads as octal",
+      { network: { firewall: { rules: [{ port: "443:0900" }] } } },
+      /rules.0.port: "443:0900"; allowed: a port or range without leading zeros/,
     ],
     [
       "several ports in one rule",

@@ -2,6 +2,7 @@ import type * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import { adoptVm } from "../../components/shared/adoption";
 import { vmArgs } from "../../components/machine/vm-args";
 import { rulesOf } from "../../components/machine/vm-firewall";
+import { merge } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
 import { problems, prodNode, prodWith, waived } from "../support/settings";
 
@@ -36,8 +37,21 @@ describe("an IPv6 address", () => {
   });
 
   test.each<[what: string, override: object, expected: RegExp]>([
-    ["auto", over6({ address: "auto" }), /ipv6.address: "auto"; .* one that is known; override/],
-    ["without a prefix", over6({ address: "fd25:10::19" }), /with prefix length, such as fd25/],
+    [
+      "auto",
+      over6({ address: "auto" }),
+      /ipv6.address: "auto"; .*known; .*initialization takes auto$/,
+    ],
+    [
+      "dhcp",
+      over6({ address: "dhcp" }),
+      /ipv6.address: "dhcp"; .*known; .*initialization takes auto$/,
+    ],
+    [
+      "without a prefix",
+      over6({ address: "fd25:10::19" }),
+      /with prefix length 8 to 128, such as fd25/,
+    ],
     ["of IPv4", over6({ address: "10.25.20.25/24" }), /ipv6.address: .*an IPv6 address of one/],
     ["link-local", over6({ address: "fe80::19/64" }), /ipv6.address: .*neither link-local/],
     ["multicast", over6({ address: "ff02::1/64" }), /ipv6.address: .*of one machine/],
@@ -46,6 +60,8 @@ describe("an IPv6 address", () => {
     ["in IPv4's clothes", over6({ address: "::ffff:10.25.20.24/120" }), /carries an IPv4 address/],
     ["with a zone", over6({ address: "fd25::19%eth0/64" }), /ipv6.address: .*of one machine/],
     ["in everything", over6({ address: "fd25::19/0" }), /ipv6.address: .*of one machine/],
+    ["in more than Proxmox takes", over6({ address: "fd25::19/7" }), /ipv6.address: .*8 to 128/],
+    ["with a length as nft does not read it", over6({ address: "fd25::19/064" }), /ipv6.address: /],
     [
       "of the routers",
       over6({ address: "fd25:10::/64" }),
@@ -87,6 +103,7 @@ describe("an IPv6 address", () => {
 
   test.each<[what: string, override: object]>([
     ["a link-local gateway", over6({ gateway: "fe80::1" })],
+    ["the shortest prefix", over6({ address: "2001:db8::19/8", gateway: "fe80::1" })],
     ["a gateway of its network", over6({ gateway: "fd25:10::1" })],
     ["a network of its own", over6({ address: "2001:db8::19/128", gateway: "fe80::1" })],
     ["docker0's beside it", daemon({ bip6: "fd25:18::1/64" })],
@@ -104,25 +121,71 @@ describe("an IPv6 address", () => {
   });
 });
 
+const LISTENERS = "IPv6 neighbours (MLD)";
+const lanOver6 = (driver: string, more: object = {}): object => ({
+  networks: {
+    lan: {
+      ...{ driver, parent: "eth0", subnet: "10.25.20.0/24", gateway: "10.25.20.1" },
+      ...{ range: "10.25.20.128/25", ipv6: { subnet: "fd25:10::/64", gateway: "fd25:10::1" } },
+      ...more,
+    },
+  },
+});
+const NIC_OVER_6 = { vlan: 31, address: "10.25.31.24/24", ipv6: { address: "fd25:31::24/64" } };
+const WITH_IPV6: [what: string, override: object][] = [
+  ["the first NIC", over6()],
+  ["a further NIC", { network: { nics: [NIC_OVER_6] } }],
+  ["a macvlan", lanOver6("macvlan")],
+  ["an ipvlan", lanOver6("ipvlan")],
+];
+const OTHER_LAN = { vlan: 32, subnet: "10.25.32.0/24", gateway: "10.25.32.1", range: null };
+const WITHOUT_IPV6: [what: string, override: object][] = [
+  ["nothing", {}],
+  ["a bridge", { networks: { extra: { subnet: "172.20.0.0/24", ipv6: { subnet: "fd25::/64" } } } }],
+  ["a macvlan whose frames are tagged, which nobody filters,", lanOver6("macvlan", OTHER_LAN)],
+];
+
+describe("the NIC's firewall", () => {
+  test.each(WITH_IPV6)("lets multicast routers ask, last of all, if %s has IPv6", (_, override) => {
+    const declared = { network: { firewall: { rules: [{ port: "443", comment: "web" }] } } };
+    const rules = rulesOf(prodNode(merge(declared, override)));
+    expect(rules.slice(0, -1)).toEqual(rulesOf(prodNode(declared)));
+    expect(rules.at(-1)).toEqual({ comment: LISTENERS, source: "fe80::/10", proto: "icmpv6" });
+  });
+
+  test.each(WITHOUT_IPV6)("has no rule for that if %s has IPv6", (_, override) => {
+    expect(rulesOf(prodNode(override))).toEqual(rulesOf(prodNode()));
+    expect(rulesOf(prodNode()).map(({ proto }) => proto)).not.toContain("icmpv6");
+  });
+
+  test("has no rules where none is declared", () => {
+    expect(rulesOf(prodNode({ network: { ipv6: { address: ADDRESS }, firewall: null } }))).toEqual(
+      [],
+    );
+  });
+});
+
 describe("echo requests", () => {
-  const icmp = (network: object, ...rules: object[]): object[] => {
+  const echoes = (override: object, ...rules: object[]): object[] => {
     const all = rules.map((rule) => ({ proto: "icmp", ...rule }));
-    return rulesOf(prodNode({ network: { ...network, firewall: { rules: all } } }))
-      .filter(({ proto }) => /icmp/.test(proto))
+    return rulesOf(prodNode(merge(override, { network: { firewall: { rules: all } } })))
+      .filter(({ proto, comment }) => /icmp/.test(proto) && comment !== LISTENERS)
       .map(({ proto, source }) => ({ proto, source }));
   };
 
   test("from an IPv6 source are of Proxmox's protocol for them", () => {
-    expect(icmp({}, { source: "fd25:10::/64" }, { source: "10.25.10.0/24" })).toEqual([
+    expect(echoes({}, { source: "fd25:10::/64" }, { source: "10.25.10.0/24" })).toEqual([
       { proto: "icmpv6", source: "fd25:10::/64" },
       { proto: "icmp", source: "10.25.10.0/24" },
     ]);
   });
 
-  test("from everybody are let in over IPv6 too where the node has an address", () => {
-    const both = [{ proto: "icmp" }, { proto: "icmpv6" }];
-    expect(icmp({ ipv6: { address: ADDRESS } }, {})).toEqual(both);
-    expect(icmp({}, {})).toEqual([{ proto: "icmp" }]);
+  test.each(WITH_IPV6)("from everybody are let in over IPv6 too if %s has it", (_, override) => {
+    expect(echoes(override, {})).toEqual([{ proto: "icmp" }, { proto: "icmpv6" }]);
+  });
+
+  test.each(WITHOUT_IPV6)("from everybody are IPv4's if %s has IPv6", (_, override) => {
+    expect(echoes(override, {})).toEqual([{ proto: "icmp" }]);
   });
 });
 
@@ -252,6 +315,24 @@ describe("further NICs", () => {
       /lan.vlan: 32; allowed: unset on eth1, or the first NIC/,
     ],
     [
+      "with the MAC address of the first one",
+      {
+        network: {
+          macAddress: "BC:24:11:00:30:24",
+          nics: [STORAGE, { ...BACKUP, macAddress: "bc:24:11:00:30:24" }],
+        },
+      },
+      /nics.1.macAddress: "BC:.*; allowed: a MAC address other than that of network$/,
+    ],
+    [
+      "with one another's MAC address",
+      withNics(
+        { ...STORAGE, macAddress: "BC:24:11:00:30:24" },
+        { ...BACKUP, macAddress: "BC:24:11:00:30:24" },
+      ),
+      /nics.1.macAddress: "BC:.*; allowed: a MAC address other than that of network.nics.0$/,
+    ],
+    [
       "filtered, where Proxmox filters nothing",
       { network: { firewall: { enabled: false }, nics: [{ ...STORAGE, firewall: true }] } },
       /nics.0.firewall: true; allowed: unset or false/,
@@ -287,9 +368,81 @@ describe("further NICs", () => {
     ]);
   });
 
+  test("of one node that share a value are not told of as two nodes", () => {
+    const own = { macAddress: "BC:24:11:00:30:24", ipv6: { address: "fd25:30::24/64" } };
+    const found = problems(prodWith(withNics({ ...STORAGE, ...own }, { ...BACKUP, ...own })));
+    expect(found).toEqual([
+      expect.stringMatching(/nics.1.macAddress: .*other than that of network.nics.0$/),
+      expect.stringMatching(/nics.1.ipv6.address: .*a network apart from fd25:30::\/64/),
+    ]);
+  });
+
   test("are taken", () => {
     expect(problems(prodWith(withNics(STORAGE, BACKUP)))).toEqual([]);
     const own = MANY.slice(1);
     expect(problems(prodWith(withNics(...own)))).toEqual([]);
+  });
+});
+
+describe("name servers", () => {
+  const servers = (dnsServers: string[], keys: object = {}, network: object = {}): string[] =>
+    refusals({ network: { ipv6: { address: ADDRESS }, ...network, dnsServers }, ...keys });
+  const over6Alone = ["fd25:53::1", "fd25:53::2"];
+  const daemonWith = (keys: object): object => ({ engine: { daemon: keys } });
+
+  test("of IPv6 alone leave containers on docker0 to Docker's own choice", () => {
+    expect(servers(over6Alone)).toEqual([
+      expect.stringMatching(
+        /^network\.dnsServers: \["fd25:53::1",.*; allowed: an IPv4 address among them, or engine\.daemon\.dns: .*8\.8\.8\.8/,
+      ),
+    ]);
+  });
+
+  test.each<[what: string, servers: string[], keys: object]>([
+    ["one over IPv4", [...over6Alone, "10.25.20.1"], {}],
+    ["others for containers", over6Alone, daemonWith({ dns: ["10.25.20.1"] })],
+    ["IPv6 on docker0", over6Alone, daemonWith({ ipv6: true })],
+    ["no docker0", over6Alone, daemonWith({ bridge: "none", bip: null })],
+  ])("are taken with %s", (_, addresses, keys) => {
+    expect(servers(addresses, keys)).toEqual([]);
+  });
+
+  test("are reached over IPv6 by a further NIC too", () => {
+    const nics = [NIC_OVER_6];
+    expect(servers(["10.25.20.1", "fd25:31::1"], {}, { ipv6: null, nics })).toEqual([]);
+  });
+});
+
+describe("management over IPv6 alone", () => {
+  const managed = (firewall: object, override: object = {}): string[] =>
+    refusals({
+      network: {
+        ipv6: { address: ADDRESS },
+        firewall: { managementNetworks: ["fd25:1::/64"], ...firewall },
+      },
+      ...override,
+    });
+  const shut =
+    'network.firewall.managementNetworks: ["fd25:1::/64"]; allowed: an IPv4 network among them, a rule that opens port 22 over IPv4, or ssh.endpoint: the program reaches the node over IPv4';
+
+  test.each<[what: string, firewall: object]>([
+    ["no rule", {}],
+    ["a rule for another port", { rules: [{ port: "23:443" }] }],
+    ["a rule for UDP", { rules: [{ port: "22", proto: "udp", source: "10.25.10.0/24" }] }],
+    ["a rule for IPv6", { rules: [{ port: "22", source: "fd25:2::/64" }] }],
+    ["the node's firewall alone", { enabled: false }],
+    ["Proxmox's alone", { onNode: false }],
+  ])("would lock the program out: with %s", (_, firewall) => {
+    expect(managed(firewall)).toEqual([shut]);
+  });
+
+  test.each<[what: string, firewall: object, override: object]>([
+    ["an IPv4 network too", { managementNetworks: ["fd25:1::/64", "10.25.10.0/24"] }, {}],
+    ["a rule for IPv4", { rules: [{ port: "20:30", source: "10.25.10.7" }] }, {}],
+    ["a rule for everybody", { rules: [{ port: "22" }] }, {}],
+    ["nothing that filters", { enabled: false, onNode: false }, {}],
+    ["another way in", {}, { ssh: { endpoint: { host: "gate.example.org", port: 2222 } } }],
+  ])("does not with %s", (_, firewall, override) => {
+    expect(managed(firewall, override)).toEqual([]);
   });
 });

@@ -325,6 +325,26 @@ describe("what weakens a node", () => {
     ]);
   });
 
+  test.each<[source: string, isOpen: boolean]>([
+    ["11.0.0.0/8", false],
+    ["10.0.0.0/7", true],
+    ["fd00::/8", false],
+    ["fc00::/7", true],
+    ["fe80::/10", false],
+    ["2a00::/12", true],
+    ["2001:d000::/20", false],
+    ["2001:e000::/19", true],
+  ])("%s stands for everybody: %s", (source, isOpen) => {
+    const management = firewall({ managementNetworks: ["10.25.10.0/24", source] });
+    const rule = firewall({ rules: [{ port: "22", source }] });
+    expect(told(management, []).map((line) => /with id (\S+)/.exec(line)?.[1])).toEqual(
+      isOpen ? ["firewall-management-open"] : [],
+    );
+    expect(told(rule, []).map((line) => /with id (\S+)/.exec(line)?.[1])).toEqual(
+      isOpen ? ["firewall-rule-open"] : [],
+    );
+  });
+
   test("every id of the table is tested here, once", () => {
     expect(WEAK.map(([id]) => id)).toEqual(DOWNGRADES.map(({ id }) => id));
     expect(WAIVABLE_IDS).toHaveLength(new Set(WAIVABLE_IDS).size);
