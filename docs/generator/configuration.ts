@@ -124,6 +124,8 @@ network:
   image. \`override.machine.initialization\` takes \`auto\`. Lists are replaced, so repeat the IPv4 one, and give \`network.firewall\` a rule
   \`{ proto: icmp, source: "fe80::/10" }\`: a bridge that asks who listens and gets no answer stops passing neighbours' questions on.
   DHCPv6 is not supported with \`network.firewall\`: Proxmox and the node both drop its answers.
+- A first NIC whose network has a router that announces itself takes an address and a default route from it as well, and may use that
+  address as its source. Further NICs do not.
 - Sources of rules and \`managementNetworks\` are of either family, and a rule without a source opens its port for both.
 - The program comes over IPv4, so one of \`managementNetworks\` has to be of IPv4, unless a rule opens port 22 over IPv4 or \`ssh.endpoint\`
   is declared.
