@@ -509,16 +509,15 @@ async function nicsOf(): Promise<Record<string, string>> {
 
 /** What the state tells the next run of the machine, once the node has answered. */
 async function record(): Promise<RecordedNode | undefined> {
-  const { deployment } = await stack.exportStack();
-  const { resources } = deployment as { resources: (StateResource & { urn: string })[] };
-  const ready = { type: COMMAND, outputs: { stdout: KEY } };
-  const state = resources.map((resource) => [resource.urn, resource] as const);
+  const exported = (await stack.exportStack()).deployment as { resources: Resource[] };
   const [name, node] = entry();
-  return recordedNode(
-    ...[name, node],
-    Object.fromEntries([...state, [`${COMMAND}::${nameResource(name, "ready")}`, ready]]),
-  );
+  const ready = { urn: `${COMMAND}::${nameResource(name, "ready")}`, type: COMMAND };
+  const resources = [...exported.resources, { ...ready, outputs: { stdout: KEY } }];
+  const state = Object.fromEntries(resources.map((resource) => [resource.urn, resource]));
+  return recordedNode(name, node, state);
 }
+
+type Resource = StateResource & { readonly urn: string };
 
 test("with exactly these privileges further NICs come, change places and go; an address that Proxmox keeps is no difference", async () => {
   const storage = { bridge: "vmbr0", vlan: 40, address: "10.25.40.19/24" };
