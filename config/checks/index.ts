@@ -10,7 +10,7 @@ import { checkLanNetworks } from "./lan";
 import { checkAvailability, checkDisks, checkImage } from "./machine";
 import { checkMonitoring } from "./monitoring";
 import { checkMtu, checkMtu6 } from "./mtu";
-import { checkAddresses, checkFirewall } from "./network";
+import { checkAddresses, checkFirewall, checkManagement, checkServers } from "./network";
 import { checkOverride } from "./override";
 import { checkOwnNetworks } from "./own-networks";
 import { checkMirrorKey } from "./packages";
@@ -35,6 +35,8 @@ const CHECKS: readonly Check[] = [
   checkAvailability,
   checkMirrorKey,
   checkFirewall,
+  checkManagement,
+  checkServers,
   ...DAEMON_CHECKS,
   checkContainerNetworks,
   checkBridgeIpv6,

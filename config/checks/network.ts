@@ -1,5 +1,7 @@
 import { addressOf, toCanonical, isHostOf } from "../cidr";
-import { rangeOf } from "../firewall";
+import { isFiltered, isOpen, rangeOf } from "../firewall";
+import { firewallRules } from "../node";
+import { hasIpv6 } from "../own-networks";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -27,4 +29,41 @@ export function checkFirewall({ network }: NodeConfig, report: Report): void {
     if (first < 1 || last > 65535 || first > last)
       report(path, rule.port, "ports 1 to 65535, low first");
   }
+}
+
+/** The program comes over IPv4, unless `ssh.endpoint` leads it another way. */
+export function checkManagement(node: NodeConfig, report: Report): void {
+  if (!isFiltered(node) || node.ssh.endpoint) return;
+  const lets4 = firewallRules(node).some(
+    (rule) => rule.proto === "tcp" && !rule.source?.includes(":") && isOpen([rule], 22),
+  );
+  if (!lets4)
+    report(
+      "network/firewall/managementNetworks",
+      node.network.firewall?.managementNetworks,
+      "an IPv4 network among them, a rule that opens port 22 over IPv4, or ssh.endpoint: the program reaches the node over IPv4",
+    );
+}
+
+/**
+ * A container on docker0 without IPv6 gets the node's IPv4 servers, and Google's if there are none (moby,
+ * libnetwork/internal/resolvconf/resolvconf.go, TransformForLegacyNw).
+ */
+export function checkServers(node: NodeConfig, report: Report): void {
+  const { dnsServers } = node.network;
+  const { ipv6, bridge, dns = [] } = node.engine.daemon;
+  const over6 = [...dnsServers.entries()].filter(([, server]) => server.includes(":"));
+  if (!hasIpv6(node))
+    for (const [index, server] of over6)
+      report(
+        `network/dnsServers/${index}`,
+        server,
+        "an IPv4 address: the node reaches no other without network.ipv6 or ipv6 of one of network.nics",
+      );
+  else if (over6.length === dnsServers.length && !ipv6 && bridge !== "none" && dns.length === 0)
+    report(
+      "network/dnsServers",
+      dnsServers,
+      "an IPv4 address among them, or engine.daemon.dns: containers on docker0, which has no IPv6, would ask 8.8.8.8 instead",
+    );
 }

@@ -35,21 +35,13 @@ function checkHost({ path, cidr, address }: OwnNetwork, report: Report): void {
   report(path, cidr, `a host address, ${not}`);
 }
 
-function checkIpv6(node: NodeConfig, report: Report): void {
-  const { ipv6, nics, dnsServers } = node.network;
-  if (![ipv6, ...nics.map((nic) => nic.ipv6)].some(Boolean)) checkServers(dnsServers, report);
+function checkIpv6({ network: { ipv6 } }: NodeConfig, report: Report): void {
   if (ipv6?.gateway && !isLinkLocal6(ipv6.gateway) && !isOtherHost(ipv6.address, ipv6.gateway))
     report(
       "network/ipv6/gateway",
       ipv6.gateway,
       `another host address of ${toCanonical(ipv6.address)}, or a link-local one, such as fe80::1`,
     );
-}
-
-function checkServers(dnsServers: readonly string[], report: Report): void {
-  const allowed = "an IPv4 address: without network.ipv6 the node reaches no other";
-  for (const [index, server] of dnsServers.entries())
-    if (server.includes(":")) report(`network/dnsServers/${index}`, server, allowed);
 }
 
 /** Two NICs of one network would both answer for all addresses of the node (Linux, arp_ignore), and break its filters. */

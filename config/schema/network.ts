@@ -156,7 +156,9 @@ export const networkSchema = z.strictObject({
     .array(dnsServer)
     .min(1)
     .max(3)
-    .describe("DNS servers of the node; IPv6 addresses only with `ipv6`."),
+    .describe(
+      "DNS servers of the node; IPv6 addresses only if a NIC has `ipv6`, and beside an IPv4 one if docker0 has no IPv6.",
+    ),
   searchDomain: hostName.optional(),
   nics: z
     .array(furtherNic)
@@ -177,7 +179,9 @@ export const networkSchema = z.strictObject({
       managementNetworks: z
         .array(managementNetwork)
         .min(1)
-        .describe("IPv4 and IPv6 networks from which SSH is accepted."),
+        .describe(
+          "IPv4 and IPv6 networks from which SSH is accepted; one of IPv4 at least, by which the program comes.",
+        ),
       rules: z
         .array(firewallRule)
         .default([])

@@ -125,7 +125,10 @@ network:
   \`{ proto: icmp, source: "fe80::/10" }\`: a bridge that asks who listens and gets no answer stops passing neighbours' questions on.
   DHCPv6 is not supported with \`network.firewall\`: Proxmox and the node both drop its answers.
 - Sources of rules and \`managementNetworks\` are of either family, and a rule without a source opens its port for both.
-- A container on docker0 without IPv6 gets the IPv4 servers of \`dnsServers\` alone, so keep one of them.
+- The program comes over IPv4, so one of \`managementNetworks\` has to be of IPv4, unless a rule opens port 22 over IPv4 or \`ssh.endpoint\`
+  is declared.
+- A container on docker0 without IPv6 gets the IPv4 servers of \`dnsServers\` alone, and without any it would ask Google's. So IPv6 servers
+  alone are refused, unless \`engine.daemon\` has \`dns\`, \`ipv6\` or \`bridge: none\`.
 - docker0, and networks that others make on the node: \`ipv6\`, \`fixed-cidr-v6\`, \`bip6\`, \`ip6tables\` and IPv6 pools in
   \`default-address-pools\`, all in \`engine.daemon\`. None of them may overlap the node's network.
 - A declared network: \`networks.<name>.ipv6\`, beside IPv4; see [Give containers IPv6](../how-to/change-a-node.md#give-containers-ipv6).

@@ -164,7 +164,7 @@ describe("what is allowed", () => {
     [
       "an IPv6 name server",
       { network: { dnsServers: ["fd00:20::53"] } },
-      /dnsServers.0: "fd00:20::53"; allowed: an IPv4 address: without network\.ipv6 the node reaches no other$/,
+      /dnsServers.0: "fd00:20::53"; allowed: an IPv4 address: the node reaches no other without network\.ipv6 or ipv6 of one of network\.nics$/,
     ],
     [
       "an IPv6 subnet",

@@ -92,7 +92,7 @@ describe("a subnet of Docker that contains", () => {
     const network = {
       ipv6: { address: "fd25:10::19/64" },
       dnsServers: ["fd25:18::53"],
-      firewall: { managementNetworks: ["fd25:18::/48", "fd00::/8"] },
+      firewall: { managementNetworks: ["10.0.0.0/8", "fd25:18::/48", "fd00::/8"] },
     };
     expect(found({ engine, network })).toEqual([
       swallows(

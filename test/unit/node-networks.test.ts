@@ -391,3 +391,66 @@ describe("further NICs", () => {
     expect(problems(prodWith(withNics(...own)))).toEqual([]);
   });
 });
+
+describe("name servers", () => {
+  const servers = (dnsServers: string[], keys: object = {}, network: object = {}): string[] =>
+    refusals({ network: { ipv6: { address: ADDRESS }, ...network, dnsServers }, ...keys });
+  const over6Alone = ["fd25:53::1", "fd25:53::2"];
+  const daemonWith = (keys: object): object => ({ engine: { daemon: keys } });
+
+  test("of IPv6 alone leave containers on docker0 to Docker's own choice", () => {
+    expect(servers(over6Alone)).toEqual([
+      expect.stringMatching(
+        /^network\.dnsServers: \["fd25:53::1",.*; allowed: an IPv4 address among them, or engine\.daemon\.dns: .*8\.8\.8\.8/,
+      ),
+    ]);
+  });
+
+  test.each<[what: string, servers: string[], keys: object]>([
+    ["one over IPv4", [...over6Alone, "10.25.20.1"], {}],
+    ["others for containers", over6Alone, daemonWith({ dns: ["10.25.20.1"] })],
+    ["IPv6 on docker0", over6Alone, daemonWith({ ipv6: true })],
+    ["no docker0", over6Alone, daemonWith({ bridge: "none", bip: null })],
+  ])("are taken with %s", (_, addresses, keys) => {
+    expect(servers(addresses, keys)).toEqual([]);
+  });
+
+  test("are reached over IPv6 by a further NIC too", () => {
+    const nics = [NIC_OVER_6];
+    expect(servers(["10.25.20.1", "fd25:31::1"], {}, { ipv6: null, nics })).toEqual([]);
+  });
+});
+
+describe("management over IPv6 alone", () => {
+  const managed = (firewall: object, override: object = {}): string[] =>
+    refusals({
+      network: {
+        ipv6: { address: ADDRESS },
+        firewall: { managementNetworks: ["fd25:1::/64"], ...firewall },
+      },
+      ...override,
+    });
+  const shut =
+    'network.firewall.managementNetworks: ["fd25:1::/64"]; allowed: an IPv4 network among them, a rule that opens port 22 over IPv4, or ssh.endpoint: the program reaches the node over IPv4';
+
+  test.each<[what: string, firewall: object]>([
+    ["no rule", {}],
+    ["a rule for another port", { rules: [{ port: "23:443" }] }],
+    ["a rule for UDP", { rules: [{ port: "22", proto: "udp", source: "10.25.10.0/24" }] }],
+    ["a rule for IPv6", { rules: [{ port: "22", source: "fd25:2::/64" }] }],
+    ["the node's firewall alone", { enabled: false }],
+    ["Proxmox's alone", { onNode: false }],
+  ])("would lock the program out: with %s", (_, firewall) => {
+    expect(managed(firewall)).toEqual([shut]);
+  });
+
+  test.each<[what: string, firewall: object, override: object]>([
+    ["an IPv4 network too", { managementNetworks: ["fd25:1::/64", "10.25.10.0/24"] }, {}],
+    ["a rule for IPv4", { rules: [{ port: "20:30", source: "10.25.10.7" }] }, {}],
+    ["a rule for everybody", { rules: [{ port: "22" }] }, {}],
+    ["nothing that filters", { enabled: false, onNode: false }, {}],
+    ["another way in", {}, { ssh: { endpoint: { host: "gate.example.org", port: 2222 } } }],
+  ])("does not with %s", (_, firewall, override) => {
+    expect(managed(firewall, override)).toEqual([]);
+  });
+});
