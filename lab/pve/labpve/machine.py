@@ -17,10 +17,17 @@ from .qmp import GuestAgent, Monitor, MonitorError
 MONITOR_TIMEOUT = 30.0
 
 
-async def kvm_usable(choice: str) -> bool:
+# Modules of KVM that run a guest on the processor. Another one, such as kvm_pvm in a virtual machine, sets up virtual CPUs and emulates
+# part of what they do: it stops a guest at an instruction that it does not know, as in its kernel's unpacking ("KVM internal error").
+KVM_MODULES = ('kvm_intel', 'kvm_amd')
+
+
+async def kvm_usable(choice: str, modules: Path = Path('/sys/module')) -> bool:
     """Can QEMU run a guest under KVM here? The device may exist where virtual CPUs cannot be set up, so ask QEMU."""
     if choice != 'auto':
         return choice == 'kvm'
+    if not any((modules / name).exists() for name in KVM_MODULES):
+        return False
     try:
         probe = await asyncio.create_subprocess_exec(
             'qemu-system-x86_64', '-accel', 'kvm', '-cpu', 'host', '-m', '32', '-nodefaults', '-no-user-config',

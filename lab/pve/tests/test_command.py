@@ -14,6 +14,7 @@ from fakepve import TaskError
 from conftest import settings_for
 from labpve import command, network
 from labpve.images import Images
+from labpve.machine import kvm_usable
 from labpve.settings import Settings
 
 CONFIG: dict[str, Any] = {
@@ -137,3 +138,10 @@ def test_pipe_to_nowhere_ends_quietly() -> None:
     child = subprocess.Popen([sys.executable, '-I', '-S', str(network.PIPE), '127.0.0.1', '1'], stdin=theirs)
     theirs.close()
     assert child.wait(10) == 1 and ours.recv(10) == b''
+
+
+async def test_kvm_is_used_only_where_the_processor_runs_guests(tmp_path: Path) -> None:
+    (tmp_path / 'kvm_pvm').mkdir()
+    assert not await kvm_usable('auto', tmp_path)
+    assert await kvm_usable('kvm', tmp_path)
+    assert not await kvm_usable('tcg', tmp_path)
