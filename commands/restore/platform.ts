@@ -34,7 +34,7 @@ export async function planPlatform(
   wanted = "latest",
 ): Promise<Recovery> {
   const plan = await layOut(site, join(scratch, "files"), wanted);
-  const scripts = dockerSteps(site.node).map((script) => scriptStep(site, script));
+  const [before, after] = aroundFiles(dockerSteps(site.node));
   return {
     title: `platform of ${site.name}: Docker and configuration`,
     snapshot: pathOf(plan.snapshot),
@@ -42,9 +42,9 @@ export async function planPlatform(
     objectives: OBJECTIVES.platform,
     steps: [
       saveStep(plan),
-      ...scripts.slice(0, BEFORE_FILES),
+      ...before.map((script) => scriptStep(site, script)),
       putStep(plan),
-      ...scripts.slice(BEFORE_FILES),
+      ...after.map((script) => scriptStep(site, script)),
       await planUp(site),
       leftStep(plan),
     ],
@@ -67,8 +67,14 @@ async function layOut(site: Site, folder: string, wanted: string): Promise<Plan>
   };
 }
 
-/** Storage and installation come before the files; daemon.json and access are checked against what is declared after. */
-const BEFORE_FILES = 2;
+/**
+ * The scripts before the files, the last of which installs Docker, and those after, which compare daemon.json and access with what
+ * is declared.
+ */
+function aroundFiles(scripts: readonly Script[]): [readonly Script[], readonly Script[]] {
+  const after = scripts.findIndex(({ script }) => script === "install") + 1;
+  return [scripts.slice(0, after), scripts.slice(after)];
+}
 
 /** Files and links, relative, sorted. */
 export function filesBelow(folder: string): string[] {

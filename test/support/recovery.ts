@@ -32,7 +32,7 @@ export function pruneJobsOf(node: string, backups: BackupsConfig): PruneJob[] {
 /** A node, its backups and its cluster as a test wants them; every order is written down. */
 export class FakeSite implements Site {
   readonly name = "proj-docker02";
-  readonly node = prodNode();
+  node = prodNode();
   readonly backups = backupsOf(this.name, this.node);
   /** What was ordered, in its order. */
   readonly log: string[] = [];

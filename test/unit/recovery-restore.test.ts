@@ -9,6 +9,7 @@ import { describe as shown } from "../../commands/restore/describe";
 import { perform } from "../../commands/restore/perform";
 import type { Outcome, Recovery } from "../../commands/restore/steps";
 import { FakeSite } from "../support/recovery";
+import { prodNode } from "../support/settings";
 
 const ID = `sha256:${"a".repeat(64)}`;
 const WEB: Container = {
@@ -444,6 +445,14 @@ describe("the platform", () => {
       "npx docker-node restore container proj-docker02 web --yes",
     );
     expect(printed.join("\n")).not.toContain("container proj-docker02 portainer_agent");
+  });
+
+  test("the files come after the installation, however many NICs the node has", async () => {
+    const nic = { bridge: "vmbr1", address: "10.9.0.2/24", mtu: 1500 };
+    site.node = prodNode({ network: { nics: [nic] } });
+    expect(await act(await planPlatform(site, scratch))).toMatchObject({ ok: true });
+    const scripts = ["nics", "storage", "install", "feed tar -x < tar", "daemon"];
+    expect(site.log.filter((what) => scripts.includes(what))).toEqual(scripts);
   });
 
   test("a docker that does not start with the files gets back what it had", async () => {
