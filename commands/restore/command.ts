@@ -35,6 +35,7 @@ interface Options extends GlobalOptions {
   readonly yes?: boolean;
   readonly force?: boolean;
   readonly fromDefinition?: boolean;
+  readonly emptyVolumes?: boolean;
 }
 
 /** What is to come back. */
@@ -46,6 +47,7 @@ interface Request {
   readonly snapshot: string;
   readonly force: boolean;
   readonly fromDefinition: boolean;
+  readonly emptyVolumes: boolean;
 }
 
 /** Adds the command, with a subcommand for each kind of thing that can be lost. */
@@ -57,9 +59,7 @@ export function addRestore(program: Command, session: Session): void {
     .action((kind = "") => {
       throw new UsageError(`"${String(kind)}"; allowed: ${Object.keys(OBJECTIVES).join(", ")}`);
     });
-  addKind(restore, session, "container", "Starts a container again. Its volumes stay as they are.")
-    .option("--force", "replace the existing container, and keep it under another name")
-    .option("--from-definition", "use its backed-up definition even if the program declares it");
+  addContainer(restore, session);
   addKind(
     restore,
     session,
@@ -75,6 +75,13 @@ export function addRestore(program: Command, session: Session): void {
   restore.allowExcessArguments();
 }
 
+function addContainer(restore: Command, session: Session): void {
+  addKind(restore, session, "container", "Starts a container again, its missing volumes first.")
+    .option("--force", "replace the existing container, and keep it under another name")
+    .option("--from-definition", "use its backed-up definition even if the program declares it")
+    .option("--empty-volumes", "start it even if volumes are gone that no backup brings back");
+}
+
 const EXAMPLES = { container: "web", volume: "research-data" };
 
 function addKind(parent: Command, { outside, end }: Session, kind: Kind, summary: string): Command {
@@ -87,9 +94,10 @@ function addKind(parent: Command, { outside, end }: Session, kind: Kind, summary
     .action(async (node: string, ...more: unknown[]) => {
       const command = more.at(-1) as Command;
       const options = command.optsWithGlobals<Options>();
-      const { snapshot, force = false, fromDefinition = false } = options;
+      const { snapshot, force = false, fromDefinition = false, emptyVolumes = false } = options;
+      const how = { snapshot, force, fromDefinition, emptyVolumes };
       const what = named ? String(more[0]) : "";
-      end(await restore({ kind, node, what, snapshot, force, fromDefinition }, options, outside));
+      end(await restore({ kind, node, what, ...how }, options, outside));
     });
 }
 
@@ -129,13 +137,13 @@ async function act(
 }
 
 function planFor(
-  { kind, what, snapshot: wanted, force, fromDefinition }: Omit<Request, "node">,
+  { kind, what, snapshot: wanted, force, ...how }: Omit<Request, "node">,
   site: Site,
   scratch: string,
 ): Promise<Recovery> {
   switch (kind) {
     case "container":
-      return planContainer(site, what, { wanted, force, fromDefinition });
+      return planContainer(site, what, { wanted, force, ...how });
     case "volume":
       return planVolume(site, what, wanted);
     case "platform":

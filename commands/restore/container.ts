@@ -1,14 +1,20 @@
 /** Restores a container: pulumi makes a declared one, any other comes from its backed-up definition. */
 import { pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import { targetsOf, type Deployed } from "../../clients/pulumi/stack";
-import { nameOf, takeInventory, type Container, type Inventory } from "../site/inventory";
+import { nameOf, takeInventory, type Container, type Volume } from "../site/inventory";
 import type { Site } from "../site/site";
+import {
+  declaredVolumes,
+  makeVolume,
+  refuseEmpty,
+  planVolumes,
+  type VolumePlan,
+} from "./container-volumes";
 import { createSteps, healthStep, networkSteps, startStep } from "./container-steps";
 import { volumesOf } from "./definition";
 import { find, hasName, readDefinitions, type Definitions } from "./definitions";
 import { referencesOf } from "./references";
 import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
-import { planVolume } from "./volume";
 
 export interface ContainerOptions {
   /** `latest`, or the configuration snapshot's time. */
@@ -17,23 +23,25 @@ export interface ContainerOptions {
   readonly fromDefinition?: boolean;
   /** Replace the existing container, and keep it under another name. */
   readonly force?: boolean;
+  /** Start it on empty volumes where a volume is gone and cannot be restored. */
+  readonly emptyVolumes?: boolean;
   /** Seconds within which it has to run, and be healthy if it has a health check. Default: 180. */
   readonly healthSeconds?: number;
 }
 
 /** What a plan knows about the node, and what it has planned so far. */
-interface Plan {
-  readonly site: Site;
+interface Plan extends VolumePlan {
   readonly options: ContainerOptions;
-  readonly inventory: Inventory;
   readonly deployed: readonly Deployed[];
   /** Names of what is there, or will be. */
   readonly containers: Set<string>;
   readonly networks: Set<string>;
-  readonly volumes: Set<string>;
 }
 
-/** Plans the recovery, and touches nothing. */
+/**
+ * Plans the recovery, and touches nothing.
+ * @throws Error when a volume would come up empty, unless the options allow it
+ */
 export async function planContainer(
   site: Site,
   name: string,
@@ -44,33 +52,55 @@ export async function planContainer(
     site.pulumi.resources(),
   ]);
   const plan: Plan = {
-    ...{ site, options, inventory, deployed },
+    ...{ site, options, inventory, deployed, restored: [], empty: [] },
     containers: new Set(inventory.containers.map(nameOf)),
     networks: new Set(inventory.networks.map(({ Name }) => Name)),
     volumes: new Set(inventory.volumes.map(({ Name }) => Name)),
   };
-  return targetsFor(plan, name).length > 0
-    ? planDeclared(plan, name)
-    : planFromDefinition(plan, name);
+  const isDeclared = targetsFor(plan, name).length > 0;
+  const recovery = await (isDeclared ? planDeclared(plan, name) : planFromDefinition(plan, name));
+  refuseEmpty(plan, name, options.emptyVolumes);
+  return withVolumes(plan, recovery);
+}
+
+/** It is as old as the oldest thing that it restores. With volumes it takes, and may lose, as much as they. */
+function withVolumes({ restored, empty }: Plan, recovery: Recovery): Recovery {
+  const [oldest] = [recovery, ...restored]
+    .filter(({ takenAt }) => takenAt)
+    .sort((a, b) => (a.takenAt?.getTime() ?? 0) - (b.takenAt?.getTime() ?? 0));
+  return {
+    ...recovery,
+    ...(oldest && { snapshot: oldest.snapshot, takenAt: oldest.takenAt }),
+    ...(restored.length > 0 && { objectives: OBJECTIVES.volume }),
+    ...(empty.length > 0 && { lost: empty.map(({ volume }) => volume) }),
+    afterwards: [
+      ...recovery.afterwards,
+      ...empty.map(({ volume, why }) => `${volume} comes up empty: ${why}`),
+    ],
+  };
 }
 
 const targetsFor = ({ site, options, deployed }: Plan, name: string): readonly string[] =>
   options.fromDefinition ? [] : targetsOf(name, site.name, deployed);
 
 async function planDeclared(plan: Plan, name: string): Promise<Recovery> {
-  const { steps, unread } = await planDeclaredVolumes(plan, name);
+  const { site, options } = plan;
+  const wanted = options.wanted ?? "latest";
+  if (wanted !== "latest")
+    throw new Error(
+      `--snapshot ${wanted}: ${name} is declared, and pulumi makes it as the program says; allowed: latest, or --from-definition beside it`,
+    );
   return {
-    title: `container ${name} on ${plan.site.name}, declared`,
+    title: `container ${name} on ${site.name}, declared`,
     objectives: OBJECTIVES.container,
-    steps: [...steps, ...declaredSteps(plan, name)],
-    afterwards: unread
-      ? [`see that its volumes hold what they should: the backups could not be read (${unread})`]
-      : [],
+    steps: await planDeclaredSteps(plan, name),
+    afterwards: [],
   };
 }
 
-function declaredSteps(plan: Plan, name: string): Step[] {
-  const { site } = plan;
+async function planDeclaredSteps(plan: Plan, name: string): Promise<Step[]> {
+  const { site, deployed } = plan;
+  const { names, known } = declaredVolumes(name, site.name, deployed);
   const targets = targetsFor(plan, name);
   const make: Step = {
     title: `let pulumi make ${name} and what it needs`,
@@ -78,21 +108,7 @@ function declaredSteps(plan: Plan, name: string): Step[] {
     run: () => forget(site.pulumi.up(targets)),
     commits: true,
   };
-  return [make, healthOf(plan, name)];
-}
-
-/** Steps for the missing volumes of a declared container. The container itself needs no backup. */
-async function planDeclaredVolumes(
-  plan: Plan,
-  name: string,
-): Promise<{ steps: Step[]; unread?: string }> {
-  try {
-    const { containers } = await readDefinitions(plan.site, "latest");
-    const known = containers.find(hasName(name));
-    return { steps: known ? await createMissingVolumes(plan, known) : [] };
-  } catch (error) {
-    return { steps: [], unread: (error as Error).message };
-  }
+  return [...(await planVolumes(plan, names, known)), make, healthOf(plan, name)];
 }
 
 async function planFromDefinition(plan: Plan, name: string): Promise<Recovery> {
@@ -130,12 +146,13 @@ async function planSteps(
   const { site } = plan;
   const name = nameOf(container);
   plan.containers.add(name);
+  const makeEmpty = (volume: Volume): Step[] => [makeVolume(site, volume)];
   const referred: Step[] = [];
   for (const other of referencesOf(container, definitions.containers))
     referred.push(...(await planReferred(plan, other, name, definitions)));
   return [
     ...referred,
-    ...(await createMissingVolumes(plan, container)),
+    ...(await planVolumes(plan, volumesOf(container), definitions.volumes, makeEmpty)),
     ...networkSteps(site, container, definitions, plan.networks),
     ...createSteps(site, container, definitions, saved),
     healthOf(plan, name),
@@ -152,7 +169,7 @@ async function planReferred(
   const there = plan.inventory.containers.find(isIt);
   if (there) return there.State?.Running === false ? [startStep(plan.site, name, user)] : [];
   if (plan.containers.has(name)) return [];
-  if (targetsFor(plan, name).length > 0) return declaredSteps(plan, name);
+  if (targetsFor(plan, name).length > 0) return planDeclaredSteps(plan, name);
   const known = definitions.containers.find(isIt);
   if (known) return planSteps(plan, known, definitions);
   throw new Error(`${user} refers to the container ${name}, which neither node nor backup has`);
@@ -173,17 +190,6 @@ function dependentsOf({ site, inventory }: Plan, replaced: Container): string[] 
 function savedName(site: Site, name: string, force: boolean): string {
   if (force) return `${name}.before-${timeOf(site.now()).replaceAll(":", "")}`;
   throw new Error(`container ${name} exists; --force replaces it and keeps it by another name`);
-}
-
-/** Restores volumes first: on an empty volume, a container would believe that this is its first start. */
-async function createMissingVolumes(plan: Plan, container: Container): Promise<Step[]> {
-  const { site, inventory, volumes } = plan;
-  const missing = [...new Set(volumesOf(container))].filter((volume) => !volumes.has(volume));
-  for (const volume of missing) volumes.add(volume);
-  const plans = await Promise.all(
-    missing.map((volume) => planVolume(site, volume, "latest", inventory)),
-  );
-  return plans.flatMap(({ steps }) => steps);
 }
 
 const HEALTH_SECONDS = 180;

@@ -1,15 +1,16 @@
-/** What a backup of the configuration knows of containers, networks and images. */
+/** What a backup of the configuration knows of containers, networks, volumes and images. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { choose, pathOf, type Snapshot } from "../../clients/backup-server";
 import { withScratch } from "../../clients/scratch";
-import { nameOf, type Container, type Image, type Network } from "../site/inventory";
+import { nameOf, type Container, type Image, type Network, type Volume } from "../site/inventory";
 import type { Site } from "../site/site";
 
 export interface Definitions {
   readonly snapshot: Snapshot;
   readonly containers: readonly Container[];
   readonly networks: readonly Network[];
+  readonly volumes: readonly Volume[];
   readonly images: readonly Image[];
 }
 
@@ -25,6 +26,7 @@ export async function readDefinitions(site: Site, wanted: string): Promise<Defin
       snapshot,
       containers: read("containers") as Container[],
       networks: read("networks") as Network[],
+      volumes: read("volumes") as Volume[],
       images: read("images") as Image[],
     };
   });

@@ -23,13 +23,13 @@ export function describe(recovery: Recovery, now: Date): string {
 
 /** The same for programs; without an outcome nothing was done yet. */
 export function toJson(
-  { title, snapshot, takenAt, objectives, ...rest }: Recovery,
+  { title, snapshot, takenAt, objectives, lost, ...rest }: Recovery,
   outcome?: Outcome,
 ): string {
   const steps = rest.steps.map(({ title: step, command }) => ({ title: step, command }));
   const { afterwards } = rest;
   return JSON.stringify(
-    { title, snapshot, takenAt, objectives, steps, afterwards, outcome },
+    { title, snapshot, takenAt, objectives, lost, steps, afterwards, outcome },
     null,
     2,
   );
@@ -41,13 +41,16 @@ function sourceText({ snapshot, takenAt }: Recovery, now: Date): string {
 }
 
 /** The last lines a person reads: measured against required. */
-export function verdictOn({ objectives, takenAt }: Recovery, { seconds, age }: Outcome): string {
+export function verdictOn(recovery: Recovery, { seconds, age }: Outcome): string {
+  const { objectives, takenAt, lost = [] } = recovery;
   const compareTo = (value: number, limit: number): string =>
     `${durationText(value)} (required: below ${durationText(limit)}${value < limit ? "" : ", MISSED"})`;
   return [
     `RTO measured: ${compareTo(seconds, objectives.rto)}`,
-    takenAt
-      ? `RPO measured: ${compareTo(age, objectives.rpo)}`
-      : "RPO measured: nothing lost, the definition is in the program",
+    ...(lost.length > 0 ? [`RPO MISSED: all that was in ${lost.join(", ")} is lost`] : []),
+    ...(takenAt ? [`RPO measured: ${compareTo(age, objectives.rpo)}`] : []),
+    ...((takenAt ?? lost.length > 0)
+      ? []
+      : ["RPO measured: nothing lost, the definition is in the program"]),
   ].join("\n");
 }

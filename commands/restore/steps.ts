@@ -27,6 +27,8 @@ export interface Recovery {
   /** When the restored state was real. */
   readonly takenAt?: Date;
   readonly objectives: Objectives;
+  /** Volumes that come up empty. */
+  readonly lost?: readonly string[];
   readonly steps: readonly Step[];
   /** What is left for the reader to do or to know after success. */
   readonly afterwards: readonly string[];

@@ -5,9 +5,10 @@ import { planContainer, type ContainerOptions } from "../../commands/restore/con
 import type { Container } from "../../commands/site/inventory";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
-import { describe as shown } from "../../commands/restore/describe";
+import { describe as shown, verdictOn } from "../../commands/restore/describe";
 import { perform } from "../../commands/restore/perform";
-import type { Outcome, Recovery } from "../../commands/restore/steps";
+import { OBJECTIVES, type Outcome, type Recovery } from "../../commands/restore/steps";
+import type { Deployed } from "../../clients/pulumi/stack";
 import { FakeSite } from "../support/recovery";
 import { prodNode } from "../support/settings";
 
@@ -49,6 +50,14 @@ describe("an undeclared container", () => {
         EnableIPv4: false,
         EnableIPv6: true,
         Created: "x",
+      },
+    ],
+    "definitions/volumes.json": [
+      {
+        Name: "data",
+        Driver: "local",
+        Options: { type: "nfs", device: ":/data" },
+        Labels: { "docker-node.backup": "false" },
       },
     ],
     "definitions/images.json": [
@@ -139,6 +148,31 @@ describe("an undeclared container", () => {
       "api POST /containers/new/start",
     ];
     expect(site.log.filter((line) => order.includes(line))).toEqual(order);
+  });
+
+  test("is as old as the oldest that it restores", async () => {
+    site.inventory = { ...site.inventory, volumes: [] };
+    site.backedUp("volumes", "data", "2026-01-31T02:30:00Z", { "meta.conf": {} });
+    const { snapshot, takenAt, objectives } = await planContainer(site, "web");
+    expect(snapshot).toBe("host/data/2026-01-31T02:30:00Z");
+    expect(takenAt).toEqual(new Date("2026-01-31T02:30:00Z"));
+    expect(objectives).toBe(OBJECTIVES.volume);
+  });
+
+  test("whose volume is gone and excluded from backups starts only where it may be empty", async () => {
+    site.inventory = { ...site.inventory, volumes: [] };
+    const refused = planContainer(site, "web");
+    await expect(refused).rejects.toThrow(
+      /web would start with empty volumes.*\n {2}data: excluded from backups.*\n--empty-volumes/,
+    );
+    expect(site.log).toEqual(["extract configuration"]);
+    const recovery = await planContainer(site, "web", { emptyVolumes: true });
+    const outcome = await act(recovery);
+    expect(outcome).toMatchObject({ ok: true });
+    expect(verdictOn(recovery, outcome)).toContain("RPO MISSED: all that was in data is lost");
+    expect(site.log).toContain(
+      'api POST /volumes/create {"Name":"data","Driver":"local","Labels":{"docker-node.backup":"false"},"DriverOpts":{"type":"nfs","device":":/data"}}',
+    );
   });
 
   test("that exists is replaced only by force, kept, and not started by the daemon", async () => {
@@ -298,7 +332,82 @@ describe("a declared container", () => {
     expect(recovery.takenAt).toBeUndefined();
     expect(await act(recovery)).toEqual({ ok: true, seconds: 0, age: 0 });
     expect(site.log).toEqual(["up image agent", "api GET /containers/portainer_agent/json"]);
-    expect(recovery.afterwards).toEqual([expect.stringContaining("never backed up")]);
+    expect(verdictOn(recovery, { ok: true, seconds: 0, age: 0 })).toContain("nothing lost");
+  });
+
+  test("a snapshot of its own is refused: the program says what it is", async () => {
+    const wanted = "2026-01-31T08:00:00Z";
+    await expect(planContainer(site, "portainer_agent", { wanted })).rejects.toThrow(
+      `--snapshot ${wanted}: portainer_agent is declared, and pulumi makes it as the program says; allowed: latest, or --from-definition`,
+    );
+  });
+
+  describe("whose volumes are gone", () => {
+    const VOLUMES = [{ volumeName: "data" }, { volumeName: "kept" }, { hostPath: "/etc/x" }];
+    const volume = (name: string, more: object): Deployed => ({
+      ...{ urn: urn(name), type: "docker:index/volume:Volume", provider: PROVIDER },
+      outputs: { name, ...more },
+    });
+    beforeEach(() => {
+      const outputs = {
+        name: "portainer_agent",
+        volumes: [...VOLUMES, { volumeName: "socket" }],
+        mounts: [
+          { type: "volume", source: "cache" },
+          { type: "bind", source: "/srv" },
+        ],
+      };
+      site.deployed = [
+        ...site.deployed.map((one) => (one.urn === urn("agent") ? { ...one, outputs } : one)),
+        volume("socket", { driverOpts: { type: "tmpfs", device: "tmpfs" } }),
+        volume("cache", { labels: [{ label: "docker-node.backup", value: "false" }] }),
+      ];
+      site.inventory = { ...site.inventory, volumes: [{ Name: "kept" }] };
+      const { image } = site.backups;
+      site.answers[`image ${image} from ${image}`] = "sha256:b";
+    });
+    const backUp = (name: string, time: string): void => {
+      site.backedUp("volumes", name, `2026-01-${time}Z`, { "meta.conf": {} });
+    };
+
+    test("gets them back first, also without a backup of the configuration", async () => {
+      backUp("data", "31T02:30:00");
+      backUp("cache", "30T02:30:00");
+      const recovery = await planContainer(site, "portainer_agent");
+      const outcome = await act(recovery);
+      expect(outcome).toMatchObject({ ok: true, age: 31.5 * 3600 });
+      const order = [
+        "recovery/volume copy data",
+        "recovery/volume copy cache",
+        "up image agent",
+        "api GET /containers/portainer_agent/json",
+      ];
+      expect(site.log.filter((line) => order.includes(line))).toEqual(order);
+      expect(verdictOn(recovery, outcome)).toMatch(/RPO measured: 1 d 7 h .*MISSED/);
+    });
+
+    test("is refused before anything is touched, naming each that no backup has and why", async () => {
+      await expect(planContainer(site, "portainer_agent")).rejects.toThrow(
+        /empty volumes.*:\n {2}data: never backed up;.*\n {2}cache: excluded from backups.*\n--empty-volumes/,
+      );
+      Object.assign(site.repository, {
+        snapshots: () => Promise.reject(new Error("the server does not answer")),
+      });
+      await expect(planContainer(site, "portainer_agent")).rejects.toThrow(
+        /data: the server does not answer\n/,
+      );
+      expect(site.log).toEqual([]);
+    });
+
+    test("starts on empty ones where that is allowed, and on those that have a backup", async () => {
+      backUp("data", "31T02:30:00");
+      const recovery = await planContainer(site, "portainer_agent", { emptyVolumes: true });
+      expect(recovery.lost).toEqual(["cache"]);
+      expect(recovery.afterwards).toEqual([expect.stringMatching(/^cache comes up empty: excl/)]);
+      expect(await act(recovery)).toMatchObject({ ok: true, age: 7.5 * 3600 });
+      expect(site.log).toContain("recovery/volume copy data");
+      expect(site.log).toContain("up image agent");
+    });
   });
 
   test("of another node is not this one's", async () => {

@@ -456,6 +456,7 @@ describe("npx docker-node restore", () => {
       "definitions/containers.json": [container("web")],
       "definitions/networks.json": [],
       "definitions/images.json": [],
+      "definitions/volumes.json": [],
     });
     site.log.length = 0;
     const planned = async (...args: string[]): Promise<string> => {
