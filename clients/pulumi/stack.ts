@@ -59,10 +59,13 @@ export function openPulumi(stack: string, cwd: string): Pulumi {
     readPublished: async () => (await ask<NodeOutputs>("stack", "output", "--json"))?.nodes ?? {},
     resources: async () => resourcesOf(await ask<Deployment>("stack", "export")),
     up: (targets) =>
-      show({ program: "pulumi", args: upArguments(stack, targets), cwd, hint: HINT }),
+      show({ program: "pulumi", args: upArguments(stack, targets), cwd, env: LOOK, hint: HINT }),
     shown: (targets) => `pulumi ${upArguments(stack, targets).join(" ")}`,
   };
 }
+
+/** Steps run again where the program sees that a node is not as it was given, so it has to look (clients/drift.ts). */
+const LOOK = { DOCKER_NODE_DRIFT: "" };
 
 function upArguments(stack: string, targets: readonly string[]): string[] {
   const chosen = targets.flatMap((target) => ["--target", target]);
@@ -88,6 +91,17 @@ export function withSteps(chosen: readonly Deployed[], resources: readonly Deplo
     ({ type, dependencies = [] }) => type === COMMAND && dependencies.some((urn) => urns.has(urn)),
   );
   return [...urns, ...steps.map(({ urn }) => urn)];
+}
+
+/** URNs of a node's own steps, by the ends of their names. */
+export function stepsOn(
+  node: string,
+  steps: readonly string[],
+  resources: readonly Deployed[],
+): string[] {
+  const names = steps.map((step) => nameResource(node, step));
+  const mine = resources.filter(({ type, urn }) => type === COMMAND && names.includes(nameOf(urn)));
+  return mine.map(({ urn }) => urn);
 }
 
 /**

@@ -2,16 +2,14 @@
 import { createHash } from "node:crypto";
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import type { NodeConfig } from "../../config/schema";
+import { checkableSteps } from "../../node/checks";
 import { dockerSteps, type Script } from "../../node/steps";
-import { resourcesOnDocker, withSteps } from "../../clients/pulumi/stack";
-import { nameOf, takeInventory, type Container } from "../site/inventory";
+import { resourcesOnDocker, stepsOn, withSteps } from "../../clients/pulumi/stack";
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import type { Site } from "../site/site";
-import { orderByReference } from "./references";
+import { DEFINITIONS, missingStep } from "./platform-missing";
 import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
-
-/** Part of the configuration's archive that is about Docker's content, not a file of the node. */
-const DEFINITIONS = "definitions";
 
 interface Plan {
   readonly site: Site;
@@ -46,7 +44,7 @@ export async function planPlatform(
       putStep(plan),
       ...after.map((script) => scriptStep(site, script)),
       await planUp(site),
-      leftStep(plan),
+      missingStep(plan, await site.repository.snapshots("volumes")),
     ],
     afterwards: [`what was replaced is on the node in ${plan.saved}`],
   };
@@ -145,7 +143,7 @@ function checksumsOf(folder: string, files: readonly string[]): string {
   return regular.map((file) => `${checksumOf(file)}  ${file}`).join("\n");
 }
 
-async function planUp({ name, pulumi }: Site): Promise<Step> {
+async function planUp({ name, node, pulumi }: Site): Promise<Step> {
   const resources = await pulumi.resources();
   const declared = resourcesOnDocker(name, resources);
   if (declared.length === 0)
@@ -153,29 +151,18 @@ async function planUp({ name, pulumi }: Site): Promise<Step> {
       title: "the program has made nothing on this node's Docker yet: run pulumi up afterwards",
       run: () => Promise.resolve(undefined),
     };
-  const targets = withSteps(declared, resources);
+  const steps = stepsOn(name, ownSteps(node), resources);
+  const targets = [...new Set([...steps, ...withSteps(declared, resources)])];
   return {
-    title: `let pulumi make what is missing of ${declared.length} declared networks, volumes and containers`,
+    title: `let pulumi make what is missing of ${declared.length} declared networks, volumes and containers, and of secrets, firewall and monitoring`,
     command: pulumi.shown(targets),
     run: () => forget(pulumi.up(targets)),
   };
 }
 
-/** Lists containers that the program does not declare. Each has its own restore, because it may need a volume first. */
-function leftStep({ site, folder }: Plan): Step {
-  return {
-    title: "look for containers that are still missing",
-    run: async () => {
-      const file = join(folder, DEFINITIONS, "containers.json");
-      const known = JSON.parse(readFileSync(file, "utf8")) as Container[];
-      const here = new Set((await takeInventory(site.shell)).containers.map(nameOf));
-      const missing = orderByReference(known)
-        .map(nameOf)
-        .filter((name) => !here.has(name));
-      const commands = missing.map(
-        (name) => `npx docker-node restore container ${site.name} ${name} --yes`,
-      );
-      return commands.length === 0 ? "none" : ["", ...commands].join("\n            ");
-    },
-  };
+/** What the program puts on a node beside Docker. Containers mount some of it, and Docker would make an empty folder in its place. */
+function ownSteps(node: NodeConfig): string[] {
+  const done = dockerSteps(node).map(({ script }) => script);
+  const others = checkableSteps(node).filter(({ script }) => !done.includes(script));
+  return [...others.map(({ step }) => step), "firewall-confirm"];
 }

@@ -40,6 +40,8 @@ const container = z.looseObject({
 
 const volume = z.looseObject({
   Name: z.string(),
+  /** A driver need not know it (Docker API, Volume). */
+  CreatedAt: z.string().optional(),
   Driver: z.string().optional(),
   Labels: texts,
   Options: texts,

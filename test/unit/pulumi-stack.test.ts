@@ -88,6 +88,17 @@ describe("bringing up", () => {
     expect(open().shown(targets)).toBe(`pulumi ${line}`);
   });
 
+  test("looks at the nodes even where that is switched off: what is missing there is made again", async () => {
+    process.env.DOCKER_NODE_DRIFT = "off";
+    try {
+      programs.add("pulumi", `echo "drift: [$DOCKER_NODE_DRIFT]" >>"$FOLDER/calls"`);
+      await open().up([]);
+      expect(calls()).toEqual(["drift: []"]);
+    } finally {
+      delete process.env.DOCKER_NODE_DRIFT;
+    }
+  });
+
   test("fails where pulumi fails", async () => {
     await expect(open().up([])).rejects.toThrow(/pulumi/);
   });

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { planContainer, type ContainerOptions } from "../../commands/restore/container";
-import type { Container } from "../../commands/site/inventory";
+import type { Container, Volume } from "../../commands/site/inventory";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
 import { describe as shown, verdictOn } from "../../commands/restore/describe";
@@ -554,6 +554,60 @@ describe("the platform", () => {
       "npx docker-node restore container proj-docker02 web --yes",
     );
     expect(printed.join("\n")).not.toContain("container proj-docker02 portainer_agent");
+  });
+
+  test("secrets, firewall and monitoring come with the containers that need them", async () => {
+    const command = (name: string, more: object = {}): Deployed => ({
+      ...{
+        urn: `urn:pulumi:s::p::command:remote:Command::${name}`,
+        type: "command:remote:Command",
+      },
+      ...more,
+    });
+    const secrets = command("proj-docker02-backups-secrets");
+    site.deployed = [
+      ...["boot", "daemon", "firewall", "firewall-confirm"].map((step) =>
+        command(`proj-docker02-${step}`),
+      ),
+      secrets,
+      command("proj-docker01-backups-secrets"),
+      {
+        urn: "urn::container",
+        type: "docker:index/container:Container",
+        dependencies: [secrets.urn],
+        provider:
+          "urn:pulumi:s::p::docker-node:components:DockerNode$pulumi:providers:docker::proj-docker02-docker::u",
+      },
+      command("limits", { dependencies: ["urn::container"] }),
+    ];
+    expect(await act(await planPlatform(site, scratch))).toMatchObject({ ok: true });
+    const names = ["firewall", "firewall-confirm", "backups-secrets"];
+    const own = names.map((name) => `proj-docker02-${name}`).join(" ");
+    expect(site.log.at(-1)).toBe(`up ${own} container limits`);
+  });
+
+  test("volumes that came up empty are listed, each with the backup from before", async () => {
+    for (const [volume, time] of [
+      ["data", "31T09:59:30"],
+      ["data", "31T02:30:00"],
+      ["kept", "31T02:30:00"],
+      ["late", "31T09:59:30"],
+    ] as const)
+      site.backedUp("volumes", volume, `2026-01-${time}Z`);
+    const volume = (Name: string, CreatedAt?: string): Volume => ({ Name, CreatedAt });
+    site.inventory = {
+      ...site.inventory,
+      volumes: [
+        volume("data", "2026-01-31T10:59:00+01:00"),
+        volume("kept", "2026-01-30T10:00:00Z"),
+        volume("late", "2026-01-31T09:00:00Z"),
+        volume("strange"),
+      ],
+    };
+    await act(await planPlatform(site, scratch));
+    expect(printed.join("\n")).toMatch(
+      /volumes are empty.*first restore them from before:\n +npx docker-node restore volume proj-docker02 data --snapshot 2026-01-31T02:30:00Z --yes\n +npx docker-node restore container proj-docker02 web --yes/,
+    );
   });
 
   test("the files come after the installation, however many NICs the node has", async () => {
