@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { parseJson } from "./answer";
 import { run, type Command } from "./process";
+import { readOwners, type Owners } from "./pxar";
 import { readPruneJobs, type PruneJob } from "./prune-jobs";
 
 /** Namespaces of a node, one a kind: prune jobs apply to a namespace. */
@@ -25,6 +26,8 @@ export interface Repository {
   stream(section: Section, snapshot: Snapshot, archive: string): Command;
   /** Extracts an archive into a new directory on the workstation, without its owners. */
   extract(section: Section, snapshot: Snapshot, archive: string, directory: string): Promise<void>;
+  /** Owners and modes of what is in an archive of files. */
+  owners(section: Section, snapshot: Snapshot, archive: string): Promise<Owners>;
   /** A command as a person would type it. */
   shown(section: Section, snapshot: Snapshot, archive: string, target: string): string;
   /** The server's prune jobs, as far as the token may see them. */
@@ -91,9 +94,9 @@ export function connect(access: Access, node: string): Repository {
     },
     read: (...what) => run(toCommand(...restore(...what, "-"))),
     stream: (...what) => toCommand(...restore(...what, "-")),
-    extract: async (...what) => {
-      await run(toCommand(...restore(...what), "--ignore-ownership"));
-    },
+    extract: (...what) =>
+      run(toCommand(...restore(...what), "--ignore-ownership")).then(() => undefined),
+    owners: (...what) => readOwners(toCommand(...restore(...what, "-"))),
     shown: (...what) => `proxmox-backup-client ${restore(...what).join(" ")}`,
     pruneJobs: () => readPruneJobs(access),
   };

@@ -4,11 +4,9 @@ import { join } from "node:path";
 import { isAhead, timeOf, type Snapshot } from "../../clients/backup-server";
 import { nameOf, takeInventory, type Container, type Volume } from "../site/inventory";
 import type { Site } from "../site/site";
+import { DEFINITIONS } from "./platform-files";
 import { orderByReference } from "./references";
 import type { Step } from "./steps";
-
-/** Part of the configuration's archive that is about Docker's content, not a file of the node. */
-export const DEFINITIONS = "definitions";
 
 /** What is known of the restore. */
 interface Plan {

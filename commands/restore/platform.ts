@@ -1,14 +1,14 @@
 /** Restores Docker and the configuration of a node, on an empty machine or one whose /etc/docker is gone. */
-import { createHash } from "node:crypto";
-import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { NodeConfig } from "../../config/schema";
 import { checkableSteps } from "../../node/checks";
 import { dockerSteps, type Script } from "../../node/steps";
 import { resourcesOnDocker, stepsOn, withSteps } from "../../clients/pulumi/stack";
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
+import type { Owners } from "../../clients/pxar";
 import type { Site } from "../site/site";
-import { DEFINITIONS, missingStep } from "./platform-missing";
+import { checksumsOf, filesBelow, ownersOf, writeArchive } from "./platform-files";
+import { missingStep } from "./platform-missing";
 import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
 
 interface Plan {
@@ -18,6 +18,7 @@ interface Plan {
   readonly folder: string;
   /** Files of the archive, relative to the node's root. */
   readonly files: readonly string[];
+  readonly owners: Owners;
   /** Where the node keeps what is replaced. */
   readonly saved: string;
 }
@@ -54,13 +55,14 @@ async function layOut(site: Site, folder: string, wanted: string): Promise<Plan>
   const all = await site.repository.snapshots("configuration");
   const snapshot = choose(all, "configuration", wanted, site.now());
   await site.repository.extract("configuration", snapshot, "files.pxar", folder);
-  const files = filesBelow(folder).filter((file) => !file.startsWith(`${DEFINITIONS}/`));
+  const owners = await site.repository.owners("configuration", snapshot, "files.pxar");
   const time = timeOf(site.now()).replaceAll(":", "");
   return {
     site,
     snapshot,
     folder,
-    files,
+    files: filesBelow(folder),
+    owners,
     saved: `/var/lib/docker-node/recovery/platform-${time}.tar`,
   };
 }
@@ -72,14 +74,6 @@ async function layOut(site: Site, folder: string, wanted: string): Promise<Plan>
 function aroundFiles(scripts: readonly Script[]): [readonly Script[], readonly Script[]] {
   const after = scripts.findIndex(({ script }) => script === "install") + 1;
   return [scripts.slice(0, after), scripts.slice(after)];
-}
-
-/** Files and links, relative, sorted. */
-export function filesBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true })
-    .map(String)
-    .filter((file) => !lstatSync(join(folder, file)).isDirectory())
-    .sort();
 }
 
 function scriptStep({ node, shell }: Site, { script, variables }: Script): Step {
@@ -106,15 +100,19 @@ function saveStep(plan: Plan): Step {
 }
 
 function putStep(plan: Plan): Step {
-  const { site, folder, files, snapshot } = plan;
-  const archive = tarOf(folder);
+  const { site, folder, files, owners, snapshot } = plan;
+  const archive = `${folder}.tar`;
   return {
-    title: `put ${files.length} files of ${pathOf(snapshot)} in place, restart Docker, compare checksums`,
+    title: `put ${files.length} files of ${pathOf(snapshot)} in place, restart Docker, compare checksums, owners and modes`,
     command: `tar -c … . | ${site.shell.shown(UNPACK)}`,
     run: async () => {
-      await site.shell.feed(UNPACK, archive);
+      await writeArchive(folder, owners, archive);
+      await site.shell.feed(UNPACK, { program: "cat", args: [archive] });
       await act(plan, "restart");
-      return act(plan, "compare", { CHECKSUMS: checksumsOf(folder, files) });
+      return act(plan, "compare", {
+        CHECKSUMS: checksumsOf(folder, files),
+        OWNERS: ownersOf(folder, files, owners),
+      });
     },
     undo: { title: `put back what is in ${plan.saved}`, run: () => act(plan, "back") },
     commits: true,
@@ -123,25 +121,6 @@ function putStep(plan: Plan): Step {
 
 /** Directories that exist keep their owners and modes. */
 const UNPACK = ["tar", "-x", "-p", "--no-overwrite-dir", "--numeric-owner", "-C", "/", "-f", "-"];
-
-/** The workstation's user owns the copy; on the node all of it is root's. */
-function tarOf(folder: string) {
-  const owners = ["--owner=0", "--group=0", "--numeric-owner"];
-  return {
-    program: "tar",
-    args: ["-c", ...owners, `--exclude=./${DEFINITIONS}`, "-C", folder, "."],
-  };
-}
-
-/** As `sha256sum --check` reads them; links are compared by what they name. */
-function checksumsOf(folder: string, files: readonly string[]): string {
-  const regular = files.filter((file) => lstatSync(join(folder, file)).isFile());
-  const checksumOf = (file: string): string =>
-    createHash("sha256")
-      .update(readFileSync(join(folder, file)))
-      .digest("hex");
-  return regular.map((file) => `${checksumOf(file)}  ${file}`).join("\n");
-}
 
 async function planUp({ name, node, pulumi }: Site): Promise<Step> {
   const resources = await pulumi.resources();

@@ -4,6 +4,7 @@
 # FILES           files that come from the backup, relative to /, one per line (save, back)
 # SAVED           archive of what was there before (save, back)
 # CHECKSUMS       lines for sha256sum --check (compare)
+# OWNERS          lines of `stat -c '%u:%g %a %n'` for the same files (compare)
 # HEALTH_TIMEOUT  seconds Docker has to answer (default 120)
 # Result: how many files are as backed up (compare), otherwise none
 SCRIPT=platform
@@ -53,7 +54,9 @@ journal() { journalctl --unit docker.service --no-pager --lines 15 --output cat 
 compare() {
   local differing
   differing=$(cd "$ROOT_DIR/" && sha256sum --check --quiet 2>&1 <<<"$CHECKSUMS") || fail "not as backed up" "$differing"
-  printf '%s files have the checksums of the backup\n' "$(wc -l <<<"$CHECKSUMS")"
+  differing=$(cd "$ROOT_DIR/" && cut -d ' ' -f 3- <<<"$OWNERS" | xargs -r -d '\n' stat -c '%u:%g %a %n' -- 2>&1 |
+    diff - <(printf '%s\n' "$OWNERS")) || fail "not owned as backed up, or with other modes" "$differing"
+  printf '%s files have the checksums, owners and modes of the backup\n' "$(wc -l <<<"$CHECKSUMS")"
 }
 
 back() {

@@ -7,6 +7,7 @@ import type { Command } from "../../clients/process";
 import type { Guest, Proxmox } from "../../clients/proxmox-backups";
 import type { VmBackup } from "../../clients/proxmox-storage";
 import type { Repository, Section, Snapshot } from "../../clients/backup-server";
+import type { Owner, Owners } from "../../clients/pxar";
 import type { PruneJob } from "../../clients/prune-jobs";
 import type { BackupsConfig } from "../../config/schema";
 import type { NodeShell } from "../../clients/ssh";
@@ -100,9 +101,21 @@ export class FakeSite implements Site {
       }
       return this.order(`extract ${section}`, undefined);
     },
+    owners: (section, snapshot) => Promise.resolve(this.owners(section, snapshot)),
     shown: (section, { id }, archive) => `restore ${section} ${id} ${archive}`,
     pruneJobs: () => Promise.resolve(this.pruneJobs),
   };
+
+  /** Owners other than who runs the test, by path. */
+  readonly owned: Record<string, Owner> = {};
+
+  private owners(section: Section, wanted: Snapshot): Owners {
+    const own = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o644 };
+    const paths = Object.keys(this.files(section, wanted)).flatMap((file) =>
+      file.split("/").map((_, at, names) => names.slice(0, at + 1).join("/")),
+    );
+    return new Map(paths.map((path) => [path, this.owned[path] ?? own]));
+  }
 
   private files(section: Section, wanted: Snapshot): Record<string, string> {
     const found = this.archives[section]?.find(({ snapshot }) => snapshot === wanted);

@@ -98,7 +98,9 @@ test("wiped files come back, docker is restarted with them, checksums are equal"
   expect(fs.readFileSync(join(home, "calls"), "utf8")).toContain(
     "systemctl restart docker.service",
   );
-  expect(printed.join("\n")).toContain("3 files have the checksums of the backup");
+  expect(printed.join("\n")).toContain(
+    "3 files have the checksums, owners and modes of the backup",
+  );
 });
 
 test("what was replaced is kept, all of /etc/docker with it", async () => {
@@ -140,4 +142,29 @@ test("a file that did not arrive whole is found", async () => {
     /not as backed up\netc\/docker\/certs.d\/registry\/ca.crt: FAILED/,
   );
   expect(fs.existsSync(root("etc/docker/certs.d/registry/ca.crt"))).toBe(false);
+});
+
+const CA = "etc/docker/certs.d/registry/ca.crt";
+
+test("files go to the node with the owners of the backup", async () => {
+  site.owned[CA] = { uid: 998, gid: 4321, mode: 0o644 };
+  let listed = "";
+  Object.assign(site.shell, {
+    feed: async (_: string[], from: Parameters<typeof pipe>[0]) => {
+      listed = await pipe(from, { program: "tar", args: ["-tv", "--numeric-owner"] });
+    },
+  });
+  await restore();
+  expect(listed).toMatch(new RegExp(`^-rw-r--r-- 998/4321 .* ${CA}$`, "m"));
+  const others = `${process.getuid?.() ?? 0}/${process.getgid?.() ?? 0}`;
+  expect(listed).toMatch(new RegExp(`^-rw-r--r-- ${others} .* etc/docker/daemon.json$`, "m"));
+  expect(listed).not.toContain("definitions");
+});
+
+test("a file that has another mode than in the backup is found", async () => {
+  site.owned[CA] = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, mode: 0o640 };
+  expect((await restore()).error).toMatch(
+    /not owned as backed up, or with other modes\n[^]*644 etc\/docker\/certs.d\/registry\/ca.crt/,
+  );
+  expect(fs.existsSync(root(CA))).toBe(false);
 });

@@ -542,7 +542,7 @@ describe("the platform", () => {
       "recovery/platform save",
       "storage",
       "install",
-      "feed tar -x < tar",
+      "feed tar -x < cat",
       "recovery/platform restart",
       "recovery/platform compare",
       "daemon",
@@ -614,7 +614,7 @@ describe("the platform", () => {
     const nic = { bridge: "vmbr1", address: "10.9.0.2/24", mtu: 1500 };
     site.node = prodNode({ network: { nics: [nic] } });
     expect(await act(await planPlatform(site, scratch))).toMatchObject({ ok: true });
-    const scripts = ["nics", "storage", "install", "feed tar -x < tar", "daemon"];
+    const scripts = ["nics", "storage", "install", "feed tar -x < cat", "daemon"];
     expect(site.log.filter((what) => scripts.includes(what))).toEqual(scripts);
   });
 
