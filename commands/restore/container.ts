@@ -31,6 +31,8 @@ interface Plan {
   readonly containers: Set<string>;
   readonly networks: Set<string>;
   readonly volumes: Set<string>;
+  /** What is left to do for the volumes. */
+  readonly afterwards: string[];
 }
 
 /** Plans the recovery, and touches nothing. */
@@ -48,6 +50,7 @@ export async function planContainer(
     containers: new Set(inventory.containers.map(nameOf)),
     networks: new Set(inventory.networks.map(({ Name }) => Name)),
     volumes: new Set(inventory.volumes.map(({ Name }) => Name)),
+    afterwards: [],
   };
   return targetsFor(plan, name).length > 0
     ? planDeclared(plan, name)
@@ -65,7 +68,7 @@ async function planDeclared(plan: Plan, name: string): Promise<Recovery> {
     steps: [...steps, ...declaredSteps(plan, name)],
     afterwards: unread
       ? [`see that its volumes hold what they should: the backups could not be read (${unread})`]
-      : [],
+      : plan.afterwards,
   };
 }
 
@@ -111,6 +114,7 @@ async function planFromDefinition(plan: Plan, name: string): Promise<Recovery> {
         ? [`the replaced container is kept as ${saved}; when all is well: docker rm ${saved}`]
         : []),
       ...(there ? dependentsOf(plan, there) : []),
+      ...plan.afterwards,
     ],
   };
 }
@@ -183,6 +187,7 @@ async function createMissingVolumes(plan: Plan, container: Container): Promise<S
   const plans = await Promise.all(
     missing.map((volume) => planVolume(site, volume, "latest", inventory)),
   );
+  plan.afterwards.push(...plans.flatMap(({ afterwards }) => afterwards));
   return plans.flatMap(({ steps }) => steps);
 }
 

@@ -4,7 +4,8 @@ import { BACKUP_CONTAINER } from "../../config/backups";
 import { nameOf, ownersOf, takeInventory, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
 import { OBJECTIVES, type Recovery } from "./steps";
-import { stepsOf, type Meta, type Plan } from "./volume-steps";
+import { placeOf, type Meta } from "./volume-meta";
+import { mayHoldData, stepsOf, type Plan } from "./volume-steps";
 
 /**
  * Plans it; nothing is touched.
@@ -19,14 +20,14 @@ export async function planVolume(
   const all = await site.repository.snapshots("volumes");
   const snapshot = choose(all, volume, wanted, site.now());
   const plan = await gather(site, volume, snapshot, inventory ?? (await takeInventory(site.shell)));
-  const { exists, safety } = plan;
+  const { safety } = plan;
   return {
     title: `volume ${volume} on ${site.name}`,
     snapshot: pathOf(snapshot),
     takenAt: snapshot.takenAt,
     objectives: OBJECTIVES.volume,
     steps: stepsOf(plan),
-    afterwards: exists
+    afterwards: mayHoldData(plan)
       ? [`what ${volume} held before is in ${safety}; when all is well: docker volume rm ${safety}`]
       : [],
   };
@@ -42,12 +43,14 @@ async function gather(
   const backup = containers.filter((container) => nameOf(container) === BACKUP_CONTAINER);
   const users = [...ownersOf(volume, containers), ...backup];
   const running = users.filter(({ State }) => State?.Running).map(nameOf);
+  const exists = volumes.some(({ Name }) => Name === volume);
   return {
     site,
     volume,
     snapshot,
     meta,
-    exists: volumes.some(({ Name }) => Name === volume),
+    exists,
+    ...(exists ? {} : { place: placeOf(meta) }),
     running: [...new Set(running)],
     safety: `${volume}.before-${timeOf(site.now()).replaceAll(":", "")}`,
     staging: `${volume}.restoring`,

@@ -140,6 +140,14 @@ describe("an undeclared container", () => {
     expect(site.log.filter((line) => order.includes(line))).toEqual(order);
   });
 
+  test("tells what is left to do for a volume whose data was outside Docker", async () => {
+    site.inventory = { ...site.inventory, volumes: [] };
+    const options = { type: "nfs", device: ":/export" };
+    site.backedUp("volumes", "data", "2026-01-31T02:30:00Z", { "meta.conf": { options } });
+    const { afterwards } = await planContainer(site, "web");
+    expect(afterwards).toEqual([expect.stringMatching(/docker volume rm data\.before-/)]);
+  });
+
   test("that exists is replaced only by force, kept, and not started by the daemon", async () => {
     site.inventory = { ...site.inventory, containers: [WEB] };
     await expect(planContainer(site, "web")).rejects.toThrow("container web exists; --force");

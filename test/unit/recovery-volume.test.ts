@@ -108,6 +108,48 @@ test("a deleted volume is made anew, as it was declared, with the content of the
   expect(creation).toContain('{"Name":"data","Driver":"local","Labels":{"purpose":"x"}');
 });
 
+describe.each([
+  [{ type: "nfs", device: "share", o: "addr=192.0.2.9" }, "type=nfs, device=share"],
+  [{ type: "none", device: "share", o: "bind,password=x" }, "type=none, device=share"],
+  [{ device: "share" }, "device=share"],
+])("a volume whose record is lost, with its data outside Docker (%j)", (options, place) => {
+  beforeEach(() => {
+    backedUp({ file: "precious" }, { options });
+    put("share/file", "live");
+    put("share/newer", "only here");
+  });
+  const share = (): string[] => fs.readdirSync(join(home, "share")).sort();
+
+  test("is made first, and what is there is kept", async () => {
+    const plan = await planVolume(site(), "data");
+    const titles = plan.steps.map(({ title }) => title);
+    expect(titles.slice(4, 7)).toEqual([
+      `make the volume data as it was declared; its data is outside Docker and may still be there: ${place}`,
+      `copy data as it is to ${SAFETY}`,
+      "put the content of data.restoring into data, and compare",
+    ]);
+    expect(plan.afterwards).toEqual([expect.stringContaining(`docker volume rm ${SAFETY}`)]);
+    expect(await perform(plan, (line) => printed.push(line))).toMatchObject({ ok: true });
+    expect(content("data")).toEqual({ file: "precious" });
+    expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
+  });
+
+  test("gets back what was there when the backup cannot be put in place", async () => {
+    put("fail", "source=data.restoring,target=/from");
+    expect((await restore()).error).toMatch(/state: as it was before, nothing is lost$/);
+    expect(share()).toEqual(["file", "newer"]);
+    expect(fs.readFileSync(join(home, "share/file"), "utf8")).toBe("live");
+    expect(volumes()).toEqual([]);
+  });
+
+  test("is not touched when it cannot be copied, as when the share does not answer", async () => {
+    put("fail", "source=data,target=/from");
+    expect((await restore()).error).toMatch(/state: as it was before, nothing is lost$/);
+    expect(share()).toEqual(["file", "newer"]);
+    expect(volumes()).toEqual([]);
+  });
+});
+
 test("over live data: what was there is kept, and who uses it is stopped and started", async () => {
   lost();
   backedUp({ file: "precious" });
