@@ -7,7 +7,7 @@ import { createSteps, healthStep, networkSteps, startStep } from "./container-st
 import { volumesOf } from "./definition";
 import { find, hasName, readDefinitions, type Definitions } from "./definitions";
 import { referencesOf } from "./references";
-import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
+import { OBJECTIVES, Refusal, forget, type Recovery, type Step } from "./steps";
 import { planVolume } from "./volume";
 
 export interface ContainerOptions {
@@ -94,6 +94,7 @@ async function planDeclaredVolumes(
     const known = containers.find(hasName(name));
     return { steps: known ? await createMissingVolumes(plan, known) : [] };
   } catch (error) {
+    if (error instanceof Refusal) throw error;
     return { steps: [], unread: (error as Error).message };
   }
 }

@@ -1,9 +1,9 @@
 /** Restores a volume: the snapshot is extracted beside it and checked, and only then put in its place. */
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
 import { BACKUP_CONTAINER } from "../../config/backups";
-import { nameOf, ownersOf, takeInventory, type Inventory } from "../site/inventory";
+import { nameOf, ownersOf, takeInventory, type Container, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
-import { OBJECTIVES, type Recovery } from "./steps";
+import { OBJECTIVES, Refusal, type Recovery } from "./steps";
 import { placeOf, type Meta } from "./volume-meta";
 import { mayHoldData, stepsOf, type Plan } from "./volume-steps";
 
@@ -40,9 +40,8 @@ async function gather(
   { volumes, containers }: Inventory,
 ): Promise<Plan> {
   const meta = JSON.parse(await site.repository.read("volumes", snapshot, "meta.conf")) as Meta;
-  const backup = containers.filter((container) => nameOf(container) === BACKUP_CONTAINER);
-  const users = [...ownersOf(volume, containers), ...backup];
-  const running = users.filter(({ State }) => State?.Running).map(nameOf);
+  const running = runningUsers(volume, containers);
+  requireNoneLost(volume, running);
   const exists = volumes.some(({ Name }) => Name === volume);
   return {
     site,
@@ -51,10 +50,32 @@ async function gather(
     meta,
     exists,
     ...(exists ? {} : { place: placeOf(meta) }),
-    running: [...new Set(running)],
+    running: [...new Set(running.map(nameOf))],
     safety: `${volume}.before-${timeOf(site.now()).replaceAll(":", "")}`,
     staging: `${volume}.restoring`,
     image: site.backups.image,
     digest: "",
   };
 }
+
+/** Running containers that use a volume, and the one that backs it up. */
+function runningUsers(volume: string, containers: readonly Container[]): Container[] {
+  const backup = containers.filter((container) => nameOf(container) === BACKUP_CONTAINER);
+  const users = [...ownersOf(volume, containers), ...backup];
+  return users.filter(({ State }) => State?.Running);
+}
+
+/** Docker removes a container with --rm when it stops, together with its anonymous volumes. */
+function requireNoneLost(volume: string, running: readonly Container[]): void {
+  const names = running.filter(isLost).map(nameOf).join(" ");
+  if (names === "") return;
+  throw new Refusal(
+    `volume ${volume}: containers that use it would be removed when they stop (--rm), together with their anonymous volumes: ` +
+      `${names}. Save what you need of them, and stop them yourself first: docker stop ${names}`,
+  );
+}
+
+/** What a backup or a recovery made is meant to go. */
+const isLost = ({ HostConfig, Config: { Labels } }: Container): boolean =>
+  HostConfig["AutoRemove"] === true &&
+  !["docker-node.backup.holder", "docker-node.recovery"].some((label) => Labels?.[label]);

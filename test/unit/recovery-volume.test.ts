@@ -317,6 +317,48 @@ test("the restored data stays even if a container does not start again", async (
   expect(state("docker_node_backup")).toBe("running none");
 });
 
+describe("a container that Docker removes when it stops (--rm)", () => {
+  beforeEach(() => {
+    lost();
+    backedUp({ file: "precious" });
+  });
+
+  test("is named before anything is touched", async () => {
+    put("containers/once", "running data rm\n");
+    await expect(planVolume(site(), "data")).rejects.toThrow(
+      /volume data: .*\(--rm\).*: once\. .*first: docker stop once$/,
+    );
+    expect(calls().filter((line) => /^(run|stop|volume (create|rm))/.test(line))).toEqual([]);
+  });
+
+  test("is no obstacle when it does not run, or does not use the volume", async () => {
+    put("containers/once", "created data rm\n");
+    put("containers/twice", "running elsewhere rm\n");
+    expect(await restore()).toMatchObject({ ok: true });
+    expect(state("twice")).toBe("running elsewhere rm");
+  });
+
+  test("that came after the plan stops the restore before anything is stopped", async () => {
+    const plan = await planVolume(site(), "data");
+    put("containers/once", "running data rm\n");
+    const { error } = await perform(plan, (line) => printed.push(line));
+    expect(error).toMatch(/would be removed when they stop \(--rm\): once;/);
+    expect(error).toMatch(/state: as it was before, nothing is lost$/);
+    expect(calls().filter((line) => line.startsWith("stop"))).toEqual([]);
+    expect(state("once")).toBe("running data rm");
+  });
+});
+
+test("what is gone meanwhile is not reported as started", async () => {
+  lost();
+  const act = (ACTION: string): Promise<string> =>
+    shell.script("recovery/volume", { ACTION, SUBJECT: "data", VOLUME: "data" });
+  await act("stop");
+  fs.rmSync(join(home, "containers/web"));
+  expect(await act("start")).toBe("docker_node_backup; gone meanwhile: web");
+  expect(await act("start")).toBe("");
+});
+
 test("killed in the middle, nothing is lost, and the next run starts what it had stopped", async () => {
   lost();
   backedUp({ file: "precious" });
