@@ -370,6 +370,13 @@ describe("a VM", () => {
       ]);
     });
 
+    test("is restored when Proxmox VE warns, and each warning is shown", async () => {
+      site.warnings = "done, with WARNINGS: 1";
+      expect(await act(await planVm(site, { force: true }))).toMatchObject({ ok: true });
+      const shownLines = printed.filter((line) => line.includes("WARNINGS: 1"));
+      expect(shownLines).toHaveLength(4);
+    });
+
     test("is refused before it is shut down if it has reached its limit of protected backups", async () => {
       const kept = [1, 2, 3, 4, 5].map((day) => ({
         volume: `pbs01:backup/vm/2019/2025-12-0${6 - day}T03:30:00Z`,
