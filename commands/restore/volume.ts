@@ -5,6 +5,7 @@ import { nameOf, ownersOf, takeInventory, type Container, type Inventory } from 
 import type { Site } from "../site/site";
 import { OBJECTIVES, Refusal, type Recovery } from "./steps";
 import { placeOf, type Meta } from "./volume-meta";
+import { requireRoom } from "./volume-space";
 import { mayHoldData, stepsOf, type Plan } from "./volume-steps";
 
 /**
@@ -19,7 +20,9 @@ export async function planVolume(
 ): Promise<Recovery> {
   const all = await site.repository.snapshots("volumes");
   const snapshot = choose(all, volume, wanted, site.now());
-  const plan = await gather(site, volume, snapshot, inventory ?? (await takeInventory(site.shell)));
+  const known = inventory ?? (await takeInventory(site.shell));
+  const plan = await gather(site, volume, snapshot, known);
+  await requireRoom(plan, known);
   const { safety } = plan;
   return {
     title: `volume ${volume} on ${site.name}`,

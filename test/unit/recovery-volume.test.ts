@@ -317,6 +317,23 @@ test("the restored data stays even if a container does not start again", async (
   expect(state("docker_node_backup")).toBe("running none");
 });
 
+test.each([
+  [
+    9e15,
+    /volume data: its restore needs \d+\.\d GiB on Docker's disk .*, and \d+\.\d GiB are free/,
+  ],
+  [10, undefined],
+])("a snapshot of %d bytes is compared with the free space", async (size, message) => {
+  backedUp({ file: "precious" });
+  const files = [{ filename: "data.pxar.didx", size }];
+  put(`archives/proj-docker02/volumes/data/${TAKEN}/index.json`, JSON.stringify({ files }));
+  put("root/var/lib/docker/volumes/metadata.db", "");
+  const planned = planVolume(site(), "data");
+  if (message) await expect(planned).rejects.toThrow(message);
+  else expect((await planned).steps).not.toEqual([]);
+  expect(calls().filter((line) => /^(run|stop|volume (create|rm))/.test(line))).toEqual([]);
+});
+
 describe("a container that Docker removes when it stops (--rm)", () => {
   beforeEach(() => {
     lost();
