@@ -15,6 +15,10 @@ export interface Guest {
   readonly lock?: string;
 }
 
+/** Warnings of a task that is done, and where to read them; undefined if there are none. */
+export type Warnings = string | undefined;
+
+/** Orders come back when their task has ended, with what a task says that was done with warnings. */
 export interface Proxmox {
   /** Backups of a VM in a storage, the newest first. */
   backups(storage: string, vmId: number): Promise<VmBackup[]>;
@@ -23,13 +27,18 @@ export interface Proxmox {
   /** The VM, on whichever node it is. */
   guest(vmId: number): Promise<Guest | undefined>;
   /** Backs a VM up, and keeps that backup from being pruned. Mode `snapshot` lets it run on. */
-  backUp(vmId: number, storage: string, note: string, mode?: "stop" | "snapshot"): Promise<void>;
+  backUp(
+    vmId: number,
+    storage: string,
+    note: string,
+    mode?: "stop" | "snapshot",
+  ): Promise<Warnings>;
   /** Makes the VM from a backup. It overwrites an existing VM only if told to. */
-  restore(vmId: number, volume: string, force: boolean): Promise<void>;
-  start(vmId: number): Promise<void>;
+  restore(vmId: number, volume: string, force: boolean): Promise<Warnings>;
+  start(vmId: number): Promise<Warnings>;
   /** Shuts the VM down, and switches it off if that takes more than three minutes. */
-  shutDown(vmId: number): Promise<void>;
-  remove(vmId: number): Promise<void>;
+  shutDown(vmId: number): Promise<Warnings>;
+  remove(vmId: number): Promise<Warnings>;
 }
 
 const TASK_LIMIT_MS = 6 * 60 * 60_000;
@@ -43,7 +52,7 @@ export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxm
   const get = (path: string): Promise<unknown> => call(access, "GET", path);
   const order: Order = async (method, path, parameters = {}) => {
     const upid = await call(access, method, `/nodes/${node}${path}`, parameters);
-    await waitForTask(get, node, String(upid), pollMs);
+    return waitForTask(get, node, String(upid), pollMs);
   };
   return {
     backups: (storage, vmId) => listBackups(get, node, storage, vmId),
@@ -57,7 +66,7 @@ type Order = (
   method: "POST" | "DELETE",
   path: string,
   parameters?: Readonly<Record<string, string | number>>,
-) => Promise<void>;
+) => Promise<Warnings>;
 
 const ordersFor = (order: Order): Omit<Proxmox, "backups" | "protectedLimit" | "guest"> => ({
   backUp: (vmId, storage, note, mode = "stop") =>
@@ -92,16 +101,17 @@ async function findGuest(
 }
 
 /**
- * Waits for a task. A short interruption of the API does not end the wait.
+ * Waits for a task. A short interruption of the API does not end the wait. A task with warnings is done (pve-common,
+ * PVE/Tools.pm: upid_status_is_error).
  *
- * @throws Error with the task's exit status
+ * @throws Error with the exit status of a task that failed
  */
 export async function waitForTask(
   get: (path: string) => Promise<unknown>,
   node: string,
   upid: string,
   pollMs: number,
-): Promise<void> {
+): Promise<Warnings> {
   const path = `/nodes/${node}/tasks/${encodeURIComponent(upid)}/status`;
   const ended = await poll({ everyMs: pollMs, limitMs: TASK_LIMIT_MS }, async () => {
     const { status, exitstatus } = await ask(get, path, task).catch(keepAsking);
@@ -109,7 +119,9 @@ export async function waitForTask(
   });
   if (ended === undefined)
     throw new Error(`Proxmox task ${upid} still runs after ${TASK_LIMIT_MS / 3_600_000} hours`);
-  if (ended !== "OK") throw new Error(`Proxmox task ${upid}: ${ended}`);
+  if (ended === "OK") return undefined;
+  if (/^WARNINGS: \d+$/.test(ended)) return `done, with ${ended} (pvenode task log ${upid})`;
+  throw new Error(`Proxmox task ${upid}: ${ended}`);
 }
 
 function keepAsking(error: unknown): z.output<typeof task> {

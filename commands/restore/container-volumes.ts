@@ -4,7 +4,7 @@ import { resourcesOnDocker, type Deployed } from "../../clients/pulumi/stack";
 import { CONTAINER, VOLUME } from "../../config/resource-types";
 import type { Inventory, Volume } from "../site/inventory";
 import { callDocker, type Site } from "../site/site";
-import { forget, type Recovery, type Step } from "./steps";
+import { Refusal, forget, type Recovery, type Step } from "./steps";
 import { planVolume } from "./volume";
 
 /** What is planned for volumes; it grows with every container of the plan. */
@@ -55,6 +55,7 @@ async function planOne(
     restored.push(recovery);
     return recovery;
   } catch (error) {
+    if (error instanceof Refusal) throw error;
     const excluded = Labels?.["docker-node.backup"] === "false";
     const why = excluded ? "excluded from backups (docker-node.backup=false)" : messageOf(error);
     empty.push({ volume: Name, why: why.replace(`${Name}: `, "") });

@@ -74,7 +74,7 @@ function withVolumes({ restored, empty }: Plan, recovery: Recovery): Recovery {
     ...(restored.length > 0 && { objectives: OBJECTIVES.volume }),
     ...(empty.length > 0 && { lost: empty.map(({ volume }) => volume) }),
     afterwards: [
-      ...recovery.afterwards,
+      ...[recovery, ...restored].flatMap(({ afterwards }) => afterwards),
       ...empty.map(({ volume, why }) => `${volume} comes up empty: ${why}`),
     ],
   };
@@ -127,6 +127,7 @@ async function planFromDefinition(plan: Plan, name: string): Promise<Recovery> {
         ? [`the replaced container is kept as ${saved}; when all is well: docker rm ${saved}`]
         : []),
       ...(there ? dependentsOf(plan, there) : []),
+      ...plan.afterwards,
     ],
   };
 }

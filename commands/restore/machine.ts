@@ -5,7 +5,7 @@ import { timeOf } from "../../clients/backup-server";
 import { poll } from "../../clients/poll";
 import type { Site } from "../site/site";
 import { durationText } from "../duration";
-import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
+import { OBJECTIVES, type Recovery, type Step } from "./steps";
 
 export interface VmOptions {
   /** `latest`, or the backup's time. */
@@ -105,22 +105,22 @@ async function requireRoom(
 
 /** Backs up the existing VM before it is overwritten. It is shut down first, so nothing is written after the backup. */
 function replaceSteps(site: Site, guest: Guest, storage: string, backup: VmBackup): Step[] {
-  const { vmId } = site.node.machine;
-  const { proxmox, name } = site;
+  const { proxmox, name, node } = site;
+  const { vmId } = node.machine;
   let safety = "";
   const off: Step = {
     title: `shut VM ${vmId} down`,
     command: `qm shutdown ${vmId} --timeout 180 --forceStop 1`,
-    run: () => forget(proxmox.shutDown(vmId)),
+    run: () => proxmox.shutDown(vmId),
     undo: { title: `start VM ${vmId}`, run: () => proxmox.start(vmId) },
   };
   const keep: Step = {
     title: `back up VM ${vmId} as it is to ${storage}, protected from pruning`,
     command: `vzdump ${vmId} --storage ${storage} --mode stop --remove 0 --protected 1`,
     run: async () => {
-      await proxmox.backUp(vmId, storage, `${name} before it was replaced by an older backup`);
+      const warnings = await proxmox.backUp(vmId, storage, `${name} before it was replaced`);
       safety = (await proxmox.backups(storage, vmId))[0]?.volume ?? "";
-      return safety;
+      return [safety, warnings].filter(Boolean).join(": ");
     },
   };
   const undo = {
@@ -137,7 +137,7 @@ function restoreStep({ node, proxmox }: Site, { volume }: VmBackup, force: boole
     title: `restore VM ${vmId} from ${volume}${force ? ", over the one there is" : ""}`,
     command: `qmrestore ${volume} ${vmId}${force ? " --force 1" : ""}`,
     run: () =>
-      forget(proxmox.restore(vmId, volume, force)).catch((error: unknown) => {
+      proxmox.restore(vmId, volume, force).catch((error: unknown) => {
         throw force ? error : new Error(`${(error as Error).message}; ${left}`);
       }),
     commits: true,
@@ -149,7 +149,7 @@ function startStep({ node, proxmox }: Site): Step {
   return {
     title: `start VM ${vmId}`,
     command: `qm start ${vmId}`,
-    run: () => forget(proxmox.start(vmId)),
+    run: () => proxmox.start(vmId),
   };
 }
 

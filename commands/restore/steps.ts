@@ -13,6 +13,9 @@ export interface Step {
   readonly commits?: boolean;
 }
 
+/** A recovery that would do harm or cannot end well: nothing may go on without it. */
+export class Refusal extends Error {}
+
 /** The required figures of the specification, in seconds. */
 export interface Objectives {
   readonly rto: number;

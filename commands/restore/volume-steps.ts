@@ -4,17 +4,7 @@ import { RESTORE_CAPABILITIES } from "../../config/capabilities";
 import { ensureImage } from "../site/image";
 import { callDocker, type Site } from "../site/site";
 import { forget, type Step } from "./steps";
-
-/** `meta.conf` beside a volume's archive. */
-export interface Meta {
-  readonly driver?: string;
-  readonly labels?: Readonly<Record<string, string>> | null;
-  readonly options?: Readonly<Record<string, string>> | null;
-  /** How the volume was held still while it was read: stop, pause or none. */
-  readonly consistency?: string;
-  /** Digest of the tree at that time, by `tree_digest` of node/recovery/volume.sh. */
-  readonly digest?: string | null;
-}
+import { isHeldStill, type Meta } from "./volume-meta";
 
 /** One volume's recovery, decided. */
 export interface Plan {
@@ -24,9 +14,11 @@ export interface Plan {
   readonly meta: Meta;
   /** Whether the node has the volume. */
   readonly exists: boolean;
+  /** Where a volume that the node lacks has its data outside Docker, if it has: newer data may still be there. */
+  readonly place?: string;
   /** Running containers that use it, and the one that backs it up. */
   readonly running: readonly string[];
-  /** What was there before, if the volume exists. */
+  /** What was there before, if anything can have been. */
   readonly safety: string;
   readonly staging: string;
   image: string;
@@ -39,11 +31,16 @@ export const stepsOf = (plan: Plan): Step[] => [
   extractStep(plan),
   checkStep(plan),
   stopStep(plan),
-  ...(plan.exists ? [safetyStep(plan)] : []),
+  ...(plan.exists ? [] : [createStep(plan)]),
+  ...(mayHoldData(plan) ? [safetyStep(plan)] : []),
   fillStep(plan),
   startStep(plan),
   tidyStep(plan),
 ];
+
+/** Whether there can be data that filling the volume would delete. */
+export const mayHoldData = ({ exists, place }: Pick<Plan, "exists" | "place">): boolean =>
+  exists || place !== undefined;
 
 /** One step of node/recovery/volume.sh. */
 const act = (
@@ -121,9 +118,6 @@ function checkStep(plan: Plan): Step {
   };
 }
 
-const isHeldStill = ({ consistency }: Meta): boolean =>
-  ["stop", "pause"].includes(consistency ?? "");
-
 function stopStep(plan: Plan): Step {
   const { volume, running } = plan;
   return {
@@ -137,6 +131,18 @@ function stopStep(plan: Plan): Step {
   };
 }
 
+function createStep(plan: Plan): Step {
+  const { site, volume, place } = plan;
+  const { driver: Driver = "local", labels, options } = plan.meta;
+  const body = { Name: volume, Driver, Labels: labels ?? {}, DriverOpts: options ?? {} };
+  const outside = place ? `; its data is outside Docker and may still be there: ${place}` : "";
+  return {
+    title: `make the volume ${volume} as it was declared${outside}`,
+    run: () => forget(callDocker(site, "POST", "/volumes/create", body)),
+    undo: { title: `remove ${volume}`, run: () => act(plan, "remove", volume) },
+  };
+}
+
 function safetyStep(plan: Plan): Step {
   const { volume, safety } = plan;
   return {
@@ -147,30 +153,23 @@ function safetyStep(plan: Plan): Step {
 }
 
 function fillStep(plan: Plan): Step {
-  const { site, volume, staging, safety, exists } = plan;
+  const { volume, staging, safety } = plan;
+  const undo = {
+    title: `put ${safety} back into ${volume}`,
+    run: () => act(plan, "copy", volume, { FROM: safety }),
+  };
   return {
-    title: `put the content of ${staging} into ${volume}${exists ? "" : ", made anew"}, and compare`,
+    title: `put the content of ${staging} into ${volume}, and compare`,
     run: async () => {
-      if (!exists) await callDocker(site, "POST", "/volumes/create", createBody(plan));
-      const thawed = exists ? await act(plan, "thaw", volume) : "";
+      const thawed = await act(plan, "thaw", volume);
       const found = await act(plan, "copy", volume, { FROM: staging });
       if (found === plan.digest)
         return `sha256 ${found}${thawed && `; in ${volume} as it was, ${thawed}`}`;
       throw new Error(`${volume} has sha256 ${found}, ${staging} ${plan.digest}`);
     },
-    undo: exists
-      ? {
-          title: `put ${safety} back into ${volume}`,
-          run: () => act(plan, "copy", volume, { FROM: safety }),
-        }
-      : { title: `remove ${volume}`, run: () => act(plan, "remove", volume) },
+    ...(mayHoldData(plan) ? { undo } : {}),
     commits: true,
   };
-}
-
-function createBody({ volume, meta }: Plan): unknown {
-  const { driver = "local", labels, options } = meta;
-  return { Name: volume, Driver: driver, Labels: labels ?? {}, DriverOpts: options ?? {} };
 }
 
 function startStep(plan: Plan): Step {

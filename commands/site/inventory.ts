@@ -67,6 +67,8 @@ const itemStatus = z.looseObject({
 const inventory = z.looseObject({
   /** Docker's root directory. */
   root: z.string(),
+  /** The file system with its volumes: bytes free, and type; null where that is not known. */
+  disk: z.looseObject({ free: z.number(), type: z.string() }).nullish(),
   containers: z.array(container),
   volumes: z.array(volume),
   images: z.array(image),

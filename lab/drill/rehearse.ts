@@ -75,7 +75,8 @@ const runOnNode = ({ site, image }: Stage, action: string, kind: Kind): Promise<
 export async function backUp(kind: Kind, { site }: Pick<Stage, "site">): Promise<void> {
   if (kind === "vm") {
     const storage = site.backups.vm?.storage ?? "";
-    return site.proxmox.backUp(site.node.machine.vmId, storage, "drill", "snapshot");
+    await site.proxmox.backUp(site.node.machine.vmId, storage, "drill", "snapshot");
+    return;
   }
   const sections = {
     volume: ["volumes"],

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Lists what this node's Docker holds, and what its backup container reports about its last runs.
 # STATE_DIR  where the backup container keeps its status (default /var/lib/docker-node/backup)
-# Result: {"root":"...","containers":[...],"volumes":[...],"images":[...],"networks":[...],"status":{...} or null}
+# Result: {"root":"...","disk":{"free":bytes,"type":"xfs"} or null,"containers":[...],"volumes":[...],"images":[...],"networks":[...],
+#   "status":{...} or null}
 SCRIPT=inventory
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
@@ -21,6 +22,13 @@ status() {
   python3 -c 'import json, sys; json.dump(json.load(open(sys.argv[1])), sys.stdout)' "$file" 2>/dev/null || printf null
 }
 
+# disk ROOT: bytes free for volumes, without those that are kept for root, and the file system's type.
+disk() {
+  local free type
+  { read -r _ && read -r free type; } < <(df --block-size=1 --output=avail,fstype "$ROOT_DIR$1/volumes" 2>/dev/null) || true
+  if [[ -n ${type:-} ]]; then printf '{"free":%s,"type":"%s"}' "$free" "$type"; else printf null; fi
+}
+
 main() {
   local root containers volumes images networks
   limit_run
@@ -31,7 +39,7 @@ main() {
   networks=$(docker_cli network ls --quiet --no-trunc)
   # Uses the shell's own printf: an argument of a program may have at most 128 KiB (execve(2)).
   # shellcheck disable=SC2086 # lists of ids and of names, which hold no space
-  printf '{"root":"%s","containers":%s,"volumes":%s,"images":%s,"networks":%s,"status":%s}\n' "$root" \
+  printf '{"root":"%s","disk":%s,"containers":%s,"volumes":%s,"images":%s,"networks":%s,"status":%s}\n' "$root" "$(disk "$root")" \
     "$(inspect container $containers)" "$(inspect volume $volumes)" "$(inspect image $images)" \
     "$(inspect network $networks)" "$(status)"
 }

@@ -6,8 +6,8 @@
 # IMAGE       image whose bash, cp and find do the work (stage, digest, copy)
 # FROM        volume to copy from (copy)
 # KEEP        capabilities of the container that does it, such as "CHOWN FOWNER" (digest, copy)
-# Result: the digest of the volume's tree (digest, copy), the names that were started (start), what had flags (thaw),
-# otherwise none
+# Result: the digest of the volume's tree (digest, copy), the names that were started and that are gone (start), what had flags
+# (thaw), otherwise none
 SCRIPT=volume
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
@@ -84,8 +84,20 @@ remove() {
 # names OPTION...: running containers, in one line.
 names() { docker_cli ps --format '{{.Names}}' "$@" | xargs; }
 
+# doomed NAME...: those that Docker removes when they stop (--rm), together with their anonymous volumes, in one line. What a backup
+# or a recovery made is meant to go.
+doomed() {
+  (($#)) || return 0
+  docker_cli container inspect --format '{{$made := or (index .Config.Labels "docker-node.backup.holder")'\
+' (index .Config.Labels "docker-node.recovery")}}{{if and .HostConfig.AutoRemove (not $made)}}{{slice .Name 1}}{{end}}' "$@" | xargs
+}
+
 # Stops the backup container first: its current run then starts again what it had stopped, and no new run stops anything.
 stop() {
+  local lost
+  # shellcheck disable=SC2046 # a list of names
+  lost=$(doomed $(names --filter "volume=$VOLUME"))
+  [[ -z $lost ]] || fail "would be removed when they stop (--rm): $lost; stop them yourself first: docker stop $lost"
   halt "$(names --filter 'name=^docker_node_backup$')"
   halt "$(names --filter "volume=$VOLUME")"
 }
@@ -102,15 +114,21 @@ halt() { # NAMES
 }
 
 start() {
-  local journal="$JOURNAL_DIR/$VOLUME.stopped" name failed=''
+  local journal="$JOURNAL_DIR/$VOLUME.stopped" name found started='' gone='' failed=''
   [[ -e $journal ]] || return 0
   for name in $(<"$journal"); do
     # A container that is gone meanwhile must not keep the others stopped.
-    if ! docker_cli container inspect "$name" >/dev/null 2>&1; then continue; fi
-    docker_cli start "$name" >/dev/null || failed+=" $name"
+    if docker_cli start "$name" >/dev/null; then
+      started+=" $name"
+    elif found=$(docker_cli container inspect "$name" 2>&1) || [[ ${found,,} != *'no such container'* ]]; then
+      failed+=" $name"
+    else
+      gone+=" $name"
+    fi
   done
   [[ -z $failed ]] || fail "not started again:$failed (docker start$failed)"
-  cat "$journal"
+  started=${started:- nothing}
+  printf '%s%s\n' "${started# }" "${gone:+; gone meanwhile:$gone}"
   rm -f "$journal"
 }
 

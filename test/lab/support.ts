@@ -140,7 +140,7 @@ export class Proxmox {
     const status = `/nodes/${upid.split(":")[1] ?? ""}/tasks/${encodeURIComponent(upid)}/status`;
     for (;;) {
       const task = await this.get<{ status: string; exitstatus?: string }>(status);
-      if (task.status === "stopped" && task.exitstatus === "OK") return;
+      if (task.status === "stopped" && /^(OK|WARNINGS: \d+)$/.test(task.exitstatus ?? "")) return;
       if (task.status === "stopped") throw new Error(`${path}: ${task.exitstatus ?? "failed"}`);
       await new Promise((resolve) => setTimeout(resolve, 500));
     }

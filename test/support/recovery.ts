@@ -56,6 +56,8 @@ export class FakeSite implements Site {
   deployed: Deployed[] = [];
   vmBackups: VmBackup[] = [];
   vm: Guest | undefined;
+  /** What tasks of Proxmox VE warn of. */
+  warnings: string | undefined;
   /** Answers of scripts by name, or by name and request of the Docker API. */
   readonly answers: Record<string, string> = {};
   time = new Date("2026-01-31T10:00:00Z");
@@ -128,14 +130,15 @@ export class FakeSite implements Site {
     guest: () => Promise.resolve(this.vm),
     backUp: async (vmId, storage) => {
       const volume = `${storage}:backup/vm/${vmId}/safety`;
-      await this.order(`vzdump ${vmId} ${storage}`, undefined);
+      const warnings = await this.order(`vzdump ${vmId} ${storage}`, this.warnings);
       this.vmBackups = [{ volume, takenAt: this.time }, ...this.vmBackups];
+      return warnings;
     },
     restore: (vmId, volume, force) =>
-      this.order(`qmrestore ${volume} ${vmId}${force ? " --force" : ""}`, undefined),
-    start: (vmId) => this.order(`qm start ${vmId}`, undefined),
-    shutDown: (vmId) => this.order(`qm shutdown ${vmId}`, undefined),
-    remove: (vmId) => this.order(`qm destroy ${vmId}`, undefined),
+      this.order(`qmrestore ${volume} ${vmId}${force ? " --force" : ""}`, this.warnings),
+    start: (vmId) => this.order(`qm start ${vmId}`, this.warnings),
+    shutDown: (vmId) => this.order(`qm shutdown ${vmId}`, this.warnings),
+    remove: (vmId) => this.order(`qm destroy ${vmId}`, this.warnings),
   };
 
   readonly pulumi: Pulumi = {

@@ -127,6 +127,23 @@ test("a restore ends when its task ends", async () => {
   ]);
 });
 
+test("a task with warnings is done, and says where they are", async () => {
+  answers["POST /nodes/pve01/qemu"] = [UPID];
+  answers[TASK] = [{ status: "stopped", exitstatus: "WARNINGS: 2" }];
+  expect(await proxmox.restore(2019, "pbs01:backup/vm/2019/b", true)).toBe(
+    `done, with WARNINGS: 2 (pvenode task log ${UPID})`,
+  );
+});
+
+test.each(["WARNINGS", "unexpected status", "interrupted by signal"])(
+  "a task that ended with %j failed",
+  async (exitstatus) => {
+    answers["POST /nodes/pve01/qemu"] = [UPID];
+    answers[TASK] = [{ status: "stopped", exitstatus }];
+    await expect(proxmox.restore(2019, "b", false)).rejects.toThrow(`task ${UPID}: ${exitstatus}`);
+  },
+);
+
 test("a task that failed says why", async () => {
   answers["POST /nodes/pve01/vzdump"] = [UPID];
   answers[TASK] = [{ status: "stopped", exitstatus: "job errors" }];

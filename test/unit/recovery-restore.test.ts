@@ -175,6 +175,14 @@ describe("an undeclared container", () => {
     );
   });
 
+  test("tells what is left to do for a volume whose data was outside Docker", async () => {
+    site.inventory = { ...site.inventory, volumes: [] };
+    const options = { type: "nfs", device: ":/export" };
+    site.backedUp("volumes", "data", "2026-01-31T02:30:00Z", { "meta.conf": { options } });
+    const { afterwards } = await planContainer(site, "web");
+    expect(afterwards).toEqual([expect.stringMatching(/docker volume rm data\.before-/)]);
+  });
+
   test("that exists is replaced only by force, kept, and not started by the daemon", async () => {
     site.inventory = { ...site.inventory, containers: [WEB] };
     await expect(planContainer(site, "web")).rejects.toThrow("container web exists; --force");
@@ -410,6 +418,27 @@ describe("a declared container", () => {
     });
   });
 
+  test("is not made with an empty volume where its own has no room", async () => {
+    const files = [{ filename: "data.pxar.didx", size: 3 * 2 ** 30 }];
+    const agent = { ...WEB, Name: "/portainer_agent" };
+    const archive = {
+      "definitions/containers.json": [agent],
+      "definitions/networks.json": [],
+      "definitions/images.json": [],
+    };
+    site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z", archive);
+    site.backedUp("volumes", "data", "2026-01-31T02:30:00Z", {
+      "meta.conf": {},
+      "index.json": { files },
+    });
+    site.inventory = { ...site.inventory, disk: { free: 4 * 2 ** 30, type: "ext4" } };
+    await expect(planContainer(site, "portainer_agent")).rejects.toThrow(
+      "volume data: its restore needs 6.0 GiB on Docker's disk (ext4), twice the size of the snapshot, and 4.0 GiB are free",
+    );
+    site.inventory = { ...site.inventory, disk: { free: 4 * 2 ** 30, type: "xfs" } };
+    expect((await planContainer(site, "portainer_agent")).steps).not.toEqual([]);
+  });
+
   test("of another node is not this one's", async () => {
     await expect(planContainer(site, "elsewhere")).rejects.toThrow("never backed up");
   });
@@ -470,6 +499,13 @@ describe("a VM", () => {
         "qm start 2019",
         "recovery/docker",
       ]);
+    });
+
+    test("is restored when Proxmox VE warns, and each warning is shown", async () => {
+      site.warnings = "done, with WARNINGS: 1";
+      expect(await act(await planVm(site, { force: true }))).toMatchObject({ ok: true });
+      const shownLines = printed.filter((line) => line.includes("WARNINGS: 1"));
+      expect(shownLines).toHaveLength(4);
     });
 
     test("is refused before it is shut down if it has reached its limit of protected backups", async () => {

@@ -108,6 +108,48 @@ test("a deleted volume is made anew, as it was declared, with the content of the
   expect(creation).toContain('{"Name":"data","Driver":"local","Labels":{"purpose":"x"}');
 });
 
+describe.each([
+  [{ type: "nfs", device: "share", o: "addr=192.0.2.9" }, "type=nfs, device=share"],
+  [{ type: "none", device: "share", o: "bind,password=x" }, "type=none, device=share"],
+  [{ device: "share" }, "device=share"],
+])("a volume whose record is lost, with its data outside Docker (%j)", (options, place) => {
+  beforeEach(() => {
+    backedUp({ file: "precious" }, { options });
+    put("share/file", "live");
+    put("share/newer", "only here");
+  });
+  const share = (): string[] => fs.readdirSync(join(home, "share")).sort();
+
+  test("is made first, and what is there is kept", async () => {
+    const plan = await planVolume(site(), "data");
+    const titles = plan.steps.map(({ title }) => title);
+    expect(titles.slice(4, 7)).toEqual([
+      `make the volume data as it was declared; its data is outside Docker and may still be there: ${place}`,
+      `copy data as it is to ${SAFETY}`,
+      "put the content of data.restoring into data, and compare",
+    ]);
+    expect(plan.afterwards).toEqual([expect.stringContaining(`docker volume rm ${SAFETY}`)]);
+    expect(await perform(plan, (line) => printed.push(line))).toMatchObject({ ok: true });
+    expect(content("data")).toEqual({ file: "precious" });
+    expect(content(SAFETY)).toEqual({ file: "live", newer: "only here" });
+  });
+
+  test("gets back what was there when the backup cannot be put in place", async () => {
+    put("fail", "source=data.restoring,target=/from");
+    expect((await restore()).error).toMatch(/state: as it was before, nothing is lost$/);
+    expect(share()).toEqual(["file", "newer"]);
+    expect(fs.readFileSync(join(home, "share/file"), "utf8")).toBe("live");
+    expect(volumes()).toEqual([]);
+  });
+
+  test("is not touched when it cannot be copied, as when the share does not answer", async () => {
+    put("fail", "source=data,target=/from");
+    expect((await restore()).error).toMatch(/state: as it was before, nothing is lost$/);
+    expect(share()).toEqual(["file", "newer"]);
+    expect(volumes()).toEqual([]);
+  });
+});
+
 test("over live data: what was there is kept, and who uses it is stopped and started", async () => {
   lost();
   backedUp({ file: "precious" });
@@ -273,6 +315,65 @@ test("the restored data stays even if a container does not start again", async (
   );
   expect(content("data")).toEqual({ file: "precious" });
   expect(state("docker_node_backup")).toBe("running none");
+});
+
+test.each([
+  [
+    9e15,
+    /volume data: its restore needs \d+\.\d GiB on Docker's disk .*, and \d+\.\d GiB are free/,
+  ],
+  [10, undefined],
+])("a snapshot of %d bytes is compared with the free space", async (size, message) => {
+  backedUp({ file: "precious" });
+  const files = [{ filename: "data.pxar.didx", size }];
+  put(`archives/proj-docker02/volumes/data/${TAKEN}/index.json`, JSON.stringify({ files }));
+  put("root/var/lib/docker/volumes/metadata.db", "");
+  const planned = planVolume(site(), "data");
+  if (message) await expect(planned).rejects.toThrow(message);
+  else expect((await planned).steps).not.toEqual([]);
+  expect(calls().filter((line) => /^(run|stop|volume (create|rm))/.test(line))).toEqual([]);
+});
+
+describe("a container that Docker removes when it stops (--rm)", () => {
+  beforeEach(() => {
+    lost();
+    backedUp({ file: "precious" });
+  });
+
+  test("is named before anything is touched", async () => {
+    put("containers/once", "running data rm\n");
+    await expect(planVolume(site(), "data")).rejects.toThrow(
+      /volume data: .*\(--rm\).*: once\. .*first: docker stop once$/,
+    );
+    expect(calls().filter((line) => /^(run|stop|volume (create|rm))/.test(line))).toEqual([]);
+  });
+
+  test("is no obstacle when it does not run, or does not use the volume", async () => {
+    put("containers/once", "created data rm\n");
+    put("containers/twice", "running elsewhere rm\n");
+    expect(await restore()).toMatchObject({ ok: true });
+    expect(state("twice")).toBe("running elsewhere rm");
+  });
+
+  test("that came after the plan stops the restore before anything is stopped", async () => {
+    const plan = await planVolume(site(), "data");
+    put("containers/once", "running data rm\n");
+    const { error } = await perform(plan, (line) => printed.push(line));
+    expect(error).toMatch(/would be removed when they stop \(--rm\): once;/);
+    expect(error).toMatch(/state: as it was before, nothing is lost$/);
+    expect(calls().filter((line) => line.startsWith("stop"))).toEqual([]);
+    expect(state("once")).toBe("running data rm");
+  });
+});
+
+test("what is gone meanwhile is not reported as started", async () => {
+  lost();
+  const act = (ACTION: string): Promise<string> =>
+    shell.script("recovery/volume", { ACTION, SUBJECT: "data", VOLUME: "data" });
+  await act("stop");
+  fs.rmSync(join(home, "containers/web"));
+  expect(await act("start")).toBe("docker_node_backup; gone meanwhile: web");
+  expect(await act("start")).toBe("");
 });
 
 test("killed in the middle, nothing is lost, and the next run starts what it had stopped", async () => {
