@@ -127,7 +127,6 @@ async function planFromDefinition(plan: Plan, name: string): Promise<Recovery> {
         ? [`the replaced container is kept as ${saved}; when all is well: docker rm ${saved}`]
         : []),
       ...(there ? dependentsOf(plan, there) : []),
-      ...plan.afterwards,
     ],
   };
 }
