@@ -99,8 +99,13 @@ func TestListsWhatIsUnfinishedOrBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(st.snapshotPath("node1/volumes", whole), format.ManifestName), blob, 0o600); err != nil {
-		t.Fatal(err)
+	for path, content := range map[string][]byte{
+		filepath.Join(st.groupPath("node1/volumes", group), "owner"):                []byte(superuser),
+		filepath.Join(st.snapshotPath("node1/volumes", whole), format.ManifestName): blob,
+	} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	cookie := "PBSAuthCookie=" + s.ticket(superuser, nowPlus(0))
 	status, answer := ask(t, base, request{method: "GET", path: "/api2/json/admin/datastore/store/snapshots?ns=node1/volumes", cookie: cookie})
