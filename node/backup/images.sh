@@ -54,6 +54,7 @@ has_free() {
 }
 
 # Saves the image by its names, or else by its id: when loaded, an image has the names it was saved by.
+# Of docker and tar, the one that fails first makes the other one complain, too.
 unpack_images() {
   local names
   names=$(jq -r '.[] | if (.RepoTags // []) == [] then .Id else .RepoTags[] end' "$SPOOL/images.json")
@@ -62,5 +63,5 @@ unpack_images() {
   guarded bash -c 'set -o pipefail
     folder=$1 && shift
     docker --host unix:///var/run/docker.sock image save "$@" | tar -x -C "$folder" -f -' save "$1" $names 2>"$SPOOL/save.log" ||
-    error "docker image save: $(tail -n 1 "$SPOOL/save.log")"
+    error "docker image save: $(head -n 1 "$SPOOL/save.log")"
 }

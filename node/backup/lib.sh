@@ -80,7 +80,7 @@ inspect() {
   (($# == 0)) || found=$(docker_cli inspect --type "$type" "$@" 2>"$log") || true
   gone=$(grep -ciE "$NO_OBJECT" "$log" || true)
   # shellcheck disable=SC2016 # jq's variables
-  jq -e --argjson wanted $(($# - gone)) 'length == $wanted' <<<"$found" >/dev/null 2>&1 ||
+  jq -es --argjson wanted $(($# - gone)) 'length == 1 and (.[0] | length) == $wanted' <<<"$found" >/dev/null 2>&1 ||
     error "docker inspect --type $type is incomplete: $(grep -viE "$NO_OBJECT" "$log" | tail -n 1 || echo "no answer")" || return 1
   printf '%s\n' "$found"
 }
