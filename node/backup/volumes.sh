@@ -109,8 +109,9 @@ mounts_below() {
 
 describe_volume() {
   # shellcheck disable=SC2016 # jq's variables
-  jq --arg consistency "$CONSISTENCY" --arg digest "$DIGEST" --arg excludes "$EXCLUDES" '{volume: .Name, driver: .Driver, labels: (.Labels // {}),
-    options: (.Options // {}), owners: $ARGS.positional, $consistency, digest: (if $digest == "" then null else $digest end)}
+  jq --arg consistency "$CONSISTENCY" --arg digest "$DIGEST" --arg excludes "$EXCLUDES" '{volume: .Name, driver: .Driver,
+    labels: (.Labels // {}), options: (.Options // {}), owners: $ARGS.positional, $consistency,
+    digest: (if $digest == "" then null else $digest end)}
     + (if $excludes == "" then {} else {$excludes} end)
     ' "$SPOOL/volume.json" --args "${OWNER_NAMES[@]}"
 }
