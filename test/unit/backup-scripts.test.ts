@@ -755,7 +755,8 @@ describe("configuration", () => {
     ["hangs for images", "hung", "image", "image is incomplete: no answer"],
     [
       "fails for one of two",
-      ...["broken", "web"],
+      "broken",
+      "web",
       "container is incomplete: Error response from daemon: layer does not exist",
     ],
   ])(

@@ -86,12 +86,11 @@ func TestPrunesByFormAndByJSON(t *testing.T) {
 	}
 }
 
-func TestListsWhatIsUnfinishedOrBroken(t *testing.T) {
-	s, base := serve(t)
-	st, group := s.stores["store"], format.Group{Type: "host", ID: "data"}
-	makeDays(t, st, group)
-	whole := st.snapshots("node1/volumes", group)[1]
-	text, err := (&format.Manifest{Snapshot: whole, Unprotected: map[string]any{"verify_state": map[string]string{"state": "failed"}}}).Text(nil)
+// finishBroken gives a snapshot the manifest of one whose verification failed.
+func finishBroken(t *testing.T, st *store, b format.Snapshot) {
+	t.Helper()
+	manifest := &format.Manifest{Snapshot: b, Unprotected: map[string]any{"verify_state": map[string]string{"state": "failed"}}}
+	text, err := manifest.Text(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,13 +98,19 @@ func TestListsWhatIsUnfinishedOrBroken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, content := range map[string][]byte{
-		filepath.Join(st.groupPath("node1/volumes", group), "owner"):                []byte(superuser),
-		filepath.Join(st.snapshotPath("node1/volumes", whole), format.ManifestName): blob,
-	} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	path := filepath.Join(st.snapshotPath("node1/volumes", b), format.ManifestName)
+	if err := os.WriteFile(path, blob, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestListsWhatIsUnfinishedOrBroken(t *testing.T) {
+	s, base := serve(t)
+	st, group := s.stores["store"], format.Group{Type: "host", ID: "data"}
+	makeDays(t, st, group)
+	finishBroken(t, st, st.snapshots("node1/volumes", group)[1])
+	if err := os.WriteFile(filepath.Join(st.groupPath("node1/volumes", group), "owner"), []byte(superuser), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	cookie := "PBSAuthCookie=" + s.ticket(superuser, nowPlus(0))
 	status, answer := ask(t, base, request{method: "GET", path: "/api2/json/admin/datastore/store/snapshots?ns=node1/volumes", cookie: cookie})
