@@ -1,24 +1,19 @@
 /** The backups of a node in Proxmox Backup Server, read by the official client on the workstation. */
 import { readFileSync } from "node:fs";
-import { z } from "zod";
-import { parseJson } from "./answer";
 import { run, type Command } from "./process";
 import { readOwners, type Owners } from "./pxar";
 import { readPruneJobs, type PruneJob } from "./prune-jobs";
+import { parseSnapshots, pathOf, type Snapshot } from "./snapshots";
+
+export { choose, isAhead, isGood, pathOf, timeOf, type Snapshot } from "./snapshots";
 
 /** Namespaces of a node, one a kind: prune jobs apply to a namespace. */
 export const SECTIONS = ["volumes", "configuration", "images"] as const;
 export type Section = (typeof SECTIONS)[number];
 
-export interface Snapshot {
-  /** What was backed up, such as the name of a volume. */
-  readonly id: string;
-  readonly takenAt: Date;
-}
-
 /** What recoveries and the coverage map read from the backups. */
 export interface Repository {
-  /** Every snapshot of a section, the newest first; none where nothing was ever backed up. */
+  /** Every snapshot of a section, the newest first, those that are no backups too; none where nothing was ever backed up. */
   snapshots(section: Section): Promise<Snapshot[]>;
   /** A small archive's content, such as `meta.conf`. */
   read(section: Section, snapshot: Snapshot, archive: string): Promise<string>;
@@ -71,9 +66,6 @@ export function credentialsFrom(environment: NodeJS.ProcessEnv): Credentials {
   const token = value ?? readFileSync(file ?? "", "utf8").trim();
   return { tokenId, token, keyfile, client: environment["PBS_CLIENT"] };
 }
-
-/** Output of `proxmox-backup-client snapshot list --output-format json`. */
-const listed = z.array(z.object({ "backup-id": z.string(), "backup-time": z.number() }));
 
 /** The repository of one node. */
 export function connect(access: Access, node: string): Repository {
@@ -130,61 +122,4 @@ function allowNone(error: Error): string {
   )
     return "[]";
   throw error;
-}
-
-function parseSnapshots(json: string): Snapshot[] {
-  return parseJson(listed, json, "proxmox-backup-client snapshot list")
-    .map((one) => ({ id: itemOf(one["backup-id"]), takenAt: new Date(one["backup-time"] * 1000) }))
-    .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
-}
-
-/**
- * The server keeps `host/benchmark` for itself, so a volume of that name has another group (node/backup/volumes.sh).
- * No volume's name begins with an underscore.
- */
-const RESERVED = { item: "benchmark", group: "_benchmark" } as const;
-
-const itemOf = (group: string): string => (group === RESERVED.group ? RESERVED.item : group);
-const groupOf = (item: string): string => (item === RESERVED.item ? RESERVED.group : item);
-
-/** The client's name of a snapshot: `host/<id>/<time>`. */
-export function pathOf({ id, takenAt }: Snapshot): string {
-  return `host/${groupOf(id)}/${timeOf(takenAt)}`;
-}
-
-/** Milliseconds that two clocks may differ. */
-const SKEW_MS = 10 * 60_000;
-
-/** Whether a snapshot is dated in the future. The client chooses the time, so an attacker on a node can make such a snapshot. */
-export const isAhead = ({ takenAt }: Snapshot, now: Date): boolean =>
-  takenAt.getTime() > now.getTime() + SKEW_MS;
-
-/** RFC 3339 in UTC, whole seconds. */
-export function timeOf(at: Date): string {
-  return at.toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-/**
- * Chooses a snapshot by `latest`, or by a time as the client shows it. `latest` never chooses a snapshot that is dated in
- * the future.
- * @throws Error that lists the snapshots
- */
-export function choose(
-  snapshots: readonly Snapshot[],
-  id: string,
-  wanted: string,
-  now: Date,
-): Snapshot {
-  const group = snapshots.filter((one) => one.id === id);
-  const found =
-    wanted === "latest"
-      ? group.find((one) => !isAhead(one, now))
-      : group.find(({ takenAt }) => timeOf(takenAt) === wanted);
-  if (found) return found;
-  const times = group.map(({ takenAt }) => timeOf(takenAt)).join(", ");
-  throw new Error(
-    group.length === 0
-      ? `${id}: never backed up; there are backups of: ${[...new Set(snapshots.map((one) => one.id))].join(", ") || "nothing"}`
-      : `--snapshot ${wanted}; allowed: latest, ${times}`,
-  );
 }

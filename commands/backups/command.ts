@@ -21,7 +21,7 @@ const SUMMARY = "Lists everything that could be lost, with its last good backup.
 const ABOUT = [
   "It lists every volume, bind mount and image of every container, the configuration and the VM. Each has the age that its last backup may reach (RPO). A bind mount that no backup covers is listed without one.",
   "Environment: PBS_RESTORE_TOKEN_ID, PBS_RESTORE_TOKEN or PBS_RESTORE_TOKEN_FILE, PBS_RESTORE_KEYFILE; see docs/how-to/restore.md.",
-  "Status: 0 every backup is within its RPO, 1 a node or server did not answer, 3 a backup is beyond its RPO.",
+  "Status: 0 every backup is within its RPO, 1 a node or server did not answer, 3 a backup is beyond its RPO, lacks files, or failed the server's verification.",
 ];
 
 interface Options extends GlobalOptions {

@@ -11,6 +11,12 @@ export type State =
   /** The last good backup is older than that. */
   | "late"
   | "never"
+  /** The last backup lacks files. */
+  | "incomplete"
+  /** The server's verification failed. */
+  | "broken"
+  /** An upload under way, or one that was cut off. */
+  | "unfinished"
   /** Dated in the future: a clock is wrong, or somebody forged the time. */
   | "ahead"
   /** The server keeps something else than what is declared. */
@@ -49,8 +55,8 @@ export interface Evidence {
   readonly backups: BackupsConfig;
   readonly inventory: Inventory;
   readonly snapshots: Readonly<Record<Section, readonly Snapshot[]>>;
-  /** Ids of images by snapshot of the images section, the newest first. */
-  readonly images: readonly { readonly snapshot: Snapshot; readonly ids: readonly string[] }[];
+  /** What the snapshots of the images section hold, the newest first. */
+  readonly images: readonly IndexEvidence[];
   /** Paths that the configuration's backup takes. */
   readonly configurationPaths: readonly string[];
   /** The VM's newest backup; null without one, or why Proxmox could not be asked. */
@@ -60,6 +66,12 @@ export interface Evidence {
   readonly pruneJobs: readonly PruneJob[] | Unasked;
   /** Where that server removes older backups of the VM. Undefined if it does not, or that is not known. */
   readonly vmStore?: VmStore;
+}
+
+/** Ids of the images in a snapshot; none, with the problem, if it cannot be read. */
+export interface IndexEvidence extends Partial<Unasked> {
+  readonly snapshot: Snapshot;
+  readonly ids: readonly string[];
 }
 
 /** A server that did not answer, with the error. */

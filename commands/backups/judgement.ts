@@ -1,6 +1,6 @@
 /** How old a backup is, and how old it may be. */
 import { pathOf, type Snapshot } from "../../clients/backup-server";
-import type { Inventory } from "../site/inventory";
+import type { Inventory, ItemStatus } from "../site/inventory";
 import type { Row } from "./evidence";
 
 export type Judgement = Pick<Row, "state" | "snapshot" | "age" | "rpo" | "detail">;
@@ -17,14 +17,21 @@ export function judge(
   key: string,
 ): Judgement {
   const item = status?.items[key];
-  const detail = item?.result === "failed" ? `last run failed: ${item.error ?? "?"}` : undefined;
+  const detail = detailOf(item);
   if (!newest) return { state: "never", rpo, detail };
   const snapshot = pathOf(newest);
   const confirmed =
     item?.snapshot === snapshot && item.lastGood ? new Date(item.lastGood) : undefined;
   const good = Math.max(newest.takenAt.getTime(), confirmed?.getTime() ?? 0);
   const age = secondsSince(new Date(good), now);
-  return { state: age < rpo ? "ok" : "late", snapshot, age, rpo, detail };
+  const whole = item?.incomplete !== snapshot;
+  return { state: age >= rpo ? "late" : whole ? "ok" : "incomplete", snapshot, age, rpo, detail };
+}
+
+function detailOf(item: ItemStatus | undefined): string | undefined {
+  if (item?.result === "failed") return `last run failed: ${item.error ?? "?"}`;
+  if (item?.excludes) return `without what ${item.excludes} lists`;
+  return undefined;
 }
 
 export const secondsSince = (then: Date, now: Date): number =>

@@ -15,6 +15,8 @@ const MARKS: Readonly<Record<State, string>> = {
   ok: "✓",
   late: "✗",
   never: "✗",
+  incomplete: "✗",
+  broken: "✗",
   ahead: "✗",
   differs: "✗",
   unknown: "?",
@@ -22,6 +24,7 @@ const MARKS: Readonly<Record<State, string>> = {
   excluded: "-",
   "no data": "-",
   gone: "-",
+  unfinished: "-",
 };
 
 /** Whether everything is within its RPO. */
@@ -74,6 +77,8 @@ function verdictOn(nodes: readonly NodeCoverage[]): string {
     `${count("late")} beyond it`,
     `${count("never")} never backed up`,
     `${count("not covered")} not covered`,
+    ...countOf(count("incomplete"), "incomplete"),
+    ...countOf(count("broken"), "broken"),
     ...countOf(count("ahead"), "dated in the future"),
     ...countOf(count("differs", rows), "not kept as declared"),
     ...countOf(count("unknown", rows), "unknown"),

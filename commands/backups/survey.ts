@@ -1,13 +1,13 @@
 /** Gathers the evidence for the coverage map of a node. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isAhead, type Snapshot } from "../../clients/backup-server";
+import { isGood, type Repository, type Snapshot } from "../../clients/backup-server";
 import { messageOf } from "../../clients/failure";
 import { readIndex } from "../site/image";
 import { takeInventory, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
 import { mapCoverage } from "./coverage";
-import type { Evidence, Row, Unasked } from "./evidence";
+import type { Evidence, IndexEvidence, Row, Unasked } from "./evidence";
 
 /** Paths that every backup of the configuration has. The backup container reads the same file. */
 export function configurationPaths(): string[] {
@@ -48,14 +48,23 @@ async function readContents(
   { containers }: Inventory,
 ): Promise<Evidence["images"]> {
   const wanted = new Set(containers.map(({ Image }) => Image));
-  const found: { snapshot: Snapshot; ids: string[] }[] = [];
-  for (const snapshot of snapshots.filter((one) => !isAhead(one, now()))) {
+  const found: IndexEvidence[] = [];
+  for (const snapshot of snapshots.filter((one) => isGood(one, now()))) {
     if (wanted.size === 0) break;
-    const ids = (await readIndex(repository, snapshot)).map(({ id }) => id);
-    found.push({ snapshot, ids });
-    for (const id of ids) wanted.delete(id);
+    const read = await readIds(repository, snapshot);
+    found.push(read);
+    for (const id of read.ids) wanted.delete(id);
   }
   return found;
+}
+
+/** A snapshot that cannot be read leaves the rest of the map complete. */
+async function readIds(repository: Repository, snapshot: Snapshot): Promise<IndexEvidence> {
+  try {
+    return { snapshot, ids: (await readIndex(repository, snapshot)).map(({ id }) => id) };
+  } catch (error) {
+    return { snapshot, ids: [], ...asUnasked(error) };
+  }
 }
 
 async function findNewestOfVm({ proxmox, backups, node }: Site): Promise<Evidence["vm"]> {

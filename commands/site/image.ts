@@ -1,6 +1,6 @@
 /** Gets images onto the node: from their registry, or from the backup. */
 import { join } from "node:path";
-import { isAhead, pathOf, type Repository, type Snapshot } from "../../clients/backup-server";
+import { isGood, pathOf, type Repository, type Snapshot } from "../../clients/backup-server";
 import { withScratch } from "../../clients/scratch";
 import type { Site } from "./site";
 
@@ -35,7 +35,7 @@ export async function ensureImage(site: Site, { name, source, id }: Wanted): Pro
  * that are there already cost little.
  */
 async function loadBackup({ repository, shell, now }: Site, { name, id }: Wanted): Promise<string> {
-  const newest = (await repository.snapshots("images")).find((one) => !isAhead(one, now()));
+  const newest = (await repository.snapshots("images")).find((one) => isGood(one, now()));
   if (!newest) throw new Error(`${name}: cannot be pulled, and images were never backed up`);
   const index = await readIndex(repository, newest);
   const wanted = id ?? index.find(({ reference }) => reference === name)?.id;

@@ -62,6 +62,10 @@ const itemStatus = z.looseObject({
   snapshot: z.string().nullable(),
   result: z.enum(["ok", "failed"]),
   error: z.string().nullable(),
+  /** A snapshot that lacks files, because they could not be read. */
+  incomplete: z.string().optional(),
+  /** A `.pxarexclude` in the volume: the backup lacks what it lists. */
+  excludes: z.string().optional(),
 });
 
 const inventory = z.looseObject({

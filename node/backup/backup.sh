@@ -13,8 +13,10 @@ done
 
 readonly KINDS=(volumes configuration images)
 FAILED=no ONLY_DUE=no IF_CHANGED=no RESTART=no
-# Why no container is stopped for this item before its next scheduled run: held or spared, see owners.sh.
+# Why nothing is tried for this item before its next scheduled run: held or spared, see owners.sh; later, see status.sh.
 WAITS=''
+# What the item's snapshot lacks, see upload and take_digest.
+INCOMPLETE='' EXCLUDES=''
 # The item in progress, for the handler of an interruption.
 ITEM='' ITEM_KIND='' STARTED=0
 
@@ -46,12 +48,12 @@ backup_item() {
   local item=$1 kind=$2 seconds
   shift 2
   if [[ $ONLY_DUE == yes ]] && ! is_due "$item" "$kind"; then return 0; fi
-  ITEM=$item ITEM_KIND=$kind STARTED=$(date +%s) SNAPSHOT='' BYTES=0 UNCHANGED=no GONE=no WAITS=''
+  ITEM=$item ITEM_KIND=$kind STARTED=$(date +%s) SNAPSHOT='' BYTES=0 UNCHANGED=no GONE=no WAITS='' INCOMPLETE='' EXCLUDES=''
   if tenacious "$kind" "$@"; then
     seconds=$(($(date +%s) - STARTED))
     case $UNCHANGED in
       yes) record_unchanged "$item" ;;
-      no) record_good "$item" "$kind" "$SNAPSHOT" "${BYTES:-0}" "$seconds" ;;
+      no) record_good "$item" "$kind" "$SNAPSHOT" "${BYTES:-0}" "$seconds" "$EXCLUDES" ;;
     esac
     log "$item: ${SNAPSHOT:-unchanged}"
   elif [[ $GONE == yes ]]; then
@@ -59,7 +61,7 @@ backup_item() {
     log "$item: gone before it was backed up"
   else
     FAILED=yes
-    record_failed "$item" "$kind" "$ERROR" "$(($(date +%s) - STARTED))" "$WAITS"
+    record_failed "$item" "$kind" "$ERROR" "$(($(date +%s) - STARTED))" "$WAITS" "$INCOMPLETE"
     log "$item: failed: $ERROR"
   fi
   ITEM=''

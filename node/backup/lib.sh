@@ -67,18 +67,30 @@ period() {
   if [[ ${schedule##* } == '*' ]]; then echo 86400; else echo 604800; fi
 }
 
-# inspect TYPE NAME...: an array of all, empty for none. An object that vanished since it was listed is left out.
+# How docker says that an object is not there, a line each.
+NO_OBJECT='no such (object|container|image|volume|network)|network [^ ]+ not found'
+
+# inspect TYPE NAME...: an array of all, empty for none. An object that vanished since it was listed is left out. Each other one has
+# to be there: a Docker that hangs or fails gives nothing, and nothing must not pass for a list.
 inspect() {
-  local type=$1
+  local type=$1 log="$SPOOL/inspect.log" found gone
   shift
-  if (($# == 0)); then printf '[]\n'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
+  found='[]'
+  : >"$log"
+  (($# == 0)) || found=$(docker_cli inspect --type "$type" "$@" 2>"$log") || true
+  gone=$(grep -ciE "$NO_OBJECT" "$log" || true)
+  # shellcheck disable=SC2016 # jq's variables
+  jq -es --argjson wanted $(($# - gone)) 'length == 1 and (.[0] | length) == $wanted' <<<"$found" >/dev/null 2>&1 ||
+    error "docker inspect --type $type is incomplete: $(grep -viE "$NO_OBJECT" "$log" | tail -n 1 || echo "no answer")" || return 1
+  printf '%s\n' "$found"
 }
 
 # take_digest DIRECTORY: sets DIGEST. Fails if a file could not be read, for example because it was removed meanwhile. The archive
-# lacks what .pxarexclude names, so with such a file there is no digest to compare.
+# lacks what .pxarexclude names, so with such a file there is no digest to compare; EXCLUDES is the first one's path below.
 take_digest() {
   DIGEST=''
-  if [[ -n $(find "$1" -name .pxarexclude -print -quit 2>/dev/null || true) ]]; then return 0; fi
+  EXCLUDES=$(find "$1" -name .pxarexclude -printf '%P\n' -quit 2>/dev/null || true)
+  if [[ -n $EXCLUDES ]]; then return 0; fi
   guarded bash -c "set -uo pipefail; $(declare -f tree_digest); tree_digest \"\$1\"" digest "$1" >"$SPOOL/digest" 2>/dev/null ||
     return 1
   DIGEST=$(<"$SPOOL/digest")

@@ -76,7 +76,7 @@ held_in_vain() {
 
 # upload_in_vain: the same for other items, unless the failure concerns one group on the server only.
 upload_in_vain() {
-  if grep -qiE 'older than last backup|owner check failed|already running|locked by another' <<<"$ERROR"; then return; fi
+  if grep -qiE "older than last backup|owner check failed|could not be read|$LOCKED" <<<"$ERROR"; then return; fi
   IN_VAIN+=("${HELD_IDS[@]}") VAIN_ERROR=$ERROR
 }
 

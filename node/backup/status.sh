@@ -16,19 +16,23 @@ update() {
   metrics
 }
 
-# record_good ITEM KIND SNAPSHOT BYTES SECONDS
+# record_good ITEM KIND SNAPSHOT BYTES SECONDS [EXCLUDES]: a .pxarexclude in the volume, whose list the snapshot lacks.
 record_good() {
   # shellcheck disable=SC2016 # jq's variables
-  update --arg item "$1" --arg kind "$2" --arg snapshot "$3" --argjson bytes "$4" --argjson seconds "$5" '
-    .items[$item] = {$kind, lastGood: $now, $snapshot, lastTry: $now, result: "ok", error: null, $bytes, $seconds}'
+  update --arg item "$1" --arg kind "$2" --arg snapshot "$3" --argjson bytes "$4" --argjson seconds "$5" \
+    --arg excludes "${6:-}" '
+    .items[$item] = {$kind, lastGood: $now, $snapshot, lastTry: $now, result: "ok", error: null, $bytes, $seconds}
+      + (if $excludes == "" then {} else {$excludes} end)'
 }
 
-# record_failed ITEM KIND ERROR SECONDS [WAITS]: the last good snapshot stays known. WAITS: held or spared, see owners.sh.
+# record_failed ITEM KIND ERROR SECONDS [WAITS [INCOMPLETE]]: the last good snapshot stays known. WAITS: held or spared, see owners.sh;
+# later, if another attempt before the schedule would only cost. INCOMPLETE: a snapshot that lacks files.
 record_failed() {
   # shellcheck disable=SC2016
-  update --arg item "$1" --arg kind "$2" --arg error "$3" --argjson seconds "$4" --arg waits "${5:-}" '
+  update --arg item "$1" --arg kind "$2" --arg error "$3" --argjson seconds "$4" --arg waits "${5:-}" --arg incomplete "${6:-}" '
     .items[$item] = {lastGood: null, snapshot: null, bytes: null} + (.items[$item] // {} | del(.waits))
-      + {$kind, lastTry: $now, result: "failed", $error, $seconds} + (if $waits == "" then {} else {$waits} end)'
+      + {$kind, lastTry: $now, result: "failed", $error, $seconds} + (if $waits == "" then {} else {$waits} end)
+      + (if $incomplete == "" then {} else {$incomplete} end)'
 }
 
 # record_unchanged ITEM: the last snapshot is still current.
@@ -51,7 +55,7 @@ forget() {
 }
 
 # is_due ITEM KIND: true if the item was never backed up, failed last time, or is older than its schedule allows. An item that would
-# stop containers again waits for its schedule, or for one period after its last attempt.
+# stop containers or fill a disk again waits for its schedule, or for one period after its last attempt.
 is_due() {
   # shellcheck disable=SC2016
   current | jq -e --arg item "$1" --argjson period "$(period "$2")" '

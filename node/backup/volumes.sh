@@ -27,7 +27,8 @@ group_of() { if [[ $1 == benchmark ]]; then printf _benchmark; else printf '%s' 
 # read_volume NAME: writes its description to SPOOL/volume.json.
 read_volume() {
   mkdir -p "$SPOOL"
-  inspect volume "$1" | jq -e '.[0]' >"$SPOOL/volume.json" || error "the volume is gone"
+  inspect volume "$1" >"$SPOOL/inspected.json" || return 1
+  jq -e '.[0]' "$SPOOL/inspected.json" >"$SPOOL/volume.json" || error "the volume is gone"
 }
 
 # is_gone NAME: true if the volume was removed since it was listed, as a recovery removes its own. A Docker that does not answer is
@@ -108,8 +109,10 @@ mounts_below() {
 
 describe_volume() {
   # shellcheck disable=SC2016 # jq's variables
-  jq --arg consistency "$CONSISTENCY" --arg digest "$DIGEST" '{volume: .Name, driver: .Driver, labels: (.Labels // {}),
-    options: (.Options // {}), owners: $ARGS.positional, $consistency, digest: (if $digest == "" then null else $digest end)}
+  jq --arg consistency "$CONSISTENCY" --arg digest "$DIGEST" --arg excludes "$EXCLUDES" '{volume: .Name, driver: .Driver,
+    labels: (.Labels // {}), options: (.Options // {}), owners: $ARGS.positional, $consistency,
+    digest: (if $digest == "" then null else $digest end)}
+    + (if $excludes == "" then {} else {$excludes} end)
     ' "$SPOOL/volume.json" --args "${OWNER_NAMES[@]}"
 }
 

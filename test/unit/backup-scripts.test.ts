@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -18,7 +19,7 @@ jest.setTimeout(60_000);
 const SCRIPTS = join(__dirname, "../../node/backup");
 const FIXTURES = join(__dirname, "../fixtures/backup");
 const TOOLS =
-  "basename bash cat chmod cp cut date df dirname du env find flock grep head jq mkdir mv readlink rm sed setpriv sh sha256sum sleep sort sync tail tar timeout touch true xargs";
+  "basename bash cat chmod cp cut date df dirname du env find flock grep head jq mkdir mv readlink rm sed setpriv sh sha256sum sleep sort stat sync tail tar timeout touch true wc xargs";
 const FAKES = "docker mountpoint proxmox-backup-client supercronic";
 const SECRET = "token-secret";
 const REFUSED =
@@ -169,6 +170,7 @@ interface Item {
   bytes: number | null;
   seconds: number;
   waits?: string;
+  incomplete?: string;
 }
 const status = (): Record<string, Item> =>
   (json("state/status.json") as { items: Record<string, Item> }).items;
@@ -233,7 +235,47 @@ describe("volumes", () => {
   test("no digest if .pxarexclude keeps files out of the archive", () => {
     write("volumes/data/_data/deep/.pxarexclude", "*.tmp\n");
     expect(backup("volumes").status).toBe(0);
-    expect(json("fake/store/node1/volumes/data/meta.conf")).toMatchObject({ digest: null });
+    expect(json("fake/store/node1/volumes/data/meta.conf")).toMatchObject({
+      digest: null,
+      excludes: "deep/.pxarexclude",
+    });
+    expect(status()["volume/data"]).toMatchObject({ result: "ok", excludes: "deep/.pxarexclude" });
+  });
+
+  test("fail if the client could not read files, are told which, and wait for their schedule; one that vanished is fine", () => {
+    const vanished = 'warning: file vanished while reading: "/volumes/data/_data/tmp"\n';
+    fake("said", vanished);
+    expect(backup("volumes").status).toBe(0);
+    const good = status()["volume/data"]?.snapshot;
+    const denied = ["a b", "c", "d", "e"].map(
+      (name) => `failed to open file: "${name}": access denied\n`,
+    );
+    fake("said", vanished + denied.join(""));
+    const before = Math.floor(Date.now() / 1000);
+    expect(backup("volumes").status).toBe(1);
+    expect(status()["volume/data"]).toMatchObject({
+      ...{ result: "failed", snapshot: good, waits: "later" },
+      incomplete: expect.stringMatching(/^host\/data\//) as string,
+      error: '4 files could not be read and are not in the backup: "a b", "c", "d"',
+    });
+    expect(
+      Date.parse(status()["volume/data"]?.incomplete?.slice(10) ?? "") / 1000,
+    ).toBeGreaterThanOrEqual(before);
+    forget();
+    backup("catch-up");
+    expect(changes()).not.toContain("backup data");
+    fake("said");
+    expect(backup("volumes").status).toBe(0);
+    expect(status()["volume/data"]).not.toHaveProperty("incomplete");
+  });
+
+  test("the files of one that cannot be read keep no other volume of the container from its backup", () => {
+    volumes({ a: {}, b: {} });
+    write("volumes/a/_data/.pxarexclude", "x");
+    containers(container("db", { volumes: ["a", "b"], labels: labels({ consistency: "stop" }) }));
+    fake("said", 'failed to open file: "x": access denied\n');
+    expect(backup("volumes").status).toBe(1);
+    expect(changes()).toContain("backup b");
   });
 
   test("are left out by a label, and forgotten when they are gone", () => {
@@ -569,6 +611,9 @@ describe("the server", () => {
     "pipelined request failed: connection reset",
     "http request timed out",
     'unable to acquire lock on backup group directory "/b/host/data" - another backup is already running',
+    "while creating locked backup group '\"/b/host/data\"'",
+    'unable to acquire backup group lock "/run/proxmox-backup/locks/b/host-data"',
+    "while locking snapshot 'host/data/2026-01-31T02:30:00Z'",
   ])("%s: may pass, and is tried again as often as told", (complaint) => {
     fake("server", `ok\n${complaint}\n${complaint}\nok\nok\n`);
     const result = backup("volumes");
@@ -705,6 +750,38 @@ describe("configuration", () => {
     expect(changed()).toBe(false);
   });
 
+  test.each([
+    ["hangs", "hung", "container", "container is incomplete: no answer"],
+    ["hangs for images", "hung", "image", "image is incomplete: no answer"],
+    [
+      "fails for one of two",
+      "broken",
+      "web",
+      "container is incomplete: Error response from daemon: layer does not exist",
+    ],
+  ])(
+    "a docker inspect that %s fails the items, and nothing is uploaded",
+    (_what, how, of, error) => {
+      containers(container("web"), container("db"));
+      fake(how, of);
+      for (const kind of ["configuration", "images"]) {
+        expect(backup(kind).status).toBe(1);
+        const item = { result: "failed", error: `docker inspect --type ${error}` };
+        expect(status()[kind]).toMatchObject(item);
+      }
+      expect(changes()).toEqual([]);
+    },
+  );
+
+  test("a container that is gone since it was listed is no fault", () => {
+    containers(container("web"));
+    fake("listed", "gone\n");
+    expect(backup("configuration").status).toBe(0);
+    expect(
+      json("fake/store/node1/configuration/configuration/files.pxar/definitions/containers.json"),
+    ).toHaveLength(1);
+  });
+
   test("an unchanged configuration counts as backed up, with its last snapshot", async () => {
     backup("configuration");
     const before = status()["configuration"];
@@ -775,8 +852,44 @@ describe("images", () => {
     containers(container("a"));
     fake("images.json", [{ Id: "sha256:one", RepoTags: ["registry/one:1"], Size: 1e15 }]);
     expect(backup("images").status).toBe(1);
-    expect(status()["images"]?.error).toMatch(/^images take up to 10{15} bytes, .* has \d+ free$/);
+    expect(status()["images"]?.error).toMatch(
+      /^no space: images take up to 20{15} bytes of the disk of .*state, where \d+ are free and 1073741824 have to stay$/,
+    );
     expect(changes()).toEqual([]);
+    // A catch-up would find the same disk.
+    const tried = status()["images"]?.lastTry;
+    backup("catch-up");
+    expect(status()["images"]).toMatchObject({ waits: "later", lastTry: tried });
+    expect(changes().filter((change) => change.includes("images"))).toEqual([]);
+  });
+
+  test("Docker's disk has to have room too, because dockerd writes the layers there first", () => {
+    containers(container("a"));
+    rmSync(join(home, "bin/stat"));
+    rmSync(join(home, "bin/df"));
+    const program = (name: string, text: string): void => {
+      write(`bin/${name}`, `#!/bin/bash\n${text}\n`);
+      chmodSync(join(home, "bin", name), 0o755);
+    };
+    program("stat", "case $* in */volumes) echo 1 ;; *) echo 2 ;; esac");
+    program("df", "case $* in */volumes) echo 1073741830 ;; *) echo 2000000000 ;; esac");
+    expect(backup("images").status).toBe(1);
+    expect(status()["images"]?.error).toMatch(/^no space: images take up to 10 bytes .*volumes,/);
+    program("df", "echo 1073741840");
+    expect(backup("images").status).toBe(0);
+    program("stat", "echo 1");
+    expect(backup("images").status).toBe(1);
+    expect(status()["images"]?.error).toMatch(/^no space: images take up to 20 bytes .*state,/);
+  });
+
+  test("a disk that is full at the save waits, too", () => {
+    containers(container("a"));
+    fake("save-fails", "write /var/lib/docker/tmp/docker-export-1: no space left on device");
+    expect(backup("images").status).toBe(1);
+    forget();
+    backup("catch-up");
+    expect(changes().filter((change) => change.startsWith("save"))).toEqual([]);
+    expect(status()["images"]).toMatchObject({ waits: "later" });
   });
 });
 

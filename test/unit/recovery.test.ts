@@ -9,10 +9,10 @@ import type { Evidence, Row } from "../../commands/backups/evidence";
 import { creationOf, sourceOf } from "../../commands/restore/definition";
 import { orderByReference, referencesOf } from "../../commands/restore/references";
 import { resourcesOnDocker } from "../../clients/pulumi/stack";
-import type { Container, Inventory } from "../../commands/site/inventory";
+import type { Container, Inventory, ItemStatus } from "../../commands/site/inventory";
 import { openStack, type Opened } from "../../commands/site/open";
 import { pipe, run } from "../../clients/process";
-import { choose, connect, credentialsFrom } from "../../clients/backup-server";
+import { choose, connect, credentialsFrom, type Snapshot } from "../../clients/backup-server";
 import { summarize, type Rehearsal } from "../../lab/drill/rehearse";
 import { toJson, toTable } from "../../commands/backups/report";
 import { serverCommands } from "../../commands/backups/server";
@@ -174,9 +174,12 @@ describe("coverage", () => {
 
   test("late, never and unknown are not fresh; an uncovered bind mount and a deleted volume are", () => {
     const of = (state: Row["state"]): Row => ({ kind: "volume", item: "x", usedBy: [], state });
-    const alarming = ["late", "never", "unknown", "ahead", "differs"] as const;
+    const alarming = [
+      ...(["late", "never", "unknown", "ahead", "differs"] as const),
+      ...(["incomplete", "broken"] as const),
+    ];
     expect(alarming.map((state) => isLate([of(state)]))).toEqual(alarming.map(() => true));
-    const fine = ["ok", "excluded", "not covered", "no data", "gone"] as const;
+    const fine = ["ok", "excluded", "not covered", "no data", "gone", "unfinished"] as const;
     expect(isLate(fine.map(of))).toBe(false);
   });
 
@@ -220,6 +223,59 @@ describe("coverage", () => {
     expect(toTable([{ node: "n", rows: found }])).toContain(", 1 dated in the future");
     expect(choose(volumes, "data", "latest", NOW).takenAt).toEqual(at("31T02:30:00"));
     expect(choose(volumes, "data", "2026-03-01T02:30:00Z", NOW)).toBe(volumes[0]);
+  });
+
+  test("unfinished and broken snapshots are shown, and are no backups of anything", () => {
+    const faulty = (fault: "unfinished" | "broken", id: string): Snapshot => ({
+      ...{ id, fault, takenAt: at("31T09:30:00") },
+    });
+    const volumes = [
+      ...[faulty("unfinished", "data"), faulty("unfinished", "new"), faulty("broken", "orphan")],
+      ...EVIDENCE.snapshots.volumes,
+    ];
+    const found = mapCoverage({ ...EVIDENCE, snapshots: { ...EVIDENCE.snapshots, volumes } }, NOW);
+    const of = (item: string): Row[] => found.filter((one) => one.item === item);
+    expect(of("data")).toMatchObject([
+      { state: "ok", age: 7.5 * 3600 },
+      {
+        state: "unfinished",
+        detail: "1 under way or cut off, the last of 2026-01-31T09:30:00Z: no backup",
+      },
+    ]);
+    expect(isLate(of("data"))).toBe(false);
+    expect(of("new")).toMatchObject([{ state: "never" }, { state: "unfinished" }]);
+    expect(of("orphan")).toMatchObject([
+      { state: "late" },
+      {
+        state: "broken",
+        detail: expect.stringMatching(
+          /^1 failed the server's verification, the last of 2026/,
+        ) as string,
+      },
+    ]);
+    expect(toTable([{ node: "n", rows: found }])).toMatch(/✗ volume +orphan +broken .*, 1 broken/s);
+  });
+
+  test("a backup that lacks files is an alarm; one without what .pxarexclude lists says so", () => {
+    const item = {
+      ...{ kind: "volumes", lastGood: "2026-01-30T02:30:00Z" },
+      ...{ snapshot: "host/data/2026-01-30T02:30:00Z", result: "failed" as const },
+      error: '1 files could not be read and are not in the backup: "a"',
+      incomplete: "host/data/2026-01-31T02:30:00Z",
+    };
+    const rowWith = (status: ItemStatus): Row | undefined => {
+      const items = { "volume/data": status };
+      const inventory = { ...INVENTORY, status: { updated: "", items } };
+      return mapCoverage({ ...EVIDENCE, inventory }, NOW).find((one) => one.item === "data");
+    };
+    const detail = `last run failed: ${item.error}`;
+    expect(rowWith(item)).toMatchObject({ state: "incomplete", detail });
+    expect(
+      rowWith({
+        ...{ ...item, result: "ok", error: null, incomplete: undefined },
+        ...{ snapshot: "host/data/2026-01-31T02:30:00Z", excludes: "deep/.pxarexclude" },
+      }),
+    ).toMatchObject({ state: "ok", detail: "without what deep/.pxarexclude lists" });
   });
 
   describe("what the server keeps", () => {
@@ -385,6 +441,27 @@ describe("npx docker-node backups", () => {
         opened(() => site),
       ),
     ).toBe(3);
+  });
+
+  test("a snapshot of images that cannot be read is a row; the rest of the map stays", async () => {
+    const site = new FakeSite();
+    site.backedUp("images", "images", "2026-01-31T03:00:00Z", { "index.conf": "" });
+    site.backedUp("images", "images", "2026-01-25T03:00:00Z", {
+      "index.conf": [{ id: "sha256:web" }],
+    });
+    site.inventory = { ...site.inventory, containers: [container("web")] };
+    const lines: string[] = [];
+    const print = (line: string): void => void lines.push(line);
+    expect(
+      await backups(
+        [],
+        print,
+        opened(() => site),
+      ),
+    ).toBe(1);
+    expect(lines.join()).toMatch(
+      /✓ image +registry\/web:1 [\s\S]*\? image +host\/images\/2026-01-31T03:00:00Z +unknown \(cannot be read: /,
+    );
   });
 
   test("a node that cannot be asked is named, without secrets, and the status is 1", async () => {
@@ -742,16 +819,39 @@ describe("the backup client", () => {
 
   test("snapshots come newest first", async () => {
     const entry = (time: number): string =>
-      `{"backup-type":"host","backup-id":"a","backup-time":${time}}`;
+      `{"backup-type":"host","backup-id":"a","backup-time":${time},"size":1}`;
     const listed = await client(`echo '[${entry(100)},${entry(200)}]'`).snapshots("volumes");
     expect(listed.map(({ takenAt }) => takenAt.getTime())).toEqual([200_000, 100_000]);
     expect(choose(listed, "a", "1970-01-01T00:01:40Z", NOW)).toBe(listed[1]);
   });
 
+  test("a snapshot without a manifest is unfinished, one that failed its verification is broken; latest is neither", async () => {
+    const entry = (time: number, more: object): object => ({
+      ...{ "backup-type": "host", "backup-id": "a", "backup-time": time },
+      ...{ files: [], ...more },
+    });
+    const list = [
+      entry(500, { size: null }),
+      entry(400, {}),
+      entry(300, { size: 1, verification: { state: "failed", upid: "u" } }),
+      entry(200, { size: 1, verification: { state: "ok", upid: "u" } }),
+      entry(100, { size: 1 }),
+    ];
+    const listed = await client(`echo '${JSON.stringify(list)}'`).snapshots("volumes");
+    const faults = ["unfinished", "unfinished", "broken", undefined, undefined];
+    expect(listed.map(({ fault }) => fault)).toEqual(faults);
+    expect(choose(listed, "a", "latest", NOW)).toBe(listed[3]);
+    expect(choose(listed, "a", "1970-01-01T00:05:00Z", NOW)).toBe(listed[2]);
+    expect(() => choose(listed, "a", "1970-01-01T00:08:20Z", NOW)).toThrow(
+      "--snapshot 1970-01-01T00:08:20Z; allowed: latest, 1970-01-01T00:05:00Z (broken), 1970-01-01T00:03:20Z, 1970-01-01T00:01:40Z",
+    );
+    expect(() => choose(listed.slice(0, 2), "a", "latest", NOW)).toThrow("a: never backed up");
+  });
+
   test("the volume called benchmark has a group of its own name on the server", async () => {
     const repository = client(
       '[[ $1 == snapshot ]] || exec echo "$2"; ' +
-        `echo '[{"backup-type":"host","backup-id":"_benchmark","backup-time":100}]'`,
+        `echo '[{"backup-type":"host","backup-id":"_benchmark","backup-time":100,"size":1}]'`,
     );
     const [snapshot] = await repository.snapshots("volumes");
     expect(snapshot?.id).toBe("benchmark");

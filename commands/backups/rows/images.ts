@@ -1,6 +1,7 @@
 /** Images that containers were made from. */
+import { pathOf } from "../../../clients/backup-server";
 import { nameOf, type Container, type Inventory } from "../../site/inventory";
-import type { Evidence, Row } from "../evidence";
+import type { Evidence, IndexEvidence, Row } from "../evidence";
 import { RPO } from "../../../config/backups";
 import { judge } from "../judgement";
 
@@ -8,7 +9,7 @@ export function imageRows({ inventory, images }: Evidence, now: Date): Row[] {
   const users = new Map<string, Container[]>();
   for (const container of inventory.containers)
     users.set(container.Image, [...(users.get(container.Image) ?? []), container]);
-  return [...users].map(([id, containers]) => {
+  const rows = [...users].map(([id, containers]): Row => {
     const found = images.find(({ ids }) => ids.includes(id))?.snapshot;
     return {
       kind: "image",
@@ -17,6 +18,13 @@ export function imageRows({ inventory, images }: Evidence, now: Date): Row[] {
       ...judge(found, RPO.image, now, inventory, "images"),
     };
   });
+  return [...rows, ...images.flatMap(unreadableRow)];
+}
+
+function unreadableRow({ snapshot, problem }: IndexEvidence): Row[] {
+  if (problem === undefined) return [];
+  const detail = `cannot be read: ${problem}`;
+  return [{ kind: "image", item: pathOf(snapshot), usedBy: [], state: "unknown", detail }];
 }
 
 /** A name that people know: a tag, else the reference that the container was made from. */

@@ -77,13 +77,18 @@ func (c *call) snapshots() (any, error) {
 }
 
 func (s *store) describe(ns string, b format.Snapshot, owner string) map[string]any {
-	files, size := s.files(ns, b), int64(0)
-	for _, f := range files {
-		size += f.Size
-	}
-	item := map[string]any{"backup-type": b.Type, "backup-id": b.ID, "backup-time": b.Time, "files": files, "size": size,
+	item := map[string]any{"backup-type": b.Type, "backup-id": b.ID, "backup-time": b.Time, "files": []format.File{},
 		"owner": owner, "protected": s.protected(ns, b)}
+	// Without a manifest a snapshot is unfinished, and has no size.
 	if m, _, err := s.manifest(ns, b); err == nil {
+		files, size := s.files(ns, b), int64(0)
+		for _, f := range files {
+			size += f.Size
+		}
+		item["files"], item["size"] = files, size
+		if state := m.Unprotected["verify_state"]; state != nil {
+			item["verification"] = state
+		}
 		if fingerprint := m.Fingerprint(); fingerprint != "" {
 			item["fingerprint"] = fingerprint
 		}

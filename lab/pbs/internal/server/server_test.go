@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -82,6 +83,43 @@ func TestPrunesByFormAndByJSON(t *testing.T) {
 		if left := st.snapshots("node1/volumes", group); len(left) != c.left {
 			t.Errorf("%s: %v", c.body, left)
 		}
+	}
+}
+
+// finishBroken gives a snapshot the manifest of one whose verification failed.
+func finishBroken(t *testing.T, st *store, b format.Snapshot) {
+	t.Helper()
+	manifest := &format.Manifest{Snapshot: b, Unprotected: map[string]any{"verify_state": map[string]string{"state": "failed"}}}
+	text, err := manifest.Text(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob, err := format.EncodeBlob(text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(st.snapshotPath("node1/volumes", b), format.ManifestName)
+	if err := os.WriteFile(path, blob, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestListsWhatIsUnfinishedOrBroken(t *testing.T) {
+	s, base := serve(t)
+	st, group := s.stores["store"], format.Group{Type: "host", ID: "data"}
+	makeDays(t, st, group)
+	finishBroken(t, st, st.snapshots("node1/volumes", group)[1])
+	if err := os.WriteFile(filepath.Join(st.groupPath("node1/volumes", group), "owner"), []byte(superuser), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cookie := "PBSAuthCookie=" + s.ticket(superuser, nowPlus(0))
+	status, answer := ask(t, base, request{method: "GET", path: "/api2/json/admin/datastore/store/snapshots?ns=node1/volumes", cookie: cookie})
+	if status != 200 || strings.Count(answer, `"backup-time"`) != 3 || strings.Count(answer, `"verification":{"state":"failed"}`) != 1 {
+		t.Errorf("%d %s", status, answer)
+	}
+	// Of the snapshot and of its manifest.
+	if strings.Count(answer, `"size"`) != 2 {
+		t.Errorf("sizes: %s", answer)
 	}
 }
 
