@@ -49,6 +49,8 @@ export const read = (path: string): string => readFileSync(join(home, path), "ut
 export const has = (path: string): boolean => existsSync(join(home, path));
 /** A path of the node below /etc. */
 export const node = (path: string): string => `root/etc/${path}`;
+/** Owner of every file here: nothing changes owners in a test. */
+export const OWNER = `${process.getuid?.()}:${process.getgid?.()}`;
 /** State of the fakes; see test/fixtures/node/commands.sh. */
 export const fake = (name: string, text = ""): void => {
   write(`fake/${name}`, text);

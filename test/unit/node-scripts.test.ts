@@ -20,6 +20,7 @@ import {
   home,
   lib,
   node,
+  OWNER,
   quote,
   read,
   refused,
@@ -577,9 +578,36 @@ describe("access.sh", () => {
     expect(told("ssh.socket active\n")).toEqual([]);
   });
 
+  const file = "root/home/ubuntu/.ssh/authorized_keys";
+  const called = (): string[] =>
+    (read("fake/calls").match(/^chown .*$/gm) ?? []).map((line) => line.replace(`${home}/`, ""));
+
+  test("keys are the user's before they are there, or sshd could not read them", () => {
+    fake("passwd", "ubuntu:x:4711:4712::/home/ubuntu:/bin/bash\n");
+    write(file, "ssh-ed25519 FIRST pulumi\n");
+    rmSync(join(home, "bin/mv"));
+    writeFileSync(join(home, "bin/mv"), '#!/bin/bash\nkill -9 "$(<"$FAKE/pid")"\n');
+    chmodSync(join(home, "bin/mv"), 0o755);
+    const { signal } = script("access", { NODE_USER: "ubuntu", AUTHORIZED_KEYS: "ssh-ed25519 A" });
+    expect(signal).toBe("SIGKILL");
+    expect(read(file)).toBe("ssh-ed25519 FIRST pulumi\n");
+    expect(called()).toEqual([
+      "chown 4711:4712 root/home/ubuntu/.ssh",
+      "chown 4711:4712 root/home/ubuntu/.ssh/.authorized_keys.new",
+    ]);
+  });
+
+  test("the same keys of another owner become the user's", () => {
+    const AUTHORIZED_KEYS = "ssh-ed25519 A";
+    fake("passwd", "ubuntu:x:4711:4712::/home/ubuntu:/bin/bash\n");
+    write(file, `${AUTHORIZED_KEYS}\n`);
+    chmodSync(join(home, file), 0o600);
+    done(script("access", { NODE_USER: "ubuntu", AUTHORIZED_KEYS }));
+    expect(called()).toContain("chown 4711:4712 root/home/ubuntu/.ssh/.authorized_keys.new");
+  });
+
   test("declared keys come, those of an earlier declaration go, an operator's own stay", () => {
-    fake("passwd", "ubuntu:x:1000:1000::/home/ubuntu:/bin/bash\n");
-    const file = "root/home/ubuntu/.ssh/authorized_keys";
+    fake("passwd", `ubuntu:x:${OWNER}::/home/ubuntu:/bin/bash\n`);
     write(file, "ssh-ed25519 FIRST pulumi\nssh-ed25519 OPERATOR hand\n");
     const keys = (AUTHORIZED_KEYS: string) => {
       done(script("access", { NODE_USER: "ubuntu", AUTHORIZED_KEYS }));
@@ -594,7 +622,7 @@ describe("access.sh", () => {
       "ssh-ed25519 OPERATOR hand",
       "ssh-ed25519 SECOND pulumi",
     ]);
-    expect(changes()).toEqual(["chown ubuntu:"]);
+    expect(changes()).toEqual([`chown ${OWNER}`]);
     forget();
     keys("ssh-ed25519 SECOND pulumi");
     expect(changes()).toEqual([]);
