@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { DOCKER0_KEYS, reloadableKeys } from "../../config/daemon";
+import { installStep } from "../../node/steps";
 import {
   changes,
   done,
@@ -30,6 +31,7 @@ import {
   useNode,
   write,
 } from "../support/node";
+import { prodNode } from "../support/settings";
 
 useNode();
 
@@ -508,6 +510,38 @@ describe("install.sh", () => {
       rmSync(join(home, "root/var"), { recursive: true });
       script("install", variables);
       expect(changes().join()).toMatch(/apt-get install docker\S+=/);
+    });
+
+    test.each([
+      ["where it is declared", { DATA_ROOT: "/srv/docker" }, ""],
+      ["where it is still, when another place is declared", {}, '{"data-root": "/srv/docker"}'],
+      ["in the default place, when another one is declared", { DATA_ROOT: "/srv/new" }, ""],
+    ])("the distribution's is refused for data %s", (_, variables, daemonJson) => {
+      fake("packages", "docker-ce 5:28.5.1\n");
+      fake("madison.docker.io", " docker.io | 28.5 | x\n");
+      if (variables.DATA_ROOT !== "/srv/new") {
+        rmSync(join(home, "root/var"), { recursive: true });
+        write("root/srv/docker/231072.231072/containers/abc/config.v2.json", "{}");
+        write("root/srv/docker/231072.231072/volumes/data/_data/x", "");
+      }
+      if (daemonJson) write(node("docker/daemon.json"), daemonJson);
+      refused(script("install", { ...distribution, ...variables }), `installed and has ${DATA},`);
+      expect(changes()).toEqual([]);
+    });
+
+    test("the step is told of a place that is not the default one, and of no other", () => {
+      const told = (root: string | null): unknown =>
+        installStep(
+          prodNode({
+            machine: { disk: { sizeGiB: 132 }, dockerDisk: null },
+            engine: { daemon: { "data-root": root, "storage-opts": null } },
+          }),
+        ).variables.DATA_ROOT;
+      expect([told(null), told("/var/lib/docker"), told("/srv/docker")]).toEqual([
+        undefined,
+        undefined,
+        "/srv/docker",
+      ]);
     });
 
     test("a release before 29 is refused what it would not see", () => {
