@@ -428,6 +428,28 @@ describe("install.sh", () => {
     expect(readdirSync(join(home, node("apt/sources.list.d")))).toEqual(["docker.sources"]);
   });
 
+  test.each([
+    ["https's", "Acquire::https::Proxy http://p:1/\nAcquire::http::Proxy http://p:2/", "http://p:1/"],
+    ["http's, where https has none", "Acquire::http::Proxy http://p:2/", "http://p:2/"],
+    [
+      "the host's own",
+      "Acquire::https::Proxy::download.docker.com http://p:3/\nAcquire::https::Proxy http://p:1/",
+      "http://p:3/",
+    ],
+    [
+      "none for the host",
+      "Acquire::http::Proxy::download.docker.com DIRECT\nAcquire::https::Proxy http://p:1/",
+      "",
+    ],
+    ["none", "Acquire::https::Proxy::example.org http://p:1/", ""],
+  ])("the key comes through apt's proxy: %s", (_, settings, proxy) => {
+    fake("apt-config", `${settings}\n`);
+    done(script("install", official));
+    const url = "https://download.docker.com/linux/ubuntu/gpg";
+    expect(changes()[0]).toBe(`curl download ${url}${proxy && ` through ${proxy}`}`);
+    expect(read("fake/calls").match(/^curl .*$/m)?.[0]).not.toContain("http://p");
+  });
+
   test("a mirror that signs by itself has a key of its own, and Docker's is not enough then", () => {
     const DOCKER_MIRROR = "http://192.0.2.9/docker/";
     const own = { ...official, DOCKER_MIRROR, REPOSITORY_KEY_FINGERPRINT: "B".repeat(40) };
@@ -516,10 +538,10 @@ describe("install.sh", () => {
       ["where it is declared", { DATA_ROOT: "/srv/docker" }, ""],
       ["where it is still, when another place is declared", {}, '{"data-root": "/srv/docker"}'],
       ["in the default place, when another one is declared", { DATA_ROOT: "/srv/new" }, ""],
-    ])("the distribution's is refused for data %s", (_, variables, daemonJson) => {
+    ])("the distribution's is refused for data %s", (where, variables, daemonJson) => {
       fake("packages", "docker-ce 5:28.5.1\n");
       fake("madison.docker.io", " docker.io | 28.5 | x\n");
-      if (variables.DATA_ROOT !== "/srv/new") {
+      if (!where.includes("default")) {
         rmSync(join(home, "root/var"), { recursive: true });
         write("root/srv/docker/231072.231072/containers/abc/config.v2.json", "{}");
         write("root/srv/docker/231072.231072/volumes/data/_data/x", "");
