@@ -429,7 +429,11 @@ describe("install.sh", () => {
   });
 
   test.each([
-    ["https's", "Acquire::https::Proxy http://p:1/\nAcquire::http::Proxy http://p:2/", "http://p:1/"],
+    [
+      "https's",
+      "Acquire::https::Proxy http://p:1/\nAcquire::http::Proxy http://p:2/",
+      "http://p:1/",
+    ],
     ["http's, where https has none", "Acquire::http::Proxy http://p:2/", "http://p:2/"],
     [
       "the host's own",
