@@ -37,19 +37,31 @@ group_members() {
   for user in $(comm -23 <(members) <(declared)); do put_right "$GROUP" docker "$user" "" group_member -d "$user"; done
 }
 
-# Cloud-init writes keys on the first boot only, so later changes of keys come this way. A file without any key would lock us out.
+# Cloud-init writes keys on the first boot only, so later changes of keys come this way. A file without any key would lock us out,
+# and so would one that the user does not own: sshd opens it as the user (openssh, auth2-pubkey.c).
 authorized_keys() {
-  local home file text earlier=/dev/null
+  local home owner file text earlier=/dev/null
   [[ -n $NODE_USER ]] || return 0
   require AUTHORIZED_KEYS
   home=$(getent passwd "$NODE_USER" | cut -d: -f6) || true
   [[ -n $home ]] || fail "NODE_USER: there is no user $NODE_USER"
+  owner=$(getent passwd "$NODE_USER" | cut -d: -f3,4)
   file="$ROOT_DIR$home/.ssh/authorized_keys"
   if [[ -e $DECLARED ]]; then earlier=$DECLARED; fi
   text=$({ grep -vxFf "$earlier" "$file" 2>/dev/null || true; printf '%s\n' "$AUTHORIZED_KEYS"; } | awk 'NF && !seen[$0]++')
-  write_if_changed "$file" 0600 <<<"$text"
-  if [[ $CHANGED == yes ]]; then chown "$NODE_USER:" "${file%/*}" "$file"; fi
+  own_folder "${file%/*}" "$owner"
+  write_if_changed "$file" 0600 "$owner" <<<"$text"
   write_if_changed "$DECLARED" 0600 <<<"$AUTHORIZED_KEYS"
+}
+
+own_folder() { # FOLDER UID:GID
+  local found=absent
+  [[ ! -d $1 ]] || found=$(stat -c %u:%g "$1")
+  [[ $found == "$2" ]] || put_right "$1" owner "$found" "$2" make_folder "$@"
+}
+make_folder() { # FOLDER UID:GID
+  mkdir -p "$1"
+  chown "$2" "$1"
 }
 
 # When an address or name changes, Proxmox gives cloud-init a new instance id, and on a new instance cloud-init starts over: it

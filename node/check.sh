@@ -100,7 +100,7 @@ reload_units() {
   RELOAD=no
 }
 
-# file_differs PATH MODE TEXT: reports what write_if_changed would change.
+# file_differs PATH MODE TEXT [UID:GID]: reports what write_if_changed would change.
 file_differs() {
   local found
   if [[ ! -f $1 || -L $1 ]]; then
@@ -109,6 +109,8 @@ file_differs() {
   fi
   found=$(stat -c %a "$1")
   [[ $found == "${2#0}" ]] || differs "$1" mode "0$found" "$2"
+  found=$(stat -c %u:%g "$1")
+  [[ $found == "${4:-$found}" ]] || differs "$1" owner "$found" "$4"
   reporter lines "$1" "$1" "$3"
 }
 

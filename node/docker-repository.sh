@@ -27,10 +27,26 @@ use_official_repository() {
   write_if_changed "$SOURCES/docker.sources" 0644 <<<"$text"
 }
 
+# apt_proxy URL prints the proxy that apt has for it, if any: that of the host before that of the scheme, and https takes http's if it
+# has none (apt-transport-http(1), apt-transport-https(1)).
+apt_proxy() {
+  local scheme=${1%%:*} host=${1#*://} key found
+  host=${host%%[:/]*}
+  for key in "$scheme::Proxy::$host" "http::Proxy::$host" "$scheme::Proxy" http::Proxy; do
+    found=$(apt-config shell FOUND "Acquire::$key" | sed -n "s/^FOUND='\(.*\)'\$/\1/p")
+    [[ -n $found ]] || continue
+    [[ $found == DIRECT ]] || printf %s "$found"
+    return
+  done
+}
+
+# curl gets the proxy, which may have a password, by its environment: others see its arguments.
 fetch_key() { # URL
-  local text download="$KEYRING.download"
+  local text proxy download="$KEYRING.download"
   need_command curl curl
   mkdir -p "${KEYRING%/*}"
+  proxy=$(apt_proxy "$1")
+  if [[ -n $proxy ]]; then local -x http_proxy=$proxy https_proxy=$proxy; fi
   text=$(curl -fsSL --retry 5 --max-time 60 -o "$download" "$1" 2>&1) || fail "cannot download the repository key from $1" "$text"
   key_is_expected "$download" || fail "refused: $1 is not exactly the key $REPOSITORY_KEY_FINGERPRINT"
   chmod 0644 "$download"

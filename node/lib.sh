@@ -103,22 +103,22 @@ wait_for() {
   done
 }
 
-# write_if_changed PATH MODE <<<TEXT sets CHANGED to yes or no. Do not call it at the end of a pipe: CHANGED would be lost in a
-# subshell. A reader sees the old file or the new one, also after a power cut: the text is written beside it, synced and renamed,
-# and the directory is synced.
+# write_if_changed PATH MODE [UID:GID] <<<TEXT sets CHANGED to yes or no. Do not call it at the end of a pipe: CHANGED would be lost
+# in a subshell. A reader sees the old file or the new one, also after a power cut: the text is written beside it, synced and
+# renamed, and the directory is synced. Without UID:GID a new file is root's, and whose an old one is does not count.
 write_if_changed() {
-  local path=$1 mode=$2 text temporary
-  temporary="${path%/*}/.${path##*/}.new"
+  local path=$1 mode=$2 owner=${3:-} text temporary="${1%/*}/.${1##*/}.new"
   text=$(cat && printf .)
   text=${text%.}
   # shellcheck disable=SC2034 # the caller's
   CHANGED=no
-  if [[ -f $path && ! -L $path && $(stat -c %a "$path") == "${mode#0}" ]] && cmp -s "$path" <(printf %s "$text"); then
+  if [[ -f $path && ! -L $path && $(stat -c '%a %u:%g' "$path") == "${mode#0} "${owner:-*} ]] && cmp -s "$path" <(printf %s "$text"); then
     return 0
   fi
-  if checking; then file_differs "$path" "$mode" "$text" && return 0; fi
+  if checking; then file_differs "$path" "$mode" "$text" "$owner" && return 0; fi
   mkdir -p "${path%/*}"
   (umask 077 && printf %s "$text" >"$temporary")
+  [[ -z $owner ]] || chown "$owner" "$temporary"
   chmod "$mode" "$temporary"
   sync "$temporary"
   mv -fT "$temporary" "$path"

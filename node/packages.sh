@@ -64,12 +64,20 @@ other_family() {
   [[ -n $(installed "$main") ]] || installed "${others[@]}" | xargs
 }
 
+# The declared root, and the one that Docker has until the next step brings daemon.json there.
+data_roots() {
+  local now
+  now=$(sed -n 's/.*"data-root": *"\([^"]*\)".*/\1/p' "$ROOT_DIR/etc/docker/daemon.json" 2>/dev/null) || true
+  printf '%s\n' "$DATA_ROOT" "${now:-/var/lib/docker}" | sort -u | sed 'p; s|$|/*.*|'
+}
+
 # keep_readable OTHERS: refuses a change that would leave behind data which the wanted Docker cannot read. A newer Docker reads what
 # an older one left. containerd's data cannot go back: the distribution's containerd is always older than Docker's own. Docker
 # before 29 uses containerd's image store only if daemon.json says so.
 keep_readable() {
-  local inventory old new
-  inventory=$(docker_inventory "$DATA_ROOT" "$DATA_ROOT/*.*")
+  local inventory old new roots
+  mapfile -t roots < <(data_roots)
+  inventory=$(docker_inventory "${roots[@]}")
   [[ -n $inventory ]] || return 0
   old=$(upstream "$(version_of docker.io)$(version_of docker-ce)")
   old=${old:-0}

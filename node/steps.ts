@@ -84,6 +84,9 @@ export function nicsStep(node: NodeConfig): Script {
   return bindChanging(node, "nics", { ADDRESSES }, 180);
 }
 
+/** Where Docker keeps its data unless daemon.json says otherwise. */
+const DATA_ROOT = "/var/lib/docker";
+
 /** Proxmox names a SCSI disk after its slot (QemuServer/Drive.pm, device id `drive-scsi1`). */
 const DOCKER_DISK = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi1";
 
@@ -107,6 +110,8 @@ export function installStep(node: NodeConfig): Script {
     DOCKER_MIRROR: engine.mirror,
     REPOSITORY_KEY_FINGERPRINT: engine.mirrorKey,
     DISTRIBUTION_MIRROR: engine.distributionMirror,
+    // The script's own default is the same; without it, the step of most nodes stays as it was run.
+    DATA_ROOT: engine.daemon["data-root"] === DATA_ROOT ? undefined : engine.daemon["data-root"],
     SOCKET_USERS: SOCKET_USERS.join(" "),
   };
   return bindChanging(node, "install", variables, APT_SECONDS);
@@ -183,4 +188,4 @@ export const dockerSteps = (node: NodeConfig): readonly Script[] =>
     ...[accessStep, hardeningStep],
   ].map((step) => step(node));
 
-const dataRoot = ({ daemon }: Engine): string => daemon["data-root"] ?? "/var/lib/docker";
+const dataRoot = ({ daemon }: Engine): string => daemon["data-root"] ?? DATA_ROOT;

@@ -1,18 +1,33 @@
+import { mayUseContainerd } from "../daemon";
 import type { NodeConfig } from "../schema";
+import { isBefore } from "./daemon/versions";
 import type { Report } from "./report";
+
+/** GiB of a system disk that also holds images and what containers write. */
+const WITH_LAYERS = 16;
 
 export function checkDisks({ machine, engine }: NodeConfig, report: Report): void {
   const root = engine.daemon["data-root"] ?? "/var/lib/docker";
   if (machine.dockerDisk && root !== "/var/lib/docker") {
     report("engine/daemon/data-root", root, "/var/lib/docker, where machine.dockerDisk is mounted");
   }
-  if (!machine.dockerDisk && machine.disk.sizeGiB < 16) {
-    report(
-      "machine/disk/sizeGiB",
-      machine.disk.sizeGiB,
-      "at least 16 when it also holds /var/lib/docker",
-    );
+  const layers = layersOnSystemDisk({ machine, engine });
+  if (layers && machine.disk.sizeGiB < WITH_LAYERS) {
+    const allowed = `at least ${WITH_LAYERS} when it also holds ${layers}`;
+    report("machine/disk/sizeGiB", machine.disk.sizeGiB, allowed);
   }
+}
+
+/** containerd's store lies outside Docker's data-root. */
+function layersOnSystemDisk({
+  machine,
+  engine,
+}: Pick<NodeConfig, "machine" | "engine">): string | undefined {
+  if (!machine.dockerDisk) return "/var/lib/docker";
+  const { daemon, version } = engine;
+  const store = daemon.features?.["containerd-snapshotter"] ?? !isBefore(version, "29.0");
+  if (!store || !mayUseContainerd(daemon)) return undefined;
+  return "/var/lib/containerd: without userns-remap and storage-driver, images and what containers write go there, not to machine.dockerDisk";
 }
 
 export function checkImage({ machine }: NodeConfig, report: Report): void {

@@ -143,7 +143,10 @@ What belongs to a value goes with it: \`log-opts\` of the defaults when \`log-dr
 \`storage-driver\` is, \`icc\` with \`iptables: false\`, \`bip\` with \`bridge: none\` or with pools that it does not fit into.
 
 - Reload: a running dockerd takes another value over. A key that is taken out needs a restart.
-- Restart: containers go on while \`live-restore\` is true.`;
+- Restart: containers go on while \`live-restore\` is true.
+- \`bridge: none\` is refused with \`portainer\`, \`monitoring.cadvisor\` and \`backups\`: their containers are on docker0.
+- With \`userns-remap: null\` and \`storage-driver: null\`, Docker 29 keeps images and what containers write in containerd's store:
+  \`/var/lib/containerd\` on the system disk, which has to have 16 GiB then. \`machine.dockerDisk\` has the volumes.`;
 
 function refusedKeys(): string {
   const refused = Object.entries(REFUSED_KEYS).map(([key, reason]) =>

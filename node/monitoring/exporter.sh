@@ -57,15 +57,12 @@ set_up_exporter() {
   checking || wait_for 30 listens || fail "node-exporter does not listen at $LISTEN" "$(journalctl --no-pager --lines 5 --unit "$EXPORTER")"
 }
 
+# The drop-in goes after the package, whose own unit listens at every address. The marker goes last: it brings an interrupted run back.
 take_away_exporter() {
-  [[ -e $DROP_IN ]] || return 0
-  put_right "$DROP_IN" "" present absent rm -r "${DROP_IN%/*}"
+  [[ -e $DROP_IN || -e $INSTALLED ]] || return 0
+  if [[ -e $INSTALLED ]]; then put_right packages "$EXPORTER" installed "" apt_get purge "$EXPORTER"; fi
+  if [[ -e $DROP_IN ]]; then put_right "$DROP_IN" "" present absent rm -r "${DROP_IN%/*}"; fi
   ! checking || return 0
   systemctl daemon-reload
-  if [[ -e $INSTALLED ]]; then
-    apt_get purge "$EXPORTER"
-    rm "$INSTALLED"
-  else
-    systemctl try-restart "$EXPORTER.service"
-  fi
+  if [[ -e $INSTALLED ]]; then rm "$INSTALLED"; else systemctl try-restart "$EXPORTER.service"; fi
 }

@@ -12,7 +12,7 @@ export const fixtures = join(__dirname, "../fixtures/node");
 const tools =
   "awk basename bash cat chmod cmp comm cp cut dirname echo env find flock grep head mkdir mv paste rm rmdir sed sha256sum sleep sort stat sync tail timeout tr true uniq wc xargs";
 const fakes =
-  "apt-cache apt-get apt-mark blkid chown cloud-init curl docker dockerd dpkg dpkg-query findmnt getent gpasswd gpg growpart ip journalctl lsblk mkfs.xfs mount networkctl nft resize2fs resolvectl sshd systemctl systemd-run wipefs xfs_growfs xfs_info";
+  "apt-cache apt-config apt-get apt-mark blkid chown cloud-init curl docker dockerd dpkg dpkg-query findmnt getent gpasswd gpg growpart ip journalctl lsblk mkfs.xfs mount networkctl nft resize2fs resolvectl sshd systemctl systemd-run wipefs xfs_growfs xfs_info";
 
 export const sh = (command: string): string =>
   spawnSync("bash", ["-c", command], { encoding: "utf8" }).stdout.trim();
@@ -49,6 +49,8 @@ export const read = (path: string): string => readFileSync(join(home, path), "ut
 export const has = (path: string): boolean => existsSync(join(home, path));
 /** A path of the node below /etc. */
 export const node = (path: string): string => `root/etc/${path}`;
+/** Owner of every file here: nothing changes owners in a test. */
+export const OWNER = `${process.getuid?.()}:${process.getgid?.()}`;
 /** State of the fakes; see test/fixtures/node/commands.sh. */
 export const fake = (name: string, text = ""): void => {
   write(`fake/${name}`, text);

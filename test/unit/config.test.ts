@@ -180,6 +180,19 @@ const REFUSED: [string, unknown, RegExp][] = [
     /storage-opts: "overlay2.size=50G"; allowed: options of storage-driver vfs/,
   ],
   [
+    "containerd's store on a small system disk",
+    {
+      machine: { disk: { sizeGiB: 15 } },
+      engine: { daemon: { "userns-remap": null, "storage-driver": null, "storage-opts": null } },
+    },
+    /machine\.disk\.sizeGiB: 15; allowed: at least 16 when it also holds \/var\/lib\/containerd: /,
+  ],
+  [
+    "no docker0 with containers on it",
+    { engine: { daemon: { bridge: "none", bip: null } } },
+    /bridge: "none"; allowed: unset with portainer, monitoring\.cadvisor, backups: without docker0/,
+  ],
+  [
     "remap in the containerd store",
     { engine: { daemon: { features: { "containerd-snapshotter": true } } } },
     /containerd-snapshotter: true; allowed: .*moby#47377/,

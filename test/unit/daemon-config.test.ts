@@ -1,7 +1,7 @@
 import { loadSettings } from "../../config/load";
 import { DAEMON_KEYS, DEFAULT_DAEMON, REFUSED_KEYS, reloadableKeys } from "../../config/daemon";
 import { LOG_DRIVERS, logProblems, explainNoDriver } from "../../config/daemon/log-drivers";
-import { daemonProblems as problems, rendered } from "../support/daemon";
+import { daemonProblems as problems, nodeWith, rendered } from "../support/daemon";
 import { prodWith } from "../support/settings";
 
 type Tree = Record<string, unknown>;
@@ -55,7 +55,8 @@ describe("a default that belongs to another key goes with that key's default", (
   });
 
   test("docker0 without an address of its own: no bridge, or pools the default does not fit into", () => {
-    expect(rendered({ bridge: "none" })).not.toHaveProperty("bip");
+    const alone = nodeWith({ bridge: "none" }, undefined, { portainer: null, backups: null });
+    expect(alone.engine.daemon).not.toHaveProperty("bip");
     const pools = [{ base: "172.16.0.0/12", size: 20 }];
     expect(rendered({ "default-address-pools": pools })).not.toHaveProperty("bip");
     expect(

@@ -166,6 +166,7 @@ describe("a NIC that takes smaller packets than Docker's networks", () => {
       "nothing leads out of them",
       {
         engine: { daemon: { bridge: "none", bip: null } },
+        ...{ portainer: null, monitoring: null, backups: null },
         networks: every({ internal: true }),
       },
     ],

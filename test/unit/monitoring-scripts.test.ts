@@ -165,8 +165,8 @@ describe("taken away", () => {
     expect(done(set({ REMOVE: "yes" }))).toEqual({ parts: "" });
     expect(files()).toEqual(before);
     expect(changes()).toEqual([
-      "systemctl daemon-reload",
       "apt-get purge prometheus-node-exporter",
+      "systemctl daemon-reload",
       "systemctl disable docker-node-health.timer",
       "systemctl daemon-reload",
       "systemctl disable docker-node-drift.timer",
@@ -174,6 +174,32 @@ describe("taken away", () => {
     ]);
     forget();
     done(set({ REMOVE: "yes" }));
+    expect(changes()).toEqual([]);
+  });
+
+  test("a node-exporter whose purge fails keeps to the node's address, and the next run takes it away", () => {
+    mkdirSync(join(home, "root", DIRECTORY), { recursive: true });
+    const before = files();
+    done(set());
+    fake("apt-broken");
+    expect(set({ REMOVE: "yes" }).status).toBe(1);
+    expect(read(DROP_IN)).toContain(`--web.listen-address=${listen} `);
+    rmSync(join(home, "fake/apt-broken"));
+    done(set({ REMOVE: "yes" }));
+    expect(files()).toEqual(before);
+  });
+
+  test("a node-exporter that an earlier run left without its drop-in is taken away", () => {
+    done(set());
+    rmSync(join(home, DROP_IN));
+    forget();
+    done(set({ LISTEN: "" }));
+    expect(changes().slice(0, 2)).toEqual([
+      "apt-get purge prometheus-node-exporter",
+      "systemctl daemon-reload",
+    ]);
+    forget();
+    done(set({ LISTEN: "" }));
     expect(changes()).toEqual([]);
   });
 
@@ -258,7 +284,7 @@ describe("in check mode, as a look at the node runs it,", () => {
     const none = { ...variables, MODE: "check", LISTEN: "", PROXY: "", HEALTH: "", DRIFT: "" };
     const { stdout } = run(renderScript("monitoring", none));
     const undeclared = parseChecks(stdout).differences.filter(
-      ({ declared }) => declared === "absent",
+      ({ declared }) => declared === "absent" || declared === "",
     );
     expect(undeclared.map(({ file, key }) => `${file} ${key}`.trim()).sort()).toEqual([
       "/etc/docker-node/socket-proxy",
@@ -268,6 +294,7 @@ describe("in check mode, as a look at the node runs it,", () => {
       `/${DROP_IN.slice(5)}`,
       "/usr/local/lib/docker-node/drift",
       "/usr/local/lib/docker-node/health",
+      "packages prometheus-node-exporter",
       "systemd docker-node-drift.timer",
       "systemd docker-node-health.timer",
     ]);

@@ -27,6 +27,7 @@ import {
   forget,
   home,
   node,
+  OWNER,
   read,
   run,
   script,
@@ -147,7 +148,7 @@ beforeEach(() => {
   fake("full");
   fake("service", "inactive");
   fake("group", "docker:x:998:\n");
-  fake("passwd", "ubuntu:x:1000:1000::/home/ubuntu:/bin/bash\n");
+  fake("passwd", `ubuntu:x:${OWNER}::/home/ubuntu:/bin/bash\n`);
   // Applied once: every other test gets a copy of that node.
   if (!applied) {
     for (const step of CHECKED_STEPS) {
@@ -366,6 +367,12 @@ test.each<[string, () => void, ...string[]]>([
       chmodSync(join(home, "root/home/ubuntu/.ssh/authorized_keys"), 0o644);
     },
     "access | /home/ubuntu/.ssh/authorized_keys | mode | 0644 | 0600",
+  ],
+  [
+    "whose the keys are",
+    inFile("/../fake/passwd", OWNER, "4711:4712"),
+    `access | /home/ubuntu/.ssh | owner | ${OWNER} | 4711:4712`,
+    `access | /home/ubuntu/.ssh/authorized_keys | owner | ${OWNER} | 4711:4712`,
   ],
   [
     "sshd's limits",

@@ -402,7 +402,14 @@ describe("name servers", () => {
     ["one over IPv4", [...over6Alone, "10.25.20.1"], {}],
     ["others for containers", over6Alone, daemonWith({ dns: ["10.25.20.1"] })],
     ["IPv6 on docker0", over6Alone, daemonWith({ ipv6: true })],
-    ["no docker0", over6Alone, daemonWith({ bridge: "none", bip: null })],
+    [
+      "no docker0",
+      over6Alone,
+      {
+        ...daemonWith({ bridge: "none", bip: null }),
+        ...{ portainer: null, monitoring: null, backups: null },
+      },
+    ],
   ])("are taken with %s", (_, addresses, keys) => {
     expect(servers(addresses, keys)).toEqual([]);
   });

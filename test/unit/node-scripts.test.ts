@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { DOCKER0_KEYS, reloadableKeys } from "../../config/daemon";
+import { installStep } from "../../node/steps";
 import {
   changes,
   done,
@@ -20,6 +21,7 @@ import {
   home,
   lib,
   node,
+  OWNER,
   quote,
   read,
   refused,
@@ -29,6 +31,7 @@ import {
   useNode,
   write,
 } from "../support/node";
+import { prodNode } from "../support/settings";
 
 useNode();
 
@@ -425,6 +428,32 @@ describe("install.sh", () => {
     expect(readdirSync(join(home, node("apt/sources.list.d")))).toEqual(["docker.sources"]);
   });
 
+  test.each([
+    [
+      "https's",
+      "Acquire::https::Proxy http://p:1/\nAcquire::http::Proxy http://p:2/",
+      "http://p:1/",
+    ],
+    ["http's, where https has none", "Acquire::http::Proxy http://p:2/", "http://p:2/"],
+    [
+      "the host's own",
+      "Acquire::https::Proxy::download.docker.com http://p:3/\nAcquire::https::Proxy http://p:1/",
+      "http://p:3/",
+    ],
+    [
+      "none for the host",
+      "Acquire::http::Proxy::download.docker.com DIRECT\nAcquire::https::Proxy http://p:1/",
+      "",
+    ],
+    ["none", "Acquire::https::Proxy::example.org http://p:1/", ""],
+  ])("the key comes through apt's proxy: %s", (_, settings, proxy) => {
+    fake("apt-config", `${settings}\n`);
+    done(script("install", official));
+    const url = "https://download.docker.com/linux/ubuntu/gpg";
+    expect(changes()[0]).toBe(`curl download ${url}${proxy && ` through ${proxy}`}`);
+    expect(read("fake/calls").match(/^curl .*$/m)?.[0]).not.toContain("http://p");
+  });
+
   test("a mirror that signs by itself has a key of its own, and Docker's is not enough then", () => {
     const DOCKER_MIRROR = "http://192.0.2.9/docker/";
     const own = { ...official, DOCKER_MIRROR, REPOSITORY_KEY_FINGERPRINT: "B".repeat(40) };
@@ -509,6 +538,38 @@ describe("install.sh", () => {
       expect(changes().join()).toMatch(/apt-get install docker\S+=/);
     });
 
+    test.each([
+      ["where it is declared", { DATA_ROOT: "/srv/docker" }, ""],
+      ["where it is still, when another place is declared", {}, '{"data-root": "/srv/docker"}'],
+      ["in the default place, when another one is declared", { DATA_ROOT: "/srv/new" }, ""],
+    ])("the distribution's is refused for data %s", (where, variables, daemonJson) => {
+      fake("packages", "docker-ce 5:28.5.1\n");
+      fake("madison.docker.io", " docker.io | 28.5 | x\n");
+      if (!where.includes("default")) {
+        rmSync(join(home, "root/var"), { recursive: true });
+        write("root/srv/docker/231072.231072/containers/abc/config.v2.json", "{}");
+        write("root/srv/docker/231072.231072/volumes/data/_data/x", "");
+      }
+      if (daemonJson) write(node("docker/daemon.json"), daemonJson);
+      refused(script("install", { ...distribution, ...variables }), `installed and has ${DATA},`);
+      expect(changes()).toEqual([]);
+    });
+
+    test("the step is told of a place that is not the default one, and of no other", () => {
+      const told = (root: string | null): unknown =>
+        installStep(
+          prodNode({
+            machine: { disk: { sizeGiB: 132 }, dockerDisk: null },
+            engine: { daemon: { "data-root": root, "storage-opts": null } },
+          }),
+        ).variables.DATA_ROOT;
+      expect([told(null), told("/var/lib/docker"), told("/srv/docker")]).toEqual([
+        undefined,
+        undefined,
+        "/srv/docker",
+      ]);
+    });
+
     test("a release before 29 is refused what it would not see", () => {
       fake("packages", BEFORE_29);
       write(STORE, "");
@@ -577,9 +638,36 @@ describe("access.sh", () => {
     expect(told("ssh.socket active\n")).toEqual([]);
   });
 
+  const file = "root/home/ubuntu/.ssh/authorized_keys";
+  const called = (): string[] =>
+    (read("fake/calls").match(/^chown .*$/gm) ?? []).map((line) => line.replace(`${home}/`, ""));
+
+  test("keys are the user's before they are there, or sshd could not read them", () => {
+    fake("passwd", "ubuntu:x:4711:4712::/home/ubuntu:/bin/bash\n");
+    write(file, "ssh-ed25519 FIRST pulumi\n");
+    rmSync(join(home, "bin/mv"));
+    writeFileSync(join(home, "bin/mv"), '#!/bin/bash\nkill -9 "$(<"$FAKE/pid")"\n');
+    chmodSync(join(home, "bin/mv"), 0o755);
+    const { signal } = script("access", { NODE_USER: "ubuntu", AUTHORIZED_KEYS: "ssh-ed25519 A" });
+    expect(signal).toBe("SIGKILL");
+    expect(read(file)).toBe("ssh-ed25519 FIRST pulumi\n");
+    expect(called()).toEqual([
+      "chown 4711:4712 root/home/ubuntu/.ssh",
+      "chown 4711:4712 root/home/ubuntu/.ssh/.authorized_keys.new",
+    ]);
+  });
+
+  test("the same keys of another owner become the user's", () => {
+    const AUTHORIZED_KEYS = "ssh-ed25519 A";
+    fake("passwd", "ubuntu:x:4711:4712::/home/ubuntu:/bin/bash\n");
+    write(file, `${AUTHORIZED_KEYS}\n`);
+    chmodSync(join(home, file), 0o600);
+    done(script("access", { NODE_USER: "ubuntu", AUTHORIZED_KEYS }));
+    expect(called()).toContain("chown 4711:4712 root/home/ubuntu/.ssh/.authorized_keys.new");
+  });
+
   test("declared keys come, those of an earlier declaration go, an operator's own stay", () => {
-    fake("passwd", "ubuntu:x:1000:1000::/home/ubuntu:/bin/bash\n");
-    const file = "root/home/ubuntu/.ssh/authorized_keys";
+    fake("passwd", `ubuntu:x:${OWNER}::/home/ubuntu:/bin/bash\n`);
     write(file, "ssh-ed25519 FIRST pulumi\nssh-ed25519 OPERATOR hand\n");
     const keys = (AUTHORIZED_KEYS: string) => {
       done(script("access", { NODE_USER: "ubuntu", AUTHORIZED_KEYS }));
@@ -594,7 +682,7 @@ describe("access.sh", () => {
       "ssh-ed25519 OPERATOR hand",
       "ssh-ed25519 SECOND pulumi",
     ]);
-    expect(changes()).toEqual(["chown ubuntu:"]);
+    expect(changes()).toEqual([`chown ${OWNER}`]);
     forget();
     keys("ssh-ed25519 SECOND pulumi");
     expect(changes()).toEqual([]);

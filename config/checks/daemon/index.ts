@@ -1,7 +1,14 @@
 import type { Check } from "../report";
 import { checkCgroups, checkRuntimes, checkSeccomp, checkUlimits } from "./containers";
 import { checkBuilder, checkLabels, checkLogOptions, checkMetricsAddress } from "./daemon";
-import { checkDefaultOptions, checkDocker0, checkFirewall, checkIpv6, checkPools } from "./network";
+import {
+  checkDefaultOptions,
+  checkDocker0,
+  checkDocker0Users,
+  checkFirewall,
+  checkIpv6,
+  checkPools,
+} from "./network";
 import { checkImageStore, checkStorageDriver, checkStorageOptions } from "./storage";
 import { checkKeyVersions } from "./versions";
 
@@ -22,6 +29,7 @@ export const DAEMON_CHECKS: readonly Check[] = [
   checkFirewall,
   checkDefaultOptions,
   checkDocker0,
+  checkDocker0Users,
   checkIpv6,
   checkPools,
 ];

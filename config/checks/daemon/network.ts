@@ -74,6 +74,22 @@ export function checkDocker0({ engine: { daemon } }: NodeConfig, report: Report)
     report(`${PATH}/fixed-cidr`, fixed, `a part of ${toCanonical(bip)}, docker0's network (bip)`);
 }
 
+/**
+ * Containers of the program that are on docker0. Without docker0, dockerd starts them without any network (moby
+ * daemon/container_operations.go, NetworkDisabled).
+ */
+export function checkDocker0Users(node: NodeConfig, report: Report): void {
+  const { portainer, monitoring, backups, engine } = node;
+  const sections = { portainer, "monitoring.cadvisor": monitoring?.cadvisor, backups };
+  const users = Object.entries(sections).flatMap(([name, section]) => (section ? [name] : []));
+  if (engine.daemon.bridge && users.length > 0)
+    report(
+      `${PATH}/bridge`,
+      engine.daemon.bridge,
+      `unset with ${users.join(", ")}: without docker0 their containers have no network`,
+    );
+}
+
 function isAddressOfHost(value: string): boolean {
   if (isBase(value)) return false;
   if (isV6(value)) return prefixOf(value) < 128;
