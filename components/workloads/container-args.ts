@@ -43,6 +43,8 @@ export function workloadArgs(
     ...restartArgs(config),
     stopTimeout: config.stopSeconds,
     destroyGraceSeconds: config.stopSeconds,
+    // Else data in a volume that nobody declared would go with it; node/workload.sh refuses new ones.
+    removeVolumes: false,
     ...LOGGING,
   };
 }

@@ -128,6 +128,7 @@ test("Docker is told everything, and does not start it", async () => {
       ...{ interval: "1m30s", timeout: "10s", startPeriod: "0s", startInterval: "0s", retries: 3 },
     },
     ...{ restart: "on-failure", maxRetryCount: 5, stopTimeout: 20, destroyGraceSeconds: 20 },
+    removeVolumes: false,
     ...{ logDriver: "json-file", logOpts: { "max-size": "100m", "max-file": "3" } },
   });
 });
