@@ -2,7 +2,7 @@ import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig, WorkloadConfig } from "../../config/schema";
 import { SECRETS_PATH, WORKLOAD_LABEL, namesOn, portsOf } from "../../config/workloads";
-import { LOGGING, memoryLimit, nameCapability } from "../shared/container-defaults";
+import { daemonDefaults, memoryLimit, nameCapability } from "../shared/container-defaults";
 import { secretsFolder } from "./secrets";
 
 /** What the container of a workload is made from. */
@@ -25,7 +25,7 @@ export function workloadArgs(
   parts: WorkloadParts,
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
-  const { workload, config } = parts;
+  const { workload, config, node } = parts;
   return {
     image,
     ...{ start: false, mustRun: false },
@@ -45,7 +45,7 @@ export function workloadArgs(
     destroyGraceSeconds: config.stopSeconds,
     // Else data in a volume that nobody declared would go with it; node/workload.sh refuses new ones.
     removeVolumes: false,
-    ...LOGGING,
+    ...daemonDefaults(node),
   };
 }
 
