@@ -135,7 +135,10 @@ test("Docker is told everything, and does not start it", async () => {
 
 test.each([
   [{ "log-driver": "syslog" }, { logDriver: "syslog" }],
-  [{ "log-driver": null, "log-opts": null }, { logDriver: "json-file" }],
+  [
+    { "log-driver": "journald", "log-opts": { tag: "x" } },
+    { logDriver: "journald", logOpts: { tag: "x" } },
+  ],
   [
     { "log-opts": { "max-size": "10m" } },
     { logDriver: "json-file", logOpts: { "max-size": "10m", "max-file": "3" } },
