@@ -28,7 +28,8 @@ export function workloadArgs(
   const { workload, config, node } = parts;
   return {
     image,
-    ...{ start: false, mustRun: false },
+    // Else data in a volume that nobody declared would go with it; node/workload.sh refuses new ones.
+    ...{ start: false, mustRun: false, removeVolumes: false },
     hostname: workload,
     command: config.command,
     entrypoints: config.entrypoint,
@@ -43,8 +44,6 @@ export function workloadArgs(
     ...restartArgs(config),
     stopTimeout: config.stopSeconds,
     destroyGraceSeconds: config.stopSeconds,
-    // Else data in a volume that nobody declared would go with it; node/workload.sh refuses new ones.
-    removeVolumes: false,
     ...daemonDefaults(node),
   };
 }
