@@ -36,12 +36,25 @@ export interface WorkloadPort {
   readonly protocol: "tcp" | "udp";
 }
 
-/** Published ports of a workload, in the order in which Docker lists them: by port of the container. */
+/**
+ * Published ports of a workload, in the order in which Docker lists them (moby portmapperapi/api.go, Compare): another order comes
+ * back as a difference, which replaces the container.
+ */
 export function portsOf(node: NodeConfig, { ports }: WorkloadConfig): WorkloadPort[] {
   return ports
     .map((port) => ({ ...port, address: port.address ?? addressOfNode(node) }))
-    .sort((a, b) => a.containerPort - b.containerPort);
+    .sort(
+      (a, b) =>
+        a.containerPort - b.containerPort ||
+        a.protocol.localeCompare(b.protocol) ||
+        a.port - b.port ||
+        addressNumber(a.address) - addressNumber(b.address),
+    );
 }
+
+/** An IPv4 address as a number. */
+const addressNumber = (address: string): number =>
+  address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
 
 /** Names by which others on a network find a workload: its own and its aliases there. */
 export function namesOn(name: string, { networks }: WorkloadConfig, network: string): string[] {

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Starts the new container of a workload in place of the earlier one. Both exist: the provider has made the new one without starting
 # it, and removes the earlier one at the end of the update. If the new one does not become ready, the script starts the earlier one
-# again and fails; the new one stays, stopped, for `docker logs`.
+# again and fails; the new one stays, stopped, for `docker logs`. A new one that would keep data in a volume that nobody declared is
+# refused before that: pulumi removes such a volume together with the container.
 # WORKLOAD         name of the workload, which its containers carry as label docker-node.workload
 # CONTAINER        id of the new container
 # RESTART          restart policy of the new container
@@ -83,7 +84,34 @@ go_back() { # PREVIOUS...
   fail "$WORKLOAD: $REASON; the earlier container runs again; $then" "$DETAIL"
 }
 
+# Paths of a container's volumes that are not declared. docker makes a volume for each VOLUME of the image where nothing is mounted
+# (moby daemon/create_unix.go); the provider declares its own as binds.
+undeclared() { # CONTAINER
+  local binds mounts name path paths=''
+  binds=$(inspect '{{range .HostConfig.Binds}}{{println .}}{{end}}' "$1")
+  mounts=$(inspect '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name .Destination}}{{end}}{{end}}' "$1")
+  while read -r name path; do
+    [[ -z $name || $'\n'$binds == *$'\n'"$name:"* ]] || paths+=", $path"
+  done <<<"$mounts"
+  printf %s "${paths#, }"
+}
+
+refuse_undeclared() { # PREVIOUS...
+  local each paths
+  paths=$(undeclared "$CONTAINER")
+  [[ -z $paths ]] ||
+    fail "$WORKLOAD: its image keeps data in $paths, which would be lost with the container; declare a volume or tmpfs for $paths"
+  for each in "$@"; do
+    paths=$(undeclared "$each")
+    [[ -z $paths ]] ||
+      fail "$WORKLOAD: data of the earlier container in $paths would be lost with it; run docker stop $each, copy what you need, and run up again"
+  done
+}
+
+has_run() { [[ $(inspect '{{.State.StartedAt}}' "$CONTAINER") != 0001-* ]]; }
+
 swap() { # PREVIOUS...
+  if (($# > 0)) || ! has_run; then refuse_undeclared "$@"; fi
   (($# == 0)) || docker_cli stop "$@" >/dev/null
   start_new || go_back "$@"
   retire "$@"

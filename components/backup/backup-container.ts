@@ -2,13 +2,15 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER, configurationMounts, repositoryOf, toCron } from "../../config/backups";
-import type { BackupsConfig } from "../../config/schema";
-import { LOGGING, keepCapabilities, memoryLimit } from "../shared/container-defaults";
+import type { BackupsConfig, NodeConfig } from "../../config/schema";
+import { daemonDefaults, keepCapabilities, memoryLimit } from "../shared/container-defaults";
 
 /** What the container is made of. */
 export interface ContainerSource {
   /** Name of the node: its namespace on the backup server. */
   nodeName: string;
+  /** The node, as configured. */
+  node: NodeConfig;
   /** Server, image and schedules, as configured. */
   backups: BackupsConfig;
   /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
@@ -51,7 +53,7 @@ export function containerArgs(
     destroyGraceSeconds: STOP_SECONDS,
     // The node's own work comes first.
     cpuShares: 256,
-    ...LOGGING,
+    ...daemonDefaults(args.node),
     ...memoryLimit(1024),
     securityOpts: ["no-new-privileges:true"],
   };

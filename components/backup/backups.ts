@@ -7,6 +7,7 @@ import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
 import { runNodeScript, type Repairs } from "../docker/node-script";
+import { REPLACED_FOR } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
 import { containerArgs, type ContainerSource } from "./backup-container";
@@ -50,6 +51,7 @@ export class Backups extends pulumi.ComponentResource {
         parent: this,
         dependsOn: first,
         deleteBeforeReplace: true,
+        replaceOnChanges: REPLACED_FOR,
         ...livesOn(args.machine),
       },
     );

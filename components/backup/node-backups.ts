@@ -28,7 +28,7 @@ export function createBackups(
   const { connection } = dockerHost;
   const override = node.override?.backup;
   const own = { nodeName: name, override, repairs };
-  const shared = { ...own, backups, machine, images, connection };
+  const shared = { ...own, node, backups, machine, images, connection };
   const args = { ...shared, token, key, dockerRootDir };
   const container = new Backups(`${name}-backups`, args, opts);
   if (!backups.vm) return;

@@ -1,7 +1,9 @@
 import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
+import type { NodeConfig } from "../../config/schema";
 import { bind } from "../../node/steps";
+import { queueSeconds } from "../../node/workload-steps";
 import { runNodeScript, type Repairs } from "./node-script";
 
 /**
@@ -11,6 +13,8 @@ import { runNodeScript, type Repairs } from "./node-script";
 const PROCESSES = 1024;
 
 export interface LimitArgs {
+  /** The node, as configured. */
+  node: NodeConfig;
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
   /** SSH to the node. */
@@ -22,6 +26,9 @@ export interface LimitArgs {
 /** Seconds the step may take: of a container outside the user namespace it reads the whole image (node/container-seal.sh). */
 const SECONDS = 600;
 
+/** Seconds it may have to wait for other runs than those of workloads. */
+const WAIT_SECONDS = 1800;
+
 /**
  * Limits a container's processes, for which the provider has no word, and seals it if it is outside the user namespace; again for
  * each new container. Returns the step that does.
@@ -29,7 +36,7 @@ const SECONDS = 600;
 export function limitProcesses(
   name: string,
   container: docker.Container,
-  { machine, connection, repairs }: LimitArgs,
+  { node, machine, connection, repairs }: LimitArgs,
   parent: pulumi.Resource,
   processes = PROCESSES,
 ): command.remote.Command {
@@ -38,7 +45,7 @@ export function limitProcesses(
     timeout,
     variables: limits,
   } = bind("container-limits", {}, SECONDS, {
-    wait: 1800,
+    wait: Math.max(WAIT_SECONDS, queueSeconds(node)),
   });
   const variables = container.id.apply((id) => ({
     ...limits,

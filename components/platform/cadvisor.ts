@@ -5,7 +5,7 @@ import { mayUseContainerd } from "../../config/daemon";
 import { addressOfNode } from "../../config/node";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
 import { limitProcesses } from "../docker/container-limits";
-import { LOGGING, memoryLimit } from "../shared/container-defaults";
+import { REPLACED_FOR, daemonDefaults, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import {
   PROXY_READY,
@@ -18,8 +18,6 @@ import {
 type Cadvisor = NonNullable<MonitoringConfig["cadvisor"]>;
 
 export interface CadvisorArgs extends Omit<SocketProxyArgs, "image"> {
-  /** The node, as configured. */
-  node: NodeConfig;
   /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
   dockerRootDir: pulumi.Input<string>;
 }
@@ -39,7 +37,13 @@ export function createCadvisor(
   const container = new docker.Container(
     `${name}-container`,
     cadvisorArgs(args, cadvisor, image.imageId),
-    { parent, dependsOn, deleteBeforeReplace: true, ...livesOn(machine) },
+    {
+      parent,
+      dependsOn,
+      deleteBeforeReplace: true,
+      replaceOnChanges: REPLACED_FOR,
+      ...livesOn(machine),
+    },
   );
   limitProcesses(name, container, args, parent);
 }
@@ -84,7 +88,7 @@ export function cadvisorArgs(
     capabilities: { drops: ["ALL"] },
     // The node's own work comes first.
     cpuShares: 256,
-    ...LOGGING,
+    ...daemonDefaults(node),
     ...memoryLimit(256),
     securityOpts: ["no-new-privileges:true"],
   };

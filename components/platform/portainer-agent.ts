@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { addressOfNode, machineSize } from "../../config/node";
 import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
 import { adoptAgent, keepContainer } from "../shared/adoption";
+import { REPLACED_FOR } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
 import { bind } from "../../node/steps";
@@ -68,6 +69,7 @@ function createContainer(
     parent,
     dependsOn: first,
     deleteBeforeReplace: true,
+    replaceOnChanges: REPLACED_FOR,
     ...livesOn(args.machine),
     ...adoptAgent(args.node),
   });

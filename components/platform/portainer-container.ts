@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { addressOfNode } from "../../config/node";
 import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
-import { LOGGING, keepCapabilities, memoryLimit } from "../shared/container-defaults";
+import { daemonDefaults, keepCapabilities, memoryLimit } from "../shared/container-defaults";
 import { edgeArgs, type EdgeKey } from "./portainer-edge";
 
 /** What the container of the Portainer agent is made of. */
@@ -60,6 +60,7 @@ export function containerArgs(
     ],
     mounts,
     ...CONFINEMENT,
+    ...daemonDefaults(node),
   };
 }
 
@@ -74,7 +75,6 @@ const CONFINEMENT = {
   capabilities: keepCapabilities(CAPABILITIES),
   // It passes calls on; half of what a container has by default.
   cpuShares: 512,
-  ...LOGGING,
   ...memoryLimit(256),
   securityOpts: ["no-new-privileges:true"],
 };

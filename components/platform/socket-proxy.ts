@@ -5,7 +5,7 @@ import { PROXY_CONTAINER } from "../../config/monitoring";
 import { readPart } from "../../node/scripts";
 import { limitProcesses, type LimitArgs } from "../docker/container-limits";
 import type { Images } from "../docker/images";
-import { LOGGING, memoryLimit } from "../shared/container-defaults";
+import { REPLACED_FOR, daemonDefaults, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 
 export interface SocketProxyArgs extends LimitArgs {
@@ -40,15 +40,15 @@ export function createSocketProxy(
   args: SocketProxyArgs,
   parent: pulumi.Resource,
 ): docker.Container {
-  const { images, machine, onNode } = args;
+  const { images, machine, node, onNode, dockerGroup } = args;
   const image = images.pullOutside(`${name}-image`, args.image, PROXY_CONTAINER, parent);
   const options = { parent, deleteBeforeReplace: true, ...livesOn(machine) };
   const volume = new docker.Volume(`${name}-socket`, VOLUME, options);
   const dependsOn = images.pulled.then((all): pulumi.Resource[] => [...all, onNode, volume]);
   const container = new docker.Container(
     `${name}-container`,
-    socketProxyArgs(args.dockerGroup, image.imageId),
-    { ...options, dependsOn },
+    socketProxyArgs({ node, dockerGroup }, image.imageId),
+    { ...options, dependsOn, replaceOnChanges: REPLACED_FOR },
   );
   limitProcesses(name, container, args, parent, PROCESSES);
   return container;
@@ -98,7 +98,7 @@ const HEALTH_CHECK: docker.types.input.ContainerHealthcheck = {
  * sees it in the node's /proc, and a process of root without capabilities would let another one through to its files there.
  */
 export function socketProxyArgs(
-  dockerGroup: pulumi.Input<string>,
+  { node, dockerGroup }: Pick<SocketProxyArgs, "node" | "dockerGroup">,
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
   return {
@@ -117,7 +117,7 @@ export function socketProxyArgs(
     readOnly: true,
     capabilities: { drops: ["ALL"] },
     cpuShares: 256,
-    ...LOGGING,
+    ...daemonDefaults(node),
     ...memoryLimit(64),
     securityOpts: ["no-new-privileges:true"],
   };

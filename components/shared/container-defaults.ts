@@ -1,14 +1,29 @@
+import type * as docker from "@pulumi/docker";
 import { USUAL_CAPABILITIES } from "../../config/capabilities";
+import type { NodeConfig } from "../../config/schema";
 
 /*
  * Set explicitly, because otherwise the daemon's defaults come back as differences that replace the container
  * (terraform-provider-docker#473).
  */
 
-export const LOGGING = {
-  logDriver: "json-file",
-  logOpts: { "max-size": "100m", "max-file": "3" },
-} as const;
+/**
+ * What the node's daemon.json has for each container. The provider always says whether there is an init, so the daemon's own word
+ * never counts (resource_docker_container_funcs.go, resourceDockerContainerCreate).
+ */
+export function daemonDefaults({
+  engine,
+}: NodeConfig): Pick<docker.ContainerArgs, "logDriver" | "logOpts" | "init"> {
+  const { "log-driver": logDriver = "json-file", "log-opts": logOpts = {}, init } = engine.daemon;
+  return {
+    logDriver,
+    ...(Object.keys(logOpts).length > 0 && { logOpts }),
+    ...(init && { init }),
+  };
+}
+
+/** The provider would say that it has changed the init, and do nothing. */
+export const REPLACED_FOR = ["init"];
 
 /** Limits memory and swap. Without a swap limit, Docker sets one of twice the memory, which comes back as a difference. */
 export function memoryLimit(mebibytes: number): { memory: number; memorySwap: number } {

@@ -2,7 +2,7 @@ import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig, WorkloadConfig } from "../../config/schema";
 import { SECRETS_PATH, WORKLOAD_LABEL, namesOn, portsOf } from "../../config/workloads";
-import { LOGGING, memoryLimit, nameCapability } from "../shared/container-defaults";
+import { daemonDefaults, memoryLimit, nameCapability } from "../shared/container-defaults";
 import { secretsFolder } from "./secrets";
 
 /** What the container of a workload is made from. */
@@ -25,10 +25,11 @@ export function workloadArgs(
   parts: WorkloadParts,
   image: pulumi.Input<string>,
 ): docker.ContainerArgs {
-  const { workload, config } = parts;
+  const { workload, config, node } = parts;
   return {
     image,
-    ...{ start: false, mustRun: false },
+    // Else data in a volume that nobody declared would go with it; node/workload.sh refuses new ones.
+    ...{ start: false, mustRun: false, removeVolumes: false },
     hostname: workload,
     command: config.command,
     entrypoints: config.entrypoint,
@@ -43,7 +44,7 @@ export function workloadArgs(
     ...restartArgs(config),
     stopTimeout: config.stopSeconds,
     destroyGraceSeconds: config.stopSeconds,
-    ...LOGGING,
+    ...daemonDefaults(node),
   };
 }
 

@@ -5,6 +5,7 @@ import { workloadStep } from "../../node/workload-steps";
 import { limitProcesses } from "../docker/container-limits";
 import type { Images } from "../docker/images";
 import { runNodeScript } from "../docker/node-script";
+import { REPLACED_FOR } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { restartPolicy, workloadArgs, type WorkloadParts } from "./container-args";
 import { lastChange, writeSecrets, type WorkloadSecretsArgs } from "./secrets";
@@ -47,22 +48,22 @@ function createContainer(
   return new docker.Container(name, workloadArgs(args, imageId), {
     ...opts,
     // The provider would say that it has changed these, and do nothing.
-    replaceOnChanges: ["cpuPeriod", "cpuQuota", "tmpfs"],
+    replaceOnChanges: [...REPLACED_FOR, "cpuPeriod", "cpuQuota", "tmpfs"],
     ...livesOn(args.machine),
   });
 }
 
 function start(
   name: string,
-  { workload, config, dockerHost, machine, repairs }: WorkloadArgs,
+  { workload, config, node, dockerHost, machine, repairs }: WorkloadArgs,
   container: docker.Container,
   secrets: command.remote.Command | undefined,
   opts: { parent: pulumi.Resource; dependsOn: pulumi.Resource[] },
 ): command.remote.Command {
   const { processes } = config.limits;
   const place = { machine, connection: dockerHost.connection, repairs };
-  const limits = limitProcesses(name, container, place, opts.parent, processes);
-  const step = workloadStep(workload, config);
+  const limits = limitProcesses(name, container, { node, ...place }, opts.parent, processes);
+  const step = workloadStep(workload, config, node);
   const variables = pulumi.all([container.id, lastChange(secrets)]).apply(([id, changed]) => ({
     ...step.variables,
     CONTAINER: id,

@@ -97,7 +97,9 @@ describe("set up", () => {
   test("the proxy answers where its container has the socket, by the configuration that is mounted there", () => {
     done(set());
     expect(read(PROXY)).toContain(`bind unix@${PROXY_SOCKET} `);
-    const { volumes } = socketProxyArgs("999", "id") as { volumes: { hostPath?: string }[] };
+    const { volumes } = socketProxyArgs({ node: prodNode(), dockerGroup: "999" }, "id") as {
+      volumes: { hostPath?: string }[];
+    };
     const mounted = volumes.map(({ hostPath = "" }) => join("root", hostPath, "haproxy.cfg"));
     expect(mounted).toContain(PROXY);
   });

@@ -153,6 +153,18 @@ const REFUSED: [string, object, object, string][] = [
     "limits.memoryMiB: 32769; allowed: at most 32768, the memory of the machine",
   ],
   [
+    "a user that a remapped container cannot have",
+    { user: "65536" },
+    {},
+    'user: "65536"; allowed: ids up to 65535: with userns-remap there are no others in a container',
+  ],
+  [
+    "such a group",
+    { user: "65534:70000" },
+    {},
+    'user: "65534:70000"; allowed: ids up to 65535: with userns-remap there are no others in a container',
+  ],
+  [
     "itself as a condition",
     { dependsOn: ["web"] },
     {},
@@ -174,6 +186,13 @@ const REFUSED: [string, object, object, string][] = [
 
 test.each(REFUSED)("%s is refused", (_what, workload, node, problem) => {
   expect(said(withWeb(workload, node))).toEqual([`${web}.${problem}`]);
+});
+
+test("without userns-remap there are more users", () => {
+  const node = { engine: { daemon: { "userns-remap": null } } };
+  const found = said(withWeb({ user: "70000:99999" }, node)).join();
+  expect(found).not.toContain("ids up to");
+  expect(found).not.toContain("workloads.web.user");
 });
 
 test("a name that DNS has no word for is refused, the program's containers' among them", () => {

@@ -128,8 +128,35 @@ test("Docker is told everything, and does not start it", async () => {
       ...{ interval: "1m30s", timeout: "10s", startPeriod: "0s", startInterval: "0s", retries: 3 },
     },
     ...{ restart: "on-failure", maxRetryCount: 5, stopTimeout: 20, destroyGraceSeconds: 20 },
+    removeVolumes: false,
     ...{ logDriver: "json-file", logOpts: { "max-size": "100m", "max-file": "3" } },
   });
+});
+
+test.each([
+  [{ "log-driver": "syslog" }, { logDriver: "syslog" }],
+  [
+    { "log-driver": "journald", "log-opts": { tag: "x" } },
+    { logDriver: "journald", logOpts: { tag: "x" } },
+  ],
+  [
+    { "log-opts": { "max-size": "10m" } },
+    { logDriver: "json-file", logOpts: { "max-size": "10m", "max-file": "3" } },
+  ],
+  [{ init: true }, { init: true }],
+  [{ init: false }, {}],
+])("every container of the program has what daemon.json says: %j", async (daemon, expected) => {
+  const seen = await run(withWeb({}, { engine: { daemon } }));
+  const containers = seen.recorder.resources.filter(
+    ({ type }) => type === "docker:index/container:Container",
+  );
+  expect(containers.length).toBeGreaterThanOrEqual(5);
+  const standard = { logDriver: "json-file", logOpts: { "max-size": "100m", "max-file": "3" } };
+  const wanted = "logDriver" in expected ? expected : { ...standard, ...expected };
+  for (const { inputs } of containers) {
+    const { logDriver, logOpts, init } = inputs;
+    expect({ logDriver, logOpts, init }).toEqual(wanted);
+  }
 });
 
 test("a workload that says nothing has no network, not even docker0", async () => {
@@ -206,8 +233,55 @@ test("further names are entries of its hosts file, one for each address", async 
 test("the new container has a name of its own and is made before the earlier one goes", async () => {
   expect(container(await run(withWeb())).inputs).not.toHaveProperty("name");
   const { [`docker:index/container:Container ${NAME}`]: options } = await optionsOf(withWeb());
-  expect(options).toMatchObject({ replaceOnChanges: ["cpuPeriod", "cpuQuota", "tmpfs"] });
+  expect(options).toMatchObject({ replaceOnChanges: ["init", "cpuPeriod", "cpuQuota", "tmpfs"] });
   expect(options).not.toHaveProperty("deleteBeforeReplace");
+});
+
+test("ports are in the order in which docker lists them, whatever the file's order is", async () => {
+  const port = { port: 80, containerPort: 8080 };
+  const ports = [
+    { ...port, port: 9000 },
+    { ...port, address: "127.0.0.1" },
+    { ...port, protocol: "udp" },
+    port,
+    { ...port, port: 1000 },
+    { port: 70, containerPort: 9090 },
+  ];
+  const inOrder = [
+    ["10.25.20.24", 80, 8080, "tcp"],
+    ["127.0.0.1", 80, 8080, "tcp"],
+    ["10.25.20.24", 1000, 8080, "tcp"],
+    ["10.25.20.24", 9000, 8080, "tcp"],
+    ["10.25.20.24", 80, 8080, "udp"],
+    ["10.25.20.24", 70, 9090, "tcp"],
+  ];
+  for (const declared of [ports, ports.toReversed()]) {
+    const web = { networks: { [NETWORK]: {} }, ports: declared };
+    expect(container(await run(withWeb(web))).inputs.ports).toEqual(
+      inOrder.map(([ip, external, internal, protocol]) => ({ ip, external, internal, protocol })),
+    );
+  }
+});
+
+test.each([
+  [1, 7200],
+  [7, 7200],
+  [8, 8 * 960],
+])("with %d workloads each step waits %d s for the others", async (count, seconds) => {
+  const others = Array.from({ length: count - 1 }, (_, index) => [`w${index}`, { image: IMAGE }]);
+  const workloads = { web: { image: IMAGE, secrets: { db: "web-db" } } };
+  const all = { workloads: { ...workloads, ...Object.fromEntries(others) } };
+  const seen = await run(all, FULL_SECRETS);
+  for (const step of ["limits", "run", "secrets"])
+    expect(JSON.stringify(command(seen, step).inputs.stdin)).toContain(`LOCK_TIMEOUT='${seconds}'`);
+  const agent = seen.recorder.find("command:remote:Command", `${NODE}-agent-limits`);
+  expect(agent.inputs.stdin).toContain(`LOCK_TIMEOUT='${seconds}'`);
+});
+
+test("without workloads the other containers wait as before", async () => {
+  const { recorder } = await run({});
+  const { inputs } = recorder.find("command:remote:Command", `${NODE}-agent-limits`);
+  expect(inputs.stdin).toContain("LOCK_TIMEOUT='1800'");
 });
 
 test("the step that starts it knows its container, limits and policy", async () => {

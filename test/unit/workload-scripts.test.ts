@@ -125,6 +125,65 @@ describe("the step that starts a workload", () => {
     expect([runs("old"), runs("new")]).toEqual([false, true]);
   });
 
+  describe("an image that keeps data in a volume that is not declared", () => {
+    const NAMELESS = "0f".repeat(32);
+    const data = "/var/lib/postgresql/data";
+    /** A mount `name:path` of each kind. */
+    const mounts = (id: string, declared: string[], nameless: string[]): void => {
+      const named = declared.map((one) => one.replace(":", " "));
+      const others = nameless.map((path) => `${NAMELESS} ${path}`);
+      fake(`containers/${id}/binds`, declared.map((one) => `${one}:rw\n`).join(""));
+      fake(`containers/${id}/volumes`, `${[...named, ...others].join("\n")}\n\n`);
+    };
+
+    test("is refused while the earlier container runs, which goes on", () => {
+      container("old", "healthy", "2026-05-01T00:00:00Z");
+      container("new", "healthy");
+      mounts("new", ["logs:/logs"], [data, "/my data"]);
+      refused(
+        start(),
+        `docker-node: workload: web: its image keeps data in ${data}, /my data, which would be lost with the container; declare a volume or tmpfs for ${data}, /my data`,
+      );
+      expect(calls()).toEqual([]);
+    });
+
+    test("is refused as the first container, too", () => {
+      container("new", "healthy");
+      mounts("new", [], [data]);
+      refused(start(), `declare a volume or tmpfs for ${data}`);
+      expect(calls()).toEqual([]);
+    });
+
+    test("runs on where it ran before, and starts again after a stop", () => {
+      container("new", "healthy", "2026-05-01T00:00:00Z");
+      mounts("new", [], [data]);
+      expect(done(start())).toEqual({ container: "new", state: "healthy" });
+      rmSync(join(home, "fake/containers/new/running"));
+      expect(done(start())).toEqual({ container: "new", state: "healthy" });
+    });
+
+    test("keeps what it has when another one declares a volume, until a person stops it", () => {
+      container("old", "healthy", "2026-05-01T00:00:00Z");
+      mounts("old", [], [data]);
+      container("new", "healthy");
+      mounts("new", [`db-data:${data}`], []);
+      refused(
+        start(),
+        `web: data of the earlier container in ${data} would be lost with it; run docker stop old, copy what you need, and run up again`,
+      );
+      expect(calls()).toEqual([]);
+      rmSync(join(home, "fake/containers/old/running"));
+      expect(done(start())).toEqual({ container: "new", state: "healthy" });
+    });
+
+    test("is no other one once a volume is declared", () => {
+      container("old", "healthy", "2026-05-01T00:00:00Z");
+      container("new", "healthy");
+      for (const id of ["old", "new"]) mounts(id, [`db-data:${data}`], []);
+      expect(done(start())).toEqual({ container: "new", state: "healthy" });
+    });
+  });
+
   test("secrets that changed since its start are read at another one", () => {
     container("new", "healthy", "2026-05-01T00:00:00Z");
     const seconds = Date.parse("2026-05-02T00:00:00Z") / 1000;

@@ -1,7 +1,7 @@
 import type { Check } from "../report";
 import { checkBinds, checkMountPaths, checkVolumes } from "./mounts";
 import { checkNetworks, checkPorts } from "./network";
-import { checkDependencies, checkLabels, checkLimits } from "./own";
+import { checkDependencies, checkLabels, checkLimits, checkUsers } from "./own";
 
 /** Checks of workloads against their node, and against one another. */
 export const WORKLOAD_CHECKS: readonly Check[] = [
@@ -10,6 +10,7 @@ export const WORKLOAD_CHECKS: readonly Check[] = [
   checkLimits,
   checkNetworks,
   checkPorts,
+  checkUsers,
   checkVolumes,
   checkBinds,
   checkMountPaths,

@@ -44,6 +44,20 @@ export function checkLabels(node: NodeConfig, report: Report): void {
         );
 }
 
+/** The highest id in a user namespace: useradd gives `dockremap` 65536 of them (login.defs, SUB_UID_COUNT). */
+const LAST_ID = 65535;
+
+export function checkUsers(node: NodeConfig, report: Report): void {
+  if (!node.engine.daemon["userns-remap"]) return;
+  for (const [name, { user }] of workloadsOf(node))
+    if (user.split(":").some((id) => Number(id) > LAST_ID))
+      report(
+        `workloads/${name}/user`,
+        user,
+        `ids up to ${LAST_ID}: with userns-remap there are no others in a container`,
+      );
+}
+
 /** Docker starts no container with more processors than the machine has. */
 export function checkLimits(node: NodeConfig, report: Report): void {
   const { cpu, memoryGiB } = node.machine;
