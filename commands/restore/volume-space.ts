@@ -18,7 +18,7 @@ const REFLINKS = ["xfs", "btrfs"];
  */
 export async function requireRoom(plan: Plan, { disk, volumes }: Inventory): Promise<void> {
   const { volume, place, staging } = plan;
-  const size = await sizeOf(plan);
+  const size = await readSize(plan);
   if (size === undefined || !disk || volumes.some(({ Name }) => Name === staging)) return;
   const options = volumes.find(({ Name }) => Name === volume)?.Options;
   const outside = place ?? placeOf({ options });
@@ -26,17 +26,17 @@ export async function requireRoom(plan: Plan, { disk, volumes }: Inventory): Pro
   if (size * times <= disk.free) return;
   const what = times === 1 ? "the size of the snapshot" : "twice the size of the snapshot";
   throw new Refusal(
-    `volume ${volume}: its restore needs ${gibibytes(size * times)} on Docker's disk (${disk.type}), ${what}, and ` +
-      `${gibibytes(disk.free)} are free: make room, or give the disk another size (machine.dockerDisk, machine.disk)`,
+    `volume ${volume}: its restore needs ${gibibytesText(size * times)} on Docker's disk (${disk.type}), ${what}, and ` +
+      `${gibibytesText(disk.free)} are free: make room, or give the disk another size (machine.dockerDisk, machine.disk)`,
   );
 }
 
 /** Bytes of the archive; holes of sparse files count in full. */
-async function sizeOf({ site, snapshot }: Plan): Promise<number | undefined> {
+async function readSize({ site, snapshot }: Plan): Promise<number | undefined> {
   const text = await site.repository.read("volumes", snapshot, "index.json").catch(() => "");
   if (text === "") return undefined;
   const { data } = manifest.safeParse(JSON.parse(text));
   return data?.files.find(({ filename }) => filename === "data.pxar.didx")?.size;
 }
 
-const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+const gibibytesText = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
