@@ -268,7 +268,10 @@ test.each([
   [7, 7200],
   [8, 8 * 960],
 ])("with %d workloads each step waits %d s for the others", async (count, seconds) => {
-  const others = Array.from({ length: count - 1 }, (_, index) => [`w${index}`, { image: IMAGE }]);
+  const others = Array.from({ length: count - 1 }, (_, index): [string, object] => [
+    `w${index}`,
+    { image: IMAGE },
+  ]);
   const workloads = { web: { image: IMAGE, secrets: { db: "web-db" } } };
   const all = { workloads: { ...workloads, ...Object.fromEntries(others) } };
   const seen = await run(all, FULL_SECRETS);
