@@ -94,7 +94,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   "firewall/confirm": ["firewall/guard", "firewall/connection", "firewall/units"],
   "container-limits": ["check", "container-seal"],
   "image-seal": ["check", "container-seal"],
-  workload: ["check"],
+  workload: ["check", "workload/volumes"],
   "workload-secrets": ["check"],
   monitoring: ["check", "apt", "monitoring/exporter", "monitoring/job", "monitoring/proxy"],
   hardening: [

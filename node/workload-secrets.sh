@@ -29,6 +29,7 @@ user_here() {
   local root
   root=$(docker_cli info --format '{{.DockerRootDir}}')
   if [[ ${root##*/} =~ ^([0-9]+)\.[0-9]+$ ]]; then
+    # shellcheck disable=SC2153 # a variable of the step
     printf '%s' $((BASH_REMATCH[1] + OWNER))
   else
     printf '%s' "$OWNER"
@@ -39,8 +40,7 @@ write_files() { # USER
   local index=0 file content
   for file in $FILES; do
     content="CONTENT_$index"
-    write_if_changed "$FOLDER/$file" 0400 < <(printf %s "${!content}")
-    chown "$1:root" "$FOLDER/$file"
+    write_if_changed "$FOLDER/$file" 0400 "$1:0" < <(printf %s "${!content}")
     index=$((index + 1))
   done
 }

@@ -14,13 +14,13 @@
 SCRIPT=workload
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=workload/volumes.sh
+declare -F refuse_undeclared >/dev/null || . "${BASH_SOURCE[0]%/*}/workload/volumes.sh"
 
 # A container may take five minutes to stop.
 DOCKER_TIMEOUT=330
 readonly LOOKS_NEEDED=10
 STATE='' LATE='' REASON='' DETAIL='' LOOKS=0
-
-inspect() { docker_cli inspect --type container --format "$1" "$2"; }
 
 # Running containers of the workload except the new one.
 others() {
@@ -82,30 +82,6 @@ go_back() { # PREVIOUS...
   (($# > 0)) || fail "$WORKLOAD: $REASON; there is no earlier container; $then" "$DETAIL"
   docker_cli start "$@" >/dev/null || fail "$WORKLOAD: $REASON; and the earlier container does not start; $then" "$DETAIL"
   fail "$WORKLOAD: $REASON; the earlier container runs again; $then" "$DETAIL"
-}
-
-# Paths of a container's volumes that are not declared. docker makes a volume for each VOLUME of the image where nothing is mounted
-# (moby daemon/create_unix.go); the provider declares its own as binds.
-undeclared() { # CONTAINER
-  local binds mounts name path paths=''
-  binds=$(inspect '{{range .HostConfig.Binds}}{{println .}}{{end}}' "$1")
-  mounts=$(inspect '{{range .Mounts}}{{if eq .Type "volume"}}{{println .Name .Destination}}{{end}}{{end}}' "$1")
-  while read -r name path; do
-    [[ -z $name || $'\n'$binds == *$'\n'"$name:"* ]] || paths+=", $path"
-  done <<<"$mounts"
-  printf %s "${paths#, }"
-}
-
-refuse_undeclared() { # PREVIOUS...
-  local each paths
-  paths=$(undeclared "$CONTAINER")
-  [[ -z $paths ]] ||
-    fail "$WORKLOAD: its image keeps data in $paths, which would be lost with the container; declare a volume or tmpfs for $paths"
-  for each in "$@"; do
-    paths=$(undeclared "$each")
-    [[ -z $paths ]] ||
-      fail "$WORKLOAD: data of the earlier container in $paths would be lost with it; run docker stop $each, copy what you need, and run up again"
-  done
 }
 
 has_run() { [[ $(inspect '{{.State.StartedAt}}' "$CONTAINER") != 0001-* ]]; }

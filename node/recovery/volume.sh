@@ -88,6 +88,7 @@ names() { docker_cli ps --format '{{.Names}}' "$@" | xargs; }
 # or a recovery made is meant to go.
 doomed() {
   (($#)) || return 0
+  # shellcheck disable=SC2016 # a template of Go
   docker_cli container inspect --format '{{$made := or (index .Config.Labels "docker-node.backup.holder")'\
 ' (index .Config.Labels "docker-node.recovery")}}{{if and .HostConfig.AutoRemove (not $made)}}{{slice .Name 1}}{{end}}' "$@" | xargs
 }
