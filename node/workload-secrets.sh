@@ -40,7 +40,8 @@ write_files() { # USER
   local index=0 file content
   for file in $FILES; do
     content="CONTENT_$index"
-    write_if_changed "$FOLDER/$file" 0400 "$1:0" < <(printf %s "${!content}")
+    write_if_changed "$FOLDER/$file" 0400 < <(printf %s "${!content}")
+    chown "$1:root" "$FOLDER/$file"
     index=$((index + 1))
   done
 }
