@@ -1,9 +1,8 @@
 import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
-import type { NodeConfig } from "../../config/schema";
 import { bind } from "../../node/steps";
-import { queueSeconds } from "../../node/workload-steps";
+import { QUEUE_SECONDS } from "../../node/workload-steps";
 import { runNodeScript, type Repairs } from "./node-script";
 
 /**
@@ -13,8 +12,6 @@ import { runNodeScript, type Repairs } from "./node-script";
 const PROCESSES = 1024;
 
 export interface LimitArgs {
-  /** The node, as configured. */
-  node: NodeConfig;
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
   /** SSH to the node. */
@@ -26,9 +23,6 @@ export interface LimitArgs {
 /** Seconds the step may take: of a container outside the user namespace it reads the whole image (node/container-seal.sh). */
 const SECONDS = 600;
 
-/** Seconds it may have to wait for other runs than those of workloads. */
-const WAIT_SECONDS = 1800;
-
 /**
  * Limits a container's processes, for which the provider has no word, and seals it if it is outside the user namespace; again for
  * each new container. Returns the step that does.
@@ -36,7 +30,7 @@ const WAIT_SECONDS = 1800;
 export function limitProcesses(
   name: string,
   container: docker.Container,
-  { node, machine, connection, repairs }: LimitArgs,
+  { machine, connection, repairs }: LimitArgs,
   parent: pulumi.Resource,
   processes = PROCESSES,
 ): command.remote.Command {
@@ -45,7 +39,7 @@ export function limitProcesses(
     timeout,
     variables: limits,
   } = bind("container-limits", {}, SECONDS, {
-    wait: Math.max(WAIT_SECONDS, queueSeconds(node)),
+    wait: QUEUE_SECONDS,
   });
   const variables = container.id.apply((id) => ({
     ...limits,

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { PROXY_CONTAINER } from "../../config/monitoring";
+import type { NodeConfig } from "../../config/schema";
 import { readPart } from "../../node/scripts";
 import { limitProcesses, type LimitArgs } from "../docker/container-limits";
 import type { Images } from "../docker/images";
@@ -9,6 +10,8 @@ import { REPLACED_FOR, daemonDefaults, memoryLimit } from "../shared/container-d
 import { livesOn } from "../shared/lifetime";
 
 export interface SocketProxyArgs extends LimitArgs {
+  /** The node, as configured. */
+  node: NodeConfig;
   /** HAProxy's image, on Alpine. */
   image: string;
   /** The images of the node. */

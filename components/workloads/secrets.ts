@@ -1,6 +1,6 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { NodeConfig, WorkloadConfig } from "../../config/schema";
+import type { WorkloadConfig } from "../../config/schema";
 import { userIdOf } from "../../config/workloads";
 import { workloadSecretsStep } from "../../node/workload-steps";
 import type { DockerHost } from "../docker/docker-host";
@@ -11,8 +11,6 @@ export interface WorkloadSecretsArgs {
   readonly workload: string;
   /** The workload, as configured. */
   readonly config: WorkloadConfig;
-  /** The node, as configured. */
-  readonly node: NodeConfig;
   /** Secrets of the stack, by name. */
   readonly secrets: Readonly<Record<string, pulumi.Input<string>>>;
   readonly dockerHost: DockerHost;
@@ -29,12 +27,12 @@ export const secretsFolder = (workload: string): string =>
 /** Writes the secrets of a workload, and removes them with it. Undefined if it has none. */
 export function writeSecrets(
   name: string,
-  { workload, config, node, secrets, dockerHost, machine, repairs }: WorkloadSecretsArgs,
+  { workload, config, secrets, dockerHost, machine, repairs }: WorkloadSecretsArgs,
   parent: pulumi.Resource,
 ): command.remote.Command | undefined {
   const files = Object.entries(config.secrets);
   if (files.length === 0) return undefined;
-  const step = workloadSecretsStep(workload, userIdOf(config), node);
+  const step = workloadSecretsStep(workload, userIdOf(config));
   const contents = pulumi.secret(pulumi.all(files.map(([, secret]) => secrets[secret] ?? "")));
   const variables = contents.apply((values) => ({
     ...step.variables,

@@ -55,15 +55,15 @@ function createContainer(
 
 function start(
   name: string,
-  { workload, config, node, dockerHost, machine, repairs }: WorkloadArgs,
+  { workload, config, dockerHost, machine, repairs }: WorkloadArgs,
   container: docker.Container,
   secrets: command.remote.Command | undefined,
   opts: { parent: pulumi.Resource; dependsOn: pulumi.Resource[] },
 ): command.remote.Command {
   const { processes } = config.limits;
   const place = { machine, connection: dockerHost.connection, repairs };
-  const limits = limitProcesses(name, container, { node, ...place }, opts.parent, processes);
-  const step = workloadStep(workload, config, node);
+  const limits = limitProcesses(name, container, place, opts.parent, processes);
+  const step = workloadStep(workload, config);
   const variables = pulumi.all([container.id, lastChange(secrets)]).apply(([id, changed]) => ({
     ...step.variables,
     CONTAINER: id,
