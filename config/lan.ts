@@ -32,17 +32,18 @@ export interface Nic {
   readonly vlan: number | undefined;
   /** What it carries beside that. */
   readonly trunks: readonly number[];
+  readonly mtu: number | undefined;
+  readonly macAddress: string | undefined;
 }
 
 /** The NICs of the VM. Only the first one has trunks. */
 export function nicsOf(node: NodeConfig): Nic[] {
   const { network } = node;
-  const first = { path: "network", bridge: network.bridge, vlan: network.vlan };
-  const others = network.nics.map(({ bridge, vlan }, index) => ({
-    ...{ path: `network/nics/${index}`, bridge, vlan },
-    trunks: [],
+  return [network, ...network.nics].map(({ bridge, vlan, mtu, macAddress }, index) => ({
+    path: index === 0 ? "network" : `network/nics/${index - 1}`,
+    trunks: index === 0 ? trunksOf(node) : [],
+    ...{ bridge, vlan, mtu, macAddress },
   }));
-  return [{ ...first, trunks: trunksOf(node) }, ...others];
 }
 
 /** VLANs of a NIC: its own, if it has one, and its trunks. */

@@ -1,4 +1,5 @@
 import { addressesOf, reachableWorkloads } from "../discovery";
+import { nicsOf } from "../lan";
 import { addressOfNode, checksumOf } from "../node";
 import { ownAddresses, ownNetworks } from "../own-networks";
 import { attempt } from "../partial";
@@ -53,12 +54,10 @@ const CLAIMS: readonly ((node: NodeConfig) => readonly Claim[])[] = [
   ({ machine: { vmId } }) => [{ path: "machine/vmId", value: vmId, as: vmId }],
   (node) =>
     ownNetworks(node).map(({ path, cidr, address }) => ({ path, value: cidr, as: address })),
-  ({ network }) => [
-    { path: "network/macAddress", value: network.macAddress, as: network.macAddress },
-    ...network.nics.map(({ macAddress }, index) => ({
-      ...{ path: `network/nics/${index}/macAddress`, value: macAddress, as: macAddress },
+  (node) =>
+    nicsOf(node).map(({ path, macAddress }) => ({
+      ...{ path: `${path}/macAddress`, value: macAddress, as: macAddress },
     })),
-  ],
   ({ portainer }) => {
     const name = portainer?.environment?.name;
     return [{ path: "portainer/environment/name", value: name, as: name }];

@@ -64,11 +64,10 @@ function checkNics(node: NodeConfig, report: Report): void {
       );
 }
 
-function checkMacs({ network }: NodeConfig, report: Report): void {
+function checkMacs(node: NodeConfig, report: Report): void {
   const owners = new Map<string, string>();
-  for (const [index, { macAddress }] of [network, ...network.nics].entries()) {
+  for (const { path, macAddress } of nicsOf(node)) {
     if (macAddress === undefined) continue;
-    const path = index === 0 ? "network" : `network/nics/${index - 1}`;
     const owner = owners.get(macAddress);
     if (owner === undefined) owners.set(macAddress, path);
     else

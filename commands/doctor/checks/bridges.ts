@@ -10,10 +10,9 @@ type Interface = z.output<typeof interfaces>[number];
 /** One finding of all NICs, by the interfaces of the Proxmox node `host`. */
 export function judgeNics(node: NodeConfig, host: string, all: readonly Interface[]): Finding {
   const path = `/nodes/${host}/network`;
-  const sizes = [node.network, ...node.network.nics].map(({ mtu }) => mtu);
-  const findings = nicsOf(node).flatMap((nic, index) => {
+  const findings = nicsOf(node).flatMap((nic) => {
     const found = all.find(({ iface }) => iface === nic.bridge);
-    if (found) return [checkVlans(found, nic, path), ...checkMtu(found, nic, sizes[index], path)];
+    if (found) return [checkVlans(found, nic, path), ...checkMtu(found, nic, path)];
     const make = `pvesh create ${path} --iface ${nic.bridge} --type bridge --autostart 1 --bridge_vlan_aware 1 --bridge_ports <NIC>`;
     return [fail(`no ${nic.bridge} on ${host}, or the token may not use it`, make)];
   });
@@ -66,7 +65,8 @@ export function carries(list: string | undefined, vlan: number): boolean {
 const USUAL_MTU = 1500;
 
 /** Checks that a NIC's MTU is not above the bridge's; 1 is the bridge's own (qemu-server, print_netdevice_full). */
-function checkMtu(found: Interface, nic: Nic, mtu = 1, path: string): Finding[] {
+function checkMtu(found: Interface, nic: Nic, path: string): Finding[] {
+  const { mtu = 1 } = nic;
   const { iface: name, type, mtu: most } = found;
   if (mtu <= (most ?? USUAL_MTU)) return [];
   const key = `${nic.path.replaceAll("/", ".")}.mtu`;
