@@ -5,8 +5,6 @@ import { readOwners, type Owners } from "./pxar";
 import { readPruneJobs, type PruneJob } from "./prune-jobs";
 import { parseSnapshots, pathOf, type Snapshot } from "./snapshots";
 
-export { choose, isAhead, isGood, pathOf, timeOf, type Snapshot } from "./snapshots";
-
 /** Namespaces of a node, one a kind: prune jobs apply to a namespace. */
 export const SECTIONS = ["volumes", "configuration", "images"] as const;
 export type Section = (typeof SECTIONS)[number];

@@ -6,6 +6,8 @@ export interface Snapshot {
   /** What was backed up, such as the name of a volume. */
   readonly id: string;
   readonly takenAt: Date;
+  /** Bytes of its files, as they were before the server left out what it had. */
+  readonly size?: number;
   /**
    * Why it is no backup. `unfinished`: its upload is under way, or was cut off together with the server. `broken`: the
    * server's verification failed.
@@ -37,9 +39,12 @@ export function parseSnapshots(json: string): Snapshot[] {
     .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
 }
 
-function faultOf({ size, verification }: z.output<typeof listed>[number]): Pick<Snapshot, "fault"> {
+function faultOf({
+  size,
+  verification,
+}: z.output<typeof listed>[number]): Pick<Snapshot, "size" | "fault"> {
   if (size === undefined || size === null) return { fault: "unfinished" };
-  return verification?.state === "failed" ? { fault: "broken" } : {};
+  return verification?.state === "failed" ? { size, fault: "broken" } : { size };
 }
 
 /**
@@ -66,6 +71,19 @@ export const isAhead = ({ takenAt }: Snapshot, now: Date): boolean =>
 /** Whether a snapshot is a backup. */
 export const isGood = (snapshot: Snapshot, now: Date): boolean =>
   snapshot.fault === undefined && !isAhead(snapshot, now);
+
+/** The newest of the backups before a snapshot that has more than twice its size: what was lost since is not in the snapshot. */
+export const largerBefore = (
+  snapshots: readonly Snapshot[],
+  { id, takenAt, size }: Snapshot,
+  now: Date,
+): Snapshot | undefined =>
+  size === undefined
+    ? undefined
+    : snapshots.find(
+        (one) =>
+          one.id === id && one.takenAt < takenAt && isGood(one, now) && (one.size ?? 0) > 2 * size,
+      );
 
 /** RFC 3339 in UTC, whole seconds. */
 export function timeOf(at: Date): string {

@@ -1,5 +1,6 @@
 /** The evidence for a node's coverage map, and the rows of the map. */
-import type { Section, Snapshot } from "../../clients/backup-server";
+import type { Section } from "../../clients/backup-server";
+import type { Snapshot } from "../../clients/snapshots";
 import type { PruneJob } from "../../clients/prune-jobs";
 import type { VmStore } from "../../config/backups";
 import type { BackupsConfig } from "../../config/schema";

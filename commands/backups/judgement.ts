@@ -1,5 +1,5 @@
 /** How old a backup is, and how old it may be. */
-import { pathOf, type Snapshot } from "../../clients/backup-server";
+import { pathOf, type Snapshot } from "../../clients/snapshots";
 import type { Inventory, ItemStatus } from "../site/inventory";
 import type { Row } from "./evidence";
 

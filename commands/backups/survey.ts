@@ -1,7 +1,8 @@
 /** Gathers the evidence for the coverage map of a node. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isGood, type Repository, type Snapshot } from "../../clients/backup-server";
+import type { Repository } from "../../clients/backup-server";
+import { isGood, type Snapshot } from "../../clients/snapshots";
 import { messageOf } from "../../clients/failure";
 import { readIndex } from "../site/image";
 import { takeInventory, type Inventory } from "../site/inventory";

@@ -1,5 +1,5 @@
 /** Restores a container: pulumi makes a declared one, any other comes from its backed-up definition. */
-import { pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
+import { pathOf, timeOf, type Snapshot } from "../../clients/snapshots";
 import { targetsOf, type Deployed } from "../../clients/pulumi/stack";
 import { nameOf, takeInventory, type Container, type Volume } from "../site/inventory";
 import type { Site } from "../site/site";
@@ -73,6 +73,7 @@ function withVolumes({ restored, empty }: Plan, recovery: Recovery): Recovery {
     ...(oldest && { snapshot: oldest.snapshot, takenAt: oldest.takenAt }),
     ...(restored.length > 0 && { objectives: OBJECTIVES.volume }),
     ...(empty.length > 0 && { lost: empty.map(({ volume }) => volume) }),
+    cautions: restored.flatMap(({ cautions = [] }) => cautions),
     afterwards: [
       ...[recovery, ...restored].flatMap(({ afterwards }) => afterwards),
       ...empty.map(({ volume, why }) => `${volume} comes up empty: ${why}`),

@@ -1,7 +1,7 @@
 /** What a backup of the configuration knows of containers, networks, volumes and images. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { choose, pathOf, type Snapshot } from "../../clients/backup-server";
+import { choose, pathOf, type Snapshot } from "../../clients/snapshots";
 import { withScratch } from "../../clients/scratch";
 import { nameOf, type Container, type Image, type Network, type Volume } from "../site/inventory";
 import type { Site } from "../site/site";

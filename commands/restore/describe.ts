@@ -4,7 +4,7 @@ import { secondsBetween, type Outcome, type Recovery } from "./steps";
 
 /** Everything a recovery would do. */
 export function describe(recovery: Recovery, now: Date): string {
-  const { title, steps, objectives, afterwards } = recovery;
+  const { title, steps, objectives, cautions = [], afterwards } = recovery;
   const lines = steps.flatMap(({ title: step, command, undo }, index) => [
     `${String(index + 1).padStart(3)}. ${step}`,
     ...(command ? [`       ${command.split("\n").join("\n       ")}`] : []),
@@ -15,6 +15,7 @@ export function describe(recovery: Recovery, now: Date): string {
     title,
     sourceText(recovery, now),
     required,
+    ...cautions.map((line) => `caution:  ${line}`),
     "",
     ...lines,
     ...afterwards.map((line) => `\nafterwards: ${line}`),
@@ -23,13 +24,13 @@ export function describe(recovery: Recovery, now: Date): string {
 
 /** The same for programs; without an outcome nothing was done yet. */
 export function toJson(
-  { title, snapshot, takenAt, objectives, lost, ...rest }: Recovery,
+  { title, snapshot, takenAt, objectives, lost, cautions, ...rest }: Recovery,
   outcome?: Outcome,
 ): string {
   const steps = rest.steps.map(({ title: step, command }) => ({ title: step, command }));
   const { afterwards } = rest;
   return JSON.stringify(
-    { title, snapshot, takenAt, objectives, lost, steps, afterwards, outcome },
+    { title, snapshot, takenAt, objectives, lost, cautions, steps, afterwards, outcome },
     null,
     2,
   );

@@ -1,7 +1,7 @@
 /** A whole VM from its backup in Proxmox VE. */
 import type { Guest } from "../../clients/proxmox-backups";
 import type { VmBackup } from "../../clients/proxmox-storage";
-import { timeOf } from "../../clients/backup-server";
+import { timeOf } from "../../clients/snapshots";
 import { poll } from "../../clients/poll";
 import type { Site } from "../site/site";
 import { durationText } from "../duration";

@@ -1,7 +1,7 @@
 /** What a platform's restore leaves missing: containers that the program does not declare, and the content of volumes. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isAhead, timeOf, type Snapshot } from "../../clients/backup-server";
+import { isAhead, timeOf, type Snapshot } from "../../clients/snapshots";
 import { nameOf, takeInventory, type Container, type Volume } from "../site/inventory";
 import type { Site } from "../site/site";
 import { DEFINITIONS } from "./platform-files";

@@ -4,7 +4,7 @@ import type { NodeConfig } from "../../config/schema";
 import { checkableSteps } from "../../node/checks";
 import { dockerSteps, type Script } from "../../node/steps";
 import { resourcesOnDocker, stepsOn, withSteps } from "../../clients/pulumi/stack";
-import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
+import { choose, pathOf, timeOf, type Snapshot } from "../../clients/snapshots";
 import type { Owners } from "../../clients/pxar";
 import type { Site } from "../site/site";
 import { checksumsOf, filesBelow, ownersOf, writeArchive } from "./platform-files";

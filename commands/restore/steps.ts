@@ -32,6 +32,8 @@ export interface Recovery {
   readonly objectives: Objectives;
   /** Volumes that come up empty. */
   readonly lost?: readonly string[];
+  /** What the reader should weigh before it begins. */
+  readonly cautions?: readonly string[];
   readonly steps: readonly Step[];
   /** What is left for the reader to do or to know after success. */
   readonly afterwards: readonly string[];

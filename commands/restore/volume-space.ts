@@ -1,5 +1,6 @@
-/** Whether Docker's disk has room for a volume's restore. */
+/** A volume's size: whether Docker's disk has room for its restore, and whether a snapshot holds all of it. */
 import { z } from "zod";
+import { timeOf, type Snapshot } from "../../clients/snapshots";
 import type { Inventory } from "../site/inventory";
 import { Refusal } from "./steps";
 import { placeOf } from "./volume-meta";
@@ -38,5 +39,13 @@ async function readSize({ site, snapshot }: Plan): Promise<number | undefined> {
   const { data } = manifest.safeParse(JSON.parse(text));
   return data?.files.find(({ filename }) => filename === "data.pxar.didx")?.size;
 }
+
+/** Why the newest snapshot may not be the one that is wanted: one of before has more than twice its size. */
+export const shrunkText = ({ id, size = 0 }: Snapshot, larger: Snapshot): string =>
+  `volume ${id}: the snapshot has ${sizeText(size)}, that of ${timeOf(larger.takenAt)} has ${sizeText(larger.size ?? 0)}: if data was lost ` +
+  `before the newer one was taken, add --snapshot ${timeOf(larger.takenAt)}`;
+
+const sizeText = (bytes: number): string =>
+  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : gibibytesText(bytes);
 
 const gibibytesText = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;

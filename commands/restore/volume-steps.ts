@@ -1,5 +1,5 @@
 /** Steps that bring a volume back, over node/recovery/volume.sh. */
-import { pathOf, type Snapshot } from "../../clients/backup-server";
+import { pathOf, type Snapshot } from "../../clients/snapshots";
 import { RESTORE_CAPABILITIES } from "../../config/capabilities";
 import { ensureImage } from "../site/image";
 import { callDocker, type Site } from "../site/site";

@@ -1,11 +1,11 @@
 /** Restores a volume: the snapshot is extracted beside it and checked, and only then put in its place. */
-import { choose, pathOf, timeOf, type Snapshot } from "../../clients/backup-server";
+import { choose, largerBefore, pathOf, timeOf, type Snapshot } from "../../clients/snapshots";
 import { BACKUP_CONTAINER } from "../../config/backups";
 import { nameOf, ownersOf, takeInventory, type Container, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
 import { OBJECTIVES, Refusal, type Recovery } from "./steps";
 import { placeOf, type Meta } from "./volume-meta";
-import { requireRoom } from "./volume-space";
+import { requireRoom, shrunkText } from "./volume-space";
 import { mayHoldData, stepsOf, type Plan } from "./volume-steps";
 
 /**
@@ -24,11 +24,13 @@ export async function planVolume(
   const plan = await gather(site, volume, snapshot, known);
   await requireRoom(plan, known);
   const { safety } = plan;
+  const larger = wanted === "latest" ? largerBefore(all, snapshot, site.now()) : undefined;
   return {
     title: `volume ${volume} on ${site.name}`,
     snapshot: pathOf(snapshot),
     takenAt: snapshot.takenAt,
     objectives: OBJECTIVES.volume,
+    ...(larger && { cautions: [shrunkText(snapshot, larger)] }),
     steps: stepsOf(plan),
     afterwards: mayHoldData(plan)
       ? [`what ${volume} held before is in ${safety}; when all is well: docker volume rm ${safety}`]

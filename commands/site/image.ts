@@ -1,6 +1,7 @@
 /** Gets images onto the node: from their registry, or from the backup. */
 import { join } from "node:path";
-import { isGood, pathOf, type Repository, type Snapshot } from "../../clients/backup-server";
+import type { Repository } from "../../clients/backup-server";
+import { isGood, pathOf, type Snapshot } from "../../clients/snapshots";
 import { withScratch } from "../../clients/scratch";
 import type { Site } from "./site";
 

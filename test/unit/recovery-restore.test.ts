@@ -5,8 +5,9 @@ import { planContainer, type ContainerOptions } from "../../commands/restore/con
 import type { Container, Volume } from "../../commands/site/inventory";
 import { planVm } from "../../commands/restore/machine";
 import { planPlatform } from "../../commands/restore/platform";
-import { describe as shown, verdictOn } from "../../commands/restore/describe";
+import { describe as shown, toJson, verdictOn } from "../../commands/restore/describe";
 import { perform } from "../../commands/restore/perform";
+import { planVolume } from "../../commands/restore/volume";
 import { OBJECTIVES, type Outcome, type Recovery } from "../../commands/restore/steps";
 import type { Deployed } from "../../clients/pulumi/stack";
 import { FakeSite } from "../support/recovery";
@@ -435,6 +436,31 @@ describe("a declared container", () => {
     );
     site.inventory = { ...inventory, disk: { free: 4 * 2 ** 30, type: "xfs" } };
     expect((await planContainer(site, "portainer_agent")).steps).not.toEqual([]);
+  });
+
+  test("is not brought back without a word from a volume's snapshot that lost most of its content", async () => {
+    const outputs = { name: "portainer_agent", volumes: [{ volumeName: "data" }] };
+    site.deployed = site.deployed.map((one) =>
+      one.urn === urn("agent") ? { ...one, outputs } : one,
+    );
+    const sizes = {
+      "31T02:30:00": 3 * 2 ** 20,
+      "30T02:30:00": 2 ** 20,
+      "29T02:30:00": 5 * 2 ** 30,
+    };
+    site.archives.volumes = Object.entries(sizes).map(([time, size]) => ({
+      snapshot: { id: "data", takenAt: new Date(`2026-01-${time}Z`), size },
+      files: { "meta.conf": "{}" },
+    }));
+    const recovery = await planContainer(site, "portainer_agent");
+    const caution =
+      "volume data: the snapshot has 3.0 MiB, that of 2026-01-29T02:30:00Z has 5.0 GiB: if data was lost before the newer one " +
+      "was taken, add --snapshot 2026-01-29T02:30:00Z";
+    expect(recovery.cautions).toEqual([caution]);
+    expect(shown(recovery, site.now())).toContain(`\ncaution:  ${caution}\n`);
+    expect(toJson(recovery)).toContain(caution);
+    const chosen = await planVolume(site, "data", "2026-01-31T02:30:00Z");
+    expect(chosen.cautions).toBeUndefined();
   });
 
   test("of another node is not this one's", async () => {

@@ -12,7 +12,8 @@ import { resourcesOnDocker } from "../../clients/pulumi/stack";
 import type { Container, Inventory, ItemStatus } from "../../commands/site/inventory";
 import { openStack, type Opened } from "../../commands/site/open";
 import { pipe, run } from "../../clients/process";
-import { choose, connect, credentialsFrom, type Snapshot } from "../../clients/backup-server";
+import { connect, credentialsFrom } from "../../clients/backup-server";
+import { choose, type Snapshot } from "../../clients/snapshots";
 import { summarize, type Rehearsal } from "../../lab/drill/rehearse";
 import { toJson, toTable } from "../../commands/backups/report";
 import { serverCommands } from "../../commands/backups/server";
@@ -840,6 +841,7 @@ describe("the backup client", () => {
     const listed = await client(`echo '${JSON.stringify(list)}'`).snapshots("volumes");
     const faults = ["unfinished", "unfinished", "broken", undefined, undefined];
     expect(listed.map(({ fault }) => fault)).toEqual(faults);
+    expect(listed.map(({ size }) => size)).toEqual([undefined, undefined, 1, 1, 1]);
     expect(choose(listed, "a", "latest", NOW)).toBe(listed[3]);
     expect(choose(listed, "a", "1970-01-01T00:05:00Z", NOW)).toBe(listed[2]);
     expect(() => choose(listed, "a", "1970-01-01T00:08:20Z", NOW)).toThrow(

@@ -1,5 +1,5 @@
 /** Images that containers were made from. */
-import { pathOf } from "../../../clients/backup-server";
+import { pathOf } from "../../../clients/snapshots";
 import { nameOf, type Container, type Inventory } from "../../site/inventory";
 import type { Evidence, IndexEvidence, Row } from "../evidence";
 import { RPO } from "../../../config/backups";

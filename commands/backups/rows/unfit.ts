@@ -1,12 +1,6 @@
 /** Snapshots that are no backups, although the server lists them. */
-import {
-  SECTIONS,
-  isAhead,
-  isGood,
-  timeOf,
-  type Section,
-  type Snapshot,
-} from "../../../clients/backup-server";
+import { SECTIONS, type Section } from "../../../clients/backup-server";
+import { isAhead, isGood, timeOf, type Snapshot } from "../../../clients/snapshots";
 import type { Evidence, Row, State } from "../evidence";
 
 /** The evidence without those snapshots. */

@@ -1,5 +1,5 @@
 /** Volumes: those on the node, and those that only the backups still have. */
-import { pathOf } from "../../../clients/backup-server";
+import { pathOf } from "../../../clients/snapshots";
 import { nameOf, ownersOf, type Volume } from "../../site/inventory";
 import type { Evidence, Row } from "../evidence";
 import { RPO } from "../../../config/backups";
