@@ -51,7 +51,7 @@ export default tseslint.config(
     languageOptions: { globals: { process: "readonly", require: "readonly", module: "writable" } },
   },
   {
-    files: ["{clients,commands,config,contract,node,policies}/**/*.ts"],
+    files: ["{clients,commands,config,contract,docs,lab,node,policies}/**/*.ts"],
     rules: { "max-lines": ["error", { max: 200 }] },
   },
   {

@@ -1,7 +1,7 @@
 /** docs/reference/outputs.md, from the contract in contract/schema.ts; and the record that shows when the contract is broken. */
 import type { z } from "zod";
 import { CONTRACT, contract, nodeContract } from "../../contract/schema";
-import { tableRow, toSchema, typeOf, type Schema } from "./configuration";
+import { tableRow, toSchema, typeOf, type Schema } from "./schema-table";
 
 /** An output: where it is, what it is, whether it is always there. */
 export interface Field {

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROLES } from "../../commands/doctor/privileges";
 import { replaceBetween } from "../../commands/doctor/render";
-import { tableRow } from "./configuration";
+import { tableRow } from "./schema-table";
 
 const PAGE = join(__dirname, "..", "reference", "proxmox-privileges.md");
 

@@ -1,7 +1,7 @@
 /** docs/reference/risks.md, from the rules that find the risks of a plan. */
 import { RULES } from "../../commands/plan/risks";
 import { SEVERITIES, type Rule } from "../../commands/plan/rules/rule";
-import { tableRow } from "./configuration";
+import { tableRow } from "./schema-table";
 
 const INTRO = `# Risks
 

@@ -4,7 +4,7 @@ import { LONGEST_DAYS, SOON_DAYS } from "../../config/waivers/days";
 import { POLICIES } from "../../config/waivers/policies";
 import { DOWNGRADES, STACK_DOWNGRADES } from "../../config/waivers/table";
 import { VULNERABILITIES } from "../../config/waivers/vulnerabilities";
-import { tableRow } from "./configuration";
+import { tableRow } from "./schema-table";
 
 const INTRO = `# Security
 

@@ -7,7 +7,7 @@ import { waiversSchema } from "../../config/schema/waivers";
 import { stackWorkloadsSchema } from "../../config/schema/workloads";
 import { SECRETS, patternOf, type Secret } from "../../config/secrets";
 import { KEYS, SETTINGS, VERSIONS } from "../../config/stack-keys";
-import type { Schema } from "./configuration";
+import type { Schema } from "./schema-table";
 
 /** Where the stack files refer to. */
 export const STACK_SCHEMA = "schema/stack.schema.json";

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { merge } from "../../config/load";
 import { documentedDaemonSchema } from "../../config/daemon";
 import { nodeSchema, proxmoxSchema } from "../../config/schema";
-import { toSchema, type Schema } from "../../docs/generator/configuration";
+import { toSchema, type Schema } from "../../docs/generator/schema-table";
 
 /** schema/stack.schema.json as an editor uses it: on the text of a stack file. */
 
