@@ -1,7 +1,7 @@
-/** Logical names of a node's resources. They are made here, and taken apart nowhere else. */
+/** Logical names of resources. They are made here, and taken apart nowhere else. */
 
-/** The name of a part of a node, such as `proj-docker02-vm`. It is recorded in states, so it never changes. */
-export const nameResource = (node: string, part: string): string => `${node}-${part}`;
+/** The name of a part of a node, such as `proj-docker02-vm`, or of one of its components. It is recorded in states, so it never changes. */
+export const nameResource = (owner: string, part: string): string => `${owner}-${part}`;
 
 /** The node of a resource, whose name ends with the part. */
 export const nodeOfResource = (name: string, part: string): string =>

@@ -109,7 +109,8 @@ function recordedWorkloads(name: string, state: State): RecordedNode["workloads"
     if (type !== CONTAINER) return [];
     const labels = (outputs.labels ?? []) as readonly { label?: string; value?: string }[];
     const workload = labels.find(({ label }) => label === WORKLOAD_LABEL)?.value;
-    if (workload === undefined || !urn.endsWith(`::${name}-workload-${workload}`)) return [];
+    if (workload === undefined || !urn.endsWith(`::${nameResource(name, `workload-${workload}`)}`))
+      return [];
     const volumes = (outputs.volumes ?? []) as readonly { volumeName?: string }[];
     return [[workload, volumes.flatMap(({ volumeName }) => volumeName ?? [])] as const];
   });

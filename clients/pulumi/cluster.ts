@@ -1,6 +1,7 @@
 /** Checks of the cluster before anything is declared. They warn and never fail. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
+import { nameResource } from "../../config/names";
 import { AnswerError } from "../answer";
 import { ClusterError, connect, type Cluster } from "../proxmox";
 import { filteredNodes, isFirewallOn, TURN_ON } from "../proxmox-firewall";
@@ -60,7 +61,7 @@ function movesIn(
     const where = `${name}: VM ${vmId ?? 0} is on ${actual ?? ""}`;
     if (actual === undefined) return [];
     if (actual !== recorded.proxmoxNode)
-      return `${where}, and the stack's state says ${recorded.proxmoxNode}: first run pulumi refresh --target '**::${name}-vm'`;
+      return `${where}, and the stack's state says ${recorded.proxmoxNode}: first run pulumi refresh --target '**::${nameResource(name, "vm")}'`;
     if (actual === proxmoxNode) return [];
     return `${where}, and machine.proxmoxNode is ${proxmoxNode ?? ""}: only Proxmox can move it; set ${actual} there`;
   });

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
 import { ConfigError, type Problem } from "../../config/problems";
 import type { NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import { checkableSteps, describeDifference, type Difference } from "../../node/checks";
 import { isUnconfirmed } from "../../node/firewall";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
@@ -61,11 +62,13 @@ async function learnNode(
   const all = unconfirmed ? [...differences, TAKEN_BACK] : differences;
   const tokens = checkableSteps(node).map(({ step }) => {
     const own = all.filter((difference) => difference.step === step);
-    return [`${name}-${step}`, repairStdin(recorded.stdin[step], own)] as const;
+    return [nameResource(name, step), repairStdin(recorded.stdin[step], own)] as const;
   });
   const repairs = Object.fromEntries(tokens);
   // What is loaded again to repair the node is confirmed again.
-  const confirm = { [`${name}-firewall-confirm`]: repairs[`${name}-firewall`] };
+  const confirm = {
+    [nameResource(name, "firewall-confirm")]: repairs[nameResource(name, "firewall")],
+  };
   return { recorded, repairs: { ...repairs, ...confirm } };
 }
 

@@ -3,6 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER } from "../../config/backups";
 import type { Tree } from "../../config/tree";
+import { nameResource } from "../../config/names";
 import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
@@ -41,11 +42,16 @@ export class Backups extends pulumi.ComponentResource {
   constructor(name: string, args: BackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Backups", name, {}, opts);
     const { backups, images } = args;
-    const image = images.pullOutside(`${name}-image`, backups.image, BACKUP_CONTAINER, this);
+    const image = images.pullOutside(
+      nameResource(name, "image"),
+      backups.image,
+      BACKUP_CONTAINER,
+      this,
+    );
     const secrets = writeSecrets(name, args, this);
     const first = images.pulled.then((all) => [...all, secrets]);
     this.container = new docker.Container(
-      `${name}-container`,
+      nameResource(name, "container"),
       applyOverride(containerArgs(args, image.imageId), args.override),
       {
         parent: this,
@@ -74,5 +80,5 @@ function writeSecrets(
   const secrets = pulumi.secret(pulumi.all([token, key]));
   const variables = secrets.apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY }));
   const step = { script, variables, timeout, connection, machine, repairs };
-  return runNodeScript(`${name}-secrets`, step, { parent });
+  return runNodeScript(nameResource(name, "secrets"), step, { parent });
 }

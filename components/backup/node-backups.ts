@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import type { Parts } from "../shared/parts";
 import { Backups } from "./backups";
 import { createVmBackup } from "./vm-backup";
@@ -30,7 +31,7 @@ export function createBackups(
   const own = { nodeName: name, override, repairs };
   const shared = { ...own, node, backups, machine, images, connection };
   const args = { ...shared, token, key, dockerRootDir };
-  const container = new Backups(`${name}-backups`, args, opts);
+  const container = new Backups(nameResource(name, "backups"), args, opts);
   if (!backups.vm) return;
   createVmBackup(name, node.machine.vmId, backups.vm, {
     parent: container,

@@ -1,6 +1,7 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 import type { BackupStorageConfig, BackupsConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 
 type VmBackupConfig = NonNullable<BackupsConfig["vm"]>;
 
@@ -11,7 +12,7 @@ export function createVmBackup(
   vm: VmBackupConfig,
   opts: pulumi.CustomResourceOptions,
 ): proxmox.backup.Job {
-  return new proxmox.backup.Job(`${name}-vm-backup`, jobArgs(vmId, vm), opts);
+  return new proxmox.backup.Job(nameResource(name, "vm-backup"), jobArgs(vmId, vm), opts);
 }
 
 /** Defaults are written out: what Proxmox fills in comes back as a difference. */

@@ -4,6 +4,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { bind } from "../../node/steps";
 import { QUEUE_SECONDS } from "../../node/workload-steps";
 import { runNodeScript, type Repairs } from "./node-script";
+import { nameResource } from "../../config/names";
 
 /**
  * Processes, threads among them, that a container of the program may have at once. More than it ever has, and far less than
@@ -47,5 +48,5 @@ export function limitProcesses(
     PROCESSES: processes,
   }));
   const step = { script, variables, timeout, connection, machine, repairs };
-  return runNodeScript(`${name}-limits`, step, { parent });
+  return runNodeScript(nameResource(name, "limits"), step, { parent });
 }

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { isMade, scanRequests, type ScanRequest } from "../../config/image-scan";
 import type { NodeConfig } from "../../config/schema";
 import type { Waiver } from "../../config/schema/waivers";
+import { nameResource } from "../../config/names";
 import { imageSbomStep, sbomFile } from "../../node/sbom";
 import { runModule } from "../shared/workstation";
 import type { DockerHost } from "./docker-host";
@@ -39,8 +40,8 @@ export function scanImages(
   const requests = scanRequests(name, args.node, args.waivers ?? []);
   const made = requests.filter((request) => isMade(args.node, request));
   const scans = made.map((request) => {
-    const scan = scanImage(`${name}-scan-${request.container}`, request, args, opts);
-    keepSbom(`${name}-sbom-${request.container}`, request, scan, args, opts);
+    const scan = scanImage(nameResource(name, `scan-${request.container}`), request, args, opts);
+    keepSbom(nameResource(name, `sbom-${request.container}`), request, scan, args, opts);
     return [request.container, scan] as const;
   });
   return Object.fromEntries(scans);

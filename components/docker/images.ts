@@ -1,6 +1,7 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import { bind } from "../../node/steps";
 import { livesOn } from "../shared/lifetime";
 import type { DockerHost } from "./docker-host";
@@ -71,7 +72,7 @@ export class Images {
     const { variables: limits, ...step } = bind("image-seal", {}, SEAL_SECONDS, { wait: 1800 });
     const variables = pulled.imageId.apply((IMAGE) => ({ ...limits, IMAGE }));
     const run = { ...step, variables, connection, machine };
-    this.all.push(runNodeScript(`${name}-seal`, run, { parent }));
+    this.all.push(runNodeScript(nameResource(name, "seal"), run, { parent }));
     return pulled;
   }
 

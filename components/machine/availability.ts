@@ -1,6 +1,7 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import type { RecordedNode } from "../../node/recorded";
 
 type Opts = pulumi.CustomResourceOptions;
@@ -31,14 +32,14 @@ function createHighAvailability(
   const { maxRestart, maxRelocate, nodes, strict } = machine.highAvailability;
   const resourceId = pulumi.interpolate`vm:${vm.vmId}`;
   const resource = new proxmox.Haresource(
-    `${name}-ha`,
+    nameResource(name, "ha"),
     { resourceId, type: "vm", state: "started", maxRestart, maxRelocate },
     opts,
   );
   if (!nodes) return;
   const rule = `docker-node-${machine.vmId}`;
   new proxmox.Harule(
-    `${name}-ha-rule`,
+    nameResource(name, "ha-rule"),
     { rule, type: "node-affinity", resources: [resourceId], nodes, strict, disable: false },
     { ...opts, dependsOn: [resource] },
   );
@@ -55,7 +56,7 @@ function createReplication(
   if (!machine.replication) return;
   const { target, schedule, maxMBps } = machine.replication;
   new proxmox.Replication(
-    `${name}-replication`,
+    nameResource(name, "replication"),
     {
       resourceId: pulumi.interpolate`${vm.vmId}-0`,
       type: "local",

@@ -2,6 +2,7 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
 import { checksumOf } from "../../config/node";
 import type { MachineConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 
 /** A cloud image for a Proxmox datastore, and the Proxmox node that downloads it. */
 export interface CloudImageArgs {
@@ -44,7 +45,7 @@ function createDownload(
 ): proxmox.download.File {
   const { kind, checksum } = checksumOf(image);
   return new proxmox.download.File(
-    `${name}-file`,
+    nameResource(name, "file"),
     {
       nodeName: proxmoxNode,
       datastoreId: image.datastore,

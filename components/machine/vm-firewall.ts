@@ -4,6 +4,7 @@ import { hasOwnMacs } from "../../config/lan";
 import { firewallRules, type FirewallRule } from "../../config/node";
 import { hasFilteredIpv6 } from "../../config/own-networks";
 import type { NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 
 /** Drops inbound traffic that no rule accepts. */
 const POLICY = {
@@ -44,12 +45,12 @@ export function createFirewall(
   const opts = { parent, dependsOn: [vm], deletedWith: vm };
   const target = { nodeName: vm.nodeName, vmId: vm.vmId };
   const rules = new proxmox.firewall.RulesLegacy(
-    `${name}-firewall-rules`,
+    nameResource(name, "firewall-rules"),
     { ...target, rules: rulesOf(node).map(toRule) },
     opts,
   );
   new proxmox.firewall.OptionsLegacy(
-    `${name}-firewall`,
+    nameResource(name, "firewall"),
     {
       ...target,
       enabled: node.network.firewall.enabled,

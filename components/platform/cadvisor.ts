@@ -4,6 +4,7 @@ import { CADVISOR_CONTAINER } from "../../config/monitoring";
 import { mayUseContainerd } from "../../config/daemon";
 import { addressOfNode } from "../../config/node";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import { limitProcesses } from "../docker/container-limits";
 import { REPLACED_FOR, daemonDefaults, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
@@ -31,11 +32,16 @@ export function createCadvisor(
 ): void {
   const { images, machine } = args;
   const proxyArgs = { ...args, image: cadvisor.proxy.image };
-  const proxy = createSocketProxy(`${name}-proxy`, proxyArgs, parent);
-  const image = images.pullOutside(`${name}-image`, cadvisor.image, CADVISOR_CONTAINER, parent);
+  const proxy = createSocketProxy(nameResource(name, "proxy"), proxyArgs, parent);
+  const image = images.pullOutside(
+    nameResource(name, "image"),
+    cadvisor.image,
+    CADVISOR_CONTAINER,
+    parent,
+  );
   const dependsOn = images.pulled.then((all) => [...all, proxy]);
   const container = new docker.Container(
-    `${name}-container`,
+    nameResource(name, "container"),
     cadvisorArgs(args, cadvisor, image.imageId),
     {
       parent,

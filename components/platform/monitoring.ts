@@ -1,6 +1,7 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import { monitoringStep } from "../../node/monitoring";
 import type { Images } from "../docker/images";
 import { runNodeScript, type Repairs } from "../docker/node-script";
@@ -40,7 +41,7 @@ export class Monitoring extends pulumi.ComponentResource {
     const step = { ...monitoringStep(node, monitoring), connection, machine, repairs };
     // Removed, it takes away what it made.
     const onNode = runNodeScript(
-      `${name}-node`,
+      nameResource(name, "node"),
       { ...step, remove: "sudo -n env REMOVE=yes bash -s" },
       { parent: this },
     );
@@ -61,5 +62,5 @@ export function createMonitoring(
   const { connection, facts } = dockerHost;
   const { dockerRootDir, dockerGroup } = facts;
   const args = { node, monitoring, dockerRootDir, dockerGroup, connection, ...parts };
-  new Monitoring(`${name}-monitoring`, args, opts);
+  new Monitoring(nameResource(name, "monitoring"), args, opts);
 }

@@ -3,6 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { addressOfNode, machineSize } from "../../config/node";
 import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
+import { nameResource } from "../../config/names";
 import { adoptAgent, keepContainer } from "../shared/adoption";
 import { REPLACED_FOR } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
@@ -44,7 +45,7 @@ export class PortainerAgent extends pulumi.ComponentResource {
     const { container = AGENT_CONTAINER } = args;
     const imageId = args.node.adopt.agent
       ? image
-      : args.images.pullOutside(`${name}-image`, image, container, this).imageId;
+      : args.images.pullOutside(nameResource(name, "image"), image, container, this).imageId;
     this.container = createContainer(name, args, imageId, this);
     // What runs already stays as it is.
     if (!args.node.adopt.agent) limitProcesses(name, this.container, args, this);
@@ -65,14 +66,18 @@ function createContainer(
   const { machine, connection, edge, portainer } = args;
   const authority = writeAuthority(name, portainer, { machine, connection, edge }, parent);
   const first = args.images.pulled.then((all) => [...all, ...authority]);
-  const agent = new docker.Container(`${name}-container`, applyOverride(container, override), {
-    parent,
-    dependsOn: first,
-    deleteBeforeReplace: true,
-    replaceOnChanges: REPLACED_FOR,
-    ...livesOn(args.machine),
-    ...adoptAgent(args.node),
-  });
+  const agent = new docker.Container(
+    nameResource(name, "container"),
+    applyOverride(container, override),
+    {
+      parent,
+      dependsOn: first,
+      deleteBeforeReplace: true,
+      replaceOnChanges: REPLACED_FOR,
+      ...livesOn(args.machine),
+      ...adoptAgent(args.node),
+    },
+  );
   announce(agent, "agent", override);
   return agent;
 }
@@ -93,5 +98,5 @@ function readFingerprint(
     STARTED_BY: `container ${id} on ${machineSize(node)}, Docker ${node.engine.source} ${node.engine.version}`,
   }));
   const step = { script, variables, timeout, connection, machine };
-  return runNodeScript(`${name}-certificate`, step, { parent }).stdout;
+  return runNodeScript(nameResource(name, "certificate"), step, { parent }).stdout;
 }

@@ -3,6 +3,7 @@ import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { PortainerConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import { bind } from "../../node/steps";
 import { runNodeScript, type NodeScriptArgs } from "../docker/node-script";
 
@@ -63,5 +64,5 @@ export function writeAuthority(
   if (!edge || !certificate) return [];
   const given = { AUTHORITY: certificate, FILE: fileOf(certificate) };
   const step = { ...bind("agent-authority", given, 180, { wait: 1800 }), ...at };
-  return [runNodeScript(`${name}-authority`, step, { parent })];
+  return [runNodeScript(nameResource(name, "authority"), step, { parent })];
 }

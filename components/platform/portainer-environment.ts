@@ -2,6 +2,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { edgeUrl, environmentName, environmentUrl } from "../../config/portainer";
 import type { EnvironmentConfig, NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import { runModule } from "../shared/workstation";
 import { edgeKeyIn, type EdgeKey, type Printed } from "./portainer-edge";
 
@@ -58,7 +59,7 @@ export function registerEnvironment(
   const { url: server, retainOnDelete } = environment;
   const shown = environmentName(name, node);
   const registered = new command.local.Command(
-    `${name}-environment`,
+    nameResource(name, "environment"),
     { ...COMMANDS, environment: variablesFor(shown, environment, args) },
     { ...opts, ...orderOf(node, agent), retainOnDelete, customTimeouts: LIMITS },
   );

@@ -5,6 +5,7 @@ import {
   environmentUrl,
   withNextAgent,
 } from "../../config/portainer";
+import { nameResource } from "../../config/names";
 import type { DockerHost } from "../docker/docker-host";
 import { PortainerAgent, type PortainerAgentArgs } from "./portainer-agent";
 import {
@@ -59,7 +60,11 @@ function createParts(
   const { connection, facts } = dockerHost;
   const host = { connection, dockerRootDir: facts.dockerRootDir };
   const createAgent = (edge?: PortainerAgentArgs["edge"]): PortainerAgent =>
-    new PortainerAgent(`${name}-agent`, { ...args, ...host, portainer, secret, edge }, opts);
+    new PortainerAgent(
+      nameResource(name, "agent"),
+      { ...args, ...host, portainer, secret, edge },
+      opts,
+    );
   const registerWith = (agent?: PortainerAgent) =>
     registerEnvironment(name, { ...args, agent }, { parent: opts.parent });
   if (edgeUrl(node)) {
@@ -83,5 +88,5 @@ function createNextParts(
   if (!node) return;
   const through = edgeUrl(node) ? undefined : environmentUrl(args.node);
   const own = { container: NEXT_AGENT_CONTAINER, agentSecret: args.agentSecretNext };
-  createParts(`${name}-next`, { ...args, ...own, node, through }, opts);
+  createParts(nameResource(name, "next"), { ...args, ...own, node, through }, opts);
 }

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { primaryOf } from "../../config/node";
 import type { NodeConfig } from "../../config/schema";
+import { nameResource } from "../../config/names";
 import type { DockerHost } from "../docker/docker-host";
 import { bind } from "../../node/steps";
 import { runNodeScript } from "../docker/node-script";
@@ -48,7 +49,7 @@ export function checkPrimary(
     dockerHost,
     ...(answering.get(primary.host)?.(primary.port) ?? []),
   ]);
-  const { stdout } = runNodeScript(`${name}-primary`, script, { ...opts, dependsOn });
+  const { stdout } = runNodeScript(nameResource(name, "primary"), script, { ...opts, dependsOn });
   const answer = stdout.apply(
     (text) => JSON.parse(text) as { reachable: boolean; checkedAt: string },
   );

@@ -2,6 +2,7 @@ import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { WorkloadConfig } from "../../config/schema";
 import { userIdOf } from "../../config/workloads";
+import { nameResource } from "../../config/names";
 import { workloadSecretsStep } from "../../node/workload-steps";
 import type { DockerHost } from "../docker/docker-host";
 import { runNodeScript, type Repairs } from "../docker/node-script";
@@ -44,7 +45,7 @@ export function writeSecrets(
   const { connection } = dockerHost;
   const run = { ...step, variables, connection, machine, remove, repairs };
   // The script asks Docker for its user namespace.
-  return runNodeScript(`${name}-secrets`, run, { parent, dependsOn: [dockerHost] });
+  return runNodeScript(nameResource(name, "secrets"), run, { parent, dependsOn: [dockerHost] });
 }
 
 /** When the secrets last changed, in seconds since 1970; 0 without any. */

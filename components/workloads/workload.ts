@@ -9,6 +9,7 @@ import { REPLACED_FOR } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { restartPolicy, workloadArgs, type WorkloadParts } from "./container-args";
 import { lastChange, writeSecrets, type WorkloadSecretsArgs } from "./secrets";
+import { nameResource } from "../../config/names";
 
 export interface WorkloadArgs extends WorkloadParts, WorkloadSecretsArgs {
   /** The images of the node. */
@@ -29,7 +30,7 @@ export class Workload extends pulumi.ComponentResource {
   constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Workload", name, {}, opts);
     const { config, images, workload } = args;
-    const image = images.pullImage(`${name}-image`, config.image, workload, this);
+    const image = images.pullImage(nameResource(name, "image"), config.image, workload, this);
     const secrets = writeSecrets(name, args, this);
     const dependsOn = [...args.after, ...(secrets ? [secrets] : [])];
     const first = images.pulled.then((all) => [...all, ...dependsOn]);
@@ -71,5 +72,9 @@ function start(
     SECRETS_WRITTEN: changed,
   }));
   const dependsOn = [...opts.dependsOn, limits];
-  return runNodeScript(`${name}-run`, { ...step, variables, ...place }, { ...opts, dependsOn });
+  return runNodeScript(
+    nameResource(name, "run"),
+    { ...step, variables, ...place },
+    { ...opts, dependsOn },
+  );
 }

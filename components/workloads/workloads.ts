@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { inOrder } from "../../config/workloads";
+import { nameResource } from "../../config/names";
 import type { DockerHost } from "../docker/docker-host";
 import type { Repairs } from "../docker/node-script";
 import type { Images } from "../docker/images";
@@ -35,6 +36,6 @@ export function createWorkloads(
   for (const [workload, config] of inOrder(node)) {
     const before = config.dependsOn.flatMap((other) => made.get(other)?.running ?? []);
     const args = { ...shared, workload, config, after: [...volumes, ...before] };
-    made.set(workload, new Workload(`${name}-workload-${workload}`, args, opts));
+    made.set(workload, new Workload(nameResource(name, `workload-${workload}`), args, opts));
   }
 }
