@@ -3,7 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER } from "../../config/backups";
 import type { Tree } from "../../config/tree";
-import { nameResource } from "../../config/names";
+import { nameResource, namesOf } from "../../config/names";
 import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
@@ -42,16 +42,12 @@ export class Backups extends pulumi.ComponentResource {
   constructor(name: string, args: BackupsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Backups", name, {}, opts);
     const { backups, images } = args;
-    const image = images.pullOutside(
-      nameResource(name, "image"),
-      backups.image,
-      BACKUP_CONTAINER,
-      this,
-    );
+    const own = namesOf(name);
+    const image = images.pullOutside(own("image"), backups.image, BACKUP_CONTAINER, this);
     const secrets = writeSecrets(name, args, this);
     const first = images.pulled.then((all) => [...all, secrets]);
     this.container = new docker.Container(
-      nameResource(name, "container"),
+      own("container"),
       applyOverride(containerArgs(args, image.imageId), args.override),
       {
         parent: this,

@@ -4,7 +4,7 @@ import { CADVISOR_CONTAINER } from "../../config/monitoring";
 import { mayUseContainerd } from "../../config/daemon";
 import { addressOfNode } from "../../config/node";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
-import { nameResource } from "../../config/names";
+import { namesOf } from "../../config/names";
 import { limitProcesses } from "../docker/container-limits";
 import { REPLACED_FOR, daemonDefaults, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
@@ -31,17 +31,13 @@ export function createCadvisor(
   parent: pulumi.Resource,
 ): void {
   const { images, machine } = args;
+  const own = namesOf(name);
   const proxyArgs = { ...args, image: cadvisor.proxy.image };
-  const proxy = createSocketProxy(nameResource(name, "proxy"), proxyArgs, parent);
-  const image = images.pullOutside(
-    nameResource(name, "image"),
-    cadvisor.image,
-    CADVISOR_CONTAINER,
-    parent,
-  );
+  const proxy = createSocketProxy(own("proxy"), proxyArgs, parent);
+  const image = images.pullOutside(own("image"), cadvisor.image, CADVISOR_CONTAINER, parent);
   const dependsOn = images.pulled.then((all) => [...all, proxy]);
   const container = new docker.Container(
-    nameResource(name, "container"),
+    own("container"),
     cadvisorArgs(args, cadvisor, image.imageId),
     {
       parent,

@@ -66,18 +66,15 @@ function createContainer(
   const { machine, connection, edge, portainer } = args;
   const authority = writeAuthority(name, portainer, { machine, connection, edge }, parent);
   const first = args.images.pulled.then((all) => [...all, ...authority]);
-  const agent = new docker.Container(
-    nameResource(name, "container"),
-    applyOverride(container, override),
-    {
-      parent,
-      dependsOn: first,
-      deleteBeforeReplace: true,
-      replaceOnChanges: REPLACED_FOR,
-      ...livesOn(args.machine),
-      ...adoptAgent(args.node),
-    },
-  );
+  const ownName = nameResource(name, "container");
+  const agent = new docker.Container(ownName, applyOverride(container, override), {
+    parent,
+    dependsOn: first,
+    deleteBeforeReplace: true,
+    replaceOnChanges: REPLACED_FOR,
+    ...livesOn(args.machine),
+    ...adoptAgent(args.node),
+  });
   announce(agent, "agent", override);
   return agent;
 }

@@ -59,12 +59,9 @@ function createParts(
   if (!secret) throw new pulumi.RunError(`${name}: a node with portainer needs agentSecret`);
   const { connection, facts } = dockerHost;
   const host = { connection, dockerRootDir: facts.dockerRootDir };
+  const agentName = nameResource(name, "agent");
   const createAgent = (edge?: PortainerAgentArgs["edge"]): PortainerAgent =>
-    new PortainerAgent(
-      nameResource(name, "agent"),
-      { ...args, ...host, portainer, secret, edge },
-      opts,
-    );
+    new PortainerAgent(agentName, { ...args, ...host, portainer, secret, edge }, opts);
   const registerWith = (agent?: PortainerAgent) =>
     registerEnvironment(name, { ...args, agent }, { parent: opts.parent });
   if (edgeUrl(node)) {
