@@ -33,9 +33,8 @@ tell_differences() {
 # Docker's socket, so it is stopped.
 seal_container() {
   local image differing
-  container_layers | seal_layers
   image=$(docker_cli inspect --type container --format '{{.Image}}' "$CONTAINER")
-  differing=$(verify_image "$image")
+  differing=$(verify_container "$image")
   [[ -n $differing ]] || return 0
   docker_cli update --restart no "$CONTAINER" >/dev/null
   docker_cli stop "$CONTAINER" >/dev/null

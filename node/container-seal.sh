@@ -8,9 +8,17 @@ readonly SEALED='root:root 700'
 # A file beside a sealed layer, the image's last one: what it is on has been compared. It goes with the layer.
 readonly COMPARED=docker-node-compared
 
+# shellcheck source-path=SCRIPTDIR source=seal/archive.sh
+declare -p READ_LAYER >/dev/null 2>&1 || . "${BASH_SOURCE[0]%/*}/seal/archive.sh"
+# shellcheck source-path=SCRIPTDIR source=seal/compare.sh
+declare -F compare_image >/dev/null || . "${BASH_SOURCE[0]%/*}/seal/compare.sh"
+# shellcheck source-path=SCRIPTDIR source=seal/handles.sh
+declare -F find_handles >/dev/null || . "${BASH_SOURCE[0]%/*}/seal/handles.sh"
+
 # Without userns-remap there is no remapped root. The containerd image store keeps its layers elsewhere, and does not work with
 # userns-remap.
-is_remapped() { [[ $(docker_cli info --format '{{.Driver}} {{.DockerRootDir}}') =~ ^overlay2\ .*/[0-9]+\.[0-9]+$ ]]; }
+is_remapped() { [[ $(docker_layout) =~ ^overlay2\ .*/[0-9]+\.[0-9]+$ ]]; }
+docker_layout() { docker_cli info --format '{{.Driver}} {{.DockerRootDir}}'; }
 
 is_outside() {
   local how
@@ -41,93 +49,30 @@ seal_folder() { # FOLDER
   chmod 0700 "$1"
 }
 
-# Reads the archive of `docker save`, which docker makes from the files of the layers, and which leaves out what was not in them when
-# they were pulled. The digests come from the image's configuration, which belongs to root. Prints each digest that no layer of the
-# archive has, and each path that is on the disk and not in the archive. Whiteouts are devices 0:0; a layer may have more of them
-# on the disk than in its archive.
-readonly COMPARE='
-import hashlib, json, os, posixpath, stat, sys, tarfile
-
-class Counted:
-    def __init__(self, file):
-        self.file, self.digest = file, hashlib.sha256()
-    def read(self, size=-1):
-        block = self.file.read(size)
-        self.digest.update(block)
-        return block
-
-def with_parents(path):
-    while path not in ("/", ""):
-        yield path
-        path = posixpath.dirname(path)
-
-# An entry may go through a link that the archive has made before.
-def resolve(path, links):
-    for _ in range(40):
-        through = [parent for parent in with_parents(posixpath.dirname(path)) if parent in links]
-        if not through:
-            break
-        target = posixpath.join(posixpath.dirname(through[-1]), links[through[-1]])
-        path = posixpath.normpath("/" + (target + path[len(through[-1]):]).lstrip("/"))
-    return path
-
-def paths_of(layer):
-    paths, links = set(), {}
-    try:
-        with tarfile.open(fileobj=layer, mode="r|") as archive:
-            for member in archive:
-                folder, name = posixpath.split(posixpath.normpath("/" + member.name.lstrip("/")))
-                path = resolve(posixpath.join(folder, name.removeprefix(".wh.")), links)
-                paths.update(with_parents(path))
-                if member.issym():
-                    links[path] = member.linkname
-    except tarfile.ReadError:
-        pass
-    while layer.read(1 << 20):
-        pass
-    return paths
-
-def is_whiteout(path):
-    found = os.lstat(path)
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
-
-def added(root, paths):
-    for folder, folders, files in os.walk(root):
-        for name in [*folders, *files]:
-            path = os.path.join(folder, name)
-            if path[len(root):] not in paths and not is_whiteout(path):
-                yield path
-
-layers = {}
-with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
-    for member in archive:
-        if member.isfile():
-            layer = Counted(archive.extractfile(member))
-            paths = paths_of(layer)
-            layers["sha256:" + layer.digest.hexdigest()] = paths
-digests, folders = json.loads(sys.argv[1]), sys.argv[:1:-1]
-for digest, folder in zip(digests, folders, strict=True):
-    differing = added(folder + "/diff", layers[digest]) if digest in layers else [digest]
-    for one in [*differing][:10]:
-        print(one)'
-
-compare_image() { # IMAGE <<<FOLDERS
-  local digests folders
-  mapfile -t folders < <(sed "s|^|$ROOT_DIR|")
-  digests=$(docker_cli inspect --type image --format '{{json .RootFS.Layers}}' "$1")
-  DOCKER_TIMEOUT=$LIMIT docker_cli save "$1" | python3 -c "$COMPARE" "$digests" "${folders[@]}" || echo "docker cannot read $1"
-}
-
-# verify_image IMAGE: seals its layers and prints how they differ from its digests, once for as long as they are there.
+# verify_image IMAGE: seals its layers, and prints who else still reaches them, or how they differ from its digests; once for as long as
+# they are there.
 verify_image() {
-  local layers differing
+  local layers found
   layers=$(image_layers "$1")
   seal_layers <<<"$layers"
   [[ ! -e $ROOT_DIR${layers%%$'\n'*}/$COMPARED ]] || return 0
-  differing=$(compare_image "$1" <<<"$layers")
-  if [[ -n $differing ]]; then printf '%s\n' "$differing"; else : >"$ROOT_DIR${layers%%$'\n'*}/$COMPARED"; fi
+  found=$(find_handles <<<"$layers")
+  [[ -n $found ]] || found=$(compare_image "$1" <<<"$layers")
+  if [[ -n $found ]]; then printf '%s\n' "$found"; else : >"$ROOT_DIR${layers%%$'\n'*}/$COMPARED"; fi
+}
+
+# verify_container IMAGE: the same of all its layers, after its start.
+verify_container() {
+  local layers found
+  layers=$(container_layers)
+  seal_layers <<<"$layers"
+  found=$(find_handles <<<"$layers")
+  [[ $(sed '1d;$d' <<<"$layers") == "$(image_layers "$1")" ]] || found+="${found:+$'\n'}it has other layers than its image"
+  if [[ -n $found ]]; then printf '%s\n' "$found"; else verify_image "$1"; fi
 }
 
 tell_spoilt() { # IMAGE WHAT DETAIL
-  fail "the layers of $1 are not what its digests say; $2, look for who wrote there, and run up again" "$3"
+  local how='are not what its digests say'
+  [[ $3 != "$REACHED"* ]] || how='may still be written by others than root'
+  fail "the layers of $1 $how; $2, look for who wrote there, and run up again" "$3"
 }

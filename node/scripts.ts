@@ -72,6 +72,9 @@ export function assignVariables(variables: ShellVariables): string[] {
     .map(([name, value]) => `${name}=${shellQuote(String(value))}`);
 }
 
+/** How layers are sealed and compared. */
+const SEAL = ["seal/archive", "seal/compare", "seal/handles", "container-seal"] as const;
+
 /** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   "backup-secrets": ["check"],
@@ -92,8 +95,8 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   access: ["check"],
   firewall: ["check", "apt", "firewall/guard", "firewall/connection", "firewall/units"],
   "firewall/confirm": ["firewall/guard", "firewall/connection", "firewall/units"],
-  "container-limits": ["check", "container-seal"],
-  "image-seal": ["check", "container-seal"],
+  "container-limits": ["check", ...SEAL],
+  "image-seal": ["check", ...SEAL],
   workload: ["check", "workload/volumes"],
   "workload-secrets": ["check"],
   monitoring: ["check", "apt", "monitoring/exporter", "monitoring/job", "monitoring/proxy"],

@@ -1,8 +1,29 @@
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
+import {
+  DOCKER,
+  isRoot,
+  LAYERS,
+  makeImage,
+  makeKernel,
+  onDisk,
+  recordLayers,
+  saveImage,
+  startProcess,
+} from "../support/layers";
 import {
   done,
   fake,
@@ -23,41 +44,7 @@ import {
 useNode();
 
 const CONTAINER = "0f3c";
-const LAYERS = "/var/lib/docker/231072.231072/overlay2";
 const given = { CONTAINER, PROCESSES: "1024" };
-
-/** Files of the image's two layers, the first one below, as they are on the disk. */
-const ON_DISK: Readonly<Record<string, readonly string[]>> = {
-  base: ["usr/bin/", "usr/bin/sh", "lib", "usr/lib/x86/libc.so"],
-  image: ["app/agent", "gone"],
-};
-
-/** Makes an archive of a layer, as whoever built the image did: without the folders above, and with paths through a link. */
-const MAKE = `
-import io, sys, tarfile
-entries = {"base": ["./usr/bin/", "usr/bin/sh", "lib -> usr/lib", "lib/x86/libc.so"], "image": ["/app/agent", ".wh.gone"]}
-with tarfile.open(sys.argv[2], "w") as archive:
-    for entry in entries[sys.argv[1]]:
-        name, _, target = entry.partition(" -> ")
-        member = tarfile.TarInfo(name.rstrip("/"))
-        text = b"" if target or name.endswith("/") else sys.argv[3].encode()
-        member.size = len(text)
-        member.type = tarfile.SYMTYPE if target else tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
-        member.linkname = target
-        archive.addfile(member, io.BytesIO(text))`;
-
-/** What `docker save` makes of the image; returns the digests of its layers. */
-function saveImage(text: string): string[] {
-  write("image/manifest.json", "[]");
-  const digests = ["base", "image"].map((layer) => {
-    const path = join(home, `image/${layer}.tar`);
-    const made = spawnSync("python3", ["-c", MAKE, layer, path, text], { encoding: "utf8" });
-    expect(made.stderr).toBe("");
-    return `sha256:${createHash("sha256").update(readFileSync(path)).digest("hex")}`;
-  });
-  sh(`tar -C ${join(home, "image")} -cf ${join(home, "fake/saved.tar")} .`);
-  return digests;
-}
 
 /** Modes of the folders around the container's layers. */
 const modes = (): string[] =>
@@ -78,7 +65,7 @@ case $* in
   *"ps --all --quiet --filter id="*) ;;
   *"inspect --type container --format {{.HostConfig.UsernsMode}} ${CONTAINER}") cat "$FAKE/how" ;;
   *"inspect --type container --format {{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}} ${CONTAINER}")
-    echo "${LAYERS}/one-init/diff:${LAYERS}/image/diff:${LAYERS}/base/diff:${LAYERS}/one/diff" ;;
+    echo "$(cat "$FAKE/layers"):${LAYERS}/one/diff" ;;
   *"inspect --type image --format {{.GraphDriver.Data.UpperDir}}{{with index .GraphDriver.Data \\"LowerDir\\"}}:{{.}}{{end}} sha256:feed")
     echo asked >>"$FAKE/asked"; echo "${LAYERS}/image/diff:${LAYERS}/base/diff" ;;
   *"inspect --type container --format {{.Image}} ${CONTAINER}") echo sha256:feed ;;
@@ -96,16 +83,9 @@ esac
   );
   chmodSync(bin, 0o755);
   fake("how", "host\n");
-  fake("info", "overlay2 /var/lib/docker/231072.231072\n");
-  for (const layer of ["one-init", "base", "image", "one"]) {
-    mkdirSync(join(home, "root", LAYERS, layer, "diff"), { recursive: true });
-    chmodSync(join(home, "root", LAYERS, layer), 0o710);
-  }
-  for (const [layer, paths] of Object.entries(ON_DISK))
-    for (const path of paths.filter((one) => !one.endsWith("/")))
-      if (path === "gone") sh(`mknod ${join(home, "root", LAYERS, layer, "diff", path)} c 0 0`);
-      else write(join("root", LAYERS, layer, "diff", path), "");
-  fake("digests", JSON.stringify(saveImage("a program")));
+  fake("layers", `${LAYERS}/one-init/diff:${LAYERS}/image/diff:${LAYERS}/base/diff`);
+  fake("info", `overlay2 ${DOCKER}\n`);
+  makeImage();
   fake("limit", "1024\n");
 });
 
@@ -132,6 +112,26 @@ test("a container that is gone is told, and nothing is updated", () => {
   expect(has("fake/updates")).toBe(false);
 });
 
+/** Only real root can do this here. */
+const OF_ROOT: [what: string, spoil: () => void, told: string][] = [
+  [
+    "has another owner",
+    (): void => {
+      chownSync(onDisk("base", "usr/bin/su"), 5, 0);
+      chmodSync(onDisk("base", "usr/bin/su"), 0o4755);
+    },
+    "base/diff/usr/bin/su",
+  ],
+  [
+    "shows again what a folder had hidden",
+    (): void => {
+      rmdirSync(onDisk("image", "opt"));
+      mkdirSync(onDisk("image", "opt"));
+    },
+    "image/diff/opt",
+  ],
+];
+
 const SPOILT: [what: string, spoil: () => void, told: string][] = [
   [
     "is another than its digest says",
@@ -153,6 +153,157 @@ const SPOILT: [what: string, spoil: () => void, told: string][] = [
       write(join("root", LAYERS, "base/diff/etc/ld.so.preload"), "");
     },
     "base/diff/etc/ld.so.preload",
+  ],
+  [
+    "has a link in the place of a file, to one with the same content",
+    (): void => {
+      write("elsewhere", "a program");
+      unlinkSync(onDisk("base", "usr/bin/sh"));
+      symlinkSync(join(home, "elsewhere"), onDisk("base", "usr/bin/sh"));
+    },
+    "base/diff/usr/bin/sh",
+  ],
+  [
+    "has a link in the place of a folder",
+    (): void => {
+      renameSync(onDisk("image", "app"), join(home, "elsewhere"));
+      symlinkSync(join(home, "elsewhere"), onDisk("image", "app"));
+    },
+    "image/diff/app",
+  ],
+  [
+    "is a link itself",
+    (): void => {
+      renameSync(onDisk("image"), join(home, "elsewhere"));
+      symlinkSync(join(home, "elsewhere"), onDisk("image"));
+    },
+    "image/diff",
+  ],
+  [
+    "has a link to another place",
+    (): void => {
+      unlinkSync(onDisk("base", "lib"));
+      symlinkSync("./usr/lib", onDisk("base", "lib"));
+    },
+    "base/diff/lib",
+  ],
+  [
+    "has a file that others may write",
+    (): void => {
+      chmodSync(onDisk("base", "lib/x86/libc.so"), 0o646);
+    },
+    "base/diff/usr/lib/x86/libc.so",
+  ],
+  [
+    "has a copy in the place of a hard link",
+    (): void => {
+      unlinkSync(onDisk("base", "usr/bin/bash"));
+      copyFileSync(onDisk("base", "usr/bin/sh"), onDisk("base", "usr/bin/bash"));
+      chmodSync(onDisk("base", "usr/bin/bash"), 0o755);
+    },
+    "base/diff/usr/bin/bash",
+  ],
+  [
+    "has lost what no digest of a file is of",
+    (): void => {
+      unlinkSync(onDisk("base", "run/pipe"));
+    },
+    "base/diff/run/pipe",
+  ],
+  [
+    "shows again what it had removed",
+    (): void => {
+      unlinkSync(onDisk("image", "gone"));
+    },
+    "image/diff/gone",
+  ],
+  [
+    "hides a file of the layer below",
+    (): void => {
+      mkdirSync(onDisk("image", "etc"));
+      sh(`mknod ${onDisk("image", "etc/passwd")} c 0 0`);
+    },
+    "image/diff/etc/passwd",
+  ],
+  [
+    "is in another folder than Docker unpacked it to",
+    (): void => {
+      const [base = ""] = JSON.parse(read("fake/digests")) as string[];
+      const place = base.replace(":", "/");
+      write(join("root", DOCKER, "image/overlay2/layerdb", place, "cache-id"), "other");
+    },
+    "overlay2/base",
+  ],
+  [
+    "is not what a container gets by its name",
+    (): void => {
+      write(join("root", LAYERS, "image/link"), "ONE");
+    },
+    "overlay2/image",
+  ],
+  ...(isRoot ? OF_ROOT : []),
+];
+
+/** Other ways into a sealed layer than its path. */
+const REACHED: [how: string, reach: () => void, told: string][] = [
+  [
+    "has a folder of it open",
+    (): void => {
+      startProcess({ links: { "fd/3": onDisk("base", "etc") } });
+    },
+    "process 4242 \\(sleep\\) has .*/base/diff/etc open",
+  ],
+  [
+    "works in it",
+    (): void => {
+      startProcess({ links: { cwd: onDisk("image") } });
+    },
+    "process 4242 \\(sleep\\) has .*/image/diff open",
+  ],
+  [
+    "has it as its root",
+    (): void => {
+      startProcess({ links: { root: onDisk("base", "..") } });
+    },
+    "process 4242 \\(sleep\\) has .*/base open",
+  ],
+  [
+    "has mapped a file of it",
+    (): void => {
+      startProcess({ links: { "map_files/1-2": onDisk("image", "app/agent") } });
+    },
+    "process 4242 \\(sleep\\) has .*/image/diff/app/agent open",
+  ],
+  [
+    "has mounted a folder of it",
+    (): void => {
+      const mounts = `30 1 8:1 ${onDisk("base", "usr")} /mnt/a\\040b rw - ext4 /dev/sda1 rw\n`;
+      startProcess({ namespace: "user:[2]", mounts });
+    },
+    "process 4242 \\(sleep\\) has mounted .*/base",
+  ],
+  [
+    "has an overlay that dockerd did not make",
+    (): void => {
+      const mounts = "30 1 0:99 / /mnt rw - overlay overlay rw,upperdir=/tmp/x\n";
+      startProcess({ namespace: "user:[2]", mounts });
+    },
+    "process 4242 \\(sleep\\) has an overlay of its own",
+  ],
+  [
+    "has something open that cannot be read",
+    (): void => {
+      symlinkSync("itself", join(home, "itself"));
+      startProcess({ links: { "fd/3": join(home, "itself") } });
+    },
+    "proc/4243/fd/3 cannot be read: Too many levels of symbolic links",
+  ],
+  [
+    "may have a name of a file elsewhere",
+    (): void => {
+      linkSync(onDisk("base", "usr/bin/su"), join(home, "elsewhere"));
+    },
+    "base/diff/usr/bin/su has another name elsewhere",
   ],
 ];
 
@@ -183,6 +334,56 @@ describe("the image of a container outside the user namespace, before there is o
     expect(modes()).toEqual(["710", "700", "700", "710"]);
   });
 
+  test.each(REACHED)("stops the run when somebody %s, until nobody does", (_how, reach, told) => {
+    reach();
+    const { status, stderr } = seal();
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /image-seal: the layers of sha256:feed may still be written by others than root; remove the image, look for who wrote there, and run up again\n/,
+    );
+    expect(stderr).toMatch(new RegExp(`^not root alone: .*${told}$`, "m"));
+    expect(has("fake/saves")).toBe(false);
+    rmSync(join(home, "elsewhere"), { force: true });
+    rmSync(join(home, "root/proc/4242"), { recursive: true, force: true });
+    done(seal());
+    expect(read("fake/saves")).toBe("save\n");
+  });
+
+  test("may be open to real root, and others may have anything else", () => {
+    startProcess({ user: 0, links: { "fd/3": onDisk("base", "etc") } });
+    done(seal());
+    rmSync(join(home, "root/proc"), { recursive: true });
+    makeKernel();
+    const mounts = `30 1 8:1 /srv /srv rw - ext4 /dev/sda1 rw\n31 1 0:40 / / rw - overlay overlay rw\n`;
+    write("root/proc/self/mountinfo", `${read("root/proc/self/mountinfo")}${mounts}`);
+    startProcess({ links: { "fd/3": home, cwd: "gone" }, namespace: "user:[2]", mounts });
+    rmSync(join(home, "root", LAYERS, "image/docker-node-compared"));
+    done(seal());
+  });
+
+  test("whose removed paths the kernel wrote has no more of them than are needed", () => {
+    write("root/sys/module/overlay/parameters/redirect_dir", "Y\n");
+    unlinkSync(onDisk("image", "gone"));
+    if (isRoot) {
+      rmdirSync(onDisk("image", "opt"));
+      mkdirSync(onDisk("image", "opt"));
+      sh(`mknod ${onDisk("image", "opt/old")} c 0 0`);
+    }
+    done(seal());
+  });
+
+  test("that has a layer twice is compared in both places", () => {
+    const [base = ""] = JSON.parse(read("fake/digests")) as string[];
+    fake("digests", JSON.stringify([base, base]));
+    recordLayers([base, base]);
+    sh(`cd ${onDisk("image")} && rm -r ./* && cp -a ../../base/diff/. .`);
+    done(seal());
+    rmSync(join(home, "root", LAYERS, "image/docker-node-compared"));
+    write(join("root", LAYERS, "image/diff/usr/bin/su"), "a progran");
+    chmodSync(onDisk("image", "usr/bin/su"), 0o4755);
+    refused(seal(), "image/diff/usr/bin/su");
+  });
+
   test.each(["overlayfs /var/lib/docker", "overlay2 /var/lib/docker"])(
     "is left as it is where nobody is remapped: %s",
     (info) => {
@@ -211,6 +412,28 @@ describe("a container outside the user namespace", () => {
     );
     expect(read("fake/stops")).toBe(`update --restart no ${CONTAINER}\nstop ${CONTAINER}\n`);
     expect(modes()).toEqual(["700", "700", "700", "700"]);
+  });
+});
+
+describe("a container outside the user namespace that others still reach", () => {
+  test.each([
+    [
+      "by its own layer",
+      (): void => {
+        startProcess({ links: { "fd/3": onDisk("one") } });
+      },
+    ],
+    [
+      "by other layers than its image has",
+      (): void => {
+        fake("layers", `${LAYERS}/one-init/diff:${LAYERS}/base/diff:${LAYERS}/image/diff`);
+      },
+    ],
+  ])("is stopped: %s", (_how, reach) => {
+    done(script("image-seal", { IMAGE: "sha256:feed" }));
+    reach();
+    refused(script("container-limits", given), "container 0f3c is stopped; remove both");
+    expect(has("fake/stops")).toBe(true);
   });
 });
 
