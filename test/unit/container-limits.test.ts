@@ -163,6 +163,10 @@ const SPOILT: [what: string, spoil: () => void, told: string][] = [
     },
     "base/diff/usr/bin/sh",
   ],
+];
+
+/** What docker save alone does not find. */
+const ALTERED: typeof SPOILT = [
   [
     "has a link in the place of a folder",
     (): void => {
@@ -321,18 +325,21 @@ describe("the image of a container outside the user namespace, before there is o
     expect(read("fake/saves")).toBe("save\n");
   });
 
-  test.each(SPOILT)("stops the run when it %s, until it does no more", (_what, spoil, told) => {
-    spoil();
-    for (let time = 0; time < 2; time++) {
-      const { status, stderr } = seal();
-      expect(status).toBe(1);
-      expect(stderr).toContain(
-        "image-seal: the layers of sha256:feed are not what its digests say; remove the image, look for who wrote there, and run up again\n",
-      );
-      expect(stderr).toContain(told);
-    }
-    expect(modes()).toEqual(["710", "700", "700", "710"]);
-  });
+  test.each([...SPOILT, ...ALTERED])(
+    "stops the run when it %s, until it does no more",
+    (_what, spoil, told) => {
+      spoil();
+      for (let time = 0; time < 2; time++) {
+        const { status, stderr } = seal();
+        expect(status).toBe(1);
+        expect(stderr).toContain(
+          "image-seal: the layers of sha256:feed are not what its digests say; remove the image, look for who wrote there, and run up again\n",
+        );
+        expect(stderr).toContain(told);
+      }
+      expect(modes()).toEqual(["710", "700", "700", "710"]);
+    },
+  );
 
   test.each(REACHED)("stops the run when somebody %s, until nobody does", (_how, reach, told) => {
     reach();
