@@ -5,8 +5,9 @@
 # digests. dockerd mounts layers as real root, so other containers with the same layers are not affected.
 
 readonly SEALED='root:root 700'
-# A file beside a sealed layer, the image's last one: what it is on has been compared. It goes with the layer.
-readonly COMPARED=docker-node-compared
+# A file beside a sealed layer, the image's last one: what it is on has been compared. It goes with the layer. One that was there before
+# the folder was sealed is whoever's.
+readonly COMPARED=docker-node-verified
 
 # shellcheck source-path=SCRIPTDIR source=seal/archive.sh
 declare -p READ_LAYER >/dev/null 2>&1 || . "${BASH_SOURCE[0]%/*}/seal/archive.sh"
@@ -47,6 +48,7 @@ seal_layers() { # <<<FOLDERS
 seal_folder() { # FOLDER
   chown root:root "$1"
   chmod 0700 "$1"
+  rm -rf "${1:?}/$COMPARED"
 }
 
 # verify_image IMAGE: seals its layers, and prints who else still reaches them, or how they differ from its digests; once for as long as

@@ -130,4 +130,11 @@ export const NODE_DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
     find: ({ portainer }) =>
       weaknessIf(portainer?.edge?.insecurePoll === true, "portainer/edge/insecurePoll", true),
   },
+  {
+    id: "agent-adopted",
+    allowed: "unset: the declared agent replaces the one that is there",
+    meaning:
+      "Nobody scans the agent's image, compares it with its digests, closes its layers to the remapped root, or limits its processes: root of a container that breaks out may change the agent, which has Docker's socket.",
+    find: ({ adopt }) => weaknessIf(adopt.agent !== undefined, "adopt/agent", adopt.agent),
+  },
 ];

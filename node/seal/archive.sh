@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # Reads the archive of a layer, for compare.sh.
 
-# A program for Python that others begin with: what has to be on the disk after dockerd has unpacked the archive (moby, pkg/archive). A
-# later entry replaces an earlier one, and may go through a link of an earlier one. A path .wh.NAME removes NAME of the layers below,
-# for which there is a device 0:0. A path .wh..wh..opq hides all that the layers below have in its folder, by an attribute of it.
+# A program for Python that others begin with: what has to be on the disk after dockerd has unpacked the archive (moby, pkg/archive).
+# dockerd refuses an archive that has a path twice (vbatts/tar-split). A path .wh.NAME removes NAME of the layers below, for which
+# there is a device 0:0, and the layer may have another NAME after it. A path .wh..wh..opq hides all that the layers below have in
+# its folder, by an attribute of it.
 # shellcheck disable=SC2034 # of compare.sh
 readonly READ_LAYER='
 import hashlib, os, posixpath, stat, tarfile
@@ -65,11 +66,7 @@ def add(member, entries, opaque):
     if name == ".wh..wh..opq":
         opaque.add(posixpath.dirname(path))
     elif name:
-        entry = Entry(stat.S_IFCHR, 0) if name.startswith(".wh.") else entry_of(member, entries)
-        if entry.kind != stat.S_IFDIR and path in entries and entries[path].kind == stat.S_IFDIR:
-            for below in [one for one in entries if one.startswith(path + "/")]:
-                del entries[below]
-        entries[path] = entry
+        entries[path] = Entry(stat.S_IFCHR, 0) if name.startswith(".wh.") else entry_of(member, entries)
 
 def entries_of(layer):
     entries, opaque = {}, set()

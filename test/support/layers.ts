@@ -20,7 +20,7 @@ type Entry = readonly [name: string, kind: string, mode?: number, target?: strin
 const ENTRIES: Readonly<Record<string, readonly Entry[]>> = {
   base: [
     ["./", "folder", 0o700],
-    ["./usr/bin/", "folder", 0o700],
+    ["./usr/bin/", "folder", 0o755],
     ["usr/bin/sh", "file", 0o755],
     ["lib", "link", 0o777, "usr/lib"],
     ["lib/x86/libc.so", "file", 0o644],
@@ -29,8 +29,6 @@ const ENTRIES: Readonly<Record<string, readonly Entry[]>> = {
     ["run/pipe", "pipe", 0o600],
     ["etc/new\nline", "file", 0o644],
     ["etc/caf\udce9", "file", 0o644],
-    // Once more, as archives have it that were put together.
-    ["usr/bin", "folder", 0o755],
   ],
   image: [
     ["usr", "folder", 0o755],
@@ -46,7 +44,7 @@ export const onDisk = (layer: string, path = ""): string =>
   join(home, "root", LAYERS, layer, "diff", path);
 
 /** What `docker save` makes of the image; returns the digests of its layers. */
-export function saveImage(text: string, place = (_layer: string): string => ""): string[] {
+export function saveImage(text: string, place: (layer: string) => string = () => ""): string[] {
   write("image/manifest.json", "[]");
   const digests = Object.entries(ENTRIES).map(([layer, entries]) => {
     const path = join(home, `image/${layer}.tar`);

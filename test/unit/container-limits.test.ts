@@ -168,6 +168,14 @@ const SPOILT: [what: string, spoil: () => void, told: string][] = [
 /** What docker save alone does not find. */
 const ALTERED: typeof SPOILT = [
   [
+    "says itself that it was compared",
+    (): void => {
+      write(join("root", LAYERS, "image/docker-node-verified"), "");
+      chmodSync(onDisk("base", "lib/x86/libc.so"), 0o646);
+    },
+    "base/diff/usr/lib/x86/libc.so",
+  ],
+  [
     "has a link in the place of a folder",
     (): void => {
       renameSync(onDisk("image", "app"), join(home, "elsewhere"));
@@ -364,7 +372,7 @@ describe("the image of a container outside the user namespace, before there is o
     const mounts = `30 1 8:1 /srv /srv rw - ext4 /dev/sda1 rw\n31 1 0:40 / / rw - overlay overlay rw\n`;
     write("root/proc/self/mountinfo", `${read("root/proc/self/mountinfo")}${mounts}`);
     startProcess({ links: { "fd/3": home, cwd: "gone" }, namespace: "user:[2]", mounts });
-    rmSync(join(home, "root", LAYERS, "image/docker-node-compared"));
+    rmSync(join(home, "root", LAYERS, "image/docker-node-verified"));
     done(seal());
   });
 
@@ -385,7 +393,7 @@ describe("the image of a container outside the user namespace, before there is o
     recordLayers([base, base]);
     sh(`cd ${onDisk("image")} && rm -r ./* && cp -a ../../base/diff/. .`);
     done(seal());
-    rmSync(join(home, "root", LAYERS, "image/docker-node-compared"));
+    rmSync(join(home, "root", LAYERS, "image/docker-node-verified"));
     write(join("root", LAYERS, "image/diff/usr/bin/su"), "a progran");
     chmodSync(onDisk("image", "usr/bin/su"), 0o4755);
     refused(seal(), "image/diff/usr/bin/su");

@@ -547,10 +547,10 @@ describe("graph", () => {
   });
 
   test("an adopted agent is not scanned, since it is not made; nor is anything where no scan is declared", async () => {
-    const adopted = await run({
-      machine: { adopt: true, image: null },
-      adopt: { agent: "0".repeat(64) },
-    });
+    const adopted = await run(
+      { machine: { adopt: true, image: null }, adopt: { agent: "0".repeat(64) } },
+      { "docker-node:waivers": JSON.stringify([waiver("agent-adopted")]) },
+    );
     expect(scansOf(adopted).map(({ name }) => name)).not.toContain(`${NODE}-scan-portainer_agent`);
     const waivers = [waiver("image-scan-none"), waiver("image-registry-any")];
     const free = { "docker-node:waivers": JSON.stringify(waivers) };

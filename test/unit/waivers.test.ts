@@ -50,6 +50,9 @@ const edge = (keys: object): object => ({
   portainer: { environment: { url: "https://port01.example.org" }, edge: keys },
 });
 
+/** A node that is there already, and a volume of it. */
+const ADOPTING = { machine: { adopt: true, image: null }, volumes: { data: {} } };
+
 /** [id, weak, the place and the value, the same without weakness, other waivers that it takes] */
 const WEAK: [id: string, override: object, place: string, right: object, others?: string[]][] = [
   ["machine-unprotected", { machine: { protect: false } }, "machine.protect: false", {}],
@@ -90,6 +93,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     edge({ insecurePoll: true }),
     "portainer.edge.insecurePoll: true",
     edge({ insecurePoll: false }),
+  ],
+  [
+    "agent-adopted",
+    { ...ADOPTING, adopt: { agent: "a".repeat(64) } },
+    `adopt.agent: "${"a".repeat(64)}"; allowed: unset: the declared agent replaces`,
+    { ...ADOPTING, adopt: { volumes: ["data"] } },
   ],
   ...UNITS.map((unit): [string, object, string, object] => [
     `hardening-${unit}-off`,
