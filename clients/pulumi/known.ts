@@ -9,6 +9,7 @@ import { isUnconfirmed } from "../../node/firewall";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import { repairStdin } from "../../node/stdin";
 import { NOTHING, lookAt, looksAtNodes, type Look } from "../drift";
+import { messageOf } from "../failure";
 import { lockOuts, shutOuts } from "./lockout";
 import { readOwnState } from "./running";
 
@@ -22,7 +23,7 @@ export interface Known {
 /**
  * Returns the known nodes, by name. It checks all of them over SSH at the same time, and warns of changes by hand and of
  * nodes that cannot be checked.
- * @throws RunError if DOCKER_NODE_DRIFT has a value other than `off`
+ * @throws RunError if DOCKER_NODE_DRIFT has a value other than `off`, or if an `up` cannot read the stack's state
  * @throws ConfigError if a node refuses the user or key that the configuration has now, or its firewall would refuse this program
  */
 export async function learnNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
@@ -42,9 +43,18 @@ export async function learnNodes(settings: Settings): Promise<Readonly<Record<st
   return known;
 }
 
-/** Warns and goes on: a node can be brought up without it. */
+/**
+ * Warns in a preview, which touches nothing. An `up` would take each node for a new one: it would accept any host key, and neither
+ * find changes by hand nor refuse what loses data or locks the program out.
+ */
 async function reportUnread(error: unknown): Promise<State> {
-  await warn(`the stack's state cannot be read, so nodes count as new: ${String(error)}`);
+  const unread = `the stack's state cannot be read (${messageOf(error)})`;
+  if (!pulumi.runtime.isDryRun())
+    throw new pulumi.RunError(
+      `${unread}, and without it no host key is known; nothing was changed. ` +
+        "Run `pulumi stack export` until it works (login, passphrase, network), then `pulumi up` again",
+    );
+  await warn(`${unread}, so nodes count as new; up is refused until it can`);
   return {};
 }
 

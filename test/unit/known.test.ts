@@ -7,7 +7,7 @@ import { merge } from "../../config/load";
 import runStack from "../../index";
 import type { State } from "../../node/recorded";
 import { privateKey } from "../support/key";
-import { HOST_KEY, settle, startPulumi, type Recorder } from "../support/mocks";
+import { HOST_KEY, Recorder, settle, startPulumi } from "../support/mocks";
 import { mockConfig, prodWith } from "../support/settings";
 import { IMAGE } from "../support/workloads";
 
@@ -580,5 +580,31 @@ describe("the host key that was learned", () => {
     expect(connection(await run({ ssh: { hostKey } }, state))).toMatchObject({ hostKey });
     const other = await run({ machine: { vmId: 2020 }, ssh: { user: "admin" } }, state);
     expect(connection(other)).not.toHaveProperty("hostKey");
+  });
+});
+
+describe("a state that cannot be read", () => {
+  /** As gRPC tells of it. */
+  const failed = (): never => {
+    throw Object.assign(new Error(), { details: "no passphrase" });
+  };
+  const other = { ssh: { user: "admin" } };
+
+  test("refuses up: a node that is known may not be taken for a new one, whose host key nobody knows", async () => {
+    const state = stateOf(await run());
+    jest.spyOn(Recorder.prototype, "call").mockImplementation(failed);
+    const refused = await run(other, state).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(pulumi.RunError);
+    expect(String(refused)).toMatch(
+      /state cannot be read \(.*no passphrase.*\).* no host key is known; nothing was changed\. Run `pulumi stack export`/,
+    );
+  });
+
+  test("is a warning in a preview, which shows each node as new", async () => {
+    const state = stateOf(await run());
+    jest.spyOn(Recorder.prototype, "call").mockImplementation(failed);
+    const { resources } = await run(other, state, true);
+    expect(resources.map(({ name }) => name)).toContain(`${NODE}-ready`);
+    expect(warnings[0]).toMatch(/no passphrase.*so nodes count as new; up is refused until it can/);
   });
 });
