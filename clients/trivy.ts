@@ -11,15 +11,14 @@ import { withLock } from "./lock";
 import { ask, type Ran } from "./process";
 import { parseImage } from "./registry";
 import { withScratch } from "./scratch";
-import { readReport, type Vulnerability } from "./trivy-report";
+import { readReport, type Report } from "./trivy-report";
 
 const version = z.looseObject({
   VulnerabilityDB: z.looseObject({ UpdatedAt: z.string() }).optional(),
 });
 
 /** What Trivy found. */
-export interface Scanned {
-  readonly vulnerabilities: readonly Vulnerability[];
+export interface Scanned extends Report {
   /** When the database was made, ISO 8601; undefined where a server has it. */
   readonly database?: string;
   /** What the image is made of, as CycloneDX's JSON. */
@@ -72,7 +71,7 @@ async function scanIn(place: Place): Promise<Scanned> {
   await runTrivy(place, ["convert", "--format", "cyclonedx", "--output", sbom, json]);
   const told = await runTrivy(place, ["version", "--format", "json", "--cache-dir", cache]);
   return {
-    vulnerabilities: readReport(readFileSync(json, "utf8")),
+    ...readReport(readFileSync(json, "utf8")),
     database: request.scan.server
       ? undefined
       : parseJson(version, told.stdout, "trivy version").VulnerabilityDB?.UpdatedAt,

@@ -45,23 +45,27 @@ function makeOutcome(result: Result): Outcome {
   const { waived, minor } = judgement;
   const figures = { vulnerabilities: scanned.vulnerabilities.length, minor, waived: waived.length };
   const told = `${nameOf(request)} was scanned: ${figures.vulnerabilities} known vulnerabilities, ${minor} of them minor, ${waived.length} waived`;
-  const sbom = gzipSync(scanned.sbom).toString("base64");
+  const made = pack(scanned.sbom);
   return {
     code: 0,
-    stdout: JSON.stringify({ scanned: true, database: scanned.database, ...figures, sbom }),
+    stdout: JSON.stringify({ scanned: true, database: scanned.database, ...figures, ...made }),
     stderr: told,
   };
 }
 
+/** What an image is made of, as the step on the node takes it; nothing if that is not known. */
+const pack = (sbom?: string): { readonly sbom?: string } =>
+  sbom === undefined ? {} : { sbom: gzipSync(sbom).toString("base64") };
+
 /** `images.scan.whenUnavailable` decides on an image that could not be scanned. */
-function obeyPolicy({ request, reason }: Extract<Result, { reason: string }>): Outcome {
+function obeyPolicy({ request, reason, sbom }: Extract<Result, { reason: string }>): Outcome {
   const policy = `images.scan.whenUnavailable: ${request.scan.whenUnavailable}`;
   const told = `${nameOf(request)} could not be scanned: ${reason}`;
   if (request.scan.whenUnavailable === "fail")
     return { code: 1, stderr: `${told}\nit is blocked, since ${policy}` };
   return {
     code: 0,
-    stdout: JSON.stringify({ scanned: false, reason }),
+    stdout: JSON.stringify({ scanned: false, reason, ...pack(sbom) }),
     stderr: `warning: ${told}\nit is used nevertheless, since ${policy}`,
   };
 }

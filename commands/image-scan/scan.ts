@@ -7,16 +7,22 @@ import { withoutVersion } from "../../config/images";
 import { IMAGE_VULNERABILITY } from "../../config/vulnerabilities";
 import { judge, rankExposed, type Exposed, type Judgement } from "./judge";
 
-/** A scan that got to a result, or the reason why it did not. */
+/** A scan that got to a result, or the reason why it did not; with what the image is made of, if that is known. */
 export type Result =
   | { readonly request: ScanRequest; readonly scanned: Scanned; readonly judgement: Judgement }
-  | { readonly request: ScanRequest; readonly reason: string };
+  | { readonly request: ScanRequest; readonly reason: string; readonly sbom?: string };
 
-/** Scans an image. Whatever keeps it from a result is the reason in the answer. */
+/**
+ * Scans an image. Whatever keeps it from a result is the reason in the answer. What Trivy knows against an image counts, even where it
+ * cannot know all; where it knows nothing then, that is no result.
+ */
 export async function scanAndJudge(request: ScanRequest, secrets: ScanSecrets): Promise<Result> {
   try {
     const scanned = await scanImage(request, secrets);
-    return { request, scanned, judgement: judge(scanned.vulnerabilities, request) };
+    const judgement = judge(scanned.vulnerabilities, request);
+    if (scanned.blind === undefined || judgement.open.length > 0)
+      return { request, scanned, judgement };
+    return { request, reason: scanned.blind, sbom: scanned.sbom };
   } catch (error) {
     return { request, reason: messageOf(error) };
   }

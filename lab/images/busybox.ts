@@ -39,17 +39,25 @@ const SKELETON: TarEntry[] = [
   { path: "var/tmp", mode: 0o1777 },
 ];
 
+/** What a scanner knows it by: one package of Debian 13, as images without dpkg have it. */
+const describePackage = (version: string): TarEntry[] =>
+  Object.entries({
+    "etc/debian_version": "13\n",
+    [`var/lib/dpkg/status.d/${PACKAGE}`]: `Package: ${PACKAGE}\nVersion: ${version}\nArchitecture: amd64\n`,
+  }).map(([name, text]) => ({ path: name, content: Buffer.from(text) }));
+
 /** Writes the image. Its digest changes only when Debian's busybox does. */
 export async function buildBusyboxImage(layout: string): Promise<void> {
   await withScratch("busybox", async (temporary) => {
     const program = await unpackBusybox(temporary);
-    const [, version] = /^BusyBox v([\w.]+)/.exec(await run(program, [])) ?? [];
+    const [, version = "0"] = /^BusyBox v([\w.]+)/.exec(await run(program, [])) ?? [];
     const content = fs.readFileSync(program);
     await writeLayout(layout, {
       repository: "library/busybox",
-      tag: version ?? "debian",
+      tag: version,
       files: [
         ...SKELETON,
+        ...describePackage(version),
         { path: "bin/busybox", mode: 0o755, content },
         ...parseLinks(await run(program, ["--list-full"])),
       ],

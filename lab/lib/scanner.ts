@@ -1,6 +1,6 @@
 /**
  * The lab's scanner of images: Trivy itself, built from its Go module, a small database of vulnerabilities that are made up
- * (`lab/scanner/database.json`), and two images, one of which has some of them.
+ * (`lab/scanner/database.json`), and three images, one of which has some of them.
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
@@ -33,6 +33,8 @@ export interface Scannable {
   readonly vulnerable: ImageReference;
   /** One without. */
   readonly sound: ImageReference;
+  /** One of a release past its end of life: nothing is known against it. */
+  readonly outdated: ImageReference;
 }
 
 /** Puts database and images into a registry. The database is made anew, since Trivy refuses one that is too old. */
@@ -45,11 +47,13 @@ export async function seedScannable(
   fs.mkdirSync(folder, { recursive: true });
   await writeDatabase(layoutAt("database"), log);
   await writeLayout(layoutAt("vulnerable"), alpineImage("vulnerable", "1.0.0-r0"));
-  await writeLayout(layoutAt("sound"), alpineImage("sound", "1.0.1-r1", "lab-program"));
+  await writeLayout(layoutAt("sound"), alpineImage("sound", "1.0.1-r1", { name: "lab-program" }));
+  await writeLayout(layoutAt("outdated"), alpineImage("outdated", "1.0.0-r0", { release: "3.14" }));
   return {
     database: await pushLayout(registry, layoutAt("database"), log),
     vulnerable: await pushLayout(registry, layoutAt("vulnerable"), log),
     sound: await pushLayout(registry, layoutAt("sound"), log),
+    outdated: await pushLayout(registry, layoutAt("outdated"), log),
   };
 }
 
@@ -72,12 +76,16 @@ async function writeDatabase(layout: string, log: Log): Promise<void> {
   await writeArtifact(layout, { repository: "scanner/trivy-db", tag: "2", files }, MEDIA);
 }
 
-/** An image of which Trivy sees a distribution and one package. */
-function alpineImage(repository: string, version: string, name = "lab-library") {
+/** An image of which Trivy sees a distribution and one package. Its release `edge` is never past its end of life. */
+function alpineImage(
+  repository: string,
+  version: string,
+  { name = "lab-library", release = "edge" } = {},
+) {
   const entry = `P:${name}\nV:${version}\nA:x86_64\nL:MIT\no:${name}\n\n`;
   const files = {
-    "etc/alpine-release": "3.20.3\n",
-    "etc/os-release": 'ID=alpine\nVERSION_ID=3.20.3\nPRETTY_NAME="Alpine Linux v3.20"\n',
+    "etc/alpine-release": `${release}\n`,
+    "etc/os-release": `ID=alpine\nVERSION_ID=${release}\nPRETTY_NAME="Alpine Linux ${release}"\n`,
     "lib/apk/db/installed": entry,
   };
   return {

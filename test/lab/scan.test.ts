@@ -160,6 +160,16 @@ describe("a scanner that cannot scan", () => {
     expect(stderr).toMatch(/could not be scanned: .+\nit is blocked, since images\.scan/);
   });
 
+  test("has nothing to compare with: the release is past its end of life", async () => {
+    const { code, stderr } = await scan(nodeWith(scannable.outdated));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /could not be scanned: alpine 3\.14 is past its end of life.+\nit is blocked, since images\.scan/,
+    );
+    const { stdout = "" } = await scan(nodeWith(scannable.outdated, { whenUnavailable: "warn" }));
+    expect(JSON.parse(stdout)).toMatchObject({ scanned: false });
+  });
+
   test("is told, and the image is used, where the policy is to warn", async () => {
     const node = nodeWith(scannable.vulnerable, { whenUnavailable: "warn" }, NOWHERE);
     const { code, stdout = "", stderr } = await scan(node);

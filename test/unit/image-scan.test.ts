@@ -330,11 +330,17 @@ describe("validate and report", () => {
   });
 });
 
+/** An image of one Go program alone, without an operating system. */
+const SOUND = {
+  Results: [{ Target: "app", Type: "gobinary", Packages: [{ Name: "stdlib" }] }],
+};
+
 const REPORT = {
   SchemaVersion: 2,
   Results: [
     {
       Target: "os",
+      Packages: [{ Name: "libfoo" }],
       Vulnerabilities: [
         { VulnerabilityID: CVE, PkgName: "libfoo", InstalledVersion: "1.0", Severity: "HIGH" },
       ],
@@ -391,7 +397,7 @@ esac`;
     });
 
   test("it scans the digest in its registry, alone: no file, variable or service changes what it finds", async () => {
-    standIn(finds({}));
+    standIn(finds(SOUND));
     const { code, stdout = "" } = await scanNow();
     expect(code).toBe(0);
     const [image, convert] = read("calls").split("\n");
@@ -449,13 +455,49 @@ esac`;
     );
   });
 
+  test.each<[string, object, string]>([
+    [
+      "is of a release past its end of life",
+      { Metadata: { OS: { Family: "alpine", Name: "3.14.10", EOSL: true } }, ...SOUND },
+      "alpine 3.14.10 is past its end of life",
+    ],
+    ["tells nothing of itself", { Results: [{ Target: "x" }] }, "neither an operating system nor"],
+  ])("an image that %s is not clean: the policy decides", async (_, report, reason) => {
+    standIn(finds(report));
+    const { code, stderr } = await scanNow();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /could not be scanned: .*\nit is blocked, since images\.scan\.whenUnavailable: fail$/,
+    );
+    expect(stderr).toContain(reason);
+    const { stdout = "" } = await scanNow({ whenUnavailable: "warn" });
+    expect(JSON.parse(stdout)).toMatchObject({
+      scanned: false,
+      sbom: expect.any(String) as string,
+    });
+  });
+
+  test("what Trivy knows against an image past its end of life blocks it, whatever the policy is", async () => {
+    const os = { Metadata: { OS: { Family: "alpine", Name: "3.14.10", EOSL: true } } };
+    standIn(finds({ ...REPORT, ...os }));
+    const blocked = await scanNow({ whenUnavailable: "warn" });
+    expect(blocked).toMatchObject({ code: 1, stderr: expect.stringContaining(CVE) as string });
+    const { stdout = "" } = await scanNow({ whenUnavailable: "warn" }, { waived: [CVE] });
+    expect(JSON.parse(stdout)).toMatchObject({ scanned: false });
+  });
+
+  test("an operating system without packages of its own is judged", async () => {
+    standIn(finds({ Metadata: { OS: { Family: "debian", Name: "13.1" } } }));
+    expect(await scanNow()).toMatchObject({ code: 0 });
+  });
+
   test("a program that is not there is unavailable", async () => {
     const { stderr } = await scanNow({ program: "no-such-trivy" });
     expect(stderr).toContain("no-such-trivy is not installed here");
   });
 
   test("credentials are in a file, the token in a variable, and neither in a command line or in the state", async () => {
-    standIn(finds({}));
+    standIn(finds(SOUND));
     const { cert } = selfSigned();
     const host = "registry.example.org";
     const registries = {
@@ -506,7 +548,11 @@ esac`;
 
   test("a severity that is not known to it counts as UNKNOWN", () => {
     const text = JSON.stringify(REPORT).replace("HIGH", "NEGLIGIBLE");
-    expect(readReport(text)[0]).toMatchObject({ severity: "UNKNOWN", fixed: "", title: "" });
+    expect(readReport(text).vulnerabilities[0]).toMatchObject({
+      severity: "UNKNOWN",
+      fixed: "",
+      title: "",
+    });
   });
 });
 

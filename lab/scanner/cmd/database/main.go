@@ -19,7 +19,7 @@ import (
 
 // platform is what a distribution's packages are known for.
 type platform struct {
-	// Name with release, as Trivy looks for it: "alpine 3.20".
+	// Name with release, as Trivy looks for it: "alpine edge".
 	Name string
 	// Source of the advisories: "alpine".
 	Source types.SourceID
