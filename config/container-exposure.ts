@@ -1,5 +1,6 @@
 import { BACKUP_CONTAINER } from "./backups";
-import { DOCKER_SOCKETS, SYSTEM_FOLDERS } from "./exposure";
+import { mayUseContainerd } from "./daemon";
+import { holdsSystem, socketIn } from "./exposure";
 import { lanNetworks } from "./lan";
 import { CADVISOR_CONTAINER, PROXY_CONTAINER } from "./monitoring";
 import { reachedAgents } from "./portainer";
@@ -57,10 +58,11 @@ function ownReasons(node: NodeConfig, container: string): Reason[] {
   return own[container]?.() ?? [...agentReasons(node, container), ...ROOT];
 }
 
-/** It asks Docker through the proxy. */
-function cadvisorReasons({ monitoring }: NodeConfig): Reason[] {
+/** It asks Docker through the proxy, and containerd itself where that has Docker's images. */
+function cadvisorReasons({ monitoring, engine }: NodeConfig): Reason[] {
   const ports = monitoring?.cadvisor ? [monitoring.cadvisor.port] : [];
-  return [...publishedPorts(ports), REAL_ROOT];
+  const mounted = mayUseContainerd(engine.daemon) ? mountReasons("/run/containerd") : [];
+  return [...publishedPorts(ports), ...mounted, REAL_ROOT];
 }
 
 /** An agent that reaches Portainer publishes nothing. */
@@ -79,6 +81,12 @@ function overriddenReasons(section: Readonly<Record<string, unknown>> = {}): Rea
     ...(section.networkMode === "host" ? [{ reach: 2, words: "the node's own network" }] : []),
     ...(section.privileged === true ? [{ power: 2, words: "privileged" }] : []),
   ];
+}
+
+/** What a mount gives away of the node; a socket stands for the folder that it is in. */
+function mountReasons(source: string): Reason[] {
+  const words = socketIn(source) ?? (holdsSystem(source) && `the node's ${source}`);
+  return words ? [{ power: 2, words }] : [];
 }
 
 function reasonsOf(node: NodeConfig, workload: WorkloadConfig): Reason[] {
@@ -105,10 +113,7 @@ function powerOf(node: NodeConfig, workload: WorkloadConfig): Reason[] {
   const isRoot = userIdOf(workload) === 0;
   const remapped = node.engine.daemon["userns-remap"] !== undefined;
   return [
-    ...(sources.some((source) => DOCKER_SOCKETS.includes(source)) ? [SOCKET] : []),
-    ...sources
-      .filter((source) => SYSTEM_FOLDERS.includes(source))
-      .map((source) => ({ power: 2, words: `the node's ${source}` })),
+    ...sources.flatMap(mountReasons),
     ...(isRoot && !remapped ? [REAL_ROOT] : []),
     ...(isRoot && remapped ? [{ power: 1, words: "root in the container" }] : []),
     ...(capabilities.length > 0 ? [{ power: 1, words: capabilities.join(", ") }] : []),

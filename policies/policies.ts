@@ -11,8 +11,9 @@ import {
   checkMounts,
   checkPorts,
   checkPrivileged,
+  checkVolume,
 } from "./rules/container";
-import type { ContainerInputs } from "./rules/container";
+import type { ContainerInputs, VolumeInputs } from "./rules/container";
 import type { Finding } from "./rules/finding";
 import { checkBackup, checkProtection, type JobInputs, type MachineInputs } from "./rules/machine";
 import { findPlainSecrets } from "./rules/secrets";
@@ -22,6 +23,7 @@ import { readSecretValues, readWaivers, withoutWaiver } from "./stack";
 export const TYPES = {
   container: CONTAINER,
   image: "docker:index/remoteImage:RemoteImage",
+  volume: "docker:index/volume:Volume",
   machine: VM,
   job: "proxmoxve:backup/job:Job",
 } as const;
@@ -57,6 +59,16 @@ const ofContainers =
       readWaivers(),
     );
   };
+
+/** A waiver names a volume where it names a container otherwise. */
+function judgeVolume(args: Args): string[] {
+  if (args.type !== TYPES.volume) return [];
+  const inputs: VolumeInputs = knownInputs(args.props);
+  const about = { node: nodeOf(args), container: inputs.name ?? args.name };
+  return withoutWaiver(checkVolume(inputs), about, readWaivers());
+}
+
+const judgeMounts = ofContainers(checkMounts);
 
 function judgeImage({ type, props }: Args): string[] {
   const { name, image }: { name?: string; image?: string | null } = knownInputs(props);
@@ -121,8 +133,8 @@ export const POLICIES = [
   ),
   makePolicy(
     "no-mounts-of-the-node",
-    "No container has Docker's socket or the system's folders.",
-    ofContainers(checkMounts),
+    "No container has a socket of Docker's or the system's folders, nor by a volume.",
+    (args) => [...judgeMounts(args), ...judgeVolume(args)],
   ),
   makePolicy(
     "no-secret-environment",

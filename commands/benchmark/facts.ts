@@ -16,7 +16,12 @@ const file = z.object({
   group: z.string(),
 });
 
-const mount = z.looseObject({ Source: z.string().optional(), Propagation: z.string().optional() });
+const mount = z.looseObject({
+  /** Of a volume alone. */
+  Name: z.string().optional(),
+  Source: z.string().optional(),
+  Propagation: z.string().optional(),
+});
 const port = z.looseObject({ HostIp: z.string().optional(), HostPort: z.string().optional() });
 
 const container = z.looseObject({
@@ -96,6 +101,8 @@ const facts = z.object({
   /** Those that run. */
   containers: z.array(container),
   images: z.array(image),
+  /** Volumes that are a folder of the node by another name (driver options `o=bind`). */
+  volumes: z.array(z.object({ name: z.string(), device: z.string() })),
 });
 
 export type Facts = z.output<typeof facts>;

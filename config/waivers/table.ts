@@ -1,4 +1,5 @@
 import type { NodeConfig, ProxmoxConfig } from "../schema";
+import { BACKUP_DOWNGRADES } from "./backups";
 import { BENCHMARK_IDS } from "./benchmark";
 import { DAEMON_DOWNGRADES } from "./daemon";
 import { weaknessIf, type Downgrade } from "./downgrade";
@@ -26,6 +27,7 @@ export const DOWNGRADES: readonly Downgrade<NodeConfig>[] = [
   ...NODE_DOWNGRADES,
   ...HARDENING_DOWNGRADES,
   ...IMAGE_DOWNGRADES,
+  ...BACKUP_DOWNGRADES,
   ...DAEMON_DOWNGRADES,
   ...OVERRIDE_DOWNGRADES,
   ...WORKLOAD_DOWNGRADES,

@@ -1,6 +1,5 @@
-import { isWithin } from "../checks/workloads/mounts";
 import { USUAL_CAPABILITIES } from "../capabilities";
-import { SYSTEM_FOLDERS } from "../exposure";
+import { isSystem } from "../exposure";
 import type { NodeConfig } from "../schema";
 import { userIdOf, workloadsOf, type Named } from "../workloads";
 import type { Downgrade, Weakness } from "./downgrade";
@@ -35,16 +34,6 @@ const findCapabilities: Find = ([, workload]) =>
   workload.capabilities.flatMap((name, index) =>
     USUAL_CAPABILITIES.includes(name) ? [] : [[`capabilities/${index}`, name] as const],
   );
-
-/** Folders of the system (CIS Docker 5.6), Docker's own, and those of its sockets; all are below the root, which needs no row. */
-const SYSTEM = [
-  ...SYSTEM_FOLDERS.filter((folder) => folder !== "/"),
-  ...["/bin", "/lib64", "/root", "/run", "/sbin", "/var/run"],
-  ...["/var/lib/containerd", "/var/lib/docker"],
-];
-
-const isSystem = (source: string): boolean =>
-  SYSTEM.some((folder) => isWithin(source, folder) || isWithin(folder, source));
 
 const systemBinds: Find = ([, { binds }]) =>
   binds.flatMap(({ source }, index) =>

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Collects what the checks of the Docker benchmark look at. It reads and does not judge.
 # Result: {"command":[...],"config":{...},"info":{...},"bridge":{...},"files":[...],"audited":[...],"mounts":[...],"group":[...],
-#          "contentTrust":false,"containers":[...],"images":[...]}; files: {"path","type","mode","owner","group"}
+#          "contentTrust":false,"containers":[...],"images":[...],"volumes":[...]}; files: {"path","type","mode","owner","group"};
+#          volumes: {"name","device"}
 SCRIPT=benchmark
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
@@ -64,20 +65,34 @@ inspect() { # TYPE NAME...
   if (($# == 0)); then printf '[]'; else docker_cli inspect --type "$type" "$@" 2>/dev/null || true; fi
 }
 
+# Volumes that are a folder of the node by another name. Other options may hold a password, and stay here.
+bound_volumes() {
+  local names
+  names=$(docker_cli volume ls --quiet)
+  # shellcheck disable=SC2086 # names of volumes, which hold no space
+  inspect volume $names | python3 -c '
+import json, sys
+def is_bound(options):
+    return not {"bind", "rbind"}.isdisjoint((options.get("o") or "").split(","))
+options = {volume["Name"]: volume.get("Options") or {} for volume in json.load(sys.stdin)}
+print(json.dumps([{"name": name, "device": own["device"]} for name, own in options.items() if "device" in own and is_bound(own)]))'
+}
+
 main() {
-  local info command config files trust=false
+  local info command config files volumes trust=false
   limit_run
   info=$(docker_cli info --format '{{json .}}') || fail "Docker does not answer"
   command=$(command_line)
   config=$(config)
   files=$(paths "$config" | files)
+  volumes=$(bound_volumes)
   ! grep -qsE '^DOCKER_CONTENT_TRUST=1$' "$ROOT_DIR/etc/environment" || trust=true
   # Uses the shell's own printf: an argument of a program may have at most 128 KiB (execve(2)).
   # shellcheck disable=SC2046 # lists of ids, which hold no space
-  printf '{"command":%s,"config":%s,"info":%s,"bridge":%s,"files":%s,"audited":%s,"mounts":%s,"group":%s,"contentTrust":%s,"containers":%s,"images":%s}\n' \
+  printf '{"command":%s,"config":%s,"info":%s,"bridge":%s,"files":%s,"audited":%s,"mounts":%s,"group":%s,"contentTrust":%s,"containers":%s,"images":%s,"volumes":%s}\n' \
     "$command" "$config" "$info" "$(inspect network bridge)" "$files" "$(audited)" "$(findmnt -rno TARGET | lines)" \
     "$(group_members)" "$trust" "$(inspect container $(docker_cli ps --quiet --no-trunc))" \
-    "$(inspect image $(docker_cli image ls --all --quiet --no-trunc | sort -u))"
+    "$(inspect image $(docker_cli image ls --all --quiet --no-trunc | sort -u))" "$volumes"
 }
 
 main "$@" </dev/null

@@ -1,6 +1,6 @@
 /* Containers, by what docker is told of them. Each rule is a function of the resource's inputs. */
 import { posix } from "node:path";
-import { ALL_ADDRESSES, DOCKER_SOCKETS, SYSTEM_FOLDERS } from "../../config/exposure";
+import { ALL_ADDRESSES, holdsSystem, socketIn } from "../../config/exposure";
 import { waiverIdOf } from "../../config/waivers/benchmark";
 import { SECRET_IN_ENVIRONMENT } from "../../config/waivers/policies";
 import type { Finding } from "./finding";
@@ -10,9 +10,19 @@ interface Port {
   readonly ip?: string | null;
 }
 
+/** Options of Docker's own volume driver, as mount(8) takes them. */
+type DriverOptions = Readonly<Record<string, string | null>> | null;
+
 interface Mount {
   readonly type?: string | null;
   readonly source?: string | null;
+  readonly volumeOptions?: { readonly driverOptions?: DriverOptions } | null;
+}
+
+/** Inputs of `docker.Volume` that the rules look at. */
+export interface VolumeInputs {
+  readonly name?: string | null;
+  readonly driverOpts?: DriverOptions;
 }
 
 /** Inputs of `docker.Container` that the rules look at. What is not known before the node exists is null, and no rule refuses it. */
@@ -54,17 +64,32 @@ export function checkPorts({ ports, publishAllPorts }: ContainerInputs): Finding
 }
 
 export function checkMounts({ volumes, mounts }: ContainerInputs): Finding[] {
-  const bound = (mounts ?? []).filter(({ type }) => type === "bind").map(({ source }) => source);
+  const bound = (mounts ?? []).map(({ type, source, volumeOptions }) =>
+    type === "bind" ? source : boundFolder(volumeOptions?.driverOptions),
+  );
   const sources = [...(volumes ?? []).map(({ hostPath }) => hostPath), ...bound];
   return sources.flatMap((source) => (source ? checkSource(source) : []));
 }
 
+/** A volume that is a folder of the node by another name: whoever mounts it has the folder. */
+export function checkVolume({ driverOpts }: VolumeInputs): Finding[] {
+  const source = boundFolder(driverOpts);
+  return source ? checkSource(source) : [];
+}
+
+/** The folder of the node that a volume stands for (moby, volume/local/local_unix.go). */
+function boundFolder(options: DriverOptions = null): string | null | undefined {
+  const words = options?.["o"]?.split(",") ?? [];
+  return words.some((word) => word === "bind" || word === "rbind")
+    ? options?.["device"]
+    : undefined;
+}
+
 function checkSource(source: string): Finding[] {
   const path = posix.join(source, ".").replace(/(.)\/$/, "$1");
-  const holdsSocket = DOCKER_SOCKETS.some((one) => one === path || posix.dirname(one) === path);
-  if (holdsSocket)
-    return [{ what: `mounts ${source}: Docker's socket`, waiver: waiverIdOf("5.32") }];
-  if (!SYSTEM_FOLDERS.includes(path)) return [];
+  const socket = socketIn(path);
+  if (socket) return [{ what: `mounts ${source}: ${socket}`, waiver: waiverIdOf("5.32") }];
+  if (!holdsSystem(path)) return [];
   return [{ what: `mounts ${source} of the node`, waiver: waiverIdOf("5.6") }];
 }
 

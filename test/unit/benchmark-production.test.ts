@@ -79,6 +79,7 @@ function factsOf({ engine: { daemon } }: NodeConfig, containers: readonly unknow
     bridge: [{ Options: { "com.docker.network.bridge.enable_icc": String(daemon.icc ?? true) } }],
     ...{ files: [], audited: ["/var/lib/docker"], mounts: ["/", "/var/lib/docker"], group: [] },
     contentTrust: false,
+    volumes: [],
     containers,
     images: [
       ...checked,

@@ -63,19 +63,25 @@ describe("facts", () => {
     put("usr/lib/systemd/system/docker.service");
     put("etc/environment", "DOCKER_CONTENT_TRUST=1\n");
   });
-  const docker = (containers: string): void => {
+  const docker = (containers: string, volumes: { Name: string; Options: unknown }[] = []): void => {
     fake("docker", {
       "*info*": '{"Driver":"overlay2"}\n',
       "*network bridge": '[{"Name":"bridge"}]\n',
       "*ps*": containers,
       "*--type container c1": '[{"Name":"/web"}]\n',
+      "*volume ls*": volumes.map(({ Name }) => `${Name}\n`).join(""),
+      "*--type volume *": JSON.stringify(volumes),
       "*image ls*": "i1\ni1\n",
       "*--type image i1": '[{"Id":"i1"}]\n',
     });
   };
 
   test("are what the node's own programs and files say", () => {
-    docker("c1\n");
+    docker("c1\n", [
+      { Name: "own", Options: null },
+      { Name: "root", Options: { type: "none", o: "ro,bind", device: "/" } },
+      { Name: "nas", Options: { type: "cifs", o: "password=bind", device: "//nas/share" } },
+    ]);
     const { status, stdout, stderr } = run("benchmark/facts");
     expect([status, stderr]).toEqual([0, ""]);
     const { files, ...facts } = JSON.parse(stdout) as { files: { path: string; mode: number }[] };
@@ -90,6 +96,7 @@ describe("facts", () => {
       contentTrust: true,
       containers: [{ Name: "/web" }],
       images: [{ Id: "i1" }],
+      volumes: [{ name: "root", device: "/" }],
     });
     expect(files.map(({ path, mode }) => `${path} ${mode.toString(8)}`)).toEqual([
       "/etc/docker 755",

@@ -122,6 +122,7 @@ const GOOD = {
   group: [],
   contentTrust: true,
   containers: [CONTAINER],
+  volumes: [],
   images: [
     {
       Id: CONTAINER.Image,
@@ -272,6 +273,15 @@ const BAD: [id: string, change: object, found: string][] = [
   ["5.4", host({ CapAdd: ["NET_ADMIN"] }), "web: added: NET_ADMIN"],
   ["5.5", host({ Privileged: true }), "web: privileged"],
   ["5.6", web({ Mounts: [{ Source: "/etc" }] }), "web: mounts /etc"],
+  ["5.6", web({ Mounts: [{ Source: "/var" }, { Source: "/root" }] }), "web: mounts /var, /root"],
+  [
+    "5.6",
+    {
+      ...web({ Mounts: [{ Name: "v", Source: "/var/lib/docker/volumes/v/_data" }] }),
+      volumes: [{ name: "v", device: "/" }],
+    },
+    "web: mounts /",
+  ],
   [
     "5.8",
     web({ NetworkSettings: { Ports: { "80/tcp": [{ HostIp: "10.25.20.24", HostPort: "80" }] } } }),
@@ -326,6 +336,7 @@ const BAD: [id: string, change: object, found: string][] = [
     web({ Mounts: [{ Source: "/var/run/docker.sock" }] }),
     "web: mounts /var/run/docker.sock",
   ],
+  ["5.32", web({ Mounts: [{ Source: "/run/containerd" }] }), "web: mounts /run/containerd"],
 ];
 
 /** Lists are replaced, maps are merged; what is undefined is gone. */

@@ -95,9 +95,34 @@ test("types are those of the packages the program is written with", () => {
   expect(TYPES).toEqual({
     container: typeOf(docker.Container),
     image: typeOf(docker.RemoteImage),
+    volume: typeOf(docker.Volume),
     machine: typeOf(proxmox.VmLegacy),
     job: typeOf(proxmox.backup.Job),
   });
+});
+
+test.each<[what: string, driverOpts: unknown, said: string[]]>([
+  ["of its own", undefined, []],
+  ["in memory", { type: "tmpfs", device: "tmpfs", o: "size=1m" }, []],
+  ["that is a folder of its own", { type: "none", o: "bind", device: "/srv/web" }, []],
+  ["whose folder is not known", { o: "bind", device: unknownStringValue }, []],
+  [
+    "that is the node's root",
+    { type: "none", o: "bind", device: "/" },
+    ["no-mounts-of-the-node: mounts / of the node; or a waiver with id cis-docker-5.6"],
+  ],
+  [
+    "that is a socket",
+    { o: "rbind", device: "/run/docker.sock" },
+    [
+      "no-mounts-of-the-node: mounts /run/docker.sock: Docker's socket; or a waiver with id cis-docker-5.32",
+    ],
+  ],
+])("a volume %s", async (_, driverOpts, said) => {
+  const volume = { type: TYPES.volume, name: "v", props: { name: "data", driverOpts } };
+  expect(await refused(volume)).toEqual(said);
+  declare([waiver("cis-docker-5.6", { container: "data" }), waiver("cis-docker-5.32")]);
+  expect(await refused(volume)).toEqual([]);
 });
 
 describe("a container", () => {
@@ -157,6 +182,32 @@ describe("a container", () => {
         [`no-mounts-of-the-node: mounts ${source} ${FOLDER}`],
       ],
     ),
+    ...["/run/containerd", "/run/containerd/containerd.sock", "/var/run/containerd/"].map(
+      (hostPath): [string, object, string[]] => [
+        `with ${hostPath}`,
+        { volumes: [{ hostPath }] },
+        [
+          `no-mounts-of-the-node: mounts ${hostPath}: containerd's socket; or a waiver with id cis-docker-5.32`,
+        ],
+      ],
+    ),
+    ...["/var", "/var/lib", "/var/lib/docker", "/root", "/sbin"].map(
+      (hostPath): [string, object, string[]] => [
+        `with ${hostPath}`,
+        { volumes: [{ hostPath }] },
+        [`no-mounts-of-the-node: mounts ${hostPath} ${FOLDER}`],
+      ],
+    ),
+    [
+      "with a volume that is a folder by another name",
+      {
+        mounts: [
+          { type: "volume", volumeOptions: { driverOptions: { o: "ro,bind", device: "/" } } },
+          { type: "volume", volumeOptions: { driverOptions: { o: "addr=nas", device: "/" } } },
+        ],
+      },
+      [`no-mounts-of-the-node: mounts / ${FOLDER}`],
+    ],
     ["with a volume of that name", { mounts: [{ type: "volume", source: "/etc" }] }, []],
     ["with a part of a folder of the system", { volumes: [{ hostPath: "/etc/docker" }] }, []],
   ])("%s", async (_, props, said) => {

@@ -294,6 +294,12 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     { override: { machine: { cpu: { flags: [] } } } },
   ],
   [
+    "backup-system-paths",
+    { backups: { configuration: { paths: ["/opt/compose", "/etc/shadow"] } } },
+    'backups.configuration.paths.1: "/etc/shadow"',
+    { backups: { configuration: { paths: ["/opt/compose", "/etc/docker/certs.d"] } } },
+  ],
+  [
     "workload-root",
     { ...withWeb({ user: "0:0" }), ...daemon({ "userns-remap": null }) },
     'workloads.web.user: "0:0"',

@@ -1,13 +1,22 @@
 /** Sections 4 and 5: the containers that run, and the images they run. */
-import { ALL_ADDRESSES, DOCKER_SOCKETS, SYSTEM_FOLDERS } from "../../../config/exposure";
+import { ALL_ADDRESSES, holdsSystem, socketIn } from "../../../config/exposure";
 import { judgeEach, holds, type Judge, type Judges } from "../check";
-import { nameOf, type BenchContainer } from "../facts";
+import { nameOf, type BenchContainer, type Facts } from "../facts";
 
 const ROOT_USERS = ["", "0", "root", "0:0", "root:root"];
 const MOST_RETRIES = 5;
 
-const sourcesOf = ({ Mounts = [] }: BenchContainer): string[] =>
-  Mounts.flatMap(({ Source }) => Source ?? []);
+/** Paths of the node that a container has; of a volume that is a folder by another name, that folder. */
+const sourcesOf = ({ Mounts = [] }: BenchContainer, volumes: Facts["volumes"]): string[] =>
+  Mounts.flatMap(({ Name, Source }) => {
+    const bound = volumes.find((one) => one.name === Name)?.device;
+    return bound ?? Source ?? [];
+  });
+
+const judgeMounts =
+  (isWrong: (path: string) => boolean): Judge =>
+  (facts) =>
+    judgeEach((one) => listOf("mounts", sourcesOf(one, facts.volumes).filter(isWrong)))(facts);
 
 /** Ports of the host that lead to a container. */
 function publishedPorts({
@@ -78,12 +87,7 @@ export const CONTAINERS: Judges = {
   ),
   "5.4": judgeEach(({ HostConfig: { CapAdd } }) => listOf("added:", CapAdd ?? [])),
   "5.5": judgeEach(({ HostConfig: { Privileged } }) => Privileged && "privileged"),
-  "5.6": judgeEach((one) =>
-    listOf(
-      "mounts",
-      sourcesOf(one).filter((path) => SYSTEM_FOLDERS.includes(path)),
-    ),
-  ),
+  "5.6": judgeMounts((path) => holdsSystem(path) && socketIn(path) === undefined),
   "5.8": judgeEach((one) =>
     listOf(
       "publishes",
@@ -134,10 +138,5 @@ export const CONTAINERS: Judges = {
     ({ NetworkSettings: { Networks } }) => "bridge" in (Networks ?? {}) && "on docker0",
   ),
   "5.31": judgeHostMode("UsernsMode", "root in it is root of the host"),
-  "5.32": judgeEach((one) =>
-    listOf(
-      "mounts",
-      sourcesOf(one).filter((path) => DOCKER_SOCKETS.includes(path)),
-    ),
-  ),
+  "5.32": judgeMounts((path) => socketIn(path) !== undefined),
 };

@@ -11,7 +11,7 @@ export function checkVolumes(node: NodeConfig, report: Report): void {
 }
 
 /** Folders of the node that the program keeps its secrets in. */
-const SEALED = "/var/lib/docker-node";
+export const SEALED = "/var/lib/docker-node";
 
 export function checkBinds(node: NodeConfig, report: Report): void {
   for (const [name, { binds }] of workloadsOf(node))
