@@ -76,6 +76,9 @@ describe("judgements", () => {
     const other = prodNode({ engine: { version: "29.10" } });
     holds(judgeDaemon(other, info), /^Docker 29\.10, storage-driver overlay2/);
     fails(judgeDaemon(other, { ...info, ServerVersion: "29.1.0" }), "Docker 29.1.0,");
+    const exact = prodNode({ engine: { version: "29.10.0" } });
+    holds(judgeDaemon(exact, { ...info, ServerVersion: "v29.10.0-rc.1" }), "Docker 29.10.0,");
+    fails(judgeDaemon(exact, { ...info, ServerVersion: "29.10.1" }), "Docker 29.10.1,");
     fails(judgeDaemon(other, { ...info, Driver: "vfs" }), "storage-driver vfs");
     fails(judgeDaemon(other, { ...info, LiveRestoreEnabled: false }), "live-restore false");
     const debian = prodNode({ engine: { version: "26.1" } });

@@ -1,6 +1,7 @@
 /** Rows about Docker itself: the daemon, a test container, and what is declared in it. */
 import { z } from "zod";
 import { parseAnswer } from "../../../clients/answer";
+import { isInRange } from "../../../clients/versions";
 import { declaredImages } from "../../../config/images";
 import { ICC, MTU } from "../../../config/node";
 import { WORKLOAD_LABEL } from "../../../config/workloads";
@@ -15,8 +16,7 @@ type Info = Pick<DockerInfo, "ServerVersion" | "Driver" | "LoggingDriver" | "Liv
 /** What the daemon is declared to be, beside what it says it is. */
 function daemonPairs({ engine }: NodeConfig, found?: Info): [string, unknown, unknown][] {
   const { daemon } = engine;
-  const release = found?.ServerVersion.split(/[^\d.]/)[0] ?? "";
-  const fits = release === engine.version || release.startsWith(`${engine.version}.`);
+  const fits = found && isInRange(found.ServerVersion, engine.version);
   const pairs: [string, unknown, unknown][] = [
     ["Docker", engine.version, fits ? engine.version : found?.ServerVersion],
     ["storage-driver", daemon["storage-driver"], found?.Driver],
