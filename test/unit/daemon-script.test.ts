@@ -167,18 +167,19 @@ test("an attempt never takes longer than its limit", () => {
 });
 
 describe("a key that is taken out", () => {
-  test.each<[string, unknown]>([
+  test.each<[string, unknown, object?]>([
+    ["live-restore", true, { "log-driver": "json-file" }],
     ["insecure-registries", ["registry.example.org"]],
     ["registry-mirrors", ["https://mirror.example.org"]],
     ["debug", true],
     ["labels", ["a=b"]],
     ["shutdown-timeout", 60],
     ["runtimes", { crun: { path: "bash" } }],
-  ])("%s is not in force afterwards", (key, value) => {
-    running({ ...base, [key]: value });
-    done(daemon(base));
+  ])("%s is not in force afterwards", (key, value, rest = base) => {
+    running({ ...rest, [key]: value });
+    done(daemon(rest));
     expect(changes()).toEqual(["systemctl restart docker"]);
-    expect(inForce()).toEqual(base);
+    expect(inForce()).toEqual(rest);
   });
 
   test("another value is a reload, and so is an empty list", () => {
