@@ -21,7 +21,7 @@ import { otherNode, thisMachine, type Looker } from "./sight";
 const SUMMARY = "Looks at nodes from outside: which ports answer, and who answers there.";
 
 const ABOUT = [
-  "It tries TCP connections over IPv4 and IPv6: ports of the firewall's rules, those that the node says it listens on, and well-known ones. What no rule lets this host reach has to be closed. The SSH host key and the agent's certificate have to be those of the stack's outputs. See docs/how-to/probe-a-node.md.",
+  "It tries TCP connections to each address of a node, over IPv4 and IPv6, and no UDP: ports of the firewall's rules, those that the node says it listens on, and well-known ones. What no rule lets this host reach has to be closed. The SSH host key and the agent's certificate have to be those of the stack's outputs. See docs/how-to/probe-a-node.md.",
   "Status: 0 all is as declared, 1 the stack cannot be read, 3 something is not, or could not be looked at.",
 ];
 

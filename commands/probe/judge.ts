@@ -16,7 +16,15 @@ export interface Seen {
   readonly sight: Sight;
   /** Over IPv6 nothing has to answer. */
   readonly family: "IPv4" | "IPv6";
+  /** The NIC that has the address, if it is not the first: what the node serves has to answer at the first alone. */
+  readonly nic?: string;
 }
+
+/** The end of a row's id, and of its title. */
+export const idOf = ({ family, nic }: Pick<Seen, "family" | "nic">): string =>
+  [family.toLowerCase(), ...(nic === undefined ? [] : [nic])].join("-");
+export const titleOf = ({ family, nic }: Pick<Seen, "family" | "nic">): string =>
+  nic === undefined ? family : `${family} of ${nic}`;
 
 /** A row for the ports that have to be closed, for each service, and for each fingerprint that shows. */
 export function judgeSight(seen: Seen): Row[] {
@@ -30,15 +38,16 @@ export function judgeSight(seen: Seen): Row[] {
   ];
 }
 
-function judgeClosed({ sight, family, node }: Seen, { lets, rules }: Openings): Row {
+function judgeClosed(seen: Seen, { lets, rules }: Openings): Row {
+  const { sight, node } = seen;
   const services = [22, agentPort(node)];
   const others = [...sight.answers].filter(([port]) => !services.includes(port));
   const wrong = others.flatMap(([port, answer]) => (answer === "open" && !lets(port) ? port : []));
   const count = (wanted: string): number => others.filter(([, answer]) => answer === wanted).length;
   const told = `${count("open")} open, ${count("refused")} refused, ${count("silent")} without an answer`;
   return {
-    id: `closed-${family.toLowerCase()}`,
-    title: `Closed ports, ${family}`,
+    id: `closed-${idOf(seen)}`,
+    title: `Closed ports, ${titleOf(seen)}`,
     holds: wrong.length === 0,
     figure: wrong.length > 0 ? `open: ${wrong.join(", ")}; ${told}` : told,
     threshold: `closed, but for rules that apply to ${sight.from}: ${rules.join(", ") || "none"}`,
@@ -51,27 +60,30 @@ interface Service {
   readonly port: number;
 }
 
-function judgeService({ sight, family }: Seen, { lets }: Openings, one: Service): Row {
+function judgeService(seen: Seen, { lets }: Openings, one: Service): Row {
+  const { sight, family, nic } = seen;
   const answer = sight.answers.get(one.port) ?? "silent";
   const isLet = lets(one.port);
-  // Where a rule lets IPv6 through, the service may answer and need not.
-  const holds = isLet ? answer === "open" || family === "IPv6" : answer !== "open";
+  // Where a rule lets others through than IPv4 to the first NIC, the service may answer and need not.
+  const mayAnswer = isLet && (family === "IPv6" || nic !== undefined);
+  const holds = isLet ? answer === "open" || mayAnswer : answer !== "open";
   const wanted = isLet ? "open" : `closed: no rule lets ${sight.from} through`;
   return {
-    id: `${one.id}-${family.toLowerCase()}`,
-    title: `${one.title} (${one.port}), ${family}`,
+    id: `${one.id}-${idOf(seen)}`,
+    title: `${one.title} (${one.port}), ${titleOf(seen)}`,
     holds,
     figure: answer === "silent" ? "no answer" : answer,
-    threshold: isLet && family === "IPv6" ? "open or closed" : wanted,
+    threshold: mayAnswer ? "open or closed" : wanted,
   };
 }
 
-function judgeFingerprints({ sight, family, node, published }: Seen): Row[] {
+function judgeFingerprints(seen: Seen): Row[] {
+  const { sight, node, published } = seen;
   const isOpen = (port?: number): boolean =>
     port !== undefined && sight.answers.get(port) === "open";
   const makeRow = (id: string, title: string, found?: string, wanted?: string): Row => ({
-    id: `${id}-${family.toLowerCase()}`,
-    title: `${title}, ${family}`,
+    id: `${id}-${idOf(seen)}`,
+    title: `${title}, ${titleOf(seen)}`,
     holds: found !== undefined && found === wanted,
     figure: found ?? "none is told",
     threshold: wanted ?? "one in the stack's outputs",

@@ -1,11 +1,13 @@
-/** Looks at one node over IPv4 and IPv6. */
+/** Looks at one node over IPv4 and IPv6, at each address that it is declared to have. */
 import { messageOf } from "../../clients/failure";
 import { addressOf } from "../../config/cidr";
+import { interfaceAt } from "../../config/lan";
 import { addressOfNode } from "../../config/node";
 import { agentPort } from "../../config/portainer";
+import type { NodeConfig } from "../../config/schema";
 import type { Opened } from "../site/open";
 import type { Result } from "../validate/row";
-import { judgeSight, type Seen } from "./judge";
+import { idOf, judgeSight, titleOf, type Seen } from "./judge";
 import { portsToTry } from "./ports";
 import { readIpv6Addresses, readListening, type Looker } from "./sight";
 
@@ -31,14 +33,28 @@ export async function probeNode(subject: Subject): Promise<Result[]> {
     return first ?? "";
   };
   const { listening, missing } = await askListening(subject);
-  const look = (family: Seen["family"], addressOf: () => Promise<string>): Promise<Result[]> =>
-    lookAt(subject, { node, family, listening }, addressOf);
-  return [
+  const look = (place: Place, find: () => Promise<string>): Promise<Result[]> =>
+    lookAt(subject, { node, listening, ...place }, find);
+  const results = [
     ...missing,
-    ...(await look("IPv4", () => Promise.resolve(near))),
-    ...(await look("IPv6", findIpv6)),
+    ...(await look({ family: "IPv4" }, () => Promise.resolve(near))),
+    ...(await look({ family: "IPv6" }, findIpv6)),
   ];
+  for (const { address, ...place } of furtherPlaces(node))
+    results.push(...(await look(place, () => Promise.resolve(address))));
+  return results;
 }
+
+/** An address of a node, as rows name it. */
+type Place = Pick<Seen, "family" | "nic">;
+
+/** The declared addresses of a node's further NICs. */
+const furtherPlaces = ({ network: { nics } }: NodeConfig): (Place & { address: string })[] =>
+  nics.flatMap(({ address, ipv6 }, index) => {
+    const nic = interfaceAt(index + 1);
+    const four = { family: "IPv4", nic, address: addressOf(address) } as const;
+    return ipv6 ? [four, { family: "IPv6", nic, address: addressOf(ipv6.address) }] : [four];
+  });
 
 /** What the node says it listens on. If it does not say, the other ports are tried all the same, and a row has the reason. */
 async function askListening({
@@ -60,19 +76,19 @@ async function askListening({
 
 async function lookAt(
   { name, opened, looker, all }: Subject,
-  { node, family, listening }: Pick<Seen, "node" | "family"> & { listening: readonly number[] },
-  addressOf: () => Promise<string>,
+  { node, listening, ...place }: Pick<Seen, "node"> & Place & { listening: readonly number[] },
+  find: () => Promise<string>,
 ): Promise<Result[]> {
   const base = { node: name, how: `connections from ${looker.name}` };
-  const missing = { ...base, id: family.toLowerCase(), title: family, threshold: "is looked at" };
+  const missing = { ...base, id: idOf(place), title: titleOf(place), threshold: "is looked at" };
   try {
-    const address = await addressOf();
+    const address = await find();
     if (address === "") return [{ ...missing, threshold: undefined, state: "not declared" }];
     const near = addressOfNode(node);
     const ports = portsToTry(node, all, listening);
     const sight = await looker.look({ address, near, ports, agentPort: agentPort(node) });
     const how = `${ports.length} ports of ${address}, from ${looker.name} at ${sight.from}`;
-    const rows = judgeSight({ node, family, sight, published: opened.published(name) });
+    const rows = judgeSight({ node, ...place, sight, published: opened.published(name) });
     return rows.map(({ holds, ...row }) => ({
       ...{ ...base, ...row, how },
       state: holds ? ("held" as const) : ("not held" as const),

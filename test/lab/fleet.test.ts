@@ -379,9 +379,11 @@ describe("a second node in the same stack", () => {
     "has no port open that it alone knows of; without its own firewall that is found",
     async () => {
       const other = await shellTo(lab, stack, SECOND);
-      await other.root(`systemd-run --quiet --unit=lab-listener python3 -m http.server 38123
+      await other.root(`systemd-run --quiet --unit=lab-listener python3 -m http.server --bind :: 38123
       for try in 1 2 3 4 5 6 7 8 9 10; do ss -Hltn | grep -q :38123 && break; sleep 1; done`);
-      expect(await probe()).toMatchObject({ "closed-ipv4": nothingOpen });
+      expect(await probe()).toMatchObject({
+        ...{ "closed-ipv4": nothingOpen, "closed-ipv6": nothingOpen },
+      });
       const nic = (enable: string): Promise<unknown> =>
         proxmox.put("/nodes/pve01/qemu/2019/firewall/options", { enable });
       const allow = "nft insert rule inet docker_node input tcp dport 38123 accept";
@@ -394,6 +396,7 @@ describe("a second node in the same stack", () => {
       );
       const open = expect.stringMatching(/^open: (\d+, )*38123[,;]/) as unknown;
       expect(found["closed-ipv4"]).toEqual(["not held", open]);
+      expect(found["closed-ipv6"]).toEqual(["not held", open]);
     },
   );
 

@@ -11,7 +11,8 @@ import { probe, scanPorts, findSource, type Answer } from "../../clients/network
 import { runCommandLine } from "../../commands/cli";
 import { judgeSight } from "../../commands/probe/judge";
 import { openingsFor, portsToTry, spansOf } from "../../commands/probe/ports";
-import { thisMachine } from "../../commands/probe/sight";
+import { probeNode } from "../../commands/probe/probe";
+import { otherNode, thisMachine } from "../../commands/probe/sight";
 import { loadSettings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
 import { renderScript, type ShellVariables } from "../../node/scripts";
@@ -394,6 +395,39 @@ describe("npx docker-node probe", () => {
     expect(rows[0]?.how).toMatch(
       /^\d+ ports of 10\.25\.20\.24, from proj-docker01 at 10\.25\.20\.23$/,
     );
+  });
+
+  test("looks at each address of further NICs, where nothing has to answer", async () => {
+    const more = [
+      { bridge: "vmbr1", vlan: 30, address: "10.25.30.24/24", ipv6: { address: "fd25:30::24/64" } },
+      { bridge: "vmbr1", vlan: 31, address: "10.25.31.24/24" },
+    ];
+    const { nodes } = loadSettings(prodWith({ network: { nics: more } }));
+    const open = { ...quiet, answers: { 38123: "open" } };
+    answers = { ...good, "validation/scan 10.25.31.24": open };
+    asked.length = 0;
+    const node = nodes["proj-docker02"];
+    const rows = await probeNode({
+      ...{ name: "proj-docker02", all: false, looker: otherNode("other", shell("other")) },
+      opened: {
+        ...opened,
+        settings: { ...settings, nodes: node ? { "proj-docker02": node } : {} },
+      },
+    });
+    expect(asked.flatMap(([, what]) => what.split("validation/scan ").slice(1))).toEqual([
+      ...["10.25.20.24", LINK_LOCAL, "10.25.30.24", "fd25:30::24", "10.25.31.24"],
+    ]);
+    expect(rows.filter(({ state }) => state !== "held").map(({ id }) => id)).toEqual([
+      "closed-ipv4-eth2",
+    ]);
+    expect(rows.map(({ id }) => id)).toContain("closed-ipv6-eth1");
+    const seen = { node: node ?? prodNode({}), published: opened.published("proj-docker02") };
+    const sight = { from: MANAGEMENT, answers: new Map<number, Answer>() };
+    const at = (nic?: string): (string | undefined)[] =>
+      judgeSight({ ...seen, sight, family: "IPv4", nic })
+        .filter(({ holds }) => !holds)
+        .map(({ id }) => id);
+    expect([at(), at("eth1")]).toEqual([["ssh-ipv4"], []]);
   });
 
   test("tells what is open, with status 3, and writes JUnit's XML", async () => {
