@@ -3,10 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./load";
 import { passwordName } from "./registries";
 import {
-  asksScanner,
-  hasNextAgent,
   hostsOf,
-  isRegistered,
+  isNeeded,
   missingSecrets,
   nodesWith,
   secretOf,
@@ -44,17 +42,18 @@ export function readSecrets(config: pulumi.Config, settings: Settings): Secrets 
   const read = (name: SecretName) =>
     config.getSecret(name, { minLength: secretOf(name).minLength });
   const need = (name: SecretName) => read(name) ?? pulumi.secret("");
+  const ask = (name: SecretName) => (isNeeded(name, settings) ? need(name) : undefined);
   const backupSecrets = (node: string) => ({
     token: config.getSecret(`backupToken-${node}`) ?? need("backupToken"),
     key: need("backupKey"),
   });
   return {
     proxmoxApiToken: need("proxmoxApiToken"),
-    agentSecret: nodesWith("portainer", settings).length > 0 ? need("agentSecret") : undefined,
-    agentSecretNext: hasNextAgent(settings) ? need("agentSecretNext") : undefined,
-    portainerApiKey: isRegistered(settings) ? need("portainerApiKey") : undefined,
+    agentSecret: ask("agentSecret"),
+    agentSecretNext: ask("agentSecretNext"),
+    portainerApiKey: ask("portainerApiKey"),
     backups: mapNodes(nodesWith("backups", settings), backupSecrets),
-    scannerToken: asksScanner(settings) ? need("imageScannerToken") : undefined,
+    scannerToken: ask("imageScannerToken"),
     registries: readPasswords(config, settings),
     workloads: readWorkloadSecrets(config, settings),
     storage: settings.proxmox.backupStorage && {

@@ -25,15 +25,15 @@ export const nodesWith = (part: "portainer" | "backups", settings?: Settings): s
   Object.entries(settings?.nodes ?? {}).flatMap(([name, node]) => (node[part] ? [name] : []));
 
 /** Whether a node has an agent with the next secret. */
-export const hasNextAgent = (settings?: Settings): boolean =>
+const hasNextAgent = (settings?: Settings): boolean =>
   Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.agent.next);
 
 /** Whether a node has an environment in Portainer. */
-export const isRegistered = (settings?: Settings): boolean =>
+const isRegistered = (settings?: Settings): boolean =>
   Object.values(settings?.nodes ?? {}).some(({ portainer }) => portainer?.environment);
 
 /** Whether a node's images are scanned with the help of a Trivy server. */
-export const asksScanner = (settings?: Settings): boolean =>
+const asksScanner = (settings?: Settings): boolean =>
   Object.values(settings?.nodes ?? {}).some(({ images }) => images?.scan?.server);
 
 /** Hosts of registries with a user. */
@@ -169,6 +169,29 @@ export const isTelling = ({ length }: string): boolean => length >= 6;
 
 /** Stands for a secret in a text. */
 export const HIDDEN = "[secret]";
+
+/** Whether these settings need a secret. */
+export const isNeeded = (name: SecretName, settings: Settings): boolean =>
+  secretOf(name).needed(settings).length > 0;
+
+/** The command that sets a secret; of a stack, or else of the chosen one. */
+export const writeCommand = ({ name, example }: Pick<Secret, "name" | "example">, stack?: string) =>
+  `pulumi config set --secret ${name} ${example}${stack === undefined ? "" : ` --stack ${stack}`}`;
+
+/** Secrets that these settings need and that are too short, each by the name it is set by. */
+export function findShortSecrets(
+  textOf: (name: string) => string | undefined,
+  settings?: Settings,
+): readonly Secret[] {
+  return SECRETS.flatMap((secret: Secret) => {
+    const set = secret.needed(settings).map((names) => names.find((name) => textOf(name)));
+    return set.flatMap((name) =>
+      name !== undefined && (textOf(name) ?? "").length < secret.minLength
+        ? [{ ...secret, name }]
+        : [],
+    );
+  });
+}
 
 /** Hides every secret in a text. The longest one goes first: it may contain a shorter one. */
 export function hideSecrets(text: string, secrets: readonly string[]): string {

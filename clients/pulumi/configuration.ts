@@ -6,7 +6,7 @@ import type { Composed } from "../../config/compose/model";
 import { loadSettings, type RawSettings, type Settings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
 import { passwordName } from "../../config/registries";
-import { namesIn, rawSettings } from "../../config/stack-keys";
+import { SETTINGS, namesIn, rawSettings } from "../../config/stack-keys";
 import { readCompose } from "../compose";
 import type { Run } from "../process";
 
@@ -15,8 +15,9 @@ export interface Configuration {
   readonly settings?: Settings;
   /** Its problems, one line each. */
   readonly problems: readonly string[];
+  /** Texts of the secrets, by name: of every key that is no setting. */
+  readonly texts?: Readonly<Record<string, string>>;
   readonly apiToken?: string;
-  readonly agentSecret?: string;
   readonly portainerApiKey?: string;
   readonly scannerToken?: string;
   /** Passwords of registries, by key. */
@@ -98,22 +99,17 @@ export function interpret(
   values: Values,
   composed?: Readonly<Record<string, Composed>>,
 ): Configuration {
-  const valueOf = (key: string): Shown | undefined => values[`${PROJECT}:${key}`];
-  const secrets = Object.values(values).flatMap((shown) => (shown.secret ? textsOf(shown) : []));
-  const apiToken = valueOf("proxmoxApiToken")?.value;
-  const agentSecret = valueOf("agentSecret")?.value;
-  const portainerApiKey = valueOf("portainerApiKey")?.value;
-  const scannerToken = valueOf("imageScannerToken")?.value;
-  const registryPasswords = passwordsIn(values);
-  const single = [apiToken, apiToken?.split("=")[1], agentSecret, portainerApiKey, scannerToken];
-  const known = [
-    ...single.filter((text) => text !== undefined),
-    ...Object.values(registryPasswords),
-  ];
   const keys = namesIn(PROJECT, Object.keys(values));
+  const texts = textsIn(values, keys);
+  const secrets = Object.values(values).flatMap((shown) => (shown.secret ? textsOf(shown) : []));
+  const apiToken = texts["proxmoxApiToken"];
+  const single = {
+    ...{ apiToken, portainerApiKey: texts["portainerApiKey"] },
+    scannerToken: texts["imageScannerToken"],
+  };
+  const known = [...Object.values(texts), ...(apiToken?.split("=").slice(1, 2) ?? [])];
   const hidden = [...new Set([...secrets, ...known])];
-  const said = { apiToken, agentSecret, portainerApiKey, scannerToken, registryPasswords };
-  const base = { ...said, keys, secrets: hidden };
+  const base = { ...single, texts, registryPasswords: passwordsIn(texts), keys, secrets: hidden };
   return { ...base, ...judge(values, keys, composed) };
 }
 
@@ -132,15 +128,17 @@ function judge(
   }
 }
 
-function passwordsIn(values: Values): Record<string, string> {
-  const prefix = `${PROJECT}:`;
-  const entries = Object.entries(values).flatMap(([key, { value }]) =>
-    key.startsWith(prefix + passwordName("")) && value !== undefined
-      ? [[key.slice(prefix.length), value] as const]
-      : [],
+function textsIn(values: Values, keys: readonly string[]): Record<string, string> {
+  const settings: readonly string[] = SETTINGS;
+  const secret = keys.filter((key) => !settings.includes(key));
+  const entries = secret.map((key) => [key, values[`${PROJECT}:${key}`]?.value] as const);
+  return Object.fromEntries(
+    entries.flatMap(([key, text]) => (text === undefined ? [] : [[key, text]])),
   );
-  return Object.fromEntries(entries);
 }
+
+const passwordsIn = (texts: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(texts).filter(([key]) => key.startsWith(passwordName(""))));
 
 /** An object, or the JSON text of one, as `getObject` of the program takes both. */
 function treeOf(shown: Shown | undefined): unknown {

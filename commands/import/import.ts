@@ -4,6 +4,7 @@ import { connect } from "../../clients/proxmox";
 import { readCompose } from "../../clients/compose";
 import { makeRunner } from "../../clients/process";
 import type { Target } from "../../clients/ssh";
+import { secretOf, writeCommand } from "../../config/secrets";
 import { STATUS, type Outside, type Status } from "../command";
 import { showPlan } from "../plan/command";
 import { draft, type Draft } from "./draft";
@@ -104,9 +105,7 @@ async function sayWhatIsNext(
   outside: Outside,
 ): Promise<Status> {
   if (needsSecret(found, soFar))
-    outside.print(
-      `Before up: pulumi config set --secret agentSecret '<AGENT_SECRET>' --stack ${stack}`,
-    );
+    outside.print(`Before up: ${writeCommand(secretOf("agentSecret"), stack)}`);
   if (found.findings.some(({ kind }) => kind === "waive")) {
     outside.print(`Before up: docker-node:waivers in Pulumi.${stack}.yaml, as said above`);
     return STATUS.fine;

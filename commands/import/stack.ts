@@ -3,6 +3,7 @@ import { merge, type RawSettings } from "../../config/load";
 import { proxmoxSchema, type ProxmoxConfig } from "../../config/schema";
 import { problemsOf } from "../../config/issues";
 import { ConfigError } from "../../config/problems";
+import { secretOf, writeCommand } from "../../config/secrets";
 import { settingsIn, readValues } from "../../clients/pulumi/configuration";
 import type { Run } from "../../clients/process";
 import { isTree } from "./minimal";
@@ -26,7 +27,8 @@ export async function readStack(run: Run, stack: string, cwd: string): Promise<S
   if (!proxmox.success) throw new ConfigError(problemsOf(proxmox.error, ["proxmox"]));
   const apiToken = values["docker-node:proxmoxApiToken"]?.value;
   if (!apiToken) {
-    const set = "pulumi config set --secret docker-node:proxmoxApiToken '<user@realm!token=uuid>'";
+    const { name, example } = secretOf("proxmoxApiToken");
+    const set = writeCommand({ name: `docker-node:${name}`, example }, stack);
     throw new Error(
       `proxmoxApiToken of ${stack} is not known${sealed ? `: ${sealed}` : `; ${set}`}`,
     );

@@ -121,6 +121,11 @@ function clusterOf(known: Answers): Cluster {
 /** Only what this machine itself listens on may ever be asked. */
 const nobody: Probe = (host) => Promise.resolve(host === "10.25.10.11" ? "open" : "silent");
 
+/** Names of the secrets that are set. */
+const SECRETS_SET = [
+  ...["proxmoxApiToken", "agentSecret", "backupToken", "backupKey", "pbsStorageToken"],
+];
+
 function healthy(change: { settings?: Settings; answers?: Answers } = {}): Context {
   const settings = change.settings ?? settingsWith();
   return {
@@ -139,8 +144,8 @@ function healthy(change: { settings?: Settings; answers?: Answers } = {}): Conte
       settings,
       problems: [],
       apiToken: TOKEN,
-      agentSecret: SECRET,
-      keys: ["backupToken", "backupKey", "pbsStorageToken"],
+      texts: { agentSecret: SECRET },
+      keys: SECRETS_SET,
       secrets: [TOKEN, SECRET],
     },
     managed: new Set(),
@@ -311,21 +316,42 @@ describe("the configuration", () => {
     expect(await find(broken({ sealed }), "secrets")).toMatchObject({ status: "fail", fix });
   });
 
+  const keysWithout = (...names: string[]): string[] =>
+    SECRETS_SET.filter((name) => !names.includes(name));
+
   test.each([
-    [{ apiToken: undefined }, "proxmoxApiToken is not set"],
+    [{ keys: keysWithout("proxmoxApiToken") }, "proxmoxApiToken is not set"],
     [
       { apiToken: "root@pam:hunter2" },
       "proxmoxApiToken does not have the form user@realm!token=uuid",
     ],
-    [{ agentSecret: undefined }, "agentSecret is not set"],
-    [{ agentSecret: "short" }, "agentSecret is shorter than 16 characters"],
-    [{ keys: ["backupKey", "pbsStorageToken"] }, "backupToken is not set"],
-    [{ keys: ["backupToken-proj-docker02", "pbsStorageToken"] }, "backupKey is not set"],
-    [{ keys: ["backupToken", "backupKey"] }, "pbsStorageToken is not set"],
+    [{ keys: keysWithout("agentSecret") }, "agentSecret is not set"],
+    [{ texts: { agentSecret: "short" } }, "agentSecret is shorter than 16 characters"],
+    [{ keys: keysWithout("backupToken") }, "backupToken is not set"],
+    [
+      { keys: [...keysWithout("backupToken", "backupKey"), "backupToken-proj-docker02"] },
+      "backupKey is not set",
+    ],
+    [{ keys: keysWithout("pbsStorageToken") }, "pbsStorageToken is not set"],
   ])("%p", async (configuration, detail) => {
     const found = await find(broken(configuration), "secrets");
     expect(found).toMatchObject({ status: "fail", detail });
     expect(found.fix).toMatch(/^pulumi config set --secret \w+ '.*' --stack prod$/);
+  });
+
+  test("a next secret of the agents that is too short, as up would say", async () => {
+    const { nodes } = loadSettings(prodWith({ portainer: { agent: { next: {} } } }));
+    const { settings, keys = [] } = healthy().configuration;
+    const next = {
+      settings: settings && { ...settings, nodes },
+      keys: [...keys, "agentSecretNext"],
+      texts: { agentSecret: SECRET, agentSecretNext: "short" },
+    };
+    expect(await find(broken(next), "secrets")).toMatchObject({
+      status: "fail",
+      detail: "agentSecretNext is shorter than 16 characters",
+      fix: "pulumi config set --secret agentSecretNext '<new AGENT_SECRET of the Portainer server>' --stack prod",
+    });
   });
 
   test("an empty passphrase is no protection", async () => {

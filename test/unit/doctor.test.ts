@@ -106,7 +106,7 @@ describe("configuration", () => {
     const read = interpret(values);
     expect(read.problems).toEqual([]);
     expect(Object.keys(read.settings?.nodes ?? {})).toEqual(["proj-docker02"]);
-    expect(read).toMatchObject({ apiToken: TOKEN, agentSecret: SECRET });
+    expect(read).toMatchObject({ apiToken: TOKEN, texts: { agentSecret: SECRET } });
     expect([...read.secrets].sort()).toEqual([UUID, SECRET, TOKEN, "hidden-text"].sort());
   });
 

@@ -6,6 +6,7 @@ import { filteredNodes, isFirewallOn, TURN_ON } from "../../../clients/proxmox-f
 import { permissions, version as versionAnswer } from "../../../clients/proxmox-answers";
 import { fail, nodesOf, pass, skip, type Check, type Context, type Finding } from "../types";
 import { isAtLeast } from "../../../clients/versions";
+import { secretOf, writeCommand } from "../../../config/secrets";
 
 /**
  * The first release whose API downloads a disk image as content type `import`: libpve-storage-perl 8.3.6,
@@ -60,11 +61,8 @@ async function checkApi(
 function explainFailure(error: ClusterError, endpoint: string, stack: string): Finding {
   const { hostname } = new URL(endpoint);
   if (error.status === 401) {
-    const renew = "automation@pve!pulumi=<uuid>";
-    return fail(
-      "the API token is not accepted",
-      `pulumi config set --secret proxmoxApiToken '${renew}' --stack ${stack}  # see docs/how-to/prepare-proxmox.md`,
-    );
+    const renew = writeCommand(secretOf("proxmoxApiToken"), stack);
+    return fail("the API token is not accepted", `${renew}  # see docs/how-to/prepare-proxmox.md`);
   }
   if (CERTIFICATE.test(error.code)) {
     const target = "/usr/local/share/ca-certificates/pve-root-ca.crt";

@@ -1,7 +1,13 @@
 /** Checks of the stack's configuration, its secrets and its private keys. */
 import { bareKey, homePath } from "../../../config/node";
 import { readPrivateKey } from "../../../config/private-keys";
-import { missingSecrets, secretOf, type Secret } from "../../../config/secrets";
+import {
+  findShortSecrets,
+  missingSecrets,
+  secretOf,
+  writeCommand,
+  type Secret,
+} from "../../../config/secrets";
 import { warnOfEnding } from "../../../config/waivers/days";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 
@@ -50,24 +56,16 @@ function checkWaivers({ configuration: { settings }, stack, now }: Context): Fin
 }
 
 function checkSecrets({ configuration, stack, environment }: Context): Finding {
-  const { sealed, apiToken, agentSecret, keys = [], settings } = configuration;
+  const { sealed, apiToken, texts = {}, keys = [], settings } = configuration;
   if (sealed !== undefined) return fail(`cannot be read: ${sealed}`, explainReading(sealed, stack));
   const failSecret = (secret: Secret, what: string): Finding =>
-    fail(
-      `${secret.name} ${what}`,
-      `pulumi config set --secret ${secret.name} ${secret.example} --stack ${stack}`,
-    );
-  const known: Partial<Record<string, boolean>> = {
-    proxmoxApiToken: apiToken !== undefined,
-    agentSecret: agentSecret !== undefined,
-  };
-  const [missing] = missingSecrets((name) => known[name] ?? keys.includes(name), settings);
+    fail(`${secret.name} ${what}`, writeCommand(secret, stack));
+  const [missing] = missingSecrets((name) => keys.includes(name), settings);
   if (missing) return failSecret(missing, "is not set");
   if (!TOKEN.test(apiToken ?? ""))
     return failSecret(secretOf("proxmoxApiToken"), "does not have the form user@realm!token=uuid");
-  const agent = secretOf("agentSecret");
-  if (agent.needed(settings).length > 0 && (agentSecret ?? "").length < agent.minLength)
-    return failSecret(agent, `is shorter than ${agent.minLength} characters`);
+  const [short] = findShortSecrets((name) => texts[name], settings);
+  if (short) return failSecret(short, `is shorter than ${short.minLength} characters`);
   return environment["PULUMI_CONFIG_PASSPHRASE"] === ""
     ? warnOfPassphrase()
     : pass("set and readable");

@@ -9,6 +9,7 @@ import {
 import { declaredImages } from "../../../config/images";
 import { passwordName } from "../../../config/registries";
 import type { NodeConfig } from "../../../config/schema";
+import { secretOf, writeCommand } from "../../../config/secrets";
 import { fail, nodesOf, pass, skip, warn } from "../types";
 import type { Check, Context, Finding, NamedNode } from "../types";
 
@@ -44,7 +45,8 @@ function judge(
   username: string | undefined,
   stack: string,
 ): Finding {
-  const set = `pulumi config set --secret ${passwordName(host)} '<password>' --stack ${stack}`;
+  const { example } = secretOf("registryPassword-<host>");
+  const set = writeCommand({ name: passwordName(host), example }, stack);
   if (status === 200 && !challenged) return pass(`${host} answers, and asks for no password`);
   if (status === 200) return pass(`${host} accepts ${username ?? "everybody"}`);
   if (![401, 403].includes(status))

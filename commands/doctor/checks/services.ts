@@ -5,6 +5,7 @@
 import { AnswerError } from "../../../clients/answer";
 import { connect, findMisfit } from "../../../clients/portainer";
 import { PortainerError } from "../../../clients/portainer-call";
+import { secretOf, writeCommand } from "../../../config/secrets";
 import {
   fail,
   nodesOf,
@@ -73,11 +74,7 @@ function apiCheck([, node]: NamedNode): Check[] {
 
 function explainFailure(error: unknown, url: string, stack: string): Finding {
   if (error instanceof PortainerError && [401, 403].includes(error.status)) {
-    const key = "'<see docs/how-to/register-in-portainer.md>'";
-    return fail(
-      error.message,
-      `pulumi config set --secret portainerApiKey ${key} --stack ${stack}`,
-    );
+    return fail(error.message, writeCommand(secretOf("portainerApiKey"), stack));
   }
   if (error instanceof PortainerError || error instanceof AnswerError)
     return fail(error.message, `curl -kI ${url}/api/system/status`);
