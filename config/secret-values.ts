@@ -2,15 +2,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "./load";
 import { passwordName } from "./registries";
-import {
-  hostsOf,
-  isNeeded,
-  missingSecrets,
-  nodesWith,
-  secretOf,
-  workloadSecrets,
-  type SecretName,
-} from "./secrets";
+import { hostsOf, nodesWith, secretOf, workloadSecrets, type SecretName } from "./secrets";
+import { isNeeded, missingSecrets } from "./secret-needs";
 
 /** Secrets of the stack's configuration. As outputs they stay encrypted in the state. */
 export interface Secrets {

@@ -170,28 +170,11 @@ export const isTelling = ({ length }: string): boolean => length >= 6;
 /** Stands for a secret in a text. */
 export const HIDDEN = "[secret]";
 
-/** Whether these settings need a secret. */
-export const isNeeded = (name: SecretName, settings: Settings): boolean =>
-  secretOf(name).needed(settings).length > 0;
-
-/** The command that sets a secret; of a stack, or else of the chosen one. */
-export const writeCommand = ({ name, example }: Pick<Secret, "name" | "example">, stack?: string) =>
-  `pulumi config set --secret ${name} ${example}${stack === undefined ? "" : ` --stack ${stack}`}`;
-
-/** Secrets that these settings need and that are too short, each by the name it is set by. */
-export function findShortSecrets(
-  textOf: (name: string) => string | undefined,
-  settings?: Settings,
-): readonly Secret[] {
-  return SECRETS.flatMap((secret: Secret) => {
-    const set = secret.needed(settings).map((names) => names.find((name) => textOf(name)));
-    return set.flatMap((name) =>
-      name !== undefined && (textOf(name) ?? "").length < secret.minLength
-        ? [{ ...secret, name }]
-        : [],
-    );
-  });
-}
+/** The command that sets a secret of a stack. */
+export const writeCommand = (
+  { name, example }: Pick<Secret, "name" | "example">,
+  stack: string,
+): string => `pulumi config set --secret ${name} ${example} --stack ${stack}`;
 
 /** Hides every secret in a text. The longest one goes first: it may contain a shorter one. */
 export function hideSecrets(text: string, secrets: readonly string[]): string {
@@ -201,18 +184,3 @@ export function hideSecrets(text: string, secrets: readonly string[]): string {
 
 /** A pattern for the keys of a secret. */
 export const patternOf = ({ name }: Pick<Secret, "name">): string => name.replace(/<.+>/, ".+");
-
-/**
- * Returns the secrets that these settings need but do not have, each by the name to set it by: the one for the whole stack
- * where there is one.
- */
-export function missingSecrets(
-  has: (name: string) => boolean,
-  settings?: Settings,
-): readonly Secret[] {
-  return SECRETS.flatMap((secret: Secret) => {
-    const unmet = secret.needed(settings).filter((names) => !names.some(has));
-    const names = new Set(unmet.map((each) => each.at(-1) ?? secret.name));
-    return [...names].map((name) => ({ ...secret, name }));
-  });
-}

@@ -45,7 +45,7 @@ function makeOutcome(result: Result): Outcome {
   const { waived, minor } = judgement;
   const figures = { vulnerabilities: scanned.vulnerabilities.length, minor, waived: waived.length };
   const told = `${nameOf(request)} was scanned: ${figures.vulnerabilities} known vulnerabilities, ${minor} of them minor, ${waived.length} waived`;
-  const made = pack(scanned.sbom);
+  const made = packSbom(scanned.sbom);
   return {
     code: 0,
     stdout: JSON.stringify({ scanned: true, database: scanned.database, ...figures, ...made }),
@@ -54,7 +54,7 @@ function makeOutcome(result: Result): Outcome {
 }
 
 /** What an image is made of, as the step on the node takes it; nothing if that is not known. */
-const pack = (sbom?: string): { readonly sbom?: string } =>
+const packSbom = (sbom?: string): { readonly sbom?: string } =>
   sbom === undefined ? {} : { sbom: gzipSync(sbom).toString("base64") };
 
 /** `images.scan.whenUnavailable` decides on an image that could not be scanned. */
@@ -65,7 +65,7 @@ function obeyPolicy({ request, reason, sbom }: Extract<Result, { reason: string 
     return { code: 1, stderr: `${told}\nit is blocked, since ${policy}` };
   return {
     code: 0,
-    stdout: JSON.stringify({ scanned: false, reason, ...pack(sbom) }),
+    stdout: JSON.stringify({ scanned: false, reason, ...packSbom(sbom) }),
     stderr: `warning: ${told}\nit is used nevertheless, since ${policy}`,
   };
 }

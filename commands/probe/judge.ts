@@ -89,17 +89,9 @@ function judgeFingerprints(seen: Seen): Row[] {
     threshold: wanted ?? "one in the stack's outputs",
   });
   const hostKey = published.hostKey ?? node.ssh.hostKey;
+  const agent = [sight.certificate, published.agentFingerprint] as const;
   return [
     ...(isOpen(22) ? [makeRow("host-key", "SSH host key", sight.hostKey, hostKey)] : []),
-    ...(isOpen(agentPort(node))
-      ? [
-          makeRow(
-            "certificate",
-            "Agent's certificate",
-            sight.certificate,
-            published.agentFingerprint,
-          ),
-        ]
-      : []),
+    ...(isOpen(agentPort(node)) ? [makeRow("certificate", "Agent's certificate", ...agent)] : []),
   ];
 }

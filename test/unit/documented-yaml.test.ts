@@ -10,7 +10,7 @@ import { readCompose } from "../../clients/compose";
 import { targetGroups } from "../../components/outputs";
 import { loadSettings, type RawSettings, type Settings } from "../../config/load";
 import { nodeSchema } from "../../config/schema";
-import { missingSecrets } from "../../config/secrets";
+import { missingSecrets } from "../../config/secret-needs";
 import { isTree, type Tree } from "../../config/tree";
 import { dayAfter } from "../../config/waivers/days";
 import { findPromtool } from "../../lab/lib/prometheus";

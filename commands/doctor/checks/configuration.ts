@@ -1,13 +1,8 @@
 /** Checks of the stack's configuration, its secrets and its private keys. */
 import { bareKey, homePath } from "../../../config/node";
 import { readPrivateKey } from "../../../config/private-keys";
-import {
-  findShortSecrets,
-  missingSecrets,
-  secretOf,
-  writeCommand,
-  type Secret,
-} from "../../../config/secrets";
+import { findShortSecrets, missingSecrets } from "../../../config/secret-needs";
+import { secretOf, writeCommand, type Secret } from "../../../config/secrets";
 import { warnOfEnding } from "../../../config/waivers/days";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 
