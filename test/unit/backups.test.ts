@@ -159,18 +159,13 @@ const REFUSED: [string, unknown, RegExp][] = [
   ],
   ["a path that climbs", { configuration: { paths: ["/opt/../root"] } }, /configuration.paths.0/],
   ["a path with a space", { configuration: { paths: ["/opt/a b"] } }, /configuration.paths.0/],
-  ...[
-    "/",
-    "/etc/ssh",
-    "/root/.ssh",
-    "/run/docker.sock",
-    "/var",
-    "/var/lib/docker-node/secrets",
-  ].map((path): [string, unknown, RegExp] => [
-    `${path} without a waiver`,
-    { configuration: { paths: [path] } },
-    /configuration.paths.0: ".*"; allowed: .*; or a waiver with id backup-system-paths/,
-  ]),
+  ...["/etc/ssh", "/root/.ssh", "/run/docker.sock", "/var", "/var/lib/docker-node/secrets"].map(
+    (path): [string, unknown, RegExp] => [
+      `${path} without a waiver`,
+      { configuration: { paths: [path] } },
+      /configuration.paths.0: ".*"; allowed: .*; or a waiver with id backup-system-paths/,
+    ],
+  ),
   ["prune by the node", { volumes: { prune: true } }, /volumes.prune: true; allowed: not a key/],
 ];
 
