@@ -105,6 +105,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
     "apt",
     "hardening/kept",
     "hardening/ssh",
+    "hardening/ssh-others",
     "hardening/sudo",
     "hardening/sysctl",
     "hardening/modules",

@@ -44,6 +44,13 @@ ssh_text() {
   ssh_users | sed 's/^/AllowUsers /'
 }
 
+# The file: all settings, and once more, for every connection, those that a Match may change. sshd prefers what a Match says to what is
+# said outside, and the first Match to a later one; users alone add up (sshd_config(5); openssh, servconf.c). The Match ends with the file.
+ssh_file_text() { # TEXT
+  printf '%s\nMatch all\n' "$1"
+  grep -vE '^(PermitUserEnvironment|StrictModes|LoginGraceTime|Ciphers|KexAlgorithms|MACs|HostKeyAlgorithms|AllowUsers) ' <<<"$1"
+}
+
 # Whoever is connected now, and whoever connects next, must not be locked out.
 refuse_lock_out() {
   require NODE_USER
@@ -53,28 +60,51 @@ refuse_lock_out() {
 }
 
 ssh_apply() {
-  local before='' text reason
+  local before='' text file reason
   refuse_lock_out
   if [[ -e $ROOT_DIR$SSH_FILE ]]; then before=$(<"$ROOT_DIR$SSH_FILE"); fi
   text=$(ssh_text)
-  put ssh "$SSH_FILE" 0644 <<<"$text"
-  ! checking || return 0
+  file=$(ssh_file_text "$text")
+  put ssh "$SSH_FILE" 0644 <<<"$file"
+  if checking; then ssh_foreign "$text" | foreign_differ && return; fi
   ! reason=$(ask_sshd -t 2>&1 && ssh_differences "$text") || return 0
   if [[ -z $before ]]; then rm -f "$ROOT_DIR$SSH_FILE"; else write_if_changed "$ROOT_DIR$SSH_FILE" 0644 <<<"$before"; fi
   settled ssh
   fail "sshd does not accept its configuration; nothing was changed" "$reason"
 }
 
-# The settings that sshd would use for a connection of the user, one per line; sshd prints every key in lower case.
+# Whom sshd is asked about: user, host and address. The address is one of those for documentation (RFC 5737), which nobody has.
+ssh_connections() {
+  printf '%s localhost 127.0.0.1\n' "$NODE_USER"
+  printf '%s 192.0.2.1 192.0.2.1\n' root docker-node-unknown
+  ssh_users | sed 's/$/ 192.0.2.1 192.0.2.1/'
+}
+
+# What other files do to the settings, one per line, and in how far sshd would use others for one of these connections; fails if there
+# is any. sshd prints every key in lower case.
 ssh_differences() { # TEXT
-  local effective key value status=0
-  effective=$(ask_sshd -T -C "user=$NODE_USER,host=localhost,addr=127.0.0.1" 2>&1) || { printf '%s\n' "$effective" && return 1; }
-  while read -r key value; do
-    grep -qixF -- "$key $value" <<<"$effective" && continue
-    printf '%s is not %s: %s\n' "$key" "$value" "$(grep -i -- "^$key " <<<"$effective" || echo 'not set')"
-    status=1
-  done <<<"$1"
-  return "$status"
+  local found user host address
+  found=$(
+    ssh_foreign "$1" | awk -F '\t' '{ print $1 ": " $2 ($3 ? " (Match " $3 ")" : "") ": take it away, or declare it in hardening" }'
+    while read -r user host address; do
+      ssh_unlike "$1" "$user" "$host" "$address" | sed "s/\$/\t, for $user from $address/"
+    done < <(ssh_connections) | awk -F '\t' '!seen[$1]++ { print $1 (/ from 127\.0\.0\.1$/ ? "" : $2) }'
+  )
+  [[ -z $found ]] || { printf '%s\n' "$found" && return 1; }
+}
+
+ssh_unlike() { # TEXT USER HOST ADDRESS
+  local effective
+  effective=$(ask_sshd -T -C "user=$2,host=$3,addr=$4" 2>&1) || { printf '%s\n' "$effective" && return 0; }
+  awk '
+    { key = tolower($1) }
+    NR == FNR { has[tolower($0)] }
+    NR == FNR { if (key in now) now[key] = now[key] ", " $0; else now[key] = $0 }
+    NR == FNR && key == "allowusers" { name = $2; sub(/@.*/, "", name); users[name] = $2 }
+    NR == FNR { next }
+    key == "allowusers" { delete users[$2] }
+    !(tolower($0) in has) { value = $0; sub(/^[^ ]+ /, "", value); print $1 " is not " value ": " (key in now ? now[key] : "not set") }
+    END { for (name in users) print "AllowUsers has " users[name] " too" }' <(printf '%s\n' "$effective") <(printf '%s\n' "$1")
 }
 
 ssh_reload() { reload_sshd; }

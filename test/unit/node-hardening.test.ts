@@ -65,6 +65,8 @@ beforeEach(() => {
   for (const tool of ["install", "readlink"])
     symlinkSync(sh(`type -P ${tool}`), join(home, "bin", tool));
   write(node("os-release"), 'ID=ubuntu\nVERSION_CODENAME="noble"\n');
+  write(node("ssh/sshd_config"), "Include /etc/ssh/sshd_config.d/*.conf\n");
+  chmodSync(join(home, node("ssh/sshd_config")), 0o600);
   write(node("ssh/sshd_config.d/50-cloud-init.conf"), "PermitRootLogin yes\nX11Forwarding yes\n");
   for (const [path, [before]] of Object.entries(SYSCTLS)) write(proc(path), `${before}\n`);
   for (const folder of ["docker", "audit/rules.d", "ssh", "default"])
@@ -220,10 +222,10 @@ describe("check mode", () => {
     [
       "a file that comes before ours",
       () => {
-        write(node("ssh/sshd_config.d/00-first.conf"), "X11Forwarding yes\n");
+        write(node("ssh/sshd_config.d/00-first.conf"), "StrictModes no\n");
       },
       [
-        "hardening.ssh |  | sshd has other settings\nX11Forwarding is not no: x11forwarding yes | in effect",
+        "hardening.ssh |  | sshd has other settings\nStrictModes is not yes: strictmodes no | in effect",
       ],
     ],
     [
@@ -290,6 +292,18 @@ describe("check mode", () => {
     ]);
   });
 
+  test.each(["before", "after"])("names whom else sshd lets in %s the first run", (when) => {
+    if (when === "after") done(harden("ssh"));
+    const nothing = check("ssh");
+    const text = "AllowUsers bob\nMatch User carl\nAllowUsers carl\n";
+    write(node("ssh/sshd_config.d/60-more.conf"), text);
+    expect(check("ssh")).toEqual([
+      ...nothing,
+      "/etc/ssh/sshd_config.d/60-more.conf | line 1 | AllowUsers bob | ",
+      "/etc/ssh/sshd_config.d/60-more.conf | line 3 | AllowUsers carl (Match User carl) | ",
+    ]);
+  });
+
   test("names a unit that is on and should be off, and a package that is missing", () => {
     done(harden("modules"));
     expect(check("")).toEqual(["hardening.modules |  | on | off"]);
@@ -345,10 +359,82 @@ describe("ssh", () => {
   });
 
   test("a file that comes before ours is named, and nothing is reloaded", () => {
-    write(node("ssh/sshd_config.d/00-first.conf"), "X11Forwarding yes\n");
-    refused(harden("ssh"), /X11Forwarding is not no: x11forwarding yes/);
+    write(node("ssh/sshd_config.d/00-first.conf"), "StrictModes no\n");
+    refused(harden("ssh"), /StrictModes is not yes: strictmodes no/);
     expect(has(node(SSH_FILE))).toBe(false);
     expect(changes()).toEqual([]);
+  });
+
+  const refusal = (detail: string): RegExp =>
+    new RegExp(`sshd does not accept its configuration; nothing was changed\n${detail}`);
+
+  test.each([
+    ["bob carl ubuntu", "bob carl"],
+    ["*", "*"],
+    ["*@10.0.0.1", "*@10.0.0.1"],
+  ])("whom else another file lets in (%s) is named with its line", (names, foreign) => {
+    done(harden("ssh"));
+    const before = state();
+    write(node("ssh/sshd_config.d/60-more.conf"), `# more\nAllowUsers ${names}\n`);
+    const line = `/etc/ssh/sshd_config.d/60-more.conf:2: AllowUsers ${foreign}: take it away`;
+    refused(harden("ssh"), line);
+    rmSync(join(home, node("ssh/sshd_config.d/60-more.conf")));
+    expect(state()).toEqual(before);
+  });
+
+  test.each(["all", "User bob", "Address 10.0.0.0/8"])(
+    "whom a Match (%s) lets in is named with its line",
+    (criteria) => {
+      const text = `Match ${criteria}\n  AllowUsers bob\n`;
+      write(node("ssh/sshd_config"), `${read(node("ssh/sshd_config"))}${text}`);
+      refused(
+        harden("ssh"),
+        refusal(`/etc/ssh/sshd_config:3: AllowUsers bob \\(Match ${criteria}\\): take it away`),
+      );
+      expect(has(node(SSH_FILE))).toBe(false);
+    },
+  );
+
+  test("whom else sshd lets in is told, wherever it has that from", () => {
+    const more = "Match Address 192.0.2.1\nAllowUsers ubuntu\nAllowUsers root@10.0.0.1\n";
+    write(node("ssh/sshd_config.d/60-more.conf"), more);
+    refused(harden("ssh"), /\nAllowUsers has root@10\.0\.0\.1 too, for root from 192\.0\.2\.1\n?/);
+  });
+
+  test.each(["User deploy", "User root", "Address 192.0.2.1", "all"])(
+    "neither an earlier file nor a Match (%s) of a later one changes anything for anybody",
+    (criteria) => {
+      write(node("ssh/sshd_config.d/00-first.conf"), "X11Forwarding yes\n");
+      const text = `Match ${criteria}\nPasswordAuthentication yes\nPermitRootLogin yes\n`;
+      write(node("ssh/sshd_config.d/60-more.conf"), text);
+      write(node("ssh/sshd_config"), `${read(node("ssh/sshd_config"))}${text}`);
+      done(harden("ssh", { SSH_USERS: "deploy" }));
+      for (const user of ["root", "deploy", "bob"]) {
+        const said = sh(
+          `FAKE=${home}/fake ROOT_DIR=${home}/root ${home}/bin/sshd -T -C user=${user},host=a,addr=192.0.2.1`,
+        );
+        expect(said).toContain("passwordauthentication no");
+        expect(said).toContain("x11forwarding no");
+        expect(said).toContain("permitrootlogin no");
+      }
+    },
+  );
+
+  test("a Match that comes before ours is named with its line, whomever it is about", () => {
+    const text = "Match Address 10.0.0.0/8\nPasswordAuthentication yes\nPermitTTY no\n";
+    write(node("ssh/sshd_config.d/00-first.conf"), text);
+    refused(
+      harden("ssh"),
+      refusal(
+        "/etc/ssh/sshd_config.d/00-first.conf:2: passwordauthentication yes \\(Match Address 10.0.0.0/8\\): take",
+      ),
+    );
+    expect(has(node(SSH_FILE))).toBe(false);
+    write(node("ssh/sshd_config.d/00-first.conf"), text.replace("10.0.0.0/8", "192.0.2.1"));
+    refused(
+      harden("ssh"),
+      "\nPasswordAuthentication is not no: passwordauthentication yes, for root from 192.0.2.1",
+    );
   });
 
   test("whoever is connected is never locked out", () => {
