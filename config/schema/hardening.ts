@@ -16,7 +16,7 @@ const units = {
   ),
   journal: unitField("The journal survives reboots, and takes 1 GB at most."),
   updates: unitField(
-    "Installs security updates automatically. Held packages stay, and the node never reboots by itself.",
+    "Installs security updates automatically, and what they need of the release. Held and excluded packages stay, and the node never reboots by itself.",
   ),
   time: unitField(
     "The clock follows a time server, by chrony or ntpsec if installed, else by systemd-timesyncd.",
@@ -27,7 +27,7 @@ const units = {
   ),
   modes: unitField("Safe modes of the files that control logins, scheduled jobs and Docker."),
   apparmor: unitField(
-    "Checks that Docker's AppArmor profile is enforced, on a kernel with AppArmor. It changes nothing.",
+    "Checks that the kernel has AppArmor and enforces Docker's profile. It changes nothing.",
   ),
   audit: unitField("auditd watches the files of Docker, accounts, sudo and sshd."),
 };

@@ -4,7 +4,10 @@
 readonly CORE_PATTERN=/proc/sys/kernel/core_pattern
 
 coredumps_apply() {
-  # Ubuntu's crash reporter overwrites the pattern when it starts.
+  local before
+  before=$(<"$ROOT_DIR$CORE_PATTERN")
+  # Ubuntu's crash reporter overwrites the pattern when it starts, and when it stops.
+  [[ $before == '|/bin/false' ]] || keep coredumps value "$CORE_PATTERN" "$before"
   stop_service coredumps apport.service
   put_value coredumps "$CORE_PATTERN" '|/bin/false'
   put coredumps /etc/sysctl.d/99-zz-docker-node-coredumps.conf 0644 <<<'kernel.core_pattern = |/bin/false'

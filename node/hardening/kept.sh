@@ -6,6 +6,7 @@
 #   value    PATH  TEXT     a file of /proc/sys, with its value before
 #   service  NAME  STATES   whether it was enabled and active before
 #   mode     PATH  MODE     the mode before
+#   module   NAME           a module of the kernel that was loaded
 
 readonly KEPT="$ROOT_DIR/var/lib/docker-node/hardening"
 
@@ -76,6 +77,7 @@ stop_service() {
 
 give_back_file() { rm -f "$ROOT_DIR$1"; }
 give_back_value() { [[ ! -e $ROOT_DIR$1 ]] || printf '%s\n' "$2" >"$ROOT_DIR$1" || log "$1 stays at $(<"$ROOT_DIR$1")"; }
+give_back_module() { modprobe "$1" 2>/dev/null || log "the module $1 is not loaded again"; }
 give_back_mode() { [[ ! -e $ROOT_DIR$1 ]] || chmod "$2" "$ROOT_DIR$1"; }
 give_back_service() {
   local enabled=${2% *} active=${2#* }
@@ -96,9 +98,12 @@ turn_off() { # UNIT
   [[ ! -e $KEPT/$1 ]] || put_right "hardening.$1" '' on off give_back "$1"
 }
 
+# Services come last, because they may write the values themselves.
 give_back() { # UNIT
   local kind name value
-  while IFS=$'\t' read -r kind name value; do "give_back_$kind" "$name" "$value"; done <"$KEPT/$1"
+  while IFS=$'\t' read -r kind name value; do
+    "give_back_$kind" "$name" "$value"
+  done < <(sed '/^service\t/d' "$KEPT/$1" && sed '/^service\t/!d' "$KEPT/$1")
   "$1_reload"
   settled "$1"
   rm "$KEPT/$1"

@@ -28,7 +28,10 @@ modules_one() { # NAME USERS
     put_right /proc/modules "$1" loaded '' unload_module "$1"
   fi
 }
-unload_module() { rmmod "$1" 2>/dev/null || log "the module $1 is in use; it is gone after a reboot"; }
+unload_module() {
+  keep modules module "$1"
+  rmmod "$1" 2>/dev/null || log "the module $1 is in use; it is gone after a reboot"
+}
 
 # Nothing to reload: the next attempt to load a module reads it.
 modules_reload() { :; }

@@ -7,12 +7,15 @@ readonly SUDO_FILE=/etc/sudoers.d/docker-node-hardening
 sudo_apply() {
   local reason before=''
   if [[ -e $ROOT_DIR$SUDO_FILE ]]; then before=$(<"$ROOT_DIR$SUDO_FILE"); fi
-  put sudo /etc/logrotate.d/docker-node-sudo 0644 <<<'/var/log/sudo.log {'$'\n''  monthly'$'\n''  rotate 12'$'\n''  compress'$'\n''  missingok'$'\n''  notifempty'$'\n''}'
   put sudo "$SUDO_FILE" 0440 <<<'Defaults use_pty'$'\n''Defaults logfile="/var/log/sudo.log"'
-  ! checking || return 0
-  ! reason=$(visudo -c 2>&1) || return 0
-  if [[ -z $before ]]; then rm -f "$ROOT_DIR$SUDO_FILE"; else write_if_changed "$ROOT_DIR$SUDO_FILE" 0440 <<<"$before"; fi
-  fail "sudo does not accept its configuration; nothing was changed" "$reason"
+  checking || reason=$(visudo -c 2>&1) || refuse_sudo "$before" "$reason"
+  put sudo /etc/logrotate.d/docker-node-sudo 0644 <<<'/var/log/sudo.log {'$'\n''  monthly'$'\n''  rotate 12'$'\n''  compress'$'\n''  missingok'$'\n''  notifempty'$'\n''}'
+}
+
+refuse_sudo() { # BEFORE REASON
+  if [[ -z $1 ]]; then rm -f "$ROOT_DIR$SUDO_FILE"; else write_if_changed "$ROOT_DIR$SUDO_FILE" 0440 <<<"$1"; fi
+  settled sudo
+  fail "sudo does not accept its configuration; nothing was changed" "$2"
 }
 
 # Nothing to reload: sudo reads its files at each call.

@@ -9,10 +9,17 @@ time_service() {
   echo systemd-timesyncd.service
 }
 
-time_apply() { run_service time "$(time_service)"; }
+time_apply() {
+  local unit
+  unit=$(time_service)
+  run_service time "$unit"
+  checking || [[ $(timedatectl show --property=NTPSynchronized --value) == yes ]] ||
+    log "the clock is not synchronised yet: look at $unit if it stays so, its servers may not be reachable"
+}
 time_reload() { :; }
 
-# Whether a server answers depends on the network; that the node asks is checked here.
+# Whether a server answers depends on the network and takes a while, so it is told and not required; monitoring watches it. That the node
+# asks is checked here.
 time_check() {
   local unit
   unit=$(time_service)

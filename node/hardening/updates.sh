@@ -1,23 +1,25 @@
 # shellcheck shell=bash
-# Only the distribution's security updates are installed automatically. Held packages stay, Docker's among them. The node never
+# The distribution's security updates are installed automatically. unattended-upgrades installs no package that needs a new one from
+# elsewhere, so the release itself is an origin too; of Debian's, point releases come from it. Held packages stay, Docker's among them. The node never
 # reboots by itself; a run reports when it should.
 
 readonly UPDATES_FILE=/etc/apt/apt.conf.d/99-docker-node-updates
 readonly UPDATE_TIMERS=(apt-daily.timer apt-daily-upgrade.timer)
 
-# apt joins lists from several files, so the list is cleared first. Otherwise the distribution's file would add to ours.
+# apt joins lists from several files, so the origins are cleared first. Otherwise the distribution's file would add to ours. Packages that
+# a person excludes stay excluded.
 updates_text() {
-  printf '#clear Unattended-Upgrade::%s;\n' Allowed-Origins Origins-Pattern Package-Blacklist
+  printf '#clear Unattended-Upgrade::%s;\n' Allowed-Origins Origins-Pattern
   case $(os_release ID) in
     ubuntu)
       # shellcheck disable=SC2016 # unattended-upgrades puts them in
       printf 'Unattended-Upgrade::Allowed-Origins { %s };\n' \
-        '"${distro_id}:${distro_codename}-security"; "${distro_id}ESM:${distro_codename}-infra-security"; "${distro_id}ESMApps:${distro_codename}-apps-security";'
+        '"${distro_id}:${distro_codename}"; "${distro_id}:${distro_codename}-security"; "${distro_id}ESM:${distro_codename}-infra-security"; "${distro_id}ESMApps:${distro_codename}-apps-security";'
       ;;
     *)
       # shellcheck disable=SC2016
       printf 'Unattended-Upgrade::Origins-Pattern { %s };\n' \
-        '"origin=Debian,codename=${distro_codename}-security,label=Debian-Security"; "origin=Debian,codename=${distro_codename},label=Debian-Security";'
+        '"origin=Debian,codename=${distro_codename},label=Debian"; "origin=Debian,codename=${distro_codename}-security,label=Debian-Security"; "origin=Debian,codename=${distro_codename},label=Debian-Security";'
       ;;
   esac
   printf '%s\n' 'Unattended-Upgrade::Package-Blacklist { "docker"; "containerd"; "runc$"; };' \

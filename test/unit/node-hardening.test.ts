@@ -266,6 +266,13 @@ describe("check mode", () => {
       ["/etc/shadow | mode | 0644 | 0640"],
     ],
     [
+      "a mount that needs rpcbind",
+      () => {
+        write(node("fstab"), "nas:/x /mnt nfs rw 0 0\n");
+      },
+      ["systemd | rpcbind.socket | masked | enabled"],
+    ],
+    [
       "rules that the kernel has lost",
       () => {
         fake("rules");
@@ -517,6 +524,29 @@ test("updates: security only, a reboot is told and not made", () => {
   expect(text).not.toMatch(/-updates|Automatic-Reboot "true"/);
 });
 
+test.each([
+  ["ubuntu", '"${distro_id}:${distro_codename}"; "${distro_id}:${distro_codename}-security"'],
+  ["debian", '"origin=Debian,codename=${distro_codename},label=Debian";'],
+])(
+  "updates: a new package that a security update of %s needs may come from the release",
+  (id, origin) => {
+    write(node("os-release"), `ID=${id}\nVERSION_CODENAME="noble"\n`);
+    done(harden("updates"));
+    expect(read(node("apt/apt.conf.d/99-docker-node-updates"))).toContain(origin);
+  },
+);
+
+test("updates: what a person excludes stays excluded", () => {
+  write(
+    node("apt/apt.conf.d/50unattended-upgrades"),
+    'Unattended-Upgrade::Package-Blacklist { "linux-"; };\n',
+  );
+  done(harden("updates"));
+  const dump = sh(`FAKE=${home}/fake ROOT_DIR=${home}/root ${home}/bin/apt-config dump`);
+  for (const name of ["linux-", "docker"])
+    expect(dump).toContain(`Unattended-Upgrade::Package-Blacklist:: "${name}";`);
+});
+
 test("updates: what another file of apt undoes is told", () => {
   write(node("apt/apt.conf.d/99z"), 'APT::Periodic::Unattended-Upgrade "0";\n');
   refused(harden("updates"), /apt has another setting than APT::Periodic::Unattended-Upgrade "1"/);
@@ -550,6 +580,13 @@ test("modules: one that is loaded goes, or is told when it is in use", () => {
   );
 });
 
+test("modules: one that went comes back when the unit is off", () => {
+  done(harden("modules"));
+  done(harden(""));
+  expect(changes()).toEqual(["rmmod dccp", "modprobe dccp"]);
+  expect(read("root/proc/modules")).toContain("dccp ");
+});
+
 test("resolved: an open port fails the run", () => {
   fake(
     "sockets",
@@ -570,6 +607,8 @@ test("sudo: what visudo refuses is taken back", () => {
     /sudo does not accept its configuration; nothing was changed\nsyntax error/,
   );
   expect(has(node("sudoers.d/docker-node-hardening"))).toBe(false);
+  expect(has(node("logrotate.d/docker-node-sudo"))).toBe(false);
+  expect(has("root/var/lib/docker-node/hardening/sudo.pending")).toBe(false);
 });
 
 test("time: what is there already is used, else timesyncd is installed", () => {
@@ -585,6 +624,50 @@ test("time: what is there already is used, else timesyncd is installed", () => {
   ]);
 });
 
+test("time: a clock that is not synchronised is told, and the run goes on", () => {
+  done(harden("time"));
+  fake("clock-alone");
+  const { status, stderr } = harden("time");
+  expect([status, stderr]).toEqual([
+    0,
+    expect.stringContaining("the clock is not synchronised yet: look at chrony.service"),
+  ]);
+});
+
+const OPTS = "root/var/lib/docker/231072.231072/volumes/share/opts.json";
+const volumeOf = (type: string, options: string): string =>
+  JSON.stringify({ MountType: type, MountOpts: options, MountDevice: ":/x", Quota: { Size: 0 } });
+
+test.each<[string, string, string]>([
+  ["a volume without a version", OPTS, volumeOf("nfs", "addr=10.25.20.1,rw")],
+  ["a volume of version 3", OPTS, volumeOf("nfs", "addr=10.25.20.1,nfsvers=3")],
+  ["a line of fstab", node("fstab"), "nas:/x /mnt nfs rw,vers=3 0 0\n"],
+  ["an NFS server", "fake/services", ""],
+])("services: rpcbind stays for %s, and comes back when it appears later", (_, path, text) => {
+  const appear = (): void => {
+    write(path, text || `${read("fake/services")}nfs-server.service enabled active\n`);
+  };
+  done(harden("services"));
+  expect(read("fake/services")).toContain("rpcbind.socket masked inactive");
+  appear();
+  done(harden("services"));
+  expect(read("fake/services")).toContain("rpcbind.socket enabled active");
+  forget();
+  done(harden("services"));
+  expect(changes()).toEqual([]);
+});
+
+test.each<[string, string, string]>([
+  ["a volume of version 4", OPTS, volumeOf("nfs", "addr=10.25.20.1,vers=4.2")],
+  ["a volume of nfs4", OPTS, volumeOf("nfs4", "addr=10.25.20.1")],
+  ["another volume", OPTS, volumeOf("tmpfs", "")],
+  ["lines of fstab", node("fstab"), "#nas:/x /a nfs rw\nnas:/x /b nfs rw,nfsvers=4.1\n"],
+])("services: rpcbind goes in spite of %s", (_, path, text) => {
+  write(path, text);
+  done(harden("services"));
+  expect(read("fake/services")).toContain("rpcbind.socket masked inactive");
+});
+
 test("services: rpcbind stays while an NFS of version 3 is mounted", () => {
   fake("nfs", "nfs\n");
   done(harden("services"));
@@ -594,11 +677,14 @@ test("services: rpcbind stays while an NFS of version 3 is mounted", () => {
   expect(changes()).toEqual(["systemctl stop rpcbind.socket", "systemctl mask rpcbind.socket"]);
 });
 
-test("apparmor: a profile that only complains fails the run; a kernel without AppArmor does not", () => {
+test("apparmor: a profile that only complains fails the run, and so does a kernel without AppArmor", () => {
   write("root/sys/kernel/security/apparmor/profiles", "docker-default (complain)\n");
   refused(harden("apparmor"), /AppArmor does not enforce docker-default/);
   write("root/sys/module/apparmor/parameters/enabled", "N\n");
-  done(harden("apparmor"));
+  refused(harden("apparmor"), /no AppArmor.*hardening\.apparmor: false.*hardening-apparmor-off/);
+  rmSync(join(home, "root/sys/module/apparmor"), { recursive: true });
+  refused(harden("apparmor"), /the kernel has no AppArmor/);
+  done(harden(""));
 });
 
 test("modes: what is too open is closed, what is stricter stays", () => {
