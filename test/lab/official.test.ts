@@ -4,12 +4,16 @@
  */
 import { existsSync } from "node:fs";
 import type { Stack } from "@pulumi/pulumi/automation";
-import { pinnedName } from "../../lab/lib/config";
+import { loadSettings } from "../../config/load";
+import type { NodeConfig } from "../../config/schema";
+import { labConfig, pinnedName } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
 import { readNodes } from "../../lab/lib/reach";
 import { NETWORK, removeLab, type Lab } from "../../lab/lib/services";
 import { openStack } from "../../lab/lib/stack";
+import { renderScript } from "../../node/scripts";
+import { daemonStep } from "../../node/steps";
 import { firewall } from "./hardened";
 import { Life } from "./life";
 import { Shell, log, processesWith, waitFor, quiet, upSteps, type Steps } from "./support";
@@ -75,6 +79,26 @@ async function measured(): Promise<string[]> {
     /^container_memory_working_set_bytes\{.*\bname="([^"]+)"/gm,
   );
   return [...samples].map(([, name = ""]) => name).sort();
+}
+
+/** Registries that dockerd asks without TLS, its own loopback left aside. */
+async function withoutTls(): Promise<string[]> {
+  const known = await shell.dockerInfo<Record<string, { Secure: boolean }>>(
+    ".RegistryConfig.IndexConfigs",
+  );
+  return Object.keys(known).filter((name) => !known[name]?.Secure);
+}
+
+const FILE = "/etc/docker/daemon.json";
+
+/** What the step's own script says when it fails with this daemon.json, which the configuration would refuse. */
+async function complaintAbout(file: Tree): Promise<string> {
+  const node = loadSettings(labConfig(lab) as never).nodes[NODE] as NodeConfig;
+  const { script, variables } = daemonStep(node);
+  const given = renderScript(script, { ...variables, DAEMON_JSON: JSON.stringify(file) });
+  // An error has only the last lines, and the journal's come after the reason.
+  await expect(shell.root(`exec 2>/run/said\n${given}`)).rejects.toThrow(/ended with 1/);
+  return shell.root("cat /run/said; rm /run/said");
 }
 
 const warnings = (): Promise<string[] | null> => shell.dockerInfo<string[] | null>(".Warnings");
@@ -190,6 +214,33 @@ describe("another release, by one change of the configuration", () => {
       /no version of docker-ce satisfies '29\.9'[^]*available: 5:29\.8\.1-1~debian\.13~trixie, 5:29\.8\.0/,
     );
     expect(await installed()).toEqual(expected(NEW));
+  });
+});
+
+describe("registries of a daemon that runs", () => {
+  const registry = `${NETWORK.registry}:5000`;
+
+  step("one that --validate takes and a reload refuses is rolled back, and said why", async () => {
+    const [before, survivor] = [await shell.root(`cat ${FILE}`), await identity()];
+    const bad = { "insecure-registries": [registry, "registry.example.org:65536"] };
+    const file = { ...(JSON.parse(before) as Tree), ...bad };
+    const validate = `cat >/run/bad.json <<'JSON'
+${JSON.stringify(file)}
+JSON
+dockerd --validate --config-file /run/bad.json 2>&1 | grep -v ^time=; rm /run/bad.json`;
+    expect(await shell.root(validate)).toBe("configuration OK");
+    expect(await complaintAbout(file)).toMatch(
+      /: rolled back: .*Error reconfiguring the daemon.*registry\.example\.org:65536 is not valid/,
+    );
+    expect(await shell.root(`cat ${FILE}`)).toBe(before);
+    expect(await withoutTls()).toEqual([registry]);
+    expect(await identity()).toBe(survivor);
+  });
+
+  step("one that is no longer declared is no longer asked without TLS", async () => {
+    const steps = await up(docker(NEW, { "insecure-registries": null }));
+    expect(steps.with("update")).toEqual([`${NODE}-daemon`]);
+    expect(await withoutTls()).toEqual([]);
   });
 });
 
