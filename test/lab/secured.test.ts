@@ -12,12 +12,14 @@ import type { NodeConfig } from "../../config/schema";
 import { labConfig } from "../../lab/lib/config";
 import { openInstance } from "../../lab/lib/instance";
 import { bringUpLab } from "../../lab/lib/kept";
+import { readNodes } from "../../lab/lib/reach";
 import { removeLab, type Lab } from "../../lab/lib/services";
 import { cliEnv, openStack } from "../../lab/lib/stack";
 import { renderScript } from "../../node/scripts";
 import { hardeningStep } from "../../node/steps";
 import { canariesIn, foundBy, searchScript } from "../support/canaries";
 import { canariesOf, searchDuring, undeclared } from "./canaries";
+import { tryForwarding, type Forwarded } from "./forwarding";
 import { firewall, hardenedState, probes } from "./hardened";
 import { Life } from "./life";
 import {
@@ -151,6 +153,39 @@ describe("hardened", () => {
     expect(await hardenedState(shell)).not.toBe(hardened);
     await up();
     expect(await hardenedState(shell)).toBe(hardened);
+  });
+});
+
+describe("without forwarding, as in production", () => {
+  const forwarded = async (): Promise<Forwarded> => {
+    const { [NODE]: node } = await readNodes(stack);
+    const ports = lab.forwards["2019"];
+    if (!ports || !node) throw new Error(`no node ${NODE}`);
+    return tryForwarding(lab, ports, node.hostKey);
+  };
+
+  step("the node is as declared, and Docker's provider needs none of it", async () => {
+    // The lab declares it, so each way is one that works.
+    const port = expect.stringMatching(/^SSH-2\.0-/) as unknown;
+    expect(await forwarded()).toEqual({ port, back: "bound", socket: "200" });
+    const steps = await up({ nodes: { [NODE]: { hardening: { sshForwarding: false } } } });
+    expect(steps.with("update")).toEqual([`${NODE}-hardening`]);
+    await stack.refresh({ ...quiet, expectNoChanges: true });
+    await stack.preview({ ...quiet, expectNoChanges: true });
+  });
+
+  step("sshd forwards no port, no socket and no agent to whoever may log in", async () => {
+    const effective = await shell.root("sshd -T -C user=ubuntu,host=localhost,addr=127.0.0.1");
+    for (const what of ["tcp", "streamlocal", "agent"])
+      expect(effective.split("\n")).toContain(`allow${what}forwarding no`);
+    expect(await forwarded()).toEqual({
+      port: expect.stringMatching(/administratively prohibited/) as unknown,
+      back: expect.stringMatching(/remote port forwarding failed/) as unknown,
+      socket: "ECONNRESET",
+    });
+    await up();
+    const { port } = await forwarded();
+    expect(port).toMatch(/^SSH-2\.0-/);
   });
 });
 
