@@ -35,9 +35,9 @@ export interface Rehearsal {
 /** The kinds, from the smallest loss to the greatest. */
 export const KINDS: readonly Kind[] = ["volume", "container", "platform", "vm"];
 
-/** Names of the volume and the container on the node, see node/recovery/rehearsal.sh. */
+/** Names of the volume and the containers on the node, see node/recovery/rehearsal.sh. The last one shares the other's network. */
 const VOLUME = "drill-data";
-const CONTAINER = "drill-web";
+const CONTAINERS = ["drill-web", "drill-sharer"] as const;
 
 /** Rehearses one kind of recovery. The result holds any error. */
 export async function rehearse(kind: Kind, stage: Stage): Promise<Rehearsal> {
@@ -122,12 +122,12 @@ async function recover(
   });
 }
 
-/** Plans of a kind. For containers there are two: one is declared in the program, one was made by hand. */
+/** Plans of a kind. Of the containers one is declared in the program, the others were made by hand. */
 function plansFor(kind: Kind, site: Site, scratch: string): (() => Promise<Recovery>)[] {
   const agent = site.node.portainer ? [() => planContainer(site, AGENT_CONTAINER)] : [];
   return {
     volume: [() => planVolume(site, VOLUME)],
-    container: [...agent, () => planContainer(site, CONTAINER)],
+    container: [...agent, ...CONTAINERS.map((name) => () => planContainer(site, name))],
     platform: [() => planPlatform(site, scratch)],
     vm: [() => planVm(site)],
   }[kind];

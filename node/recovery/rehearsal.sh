@@ -14,6 +14,8 @@ declare -F tree_digest >/dev/null || . "${BASH_SOURCE[0]%/*}/../backup/digest.sh
 VOLUME=drill-data
 NETWORK=drill-net
 CONTAINER=drill-web
+# Shares the container's network: Docker would refuse to make it again with the port that its image exposes.
+SHARER=drill-sharer
 
 mountpoint() { docker_cli volume inspect --format '{{.Mountpoint}}' "$1"; }
 
@@ -42,15 +44,16 @@ make_volume() {
 # An image that no registry has, so that only its backup can bring it back.
 make_container() {
   local own="${IMAGE%%/*}/drill/web:1" seed=drill-seed
-  docker_cli rm --force "$seed" "$CONTAINER" >/dev/null 2>&1 || true
+  docker_cli rm --force "$seed" "$SHARER" "$CONTAINER" >/dev/null 2>&1 || true
   docker_cli network rm "$NETWORK" >/dev/null 2>&1 || true
   DOCKER_TIMEOUT=600 docker_cli run --name "$seed" "$IMAGE" sh -c 'echo built >/built' >/dev/null
-  docker_cli commit "$seed" "$own" >/dev/null
+  docker_cli commit --change 'EXPOSE 8080' "$seed" "$own" >/dev/null
   docker_cli rm "$seed" >/dev/null
   docker_cli network create --subnet 172.19.77.0/24 --label purpose=drill "$NETWORK" >/dev/null
   docker_cli run --detach --name "$CONTAINER" --restart unless-stopped --network "$NETWORK" --ip 172.19.77.7 \
     --env SETTING=kept --label purpose=drill --memory 64m --volume drill-web:/data "$own" \
     sh -c 'test -e /data/page || date +%s%N >/data/page; sleep 1000000' >/dev/null
+  docker_cli run --detach --name "$SHARER" --network "container:$CONTAINER" --label purpose=drill "$own" sleep 1000000 >/dev/null
   wait_for 60 test -s "$(mountpoint drill-web)/page"
 }
 
@@ -69,6 +72,9 @@ state_container() {
       '{{.Image}} {{json .Config.Env}} {{json .Config.Cmd}} {{json .Config.Labels}} {{json .HostConfig}}' "$CONTAINER"
     docker_cli inspect --format "{{json (index .NetworkSettings.Networks \"$NETWORK\").IPAMConfig}}" "$CONTAINER"
     docker_cli exec "$CONTAINER" cat /built /data/page
+    docker_cli inspect --format \
+      '{{.Image}} {{json .Config.Env}} {{json .Config.Cmd}} {{json .Config.Labels}} {{json .Config.ExposedPorts}}' "$SHARER"
+    docker_cli exec "$SHARER" sh -c 'grep -o 172.19.77.7 /proc/net/fib_trie | sort -u'
   } | sha256sum | cut -d ' ' -f 1
 }
 
@@ -79,7 +85,7 @@ state_vm() { { cat /var/lib/drill && digest /etc/docker; } | sha256sum | cut -d 
 destroy_volume() { docker_cli volume rm "$VOLUME" >/dev/null; }
 
 destroy_container() {
-  docker_cli rm --force "$CONTAINER" >/dev/null
+  docker_cli rm --force "$SHARER" "$CONTAINER" >/dev/null
   docker_cli network rm "$NETWORK" >/dev/null
   docker_cli image rm --force "${IMAGE%%/*}/drill/web:1" >/dev/null
   if docker_cli container inspect portainer_agent >/dev/null 2>&1; then docker_cli rm --force portainer_agent >/dev/null; fi
