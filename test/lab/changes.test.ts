@@ -177,24 +177,29 @@ describe("change in place", () => {
         networks: {
           "observatory-secondary": { subnet: "172.19.2.0/24", ipv6: { subnet: "fd25:28::/64" } },
         },
+        // Docker can change no label of a volume, and the provider would replace the volume for it.
+        volumes: { "research-data": { labels: { steward: "astronomy" } } },
       },
     },
   };
   const identity = "docker inspect -f '{{.State.Pid}} {{.State.StartedAt}}' survivor";
+  const research = "\"$(docker volume inspect -f '{{.Mountpoint}}' research-data)/file\"";
   let before: string;
 
   step(
-    "a ulimit, a network and a bigger disk reach the node while a container runs on",
+    "a ulimit, a network and a bigger disk reach the node while a container runs on and a volume keeps its data",
     async () => {
       await shell.root(
         "docker volume create kept >/dev/null; docker run -d --name survivor --restart unless-stopped -v kept:/data busybox:lab sh -c 'echo precious >/data/file; sleep 100000' >/dev/null",
       );
+      await shell.root(`echo irreplaceable >${research}`);
       before = await shell.root(identity);
       const steps = await up(changed);
       expect(steps.with("create")).toEqual([`${NODE}-observatory-secondary`]);
       expect(steps.with("update")).toEqual([`${NODE}-daemon`, `${NODE}-storage`, `${NODE}-vm`]);
       expect(steps.diffs.filter((line) => /replace|delete/.test(line))).toEqual([]);
       expect(await shell.root(identity)).toBe(before);
+      expect(await shell.root(`cat ${research}`)).toBe("irreplaceable");
       expect(await shell.root("docker run --rm busybox:lab sh -c 'ulimit -n'")).toBe("32768");
       expect(
         Number(await shell.root("df --output=size -BG /var/lib/docker | tail -1 | tr -dc 0-9")),
