@@ -5,6 +5,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { ContainerNetworks } from "../../components/docker/networks";
 import { firstHost } from "../../config/cidr";
+import { MTU } from "../../config/node";
 import type { RecordedNode, RecordedPool } from "../../node/recorded";
 import { prodNode } from "../support/settings";
 import { BarePulumi } from "./bare-pulumi";
@@ -20,7 +21,9 @@ interface Ipam {
 interface Network {
   Id: string;
   Name: string;
+  Driver: string;
   EnableIPv6: boolean;
+  Options: Record<string, string>;
   IPAM: { Config: Ipam[] };
 }
 
@@ -42,6 +45,9 @@ class Daemon {
 
   /** Which Docker it is. */
   release = 26;
+
+  /** Its `default-network-opts`, by driver. */
+  defaults: Record<string, Record<string, string>> = {};
 
   /** How many networks it has made, also those that are gone: no id comes twice. */
   private made = 0;
@@ -66,7 +72,9 @@ class Daemon {
       Options: {},
     };
     const asked = JSON.parse(body) as Network;
-    this.networks.set(Id, { ...defaults, ...asked, Id });
+    // It adds them to each network that has not its own (moby daemon/network.go, createNetwork).
+    const Options = { ...this.defaults[asked.Driver], ...asked.Options };
+    this.networks.set(Id, { ...defaults, ...asked, Options, Id });
     return Id;
   }
 
@@ -108,18 +116,20 @@ describe("the networks of a node", () => {
   async function open(
     stack: string,
     recorded?: readonly RecordedPool[],
-    ipv6?: object,
+    override: object = {},
   ): ReturnType<BarePulumi["open"]> {
     return bare.open(stack, () => {
       const provider = new docker.Provider("daemon", { host });
       const machine = new pulumi.Stash("machine", { input: "machine" });
-      const node = prodNode(ipv6 && { networks: { [NAME]: { ipv6 } } });
+      const node = prodNode(override);
       const known = recorded && ({ networks: { [NAME]: recorded } } as unknown as RecordedNode);
       const args = { node, machine, recorded: known };
       new ContainerNetworks("n", args, { providers: { docker: provider } });
       return Promise.resolve({});
     });
   }
+
+  const withIpv6 = (subnet: string): object => ({ networks: { [NAME]: { ipv6: { subnet } } } });
 
   test.each([26, 29])("of Docker %i are left alone by an up and a refresh", async (release) => {
     daemon.release = release;
@@ -129,12 +139,25 @@ describe("the networks of a node", () => {
       await stack[operation]({ expectNoChanges: true });
   });
 
+  test("of a daemon that adds options to every network are left alone too", async () => {
+    const options = { [MTU]: "1400", "com.docker.network.container_iface_prefix": "lan" };
+    const defaults = { bridge: options };
+    Object.assign(daemon, { release: 29, defaults });
+    const override = { engine: { daemon: { "default-network-opts": defaults } } };
+    const stack = await open("defaults", undefined, override);
+    await stack.up();
+    expect(daemon.find(NAME)?.Options).toMatchObject(options);
+    for (const operation of ["refresh", "up", "preview"] as const)
+      await stack[operation]({ expectNoChanges: true });
+    daemon.defaults = {};
+  });
+
   test.each([26, 29])(
     "of Docker %i with IPv6 have both subnets, and are left alone by an up and a refresh",
     async (release) => {
       daemon.release = release;
       const subnet = "fd25:28::/64";
-      const stack = await open(`docker-${release}-6`, undefined, { subnet });
+      const stack = await open(`docker-${release}-6`, undefined, withIpv6(subnet));
       await stack.up();
       const made = daemon.find(NAME);
       expect(made?.EnableIPv6).toBe(true);
@@ -145,7 +168,7 @@ describe("the networks of a node", () => {
         { subnet: "172.19.0.0/24", gateway: "172.19.0.1" },
       ];
       for (const recorded of [undefined, told]) {
-        const again = await open(`docker-${release}-6`, recorded, { subnet });
+        const again = await open(`docker-${release}-6`, recorded, withIpv6(subnet));
         for (const operation of ["refresh", "up", "preview"] as const)
           await again[operation]({ expectNoChanges: true });
       }
@@ -156,7 +179,7 @@ describe("the networks of a node", () => {
     daemon.release = 29;
     await (await open("later")).up();
     const before = daemon.find(NAME)?.Id;
-    await (await open("later", undefined, { subnet: "fd25:28::/64" })).up();
+    await (await open("later", undefined, withIpv6("fd25:28::/64"))).up();
     expect(daemon.networks.has(before ?? "")).toBe(false);
     expect(daemon.find(NAME)).toMatchObject({ EnableIPv6: true });
   });
