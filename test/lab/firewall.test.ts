@@ -96,7 +96,7 @@ describe("a change that locks out", () => {
     expect(await table()).toBe(whole);
   });
 
-  step("every fresh connection is taken back within two minutes", async () => {
+  step("every fresh connection is taken back after a minute", async () => {
     const whole = await table();
     const { script, variables } = firewallOf();
     const RULES = String(variables.RULES)
@@ -106,9 +106,12 @@ describe("a change that locks out", () => {
     expect(RULES).not.toBe(variables.RULES);
     const given = renderScript(script, { ...variables, RULES, ID: "locks-out" });
     expect(await shell.root(given)).toBe('{"firewall":"on trial"}');
+    const loaded = Date.now();
     await expect(connect()).rejects.toThrow();
-    await waitFor(async () => (await connect()) !== "", 120);
-    expect(await table()).toBe(whole);
+    await waitFor(async () => (await table()) === whole, 120);
+    // An emulated node takes seconds to load rules, and to be asked.
+    expect((Date.now() - loaded) / 1000).toBeLessThan(75);
+    expect(await connect()).not.toBe("");
     await up();
     expect(await table()).toBe(whole);
   });

@@ -39,7 +39,7 @@ async function harden(units: readonly string[]): Promise<void> {
 
 /** The notes by which each unit can be undone: its name and their digest. */
 async function notes(): Promise<Record<string, string>> {
-  const lines = await shell.root("cd /var/lib/docker-node/hardening; sha256sum -- *");
+  const lines = await shell.root(`cd ${NOTES}; sha256sum -- *`);
   return Object.fromEntries(
     lines.split("\n").map((line) => {
       const [digest = "", unit = ""] = line.split(/\s+/);
@@ -47,6 +47,32 @@ async function notes(): Promise<Record<string, string>> {
     }),
   );
 }
+
+const NOTES = "/var/lib/docker-node/hardening";
+
+/** The notes of a unit, whole: from before the first hardening of this node. Empty for a unit without. */
+const noteOf = (unit: string): Promise<string> =>
+  shell.root(`cat ${NOTES}/${unit} 2>/dev/null || true`);
+
+/** Lines of these notes that the node is not like, each with what it is like. What is gone since then, such as a NIC, is left out. */
+const unlike = (note: string): Promise<string> =>
+  shell.root(`
+    states() { echo "$(systemctl is-enabled "$1" 2>/dev/null || true) $(systemctl is-active "$1" 2>/dev/null || true)"; }
+    # auditd ends by a signal, in its own time.
+    settled() { for try in $(seq 10); do [ "$(states "$1")" != "$2" ] || break; sleep 1; done; states "$1"; }
+    while IFS=$'\t' read -r kind name value; do
+      case $kind in
+        "") continue ;;
+        file) now=$([ ! -e "$name" ] || echo there) ;;
+        value) now=$([ ! -e "$name" ] && echo "$value" || cat "$name") ;;
+        mode) now=$([ ! -e "$name" ] && echo "$value" || stat -c 0%a "$name") ;;
+        service) now=$(settled "$name" "$value") ;;
+        *) now="no kind of note" ;;
+      esac
+      [ "$now" = "$value" ] || echo "$kind $name $value: $now"
+    done <<'NOTE'
+${note}
+NOTE`);
 
 beforeAll(async () => {
   await removeLab(here);
@@ -72,7 +98,11 @@ step("every unit but two has noted what there was before", () => {
 // Each run turns one off, and the one before on again.
 for (const unit of UNITS)
   step(`${unit} alone is off, and what it changed is as before`, async () => {
+    const note = await noteOf(unit);
+    // It tells what the unit has changed.
+    if (CHANGES.includes(unit)) expect(await unlike(note)).not.toBe("");
     await harden(UNITS.filter((one) => one !== unit));
+    expect(await unlike(note)).toBe("");
     const others = Object.entries(noted).filter(([one]) => one !== unit);
     expect(await notes()).toEqual(Object.fromEntries(others));
     expect((await hardenedState(shell)) === hardened).toBe(!CHANGES.includes(unit));
