@@ -289,7 +289,7 @@ describe("an undeclared container", () => {
       const { afterwards } = await planContainer(site, "vpn", { force: true });
       expect(afterwards).toEqual([
         expect.stringContaining("docker rm vpn.before-"),
-        "web refers to the replaced container by its id; recreate it: npm run restore -- container proj-docker02 web --force",
+        "web refers to the replaced container by its id; recreate it: npx docker-node restore container proj-docker02 web --force",
       ]);
     });
 
