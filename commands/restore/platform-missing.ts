@@ -28,7 +28,7 @@ export function missingStep(plan: Plan, snapshots: readonly Snapshot[]): Step {
     run: async () => {
       const { containers, volumes } = await takeInventory(site.shell);
       const contents = volumes.flatMap((volume) => contentOf(plan, volume, snapshots));
-      const missing = missingContainers(plan, containers);
+      const missing = findMissingContainers(plan, containers);
       if (contents.length + missing.length === 0) return "none";
       return [...(contents.length > 0 ? [FIRST, ...contents] : [""]), ...missing].join(INDENT);
     },
@@ -58,7 +58,7 @@ function contentOf(
     : [];
 }
 
-function missingContainers({ site, folder }: Plan, containers: readonly Container[]): string[] {
+function findMissingContainers({ site, folder }: Plan, containers: readonly Container[]): string[] {
   const file = join(folder, DEFINITIONS, "containers.json");
   const known = JSON.parse(readFileSync(file, "utf8")) as Container[];
   const here = new Set(containers.map(nameOf));
