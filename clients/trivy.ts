@@ -27,7 +27,7 @@ export interface Scanned {
 }
 
 /** Trivy did not get to a result. The message says why. */
-export class ScannerUnavailable extends Error {
+class ScannerUnavailable extends Error {
   override readonly name = "ScannerUnavailable";
 }
 

@@ -8,7 +8,7 @@ import type { PlanJson } from "../render";
 export const BLOCKED = "blocked: needs-approval";
 export const APPROVED = "approved: data-loss";
 /** In front of a risk's name in its label. */
-export const RISK = "risk: ";
+const RISK = "risk: ";
 
 /** GitHub takes 65,536 characters, GitLab a million. */
 const LONGEST = 60_000;
@@ -33,7 +33,7 @@ export function readPlan(folder: string): Written {
 }
 
 /** What the next run needs to know of a plan. */
-export function markerOf({ stack, risks }: PlanJson): Marker {
+function markerOf({ stack, risks }: PlanJson): Marker {
   const dangers = risks.filter(({ severity }) => severity === "danger");
   const digest = createHash("sha256").update(JSON.stringify(dangers)).digest("hex").slice(0, 16);
   const labels = [...new Set(risks.map(({ label }) => label))].sort();
