@@ -421,7 +421,7 @@ describe("npx docker-node backups", () => {
     const site = new FakeSite();
     site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z");
     site.backedUp("images", "images", "2026-01-25T03:00:00Z", {
-      "index.conf": [{ id: "sha256:web" }],
+      "index.conf": [{ reference: "registry/web:1", id: "sha256:web" }],
     });
     site.vmBackups = [{ volume: "v", takenAt: at("31T03:30:00") }];
     site.inventory = { ...site.inventory, containers: [container("web")] };
@@ -448,7 +448,7 @@ describe("npx docker-node backups", () => {
     const site = new FakeSite();
     site.backedUp("images", "images", "2026-01-31T03:00:00Z", { "index.conf": "" });
     site.backedUp("images", "images", "2026-01-25T03:00:00Z", {
-      "index.conf": [{ id: "sha256:web" }],
+      "index.conf": [{ reference: "registry/web:1", id: "sha256:web" }],
     });
     site.inventory = { ...site.inventory, containers: [container("web")] };
     const lines: string[] = [];
