@@ -28,7 +28,7 @@ export function dockerOf(facts: Facts, user: string, findings: Findings): Tree {
   checkUnit(facts, findings);
   change(
     "sshd",
-    "MaxStartups and MaxSessions rise, one connection a resource; a reload, sessions go on",
+    "MaxStartups and MaxSessions are raised, one connection a resource; sshd reloads, sessions go on",
   );
   if (!facts.dockerGroup.includes(user))
     refuse(
