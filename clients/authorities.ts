@@ -16,7 +16,7 @@ export function readTrusted(environment: NodeJS.ProcessEnv = process.env): strin
 }
 
 /** The same, and those of NODE_EXTRA_CA_CERTS, which Node leaves out where authorities are named. */
-export function trustedAuthorities(): string[] {
+export function readAuthorities(): string[] {
   const extra = process.env["NODE_EXTRA_CA_CERTS"];
   return [...readTrusted(), ...(extra ? [readFileSync(extra, "utf8")] : [])];
 }

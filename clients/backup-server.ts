@@ -49,7 +49,7 @@ export type Credentials = Pick<Access, "tokenId" | "token" | "keyfile" | "client
  * `PBS_RESTORE_TOKEN_FILE`, `PBS_RESTORE_KEYFILE`, and optionally `PBS_CLIENT`.
  * @throws Error naming every variable that is missing
  */
-export function credentialsFrom(environment: NodeJS.ProcessEnv): Credentials {
+export function readPbsCredentials(environment: NodeJS.ProcessEnv): Credentials {
   const { PBS_RESTORE_TOKEN_ID: tokenId, PBS_RESTORE_KEYFILE: keyfile } = environment;
   const { PBS_RESTORE_TOKEN: value, PBS_RESTORE_TOKEN_FILE: file } = environment;
   const missing = [

@@ -47,7 +47,7 @@ const runIn =
 /**
  * Reads the files of every project. What is wrong with them is in the result. Nothing is run for a stack without projects.
  *
- * @param compose `docker-node:compose`, not yet checked; what does not fit its schema is left out, and told when it is checked
+ * @param compose `docker-node:compose`, not yet checked. Skips what does not fit; the check reports it later.
  * @param cwd folder of the stack file
  */
 export async function readCompose(

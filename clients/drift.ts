@@ -96,7 +96,7 @@ async function checkSteps(
   const { failed, ...found } = parseChecks(stdout);
   if (code !== 0)
     return {
-      // A node that was too slow has told of the connection.
+      // A node that timed out has already printed the connection.
       ...{ ...found, differences: [], problems: [explainStatus(target.host, code, stderr)] },
       ...(/: Permission denied \(/.test(stderr) && { locked: true }),
     };

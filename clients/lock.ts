@@ -49,7 +49,7 @@ function isAbandoned(file: string, limitMs: number): boolean {
   try {
     if (Date.now() - statSync(file).mtimeMs > limitMs) return true;
     const holder = Number(readFileSync(file, "utf8"));
-    // Between its making and its writing it is empty.
+    // A new lock is empty until its holder writes its pid.
     if (holder > 0) process.kill(holder, 0);
     return false;
   } catch (error) {

@@ -1,6 +1,6 @@
 /** One request to Portainer. */
 import type { RequestOptions } from "node:https";
-import { trustedAuthorities } from "./authorities";
+import { readAuthorities } from "./authorities";
 import { send, type HttpAnswer } from "./http";
 import { connectPinned } from "./network";
 import { problem } from "./portainer-answers";
@@ -83,7 +83,7 @@ export async function call(access: Access, ...[method, path, body]: Question): P
 /** A pinned certificate needs no authority. It is checked before anything is sent. */
 async function trust(access: Access, url: URL, patience: number): Promise<RequestOptions> {
   const { fingerprint, caCertificate } = access;
-  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : trustedAuthorities() };
+  if (!fingerprint) return { ca: caCertificate ? [caCertificate] : readAuthorities() };
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const socket = await connectPinned(
     { host, port: Number(url.port || 443), fingerprint },

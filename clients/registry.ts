@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { DOCKER_HUB, HUB_SERVER } from "../config/registries";
 import { parseJson } from "./answer";
-import { trustedAuthorities } from "./authorities";
+import { readAuthorities } from "./authorities";
 import { send } from "./http";
 
 /** The parts of a pinned image. */
@@ -119,7 +119,7 @@ async function call(
 ): Promise<Answer> {
   const { caCertificate, patience } = access;
   const headers = { Accept: ACCEPT, ...(authorization && { Authorization: authorization }) };
-  const ca = [...trustedAuthorities(), ...(caCertificate ? [caCertificate] : [])];
+  const ca = [...readAuthorities(), ...(caCertificate ? [caCertificate] : [])];
   const options = { method, headers, ca, signal: AbortSignal.timeout(patience) };
   const { status, headers: said, body } = await send(url, options);
   return { status, challenge: said["www-authenticate"] ?? "", body };

@@ -26,7 +26,7 @@ export interface Scanned extends Report {
 }
 
 /** Trivy did not get to a result. The message says why. */
-export class ScannerUnavailable extends Error {
+class ScannerUnavailable extends Error {
   override readonly name = "ScannerUnavailable";
 }
 

@@ -23,7 +23,7 @@ export interface Outside {
   readonly print: Print;
   /** Progress and errors, on standard error. */
   readonly warn: Print;
-  /** What is under way: one line of a terminal, which the next text takes the place of. Nothing where there is no terminal. */
+  /** Progress: one terminal line that the next text overwrites. Without a terminal it shows nothing. */
   readonly show: Print;
   /** Asks a question that is answered by yes or no. */
   readonly ask: (question: string) => Promise<boolean>;

@@ -1,7 +1,7 @@
 /** Seconds in words. */
 
 export const MINUTE = 60;
-export const HOUR = 60 * MINUTE;
+const HOUR = 60 * MINUTE;
 
 /** `3 s`, `4 min 5 s`, `2 h 10 min`, `3 d 4 h`: the two leading units. */
 export function durationText(seconds: number): string {

@@ -1,6 +1,6 @@
 /** Input and output of a command that a person or a workflow has started. */
 import { createInterface } from "node:readline/promises";
-import { credentialsFrom } from "../clients/backup-server";
+import { readPbsCredentials } from "../clients/backup-server";
 import type { Outside } from "./command";
 import { openStack, type Opened } from "./site/open";
 
@@ -33,7 +33,7 @@ async function ask(question: string): Promise<boolean> {
 function open(stack: string): Promise<Opened> {
   const environment = process.env;
   return openStack(stack, {
-    credentials: () => credentialsFrom(environment),
+    credentials: () => readPbsCredentials(environment),
     proxmoxToken: environment["PROXMOX_RESTORE_TOKEN"],
   });
 }

@@ -61,8 +61,8 @@ export function repositoryOf({ server }: BackupsConfig): string {
 }
 
 /**
- * What of /etc the backup of the configuration has (node/backup/configuration.paths), and the time zone. Folders stand for files that
- * need not be there. Of one that is replaced the container sees the old one, and starts again (node/backup/configuration.sh).
+ * Folders of /etc that the container mounts, for the backup of the configuration (node/backup/configuration.paths), and the time zone. If
+ * one is replaced, the container sees the old one until it restarts (node/backup/configuration.sh).
  */
 export const CONFIGURATION_MOUNTS: readonly string[] = [
   ...["/etc/apt/keyrings", "/etc/apt/preferences.d", "/etc/apt/sources.list.d", "/etc/containerd"],
@@ -83,7 +83,7 @@ export interface VmStore {
   readonly namespace: string;
 }
 
-/** The place, if the server of the node's own backups has it: the declared storage of the cluster tells. */
+/** Where VM backups are, if they are on the node's own backup server. */
 export function vmStoreOf(
   { vm, server }: BackupsConfig,
   { backupStorage }: ProxmoxConfig,

@@ -4,7 +4,7 @@ export const USUAL_CAPABILITIES: readonly string[] = [
   ...["NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"],
 ];
 
-/** What reads the files of any owner, and gives copies their owners, modes, file capabilities and devices. */
+/** Capabilities to read any file and to keep owner, mode, file capabilities and devices in copies. */
 export const RESTORE_CAPABILITIES: readonly string[] = [
   "CHOWN",
   "DAC_OVERRIDE",

@@ -10,7 +10,7 @@ import { has, isTree, type Tree } from "./tree";
 type Path = readonly PropertyKey[];
 
 /** Thrown when a check reads a field whose value is wrong. */
-export class Unreadable extends Error {}
+class Unreadable extends Error {}
 
 /** The schema of a node with every key optional, so that a missing key hides no other mistake. */
 const LOOSE = loosen(nodeSchema);

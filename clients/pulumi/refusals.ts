@@ -11,14 +11,14 @@ import { asRoot } from "../ssh";
 const EVERY_MS = 20_000;
 const LIMIT_MS = 15_000;
 
-/** What no waiting mends. A machine that boots does not answer, or closes the connection. */
+/** Errors that waiting cannot fix. A machine that boots does not answer, or closes the connection. */
 const REFUSED = /Permission denied|has another host key/;
 
 const LET_IN = "";
 
 /**
- * Warns once, within a minute, if a node answers and refuses the connection. Of a node that does not answer it tells each reason once,
- * for as long as the plugin goes on dialing. Does nothing in a preview.
+ * Warns once, within a minute, if a node answers and refuses the connection. If a node does not answer, it logs each reason once, for as
+ * long as the plugin goes on dialing. Does nothing in a preview.
  *
  * @param recorded what an earlier run has learned, its host key among it; a new machine may have any
  * @param reached known when scripts have run on the node

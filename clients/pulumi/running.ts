@@ -23,7 +23,7 @@ async function ask(question: string, about: object): Promise<{ readonly outputs:
   return clear(answer) as { readonly outputs: State };
 }
 
-/** The SDK (runtime/rpc.ts) takes off one mark of a secret; one within another, as the key of a connection, keeps a second. */
+/** The SDK (runtime/rpc.ts) unwraps one level; a secret inside a secret, such as the key of a connection, stays wrapped. */
 function clear(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(clear);
   if (typeof value !== "object" || value === null) return value;

@@ -11,7 +11,7 @@ import { mapCoverage } from "./coverage";
 import type { Evidence, IndexEvidence, Row, Unasked } from "./evidence";
 
 /** Paths that every backup of the configuration has. The backup container reads the same file. */
-export function configurationPaths(): string[] {
+export function readConfigurationPaths(): string[] {
   const file = join(__dirname, "../../node/backup/configuration.paths");
   return readFileSync(file, "utf8").trim().split("\n");
 }
@@ -33,7 +33,7 @@ export async function survey(site: Site): Promise<Row[]> {
     inventory,
     snapshots: { volumes, configuration, images },
     images: await readContents(site, images, inventory),
-    configurationPaths: [...configurationPaths(), ...backups.configuration.paths],
+    configurationPaths: [...readConfigurationPaths(), ...backups.configuration.paths],
     vm,
     vmId: node.machine.vmId,
     pruneJobs,

@@ -2,7 +2,7 @@
 import type { JudgedId } from "../../config/waivers/benchmark";
 import { nameOf, type BenchContainer, type Facts } from "./facts";
 
-/** Something that is not as it should be: of a container where it is one's. */
+/** A finding; it names the container if it concerns one. */
 export interface Finding {
   readonly what: string;
   readonly container?: string;

@@ -123,6 +123,6 @@ export function settingOf({ command, config }: Facts, key: string): unknown {
   return value ?? true;
 }
 
-/** Name of a container, without its slash. A workload's container has the workload's: its own is another after each change. */
+/** Name of a container, without its slash. Workload containers use the workload's name, because Pulumi renames the container at each change. */
 export const nameOf = ({ Name, Config }: Pick<BenchContainer, "Name" | "Config">): string =>
   Config.Labels?.[WORKLOAD_LABEL] ?? Name.replace(/^\//, "");

@@ -1,4 +1,5 @@
 /** Turns the Docker that runs into its configuration. */
+import { publicKey } from "../../config/schema/fields";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
 
@@ -27,7 +28,7 @@ export function dockerOf(facts: Facts, user: string, findings: Findings): Tree {
   checkUnit(facts, findings);
   change(
     "sshd",
-    "MaxStartups and MaxSessions rise, one connection a resource; a reload, sessions go on",
+    "MaxStartups and MaxSessions are raised, one connection a resource; sshd reloads, sessions go on",
   );
   if (!facts.dockerGroup.includes(user))
     refuse(
@@ -66,13 +67,12 @@ export function daemonOf({ daemonJson = "{}" }: Facts, { refuse }: Findings): Tr
   }
 }
 
-const PLAIN_KEY = /^(ssh-ed25519|ecdsa-sha2-nistp\d{3}|ssh-rsa|sk-[\w@.-]+) [A-Za-z0-9+/=]+( .*)?$/;
-
 /** Public keys that the configuration can declare. A key with options stays in the file, but cannot be declared. */
 export function publicKeysOf(facts: Facts, user: string, { leave, refuse }: Findings): string[] {
   const lines = facts.authorizedKeys.filter((line) => !line.startsWith("#"));
-  const keys = [...new Set(lines.filter((line) => PLAIN_KEY.test(line)))];
-  const others = lines.length - lines.filter((line) => PLAIN_KEY.test(line)).length;
+  const plain = lines.filter((line) => publicKey.safeParse(line).success);
+  const keys = [...new Set(plain)];
+  const others = lines.length - plain.length;
   if (others > 0) leave("authorized keys", `${others} of ${user} with options stay, undeclared`);
   if (keys.length === 0) refuse("authorized keys", `${user} has none that could be declared`);
   return keys;

@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { ask, ClusterError, type Cluster } from "../../clients/proxmox";
 import { firewallRules, guestConfig, guests } from "../../clients/proxmox-answers";
+import { GUESTS } from "../../clients/proxmox-guests";
 
 export interface Hardware {
   readonly vmId: number;
@@ -21,7 +22,7 @@ export interface Hardware {
  * @throws Error naming what is missing: the VM, or the privilege to see it
  */
 export async function readHardware(cluster: Cluster, vmId: number): Promise<Hardware> {
-  const all = await read(cluster, "/cluster/resources?type=vm", guests);
+  const all = await read(cluster, GUESTS, guests);
   const found = all.find((guest) => guest.vmid === vmId);
   const seen = all.map(({ vmid, name = "" }) => `${vmid ?? ""} ${name}`.trim()).join(", ");
   if (!found)

@@ -74,7 +74,10 @@ function readGiven(key: string, config: Config, findings: Findings): Tree | null
     );
   for (const gateway of [given.gw, given.gw6])
     if (gateway)
-      findings.leave(key, `its gateway, ${gateway}, is no key: the guest keeps this default route`);
+      findings.leave(
+        key,
+        `the configuration cannot express its gateway ${gateway}: the guest keeps this default route`,
+      );
   const ipv6 = readIpv6(`IPv6 of ${key}`, given, findings);
   return ipv6 && { address: ipv6.address };
 }
@@ -100,6 +103,7 @@ function readAddress(
   const mac = Object.values(nic).find((value) => MAC.test(value)) ?? "";
   const [first, ...others] = addresses[mac.toLowerCase()] ?? [];
   if (!first) refuse(key, `no NIC of the guest has the MAC ${mac} and an IPv4 address`);
-  if (others.length > 0) leave("addresses", `${others.join(", ")}: had beside ${first ?? ""}`);
+  if (others.length > 0)
+    leave("addresses", `${others.join(", ")}: the NIC has these in addition to ${first ?? ""}`);
   return first;
 }

@@ -33,7 +33,7 @@ export function addNode(text: string, name: string, node: Tree): string {
 }
 
 /** The nodes of a file's text, as they are written. */
-export function nodesOf(text: string): Tree {
+function nodesOf(text: string): Tree {
   const file: unknown = parse(text);
   const config = isTree(file) ? file.config : undefined;
   const nodes = isTree(config) ? config[NODES] : undefined;

@@ -1,4 +1,5 @@
 /** A plan as Markdown, for a comment on a pull request or a job's summary. */
+import { escapeMarkup } from "../markup";
 import {
   clean,
   countsInWords,
@@ -83,7 +84,4 @@ function codeSpan(text: string): string {
 const longestRun = (text: string): number =>
   Math.max(0, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
 
-function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
-  return clean(text).replace(/[&<>]/g, (found) => entities[found] ?? found);
-}
+const escapeHtml = (text: string): string => escapeMarkup(clean(text));

@@ -6,7 +6,7 @@ import { MACHINE_RULES } from "./rules/machine";
 import { FIREWALL_RULES, PORT_RULES } from "./rules/network";
 import { NIC_RULES } from "./rules/nics";
 import { NODE_FIREWALL_RULES } from "./rules/node-firewall";
-import { SEVERITIES, type Rule, type Severity } from "./rules/rule";
+import { SEVERITIES, type Rule } from "./rules/rule";
 import { SHARED_RULES } from "./rules/shared";
 import { WORKLOAD_RULES } from "./rules/workloads";
 
@@ -83,9 +83,4 @@ function mergePair(a: Risk, b: Risk): Risk {
     resources: [...new Set([...a.resources, ...b.resources])],
     details: [...new Set([...a.details, ...b.details])],
   };
-}
-
-/** The gravest severity there is; undefined without any risk. */
-export function findGravest(risks: readonly Risk[]): Severity | undefined {
-  return [...SEVERITIES].reverse().find((one) => risks.some(({ severity }) => severity === one));
 }

@@ -20,7 +20,7 @@ const UNKNOWNS = new Set([
  * A value that is safe to show. Everything with a signature becomes `[secret]` without being read; the bridge's
  * bookkeeping (`__defaults`, `__meta`) is left out.
  */
-export function toReadable(value: unknown): Value {
+function toReadable(value: unknown): Value {
   if (typeof value === "string") return UNKNOWNS.has(value) ? UNKNOWN : value;
   if (typeof value === "boolean" || typeof value === "number") return value;
   if (typeof value !== "object" || value === null) return null;

@@ -49,7 +49,7 @@ export function addReport(program: Command, { outside, end }: Session): void {
     .option("--out <dir>", "directory of the pages", "reports")
     .option("--without-load", "measure nothing that loads the node")
     .option("--prometheus <url>", "server whose alerts are shown, https://host:port")
-    .option("--drill <file>", "the last drill, as npm run drill -- --json wrote it")
+    .option("--drill <file>", "the last drill, as a drill wrote it with --json")
     .action(async (names: string[], _, command: Command) => {
       end(await report(names, command.optsWithGlobals<Options>(), outside));
     });

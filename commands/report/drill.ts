@@ -21,7 +21,7 @@ export function readDrill(file?: string): Known<DrillFacts> {
   if (file === undefined) return { reason: "no file of figures was named (--drill)" };
   const is = statSync(file, { throwIfNoEntry: false });
   if (!is?.isFile())
-    throw new UsageError(`--drill ${file}: no file; wanted: what npm run drill -- --json wrote`);
+    throw new UsageError(`--drill ${file}: no file; wanted: what a drill wrote with --json`);
   const found = parseJson(rehearsals, readFileSync(file, "utf8"), `--drill ${file}`);
   return { value: { at: is.mtime.toISOString(), rehearsals: found } };
 }

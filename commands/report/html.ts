@@ -1,4 +1,5 @@
 /** HTML in which every text is escaped, unless it is HTML itself. */
+import { escapeMarkup } from "../markup";
 
 /** A piece of HTML, made by `fillMarkup` alone. */
 export class Html {
@@ -23,10 +24,4 @@ function textOf(piece: Piece): string {
 
 /** Control characters, which no document may hold, and those that turn the direction of a text, become visible. */
 const escapeHtml = (text: string): string =>
-  text
-    .replace(/(?![\t\n\r])\p{Cc}|\p{Bidi_Control}/gu, "\ufffd")
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
-    .replaceAll("'", "&#39;");
+  escapeMarkup(text.replace(/(?![\t\n\r])\p{Cc}|\p{Bidi_Control}/gu, "\ufffd"));

@@ -1,11 +1,23 @@
 /** Steps that recreate one container from its definition. */
+import { z } from "zod";
+import { parseAnswer } from "../../clients/answer";
 import { poll } from "../../clients/poll";
 import { ensureImage } from "../site/image";
-import { nameOf, takeInventory, type Container, type ContainerState } from "../site/inventory";
+import {
+  containerState,
+  nameOf,
+  takeInventory,
+  type Container,
+  type ContainerState,
+} from "../site/inventory";
 import { callDocker, type Site } from "../site/site";
 import { creationOf, networkBody, networksOf, sourceOf, type Creation } from "./definition";
 import { hasName, type Definitions } from "./definitions";
 import { forget, type Step } from "./steps";
+
+/* What the Docker API answers (ContainerCreateResponse, ContainerInspectResponse). */
+const made = z.object({ Id: z.string() });
+const inspected = z.object({ State: containerState });
 
 /** Steps for networks that neither exist nor are planned. Adds them to `planned`. */
 export function networkSteps(
@@ -55,7 +67,8 @@ export function createSteps(
 
 async function make(site: Site, name: string, { body, joins }: Creation): Promise<void> {
   const query = `?name=${encodeURIComponent(name)}`;
-  const { Id } = await callDocker<{ Id: string }>(site, "POST", `/containers/create${query}`, body);
+  const path = `/containers/create${query}`;
+  const { Id } = parseAnswer(made, await callDocker(site, "POST", path, body), `POST ${path}`);
   for (const { network, endpoint } of joins)
     await callDocker(site, "POST", `/networks/${encodeURIComponent(network)}/connect`, {
       Container: Id,
@@ -108,7 +121,8 @@ export function healthStep(site: Site, name: string, seconds: number): Step {
       const patience = { everyMs: 2_000, limitMs: seconds * 1000, now: site.now };
       const health = await poll(patience, async () => {
         const path = `/containers/${name}/json`;
-        state = (await callDocker<{ State: ContainerState }>(site, "GET", path)).State;
+        const answer = await callDocker(site, "GET", path);
+        state = parseAnswer(inspected, answer, `GET ${path}`).State;
         return isSettled(state) ? healthOf(state) : undefined;
       });
       if (health !== undefined) return `runs, ${health}`;

@@ -183,7 +183,7 @@ function dependentsOf({ site, inventory }: Plan, replaced: Container): string[] 
   );
   return others.map(
     (one) =>
-      `${nameOf(one)} refers to the replaced container by its id; recreate it: npm run restore -- container ${site.name} ${nameOf(one)} --force`,
+      `${nameOf(one)} refers to the replaced container by its id; recreate it: npx docker-node restore container ${site.name} ${nameOf(one)} --force`,
   );
 }
 

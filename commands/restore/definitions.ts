@@ -1,10 +1,20 @@
 /** What a backup of the configuration knows of containers, networks, volumes and images. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { z } from "zod";
+import { parseJson } from "../../clients/answer";
 import { choose, pathOf, type Snapshot } from "../../clients/snapshots";
 import { withScratch } from "../../clients/scratch";
-import { nameOf, type Container, type Image, type Network, type Volume } from "../site/inventory";
+import {
+  inventorySchema,
+  nameOf,
+  type Container,
+  type Image,
+  type Network,
+  type Volume,
+} from "../site/inventory";
 import type { Site } from "../site/site";
+import { DEFINITIONS } from "./platform-files";
 
 export interface Definitions {
   readonly snapshot: Snapshot;
@@ -20,16 +30,36 @@ export async function readDefinitions(site: Site, wanted: string): Promise<Defin
   return withScratch("restore", async (folder) => {
     const files = join(folder, "files");
     await site.repository.extract("configuration", snapshot, "files.pxar", files);
-    const read = (name: string): unknown =>
-      JSON.parse(readFileSync(join(files, "definitions", `${name}.json`), "utf8"));
+    const read = <T extends z.ZodType>(kind: string, schema: T): z.output<T> =>
+      readKind(files, snapshot, kind, schema);
+    const { networks, volumes, images } = inventorySchema.shape;
     return {
       snapshot,
-      containers: read("containers") as Container[],
-      networks: read("networks") as Network[],
-      volumes: read("volumes") as Volume[],
-      images: read("images") as Image[],
+      containers: readContainers(files, snapshot),
+      networks: read("networks", networks),
+      volumes: read("volumes", volumes),
+      images: read("images", images),
     };
   });
+}
+
+/**
+ * Reads the containers of a backup of the configuration, each as Docker's whole inspection.
+ * @param folder with the archive's content
+ * @throws AnswerError naming what is not as Docker says
+ */
+export const readContainers = (folder: string, snapshot: Snapshot): Container[] =>
+  readKind(folder, snapshot, "containers", inventorySchema.shape.containers);
+
+function readKind<T extends z.ZodType>(
+  folder: string,
+  snapshot: Snapshot,
+  kind: string,
+  schema: T,
+): z.output<T> {
+  const file = join(DEFINITIONS, `${kind}.json`);
+  const text = readFileSync(join(folder, file), "utf8");
+  return parseJson(schema, text, `${pathOf(snapshot)} ${file}`);
 }
 
 export const hasName =

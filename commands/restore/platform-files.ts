@@ -9,19 +9,19 @@ import type { Owner, Owners } from "../../clients/pxar";
 export const DEFINITIONS = "definitions";
 
 /** Files, links and directories of the node, relative, sorted: directories before what is in them. */
-const pathsBelow = (folder: string): string[] =>
+const listPaths = (folder: string): string[] =>
   readdirSync(folder, { recursive: true })
     .map(String)
     .filter((path) => path.split("/")[0] !== DEFINITIONS)
     .sort();
 
 /** Files and links, relative, sorted. */
-export const filesBelow = (folder: string): string[] =>
-  pathsBelow(folder).filter((path) => !lstatSync(join(folder, path)).isDirectory());
+export const listFiles = (folder: string): string[] =>
+  listPaths(folder).filter((path) => !lstatSync(join(folder, path)).isDirectory());
 
 /** Packs a folder: the workstation's user owns the copy, and on the node all has the owners of the backup. */
 export async function writeArchive(folder: string, owners: Owners, archive: string): Promise<void> {
-  for (const { owner, paths } of groupByOwner(pathsBelow(folder), owners)) {
+  for (const { owner, paths } of groupByOwner(listPaths(folder), owners)) {
     const ids = [`--owner=${owner.uid}`, `--group=${owner.gid}`, "--numeric-owner"];
     const which = ["-C", folder, "--no-recursion", "--null", "-T", "-"];
     await run({ program: "tar", args: ["-r", "-f", archive, ...ids, ...which] }, paths.join("\0"));
@@ -56,7 +56,7 @@ const regularFiles = (folder: string, files: readonly string[]): string[] =>
   files.filter((file) => lstatSync(join(folder, file)).isFile());
 
 /** As `sha256sum --check` reads them. */
-export function checksumsOf(folder: string, files: readonly string[]): string {
+export function hashFiles(folder: string, files: readonly string[]): string {
   const checksumOf = (file: string): string =>
     createHash("sha256")
       .update(readFileSync(join(folder, file)))

@@ -1,10 +1,8 @@
 /** What a platform's restore leaves missing: containers that the program does not declare, and the content of volumes. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { isAhead, timeOf, type Snapshot } from "../../clients/snapshots";
 import { nameOf, takeInventory, type Container, type Volume } from "../site/inventory";
 import type { Site } from "../site/site";
-import { DEFINITIONS } from "./platform-files";
+import { readContainers } from "./definitions";
 import { orderByReference } from "./references";
 import type { Step } from "./steps";
 
@@ -28,7 +26,7 @@ export function missingStep(plan: Plan, snapshots: readonly Snapshot[]): Step {
     run: async () => {
       const { containers, volumes } = await takeInventory(site.shell);
       const contents = volumes.flatMap((volume) => contentOf(plan, volume, snapshots));
-      const missing = missingContainers(plan, containers);
+      const missing = findMissingContainers(plan, containers);
       if (contents.length + missing.length === 0) return "none";
       return [...(contents.length > 0 ? [FIRST, ...contents] : [""]), ...missing].join(INDENT);
     },
@@ -58,9 +56,11 @@ function contentOf(
     : [];
 }
 
-function missingContainers({ site, folder }: Plan, containers: readonly Container[]): string[] {
-  const file = join(folder, DEFINITIONS, "containers.json");
-  const known = JSON.parse(readFileSync(file, "utf8")) as Container[];
+function findMissingContainers(
+  { site, folder, snapshot }: Plan,
+  containers: readonly Container[],
+): string[] {
+  const known = readContainers(folder, snapshot);
   const here = new Set(containers.map(nameOf));
   const missing = orderByReference(known)
     .map(nameOf)

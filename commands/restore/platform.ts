@@ -7,7 +7,7 @@ import { resourcesOnDocker, stepsOn, withSteps } from "../../clients/pulumi/stac
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/snapshots";
 import type { Owners } from "../../clients/pxar";
 import type { Site } from "../site/site";
-import { checksumsOf, filesBelow, ownersOf, writeArchive } from "./platform-files";
+import { hashFiles, listFiles, ownersOf, writeArchive } from "./platform-files";
 import { missingStep } from "./platform-missing";
 import { OBJECTIVES, forget, type Recovery, type Step } from "./steps";
 
@@ -61,7 +61,7 @@ async function layOut(site: Site, folder: string, wanted: string): Promise<Plan>
     site,
     snapshot,
     folder,
-    files: filesBelow(folder),
+    files: listFiles(folder),
     owners,
     saved: `/var/lib/docker-node/recovery/platform-${time}.tar`,
   };
@@ -110,7 +110,7 @@ function putStep(plan: Plan): Step {
       await site.shell.feed(UNPACK, { program: "cat", args: [archive] });
       await act(plan, "restart");
       return act(plan, "compare", {
-        CHECKSUMS: checksumsOf(folder, files),
+        CHECKSUMS: hashFiles(folder, files),
         OWNERS: ownersOf(folder, files, owners),
       });
     },

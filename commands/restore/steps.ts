@@ -1,5 +1,6 @@
 /** A recovery as a list of steps. They are shown, or run one after the other and undone when one fails. */
-import { HOUR, MINUTE } from "../duration";
+import { RPO } from "../../config/backups";
+import { MINUTE } from "../duration";
 
 export interface Step {
   readonly title: string;
@@ -55,12 +56,12 @@ export const forget = async (work: Promise<unknown>): Promise<undefined> => {
   return undefined;
 };
 
-/** Specification, section 4. */
+/** Specification, section 4. Containers and the platform come from the backup of the configuration. */
 export const OBJECTIVES = {
-  container: { rto: 10 * MINUTE, rpo: 4 * HOUR },
-  volume: { rto: 30 * MINUTE, rpo: 24 * HOUR },
-  platform: { rto: 60 * MINUTE, rpo: 4 * HOUR },
-  vm: { rto: 90 * MINUTE, rpo: 24 * HOUR },
+  container: { rto: 10 * MINUTE, rpo: RPO.configuration },
+  volume: { rto: 30 * MINUTE, rpo: RPO.volume },
+  platform: { rto: 60 * MINUTE, rpo: RPO.configuration },
+  vm: { rto: 90 * MINUTE, rpo: RPO.vm },
 } as const satisfies Record<string, Objectives>;
 
 export type Kind = keyof typeof OBJECTIVES;

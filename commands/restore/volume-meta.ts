@@ -1,15 +1,19 @@
 /** What a backup says of its volume. */
+import { z } from "zod";
+
+const texts = z.record(z.string(), z.string()).nullish();
 
 /** `meta.conf` beside a volume's archive. */
-export interface Meta {
-  readonly driver?: string;
-  readonly labels?: Readonly<Record<string, string>> | null;
-  readonly options?: Readonly<Record<string, string>> | null;
+export const metaSchema = z.object({
+  driver: z.string().optional(),
+  labels: texts,
+  options: texts,
   /** How the volume was held still while it was read: stop, pause or none. */
-  readonly consistency?: string;
+  consistency: z.string().optional(),
   /** Digest of the tree at that time, by `tree_digest` of node/recovery/volume.sh. */
-  readonly digest?: string | null;
-}
+  digest: z.string().nullish(),
+});
+export type Meta = z.output<typeof metaSchema>;
 
 /** Whether nothing wrote to the volume while it was read. */
 export const isHeldStill = ({ consistency }: Meta): boolean =>

@@ -1,10 +1,11 @@
 /** Restores a volume: the snapshot is extracted beside it and checked, and only then put in its place. */
+import { parseJson } from "../../clients/answer";
 import { choose, largerBefore, pathOf, timeOf, type Snapshot } from "../../clients/snapshots";
 import { BACKUP_CONTAINER } from "../../config/backups";
 import { nameOf, ownersOf, takeInventory, type Container, type Inventory } from "../site/inventory";
 import type { Site } from "../site/site";
 import { OBJECTIVES, Refusal, type Recovery } from "./steps";
-import { placeOf, type Meta } from "./volume-meta";
+import { metaSchema, placeOf } from "./volume-meta";
 import { requireRoom, shrunkText } from "./volume-space";
 import { mayHoldData, stepsOf, type Plan } from "./volume-steps";
 
@@ -44,7 +45,8 @@ async function gather(
   snapshot: Snapshot,
   { volumes, containers }: Inventory,
 ): Promise<Plan> {
-  const meta = JSON.parse(await site.repository.read("volumes", snapshot, "meta.conf")) as Meta;
+  const text = await site.repository.read("volumes", snapshot, "meta.conf");
+  const meta = parseJson(metaSchema, text, `${pathOf(snapshot)} meta.conf`);
   const running = runningUsers(volume, containers);
   requireNoneLost(volume, running);
   const exists = volumes.some(({ Name }) => Name === volume);

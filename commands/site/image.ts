@@ -1,5 +1,7 @@
 /** Gets images onto the node: from their registry, or from the backup. */
 import { join } from "node:path";
+import { z } from "zod";
+import { parseJson } from "../../clients/answer";
 import type { Repository } from "../../clients/backup-server";
 import { isGood, pathOf, type Snapshot } from "../../clients/snapshots";
 import { withScratch } from "../../clients/scratch";
@@ -50,15 +52,12 @@ async function loadBackup({ repository, shell, now }: Site, { name, id }: Wanted
   return wanted;
 }
 
-/** An image in the index of an images backup. */
-interface Indexed {
-  readonly reference: string;
-  readonly id: string;
-}
+/** The index of an images backup, as node/backup/images.sh writes it: names that containers use, with the images' ids. */
+const indexSchema = z.array(z.object({ reference: z.string(), id: z.string() }));
+type Indexed = z.output<typeof indexSchema>[number];
 
 /** What an images backup holds. */
 export async function readIndex(repository: Repository, snapshot: Snapshot): Promise<Indexed[]> {
-  const index: unknown = JSON.parse(await repository.read("images", snapshot, "index.conf"));
-  if (!Array.isArray(index)) throw new Error(`${pathOf(snapshot)}: index.conf is not a list`);
-  return index as Indexed[];
+  const text = await repository.read("images", snapshot, "index.conf");
+  return parseJson(indexSchema, text, `${pathOf(snapshot)} index.conf`);
 }

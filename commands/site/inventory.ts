@@ -21,15 +21,18 @@ const mount = z.looseObject({
   RW: z.boolean().optional(),
 });
 
+export const containerState = z.looseObject({
+  Running: z.boolean(),
+  Health: z.looseObject({ Status: z.string() }).optional(),
+});
+
 /** `docker inspect` of a container, as far as it matters here; all of it is kept. */
 const container = z.looseObject({
   Id: z.string(),
   Name: z.string(),
   /** Id of the image it was made from. */
   Image: z.string(),
-  State: z
-    .looseObject({ Running: z.boolean(), Health: z.looseObject({ Status: z.string() }).optional() })
-    .optional(),
+  State: containerState.optional(),
   Config: z.looseObject({ Image: z.string(), Labels: texts }),
   HostConfig: z.looseObject({}),
   NetworkSettings: z
@@ -68,7 +71,7 @@ const itemStatus = z.looseObject({
   excludes: z.string().optional(),
 });
 
-const inventory = z.looseObject({
+export const inventorySchema = z.looseObject({
   /** Docker's root directory. */
   root: z.string(),
   /** The file system with its volumes: bytes free, and type; null where that is not known. */
@@ -86,17 +89,17 @@ const inventory = z.looseObject({
 export type Attachment = z.output<typeof attachment>;
 export type Mount = z.output<typeof mount>;
 export type Container = z.output<typeof container>;
-export type ContainerState = NonNullable<Container["State"]>;
+export type ContainerState = z.output<typeof containerState>;
 export type Volume = z.output<typeof volume>;
 export type Image = z.output<typeof image>;
 export type Network = z.output<typeof network>;
 export type ItemStatus = z.output<typeof itemStatus>;
-export type Inventory = z.output<typeof inventory>;
+export type Inventory = z.output<typeof inventorySchema>;
 
 /** Asks a node once for everything. */
 export async function takeInventory(shell: NodeShell): Promise<Inventory> {
   const said = await shell.script("recovery/inventory", {});
-  return parseJson(inventory, said, "recovery/inventory.sh");
+  return parseJson(inventorySchema, said, "recovery/inventory.sh");
 }
 
 /** Name without Docker's leading slash. */

@@ -1,4 +1,6 @@
 /** A node with everything a recovery needs, whichever stack it comes from. */
+import { z } from "zod";
+import { parseJson } from "../../clients/answer";
 import type { VmStore } from "../../config/backups";
 import type { BackupsConfig, NodeConfig } from "../../config/schema";
 import type { Pulumi } from "../../clients/pulumi/stack";
@@ -26,18 +28,21 @@ export function backupsOf(name: string, { backups }: NodeConfig): BackupsConfig 
   throw new Error(`nodes.${name}.backups: missing, so nothing of this node is backed up`);
 }
 
-/** The Docker API of the node. */
-export async function callDocker<T>(
+/**
+ * Calls the Docker API of the node; undefined for an answer without content.
+ * @throws AnswerError when the answer is no JSON
+ */
+export async function callDocker(
   { shell }: Pick<Site, "shell">,
   method: "GET" | "POST" | "DELETE",
   path: string,
   body?: unknown,
-): Promise<T> {
+): Promise<unknown> {
   const variables = {
     METHOD: method,
     REQUEST_PATH: path,
     ...(body === undefined ? {} : { BODY: JSON.stringify(body) }),
   };
   const answer = await shell.script("recovery/api", variables);
-  return (answer === "" ? {} : JSON.parse(answer)) as T;
+  return answer === "" ? undefined : parseJson(z.unknown(), answer, `${method} ${path}`);
 }

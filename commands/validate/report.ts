@@ -1,4 +1,5 @@
 /** Prints the result for people, for programs, and as JUnit's XML. */
+import { escapeMarkup } from "../markup";
 import { tableRows } from "../table";
 import type { Result, State } from "./row";
 
@@ -97,11 +98,5 @@ function makeElement(
 
 /** Line breaks become spaces; what XML 1.0 has no way to write is left out. */
 const escapeXml = (text: string): string =>
-  text
-    .replace(/\s+/g, " ")
-    // eslint-disable-next-line no-control-regex -- these are what is meant
-    .replace(/[\u0000-\u001f]/g, "")
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
+  // eslint-disable-next-line no-control-regex -- these are what is meant
+  escapeMarkup(text.replace(/\s+/g, " ").replace(/[\u0000-\u001f]/g, ""));

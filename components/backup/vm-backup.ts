@@ -16,7 +16,7 @@ export function createVmBackup(
 }
 
 /** Defaults are written out: what Proxmox fills in comes back as a difference. */
-export function jobArgs(vmId: number, vm: VmBackupConfig): proxmox.backup.JobArgs {
+function jobArgs(vmId: number, vm: VmBackupConfig): proxmox.backup.JobArgs {
   const { schedule, storage, mode, notesTemplate, repeatMissed, fleecing } = vm;
   return {
     resourceId: `docker-node-${vmId}`,

@@ -34,7 +34,7 @@ export interface MonitoringArgs {
  * node-exporter is the distribution's package and no container: it has to answer while dockerd is down, it measures the machine
  * and not a container, and a container of it would need the node's network, processes and root folder.
  */
-export class Monitoring extends pulumi.ComponentResource {
+class Monitoring extends pulumi.ComponentResource {
   constructor(name: string, args: MonitoringArgs, opts?: pulumi.ComponentResourceOptions) {
     super("docker-node:components:Monitoring", name, {}, opts);
     const { node, monitoring, machine, connection, repairs } = args;

@@ -29,7 +29,7 @@ const FOLDER = "/run/socket-proxy";
 /** The socket at which the proxy answers. */
 export const PROXY_SOCKET = `${FOLDER}/docker.sock`;
 
-/** There once Docker has answered the proxy. At a boot its socket is there before: Docker answers when all its containers are started. */
+/** Exists once Docker has answered the proxy. At a boot the socket exists earlier: Docker answers when all its containers are started. */
 export const PROXY_READY = `${FOLDER}/ready`;
 
 /** The volume with the socket: in memory, the proxy's alone, gone with the last container that has it. */
@@ -63,7 +63,7 @@ export function createSocketProxy(
   return container;
 }
 
-/** One process that watches another one of one thread, and the health check. */
+/** A master process, a worker of one thread, and the health check. */
 const PROCESSES = 32;
 
 /** User and group `haproxy` of the image; the node has nobody with this number. */

@@ -27,7 +27,7 @@ const DISK = ["aio", "backup", "cache", "discard", "fileFormat", "iothread", "qu
 const NIC = ["disconnected", "macAddress", "model", "mtu", "queues", "rateLimit", "trunks"];
 
 /** Properties of an adopted VM that are left as they are. */
-export const KEPT_OF_VM: readonly string[] = [
+const KEPT_OF_VM: readonly string[] = [
   // The provider's import does not read these, and applying agent or watchdog restarts the machine.
   ...["agent", "cdrom", "watchdog"],
   // Hardware that the configuration has no key for. A change needs a reboot, or renames the guest's NIC.
@@ -81,7 +81,7 @@ function keepNic(
 }
 
 /** Properties of an adopted network that may differ without effect, such as options set to their defaults. `ipv6` counts if declared. */
-export const KEPT_OF_NETWORK: readonly string[] = [
+const KEPT_OF_NETWORK: readonly string[] = [
   "attachable",
   "ipamDriver",
   "ipamOptions",
@@ -108,7 +108,7 @@ export function adoptVolume(node: NodeConfig, name: string): Options {
  * (resource_docker_container_funcs.go, resourceDockerContainerRead), and everything declared. A change of most of them
  * would need a new container.
  */
-export const KEPT_OF_CONTAINER: readonly (keyof docker.ContainerArgs)[] = [
+const KEPT_OF_CONTAINER: readonly (keyof docker.ContainerArgs)[] = [
   ...(["capabilities", "command", "cpuSet", "cpuShares", "cpus", "deviceCgroupRules"] as const),
   ...(["deviceReadBps", "deviceReadIops", "deviceWriteBps", "deviceWriteIops", "dns"] as const),
   ...(["dnsOpts", "dnsSearches", "domainname", "entrypoints", "groupAdds", "healthcheck"] as const),

@@ -82,7 +82,7 @@ function checkMacs(node: NodeConfig, report: Report): void {
 const isOtherHost = (cidr: string, address: string): boolean =>
   isHostOf(cidr, address) && !overlaps(addressOf(cidr), address);
 
-/** Docker's subnets are routed to its bridges: what is in one of them, the node cannot reach by a NIC. */
+/** The node routes Docker's subnets to its bridges, so it cannot reach them through a NIC. */
 function checkAgainstDocker(own: OwnNetwork, node: NodeConfig, report: Report): void {
   const { daemon } = node.engine;
   const keys = ["bip", "fixed-cidr", "bip6", "fixed-cidr-v6"] as const;

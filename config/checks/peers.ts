@@ -92,7 +92,7 @@ export function checkHandedOut(node: NodeConfig, places: Places, report: Report)
   const known = peersOf(node, { ...PEERS, ...places }).filter(
     ({ network }) => isAddress(network) || isAddress6(network),
   );
-  // An adopted one is what it is: another exclusion would replace it.
+  // An adopted network is not checked: changing its exclusions would replace it.
   const own = lanNetworks(node).filter(([name]) => !(name in node.adopt.networks));
   const pools = own.flatMap(([name, one]) => poolsOf(one).map((pool) => [name, pool] as const));
   for (const [name, { at, subnet, range = subnet, gateway, excluded }] of pools) {

@@ -41,7 +41,7 @@ export function placeIn(
   return ["compose", project, sources[at]?.file ?? "files", ...path];
 }
 
-/** How much of a path a file has. Includes and anchors may bring in the rest. */
+/** How many leading keys of a path a file contains. Includes and anchors may bring in the rest. */
 function depthOf(tree: unknown, path: readonly PropertyKey[]): number {
   const missing = path.findIndex((_, index) => !has(tree, path.slice(0, index + 1)));
   return missing < 0 ? path.length : missing;

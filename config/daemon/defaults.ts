@@ -14,9 +14,9 @@ export const DEFAULT_DAEMON: DaemonConfig = {
   "max-concurrent-uploads": 6,
   "userns-remap": "default",
   "no-new-privileges": true,
-  // Nothing of the program's needs a neighbour on docker0.
+  // No container of the program talks to another one on docker0.
   icc: false,
-  // Rules of the firewall do the same, without a process of root's for each port, and show who comes.
+  // Firewall rules do the same without a root process a port, and keep the client's address.
   "userland-proxy": false,
   bip: "172.18.0.1/24",
   "default-address-pools": [{ base: "172.18.0.0/16", size: 24 }],

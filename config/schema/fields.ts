@@ -13,7 +13,7 @@ import {
 /* Fields that several sections of the configuration have. */
 
 /** Says what is allowed, and of an IPv6 address, where it goes instead. */
-export const expectIpv4 =
+const expectIpv4 =
   (allowed: string) =>
   ({ input }: { readonly input?: unknown }): string =>
     String(input).includes(":")

@@ -139,7 +139,7 @@ const life = {
 };
 
 /** One of `workloads`. */
-export const workloadSchema = z.strictObject({
+const workloadSchema = z.strictObject({
   image: pinnedImage,
   command: z.array(argument).optional().describe("Arguments. Default: the image's."),
   entrypoint: z.array(argument).optional().describe("Program. Default: the image's."),

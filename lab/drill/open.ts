@@ -10,7 +10,7 @@ import type { Credentials } from "../../clients/backup-server";
 import type { Print } from "../../commands/command";
 
 /** The lab's restore token and client, and the encryption key of its nodes. */
-export function labCredentials(lab: Lab): Credentials {
+function labCredentials(lab: Lab): Credentials {
   const { restoreToken, keyFile, clientDir } = lab.pbs;
   return {
     tokenId: restoreToken.id,

@@ -7,7 +7,7 @@ import type { ProxmoxSettings } from "./proxmox";
 import { runningService } from "./service";
 
 /** Nodes of the lab by VM id. */
-export const VM_IDS = [2019, 2014] as const;
+const VM_IDS = [2019, 2014] as const;
 
 /** Ports of a node that are forwarded to loopback: ssh, the agents, and the metrics by what they measure. */
 const GUEST_PORTS = {

@@ -6,10 +6,10 @@ import type { Credentials } from "./instance";
 export const PBS_NODES = ["proj-docker01", "proj-docker02"] as const;
 
 /** Kinds of backups. Each has its own namespace, because a prune job applies to a namespace. */
-export const PBS_KINDS = ["volumes", "configuration", "images"] as const;
+const PBS_KINDS = ["volumes", "configuration", "images"] as const;
 
 /** Datastores: `docker` for the nodes' backups, `pbs01` for VM backups from Proxmox VE. */
-export const PBS_STORES = ["docker", "pbs01"] as const;
+const PBS_STORES = ["docker", "pbs01"] as const;
 
 /** An API token, or a user with a password. */
 export interface PbsLogin {

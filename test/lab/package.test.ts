@@ -5,6 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { loadSettings } from "../../config/load";
 import { ensurePulumi, pulumiEnv } from "../../lab/lib/pulumi";
+import { COMMAND_NAMES } from "../support/commands";
 import { privateKey } from "../support/key";
 import { prodWith, stackConfig, stackFile } from "../support/settings";
 import { TEMPLATE } from "../support/template";
@@ -32,6 +33,7 @@ beforeAll(() => {
   const dependencies = { "docker-node": `file:${archive}` };
   fs.writeFileSync(at("package.json"), JSON.stringify({ name: "elsewhere", dependencies }));
   run("npm", ["install", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]);
+  fs.mkdirSync(at("infrastructure"));
 });
 afterAll(() => {
   fs.rmSync(folder, { recursive: true, force: true });
@@ -86,13 +88,22 @@ test.each(["es2020", "es2022"])(
 );
 
 test("what the graph runs on the workstation is found from a folder of the project", () => {
-  fs.mkdirSync(at("infrastructure"), { recursive: true });
   const line = `node -e "import('docker-node/portainer-environment')"`;
   const options = { cwd: at("infrastructure"), stdio: "pipe" } as const;
   // Nothing was ever registered, so there is nothing to remove.
   expect(run("sh", ["-c", `${line} remove`], options)).toBe("");
   expect(() => run("sh", ["-c", `${line} apply`], options)).toThrow(
     /PORTAINER_ENVIRONMENT is not JSON/,
+  );
+});
+
+test("the scanner of images is found there, and the components from a program", () => {
+  const scan = `import('docker-node/image-scan')`;
+  const options = { cwd: at("infrastructure"), stdio: "pipe" } as const;
+  expect(() => run("node", ["-e", scan], options)).toThrow(/IMAGE_SCAN is not JSON/);
+  const print = `process.stdout.write(Object.keys(require("docker-node/components")).join(" "))`;
+  expect(run("node", ["-e", print], options).split(" ")).toEqual(
+    expect.arrayContaining(["DockerNode", "VirtualMachine", "DockerHost", "Backups"]),
   );
 });
 
@@ -110,6 +121,5 @@ test("the script for the backup server is found from the project, in the install
 
 test("its command line runs without a developer's packages", () => {
   const help = run(at("node_modules/.bin/docker-node"), ["--help"]);
-  for (const command of ["doctor", "plan", "import", "backups", "restore"])
-    expect(help).toContain(command);
+  for (const command of COMMAND_NAMES) expect(help).toMatch(new RegExp(`^  ${command} `, "m"));
 });

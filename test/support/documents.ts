@@ -25,7 +25,7 @@ export const documents = (): string[] => repositoryFiles().filter((path) => path
 const withoutFences = (text: string): string => text.replace(/^( *)```[^]*?^\1```$/gm, "");
 
 /** Anchors of a document's headings, as GitHub and GitLab make them. */
-export function anchors(text: string): string[] {
+function anchors(text: string): string[] {
   const headings = withoutFences(text).match(/^#{1,6} .+$/gm) ?? [];
   const seen = new Map<string, number>();
   return headings.map((heading) => {

@@ -15,7 +15,7 @@ import * as fc from "fast-check";
 import { CONFIGURATION_MOUNTS, isDaily, repositoryOf, toCron } from "../../config/backups";
 import { isWithin } from "../../config/checks/workloads/mounts";
 import { loadSettings, merge } from "../../config/load";
-import { configurationPaths } from "../../commands/backups/survey";
+import { readConfigurationPaths } from "../../commands/backups/survey";
 import { pathsOf, ROLES } from "../../commands/doctor/privileges";
 import runStack from "../../index";
 import { describeDifference, parseChecks, renderChecks } from "../../node/checks";
@@ -286,7 +286,7 @@ describe("the backup container", () => {
   });
 
   test("mounts of /etc what it backs up, and no file that says who gets in", () => {
-    for (const path of configurationPaths())
+    for (const path of readConfigurationPaths())
       expect(CONFIGURATION_MOUNTS.some((mount) => isWithin(path, mount))).toBe(true);
     for (const file of ["/etc/shadow", "/etc/ssh/ssh_host_ed25519_key", "/etc/sudoers.d/x"])
       expect(CONFIGURATION_MOUNTS.some((mount) => isWithin(file, mount))).toBe(false);

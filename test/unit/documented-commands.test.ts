@@ -11,6 +11,7 @@ import type { Command } from "commander";
 import { makeProgram } from "../../commands/cli";
 import { scriptFor } from "../../commands/doctor/render";
 import { terminal } from "../../commands/terminal";
+import { COMMAND_NAMES } from "../support/commands";
 import { fingerprint } from "../../config/schema/fields";
 import {
   ROOT,
@@ -50,13 +51,9 @@ function onlyParse(command: Command): void {
   for (const below of command.commands) onlyParse(below);
 }
 
-const names = makeProgram({ outside: terminal, end: () => undefined }).commands.map((one) =>
-  one.name(),
-);
-
 /** A name without arguments is a mention. */
 const isMention = (args: readonly string[]): boolean =>
-  args.length === 1 && names.includes(args[0] ?? "");
+  args.length === 1 && COMMAND_NAMES.includes(args[0] ?? "");
 
 /** What `docker-node` says against a command line, read by the real parser. */
 function objections(args: readonly string[]): string[] {

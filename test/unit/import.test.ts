@@ -176,9 +176,19 @@ describe("the draft of a node made by hand", () => {
       "IPv6 of net1: dhcp: the node gets addresses that the configuration does not know",
     ]);
     expect(left("ip=10.25.30.23/24,gw=10.25.30.1,ip6=fd25:30::23/64,gw6=fe80::1")).toEqual([
-      "net1: its gateway, 10.25.30.1, is no key: the guest keeps this default route",
-      "net1: its gateway, fe80::1, is no key: the guest keeps this default route",
+      "net1: the configuration cannot express its gateway 10.25.30.1: the guest keeps this default route",
+      "net1: the configuration cannot express its gateway fe80::1: the guest keeps this default route",
     ]);
+  });
+
+  test("with several IPv4 addresses at a NIC names those beside the first", () => {
+    const toInet = (local: string): object => ({ family: "inet", local, prefixlen: 24 });
+    const addr_info = ["10.25.20.23", "10.25.20.24"].map(toInet);
+    const addresses = JSON.stringify([{ address: "bc:24:11:f8:c1:a3", addr_info }]);
+    const found = draft(given({ facts: facts({ addresses }) }));
+    expect(told(found, "leave")).toContain(
+      "addresses: 10.25.20.24/24: the NIC has these in addition to 10.25.20.23/24",
+    );
   });
 
   test("with IPv6 addresses that routers announce says so", () => {

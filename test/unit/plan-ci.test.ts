@@ -59,7 +59,7 @@ class PullRequest implements Api {
     this.events.push({ event: "labeled", label: { name: label }, actor: { type } });
   }
 
-  list<T>(path: string): Promise<T[]> {
+  list(path: string): Promise<unknown[]> {
     const lists: Record<string, unknown[]> = {
       "/issues/7/comments": this.comments,
       "/issues/7/labels": this.labels.map((name) => ({ name })),
@@ -67,10 +67,10 @@ class PullRequest implements Api {
       "/issues?state=open&labels=drift": this.issues.filter(({ state }) => state === "open"),
     };
     const found = lists[path];
-    return found ? Promise.resolve(found as T[]) : Promise.reject(new Error(`GET ${path}`));
+    return found ? Promise.resolve(found) : Promise.reject(new Error(`GET ${path}`));
   }
 
-  call<T>(method: string, path: string, body: Record<string, unknown> = {}): Promise<T> {
+  call(method: string, path: string, body: Record<string, unknown> = {}): Promise<unknown> {
     const text = body.body as string;
     const [, id] = /\/(?:comments|issues)\/(\d+)$/.exec(path) ?? [];
     if (method === "POST" && path === "/issues/7/comments")
@@ -88,7 +88,7 @@ class PullRequest implements Api {
     else if (method === "PATCH")
       Object.assign(this.issues.find((one) => one.number === Number(id)) ?? {}, body);
     else return Promise.reject(new Error(`${method} ${path}`));
-    return Promise.resolve(undefined as T);
+    return Promise.resolve(undefined);
   }
 }
 
@@ -165,6 +165,16 @@ describe("a pull request on GitHub", () => {
     expect(pull.labels).toEqual(["bug"]);
   });
 
+  test("is left alone when an answer is not as GitHub documents it", async () => {
+    pull.comments.push({ id: 1, body: "text" } as Comment, { body: "no id" } as Comment);
+    await expect(verdict()).rejects.toThrow(
+      "the answer to GET /issues/7/comments is not as expected: 1.id: missing",
+    );
+    pull.comments.pop();
+    await planned("no-change");
+    expect(await verdict()).toBeUndefined();
+  });
+
   test("waits for the plan of every stack there is", async () => {
     await planned("no-change", "prod");
     expect(await verdict("prod", "dev")).toBe("no plan yet of dev");
@@ -227,8 +237,8 @@ describe("a merge request on GitLab", () => {
       labels: [] as string[],
     };
     const forge: Api = {
-      list: <T>() => Promise.resolve(found.notes as T[]),
-      call: <T>(method: string, path: string, body: unknown = {}) => {
+      list: () => Promise.resolve(found.notes),
+      call: (method: string, path: string, body: unknown = {}) => {
         const sent = body as { body: string; add_labels: string; remove_labels: string };
         const id = Number(path.split("/")[2]);
         if (path === "/notes") found.notes.push({ id: 1, body: sent.body, author: { id: 5 } });
@@ -238,7 +248,7 @@ describe("a merge request on GitLab", () => {
           const kept = [...found.labels, ...sent.add_labels.split(",")];
           found.labels = kept.filter((one) => one !== "" && !gone.includes(one));
         }
-        return Promise.resolve({ labels: found.labels } as T);
+        return Promise.resolve({ labels: found.labels });
       },
     };
     const folder = mkdtempSync(join(tmpdir(), "plan-ci-"));
@@ -274,6 +284,7 @@ describe("a note", () => {
     expect(readMarker(noteOf(written("open-port")))?.dangers).toBe("");
     expect(readMarker("text\n<!-- docker-node-plan {} -->")).toBeUndefined();
     expect(readMarker("<!-- docker-node-plan {broken -->")).toBeUndefined();
+    expect(readMarker('<!-- docker-node-plan {"stack":"prod","risks":"none"} -->')).toBeUndefined();
   });
 
   test("that would be too long keeps its risks", () => {
@@ -291,7 +302,9 @@ test("the API reads all pages, forgives a missing label, and says what failed", 
     asked.push(`${method ?? ""} ${url}`);
     const page = Number(/&page=(\d+)/.exec(url)?.[1] ?? 0);
     answer.statusCode = method === "GET" ? 200 : 404;
-    answer.end(JSON.stringify(Array.from({ length: page === 1 ? 100 : 3 }, () => page)));
+    if (url.startsWith("/page")) answer.end("<html>");
+    else if (url.startsWith("/map")) answer.end("{}");
+    else answer.end(JSON.stringify(Array.from({ length: page === 1 ? 100 : 3 }, () => page)));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {
@@ -299,6 +312,8 @@ test("the API reads all pages, forgives a missing label, and says what failed", 
     const forge = makeApi(`http://127.0.0.1:${port}`, {});
     expect(await forge.list("/things?state=open")).toHaveLength(103);
     expect(asked[1]).toBe("GET /things?state=open&per_page=100&page=2");
+    await expect(forge.list("/page")).rejects.toThrow(/GET \/page\S* is not JSON/);
+    await expect(forge.list("/map")).rejects.toThrow(/GET \/map\S* is not as expected/);
     await expect(forge.call("DELETE", "/label")).resolves.toBeUndefined();
     await expect(forge.call("POST", "/label")).rejects.toThrow("POST /label: 404");
   } finally {

@@ -2,7 +2,8 @@ import { daemonChange, stdinDiff } from "../../commands/plan/daemon-diff";
 import { variablesOf } from "../../node/stdin";
 import { lineDiff } from "../../commands/plan/line-diff";
 import type { Change, Plan, Properties, PropertyChange } from "../../commands/plan/model";
-import { findGravest, risksOf, RULES, type Risk } from "../../commands/plan/risks";
+import { risksOf, RULES, type Risk } from "../../commands/plan/risks";
+import { SEVERITIES, type Rule } from "../../commands/plan/rules/rule";
 import { daemonStep, firewallStep } from "../../node/steps";
 import { daemonSchema, reloadableKeys } from "../../config/daemon";
 import { renderScript, shellQuote } from "../../node/scripts";
@@ -28,19 +29,13 @@ function change(type: string, over: Partial<Change> = {}): Change {
   };
 }
 
-function risks(...changes: Change[]): Risk[] {
+function planWith(...changes: Change[]): Plan {
   const counts = { create: 0, update: 0, replace: 0, delete: 0, import: 0, same: 0 };
   const nodes = [{ name: "n", changes, counts }];
-  const plan: Plan = {
-    kind: "preview",
-    stack: "s",
-    nodes,
-    counts,
-    diagnostics: [],
-    failed: false,
-  };
-  return risksOf(plan);
+  return { kind: "preview", stack: "s", nodes, counts, diagnostics: [], failed: false };
 }
+
+const risks = (...changes: Change[]): Risk[] => risksOf(planWith(...changes));
 
 const labels = (...changes: Change[]): Record<string, readonly string[]> =>
   Object.fromEntries(risks(...changes).map(({ label, details }) => [label, details]));
@@ -535,7 +530,12 @@ describe("workloads", () => {
 });
 
 test("the most severe risk comes first, and every label has a description", () => {
-  expect(findGravest([])).toBeUndefined();
+  const names = ["grows-disk", "reboots", "replaces-vm"] as const;
+  const rules = names.map((label, at): Rule => {
+    return { label, severity: SEVERITIES[at] ?? "info", explanation: "", applies: () => [] };
+  });
+  const found = risksOf(planWith(change(VM)), rules).map(({ severity }) => severity);
+  expect(found).toEqual(["danger", "caution", "info"]);
   for (const { explanation, label } of RULES) {
     expect(explanation).toMatch(/^[A-Zd].*\.$/);
     expect(label).toMatch(/^[a-z-]+$/);

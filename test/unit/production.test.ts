@@ -7,6 +7,7 @@ import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { COMMAND_NAMES } from "../support/commands";
 import { ROOT, read } from "../support/documents";
 import { privateKey } from "../support/key";
 import { prodWith, stackConfig } from "../support/settings";
@@ -107,7 +108,7 @@ test("the program compiles and previews", () => {
 
 /** Command lines, their status, and what they say. No node is up, so some end where they ask one. */
 const LINES: readonly (readonly [string, number, RegExp])[] = [
-  ...["doctor", "plan", "import", "backups", "restore", "validate"].map(
+  ...COMMAND_NAMES.map(
     (name) => [`${name} --help`, 0, new RegExp(`^Usage: npx docker-node ${name} `)] as const,
   ),
   ["plan --events EVENTS --fail-on danger", 3, /^Plan for stack/],

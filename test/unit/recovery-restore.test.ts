@@ -106,6 +106,34 @@ describe("an undeclared container", () => {
     });
   });
 
+  test("its plan is refused when what was backed up, or Docker's answer, is not as Docker says", async () => {
+    const put = (archive: Record<string, unknown>): void => {
+      const files = { ...definitions, ...archive };
+      site.archives.configuration = [];
+      site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z", files);
+    };
+    put({ "definitions/networks.json": [{ Driver: "bridge" }] });
+    await expect(restore()).rejects.toThrow(
+      "host/configuration/2026-01-31T08:00:00Z definitions/networks.json is not as expected: 0.Name",
+    );
+    put({ "definitions/containers.json": "[" });
+    await expect(restore()).rejects.toThrow(/definitions\/containers\.json is not JSON/);
+    put({});
+    site.answers["recovery/api"] = '{"id":"new"}';
+    expect((await restore()).error).toMatch(
+      /the answer to POST \/containers\/create\?name=web is not as expected: Id: missing/,
+    );
+    site.backedUp("images", "images", "2026-01-25T03:00:00Z", { "index.conf": [{ id: 1 }] });
+    delete site.answers["image registry/web:1 from registry/web@sha256:d"];
+    expect((await restore()).error).toMatch(
+      /host\/images\/2026-01-25T03:00:00Z index\.conf is not as expected: 0\.reference/,
+    );
+    site.backedUp("volumes", "data", "2026-01-31T02:30:00Z", { "meta.conf": { options: "nfs" } });
+    await expect(planVolume(site, "data")).rejects.toThrow(
+      "host/data/2026-01-31T02:30:00Z meta.conf is not as expected: options",
+    );
+  });
+
   test("its plan shows no secret", async () => {
     expect(shown(await planContainer(site, "web"), site.now())).not.toContain("geheim");
   });
@@ -289,7 +317,7 @@ describe("an undeclared container", () => {
       const { afterwards } = await planContainer(site, "vpn", { force: true });
       expect(afterwards).toEqual([
         expect.stringContaining("docker rm vpn.before-"),
-        "web refers to the replaced container by its id; recreate it: npm run restore -- container proj-docker02 web --force",
+        "web refers to the replaced container by its id; recreate it: npx docker-node restore container proj-docker02 web --force",
       ]);
     });
 

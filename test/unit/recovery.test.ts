@@ -12,7 +12,7 @@ import { resourcesOnDocker } from "../../clients/pulumi/stack";
 import type { Container, Inventory, ItemStatus } from "../../commands/site/inventory";
 import { openStack, type Opened } from "../../commands/site/open";
 import { pipe, run } from "../../clients/process";
-import { connect, credentialsFrom } from "../../clients/backup-server";
+import { connect, readPbsCredentials } from "../../clients/backup-server";
 import { choose, type Snapshot } from "../../clients/snapshots";
 import { summarize, type Rehearsal } from "../../lab/drill/rehearse";
 import { toJson, toTable } from "../../commands/backups/report";
@@ -27,7 +27,7 @@ import { prodNode, prodWith, stackFile } from "../support/settings";
 import { vmStoreOf } from "../../config/backups";
 import type { ProxmoxConfig } from "../../config/schema";
 import type { PruneJob } from "../../clients/prune-jobs";
-import { configurationPaths } from "../../commands/backups/survey";
+import { readConfigurationPaths } from "../../commands/backups/survey";
 import { backupsOf } from "../../commands/site/site";
 import { loadSettings } from "../../config/load";
 
@@ -382,12 +382,12 @@ describe("coverage", () => {
   test("the paths of a configuration are those the backup container takes", () => {
     const script = readFileSync(join(__dirname, "../../node/backup/configuration.sh"), "utf8");
     expect(script).toContain('<"$HERE/configuration.paths"');
-    expect(configurationPaths()).toEqual(
+    expect(readConfigurationPaths()).toEqual(
       expect.arrayContaining(["/etc/docker", "/etc/subuid", "/etc/subgid"]),
     );
     const mounts = [{ Type: "bind", Source: "/etc/subuid", Destination: "/etc/subuid" }];
     const inventory = { ...INVENTORY, containers: [container("web", { Mounts: mounts })] };
-    const paths = { ...EVIDENCE, inventory, configurationPaths: configurationPaths() };
+    const paths = { ...EVIDENCE, inventory, configurationPaths: readConfigurationPaths() };
     expect(mapCoverage(paths, NOW)).toContainEqual(
       expect.objectContaining({ item: "/etc/subuid", state: "ok" }),
     );
@@ -421,7 +421,7 @@ describe("npx docker-node backups", () => {
     const site = new FakeSite();
     site.backedUp("configuration", "configuration", "2026-01-31T08:00:00Z");
     site.backedUp("images", "images", "2026-01-25T03:00:00Z", {
-      "index.conf": [{ id: "sha256:web" }],
+      "index.conf": [{ reference: "registry/web:1", id: "sha256:web" }],
     });
     site.vmBackups = [{ volume: "v", takenAt: at("31T03:30:00") }];
     site.inventory = { ...site.inventory, containers: [container("web")] };
@@ -448,7 +448,7 @@ describe("npx docker-node backups", () => {
     const site = new FakeSite();
     site.backedUp("images", "images", "2026-01-31T03:00:00Z", { "index.conf": "" });
     site.backedUp("images", "images", "2026-01-25T03:00:00Z", {
-      "index.conf": [{ id: "sha256:web" }],
+      "index.conf": [{ reference: "registry/web:1", id: "sha256:web" }],
     });
     site.inventory = { ...site.inventory, containers: [container("web")] };
     const lines: string[] = [];
@@ -906,7 +906,7 @@ describe("the backup client", () => {
 
 describe("credentials", () => {
   test("every variable that is missing is named", () => {
-    expect(() => credentialsFrom({})).toThrow(
+    expect(() => readPbsCredentials({})).toThrow(
       /PBS_RESTORE_TOKEN_ID[^]*PBS_RESTORE_TOKEN or PBS_RESTORE_TOKEN_FILE[^]*PBS_RESTORE_KEYFILE/,
     );
   });
@@ -915,7 +915,7 @@ describe("credentials", () => {
     const folder = mkdtempSync(join(tmpdir(), "recovery-"));
     writeFileSync(join(folder, "token"), "geheim\n");
     const base = { PBS_RESTORE_TOKEN_ID: "a@pbs!b", PBS_RESTORE_KEYFILE: "/key" };
-    expect(credentialsFrom({ ...base, PBS_RESTORE_TOKEN_FILE: join(folder, "token") })).toEqual({
+    expect(readPbsCredentials({ ...base, PBS_RESTORE_TOKEN_FILE: join(folder, "token") })).toEqual({
       tokenId: "a@pbs!b",
       token: "geheim",
       keyfile: "/key",

@@ -13,7 +13,7 @@ prepare_node() {
   grant DatastoreBackup "/datastore/$STORE/$node" "$token"
 }
 
-# A token that prunes is for jobs of Proxmox VE that prune: one that may not makes every such job a failed one.
+# Jobs of Proxmox VE that prune need a token that may prune; without it each job is reported as failed.
 prepare_vms() {
   local role=DatastorePowerUser
   make_token "$PVE_TOKEN" "${ROTATE[vm]}"

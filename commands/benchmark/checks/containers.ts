@@ -61,7 +61,7 @@ const judgeImageHealth: Judge = (facts) =>
     return !image?.Config?.Healthcheck && `no health check in ${what}`;
   })(facts);
 
-/** Whether a port is needed the stack file says (../ports.ts). */
+/** The stack file says which ports are needed (../ports.ts). */
 const judgePorts: Judge = ({ containers }) =>
   containers.flatMap((one) => {
     const ports = [...new Set(publishedPorts(one).map(({ port }) => port))];

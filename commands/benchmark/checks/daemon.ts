@@ -1,4 +1,4 @@
-/** Section 2: dockerd, as it says it runs, and else as it was told to. */
+/** Section 2: what dockerd reports, or else its configuration. */
 import { settingOf, type Facts } from "../facts";
 import { holds, type Judge, type Judges } from "../check";
 

@@ -1,5 +1,5 @@
 /** What the backup servers keep, beside what is declared: `up` does not reach their prune jobs, so a change of it needs a person. */
-import { credentialsFrom, type Credentials } from "../../../clients/backup-server";
+import { readPbsCredentials, type Credentials } from "../../../clients/backup-server";
 import { messageOf } from "../../../clients/failure";
 import { readPruneJobs } from "../../../clients/prune-jobs";
 import { serverEndpoint, vmStoreOf } from "../../../config/backups";
@@ -43,7 +43,7 @@ async function askServer(
   environment: NodeJS.ProcessEnv,
 ): Promise<Evidence["pruneJobs"]> {
   try {
-    const credentials: Credentials = credentialsFrom(environment);
+    const credentials: Credentials = readPbsCredentials(environment);
     const { datastore, fingerprint } = server;
     const { host, port } = serverEndpoint(server);
     return await readPruneJobs({ host, port, datastore, fingerprint, ...credentials });

@@ -1,10 +1,9 @@
 /** `tsx commands/plan/ci/drift-gitlab.ts DIR`: opens, updates or closes the one issue about drift found in DIR/<stack>. */
-import { readVariable, run } from "./api";
+import { readStacks, run } from "./api";
 import { updateDriftIssue, projectApi } from "./gitlab";
 import { driftReport } from "./note";
 
 run(async () => {
-  const stacks = JSON.parse(readVariable("STACKS")) as string[];
-  await updateDriftIssue(projectApi(), driftReport(process.argv[2] ?? ".", stacks));
+  await updateDriftIssue(projectApi(), driftReport(process.argv[2] ?? ".", readStacks()));
   return 0;
 });

@@ -1,17 +1,28 @@
 /** GitHub: one comment per stack on a pull request, its labels, the approval, one issue for drift. */
-import { makeApi, readVariable, type Api } from "./api";
-import { APPROVED, labelsFor, noteOf, readMarker, type Marker, type Written } from "./note";
+import { z } from "zod";
+import { listAll, makeApi, readVariable, type Api } from "./api";
+import {
+  APPROVED,
+  DRIFT_MARKER,
+  DRIFT_TITLE,
+  labelsFor,
+  markerOf,
+  noteOf,
+  readMarker,
+  type Marker,
+  type Written,
+} from "./note";
 
-interface Comment {
-  readonly id: number;
-  readonly body: string;
-  readonly user: { readonly login: string };
-}
-interface LabelEvent {
-  readonly event: string;
-  readonly label?: { readonly name: string };
-  readonly actor?: { readonly type: string };
-}
+/* What GitHub's documentation says of its answers; a user who is gone is null. */
+const user = z.object({ login: z.string() }).nullish();
+const issueComment = z.object({ id: z.number(), body: z.string().nullish(), user });
+const label = z.object({ name: z.string() });
+const issueEvent = z.object({
+  event: z.string(),
+  label: z.object({ name: z.string().nullish() }).nullish(),
+  actor: z.object({ type: z.string() }).nullish(),
+});
+const issue = z.object({ number: z.number(), body: z.string().nullish(), user });
 
 /** The author whose comments count. A marker in a comment of anybody else is a forgery. */
 const BOT = "github-actions[bot]";
@@ -29,11 +40,11 @@ export function openGithub(): Api {
 /** Puts a stack's plan into its comment. An approval that was given for other dangers no longer holds. */
 export async function comment(forge: Api, pull: number, written: Written): Promise<void> {
   const body = noteOf(written);
-  const now = readMarker(body);
+  const now = markerOf(written.json);
   const all = await planComments(forge, pull);
-  const mine = all.find(({ marker }) => marker.stack === now?.stack);
+  const mine = all.find(({ marker }) => marker.stack === now.stack);
   const before = mine?.marker.dangers ?? "";
-  if (now?.dangers && now.dangers !== before)
+  if (now.dangers && now.dangers !== before)
     await forge.call("DELETE", `/issues/${pull}/labels/${encodeURIComponent(APPROVED)}`);
   if (mine) await forge.call("PATCH", `/issues/comments/${mine.id}`, { body });
   else await forge.call("POST", `/issues/${pull}/comments`, { body });
@@ -52,7 +63,7 @@ export async function approve(
   const markers = found.filter(({ stack }) => stacks.includes(stack));
   const missing = stacks.filter((name) => !markers.some(({ stack }) => stack === name));
   const path = `/issues/${pull}/labels`;
-  const present = (await forge.list<{ name: string }>(path)).map(({ name }) => name);
+  const present = (await listAll(forge, path, label)).map(({ name }) => name);
   const { add, remove } = labelsFor(markers, present);
   if (add.length > 0) await forge.call("POST", path, { labels: add });
   for (const label of remove) await forge.call("DELETE", `${path}/${encodeURIComponent(label)}`);
@@ -64,44 +75,29 @@ export async function approve(
 }
 
 async function planComments(forge: Api, pull: number): Promise<{ id: number; marker: Marker }[]> {
-  const all = await forge.list<Comment>(`/issues/${pull}/comments`);
-  return all.flatMap(({ id, body, user }) => {
-    const marker = user.login === BOT ? readMarker(body) : undefined;
+  const all = await listAll(forge, `/issues/${pull}/comments`, issueComment);
+  return all.flatMap(({ id, body, user: author }) => {
+    const marker = author?.login === BOT ? readMarker(body ?? "") : undefined;
     return marker ? [{ id, marker }] : [];
   });
 }
 
 /** Whether a person added the label last. A workflow may not approve itself. */
 async function isApprovedByPerson(forge: Api, pull: number): Promise<boolean> {
-  const events = await forge.list<LabelEvent>(`/issues/${pull}/events`);
-  const added = events.filter(
-    ({ event, label }) => event === "labeled" && label?.name === APPROVED,
-  );
+  const events = await listAll(forge, `/issues/${pull}/events`, issueEvent);
+  const added = events.filter((one) => one.event === "labeled" && one.label?.name === APPROVED);
   return added.at(-1)?.actor?.type === "User";
-}
-
-const DRIFT_MARKER = "<!-- docker-node-drift -->";
-
-interface Issue {
-  readonly number: number;
-  readonly body: string | null;
-  readonly user: { readonly login: string };
 }
 
 /** Opens, updates or closes the one issue about drift; `report` is empty when there is none. */
 export async function updateDriftIssue(forge: Api, report: string): Promise<void> {
-  const open = await forge.list<Issue>("/issues?state=open&labels=drift");
+  const open = await listAll(forge, "/issues?state=open&labels=drift", issue);
   const ours = open.find(
-    ({ body, user }) => user.login === BOT && body?.startsWith(DRIFT_MARKER) === true,
+    (one) => one.user?.login === BOT && one.body?.startsWith(DRIFT_MARKER) === true,
   );
   const body = `${DRIFT_MARKER}\n${report}`;
   if (report === "") {
     if (ours) await forge.call("PATCH", `/issues/${ours.number}`, { state: "closed" });
   } else if (ours) await forge.call("PATCH", `/issues/${ours.number}`, { body });
-  else
-    await forge.call("POST", "/issues", {
-      title: "What runs differs from what is declared",
-      body,
-      labels: ["drift"],
-    });
+  else await forge.call("POST", "/issues", { title: DRIFT_TITLE, body, labels: ["drift"] });
 }

@@ -3,14 +3,26 @@
  * labels it, and fails while a person has to approve.
  */
 import { join } from "node:path";
-import { makeApi, readVariable, run, type Api } from "./api";
-import { APPROVED, labelsFor, noteOf, readMarker, readPlan, type Marker } from "./note";
+import { z } from "zod";
+import { parseAnswer } from "../../../clients/answer";
+import { listAll, makeApi, readStacks, readVariable, run, type Api } from "./api";
+import {
+  APPROVED,
+  DRIFT_MARKER,
+  DRIFT_TITLE,
+  labelsFor,
+  markerOf,
+  noteOf,
+  readMarker,
+  readPlan,
+  type Marker,
+} from "./note";
 
-interface Note {
-  readonly id: number;
-  readonly body: string;
-  readonly author: { readonly id: number };
-}
+/* What GitLab's documentation says of its answers. */
+const user = z.object({ id: z.number() });
+const requestNote = z.object({ id: z.number(), body: z.string(), author: user });
+const mergeRequest = z.object({ labels: z.array(z.string()) });
+const issue = z.object({ iid: z.number(), description: z.string().nullish() });
 
 /** Updates the notes; returns the markers, and whether an approval still holds. */
 export async function writeNotes(
@@ -18,12 +30,14 @@ export async function writeNotes(
   self: number,
   folders: readonly string[],
 ): Promise<{ markers: Marker[]; same: boolean }> {
-  const existing = (await forge.list<Note>("/notes")).filter(({ author }) => author.id === self);
+  const existing = (await listAll(forge, "/notes", requestNote)).filter(
+    ({ author }) => author.id === self,
+  );
   const markers: Marker[] = [];
   let same = true;
   for (const folder of folders) {
-    const body = noteOf(readPlan(folder));
-    const marker = readMarker(body) as Marker;
+    const plan = readPlan(folder);
+    const [body, marker] = [noteOf(plan), markerOf(plan.json)];
     const mine = existing.find((note) => readMarker(note.body)?.stack === marker.stack);
     const before = mine && readMarker(mine.body);
     if (marker.dangers && marker.dangers !== (before?.dangers ?? "")) same = false;
@@ -40,7 +54,7 @@ export async function setLabels(
   markers: readonly Marker[],
   same: boolean,
 ): Promise<boolean> {
-  const { labels } = await forge.call<{ labels: string[] }>("GET", "");
+  const { labels } = parseAnswer(mergeRequest, await forge.call("GET", ""), "GET merge request");
   const { add, remove } = labelsFor(markers, labels);
   const gone = same ? remove : [...remove, APPROVED];
   await forge.call("PUT", "", { add_labels: add.join(","), remove_labels: gone.join(",") });
@@ -48,25 +62,15 @@ export async function setLabels(
   return !dangerous || (same && labels.includes(APPROVED));
 }
 
-interface Issue {
-  readonly iid: number;
-  readonly description: string | null;
-}
-
-const DRIFT_MARKER = "<!-- docker-node-drift -->";
-
 /** Opens, updates or closes the one issue about drift; `report` is empty when there is none. */
 export async function updateDriftIssue(forge: Api, report: string): Promise<void> {
-  const open = await forge.list<Issue>("/issues?state=opened&labels=drift");
+  const open = await listAll(forge, "/issues?state=opened&labels=drift", issue);
   const ours = open.find(({ description }) => description?.startsWith(DRIFT_MARKER) === true);
   const description = `${DRIFT_MARKER}\n${report}`;
   if (report === "") {
     if (ours) await forge.call("PUT", `/issues/${ours.iid}`, { state_event: "close" });
   } else if (ours) await forge.call("PUT", `/issues/${ours.iid}`, { description });
-  else {
-    const title = "What runs differs from what is declared";
-    await forge.call("POST", "/issues", { title, description, labels: "drift" });
-  }
+  else await forge.call("POST", "/issues", { title: DRIFT_TITLE, description, labels: "drift" });
 }
 
 /** The pipeline's project, below it `path`, with the token of a project bot (scope `api`). */
@@ -82,9 +86,8 @@ const openGitlab = (path: string): Api =>
 
 async function main(): Promise<number> {
   const request = projectApi(`/merge_requests/${readVariable("CI_MERGE_REQUEST_IID")}`);
-  const { id } = await openGitlab("").call<{ id: number }>("GET", "/user");
-  const stacks = JSON.parse(readVariable("STACKS")) as string[];
-  const folders = stacks.map((stack) => join(process.argv[2] ?? ".", stack));
+  const { id } = parseAnswer(user, await openGitlab("").call("GET", "/user"), "GET /user");
+  const folders = readStacks().map((stack) => join(process.argv[2] ?? ".", stack));
   const { markers, same } = await writeNotes(request, id, folders);
   if (await setLabels(request, markers, same)) return 0;
   process.stderr.write(`a person has to add the label "${APPROVED}" and run this job again\n`);

@@ -2,24 +2,31 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import type { PlanJson } from "../render";
 
 /** The label that keeps a request from being merged, and the one with which a person lets it pass. */
 export const BLOCKED = "blocked: needs-approval";
 export const APPROVED = "approved: data-loss";
 /** In front of a risk's name in its label. */
-export const RISK = "risk: ";
+const RISK = "risk: ";
 
 /** GitHub takes 65,536 characters, GitLab a million. */
 const LONGEST = 60_000;
 
-/** What the next run reads out of a note. */
-export interface Marker {
-  readonly stack: string;
-  readonly risks: readonly string[];
+/** The first line of the issue about drift, by which the next run finds it, and its title. */
+export const DRIFT_MARKER = "<!-- docker-node-drift -->";
+export const DRIFT_TITLE = "What runs differs from what is declared";
+
+const marker = z.object({
+  stack: z.string(),
+  risks: z.array(z.string()).readonly(),
   /** Digest of everything dangerous; empty when nothing is. An approval holds for one digest. */
-  readonly dangers: string;
-}
+  dangers: z.string(),
+});
+
+/** What the next run reads out of a note. */
+export type Marker = Readonly<z.output<typeof marker>>;
 
 /** A plan as `--write` left it. */
 export interface Written {
@@ -53,7 +60,7 @@ export function noteOf({ json, markdown }: Written): string {
 export function readMarker(body: string): Marker | undefined {
   const text = /^<!-- docker-node-plan (\{.*\}) -->$/m.exec(body.split("\n", 1)[0] ?? "")?.[1];
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as Marker);
+    return text === undefined ? undefined : marker.parse(JSON.parse(text));
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@
  * @pulumi/command 1.2.1. The check of inputs and the answer to GetSchema both come from this
  * table.
  */
-export const NAME = "command";
+const NAME = "command";
 export const VERSION = "1.2.1";
 
 export type Scalar = "string" | "number" | "integer" | "boolean";

@@ -22,7 +22,7 @@ export function sendText(response: ServerResponse, status: number, text: string)
 }
 
 /** The span that a Range header asks for; "whole" if the header is ignored, "none" if the file has no such part. */
-export function parseRange(header: string | undefined, size: number): Span | "whole" | "none" {
+function parseRange(header: string | undefined, size: number): Span | "whole" | "none" {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? "");
   if (!match || (!match[1] && !match[2])) return "whole";
   const last = size - 1;

@@ -22,7 +22,7 @@ function listUris(text: string): string[] {
 }
 
 /** All http(s) URIs apt is configured with, in apt's own order of files. */
-export function configuredUris(etcApt: string): string[] {
+function configuredUris(etcApt: string): string[] {
   const parts = path.join(etcApt, "sources.list.d");
   const names = fs.existsSync(parts) ? fs.readdirSync(parts).sort() : [];
   const files = [path.join(etcApt, "sources.list"), ...names.map((name) => path.join(parts, name))];
