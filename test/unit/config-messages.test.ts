@@ -2,6 +2,9 @@ import { z } from "zod";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError, type Problem } from "../../config/problems";
 import { nodeSchema, proxmoxSchema } from "../../config/schema";
+import { composeSchema } from "../../config/schema/compose";
+import { waiversSchema } from "../../config/schema/waivers";
+import { stackWorkloadsSchema } from "../../config/schema/workloads";
 import { REASONS } from "../../config/unknown-keys";
 import { prodWith, problems } from "../support/settings";
 
@@ -58,6 +61,16 @@ const unique = (fields: Field[]): Field[] => [
 const NODE = unique(fieldsOf(jsonSchema(nodeSchema)));
 const PROXMOX = unique(fieldsOf(jsonSchema(proxmoxSchema)));
 
+/** The sections of a stack beside its nodes. */
+const SECTIONS = {
+  waivers: waiversSchema,
+  workloads: stackWorkloadsSchema,
+  compose: composeSchema,
+} as const;
+const STACK = Object.entries(SECTIONS).flatMap(([section, schema]) =>
+  unique(fieldsOf(jsonSchema(schema))).map((field) => [section, field] as const),
+);
+
 /** Of every type, and of the right type too. */
 const BAD: readonly unknown[] = [
   true,
@@ -107,6 +120,9 @@ function badly({ allowed, path }: Problem): boolean {
   return RAW.test(allowed) || allowed.trim() === "" || path.length === 0;
 }
 
+const rawWords = (error?: ConfigError): string[] =>
+  (error?.problems ?? []).filter(badly).map((one) => `${one.path.join(".")}: ${one.allowed}`);
+
 /** The problems a value brings that the same file does not have without it. */
 function check(field: Field, value: unknown, raw: RawSettings, prefix: Path): string[] {
   const error = refusal(raw);
@@ -117,7 +133,7 @@ function check(field: Field, value: unknown, raw: RawSettings, prefix: Path): st
     const shown = path.map(String);
     return section.every((key, at) => shown[at] === key || shown.length <= at);
   });
-  const bad = error.problems.filter(badly).map((one) => `${one.path.join(".")}: ${one.allowed}`);
+  const bad = rawWords(error);
   return here.length > 0 ? bad : [...bad, `not named for ${JSON.stringify(value).slice(0, 40)}`];
 }
 
@@ -126,6 +142,7 @@ const { proxmox, defaults } = prodWith({});
 test("there are fields to look at", () => {
   expect(NODE.length).toBeGreaterThan(120);
   expect(PROXMOX.length).toBeGreaterThan(6);
+  expect(STACK.length).toBeGreaterThan(40);
 });
 
 test.each(NODE.map((field) => [field.path.join("."), field] as const))("%s", (_name, field) => {
@@ -146,6 +163,17 @@ test.each(PROXMOX.map((field) => [field.path.join("."), field] as const))(
     expect([...new Set(said)]).toEqual([]);
   },
 );
+
+test.each(
+  STACK.map(([section, field]) => [`${section}.${field.path.join(".")}`, section, field] as const),
+)("%s", (_name, section, field) => {
+  const said = BAD.flatMap((value) => {
+    const own = written(undefined, field, value);
+    // What has to stand beside the field is missing too, so which one is named is not looked at.
+    return rawWords(refusal({ ...prodWith({}), [section]: own }));
+  });
+  expect([...new Set(said)]).toEqual([]);
+});
 
 describe("what is allowed", () => {
   const said = (override: unknown): string => problems(prodWith(override)).join("\n");
