@@ -18,13 +18,13 @@ export function cacheDir(...parts: string[]): string {
   return path.resolve(root, ...parts);
 }
 
-/** The files below `root`, sorted, as paths relative to it ("" for a file itself). */
+/** The files below `root`, sorted, as paths relative to it ("" for a file itself). Tests of Go code are part of no result. */
 function filesBelow(root: string, relative = ""): string[] {
   const full = path.join(root, relative);
   if (!fs.statSync(full).isDirectory()) return [relative];
   const names = fs
     .readdirSync(full)
-    .filter((name) => !/^(node_modules|\.git|__pycache__|\.\w+_cache)$/.test(name));
+    .filter((name) => !/^(node_modules|\.git|__pycache__|\.\w+_cache|\w+_test\.go)$/.test(name));
   return names.sort().flatMap((name) => filesBelow(root, path.join(relative, name)));
 }
 

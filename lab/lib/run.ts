@@ -34,24 +34,32 @@ export interface GoOptions {
   experiments?: readonly string[];
 }
 
+/** Flags and environment of a compilation. The user's own Go settings must not change the result. */
+export function goSettings({
+  tags = [],
+  gcflags = "",
+  cgo = false,
+  experiments = [],
+}: GoOptions = {}): { flags: string[]; env: Record<string, string> } {
+  const platform = { CGO_ENABLED: cgo ? "1" : "0", GOOS: "linux", GOARCH: "amd64" };
+  const own = { GOFLAGS: "", GOWORK: "off", GOEXPERIMENT: experiments.join(",") };
+  const flags = ["-trimpath", "-buildvcs=false"];
+  if (gcflags) flags.push(`-gcflags=${gcflags}`);
+  if (tags.length > 0) flags.push(`-tags=${tags.join(",")}`);
+  return { flags, env: { ...platform, ...own } };
+}
+
 /** Builds a static program for linux/amd64 from a Go module. The result does not depend on the module's location. */
 export async function buildGo(
   module: string,
   pkg: string,
   output: string,
-  { tags = [], ldflags = "", gcflags = "", cgo = false, experiments = [] }: GoOptions = {},
+  options: GoOptions = {},
 ): Promise<void> {
-  // The user's own Go settings must not change the result.
-  const env = { CGO_ENABLED: cgo ? "1" : "0", GOOS: "linux", GOARCH: "amd64" };
-  const own = { ...env, GOFLAGS: "", GOWORK: "off", GOEXPERIMENT: experiments.join(",") };
+  const { ldflags = "", cgo = false } = options;
+  const { flags, env } = goSettings(options);
   const linker = ["-s -w -buildid=", cgo ? "-linkmode external -extldflags -static" : "", ldflags];
-  const flags = ["-trimpath", "-buildvcs=false", `-ldflags=${linker.filter(Boolean).join(" ")}`];
-  if (gcflags) flags.push(`-gcflags=${gcflags}`);
-  const tagged = tags.length > 0 ? [`-tags=${tags.join(",")}`] : [];
+  const linked = `-ldflags=${linker.filter(Boolean).join(" ")}`;
   const timeoutMs = 40 * 60_000;
-  await run("go", ["build", ...flags, ...tagged, "-o", output, pkg], {
-    cwd: module,
-    env: own,
-    timeoutMs,
-  });
+  await run("go", ["build", ...flags, linked, "-o", output, pkg], { cwd: module, env, timeoutMs });
 }

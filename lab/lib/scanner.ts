@@ -14,7 +14,7 @@ const MODULE = path.join(__dirname, "../scanner");
 const PROGRAMS = { trivy: "github.com/aquasecurity/trivy/cmd/trivy", database: "./cmd/database" };
 
 /** Trivy asks for it (pkg/x/json). */
-const OPTIONS = { experiments: ["jsonv2"] };
+export const SCANNER_OPTIONS = { experiments: ["jsonv2"] };
 
 /** The folder of `trivy` and `database`, built once: a quarter of an hour of two processors the first time. */
 export async function buildScanner(log: Log): Promise<string> {
@@ -22,7 +22,7 @@ export async function buildScanner(log: Log): Promise<string> {
   return buildOnce(cacheDir("scanner", contentHash(sources)), async (into) => {
     log("scanner: building Trivy from its Go module, once (about 15 min)");
     for (const [name, pkg] of Object.entries(PROGRAMS))
-      await buildGo(MODULE, pkg, path.join(into, name), OPTIONS);
+      await buildGo(MODULE, pkg, path.join(into, name), SCANNER_OPTIONS);
   });
 }
 

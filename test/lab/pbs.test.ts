@@ -7,6 +7,9 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { readCredentials } from "../../lab/lib/instance";
 import { pbsLogins, pbsSettings } from "../../lab/lib/pbs-settings";
+import { goSettings } from "../../lab/lib/run";
+import { SCANNER_OPTIONS } from "../../lab/lib/scanner";
+import { expectGoodGo } from "./go-support";
 import {
   Bench,
   LOGINS,
@@ -61,15 +64,18 @@ function backup(id: string, source: string, ...more: string[]): Promise<Ran> {
   return bench.run([...args, ...VOLUMES, ...more]);
 }
 
-test.each(["lab/pbs", "lab/images/agent"])(
+// That of the bridge is in plugins.test.ts.
+test.each([
+  ["lab/pbs", {}],
+  ["lab/images/agent", {}],
+  ["lab/images/cadvisor", {}],
+  ["lab/scanner", SCANNER_OPTIONS],
+])(
   "the Go code of %s: its own tests pass, and go vet finds nothing",
-  async (module) => {
-    const cwd = path.join(__dirname, "../..", module);
-    for (const words of [["vet"], ["test", "-count=1"]])
-      expect(await execute("go", ["-C", cwd, ...words, "./..."], { ...process.env })).toMatchObject(
-        { code: 0 },
-      );
+  (module, options) => {
+    expectGoodGo(module, goSettings(options));
   },
+  20 * 60_000,
 );
 
 /**

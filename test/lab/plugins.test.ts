@@ -8,7 +8,9 @@ import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { goSettings } from "../../lab/lib/run";
 import { pulumiEnv, ensurePulumi, type PulumiHome } from "../../lab/lib/pulumi";
+import { expectGoodGo } from "./go-support";
 import { lines, schemaShape, Sdk, type PackageSchema } from "./sdk-shape";
 
 type Name = "proxmoxve" | "docker";
@@ -88,6 +90,16 @@ function compare(sdk: Sdk, schema: PackageSchema, provider: string): Record<stri
 beforeAll(async () => {
   pulumi = await ensurePulumi((line) => process.stderr.write(`${line}\n`));
 }, 30 * 60_000);
+
+test(
+  "the Go code of lab/plugins/bridge: its own tests pass, and go vet finds nothing",
+  () => {
+    // Where the released plugins are used, nothing of it is built. The flags are those of lab/plugins/build.ts.
+    if (pulumi.plugins.docker.origin === "built")
+      expectGoodGo("lab/plugins/bridge", { flags: goSettings({ tags: ["no_compose"] }).flags });
+  },
+  40 * 60_000,
+);
 
 describe.each(["proxmoxve", "docker"] as const)("plugin %s", (name) => {
   const manifest = require.resolve(`${PACKAGES[name]}/package.json`);

@@ -425,6 +425,8 @@ describe("images and cache", () => {
     fs.utimesSync(path.join(two, "a"), 1, 1);
     expect(contentHash([one])).toBe(contentHash([two]));
     expect(contentHash([one])).not.toBe(contentHash([one], "other flags"));
+    fs.writeFileSync(path.join(one, "main_test.go"), "package main");
+    expect(contentHash([one])).toBe(contentHash([two]));
     fs.chmodSync(path.join(two, "a"), 0o755);
     expect(contentHash([one])).not.toBe(contentHash([two]));
   });
