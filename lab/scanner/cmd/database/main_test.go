@@ -10,8 +10,9 @@ import (
 	"github.com/aquasecurity/trivy-db/pkg/metadata"
 )
 
-// TestLab reads the lab's own file back as Trivy does.
-func TestLab(t *testing.T) {
+// open writes the lab's own file, and opens the result as Trivy does.
+func open(t *testing.T) string {
+	t.Helper()
 	folder := t.TempDir()
 	if err := write("../../database.json", folder); err != nil {
 		t.Fatal(err)
@@ -19,8 +20,13 @@ func TestLab(t *testing.T) {
 	if err := db.Init(folder); err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
-	advisories, err := db.Config{}.GetAdvisories("alpine 3.20", "lab-library")
+	t.Cleanup(func() { _ = db.Close() })
+	return folder
+}
+
+func TestAdvisories(t *testing.T) {
+	open(t)
+	advisories, err := db.Config{}.GetAdvisories("alpine edge", "lab-library")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +37,10 @@ func TestLab(t *testing.T) {
 	if version, known := fixed["CVE-2026-90002"]; !known || version != "" || fixed["CVE-2026-90001"] != "1.0.1-r0" {
 		t.Errorf("advisories: %v", fixed)
 	}
+}
+
+func TestVulnerability(t *testing.T) {
+	folder := open(t)
 	known, err := db.Config{}.GetVulnerability("CVE-2026-90001")
 	if err != nil || known.Severity != "CRITICAL" {
 		t.Errorf("vulnerability: %v, %v", known, err)
