@@ -81,6 +81,8 @@ give_back_module() { modprobe "$1" 2>/dev/null || log "the module $1 is not load
 give_back_mode() { [[ ! -e $ROOT_DIR$1 ]] || chmod "$2" "$ROOT_DIR$1"; }
 give_back_service() {
   local enabled=${2% *} active=${2#* }
+  # systemd still knows files of ours that are removed by now: then `systemctl cat` fails.
+  systemctl daemon-reload
   is_there "$1" || [[ $enabled == masked ]] || return 0
   case $enabled in
     masked) systemctl mask --quiet "$1" ;;
