@@ -31,7 +31,7 @@ def compare(before, after):
     for key in [*declared, *(key for key in found if key not in declared)]:
         gone, missing = found[key] - declared[key], declared[key] - found[key]
         if gone or missing:
-            say(key, "\n".join(gone.elements()), "\n".join(missing.elements()))
+            say(key, "\n".join(gone), "\n".join(missing))
 
 if action == "rows":
     for row in filter(None, sys.stdin.read().splitlines()):
