@@ -34,17 +34,15 @@ export function parseSnapshots(json: string): Snapshot[] {
     .map((one) => ({
       id: itemOf(one["backup-id"]),
       takenAt: new Date(one["backup-time"] * 1000),
+      size: one.size ?? undefined,
       ...faultOf(one),
     }))
     .sort((a, b) => b.takenAt.getTime() - a.takenAt.getTime());
 }
 
-function faultOf({
-  size,
-  verification,
-}: z.output<typeof listed>[number]): Pick<Snapshot, "size" | "fault"> {
+function faultOf({ size, verification }: z.output<typeof listed>[number]): Pick<Snapshot, "fault"> {
   if (size === undefined || size === null) return { fault: "unfinished" };
-  return verification?.state === "failed" ? { size, fault: "broken" } : { size };
+  return verification?.state === "failed" ? { fault: "broken" } : {};
 }
 
 /**

@@ -3,7 +3,7 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { PROXY_CONTAINER } from "../../config/monitoring";
 import type { NodeConfig } from "../../config/schema";
-import { nameResource } from "../../config/names";
+import { namesOf } from "../../config/names";
 import { readPart } from "../../node/scripts";
 import { limitProcesses, type LimitArgs } from "../docker/container-limits";
 import type { Images } from "../docker/images";
@@ -45,17 +45,13 @@ export function createSocketProxy(
   parent: pulumi.Resource,
 ): docker.Container {
   const { images, machine, node, onNode, dockerGroup } = args;
-  const image = images.pullOutside(
-    nameResource(name, "image"),
-    args.image,
-    PROXY_CONTAINER,
-    parent,
-  );
+  const own = namesOf(name);
+  const image = images.pullOutside(own("image"), args.image, PROXY_CONTAINER, parent);
   const options = { parent, deleteBeforeReplace: true, ...livesOn(machine) };
-  const volume = new docker.Volume(nameResource(name, "socket"), VOLUME, options);
+  const volume = new docker.Volume(own("socket"), VOLUME, options);
   const dependsOn = images.pulled.then((all): pulumi.Resource[] => [...all, onNode, volume]);
   const container = new docker.Container(
-    nameResource(name, "container"),
+    own("container"),
     socketProxyArgs({ node, dockerGroup }, image.imageId),
     { ...options, dependsOn, replaceOnChanges: REPLACED_FOR },
   );

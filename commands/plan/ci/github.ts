@@ -3,12 +3,13 @@ import { z } from "zod";
 import { listAll, makeApi, readVariable, type Api } from "./api";
 import {
   APPROVED,
-  DRIFT_MARKER,
   DRIFT_TITLE,
+  isDrift,
   labelsFor,
   markerOf,
   noteOf,
   readMarker,
+  writeDrift,
   type Marker,
   type Written,
 } from "./note";
@@ -92,10 +93,8 @@ async function isApprovedByPerson(forge: Api, pull: number): Promise<boolean> {
 /** Opens, updates or closes the one issue about drift; `report` is empty when there is none. */
 export async function updateDriftIssue(forge: Api, report: string): Promise<void> {
   const open = await listAll(forge, "/issues?state=open&labels=drift", issue);
-  const ours = open.find(
-    (one) => one.user?.login === BOT && one.body?.startsWith(DRIFT_MARKER) === true,
-  );
-  const body = `${DRIFT_MARKER}\n${report}`;
+  const ours = open.find((one) => one.user?.login === BOT && isDrift(one.body));
+  const body = writeDrift(report);
   if (report === "") {
     if (ours) await forge.call("PATCH", `/issues/${ours.number}`, { state: "closed" });
   } else if (ours) await forge.call("PATCH", `/issues/${ours.number}`, { body });

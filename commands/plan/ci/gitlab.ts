@@ -8,13 +8,14 @@ import { parseAnswer } from "../../../clients/answer";
 import { listAll, makeApi, readStacks, readVariable, run, type Api } from "./api";
 import {
   APPROVED,
-  DRIFT_MARKER,
   DRIFT_TITLE,
+  isDrift,
   labelsFor,
   markerOf,
   noteOf,
   readMarker,
   readPlan,
+  writeDrift,
   type Marker,
 } from "./note";
 
@@ -65,8 +66,8 @@ export async function setLabels(
 /** Opens, updates or closes the one issue about drift; `report` is empty when there is none. */
 export async function updateDriftIssue(forge: Api, report: string): Promise<void> {
   const open = await listAll(forge, "/issues?state=opened&labels=drift", issue);
-  const ours = open.find(({ description }) => description?.startsWith(DRIFT_MARKER) === true);
-  const description = `${DRIFT_MARKER}\n${report}`;
+  const ours = open.find((one) => isDrift(one.description));
+  const description = writeDrift(report);
   if (report === "") {
     if (ours) await forge.call("PUT", `/issues/${ours.iid}`, { state_event: "close" });
   } else if (ours) await forge.call("PUT", `/issues/${ours.iid}`, { description });

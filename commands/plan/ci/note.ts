@@ -14,8 +14,11 @@ const RISK = "risk: ";
 /** GitHub takes 65,536 characters, GitLab a million. */
 const LONGEST = 60_000;
 
-/** The first line of the issue about drift, by which the next run finds it, and its title. */
-export const DRIFT_MARKER = "<!-- docker-node-drift -->";
+/** The first line of the issue about drift, by which the next run finds it. */
+const DRIFT_MARKER = "<!-- docker-node-drift -->";
+export const writeDrift = (report: string): string => `${DRIFT_MARKER}\n${report}`;
+export const isDrift = (text?: string | null): boolean => text?.startsWith(DRIFT_MARKER) === true;
+
 export const DRIFT_TITLE = "What runs differs from what is declared";
 
 const marker = z.object({
