@@ -12,7 +12,3 @@ export const namesOf =
 /** The node of a resource, whose name ends with the part. */
 export const nodeOfResource = (name: string, part: string): string =>
   name.slice(0, -nameResource("", part).length);
-
-/** Whether a resource is this part of its node. */
-export const isPart = (name: string, part: string): boolean =>
-  name.endsWith(nameResource("", part));

@@ -198,6 +198,9 @@ describe("change in place", () => {
       expect(steps.with("create")).toEqual([`${NODE}-observatory-secondary`]);
       expect(steps.with("update")).toEqual([`${NODE}-daemon`, `${NODE}-storage`, `${NODE}-vm`]);
       expect(steps.diffs.filter((line) => /replace|delete/.test(line))).toEqual([]);
+      expect(steps.warnings.join("\n")).toMatch(
+        /nodes\.proj-docker02\.volumes\.research-data\.labels: .* steward is unset, declared astronomy/,
+      );
       expect(await shell.root(identity)).toBe(before);
       expect(await shell.root(`cat ${research}`)).toBe("irreplaceable");
       expect(await shell.root("docker run --rm busybox:lab sh -c 'ulimit -n'")).toBe("32768");

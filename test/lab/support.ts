@@ -21,8 +21,12 @@ export const log = (line: string): void => {
 export class Steps {
   readonly operations: Record<string, string> = {};
   readonly diffs: string[] = [];
+  /** What the program or a provider warned of. */
+  readonly warnings: string[] = [];
 
   readonly onEvent = (event: EngineEvent): void => {
+    const { severity, message = "" } = event.diagnosticEvent ?? {};
+    if (severity === "warning") this.warnings.push(message);
     const step = event.resourcePreEvent?.metadata;
     if (!step || step.type === "pulumi:pulumi:Stack") return;
     const key = `${step.type}  ${step.urn.split("::").at(-1) ?? ""}`;

@@ -1,5 +1,5 @@
 /** Rules about Docker: the commands that install and configure it. */
-import { isPart } from "../../../config/names";
+import { nameResource } from "../../../config/names";
 import { COMMAND } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import { daemonChange, type DaemonChange } from "../daemon-diff";
@@ -7,8 +7,8 @@ import type { Change } from "../model";
 import type { Details, Rule } from "./rule";
 
 /** A step of `DockerHost` that runs again on the machine it has run on. */
-function runsAgain({ type, name, action }: Change, step: string): boolean {
-  return type === COMMAND && action === "update" && isPart(name, step);
+function runsAgain({ type, node, name, action }: Change, step: string): boolean {
+  return type === COMMAND && action === "update" && name === nameResource(node, step);
 }
 
 /** A rule about daemon.json, as far as it differs. */

@@ -2,7 +2,7 @@
 import { contains } from "../../../config/cidr";
 import { rangeOf } from "../../../config/firewall";
 import { isNetworkText } from "../../../config/ipv6";
-import { isPart } from "../../../config/names";
+import { nameResource } from "../../../config/names";
 import { COMMAND, CONTAINER, NETWORK, VM } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import type { Change, Properties, Value } from "../model";
@@ -52,8 +52,9 @@ export const FIREWALL_RULES: readonly Rule[] = [
     label: "removes-ssh-key",
     severity: "caution",
     explanation: "Whoever has the other half of the key cannot log in any more.",
-    applies: ({ type, action, name, old, new: inputs }: Change): Details => {
-      if (type !== COMMAND || action !== "update" || !isPart(name, "access")) return undefined;
+    applies: ({ type, action, node, name, old, new: inputs }: Change): Details => {
+      const isAccess = type === COMMAND && name === nameResource(node, "access");
+      if (!isAccess || action !== "update") return undefined;
       const kept = new Set(sshKeys(inputs.stdin));
       const removed = sshKeys(old.stdin).filter((key) => !kept.has(key));
       return removed.length > 0 ? removed.map(shortKey) : undefined;

@@ -1,5 +1,5 @@
 /** Rules about the node's own firewall: a script, which is given its rules. */
-import { isPart } from "../../../config/names";
+import { nameResource } from "../../../config/names";
 import { COMMAND } from "../../../config/resource-types";
 import { openingsIn } from "../../../node/firewall";
 import { variablesOf } from "../../../node/stdin";
@@ -32,9 +32,10 @@ export const NODE_FIREWALL_RULES: readonly Rule[] = [
 ];
 
 function compareRules(applies: (before: string, after: string) => Details): Rule["applies"] {
-  return ({ type, name, action, old, new: inputs }: Change) => {
+  return ({ type, node, name, action, old, new: inputs }: Change) => {
+    const isFirewall = type === COMMAND && name === nameResource(node, "firewall");
     const runs = action === "create" || action === "update";
-    if (type !== COMMAND || !isPart(name, "firewall") || !runs) return undefined;
+    if (!isFirewall || !runs) return undefined;
     return applies(variablesOf(old.stdin).RULES ?? "", variablesOf(inputs.stdin).RULES ?? "");
   };
 }

@@ -1,5 +1,5 @@
 /** Rules about workloads: containers that a node runs for its users. */
-import { isPart } from "../../../config/names";
+import { nameResource } from "../../../config/names";
 import { COMMAND, CONTAINER } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import type { Change, Properties, Value } from "../model";
@@ -54,11 +54,10 @@ export const WORKLOAD_RULES: readonly Rule[] = [
     severity: "caution",
     explanation: "A workload starts again to read its new secrets; the earlier ones are gone.",
     applies: (change: Change): Details => {
-      const { type, name, action, old } = change;
-      const rotates = type === COMMAND && action === "update" && isPart(name, "secrets");
-      return rotates && isOfWorkload(change)
-        ? [variablesOf(old.stdin).WORKLOAD ?? name]
-        : undefined;
+      const { type, node, name, action, old } = change;
+      if (type !== COMMAND || action !== "update") return undefined;
+      const { WORKLOAD = "" } = variablesOf(old.stdin);
+      return name === nameResource(node, `workload-${WORKLOAD}-secrets`) ? [WORKLOAD] : undefined;
     },
   },
 ];
