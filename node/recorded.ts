@@ -32,6 +32,14 @@ export interface RecordedPool {
   readonly gateway?: string;
 }
 
+/** A published port, as the provider has it. */
+export interface RecordedPort {
+  readonly internal?: number;
+  readonly external?: number;
+  readonly ip?: string;
+  readonly protocol?: string;
+}
+
 /** What Proxmox tells cloud-init about the addresses of a NIC. */
 interface RecordedIpConfig {
   readonly ipv4?: { readonly address?: string; readonly gateway?: string };
@@ -57,6 +65,8 @@ export interface RecordedNode {
   readonly networks: Readonly<Record<string, readonly RecordedPool[]>>;
   /** Volumes of the workloads that it runs, by name of the workload. Some may no longer be declared. */
   readonly workloads: Readonly<Record<string, readonly string[]>>;
+  /** Their published ports, in the order in which the provider has read them. */
+  readonly ports: Readonly<Record<string, readonly RecordedPort[]>>;
   /** AGENT_SECRET of its first agent, while one with the next secret is beside that. */
   readonly rotatedSecret?: string;
 }
@@ -83,7 +93,7 @@ export function recordedNode(
     sealed: steps.filter((step) => typeof outputsOf(COMMAND, step).stdin === "object"),
     confirmed: stdinOf("firewall-confirm"),
     networks: networksOf(node, (network) => outputsOf(NETWORK, network)),
-    workloads: recordedWorkloads(name, state),
+    ...recordedWorkloads(name, state),
     rotatedSecret: rotatedSecret((agent) => outputsOf(CONTAINER, `${agent}-container`)),
   };
 }
@@ -104,18 +114,25 @@ function findOutputs(state: State, type: string, resource: string): Outputs {
   return found?.[1].outputs ?? {};
 }
 
-function recordedWorkloads(name: string, state: State): RecordedNode["workloads"] {
-  const entries = Object.entries(state).flatMap(([urn, { type, outputs = {} }]) => {
+function recordedWorkloads(name: string, state: State): Pick<RecordedNode, "workloads" | "ports"> {
+  const found = Object.entries(state).flatMap(([urn, { type, outputs = {} }]) => {
     if (type !== CONTAINER) return [];
     const labels = (outputs.labels ?? []) as readonly { label?: string; value?: string }[];
     const workload = labels.find(({ label }) => label === WORKLOAD_LABEL)?.value;
     if (workload === undefined || !urn.endsWith(`::${nameResource(name, `workload-${workload}`)}`))
       return [];
-    const volumes = (outputs.volumes ?? []) as readonly { volumeName?: string }[];
-    return [[workload, volumes.flatMap(({ volumeName }) => volumeName ?? [])] as const];
+    return [{ workload, outputs }];
   });
-  return Object.fromEntries(entries);
+  const fromEach = <Value>(read: (outputs: Outputs) => Value): Record<string, Value> =>
+    Object.fromEntries(found.map(({ workload, outputs }) => [workload, read(outputs)]));
+  return { workloads: fromEach(volumeNames), ports: fromEach(recordedPorts) };
 }
+
+const volumeNames = ({ volumes = [] }: Outputs): string[] =>
+  (volumes as readonly { volumeName?: string }[]).flatMap(({ volumeName }) => volumeName ?? []);
+
+const recordedPorts = ({ ports }: Outputs): readonly RecordedPort[] =>
+  (ports ?? []) as readonly RecordedPort[];
 
 function rotatedSecret(outputs: (agent: string) => Outputs): string | undefined {
   if (!outputs("next-agent").envs) return undefined;

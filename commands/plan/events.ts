@@ -4,7 +4,7 @@ import { nameOf } from "../../clients/pulumi/urn";
 import { diagnosticsOf } from "./diagnostics";
 import { nodeNames } from "./nodes";
 import { CLUSTER, type Action, type Change, type Counts, type NodePlan, type Plan } from "./model";
-import { propertyChanges } from "./properties";
+import { isReordered, propertyChanges } from "./properties";
 import { readableProperties } from "./values";
 
 type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
@@ -69,7 +69,8 @@ function stepsOf(events: readonly EngineEvent[]): Step[] {
     const { metadata } = event.resourcePreEvent ?? {};
     if (metadata && isPlanned(metadata)) steps.set(metadata.urn, metadata);
     const after = event.resOutputsEvent?.metadata;
-    if (after && steps.get(after.urn)?.op === "refresh") steps.set(after.urn, after);
+    if (after && steps.get(after.urn)?.op === "refresh")
+      steps.set(after.urn, isReordered(after) ? { ...after, op: "same" } : after);
   }
   return [...steps.values()];
 }

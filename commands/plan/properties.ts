@@ -1,5 +1,6 @@
 /** Which properties of a resource differ, and how. */
 import type { EngineEvent } from "@pulumi/pulumi/automation";
+import { CONTAINER } from "../../config/resource-types";
 import { HIDDEN } from "../../config/secrets";
 import type { PropertyChange, Value } from "./model";
 import { findDifferences, holdsSecret, readableProperties, valueAt } from "./values";
@@ -43,6 +44,23 @@ function changesAt(
   const drift = findDifferences(path, stored, valueAt(refreshed, path) ?? now);
   if (drift.length > 0) return drift;
   return [{ path, before: stored, after: now, secret: holdsSecret(stored) }];
+}
+
+/**
+ * Whether a refresh found nothing but the ports of a container in another order: of TCP and UDP on one port the provider reads now
+ * one and now the other first (components/workloads/ports.ts).
+ */
+export function isReordered({ type, old, new: now, diffs, detailedDiff }: Step): boolean {
+  const named = [...(diffs ?? []), ...Object.keys(detailedDiff ?? {})];
+  if (type !== CONTAINER || !named.every((path) => /^ports\b/.test(path))) return false;
+  const [before, after] = [old?.outputs, now?.outputs].map(withSortedPorts);
+  return findDifferences("", before, after).length === 0;
+}
+
+function withSortedPorts(outputs: unknown): Value {
+  const { ports, ...others } = readableProperties(outputs);
+  const all = Array.isArray(ports) ? ports.map((port) => JSON.stringify(port)) : [];
+  return { ...others, ports: all.sort() };
 }
 
 /** A text with the marker somewhere in it, such as a script, is not secret as a whole. */

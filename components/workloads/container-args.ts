@@ -2,7 +2,9 @@ import type * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig, WorkloadConfig } from "../../config/schema";
 import { SECRETS_PATH, WORKLOAD_LABEL, namesOn, portsOf } from "../../config/workloads";
+import type { RecordedPort } from "../../node/recorded";
 import { daemonDefaults, memoryLimit, nameCapability } from "../shared/container-defaults";
+import { publishedPorts } from "./ports";
 import { secretsFolder } from "./secrets";
 
 /** What the container of a workload is made from. */
@@ -15,6 +17,8 @@ export interface WorkloadParts {
   readonly node: NodeConfig;
   /** Ids of the node's networks, by name. */
   readonly networkIds: Readonly<Record<string, pulumi.Output<string>>>;
+  /** Ports of its container in the state; none before its first `up`. */
+  readonly recordedPorts?: readonly RecordedPort[];
 }
 
 /**
@@ -84,7 +88,7 @@ function confinementArgs(config: WorkloadConfig): Partial<docker.ContainerArgs> 
 
 /** Without a network there is none at all: docker0 would reach out. */
 function networkingArgs(parts: WorkloadParts): Partial<docker.ContainerArgs> {
-  const { workload, config, node, networkIds } = parts;
+  const { workload, config, node, networkIds, recordedPorts } = parts;
   const names = Object.keys(config.networks);
   if (names.length === 0) return { networkMode: "none" };
   return {
@@ -93,9 +97,7 @@ function networkingArgs(parts: WorkloadParts): Partial<docker.ContainerArgs> {
       name: networkIds[network] ?? network,
       aliases: namesOn(workload, config, network),
     })),
-    ports: portsOf(node, config).map(({ address, port, containerPort, protocol }) => ({
-      ...{ internal: containerPort, external: port, ip: address, protocol },
-    })),
+    ports: publishedPorts(portsOf(node, config), recordedPorts),
   };
 }
 

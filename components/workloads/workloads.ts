@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { inOrder } from "../../config/workloads";
 import { nameResource } from "../../config/names";
+import type { RecordedNode } from "../../node/recorded";
 import type { DockerHost } from "../docker/docker-host";
 import type { Repairs } from "../docker/node-script";
 import type { Images } from "../docker/images";
@@ -23,19 +24,22 @@ export interface WorkloadsArgs {
   readonly machine: pulumi.Resource;
   /** What makes steps run again, to repair the node. */
   readonly repairs?: Repairs;
+  /** What the state has of the node. */
+  readonly recorded?: RecordedNode;
 }
 
 /** The workloads of a node, each after those that it depends on. */
 export function createWorkloads(
   name: string,
-  { node, workloadSecrets = {}, networks, volumes, ...host }: WorkloadsArgs,
+  { node, workloadSecrets = {}, networks, volumes, recorded, ...host }: WorkloadsArgs,
   opts: pulumi.ComponentResourceOptions,
 ): void {
   const shared = { ...host, node, secrets: workloadSecrets, networkIds: networks.ids };
   const made = new Map<string, Workload>();
   for (const [workload, config] of inOrder(node)) {
     const before = config.dependsOn.flatMap((other) => made.get(other)?.running ?? []);
-    const args = { ...shared, workload, config, after: [...volumes, ...before] };
+    const recordedPorts = recorded?.ports[workload];
+    const args = { ...shared, workload, config, recordedPorts, after: [...volumes, ...before] };
     made.set(workload, new Workload(nameResource(name, `workload-${workload}`), args, opts));
   }
 }

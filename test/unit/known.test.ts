@@ -144,6 +144,27 @@ test("a network made without a gateway is declared without, until Docker tells o
   expect(await declared(told)).toEqual([{ subnet: "172.19.0.0/24", gateway: told }]);
 });
 
+test("ports of a workload keep the order that the state has, as long as they are the same", async () => {
+  const both = ["tcp", "udp"].map((protocol) => ({ port: 53, containerPort: 53, protocol }));
+  const dns = (ports: object[]): object => ({
+    workloads: { dns: { image: IMAGE, networks: { "development-secondary": {} }, ports } },
+  });
+  const made = await run(dns(both));
+  const end = `Container::${NODE}-workload-dns`;
+  const portsOf = (recorder: Recorder): Record<string, unknown>[] =>
+    recorder.find("docker:index/container:Container", `${NODE}-workload-dns`).inputs
+      .ports as Record<string, unknown>[];
+  const state = stateOf(made);
+  const urn = Object.keys(state).find((one) => one.endsWith(end)) ?? "";
+  const { type = "", outputs } = state[urn] ?? {};
+  const reversed = portsOf(made).toReversed();
+  const refreshed = { ...state, [urn]: { type, outputs: { ...outputs, ports: reversed } } };
+  expect(portsOf(made).map(({ protocol }) => protocol)).toEqual(["tcp", "udp"]);
+  expect(portsOf(await run(dns(both), refreshed))).toEqual(reversed);
+  const more = [...both, { port: 80, containerPort: 80 }];
+  expect(portsOf(await run(dns(more), refreshed)).slice(0, 2)).toEqual(portsOf(made));
+});
+
 test("the pools of a network with IPv6 are told apart by their subnets, in whatever order the state has them", async () => {
   const over6 = { networks: { "development-secondary": { ipv6: { subnet: "fd25:28::/64" } } } };
   const state = stateOf(await run(over6));

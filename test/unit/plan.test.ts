@@ -175,6 +175,33 @@ describe("events", () => {
     expect(render(planOf(refresh("delete")), "markdown")).toContain("1 gone");
   });
 
+  test("of a refresh that finds ports of a container in another order are no drift", () => {
+    const type = "docker:index/container:Container";
+    const tcp = { internal: 53, external: 53, ip: "10.25.20.24", protocol: "tcp" };
+    const [udp, other] = [
+      { ...tcp, protocol: "udp" },
+      { ...tcp, external: 54 },
+    ];
+    const found = (after: object, diffs?: string[]): number => {
+      const metadata = { urn: `urn:pulumi:prod::p::${type}::dns`, type };
+      const old = { outputs: { ports: [tcp, udp], hostname: "dns" } };
+      const now = { outputs: { hostname: "dns", ...after } };
+      const events = [
+        { resourcePreEvent: { metadata: { ...metadata, op: "refresh", old, new: old } } },
+        { resOutputsEvent: { metadata: { ...metadata, op: "update", old, new: now, diffs } } },
+        { summaryEvent: { result: "succeeded" } },
+      ];
+      return planOf(events as unknown as EngineEvent[]).counts.update;
+    };
+    expect(found({ ports: [udp, tcp] })).toBe(0);
+    expect(found({ ports: [udp, tcp] }, ["ports"])).toBe(0);
+    expect(found({ ports: [udp, other] })).toBe(1);
+    expect(found({ ports: [udp] })).toBe(1);
+    expect(found({ ports: [udp, tcp], hostname: "other" })).toBe(1);
+    // A secret that differs looks as before.
+    expect(found({ ports: [udp, tcp] }, ["envs", "ports"])).toBe(1);
+  });
+
   test("cut off in the middle are a plan that failed", () => {
     const text = readFileSync(file("replace-vm"), "utf8");
     expect(planOf(parseEvents(text.slice(0, text.length / 2))).failed).toBe(true);
