@@ -156,6 +156,22 @@ describe("a workload of the node", () => {
     await stack.preview({ ...quiet, expectNoChanges: true });
   });
 
+  step("has TCP and UDP on one port, in whatever order the provider reads them", async () => {
+    const ports = ["tcp", "udp"].map((protocol) => ({
+      ...{ port: 8080, containerPort: 8080, protocol },
+    }));
+    await upWith({ ports });
+    const container = await running();
+    for (const time of ["first", "second", "third", "fourth"]) {
+      await stack.refresh(quiet);
+      log(`${time} refresh`);
+      await stack.preview({ ...quiet, expectNoChanges: true });
+    }
+    await stack.up({ ...quiet, expectNoChanges: true });
+    expect(await running()).toBe(container);
+    expect(await page()).toBe("hello from a secret");
+  });
+
   step("is another container after a change, started once", async () => {
     const before = await running();
     await upWith({ env: { RELEASE: "2" } });
