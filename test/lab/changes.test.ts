@@ -106,6 +106,19 @@ describe("in a pull request", () => {
     expect(await workflow("npx tsx commands/plan/ci/approval.ts", env)).toBe(0);
   });
 
+  step(
+    "a VLAN that changes and a disk that gets smaller are labelled for what they are",
+    async () => {
+      const machine = { dockerDisk: { sizeGiB: 90 } };
+      await openStack(lab, { nodes: { [NODE]: { machine, network: { vlan: 21 } } } });
+      expect(await workflow(`commands/plan/ci/plan.sh lab ${folder}`)).toBe(0);
+      const labels = planned().risks.map(({ label, severity }) => `${label}: ${severity}`);
+      expect(labels).toEqual(
+        expect.arrayContaining(["changes-vlan: caution", "shrinks-disk: danger"]),
+      );
+    },
+  );
+
   step("drift made by hand is seen, and gone when it is undone", async () => {
     await openStack(lab);
     const { description } = await proxmox.vm(2019);
