@@ -12,7 +12,11 @@ export const ELSEWHERE: readonly (Proof & { readonly call: RegExp })[] = [
   { call: /^npm ci$/, file: ".ci/run", text: "npm ci" },
   { call: /^npm test$/, file: ".ci/run", text: "npm test" },
   { call: /^npm run test:pve$/, file: ".ci/run", text: "npm run test:pve" },
-  { call: /^npm run test:lab$/, file: ".ci/run", text: "npm run test:lab" },
+  {
+    call: /^npm run test:lab -- --testPathPatterns /,
+    file: ".ci/run",
+    text: 'lab "$name" --testPathPatterns "lab/$name',
+  },
   { call: /^npm run types$/, file: "package.json", text: "&& npm run types &&" },
   { call: /^npm run docs$/, file: "package.json", text: "npm run docs -- --check" },
   { call: /^npm run lab( |$)/, file: "test/lab/lifecycle.test.ts", text: "commands(TUTORIAL)" },
