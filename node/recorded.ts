@@ -32,6 +32,14 @@ export interface RecordedPool {
   readonly gateway?: string;
 }
 
+/** The container of a workload. */
+export interface RecordedWorkload {
+  /** Names of its volumes. */
+  readonly volumes: readonly string[];
+  /** Its published ports, in the order in which the provider has read them. */
+  readonly ports: readonly RecordedPort[];
+}
+
 /** A published port, as the provider has it. */
 export interface RecordedPort {
   readonly internal?: number;
@@ -63,10 +71,8 @@ export interface RecordedNode {
   readonly confirmed?: string;
   /** The pools of its Docker networks, by name of the network; in no order, because the provider keeps them as a set. */
   readonly networks: Readonly<Record<string, readonly RecordedPool[]>>;
-  /** Volumes of the workloads that it runs, by name of the workload. Some may no longer be declared. */
-  readonly workloads: Readonly<Record<string, readonly string[]>>;
-  /** Their published ports, in the order in which the provider has read them. */
-  readonly ports: Readonly<Record<string, readonly RecordedPort[]>>;
+  /** The workloads that it runs, by name. Some may no longer be declared. */
+  readonly workloads: Readonly<Record<string, RecordedWorkload>>;
   /** AGENT_SECRET of its first agent, while one with the next secret is beside that. */
   readonly rotatedSecret?: string;
 }
@@ -93,7 +99,7 @@ export function recordedNode(
     sealed: steps.filter((step) => typeof outputsOf(COMMAND, step).stdin === "object"),
     confirmed: stdinOf("firewall-confirm"),
     networks: networksOf(node, (network) => outputsOf(NETWORK, network)),
-    ...recordedWorkloads(name, state),
+    workloads: recordedWorkloads(name, state),
     rotatedSecret: rotatedSecret((agent) => outputsOf(CONTAINER, `${agent}-container`)),
   };
 }
@@ -114,25 +120,20 @@ function findOutputs(state: State, type: string, resource: string): Outputs {
   return found?.[1].outputs ?? {};
 }
 
-function recordedWorkloads(name: string, state: State): Pick<RecordedNode, "workloads" | "ports"> {
-  const found = Object.entries(state).flatMap(([urn, { type, outputs = {} }]) => {
+function recordedWorkloads(name: string, state: State): RecordedNode["workloads"] {
+  const entries = Object.entries(state).flatMap(([urn, { type, outputs = {} }]) => {
     if (type !== CONTAINER) return [];
     const labels = (outputs.labels ?? []) as readonly { label?: string; value?: string }[];
     const workload = labels.find(({ label }) => label === WORKLOAD_LABEL)?.value;
     if (workload === undefined || !urn.endsWith(`::${nameResource(name, `workload-${workload}`)}`))
       return [];
-    return [{ workload, outputs }];
+    const mounts = (outputs.volumes ?? []) as readonly { volumeName?: string }[];
+    const volumes = mounts.flatMap(({ volumeName }) => volumeName ?? []);
+    const ports = (outputs.ports ?? []) as readonly RecordedPort[];
+    return [[workload, { volumes, ports }] as const];
   });
-  const fromEach = <Value>(read: (outputs: Outputs) => Value): Record<string, Value> =>
-    Object.fromEntries(found.map(({ workload, outputs }) => [workload, read(outputs)]));
-  return { workloads: fromEach(volumeNames), ports: fromEach(recordedPorts) };
+  return Object.fromEntries(entries);
 }
-
-const volumeNames = ({ volumes = [] }: Outputs): string[] =>
-  (volumes as readonly { volumeName?: string }[]).flatMap(({ volumeName }) => volumeName ?? []);
-
-const recordedPorts = ({ ports }: Outputs): readonly RecordedPort[] =>
-  (ports ?? []) as readonly RecordedPort[];
 
 function rotatedSecret(outputs: (agent: string) => Outputs): string | undefined {
   if (!outputs("next-agent").envs) return undefined;

@@ -45,7 +45,7 @@ function describeLoss(
   known: Nodes,
 ): Problem[] {
   return from.flatMap((node) => {
-    const volumes = known[node]?.recorded.workloads[workload] ?? [];
+    const volumes = known[node]?.recorded.workloads[workload]?.volumes ?? [];
     const lost = volumes.filter((volume) => !leaves.includes(volume)).join(", ");
     if (lost === "") return [];
     return [

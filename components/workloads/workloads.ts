@@ -38,7 +38,7 @@ export function createWorkloads(
   const made = new Map<string, Workload>();
   for (const [workload, config] of inOrder(node)) {
     const before = config.dependsOn.flatMap((other) => made.get(other)?.running ?? []);
-    const recordedPorts = recorded?.ports[workload];
+    const recordedPorts = recorded?.workloads[workload]?.ports;
     const args = { ...shared, workload, config, recordedPorts, after: [...volumes, ...before] };
     made.set(workload, new Workload(nameResource(name, `workload-${workload}`), args, opts));
   }

@@ -159,6 +159,9 @@ describe("changed by hand on the node", () => {
         `${NODE}-hardening`,
         `${NODE}-install`,
       ]);
+      expect(await shell.root(`grep -o 'MaxAuthTries .*' ${sshd} | sort -u`)).toBe(
+        "MaxAuthTries 4",
+      );
       expect(await shell.root("sshd -T | grep maxauthtries")).toBe("maxauthtries 4");
       expect(await shell.root("apt-mark showhold")).toMatch(/^docker-ce$/m);
       expect(await shell.root("cat /etc/docker/daemon.json")).toMatch(/"max-file": *"3"/);

@@ -12,7 +12,7 @@ import type { NodeConfig } from "../../config/schema";
 import { keyPair, privateKey as keyFile } from "../support/key";
 import { prodNode } from "../support/settings";
 import { BarePulumi } from "./bare-pulumi";
-import { Steps, upSteps } from "./support";
+import { upSteps } from "./support";
 
 jest.setTimeout(10 * 60_000);
 
@@ -119,16 +119,11 @@ test("what differs on the node is a warning, and its step alone runs again, once
     ...{ step: "daemon", file: "/etc/docker/daemon.json", key: "log-opts.max-file" },
     ...{ found: '"9"', declared: '"3"' },
   };
-  const said: string[] = [];
-  const steps = new Steps();
   const changed = await host(port);
-  await changed.up({
-    onEvent: (event) => {
-      steps.onEvent(event);
-      if (event.diagnosticEvent?.severity === "warning") said.push(event.diagnosticEvent.message);
-    },
-  });
-  expect(said.join("")).toContain(`${NODE}: /etc/docker/daemon.json log-opts.max-file: "9"`);
+  const steps = await upSteps(changed);
+  expect(steps.warnings.join("")).toContain(
+    `${NODE}: /etc/docker/daemon.json log-opts.max-file: "9"`,
+  );
   expect(steps.with("update")).toEqual([`${NODE}-daemon`]);
   differences = {};
   await changed.preview({ expectNoChanges: true });

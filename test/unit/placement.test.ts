@@ -210,7 +210,13 @@ describe("names across nodes", () => {
 describe("a move", () => {
   /** A node as the state has it, with workloads and their volumes. */
   const recorded = (ran: Record<string, readonly string[]>) =>
-    ({ recorded: { workloads: ran } }) as unknown as Parameters<typeof refuseMoves>[1][string];
+    ({
+      recorded: {
+        workloads: Object.fromEntries(
+          Object.entries(ran).map(([name, volumes]) => [name, { volumes, ports: [] }]),
+        ),
+      },
+    }) as unknown as Parameters<typeof refuseMoves>[1][string];
   const settings = (place: object, over: object = {}) =>
     settingsOf({ web: { image: IMAGE, place } }, over);
   const lines: string[] = [];
@@ -302,5 +308,7 @@ test("the state says which workloads a node runs, and on which volumes", () => {
     "urn::node-a-workload-web": container("web"),
     "urn::other-node-a-workload-db": container("db"),
   };
-  expect(recordedNode("node-a", node, state)?.workloads).toEqual({ web: ["data"] });
+  expect(recordedNode("node-a", node, state)?.workloads).toEqual({
+    web: { volumes: ["data"], ports: [] },
+  });
 });
