@@ -62,7 +62,9 @@ export class Browser {
     const folder = mkdtempSync(join(tmpdir(), "docker-node-browser-"));
     const args = [...FLAGS, `--user-data-dir=${folder}`];
     const stdio = ["ignore", "ignore", "ignore", "pipe", "pipe"] as const;
-    const browser = new Browser(spawn(program, args, { stdio: [...stdio] }), folder);
+    // Chromium's lock has a folder of its own among the temporary ones, that it leaves when it is killed.
+    const env = { ...process.env, TMPDIR: folder };
+    const browser = new Browser(spawn(program, args, { stdio: [...stdio], env }), folder);
     const { targetId } = await browser.send<{ targetId: string }>("Target.createTarget", {
       url: "about:blank",
     });
