@@ -88,7 +88,8 @@ export function recordedNode(
   const ready = outputsOf(COMMAND, "ready");
   const machine = outputsOf(VM, "vm");
   const hostKey = asText(ready.stdout)?.trim();
-  if (!hostKey || !isSame(node, machine)) return undefined;
+  // Only another id makes another machine. Proxmox moves a disk to another datastore, and the VM to another Proxmox node.
+  if (!hostKey || machine.vmId !== node.machine.vmId) return undefined;
   const stdinOf = (step: string) => asText(outputsOf(COMMAND, step).stdin);
   const steps = checkableSteps(node).map(({ step }) => step);
   return {
@@ -151,18 +152,6 @@ function networksOf(
   });
   return Object.fromEntries(
     entries.flatMap(([name, pools]) => (pools?.length ? [[name, pools]] : [])),
-  );
-}
-
-/** Whether the machine has the declared identity. Another identity replaces it; the Proxmox node is no part of it. */
-function isSame({ machine }: NodeConfig, recorded: Readonly<Record<string, unknown>>): boolean {
-  const disks = (recorded.disks ?? []) as readonly { interface?: string; datastoreId?: string }[];
-  const datastoreOn = (slot: string): string | undefined =>
-    disks.find((disk) => disk.interface === slot)?.datastoreId;
-  return (
-    recorded.vmId === machine.vmId &&
-    datastoreOn("scsi0") === machine.disk.datastore &&
-    (datastoreOn("scsi1") ?? machine.dockerDisk?.datastore) === machine.dockerDisk?.datastore
   );
 }
 

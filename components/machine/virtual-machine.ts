@@ -23,8 +23,8 @@ export interface VirtualMachineArgs {
 }
 
 /**
- * Properties whose changes must never reach an existing machine, each with its reason. With these ignored, only a change
- * of identity (VM id, datastore) replaces a VM.
+ * Properties whose changes must never reach an existing machine, each with its reason. With these ignored, only another VM id
+ * replaces a VM.
  */
 export const IGNORED_CHANGES: readonly string[] = [
   // Proxmox decides where a VM runs: high availability or a person moves it, and `pulumi refresh` reads its new node.

@@ -64,13 +64,9 @@ function listen({ text, publicKey }: ReturnType<typeof keyPair>): Promise<number
 
 /** The state of a machine, though there is no Proxmox here. */
 class Machine extends pulumi.ComponentResource {
-  constructor({ vmId, proxmoxNode, disk, dockerDisk }: NodeConfig["machine"]) {
+  constructor({ vmId, proxmoxNode }: NodeConfig["machine"]) {
     super("proxmoxve:index/vmLegacy:VmLegacy", `${NODE}-vm`);
-    const disks = [
-      { interface: "scsi0", datastoreId: disk.datastore },
-      { interface: "scsi1", datastoreId: dockerDisk?.datastore },
-    ];
-    this.registerOutputs({ vmId, nodeName: proxmoxNode, disks });
+    this.registerOutputs({ vmId, nodeName: proxmoxNode });
   }
 }
 

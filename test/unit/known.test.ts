@@ -579,6 +579,10 @@ describe("the host key that was learned", () => {
     ["user", { ssh: { user: "admin" } }],
     ["endpoint", { ssh: { endpoint: { host: "127.0.0.1", port: 2222 } } }],
     ["address", { network: { address: "10.25.20.25/24" } }],
+    [
+      "user, and datastore of a disk,",
+      { ssh: { user: "admin" }, machine: { dockerDisk: { datastore: "ceph" } } },
+    ],
   ])("another %s is connected to by the key learned before, and stays so", async (_, override) => {
     const before = await run();
     const changed = await run(override, stateOf(before));

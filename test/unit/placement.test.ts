@@ -283,11 +283,7 @@ test("the state says which workloads a node runs, and on which volumes", () => {
   const raw = fleet({}, {}, ["node-a"]);
   const node = loadSettings(raw).nodes["node-a"];
   if (!node) throw new Error("no node-a");
-  const { vmId, disk, dockerDisk } = node.machine;
-  const disks = [
-    { interface: "scsi0", datastoreId: disk.datastore },
-    { interface: "scsi1", datastoreId: dockerDisk?.datastore },
-  ];
+  const { vmId } = node.machine;
   const container = (label: string) => ({
     type: "docker:index/container:Container",
     outputs: {
@@ -299,7 +295,7 @@ test("the state says which workloads a node runs, and on which volumes", () => {
     "urn::node-a-ready": { type: "command:remote:Command", outputs: { stdout: "key" } },
     "urn:proxmoxve:index/vmLegacy:VmLegacy::node-a-vm": {
       type: "proxmoxve:index/vmLegacy:VmLegacy",
-      outputs: { vmId, disks },
+      outputs: { vmId },
     },
     "urn:command:remote:Command::node-a-ready": {
       type: "command:remote:Command",

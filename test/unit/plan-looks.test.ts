@@ -83,11 +83,7 @@ function resourcesOf(raw: RawSettings): object[] {
       outputs,
     });
     const command = "command:remote:Command";
-    const disks = [
-      { interface: "scsi0", datastoreId: machine.disk.datastore },
-      { interface: "scsi1", datastoreId: machine.dockerDisk?.datastore },
-    ];
-    const vm = { vmId: machine.vmId, nodeName: machine.proxmoxNode, disks };
+    const vm = { vmId: machine.vmId, nodeName: machine.proxmoxNode };
     return [
       resource("proxmoxve:index/vmLegacy:VmLegacy", "vm", vm),
       resource(command, "ready", { stdout: HOST_KEY, connection: { ciphertext: "sealed" } }),
