@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { DockerNode, guardRemoval, imageKey } from "./components";
+import { DockerNode, guardRemoval } from "./components";
 import { readCompose } from "./clients/compose";
 import { warnOfCluster } from "./clients/pulumi/cluster";
 import { learnNodes } from "./clients/pulumi/known";
@@ -31,7 +31,7 @@ async function runStack(): Promise<Outputs> {
   const known = await lookAround(settings, secrets);
 
   const proxmoxve = connectProxmox(settings, secrets);
-  const images = createImages(settings, proxmoxve);
+  const images = createImages(settings, known, proxmoxve);
   const storage = createStorage(settings, secrets, proxmoxve);
   const shared = shareAmongNodes(settings, secrets);
 
@@ -41,7 +41,7 @@ async function runStack(): Promise<Outputs> {
     const args = {
       ...{ node, ...shared, ...known[name] },
       privateKey: pulumi.secret(keys[name] ?? ""),
-      imageVolumeId: images.get(imageKey(node.machine) ?? "")?.volumeId,
+      imageVolumeId: images.get(name)?.volumeId,
       backupSecrets: backups && { ...backups, storage },
     };
     const { outputs } = new DockerNode(name, args, { providers: { proxmoxve } });

@@ -2,8 +2,9 @@ import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../config/load";
 import type { Secrets } from "../config/secret-values";
+import type { RecordedNode } from "../node/recorded";
 import { createBackupStorage } from "./backup/vm-backup";
-import { CloudImage, imageKey } from "./machine/cloud-image";
+import { CloudImage, imagesOf } from "./machine/cloud-image";
 
 /*
  * What the nodes of a stack share: the connection to Proxmox VE, the images they start from, and the backup
@@ -22,20 +23,21 @@ export function connectProxmox(
   });
 }
 
-/** Downloads each cloud image once, however many nodes start from it. */
+/** Downloads each cloud image once, however many nodes start from it. Returns the one of each node, by the node's name. */
 export function createImages(
-  settings: Settings,
+  { nodes }: Settings,
+  known: Readonly<Record<string, { readonly recorded: RecordedNode }>>,
   cluster: proxmox.Provider,
-): ReadonlyMap<string, CloudImage> {
+): ReadonlyMap<string, CloudImage | undefined> {
   const images = new Map<string, CloudImage>();
-  for (const { machine } of Object.values(settings.nodes)) {
-    const key = imageKey(machine);
-    const { image, proxmoxNode } = machine;
-    if (!key || images.has(key) || !image || !("url" in image)) continue;
-    const args = { proxmoxNode: image.node ?? proxmoxNode, image };
-    images.set(key, new CloudImage(key, args, { providers: { proxmoxve: cluster } }));
-  }
-  return images;
+  const entries = Object.entries(nodes).map(([name, { machine }]) => {
+    const wanted = imagesOf(machine, known[name]?.recorded.downloads);
+    for (const [key, args] of wanted)
+      if (!images.has(key))
+        images.set(key, new CloudImage(key, args, { providers: { proxmoxve: cluster } }));
+    return [name, images.get(wanted[0]?.[0] ?? "")] as const;
+  });
+  return new Map(entries);
 }
 
 /** Adds the backup server to the cluster as a storage. Undefined if the stack declares none. */

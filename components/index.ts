@@ -1,5 +1,5 @@
 export { Backups, type BackupsArgs } from "./backup/backups";
-export { CloudImage, imageKey, type CloudImageArgs } from "./machine/cloud-image";
+export { CloudImage, imagesOf, type CloudImageArgs } from "./machine/cloud-image";
 export { ContainerNetworks, type ContainerNetworksArgs } from "./docker/networks";
 export { DockerHost, type DaemonFacts, type DockerHostArgs } from "./docker/docker-host";
 export { DockerNode, type DockerNodeArgs } from "./docker-node";

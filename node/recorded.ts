@@ -1,6 +1,6 @@
 /* What a stack's state says about a node, as far as the next run depends on it. */
 import { nameResource } from "../config/names";
-import { COMMAND, CONTAINER, NETWORK, VM } from "../config/resource-types";
+import { COMMAND, CONTAINER, DOWNLOAD, NETWORK, VM } from "../config/resource-types";
 import type { NodeConfig } from "../config/schema";
 import { WORKLOAD_LABEL } from "../config/workloads";
 import { checkableSteps } from "./checks";
@@ -71,6 +71,8 @@ export interface RecordedNode {
   readonly confirmed?: string;
   /** The pools of its Docker networks, by name of the network; in no order, because the provider keeps them as a set. */
   readonly networks: Readonly<Record<string, readonly RecordedPool[]>>;
+  /** Proxmox nodes to which the stack has downloaded the image that the machine declares. */
+  readonly downloads: readonly string[];
   /** The workloads that it runs, by name. Some may no longer be declared. */
   readonly workloads: Readonly<Record<string, RecordedWorkload>>;
   /** AGENT_SECRET of its first agent, while one with the next secret is beside that. */
@@ -100,6 +102,7 @@ export function recordedNode(
     sealed: steps.filter((step) => typeof outputsOf(COMMAND, step).stdin === "object"),
     confirmed: stdinOf("firewall-confirm"),
     networks: networksOf(node, (network) => outputsOf(NETWORK, network)),
+    downloads: downloadsOf(node, state),
     workloads: recordedWorkloads(name, state),
     rotatedSecret: rotatedSecret((agent) => outputsOf(CONTAINER, `${agent}-container`)),
   };
@@ -134,6 +137,16 @@ function recordedWorkloads(name: string, state: State): RecordedNode["workloads"
     return [[workload, { volumes, ports }] as const];
   });
   return Object.fromEntries(entries);
+}
+
+function downloadsOf({ machine: { image } }: NodeConfig, state: State): readonly string[] {
+  if (!image || !("url" in image)) return [];
+  return Object.values(state).flatMap(
+    ({ type, outputs: { datastoreId, fileName, nodeName } = {} }) => {
+      const same = datastoreId === image.datastore && fileName === image.fileName;
+      return type === DOWNLOAD && same && typeof nodeName === "string" ? [nodeName] : [];
+    },
+  );
 }
 
 function rotatedSecret(outputs: (agent: string) => Outputs): string | undefined {

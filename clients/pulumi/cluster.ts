@@ -56,14 +56,17 @@ function movesIn(
   known: Readonly<Record<string, Known>>,
 ): string[] {
   return Object.entries(known).flatMap(([name, { recorded }]) => {
-    const { vmId, proxmoxNode } = nodes[name]?.machine ?? {};
+    const { vmId, proxmoxNode = "", replication } = nodes[name]?.machine ?? {};
     const actual = all.find(({ vmid }) => vmid === vmId)?.node;
     const where = `${name}: VM ${vmId ?? 0} is on ${actual ?? ""}`;
     if (actual === undefined) return [];
     if (actual !== recorded.proxmoxNode)
       return `${where}, and the stack's state says ${recorded.proxmoxNode}: first run pulumi refresh --target '**::${nameResource(name, "vm")}'`;
     if (actual === proxmoxNode) return [];
-    return `${where}, and machine.proxmoxNode is ${proxmoxNode ?? ""}: only Proxmox can move it; set ${actual} there`;
+    // Proxmox has turned the replication round as well, and a target that is the VM's own Proxmox node is refused.
+    const turned =
+      replication?.target === actual ? `, and ${proxmoxNode} as replication.target` : "";
+    return `${where}, and machine.proxmoxNode is ${proxmoxNode}: only Proxmox can move it; set ${actual} there${turned}`;
   });
 }
 

@@ -30,12 +30,26 @@ export class CloudImage extends pulumi.ComponentResource {
   }
 }
 
-/** Key of a machine's image; machines with the same key share it. Undefined if the machine needs no image. */
-export function imageKey(machine: MachineConfig): string | undefined {
-  const { image, proxmoxNode, adopt } = machine;
-  return image && "url" in image && !adopt
-    ? `${image.node ?? proxmoxNode}-${image.datastore}-${image.fileName}`
-    : undefined;
+/**
+ * Downloads of a machine's image, by their keys, the one first that its disk is made from; machines with the same key share it. None
+ * if the machine needs no image.
+ *
+ * A machine that exists was made from its image and needs it no more, and may run on another Proxmox node by now, which then is the
+ * declared one. So what the stack has downloaded for it stays as long as the machine declares it: a Proxmox node that is lost could
+ * not delete it, and where Proxmox nodes share the datastore, the deletion of one would be that of the other.
+ * @param downloaded Proxmox nodes that have downloaded the image, as the state says
+ */
+export function imagesOf(
+  { image, proxmoxNode, adopt }: MachineConfig,
+  downloaded: readonly string[] = [],
+): readonly (readonly [key: string, image: CloudImageArgs])[] {
+  if (!image || !("url" in image) || adopt) return [];
+  const anywhere = downloaded.includes(proxmoxNode) ? proxmoxNode : downloaded[0];
+  const nodes = image.node ? [image.node] : [anywhere ?? proxmoxNode, ...downloaded];
+  return [...new Set(nodes)].map((node) => [
+    `${node}-${image.datastore}-${image.fileName}`,
+    { proxmoxNode: node, image },
+  ]);
 }
 
 function createDownload(

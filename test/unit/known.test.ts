@@ -5,11 +5,12 @@ import * as pulumi from "@pulumi/pulumi";
 import { ClusterError } from "../../clients/proxmox";
 import { merge } from "../../config/load";
 import runStack from "../../index";
+import { checkableSteps } from "../../node/checks";
 import type { State } from "../../node/recorded";
 import { privateKey } from "../support/key";
 import { HOST_KEY, Recorder, settle, startPulumi } from "../support/mocks";
-import { mockConfig, prodWith } from "../support/settings";
-import { IMAGE } from "../support/workloads";
+import { mockConfig, prodNode, prodWith } from "../support/settings";
+import { IMAGE, withWeb } from "../support/workloads";
 
 /** What the program knows of a node from the state, and what it sees on it. `ssh` is a script that says what a test wants. */
 
@@ -394,6 +395,23 @@ describe("a node that was changed by hand", () => {
     ]);
   });
 
+  test("is looked at by every step that changes something on it", async () => {
+    const override = withWeb();
+    const steps = (await run(override))
+      .all("command:remote:Command")
+      .map(({ name }) => name.slice(`${NODE}-`.length));
+    const looks = checkableSteps(prodNode(override)).map(({ step }) => step);
+    const others = steps.filter((step) => !looks.includes(step));
+    expect(others.filter((step) => !step.endsWith("-seal")).sort()).toEqual([
+      "agent-certificate",
+      "boot",
+      "firewall-confirm",
+      "ready",
+    ]);
+    expect(steps).toEqual(expect.arrayContaining(["sbom-web", "sbom-portainer_agent"]));
+    expect(looks).toContain("agent-authority");
+  });
+
   test("is not looked at when its machine is to be replaced, nor when the environment says so", async () => {
     const state = stateOf(await run());
     await run({ machine: { vmId: 2020 } }, state);
@@ -435,6 +453,41 @@ describe("a machine that was moved to another Proxmox node", () => {
     expect(warnings).toEqual([]);
   });
 
+  describe("keeps the download of its image, which the lost Proxmox node could not delete", () => {
+    const downloads = (recorder: Recorder): object[] =>
+      recorder
+        .all("proxmoxve:download/file:File")
+        .map(({ name, inputs: { nodeName } }) => ({ name, nodeName }));
+    const machine = { proxmoxNode: "pve02" };
+
+    test("when the key of the configuration follows", async () => {
+      const first = await run();
+      expect(downloads(first)).toMatchObject([{ nodeName: "pve01" }]);
+      const followed = await run({ machine }, refreshed(stateOf(first)));
+      expect(downloads(followed)).toEqual(downloads(first));
+    });
+
+    test("and takes no other one that the stack has there already", async () => {
+      const first = await run();
+      const both = { ...stateOf(first), ...stateOf(await run({ machine })) };
+      const followed = await run({ machine }, refreshed(both));
+      expect(downloads(followed)).toMatchObject([{ nodeName: "pve02" }, { nodeName: "pve01" }]);
+    });
+
+    test("but another image is for the Proxmox node that is declared", async () => {
+      const image = { ...prodNode().machine.image, fileName: "next.qcow2" };
+      const state = refreshed(stateOf(await run()));
+      const next = await run({ machine: { ...machine, image } }, state);
+      expect(downloads(next)).toMatchObject([{ nodeName: "pve02" }]);
+    });
+
+    test("but a node that is declared for it has it alone", async () => {
+      const image = { ...prodNode().machine.image, node: "pve03" };
+      const next = await run({ machine: { ...machine, image } }, stateOf(await run()));
+      expect(downloads(next)).toMatchObject([{ nodeName: "pve03" }]);
+    });
+  });
+
   test("has its firewall on the Proxmox node where it runs", async () => {
     const recorder = await run({ machine: { proxmoxNode: "pve02" } });
     for (const type of ["rulesLegacy:RulesLegacy", "optionsLegacy:OptionsLegacy"])
@@ -448,7 +501,9 @@ describe("a machine that was moved to another Proxmox node", () => {
     const first = await run(override);
     expect(target(first)).toBe("pve02");
     expect(target(await run(override, stateOf(first)))).toBe("pve02");
+    warnings = [];
     expect(target(await run(override, refreshed(stateOf(first)), true, MOVED))).toBe("pve01");
+    expect(warnings.join()).toMatch(/; set pve02 there, and pve01 as replication\.target$/);
   });
 
   test("is not asked for where nothing is known", async () => {
