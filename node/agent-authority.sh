@@ -4,13 +4,26 @@
 # AUTHORITY  the certificate (PEM)
 # FILE       where it goes, named by its content
 # Result: {"file":"/var/lib/docker-node/authorities/0123456789abcdef.pem"}
+# With MODE=check it reports that the file is another one.
 SCRIPT=agent-authority
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=check.sh
+declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
+
+tell_differences() {
+  local digest
+  digest=$(sha256sum <<<"$AUTHORITY")
+  digest_differs "$ROOT_DIR$FILE" 0444 "${digest%% *}"
+}
 
 main() {
   begin_change
   require AUTHORITY FILE
+  if checking; then
+    tell_differences
+    return
+  fi
   install -d -m 0755 "$ROOT_DIR${FILE%/*}"
   [[ -n $ROOT_DIR ]] || chown root:root "${FILE%/*}"
   write_if_changed "$ROOT_DIR$FILE" 0444 <<<"$AUTHORITY"

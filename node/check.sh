@@ -114,6 +114,19 @@ file_differs() {
   reporter lines "$1" "$1" "$3"
 }
 
+# digest_differs PATH MODE SHA256: reports that a file is another one than was written, of which no line means anything to a reader.
+digest_differs() {
+  local found
+  if [[ ! -f $1 || -L $1 ]]; then
+    differs "$1" '' '' present
+    return
+  fi
+  found=$(sha256sum <"$1")
+  [[ ${found%% *} == "$3" ]] || differs "$1" '' 'another content' 'as written'
+  found=$(stat -c 0%a "$1")
+  [[ $found == "$2" ]] || differs "$1" mode "$found" "$2"
+}
+
 # The steps of a bundle (node/checks.ts) run in subshells. A step that could not be checked has printed why on standard error.
 checked() { # STEP STATUS
   [[ $2 == 0 ]] || json_object "step=$1" "failed:=true"

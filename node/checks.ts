@@ -1,8 +1,10 @@
 /* Compares a node with what it was given: runs the steps that change a node in check mode, as one script in one session. */
 import { z } from "zod";
 import { plainAddress } from "../config/cidr";
+import { declaredImages } from "../config/images";
 import type { NodeConfig } from "../config/schema";
 import { monitoringCheck } from "./monitoring-check";
+import { sbomCheck } from "./sbom";
 import { assignVariables, partsOf, readPart, type ScriptName } from "./scripts";
 import { dockerSteps, firewallStep } from "./steps";
 
@@ -60,22 +62,30 @@ const BACKUPS: Checkable = {
   checksSealed: true,
 };
 
-/** All steps of a node that can be checked. The others change nothing on it. */
-export function checkableSteps({
-  workloads,
-  monitoring,
-  backups,
-}: Pick<NodeConfig, "workloads" | "monitoring" | "backups">): Checkable[] {
+const AUTHORITY: Checkable = { step: "agent-authority", script: "agent-authority" };
+
+/**
+ * All steps of a node that can be checked. Of the others, `ready`, `boot` and `agent-certificate` change nothing on it, what
+ * `firewall-confirm` keeps is checked with the firewall, and what `image-seal` does with the container (`container-limits`).
+ */
+export function checkableSteps(node: NodeConfig): Checkable[] {
+  const { workloads, monitoring, backups } = node;
   const limits = LIMITED.map((name): Checkable => toLimit(name));
   const ofWorkloads = Object.keys(workloads).flatMap((name): Checkable[] => [
     { step: `workload-${name}-secrets`, script: "workload-secrets" },
     toLimit(`workload-${name}`),
     { step: `workload-${name}-run`, script: "workload" },
   ]);
-  const parts = [...(monitoring ? [MONITORING] : []), ...(backups ? [BACKUPS] : [])];
+  const parts = [...(monitoring ? [MONITORING] : []), ...(backups ? [BACKUPS] : []), AUTHORITY];
   const ofEvery = CHECKED_STEPS.map((step) => ({ step, script: step }));
-  return [...ofEvery, ...parts, ...limits, ...ofWorkloads];
+  const ofImages = declaredImages(node).map(({ container }) => toSbom(container));
+  return [...ofEvery, ...parts, ...limits, ...ofWorkloads, ...ofImages];
 }
+
+const toSbom = (container: string): Checkable => ({
+  ...{ step: `sbom-${container}`, script: "image-sbom" },
+  variablesFor: sbomCheck,
+});
 
 const toLimit = (name: string): Checkable => ({
   step: `${name}-limits`,

@@ -77,6 +77,7 @@ const SEAL = ["seal/archive", "seal/compare", "seal/handles", "container-seal"] 
 
 /** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
+  "agent-authority": ["check"],
   "backup-secrets": ["check"],
   storage: ["check", "apt"],
   install: ["check", "apt", "docker-repository", "packages", "sockets"],
@@ -96,6 +97,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   firewall: ["check", "apt", "firewall/guard", "firewall/connection", "firewall/units"],
   "firewall/confirm": ["firewall/guard", "firewall/connection", "firewall/units"],
   "container-limits": ["check", ...SEAL],
+  "image-sbom": ["check"],
   "image-seal": ["check", ...SEAL],
   workload: ["check", "workload/volumes"],
   "workload-secrets": ["check"],

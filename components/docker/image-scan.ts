@@ -7,7 +7,7 @@ import { nameResource } from "../../config/names";
 import { imageSbomStep, sbomFile } from "../../node/sbom";
 import { runModule } from "../shared/workstation";
 import type { DockerHost } from "./docker-host";
-import { runNodeScript } from "./node-script";
+import { runNodeScript, type Repairs } from "./node-script";
 import type { Passwords } from "./provider";
 
 export interface ImageScansArgs {
@@ -22,6 +22,8 @@ export interface ImageScansArgs {
   dockerHost: DockerHost;
   /** The machine whose Docker runs the images. */
   machine: pulumi.Resource;
+  /** What makes a step run again, to repair the node. */
+  repairs?: Repairs;
 }
 
 /** What has to succeed before an image is pulled, by container. */
@@ -88,7 +90,7 @@ function keepSbom(
   name: string,
   { container }: ScanRequest,
   scan: command.local.Command,
-  { dockerHost, machine }: ImageScansArgs,
+  { dockerHost, machine, repairs }: ImageScansArgs,
   opts: pulumi.CustomResourceOptions,
 ): void {
   const { connection } = dockerHost;
@@ -99,6 +101,6 @@ function keepSbom(
   }));
   // The command plugin sends the step's standard input to this command as well.
   const remove = `cat >/dev/null; sudo -n rm -f -- ${sbomFile(container)}`;
-  const run = { ...step, variables, connection, machine, remove };
+  const run = { ...step, variables, connection, machine, remove, repairs };
   runNodeScript(name, run, { ...opts, dependsOn: [dockerHost] });
 }

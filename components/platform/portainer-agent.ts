@@ -63,8 +63,8 @@ function createContainer(
   const declared = containerArgs(args, image);
   const container = args.node.adopt.agent ? keepContainer(declared) : declared;
   const override = args.node.override?.agent;
-  const { machine, connection, edge, portainer } = args;
-  const authority = writeAuthority(name, portainer, { machine, connection, edge }, parent);
+  const { machine, connection, repairs, edge, portainer } = args;
+  const authority = writeAuthority(name, portainer, { machine, connection, repairs, edge }, parent);
   const first = args.images.pulled.then((all) => [...all, ...authority]);
   const ownName = nameResource(name, "container");
   const agent = new docker.Container(ownName, applyOverride(container, override), {

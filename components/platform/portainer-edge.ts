@@ -57,7 +57,7 @@ const fileOf = (certificate: string): string =>
 export function writeAuthority(
   name: string,
   { environment }: PortainerConfig,
-  { edge, ...at }: Pick<NodeScriptArgs, "connection" | "machine"> & { edge?: EdgeKey },
+  { edge, ...at }: Pick<NodeScriptArgs, "connection" | "machine" | "repairs"> & { edge?: EdgeKey },
   parent: pulumi.Resource,
 ): command.remote.Command[] {
   const certificate = environment?.caCertificate;

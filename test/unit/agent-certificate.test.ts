@@ -1,6 +1,14 @@
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -77,4 +85,27 @@ test("node/agent-authority.sh writes what the agent trusts for everybody to read
   }
   expect(readdirSync(join(folder, at)).sort()).toEqual(["first.pem", "second.pem"]);
   expect(statSync(join(folder, at)).mode & 0o777).toBe(0o755);
+});
+
+test("its check mode tells another content, another mode and an absent file, and changes nothing", () => {
+  const file = "/var/lib/docker-node/authorities/checked.pem";
+  const given = { ROOT_DIR: folder, AUTHORITY: "the certificate", FILE: file };
+  const run = (mode: string): string => {
+    const input = renderScript("agent-authority", { ...given, MODE: mode });
+    const { status, stdout, stderr } = spawnSync("bash", ["-s"], { input, encoding: "utf8" });
+    expect([status, stderr]).toEqual([0, ""]);
+    return stdout;
+  };
+  const says = (key: string, found: string, declared: string): string =>
+    `${JSON.stringify({ step: "agent-authority", file, key, found, declared })}\n`;
+  expect(run("check")).toBe(says("", "", "present"));
+  run("apply");
+  expect(run("check")).toBe("");
+  const path = join(folder, file);
+  chmodSync(path, 0o644);
+  expect(run("check")).toBe(says("mode", "0644", "0444"));
+  writeFileSync(path, "of somebody else\n");
+  chmodSync(path, 0o444);
+  expect(run("check")).toBe(says("", "another content", "as written"));
+  expect(readFileSync(path, "utf8")).toBe("of somebody else\n");
 });

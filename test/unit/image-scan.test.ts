@@ -26,6 +26,7 @@ import { loadSettings } from "../../config/load";
 import { waivedIn } from "../../config/waivers/vulnerabilities";
 import { waiversSchema } from "../../config/schema/waivers";
 import program from "../../index";
+import { sbomCheck } from "../../node/sbom";
 import { renderScript } from "../../node/scripts";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
@@ -655,6 +656,34 @@ describe("node/image-sbom.sh", () => {
     expect(statSync(join(root, file)).ino).toBe(written.ino);
     expect(keep("{}")).toEqual({ file });
     expect(readFileSync(join(root, file), "utf8")).toBe("{}\n");
+  });
+
+  test("its check mode tells what somebody changed by hand, from the digest alone", () => {
+    const text = JSON.stringify({ bomFormat: "CycloneDX", name: "naïve" });
+    const given = (sbom: string): string =>
+      renderScript("image-sbom", {
+        CONTAINER: "web",
+        SBOM: sbom && gzipSync(sbom).toString("base64"),
+      });
+    const check = (sbom: string): string => {
+      const variables = sbomCheck(given(sbom));
+      expect(variables).not.toContain("SBOM=");
+      const script = renderScript("image-sbom", { ROOT_DIR: root, MODE: "check" });
+      const input = `${variables}\n${script}`;
+      const { status, stdout, stderr } = spawnSync("bash", ["-s"], { input, encoding: "utf8" });
+      expect([status, stderr]).toEqual([0, ""]);
+      return stdout;
+    };
+    const says = (found: string, declared: string): string =>
+      `${JSON.stringify({ step: "image-sbom", file, key: "", found, declared })}\n`;
+    keep(text);
+    expect(check(text)).toBe("");
+    expect(check("")).toBe(says("present", ""));
+    writeFileSync(join(root, file), "{}\n");
+    expect(check(text)).toBe(says("another content", "as written"));
+    rmSync(join(root, file));
+    expect(check(text)).toBe(says("", "present"));
+    expect(check("")).toBe("");
   });
 
   test("takes it away when the image is not scanned any more, and again", () => {
