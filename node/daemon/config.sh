@@ -7,8 +7,9 @@
 #   config effect OLD NEW KEYS  reload or restart; KEYS are those that a reload accepts
 #   config layout FILE DRIVER   where data is; DRIVER is what docker uses now, and keeps using unless the file says otherwise
 #   config needs FILE           what has to be on the node, a line "KEY file|socket|command PATH" each
-#   config unlike FILE <INFO    values that docker reports (docker info, JSON) and that differ from the file: rows of key,
-#                               docker's value and the file's value, separated by tabs
+#   config unlike FILE [all] <INFO  values that docker reports (docker info, JSON) and that differ from the file: rows of key,
+#                               docker's value and the file's value, separated by tabs. With `all` also of keys that the file does
+#                               not have: they were removed by hand, or by a version of this program that only reloaded
 #   config differences OLD NEW  differences of two files, in the same form, down to the last key: log-opts.max-file
 # An absent or empty file counts as {}, as it does for dockerd.
 
@@ -87,10 +88,14 @@ def declared(key):
         return sorted({network(registry) for registry in item} - LOOPBACK)
     return sorted(set(item)) if key in ("labels", "runtimes") else item
 
-def unlike():
+# What dockerd has for keys that no file and no reload has set.
+UNSET = {"debug": False, "labels": [], "live-restore": False, "insecure-registries": [], "registry-mirrors": []}
+
+def unlike(unset):
     for key, found in told(json.loads(sys.stdin.read() or "{}")).items():
-        if key in value and declared(key) != found:
-            yield "\t".join([key, json.dumps(found), json.dumps(declared(key))])
+        wanted = declared(key) if key in value else unset.get(key, found)
+        if wanted != found:
+            yield "\t".join([key, json.dumps(found), json.dumps(wanted)])
 
 def differences(found, declared, path=""):
     for key in sorted({*found, *declared}):
@@ -117,6 +122,6 @@ elif command == "layout":
 elif command == "needs":
     print(*(" ".join(need) for need in needs()), sep="\n")
 else:
-    print(*unlike(), sep="\n")
+    print(*unlike(UNSET if rest else {}), sep="\n")
 '
 config() { python3 -c "$CONFIG_READER" "$@"; }

@@ -22,7 +22,7 @@ report_differences() {
 
 # If the file was edited and dockerd restarted, the file's difference says it all.
 dockerd_rows() { # ROWS
-  docker_cli info --format '{{json .}}' 2>/dev/null | config unlike <(printf %s "$DAEMON_JSON") |
+  docker_cli info --format '{{json .}}' 2>/dev/null | config unlike <(printf %s "$DAEMON_JSON") all |
     ROWS=$1 awk -F '\t' 'BEGIN { split(ENVIRON["ROWS"], line, "\n"); for (i in line) { sub(/[.\t].*/, "", line[i]); told[line[i]] } }
       { key = $1; sub(/[.].*/, "", key) } NF && !(key in told)' || true
 }

@@ -41,10 +41,10 @@ complaint() {
     grep -E "$texts" | sed 's/^time="[^"]*" //' || true
 }
 
-# Values in effect that differ from the file, one per line. Nothing when dockerd does what the file says.
+# unlike [all]: values in effect that differ from the file, one per line. Nothing when dockerd does what the file says.
 unlike() {
-  docker_cli info --format '{{json .}}' 2>/dev/null | config unlike "$CURRENT" |
-    awk -F '\t' 'NF { print $1 ": the file has " $3 ", dockerd has " $2 }' || true
+  docker_cli info --format '{{json .}}' 2>/dev/null | config unlike "$CURRENT" "$@" |
+    awk -F '\t' 'NF { print $1 ": " $3 " as declared, dockerd has " $2 }' || true
 }
 
 # With userns-remap, docker's root directory ends in the ids it maps to, such as 231072.231072.
@@ -71,7 +71,7 @@ check_docker0() { # KEY...
 # Somebody edited the file without a restart, or dockerd refused it. This is reported, and left for a quiet time.
 check_in_effect() {
   local unlike
-  unlike=$(unlike)
+  unlike=$(unlike all)
   [[ -z $unlike ]] || log "the daemon runs with other values, until it starts again: ${unlike//$'\n'/; }"
 }
 

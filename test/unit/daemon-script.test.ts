@@ -120,7 +120,7 @@ describe("success of a reload is what dockerd says", () => {
     running();
     fake("reads-another-file");
     const result = daemon({ ...base, "log-driver": "local" });
-    refused(result, 'rolled back: log-driver: the file has "local", dockerd has "json-file"');
+    refused(result, 'rolled back: log-driver: "local" as declared, dockerd has "json-file"');
     expect(JSON.parse(read(file))).toEqual(base);
   });
 
@@ -141,6 +141,17 @@ describe("success of a reload is what dockerd says", () => {
     done(daemon({ ...json, "no-new-privileges": true }));
   });
 
+  test("a key that is in no file and that a reload left in force is reported, and nothing restarts", () => {
+    running();
+    fake("loaded", JSON.stringify({ ...base, "insecure-registries": ["old.example.org"] }));
+    const result = daemon(base);
+    done(result);
+    expect(changes()).toEqual([]);
+    expect(result.stderr).toMatch(
+      /until it starts again: insecure-registries: \[\] as declared, dockerd has \["old\.example\.org"\]\n$/,
+    );
+  });
+
   test("an unchanged file that is not in effect is reported, and nothing restarts", () => {
     running();
     write(file, JSON.stringify({ ...base, debug: true, "log-driver": "local" }));
@@ -148,7 +159,7 @@ describe("success of a reload is what dockerd says", () => {
     done(result);
     expect(changes()).toEqual([]);
     expect(result.stderr).toBe(
-      'docker-node: daemon: the daemon runs with other values, until it starts again: debug: the file has true, dockerd has false; log-driver: the file has "local", dockerd has "json-file"\n',
+      'docker-node: daemon: the daemon runs with other values, until it starts again: debug: true as declared, dockerd has false; log-driver: "local" as declared, dockerd has "json-file"\n',
     );
   });
 });

@@ -220,6 +220,17 @@ test.each<[string, () => void, ...string[]]>([
     'daemon | dockerd | log-driver | "local" | "json-file" | until dockerd starts again',
   ],
   [
+    "keys that are in no file, and that a reload has left in force",
+    () => {
+      const left =
+        '{"labels":["a=b"],"debug":true,"registry-mirrors":["https://mirror.example.org"],';
+      edit("fake/loaded", "{", left);
+    },
+    "daemon | dockerd | debug | true | false | until dockerd starts again",
+    'daemon | dockerd | labels | ["a=b"] | [] | until dockerd starts again',
+    'daemon | dockerd | registry-mirrors | ["https://mirror.example.org/"] | [] | until dockerd starts again',
+  ],
+  [
     "a file that was edited and taken over, once",
     () => {
       edit("root/etc/docker/daemon.json", "registry.example.org", "evil.example.org");
