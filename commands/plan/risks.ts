@@ -1,6 +1,8 @@
 /** What a person should know before approving: labels, derived from the plan by a table of pure rules. */
 import { VM } from "../../config/resource-types";
 import type { Change, Plan } from "./model";
+import { ACCESS_RULES } from "./rules/access";
+import { DISK_RULES } from "./rules/disks";
 import { DOCKER_RULES } from "./rules/docker";
 import { MACHINE_RULES } from "./rules/machine";
 import { FIREWALL_RULES, PORT_RULES } from "./rules/network";
@@ -20,7 +22,9 @@ export interface Risk extends Omit<Rule, "applies"> {
 
 export const RULES: readonly Rule[] = [
   ...MACHINE_RULES,
+  ...DISK_RULES,
   ...NIC_RULES,
+  ...ACCESS_RULES,
   ...DOCKER_RULES,
   ...FIREWALL_RULES,
   ...NODE_FIREWALL_RULES,

@@ -97,6 +97,26 @@ describe("machine", () => {
     });
   });
 
+  test("a disk that moves stops the VM, and is refused halfway if the VM may not stop", () => {
+    const on = (datastoreId: string, rebootAfterUpdate = true): Properties => ({
+      disks: [
+        { interface: "scsi0", size: 32, datastoreId: "nvme" },
+        { interface: "scsi1", size: 100, datastoreId },
+      ],
+      rebootAfterUpdate,
+    });
+    const found = (old: Properties, now: Properties): string[] =>
+      risks(change(VM, { old, new: now })).map(
+        ({ severity, label, details }) => `${severity} ${label} ${details.join()}`,
+      );
+    const moved = "moves-disk scsi1: nvme → ceph (100 GiB)";
+    expect(found(on("nvme"), on("ceph"))).toEqual([`caution ${moved}`]);
+    expect(found(on("nvme"), on("ceph", false))).toEqual([`danger ${moved}`]);
+    expect(found(on("ceph"), on("ceph"))).toEqual([]);
+    // As an import leaves it.
+    expect(found(disks(32, 100), on("ceph"))).toEqual([]);
+  });
+
   test("protection is lifted by an update, and by nothing else", () => {
     const [on, off] = [{ protection: true }, { protection: false }];
     expect(labels(change(VM, { old: on, new: off }))).toEqual({ "lifts-protection": [] });
@@ -115,6 +135,11 @@ describe("machine", () => {
     ["memory.dedicated", true],
     ["machine", true],
     ["bios", true],
+    ["disks[1].aio", true],
+    ["disks[0].queues", true],
+    ["disks[0].discard", false],
+    ["disks[0].iothread", false],
+    ["disks[0]", false],
     ["description", false],
     ["tags[0]", false],
     ["cpuish", false],
@@ -397,6 +422,42 @@ describe("network, secrets, backups", () => {
       "removes-ssh-key": ["ssh-ed25519 …ne0123456789"],
     });
     expect(found(access(one), access(one.replace(" a", " c"), two))).toEqual({});
+  });
+
+  test("a user who is taken out of the group docker, or whom sshd no longer lets in, is said", () => {
+    const access = (members: string): Properties => script(`DOCKER_GROUP_MEMBERS='${members}'`);
+    const hardening = (units: string, users: string): Properties =>
+      script(`UNITS='${units}'\nNODE_USER='ubuntu'\nSSH_USERS='${users}'`);
+    const found = (step: string, old: Properties, now: Properties): object =>
+      labels(change(COMMAND, { name: `n-${step}`, old, new: now }));
+    expect(found("access", access("ubuntu ann bob"), access("bob ubuntu"))).toEqual({
+      "removes-user": ["ann: group docker"],
+    });
+    expect(found("access", access("ubuntu"), access("ubuntu ann"))).toEqual({});
+    const [two, one] = [hardening("ssh sudo", "ann bob"), hardening("ssh", "bob")];
+    expect(found("hardening", two, one)).toEqual({ "removes-user": ["ann: sshd"] });
+    expect(found("hardening", one, two)).toEqual({});
+    expect(found("hardening", two, hardening("sudo", ""))).toEqual({});
+    expect(found("hardening", hardening("sudo", ""), one)).toEqual({
+      "removes-user": ["everybody but ubuntu, bob: sshd"],
+    });
+  });
+
+  test("backups of the VM that are to be kept for a shorter time are deleted", () => {
+    const job = "proxmoxve:backup/job:Job";
+    const daily = (days: number): Properties => ({
+      pruneBackups: { "keep-daily": String(days) },
+      remove: true,
+    });
+    const all = { pruneBackups: { "keep-all": "1" }, remove: false };
+    const found = (old: Properties, now: Properties): readonly string[] | undefined =>
+      labels(change(job, { old, new: now }))["deletes-backups"];
+    expect(found(daily(30), daily(7))).toEqual(["kept: 30 days → 7 days"]);
+    expect(found(all, daily(7))).toEqual(["kept: all → 7 days"]);
+    expect(found(daily(7), daily(30))).toBeUndefined();
+    expect(found(daily(7), all)).toBeUndefined();
+    const made = change(job, { action: "create", new: daily(7) });
+    expect(labels(made)).not.toHaveProperty("deletes-backups");
   });
 
   test.each([

@@ -1,15 +1,9 @@
 /** Rules about Docker: the commands that install and configure it. */
-import { nameResource } from "../../../config/names";
-import { COMMAND } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import { daemonChange, type DaemonChange } from "../daemon-diff";
 import type { Change } from "../model";
 import type { Details, Rule } from "./rule";
-
-/** A step of `DockerHost` that runs again on the machine it has run on. */
-function runsAgain({ type, node, name, action }: Change, step: string): boolean {
-  return type === COMMAND && action === "update" && name === nameResource(node, step);
-}
+import { runsAgain } from "./steps";
 
 /** A rule about daemon.json, as far as it differs. */
 function whenDaemonChanges(applies: (found: DaemonChange) => Details): Rule["applies"] {

@@ -1,11 +1,13 @@
-/** Rules about virtual machines, their disks, and the volumes on them. */
+/** Rules about virtual machines, and the data that goes with them. */
 import { VM, VOLUME } from "../../../config/resource-types";
 import type { Change, Properties, Value } from "../model";
+import { disksOf, findRemoved } from "./disks";
+import { asWord } from "./items";
 import type { Details, Rule } from "./rule";
 
-/** Properties whose change needs a reboot (terraform-provider-proxmox v0.111.1, vm.go, `rebootRequired`). */
+/** Properties whose change needs a reboot (terraform-provider-proxmox v0.111.1, vm.go and disk.go, `rebootRequired`). */
 const NEEDS_REBOOT =
-  /^(acpi|agent|amdSev|audioDevice|bios|bootOrders|cpu|efiDisk|hostpcis|initialization|keyboardLayout|kvmArguments|machine|memory|numas|operatingSystem|rngs|scsiHardware|serialDevices|tabletDevice|tpmState|usbs|vga|virtiofs|watchdog)\b/;
+  /^(disks\[\d+\]\.(aio|queues)$|(acpi|agent|amdSev|audioDevice|bios|bootOrders|cpu|efiDisk|hostpcis|initialization|keyboardLayout|kvmArguments|machine|memory|numas|operatingSystem|rngs|scsiHardware|serialDevices|tabletDevice|tpmState|usbs|vga|virtiofs|watchdog)\b)/;
 
 const isGone = ({ action, retained }: Change): boolean =>
   !retained && (action === "delete" || action === "replace");
@@ -33,16 +35,10 @@ export const MACHINE_RULES: readonly Rule[] = [
       if (change.type === VM && change.action === "update") return findRemoved(change);
       if (!isGone(change)) return undefined;
       if (isInMemory(change)) return undefined;
-      if (change.type === VOLUME) return [`volume ${asText(change.old.name, change.name)}`];
+      if (change.type === VOLUME) return [`volume ${asWord(change.old.name, change.name)}`];
       const disks = disksOf(change.old.disks).map(({ name, size }) => `${name} (${size} GiB)`);
       return change.type === VM && disks.length > 0 ? disks : undefined;
     },
-  },
-  {
-    label: "shrinks-disk",
-    severity: "danger",
-    explanation: "A disk would get smaller: Proxmox VE refuses it, in the middle of the update.",
-    applies: (change: Change): Details => findResized(change, (size, was) => size < was),
   },
   {
     label: "lifts-protection",
@@ -100,12 +96,6 @@ export const MACHINE_RULES: readonly Rule[] = [
       "Proxmox takes the NIC out of the running VM and puts it back: connections break, and containers on a macvlan or an ipvlan need a restart.",
     applies: (change: Change): Details => findNicChanges(change, "mtu"),
   },
-  {
-    label: "grows-disk",
-    severity: "info",
-    explanation: "A disk grows in place, while containers run; it cannot shrink again.",
-    applies: (change: Change): Details => findResized(change, (size, was) => size > was),
-  },
 ];
 
 /**
@@ -159,38 +149,6 @@ interface IpConfig {
   readonly ipv4?: { readonly address?: string };
   readonly ipv6?: { readonly address?: string };
 }
-
-/** Disks that stay and get another size. */
-function findResized(
-  { type, action, old, new: inputs }: Change,
-  differs: (size: number, was: number) => boolean,
-): Details {
-  if (type !== VM || action !== "update") return undefined;
-  const before = new Map(disksOf(old.disks).map(({ name, size }) => [name, size]));
-  const found = disksOf(inputs.disks).flatMap(({ name, size }) => {
-    const was = before.get(name) ?? size;
-    return differs(size, was) ? [`${name}: ${was} → ${size} GiB`] : [];
-  });
-  return found.length > 0 ? found : undefined;
-}
-
-/** A disk no longer declared is taken from the VM and deleted. */
-function findRemoved({ old, new: inputs }: Change): Details {
-  const kept = new Set(disksOf(inputs.disks).map(({ name }) => name));
-  const removed = disksOf(old.disks).filter(({ name }) => !kept.has(name));
-  return removed.length > 0 ? removed.map(({ name, size }) => `${name} (${size} GiB)`) : undefined;
-}
-
-function disksOf(disks: Value | undefined): { name: string; size: number }[] {
-  if (!Array.isArray(disks)) return [];
-  return disks.flatMap((disk) => {
-    if (typeof disk !== "object" || disk === null || Array.isArray(disk)) return [];
-    return [{ name: asText(disk.interface, "disk"), size: Number(disk.size ?? 0) }];
-  });
-}
-
-const asText = (value: Value | undefined, otherwise: string): string =>
-  typeof value === "string" ? value : otherwise;
 
 /** A volume in memory keeps nothing anyway, such as that of a socket. */
 const isInMemory = ({ type, old }: Change): boolean =>

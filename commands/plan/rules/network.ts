@@ -2,10 +2,8 @@
 import { contains } from "../../../config/cidr";
 import { rangeOf } from "../../../config/firewall";
 import { isNetworkText } from "../../../config/ipv6";
-import { nameResource } from "../../../config/names";
-import { COMMAND, CONTAINER, NETWORK, VM } from "../../../config/resource-types";
-import { variablesOf } from "../../../node/stdin";
-import type { Change, Properties, Value } from "../model";
+import { CONTAINER, NETWORK, VM } from "../../../config/resource-types";
+import type { Change, Properties } from "../model";
 import { asWord, itemsOf, type Item } from "./items";
 import type { Details, Rule } from "./rule";
 
@@ -47,18 +45,6 @@ export const FIREWALL_RULES: readonly Rule[] = [
       type === VM && action === "update"
         ? findMoved(itemsOf(old.networkDevices)[0], itemsOf(inputs.networkDevices)[0])
         : undefined,
-  },
-  {
-    label: "removes-ssh-key",
-    severity: "caution",
-    explanation: "Whoever has the other half of the key cannot log in any more.",
-    applies: ({ type, action, node, name, old, new: inputs }: Change): Details => {
-      const isAccess = type === COMMAND && name === nameResource(node, "access");
-      if (!isAccess || action !== "update") return undefined;
-      const kept = new Set(sshKeys(inputs.stdin));
-      const removed = sshKeys(old.stdin).filter((key) => !kept.has(key));
-      return removed.length > 0 ? removed.map(shortKey) : undefined;
-    },
   },
   {
     ...OPENS,
@@ -173,15 +159,6 @@ function findMoved(was: Item | undefined, now: Item | undefined): Details {
   if (!was || !now || placeOf(was) === placeOf(now)) return undefined;
   return [`net0: ${placeOf(was)} → ${placeOf(now)}`];
 }
-
-/** Keys by type and key: another comment is the same key. */
-const sshKeys = (stdin: Value | undefined): string[] =>
-  (variablesOf(stdin).AUTHORIZED_KEYS ?? "")
-    .split("\n")
-    .filter((line) => line.trim() !== "")
-    .map((line) => line.trim().split(/\s+/).slice(0, 2).join(" "));
-
-const shortKey = (key: string): string => `${key.split(" ")[0] ?? ""} …${key.slice(-12)}`;
 
 function showPort({ external, internal, ip, protocol }: Item): string {
   return `${asWord(protocol, "tcp")} ${asWord(external ?? internal, "a free port")} on ${asWord(ip, "0.0.0.0")}`;

@@ -1,5 +1,6 @@
-/** Rules that hold for every type of resource. */
-import type { Change } from "../model";
+/** Rules that hold for every type of resource, and those about backups. */
+import type { Change, Properties } from "../model";
+import { asWord } from "./items";
 import type { Details, Rule } from "./rule";
 
 export const SHARED_RULES: readonly Rule[] = [
@@ -20,4 +21,22 @@ export const SHARED_RULES: readonly Rule[] = [
     applies: ({ urn, action }: Change): Details =>
       /:backup\/|:storage\/pbs:|:components:Backups/.test(urn) ? [action] : undefined,
   },
+  {
+    label: "deletes-backups",
+    severity: "danger",
+    explanation: "The VM's next backup deletes earlier ones, which were to be kept longer.",
+    applies: ({ type, action, old, new: inputs }: Change): Details => {
+      if (type !== JOB || action === "create" || action === "delete") return undefined;
+      const [was, now] = [keptDays(old), keptDays(inputs)];
+      return now < was ? [`kept: ${describeDays(was)} → ${describeDays(now)}`] : undefined;
+    },
+  },
 ];
+
+const JOB = "proxmoxve:backup/job:Job";
+
+/** Days of which the job keeps a backup; without this number it keeps all. */
+const keptDays = ({ pruneBackups }: Properties): number =>
+  Number(asWord((pruneBackups as Properties | undefined)?.["keep-daily"], "Infinity"));
+
+const describeDays = (days: number): string => (days === Infinity ? "all" : `${days} days`);
