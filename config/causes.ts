@@ -39,6 +39,10 @@ export function locate(problem: Problem, { defaults, nodes, origins }: Sources):
   };
 }
 
+/** Groups problems of nodes that are told where they are, below `nodes` and the node's name. */
+export const groupByNode = (problems: readonly Problem[]): Problem[] =>
+  groupByCause(problems.map((problem) => ({ node: String(problem.path[1]), problem })));
+
 /** Returns every problem once. A problem that several nodes share becomes one, which names them. */
 export function groupByCause(found: readonly Found[]): Problem[] {
   const causes = new Map<string, Found[]>();

@@ -2,6 +2,7 @@
 import { createPrivateKey } from "node:crypto";
 import { readFileSync, statSync, type Stats } from "node:fs";
 import { utils, type ParsedKey } from "ssh2";
+import { groupByNode } from "./causes";
 import type { Settings } from "./load";
 import { bareKey, homePath } from "./node";
 import { ConfigError, type Problem } from "./problems";
@@ -151,7 +152,7 @@ export function readPrivateKeys({
     if ("text" in key) texts[name] = key.text;
     else problems.push(asProblem(name, ssh.privateKeyFile, key));
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  if (problems.length > 0) throw new ConfigError(groupByNode(problems));
   return texts;
 }
 

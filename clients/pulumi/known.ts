@@ -1,5 +1,6 @@
 /** Reads the state of the nodes, and the nodes themselves, before anything is declared. */
 import * as pulumi from "@pulumi/pulumi";
+import { groupByNode } from "../../config/causes";
 import type { Settings } from "../../config/load";
 import { ConfigError, type Problem } from "../../config/problems";
 import type { NodeConfig } from "../../config/schema";
@@ -24,7 +25,8 @@ export interface Known {
  * Returns the known nodes, by name. It checks all of them over SSH at the same time, and warns of changes by hand and of
  * nodes that cannot be checked.
  * @throws RunError if DOCKER_NODE_DRIFT has a value other than `off`, or if an `up` cannot read the stack's state
- * @throws ConfigError if a node refuses the user or key that the configuration has now, or its firewall would refuse this program
+ * @throws ConfigError if a node refuses the user or key that the configuration has now, or was not asked about it, or if its firewall
+ *   would refuse this program
  */
 export async function learnNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
   const looks = looksAtNodes();
@@ -34,12 +36,12 @@ export async function learnNodes(settings: Settings): Promise<Readonly<Record<st
     const recorded = recordedNode(name, node, state);
     if (!recorded) return [];
     const look = looks ? await lookAt(node, recorded) : NOTHING;
-    if (look.locked) lockedOut.push(...lockOuts(name, node, recorded));
+    if (look.locked || !looks) lockedOut.push(...lockOuts(name, node, recorded, looks));
     if (look.connection) lockedOut.push(...shutOuts(name, node, look.connection));
     return [[name, await learnNode(name, node, recorded, look)] as const];
   });
   const known = Object.fromEntries((await Promise.all(nodes)).flat());
-  if (lockedOut.length > 0) throw new ConfigError(lockedOut);
+  if (lockedOut.length > 0) throw new ConfigError(groupByNode(lockedOut));
   return known;
 }
 

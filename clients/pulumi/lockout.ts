@@ -12,11 +12,14 @@ const STEPS = "docs/how-to/change-a-node.md#rotate-the-ssh-key says how";
 /**
  * Says which change of the configuration a node refuses to let in: a key or a user that the last `up` did not give it.
  * No step could undo that, because the step that writes keys comes after the login. Empty if neither has changed.
+ *
+ * @param asked whether the node itself has refused; else nobody has looked whether it knows them from elsewhere
  */
 export function lockOuts(
   name: string,
   { ssh }: Pick<NodeConfig, "ssh">,
   { stdin }: Pick<RecordedNode, "stdin">,
+  asked = true,
 ): Problem[] {
   const given = variablesOf(stdin.access);
   if (given.AUTHORIZED_KEYS === undefined) return [];
@@ -24,7 +27,7 @@ export function lockOuts(
   const keys = given.AUTHORIZED_KEYS.split("\n").map(bareKey);
   const refuse = (field: "user" | "privateKeyFile", allowed: string): Problem => ({
     ...{ path: ["nodes", name, "ssh", field], value: ssh[field] },
-    allowed: `${allowed}; the node refuses this one (${STEPS})`,
+    allowed: `${allowed}; ${sayWhy(asked)} (${STEPS})`,
   });
   return [
     ...("publicKey" in key && !keys.includes(key.publicKey)
@@ -35,6 +38,11 @@ export function lockOuts(
       : []),
   ];
 }
+
+const sayWhy = (asked: boolean): string =>
+  asked
+    ? "the node refuses this one"
+    : "whether the node takes this one was not looked at, since DOCKER_NODE_DRIFT is off";
 
 /**
  * Says whether the declared firewall would cut this program off from SSH of a node. Proxmox's rules change before any step runs on

@@ -566,6 +566,45 @@ describe("a node that refuses the login", () => {
     );
   });
 
+  test("is not found out by logging in, if nobody looks: what the last up gave counts", async () => {
+    const state = other(stateOf(await run()));
+    process.env.DOCKER_NODE_DRIFT = "off";
+    const why = /since DOCKER_NODE_DRIFT is off \(/;
+    const both = run({ ssh: { user: "admin" } }, state);
+    await expect(both).rejects.toThrow(
+      /^2 problems .*\n.*privateKeyFile: .*\n.*ssh\.user: "admin"/,
+    );
+    await expect(run({}, state)).rejects.toThrow(why);
+    expect(called()).toBe(false);
+  });
+
+  test("one that is shared by several nodes is one problem", async () => {
+    const names = Array.from({ length: 9 }, (_, index) => `node-${index}`);
+    const { nodes: own, ...rest } = prodWith({ ssh: key.ssh });
+    const nodes = Object.fromEntries(
+      names.map((name, index) => [
+        name,
+        merge(Object.values(own as object)[0], {
+          machine: { vmId: 3000 + index },
+          network: { address: `10.25.20.${50 + index}/24` },
+        }),
+      ]),
+    );
+    const up = async (override: object, state?: State): Promise<Recorder> => {
+      const defaults = merge(rest.defaults, override);
+      const config = mockConfig({ ...rest, defaults, nodes });
+      const recorder = await startPulumi({ preview: false, state, cluster: {}, config });
+      await runStack();
+      await settle(recorder);
+      return recorder;
+    };
+    const state = stateOf(await up({}));
+    process.env.DOCKER_NODE_DRIFT = "off";
+    await expect(up({ ssh: { user: "admin" } }, state)).rejects.toThrow(
+      /^1 problem .*\n {2}nodes\.node-0\.ssh\.user: "admin" \(also in node-1, node-2, node-3, node-4, and 4 more\)/,
+    );
+  });
+
   test("is a warning where the configuration has not changed, or where the login works after all", async () => {
     const state = stateOf(await run());
     says("status", "255");

@@ -185,4 +185,14 @@ describe("the program", () => {
       /^2 problems in the configuration; nothing was changed:\n {2}nodes\.one\.ssh.*\n {2}nodes\.two\.ssh.*it has a passphrase/,
     );
   });
+
+  test("one file of a hundred nodes is one problem", () => {
+    const node = prodNode({ ssh: { ...key.ssh, privateKeyFile: changed("open", String, 0o644) } });
+    const names = Array.from({ length: 100 }, (_, index) => `node-${index}`);
+    expect(() =>
+      readPrivateKeys({ nodes: Object.fromEntries(names.map((name) => [name, node])) }),
+    ).toThrow(
+      /^1 problem in the configuration; nothing was changed:\n {2}nodes\.node-0\.ssh\.privateKeyFile: ".*" \(also in node-1, node-2, node-3, node-4, and 95 more\); allowed: .*mode 644/,
+    );
+  });
 });
