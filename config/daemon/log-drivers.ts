@@ -11,6 +11,7 @@ import {
   type LogOptions,
   type Rule,
 } from "./log-options";
+import { allowExpression, allowTag } from "./log-templates";
 
 /** A log driver that comes with dockerd. */
 interface LogDriver {
@@ -31,14 +32,14 @@ const EVERY: Rules = {
   "cache-compress": allowFlag,
 };
 
-const TAG: Rules = { tag: allowAnything };
+const TAG: Rules = { tag: allowTag };
 
 /** Options that add attributes of the container to each line (logger.Info.ExtraAttributes). */
 const ATTRIBUTES: Rules = {
   labels: allowAnything,
-  "labels-regex": allowAnything,
+  "labels-regex": allowExpression,
   env: allowAnything,
-  "env-regex": allowAnything,
+  "env-regex": allowExpression,
 };
 
 const FILES: Rules = { "max-size": allowBytes, "max-file": allowWhole(1), compress: allowFlag };
@@ -100,7 +101,7 @@ const AWSLOGS: Rules = {
   "awslogs-create-stream": allowFlag,
   "awslogs-datetime-format": (_, options) =>
     "awslogs-multiline-pattern" in options ? "nothing beside awslogs-multiline-pattern" : undefined,
-  "awslogs-multiline-pattern": allowAnything,
+  "awslogs-multiline-pattern": allowExpression,
   "awslogs-credentials-endpoint": allowAnything,
   "awslogs-force-flush-interval-seconds": allowWhole(1),
   "awslogs-max-buffered-events": allowWhole(1),

@@ -105,6 +105,11 @@ describe("values that keep dockerd from starting are refused", () => {
       'metrics-addr: ":22"; allowed: a port of its own',
     ],
     [
+      "metrics at the port of the agent",
+      { "metrics-addr": ":9001" },
+      'metrics-addr: ":9001"; allowed: a port of its own; the Portainer agent has this one',
+    ],
+    [
       "a cache by an age that is none",
       { builder: { gc: { policy: [{ filter: ["unused-for=soon"] }] } } },
       'builder.gc.policy.0.filter.0: "unused-for=soon"; allowed: until=<duration>, such as until=48h',
@@ -378,6 +383,22 @@ describe("values that keep dockerd from starting are refused", () => {
     expect(problems(daemon, version)).toEqual([]);
   });
 
+  test("a port of dockerd's metrics that an exporter or another agent has is refused", () => {
+    const { monitoring, portainer } = prodWith({}).defaults as Record<string, Tree>;
+    const agent = { ...(portainer?.agent as Tree), next: { port: 9002 } };
+    const said = (port: number): string[] =>
+      problems({ "metrics-addr": `10.25.20.24:${port}` }, undefined, {
+        monitoring: { ...monitoring, docker: undefined },
+        portainer: { ...portainer, agent },
+      });
+    const refusal = (port: number, owner: string): string =>
+      `metrics-addr: "10.25.20.24:${port}"; allowed: a port of its own; ${owner} has this one`;
+    expect(said(9100)).toEqual([refusal(9100, "monitoring.nodeExporter")]);
+    expect(said(9101)).toEqual([refusal(9101, "monitoring.cadvisor")]);
+    expect(said(9002)).toEqual([refusal(9002, "the Portainer agent")]);
+    expect(said(9323)).toEqual([]);
+  });
+
   test("a profile may be on a template or an adopted machine", () => {
     const { machine } = prodWith({}).defaults as { machine: Tree };
     const seen = { "seccomp-profile": path };
@@ -402,6 +423,12 @@ describe("options of log drivers", () => {
       },
     ],
     ["json-file", { mode: "non-blocking", "max-buffer-size": "4m" }],
+    ["json-file", { tag: '{{.Name}} {{index .ContainerLabels "a.b}}"}} {{.ContainerLabels.x}}' }],
+    ["json-file", { tag: "{{(.ExtraAttributes nil).TASK}}{{/* .Nme */}} }}" }],
+    ["json-file", { tag: "{{- range $k, $v := .ContainerLabels}}{{.x}}{{$v}}{{end -}}" }],
+    ["json-file", { tag: '{{with .ContainerLabels}}{{.foo}}{{end}}{{printf "%.3s" .ID | upper}}' }],
+    ["json-file", { "labels-regex": "(?i)^(?P<name>app|\\(x)[[:alpha:]]+$" }],
+    ["json-file", { "labels-regex": "", "env-regex": "\\Q(\\E(?i:a)\\\\(b)" }],
     ["local", { "max-size": "20m", "max-file": "1", compress: "false" }],
     ["journald", { tag: "{{.Name}}", "cache-disabled": "true" }],
     [
@@ -453,6 +480,20 @@ describe("options of log drivers", () => {
       "nothing unless gelf-address is udp",
     ],
     ["fluentd", { "fluentd-retry-wait": "5" }, "a duration"],
+    ["json-file", { tag: "{{.Nme}}" }, "a template without .Nme; it may name .ID, "],
+    ["json-file", { tag: "{{Name}}/{{.ID}}" }, "a template without Name; "],
+    ["syslog", { tag: "docker/{{.Name" }, "a template whose {{ has its }}"],
+    ["journald", { tag: '{{index .Labels "a"}}' }, "a template without .Labels; "],
+    ["gelf", { "gelf-address": "udp://h:1", tag: "{{$.Nme}}" }, "a template without .Nme; "],
+    ["json-file", { "labels-regex": "(" }, "a regular expression of Go"],
+    ["local", { "env-regex": "^(?!SECRET)" }, "a regular expression of Go"],
+    ["fluentd", { "env-regex": "(a)\\1" }, "a regular expression of Go"],
+    ["gcplogs", { "labels-regex": "[a" }, "a regular expression of Go"],
+    [
+      "awslogs",
+      { "awslogs-group": "g", "awslogs-multiline-pattern": "*" },
+      "a regular expression of Go",
+    ],
     ["awslogs", {}, "a value: awslogs needs it"],
     [
       "awslogs",

@@ -94,6 +94,21 @@ const REFUSED: [string, object, object, string][] = [
     "ports.0.port: 9323; allowed: a free port of 10.25.20.24; monitoring has this one",
   ],
   [
+    "a port of monitoring that dockerd is going to have",
+    { ...on, ports: [{ port: 9324, containerPort: 80 }] },
+    {
+      monitoring: { docker: { port: 9324 }, scrapers: ["10.25.10.13"] },
+      engine: { daemon: { "metrics-addr": null } },
+    },
+    "ports.0.port: 9324; allowed: a free port of 10.25.20.24; monitoring has this one",
+  ],
+  [
+    "a port that dockerd has at loopback",
+    { ...on, ports: [{ port: 9324, containerPort: 80, address: "127.0.0.1" }] },
+    { monitoring: null, engine: { daemon: { "metrics-addr": "127.0.0.1:9324" } } },
+    "ports.0.port: 9324; allowed: a free port of 127.0.0.1; monitoring has this one",
+  ],
+  [
     "a port twice",
     { ...on, ports: [1, 2].map((containerPort) => ({ port: 80, containerPort })) },
     {},

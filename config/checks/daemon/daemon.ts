@@ -1,5 +1,7 @@
 import { addressOf } from "../../cidr";
 import { logProblems } from "../../daemon/log-drivers";
+import { monitoringPorts } from "../../monitoring";
+import { agentPorts } from "../../portainer";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
 import { isBefore } from "./versions";
@@ -24,9 +26,18 @@ export function checkMetricsAddress(node: NodeConfig, report: Report): void {
   const host = at.slice(0, at.lastIndexOf(":"));
   if (host !== own && !host.startsWith("127.") && !EVERYWHERE.includes(host))
     report(path, at, `an address of the node itself, such as ${own}:9323 or 127.0.0.1:9323`);
-  const taken = [22, node.portainer?.agent.port];
-  if (taken.includes(Number(at.slice(host.length + 1))))
-    report(path, at, "a port of its own; SSH or the Portainer agent has this one");
+  const owner = ownersOf(node).get(Number(at.slice(host.length + 1)));
+  if (owner) report(path, at, `a port of its own; ${owner} has this one`);
+}
+
+/** Who else listens on which port of the node. Ports of workloads are compared in checks/workloads/network.ts. */
+function ownersOf(node: NodeConfig): Map<number, string> {
+  const exporters = monitoringPorts(node).filter(({ part }) => part !== "docker");
+  return new Map([
+    [22, "SSH"],
+    ...agentPorts(node).map((port) => [port, "the Portainer agent"] as const),
+    ...exporters.map(({ part, port }) => [port, `monitoring.${part}`] as const),
+  ]);
 }
 
 /** A label may have only one value (GetConflictFreeLabels in moby daemon/config/config.go). */

@@ -1,3 +1,4 @@
+import { monitoringPorts } from "../../monitoring";
 import { addressOfNode, metricsPorts } from "../../node";
 import { agentPorts } from "../../portainer";
 import type { NodeConfig } from "../../schema";
@@ -22,6 +23,9 @@ export function checkNetworks(node: NodeConfig, report: Report): void {
 
 const LOOPBACK = "127.0.0.1";
 
+/** An address of dockerd's metrics that includes this one. */
+const AT_LOOPBACK = /^(?:|0\.0\.0\.0|\[::\]|localhost|127\.0\.0\.1):(\d+)$/;
+
 /** Ports have an address of the node and are taken once. They need a bridge: nothing is published from a macvlan or an ipvlan. */
 export function checkPorts(node: NodeConfig, report: Report): void {
   const taken = ownPorts(node);
@@ -43,11 +47,15 @@ export function checkPorts(node: NodeConfig, report: Report): void {
 /** Ports that the node itself has, and who has them. */
 function ownPorts(node: NodeConfig): Map<string, string> {
   const address = addressOfNode(node);
+  const measured = [...metricsPorts(node), ...monitoringPorts(node).map(({ port }) => port)];
   const own: [string, string][] = [
     [`${address} 22/tcp`, "sshd"],
     [`${LOOPBACK} 22/tcp`, "sshd"],
-    ...metricsPorts(node).map((port): [string, string] => [`${address} ${port}/tcp`, "monitoring"]),
+    ...measured.map((port): [string, string] => [`${address} ${port}/tcp`, "monitoring"]),
   ];
+  // dockerd's metrics for the node itself; `metricsPorts` has those for other machines.
+  const [, port] = AT_LOOPBACK.exec(node.engine.daemon["metrics-addr"] ?? "") ?? [];
+  if (port) own.push([`${LOOPBACK} ${port}/tcp`, "monitoring"]);
   for (const port of agentPorts(node)) own.push([`${address} ${port}/tcp`, "the Portainer agent"]);
   return new Map(own);
 }
