@@ -1,4 +1,5 @@
 import { contains, isAddress, isAddress6, overlaps } from "../cidr";
+import { declaredImages, hostOf as registryOf } from "../images";
 import { isNetworkText } from "../ipv6";
 import { attempt } from "../partial";
 import { lanNetworks } from "../lan";
@@ -32,7 +33,12 @@ const PEERS: Places = {
     (engine.daemon["registry-mirrors"] ?? []).map(hostOf),
   registries: ({ registries }) => Object.keys(registries).map((host) => host.split(":")[0]),
   "monitoring.scrapers": ({ monitoring }) => monitoring?.scrapers ?? [],
+  "engine.daemon.log-opts": ({ engine }) => logServers(engine.daemon["log-opts"] ?? {}),
   "portainer.server": ({ portainer }) => [portainer?.server],
+  "portainer.edge.url": ({ portainer }) => [hostOf(portainer?.edge?.url)],
+  "portainer.environment.url": ({ portainer }) =>
+    portainer?.edge && !portainer.edge.url ? [hostOf(portainer.environment?.url)] : [],
+  images: (node) => declaredImages(node).map(({ image }) => registryOf(image).split(":")[0]),
   "backups.server": ({ backups }) => [backups?.server.address],
 };
 
@@ -52,6 +58,13 @@ function withoutBlocks(sources: Texts): Texts {
 function hostOf(url: string | undefined): string | undefined {
   return url && new URL(url).hostname.replace(/^\[|\]$/g, "");
 }
+
+/** Hosts of the options in which log drivers have their servers; a socket has none. */
+const logServers = (options: Readonly<Record<string, string>>): Texts =>
+  Object.entries(options)
+    .filter(([name]) => /-(address|endpoint)$/.test(name))
+    .map(([, value]) => /^(?:[a-z+]+:\/\/)?(?:\[([^\]]+)\]|([^:/[]+))/.exec(value))
+    .map((found) => found?.[1] ?? found?.[2]);
 
 const isNetwork = (text: string | undefined): text is string =>
   text !== undefined && isNetworkText(text);

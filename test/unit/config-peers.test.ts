@@ -13,6 +13,9 @@ const pool = (base: string, size = 24) => ({
   engine: { daemon: { bip: null, "default-address-pools": [{ base, size }] } },
 });
 
+const ENVIRONMENT = { url: "https://portainer.example.org:9443" };
+const EDGE = { edge: {}, environment: ENVIRONMENT };
+
 describe("a subnet of Docker that contains", () => {
   test("the management network and servers in it: one problem that names them all", () => {
     const peers = `${MANAGEMENT}, 10.25.10.13 (monitoring.scrapers), 10.25.10.11 (portainer.server), 10.25.10.12 (backups.server)`;
@@ -47,6 +50,40 @@ describe("a subnet of Docker that contains", () => {
     ["Portainer", { portainer: { server: "172.20.4.5" } }, "portainer.server"],
     ["a Prometheus", { monitoring: { scrapers: ["172.20.4.5"] } }, "monitoring.scrapers"],
     ["the backup server", { backups: { server: { address: "172.20.4.5" } } }, "backups.server"],
+    [
+      "a log server",
+      {
+        engine: {
+          daemon: {
+            "log-driver": "syslog",
+            "log-opts": { "syslog-address": "udp://172.20.4.5:514" },
+          },
+        },
+      },
+      "engine.daemon.log-opts",
+    ],
+    [
+      "a log server without a scheme",
+      {
+        engine: {
+          daemon: {
+            "log-driver": "fluentd",
+            "log-opts": { "fluentd-address": "172.20.4.5:24224" },
+          },
+        },
+      },
+      "engine.daemon.log-opts",
+    ],
+    [
+      "Portainer of an Edge agent",
+      { portainer: { ...EDGE, edge: { url: "https://172.20.4.5:9443" } } },
+      "portainer.edge.url",
+    ],
+    [
+      "Portainer of an Edge agent, by its environment",
+      { portainer: { ...EDGE, environment: { ...ENVIRONMENT, url: "https://172.20.4.5:9443" } } },
+      "portainer.environment.url",
+    ],
     ["the primary", { primary: { address: "172.20.4.5" } }, "primary"],
     [
       "a registry mirror",
@@ -62,6 +99,13 @@ describe("a subnet of Docker that contains", () => {
     expect(found(merge(pool("172.20.0.0/16"), override))).toEqual([
       swallows(BASE, "172.20.0.0/16", `172.20.4.5 (${path})`),
     ]);
+  });
+
+  test("the registry of an image", () => {
+    const image = `172.20.4.5:5000/backup:1.0@sha256:${"a".repeat(64)}`;
+    expect(found(merge(pool("172.20.0.0/16"), { backups: { image } }))).toContain(
+      swallows(BASE, "172.20.0.0/16", "172.20.4.5 (images)"),
+    );
   });
 
   test("a primary that is named, by its address", () => {
@@ -186,6 +230,15 @@ describe("accepted", () => {
       expect(problems(waived(prodWith({ networks })))).toEqual([]);
     },
   );
+
+  test("Portainer's URL where only the workstation goes there, and a log server that is a socket", () => {
+    const portainer = { environment: { url: "https://172.18.4.5:9443" } };
+    const daemon = {
+      "log-driver": "syslog",
+      "log-opts": { "syslog-address": "unixgram:///dev/log" },
+    };
+    expect(found({ portainer, engine: { daemon } })).toEqual([]);
+  });
 
   test("a name server for containers that is a container itself", () => {
     expect(found({ engine: { daemon: { dns: ["172.18.0.1"] } } })).toEqual([]);
