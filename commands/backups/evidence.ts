@@ -65,7 +65,7 @@ export interface Evidence {
   readonly vmId: number;
   /** Prune jobs of the backup server, or why it could not be asked for them. */
   readonly pruneJobs: readonly PruneJob[] | Unasked;
-  /** Where that server removes older backups of the VM. Undefined if it does not, or that is not known. */
+  /** Where that server removes older backups of the VM. Undefined if Proxmox does, or if it is not known. */
   readonly vmStore?: VmStore;
 }
 

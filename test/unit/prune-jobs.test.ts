@@ -143,6 +143,20 @@ describe("the doctor", () => {
     });
   });
 
+  test("warns where nobody sees that job, unless something else is kept otherwise", async () => {
+    const prunedBy = { prunedBy: "server", storage: "pbs02" };
+    expect(await look(CREDENTIALS, 30, prunedBy)).toMatchObject({
+      status: "warn",
+      detail: expect.stringMatching(
+        /^nobody sees whether keep-daily 30 is applied: pbs02/,
+      ) as string,
+    });
+    expect(await look(CREDENTIALS, 14, prunedBy)).toMatchObject({
+      status: "fail",
+      detail: expect.stringMatching(/^volumes: prune job n-volumes has keep-daily 30/) as string,
+    });
+  });
+
   test("asks nobody without the restore token, and says why there is no answer", async () => {
     expect(await look({})).toMatchObject({ status: "skip" });
     expect(asked).toEqual([]);

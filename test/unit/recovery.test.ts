@@ -371,9 +371,15 @@ describe("coverage", () => {
           expect(row).toMatchObject([{ state: "differs", detail }]);
       });
 
-      test("is left to others where the job prunes, or another server has the backups", () => {
-        expect(rowsOf()).toEqual([]);
-        expect(rowsOf({ ...storage, server: "pbs02.example.org" })).toEqual([]);
+      test("is unknown where another server has the backups, and left to Proxmox where the job prunes", () => {
+        const unseen = {
+          state: "unknown",
+          detail: `nobody sees whether keep-daily 30 is applied: ${vm.storage} is no proxmox.backupStorage with the server of backups.server, written the same; on its server: proxmox-backup-manager prune-job list`,
+        };
+        for (const other of [undefined, { ...storage, server: "pbs02.example.org" }])
+          expect(rowsOf(other)).toMatchObject([unseen]);
+        const own = mapCoverage(EVIDENCE, NOW);
+        expect(own.filter(({ kind, item }) => kind === "retention" && item === "vm")).toEqual([]);
         expect(vmStoreOf(BACKUPS, { backupStorage: storage } as ProxmoxConfig)).toBeUndefined();
       });
     });

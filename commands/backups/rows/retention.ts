@@ -19,13 +19,28 @@ interface Place extends VmStore {
 }
 
 export function retentionRows(evidence: Kept): Row[] {
-  return placesOf(evidence).map((place) => ({
-    kind: "retention",
-    item: place.item,
-    usedBy: [],
-    ...compareKeeps(evidence, place),
-  }));
+  const rows = placesOf(evidence).map((place) => rowOf(place.item, compareKeeps(evidence, place)));
+  const { backups, vmStore } = evidence;
+  if (backups.vm?.prunedBy !== "server" || vmStore) return rows;
+  return [...rows, rowOf("vm", explainUnseen(backups.vm))];
 }
+
+type Found = Pick<Row, "state" | "detail">;
+
+const rowOf = (item: string, found: Found): Row => ({
+  ...{ kind: "retention", item, usedBy: [] },
+  ...found,
+});
+
+/** Proxmox removes none of the VM's backups then, and nobody sees whether a backup server does. */
+const explainUnseen = ({ storage, keepDays }: Vm): Found => ({
+  state: "unknown",
+  detail: `nobody sees whether keep-daily ${keepDays} is applied: ${storage} is no proxmox.backupStorage with the server of backups.server, written the same; on its server: ${LIST}`,
+});
+
+type Vm = NonNullable<Kept["backups"]["vm"]>;
+
+const LIST = "proxmox-backup-manager prune-job list";
 
 /** As `pbs-server/prepare.sh` makes the jobs. */
 function placesOf({ node, backups, vmStore }: Kept): Place[] {
@@ -45,14 +60,11 @@ function placesOf({ node, backups, vmStore }: Kept): Place[] {
   return [...own, { item: "vm", keeps: { "keep-daily": vm.keepDays }, none, ...vmStore }];
 }
 
-function compareKeeps(
-  { pruneJobs }: Kept,
-  { keeps, none, datastore, namespace }: Place,
-): Pick<Row, "state" | "detail"> {
+function compareKeeps({ pruneJobs }: Kept, { keeps, none, datastore, namespace }: Place): Found {
   if (isUnasked(pruneJobs))
     return {
       state: "unknown",
-      detail: `the backup server could not be asked: ${pruneJobs.problem}; on it: proxmox-backup-manager prune-job list`,
+      detail: `the backup server could not be asked: ${pruneJobs.problem}; on it: ${LIST}`,
     };
   const wanted = keepsText(keeps);
   const jobs = pruneJobs.filter((job) => covers(job, datastore, namespace));

@@ -29,13 +29,12 @@ async function checkRetention(
   const { settings } = configuration;
   const vmStore = settings && vmStoreOf(backups, settings.proxmox);
   const rows = retentionRows({ node, backups, pruneJobs, vmStore });
+  const others = rows.filter(({ state }) => state === "differs");
+  const found = others.map(({ item, detail = "" }) => `${item}: ${detail}`).join("\n");
+  if (others.length > 0) return fail(found, "npx docker-node backups --server");
   const unknown = rows.find(({ state }) => state === "unknown");
   if (unknown) return warn(unknown.detail ?? "", "npx docker-node backups");
-  const others = rows.filter(({ state }) => state !== "ok");
-  if (others.length === 0)
-    return pass(rows.map(({ item, detail = "" }) => `${item}: ${detail}`).join("; "));
-  const found = others.map(({ item, detail = "" }) => `${item}: ${detail}`).join("\n");
-  return fail(found, "npx docker-node backups --server");
+  return pass(rows.map(({ item, detail = "" }) => `${item}: ${detail}`).join("; "));
 }
 
 async function askServer(
