@@ -12,7 +12,7 @@ SOCKET="${SOCKET:-/var/run/docker.sock}"
 
 main() {
   local answer
-  limit_run
+  if [[ ${METHOD:-} == GET ]]; then limit_run; else begin_change; fi
   require METHOD REQUEST_PATH
   answer=$(curl --silent --show-error --fail-with-body --max-time 120 --unix-socket "$SOCKET" --request "$METHOD" \
     --header 'Content-Type: application/json' --data-binary @- "http://docker$REQUEST_PATH" <<<"${BODY:-}" 2>&1) ||

@@ -11,7 +11,7 @@ id_of() { docker_cli image inspect --format '{{.Id}}' "$1" 2>/dev/null; }
 
 main() {
   local complaint
-  limit_run
+  if [[ -n ${SOURCE:-} ]]; then begin_change; else limit_run; fi
   require IMAGE
   if id_of "$IMAGE"; then return; fi
   [[ -n ${SOURCE:-} ]] || return 0

@@ -50,7 +50,7 @@ const held = (): boolean => existsSync(file("fake/held"));
 const READS: readonly ScriptName[] = [
   ...(["agent-certificate", "boot", "reachability", "ready", "firewall/confirm"] as const),
   ...(["benchmark/facts", "benchmark/official", "monitoring/drift", "monitoring/health"] as const),
-  ...(["recovery/api", "recovery/docker", "recovery/image", "recovery/inventory"] as const),
+  ...(["recovery/docker", "recovery/inventory"] as const),
   ...([
     "recovery/rehearsal",
     "validation/addresses",
@@ -64,6 +64,11 @@ const READS: readonly ScriptName[] = [
 const ASKED = {
   ...{ ACTION: "stop", SUBJECT: "data", VOLUME: "data", HOST_NAME: "web" },
   ...{ CPU_PERCENT: "1", MEMORY_PERCENT: "1" },
+  ...{
+    METHOD: "POST",
+    REQUEST_PATH: "/containers/web/stop",
+    SOURCE: "registry.example.org/web@sha256:1",
+  },
 };
 
 describe("one run at a time", () => {
@@ -138,6 +143,24 @@ describe("one run at a time", () => {
       await first.ended;
     },
   );
+});
+
+test.each<[ScriptName, Record<string, string>]>([
+  ["recovery/api", { METHOD: "GET", REQUEST_PATH: "/info" }],
+  ["recovery/image", { IMAGE: "web:1" }],
+])("%s waits for nobody where it only reads", async (script, variables) => {
+  rmSync(file("bin/curl"));
+  const first = start(HOLD);
+  await until(held);
+  const { env, input } = session(textOf(script), { ...variables, LOCK_TIMEOUT: "0.2" });
+  const second = spawn("bash", ["-s"], { env });
+  let stderr = "";
+  second.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
+  second.stdin.end(input);
+  await once(second, "close");
+  expect(stderr).not.toContain("another run");
+  writeFileSync(file("fake/go"), "");
+  await first.ended;
 });
 
 describe("a limit on the node itself", () => {
