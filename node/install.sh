@@ -18,6 +18,8 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 # shellcheck source-path=SCRIPTDIR source=apt.sh
 declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
+# shellcheck source-path=SCRIPTDIR source=apt-sources.sh
+declare -F take_out >/dev/null || . "${BASH_SOURCE[0]%/*}/apt-sources.sh"
 # shellcheck source-path=SCRIPTDIR source=docker-repository.sh
 declare -F set_aside >/dev/null || . "${BASH_SOURCE[0]%/*}/docker-repository.sh"
 # shellcheck source-path=SCRIPTDIR source=packages.sh

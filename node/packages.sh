@@ -124,6 +124,6 @@ hold() {
     awk '{ print $0 "\tnot held\theld" }' <<<"$loose" | rows_differ packages
   else
     # shellcheck disable=SC2086 # a list of package names
-    apt-mark hold $loose >/dev/null
+    with_locks "apt-mark hold" apt-mark hold $loose || fail "apt-mark hold failed" "$OUTPUT"
   fi
 }

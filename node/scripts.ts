@@ -79,8 +79,8 @@ const SEAL = ["seal/archive", "seal/compare", "seal/handles", "container-seal"] 
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   "agent-authority": ["check"],
   "backup-secrets": ["check"],
-  storage: ["check", "apt"],
-  install: ["check", "apt", "docker-repository", "packages", "sockets"],
+  storage: ["check", "apt", "apt-sources"],
+  install: ["check", "apt", "apt-sources", "docker-repository", "packages", "sockets"],
   daemon: [
     "check",
     "daemon/config",

@@ -13,11 +13,12 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 # shellcheck source-path=SCRIPTDIR source=apt.sh
 declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
+# shellcheck source-path=SCRIPTDIR source=apt-sources.sh
+declare -F take_out >/dev/null || . "${BASH_SOURCE[0]%/*}/apt-sources.sh"
 
 DOCKER_DISK="${DOCKER_DISK:-}" DATA_ROOT="${DATA_ROOT:-/var/lib/docker}" GROW_ROOT="${GROW_ROOT:-true}"
 DISTRIBUTION_MIRROR="${DISTRIBUTION_MIRROR:-}" DEVICE_TIMEOUT="${DEVICE_TIMEOUT:-60}"
-readonly LABEL=docker-data
-readonly FSTAB="$ROOT_DIR/etc/fstab"
+readonly LABEL=docker-data FSTAB="$ROOT_DIR/etc/fstab"
 readonly DROP_IN="$ROOT_DIR/etc/systemd/system/docker.service.d/10-docker-node-data-root.conf"
 
 # A root on LVM, RAID or anything else but a plain partition is somebody's own layout. Then only its filesystem is grown.
@@ -57,8 +58,7 @@ grow_filesystem() {
   esac
 }
 
-# Lists everything that shows the disk is in use: signatures of filesystems, partition tables, LVM, RAID, LUKS; partitions and
-# mappings.
+# Lists everything that shows the disk is in use: signatures of filesystems, partition tables, LVM, RAID, LUKS; parts of it.
 contents() {
   wipefs --noheadings --output TYPE,LABEL "$1" | awk '{ $1 = $1; print }'
   lsblk -nro TYPE,NAME "$1" | tail -n +2

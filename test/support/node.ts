@@ -107,7 +107,10 @@ export const script = (name: ScriptName, variables: Record<string, string> = {})
   run(textOf(name), variables);
 /** Commands after the functions that scripts share. */
 export const lib = (commands: string, variables: Record<string, string> = {}): Result =>
-  run(`${source("lib")}\n${source("check")}\n${source("apt")}\n${commands}`, variables);
+  run(
+    `${source("lib")}\n${source("check")}\n${source("apt")}\n${source("apt-sources")}\n${commands}`,
+    variables,
+  );
 
 export const done = (result: Result): unknown => {
   expect({ status: result.status, stderr: result.status === 0 ? "" : result.stderr }).toEqual({

@@ -80,6 +80,30 @@ describe("another apt at work", () => {
     );
   });
 
+  describe("when Docker's packages are to be held", () => {
+    const hold = "PACKAGE_SOURCE=official VERSION=29 DATA_ROOT=/x\nhold docker-ce; echo done";
+    const packages = readFileSync(join(__dirname, "../../node/packages.sh"), "utf8");
+    beforeEach(() => {
+      fake("packages", "docker-ce 5:29.10.0-1\n");
+      fake("dpkg-locked");
+    });
+
+    test("is waited for: dpkg itself does not", () => {
+      program("sleep", 'rm "$FAKE/dpkg-locked"');
+      const result = lib(`SCRIPT=install\n${packages}\n${hold}`);
+      expect(result).toMatchObject({ status: 0, stdout: "done\n" });
+      expect(result.stderr).toMatch(/^docker-node: install: waiting for another apt: .*\n$/);
+      expect(changes()).toEqual(["apt-mark hold docker-ce"]);
+    });
+
+    test("is named as the reason where it does not end", () => {
+      refused(
+        lib(`${packages}\n${hold}`, { LIMIT: "2", APT_PAUSE: "0.1" }),
+        /apt-mark hold: another apt had not ended after [12] s\ndpkg: error: dpkg frontend lock was locked/,
+      );
+    });
+  });
+
   test("what a killed run left of dpkg is finished", () => {
     program("dpkg", 'echo "dpkg $*" >>"$FAKE/changes"');
     program(
@@ -138,9 +162,15 @@ describe("Docker's repository that somebody else has declared", () => {
     ],
     [
       "a public mirror",
-      "mirror.list",
+      "other-mirror.list",
       "deb https://mirrors.example.org/docker-ce/linux/ubuntu noble stable\n",
       undefined,
+    ],
+    [
+      "docker.list with another vendor's line, and a mirror of before",
+      "docker.list",
+      "deb https://vendor.example.org/apt stable main\ndeb http://192.0.2.1/old noble stable\n",
+      "deb https://vendor.example.org/apt stable main\n",
     ],
   ])("%s gives way, with a copy kept, and apt reads its sources anew", (_, name, text, left) => {
     write(sources(name), text);
@@ -228,6 +258,33 @@ const apt = spawnSync("bash", ["-c", "type -P apt-get"], { encoding: "utf8" }).s
     const text = readFileSync(join(__dirname, "../../node/docker-repository.sh"), "utf8");
     expect(lib(`${text}\nset_aside ${DOCKER} ${ours}`).status).toBe(0);
     expect(reads()).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  test("a second file for the distribution's archive keeps it from reading any, and no longer does", () => {
+    const mirror = "http://192.0.2.9/ubuntu";
+    const other = "deb http://192.0.2.1/tools noble main\n";
+    write(sources("mirror.list"), `deb ${mirror}/ noble main\n${other}`);
+    write(
+      sources("docker-node-distribution.sources"),
+      `Types: deb\nURIs: ${mirror}\nSuites: noble\nComponents: main\nSigned-By: /usr/share/keyrings/ubuntu.gpg\n`,
+    );
+    const reads = () => lib("apt-get indextargets >/dev/null");
+    expect(reads().stderr).toContain("Conflicting values set for option Signed-By");
+    const use = `SCRIPT=install\nuse_distribution_mirror ${mirror}/`;
+    const { status, stderr } = lib(use);
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: `docker-node: install: took the distribution's archive out of ${join(home, sources("mirror.list"))}; a copy is in /var/lib/docker-node/apt\n`,
+    });
+    expect(read(sources("mirror.list"))).toBe(other);
+    expect(reads()).toMatchObject({ status: 0, stderr: "" });
+    const unread = "root/var/lib/docker-node/apt-sources-unread";
+    expect(has(unread)).toBe(true);
+    rmSync(join(home, unread));
+    expect(lib(use)).toMatchObject({ status: 0, stderr: "" });
+    expect(has(unread)).toBe(false);
+    expect(lib("use_distribution_mirror ''").status).toBe(0);
+    expect(has(unread)).toBe(true);
   });
 
   test("its lists lock, held by another, is waited for", async () => {

@@ -38,6 +38,7 @@ useNode();
 describe("every script", () => {
   const files = readdirSync(scripts).filter((file) => file.endsWith(".sh"));
   const libraries = [
+    "apt-sources.sh",
     "apt.sh",
     "check.sh",
     "container-seal.sh",
@@ -422,7 +423,7 @@ describe("install.sh", () => {
   });
 
   test("a mirror is used, a stale docker.list goes", () => {
-    write(node("apt/sources.list.d/docker.list"), "deb old");
+    write(node("apt/sources.list.d/docker.list"), "deb http://192.0.2.1/old noble stable\n");
     done(script("install", { ...official, DOCKER_MIRROR: "http://192.0.2.9/docker/" }));
     expect(changes()[0]).toBe("curl download http://192.0.2.9/docker/gpg");
     expect(readdirSync(join(home, node("apt/sources.list.d")))).toEqual(["docker.sources"]);
