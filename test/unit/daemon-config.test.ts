@@ -386,8 +386,8 @@ describe("values that keep dockerd from starting are refused", () => {
   test("a port of dockerd's metrics that an exporter or another agent has is refused", () => {
     const { monitoring, portainer } = prodWith({}).defaults as Record<string, Tree>;
     const agent = { ...(portainer?.agent as Tree), next: { port: 9002 } };
-    const said = (port: number): string[] =>
-      problems({ "metrics-addr": `10.25.20.24:${port}` }, undefined, {
+    const said = (port: number, host = "10.25.20.24"): string[] =>
+      problems({ "metrics-addr": `${host}:${port}` }, undefined, {
         monitoring: { ...monitoring, docker: undefined },
         portainer: { ...portainer, agent },
       });
@@ -397,6 +397,9 @@ describe("values that keep dockerd from starting are refused", () => {
     expect(said(9101)).toEqual([refusal(9101, "monitoring.cadvisor")]);
     expect(said(9002)).toEqual([refusal(9002, "the Portainer agent")]);
     expect(said(9323)).toEqual([]);
+    // The others listen at the node's address alone.
+    expect(said(9100, "127.0.0.1")).toEqual([]);
+    expect(said(22, "127.0.0.1")).toHaveLength(1);
   });
 
   test("a profile may be on a template or an adopted machine", () => {

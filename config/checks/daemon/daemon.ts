@@ -12,7 +12,7 @@ export function checkLogOptions({ engine: { daemon } }: NodeConfig, report: Repo
     report(`engine/daemon/log-opts/${option}`, options[option], allowed);
 }
 
-const EVERYWHERE = ["", "0.0.0.0", "[::]", "localhost", "[::1]"];
+const EVERYWHERE = ["", "0.0.0.0", "[::]", "localhost"];
 
 /**
  * dockerd does not start where it cannot listen for Prometheus, and it listens before it makes docker0 (startMetricsServer
@@ -24,14 +24,20 @@ export function checkMetricsAddress(node: NodeConfig, report: Report): void {
   const path = "engine/daemon/metrics-addr";
   const own = addressOf(node.network.address);
   const host = at.slice(0, at.lastIndexOf(":"));
-  if (host !== own && !host.startsWith("127.") && !EVERYWHERE.includes(host))
+  if (host !== own && !isLoopback(host) && !EVERYWHERE.includes(host))
     report(path, at, `an address of the node itself, such as ${own}:9323 or 127.0.0.1:9323`);
-  const owner = ownersOf(node).get(Number(at.slice(host.length + 1)));
+  const owner = ownersOf(node, isLoopback(host)).get(Number(at.slice(host.length + 1)));
   if (owner) report(path, at, `a port of its own; ${owner} has this one`);
 }
 
-/** Who else listens on which port of the node. Ports of workloads are compared in checks/workloads/network.ts. */
-function ownersOf(node: NodeConfig): Map<number, string> {
+const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "[::1]";
+
+/**
+ * Who else listens on which port of the node; on loopback it is SSH alone. Ports of workloads are compared in
+ * checks/workloads/network.ts.
+ */
+function ownersOf(node: NodeConfig, loopback: boolean): Map<number, string> {
+  if (loopback) return new Map([[22, "SSH"]]);
   const exporters = monitoringPorts(node).filter(({ part }) => part !== "docker");
   return new Map([
     [22, "SSH"],
