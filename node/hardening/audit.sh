@@ -89,12 +89,18 @@ audit_reload() {
   output=$(augenrules --load 2>&1) || log "augenrules: $(grep -i error <<<"$output" | paste -sd';' -)"
 }
 
-# The kernel reports a rule as a watch or as it was written, depending on the version of auditctl.
+# Paths of the loaded rules that record whoever writes there or changes what a file is, as in benchmark/facts.sh. The kernel reports
+# a rule as a watch or as it was written, depending on the version of auditctl.
+audit_recorded() {
+  auditctl -l | sed -nE -e 's/ (-k |-F key=)[^ ]*//g; s/ -S all//; s/ -F arch=b64//' \
+    -e 's/ (-p |-F perm=)r?wx?a( |$)/\2/' -e 's/^(-w |-a always,exit -F (dir|path)=)([^ ]+)$/\3/p'
+}
+
 audit_missing() {
   local rules path
-  rules=$(auditctl -l)
+  rules=$(audit_recorded)
   sed -nE 's/^-a always,exit -F (dir|path)=([^ ]+) .*/\2/p' "$ROOT_DIR$AUDIT_FILE" | while read -r path; do
-    grep -qE -- "(-w |-F dir=|-F path=)$path/? " <<<"$rules" || printf 'no rule for %s\n' "$path"
+    grep -qxF -e "$path" -e "$path/" <<<"$rules" || printf 'no rule for %s\n' "$path"
   done
 }
 

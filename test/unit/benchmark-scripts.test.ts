@@ -110,6 +110,28 @@ describe("facts", () => {
     expect(files[0]).toMatchObject({ type: "directory", owner, real: "/etc/docker" });
   });
 
+  test.each([
+    ["-a never,exit -S all -F dir=/etc/docker -F key=docker", false],
+    ["-a never,exit -F path=/usr/sbin/runc -F perm=wa", false],
+    ["-w /etc/docker -p r -k docker", false],
+    ["-w /etc/docker -p rx", false],
+    ["-a always,exit -S all -F dir=/etc/docker -F perm=w -F key=docker", false],
+    ["-a always,exit -F path=/usr/sbin/runc -F perm=xa", false],
+    ["-a always,exit -S unlink,rename -F dir=/etc/docker -F key=docker", false],
+    ["-a always,exit -S all -F dir=/etc/docker -F perm=wa -F uid=4242", false],
+    ["-a always,exit -F arch=b32 -S all -F dir=/etc/docker", false],
+    ["-w /etc/docker/ -p rwxa", true],
+    ["-w /etc/docker -p wa -k docker", true],
+    ["-a always,exit -S all -F dir=/etc/docker -F key=docker", true],
+    ["-a always,exit -F arch=b64 -S all -F dir=/etc/docker -F perm=wa -F key=docker", true],
+    ["-a always,exit -F perm=rwa -F dir=/etc/docker -F key=a -F key=b", true],
+  ])("the audit rule %s counts: %s", (rule, counts) => {
+    docker("");
+    fake("auditctl", { "-l": `${rule}\n` });
+    const { audited } = JSON.parse(run("benchmark/facts").stdout) as { audited: string[] };
+    expect(audited).toEqual(counts ? ["/etc/docker"] : []);
+  });
+
   test("are complete on a node without containers and configuration", () => {
     docker("");
     fs.rmSync(join(root, "etc"), { recursive: true });

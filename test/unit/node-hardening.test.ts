@@ -40,8 +40,9 @@ const proc = (path: string): string => `root/proc/sys/${path}`;
 const SYSCTLS: Record<string, [string, string]> = {
   "kernel/kptr_restrict": ["0", "2"],
   "kernel/dmesg_restrict": ["0", "1"],
-  // As strict as ours, or stricter: stays.
-  "kernel/yama/ptrace_scope": ["3", "3"],
+  "kernel/yama/ptrace_scope": ["0", "1"],
+  "fs/protected_symlinks": ["0", "1"],
+  // As strict as ours: stays.
   "kernel/unprivileged_bpf_disabled": ["1", "1"],
   "fs/suid_dumpable": ["2", "0"],
   "net/ipv4/ip_forward": ["1", "1"],
@@ -51,11 +52,16 @@ const SYSCTLS: Record<string, [string, string]> = {
   "net/ipv4/conf/docker0/send_redirects": ["1", "0"],
   "net/ipv4/conf/eth0.30/send_redirects": ["1", "0"],
   "net/ipv6/conf/eth0/accept_redirects": ["1", "0"],
+  "net/ipv4/conf/all/accept_source_route": ["1", "0"],
+  "net/ipv4/conf/eth0/secure_redirects": ["1", "0"],
+  "net/ipv4/conf/all/log_martians": ["0", "1"],
+  "net/ipv4/tcp_syncookies": ["0", "1"],
+  "net/ipv6/conf/all/accept_source_route": ["1", "0"],
   "kernel/core_pattern": ["|/usr/share/apport/apport -p%p -s%s -c%c", "|/bin/false"],
 };
 
 /** Modes as they are found: too open, as it should be, stricter. */
-const MODES = { shadow: 0o644, crontab: 0o600, gshadow: 0o600 };
+const MODES = { shadow: 0o644, crontab: 0o644, gshadow: 0o600 };
 
 beforeEach(() => {
   for (const name of PROGRAMS.split(" ")) {
@@ -474,6 +480,9 @@ describe("audit", () => {
       "-a always,exit -F path=/etc/docker/daemon.json -F perm=wa -F key=docker",
       "-a always,exit -F dir=/run/containerd -F perm=wa -F key=docker",
       "-a always,exit -F path=/etc/shadow -F perm=wa -F key=identity",
+      "-a always,exit -F path=/etc/sudoers.d -F perm=wa -F key=access",
+      "-a always,exit -F path=/etc/ssh/sshd_config -F perm=wa -F key=access",
+      "-a always,exit -F dir=/etc/ssh/sshd_config.d -F perm=wa -F key=access",
     ])
       expect(rules.split("\n")).toContain(rule);
     expect(rules).not.toMatch(/usr\/bin|sysconfig/);
@@ -489,6 +498,21 @@ describe("audit", () => {
     fake("rules");
     done(harden("audit"));
     expect(read("fake/rules")).toContain("/usr/sbin/dockerd");
+  });
+
+  test.each([
+    ["never", "s/^-w \\(.*dockerd\\) -p wa -k/-a never,exit -S all -F path=\\1 -F key=/"],
+    ["reads alone", "s/\\(dockerd -p \\)wa/\\1rx/"],
+    ["writes alone", "s/\\(dockerd -p \\)wa/\\1w/"],
+    ["one user", "s/^-w \\(.*dockerd\\) -p wa/-a always,exit -F path=\\1 -F perm=wa -F uid=7/"],
+  ])("a rule that audits %s is none", (_, told) => {
+    fake("audit-told", told);
+    refused(harden("audit"), /audit rules are not loaded\nno rule for \/usr\/sbin\/dockerd$/m);
+  });
+
+  test("a rule without permissions audits all that is done", () => {
+    fake("audit-told", "s/^-w \\(.*\\) -p wa -k /-a always,exit -S all -F path=\\1 -F key=/");
+    done(harden("audit"));
   });
 
   test("rules that are locked until a boot are told", () => {
