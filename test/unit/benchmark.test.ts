@@ -54,7 +54,7 @@ const GOOD = {
   command: ["/usr/bin/dockerd", "-H", "fd://"],
   config: {
     "userland-proxy": false,
-    "default-ulimits": {},
+    "default-ulimits": { nofile: { Name: "nofile", Soft: 65536, Hard: 65536 } },
     ...{ tlscacert: "/etc/docker/ca.pem", tlscert: "/etc/docker/cert.pem" },
     tlskey: "/etc/docker/key.pem",
   },
@@ -207,6 +207,7 @@ const BAD: [id: string, change: object, found: string][] = [
     "tcp://0.0.0.0:2376 without tlsverify",
   ],
   ["2.8", config({ "default-ulimits": undefined }), "no default-ulimits"],
+  ["2.8", config({ "default-ulimits": { nofile: null } }), "no default-ulimits"],
   ["2.9", info({ SecurityOptions: ["name=no-new-privileges"] }), "no userns-remap"],
   ["2.10", config({ "cgroup-parent": "/mine" }), "cgroup-parent is /mine"],
   ["2.11", config({ "storage-opts": ["dm.basesize=20G"] }), "dm.basesize is set"],

@@ -2,7 +2,7 @@ import { loadSettings } from "../../config/load";
 import { DAEMON_KEYS, DEFAULT_DAEMON, REFUSED_KEYS, reloadableKeys } from "../../config/daemon";
 import { LOG_DRIVERS, logProblems, explainNoDriver } from "../../config/daemon/log-drivers";
 import { daemonProblems as problems, nodeWith, rendered } from "../support/daemon";
-import { prodWith } from "../support/settings";
+import { prodWith, waived } from "../support/settings";
 
 type Tree = Record<string, unknown>;
 
@@ -39,11 +39,13 @@ describe("a default that belongs to another key goes with that key's default", (
       },
     };
     const own = { engine: { daemon: { "log-driver": "json-file", "storage-driver": "vfs" } } };
-    const { n } = loadSettings({ proxmox, defaults: shared, nodes: { n: own } }).nodes;
+    const load = (node: object) =>
+      loadSettings(waived({ proxmox, defaults: shared, nodes: { n: node } })).nodes.n;
+    const n = load(own);
     expect(n?.engine.daemon["log-opts"]).toBeUndefined();
     expect(n?.engine.daemon["storage-opts"]).toBeUndefined();
     const plain = { engine: { daemon: { "log-driver": null, "storage-driver": null } } };
-    const other = loadSettings({ proxmox, defaults: shared, nodes: { n: plain } }).nodes.n;
+    const other = load(plain);
     expect(other?.engine.daemon["log-opts"]).toBeUndefined();
     expect(other?.engine.daemon["storage-opts"]).toBeUndefined();
   });
@@ -310,6 +312,16 @@ describe("values that keep dockerd from starting are refused", () => {
       { "default-ulimits": { nofile: { Hard: -1 } } },
       "default-ulimits.nofile.Hard: -1; allowed: a number",
     ],
+    [
+      "limits that null has emptied",
+      { "default-ulimits": { nofile: null } },
+      "default-ulimits: {}; allowed: at least one limit",
+    ],
+    ...["root", "0", "00", "-0", "root:docker", "0:1000"].map((user): [string, object, string] => [
+      `remapping to root, as ${user}`,
+      { "userns-remap": user },
+      `userns-remap: "${user}"; allowed: another user than root`,
+    ]),
     ["splunk", { "log-driver": "splunk" }, 'log-driver: "splunk"; allowed: json-file, local'],
     [
       "a driver that is a plugin",

@@ -47,6 +47,10 @@ const judgePort: Judge = (facts) => {
   return holds(open.length === 0 || verified, `${open.join(", ")} without tlsverify`);
 };
 
+/** As a map of daemon.json, or as what a flag says. An empty one limits nothing. */
+const hasLimits = (limits: unknown): boolean =>
+  typeof limits === "object" ? Object.keys(limits ?? {}).length > 0 : Boolean(limits);
+
 const LOCAL_LOGS = ["json-file", "local", "none"];
 
 export const DAEMON: Judges = {
@@ -56,7 +60,7 @@ export const DAEMON: Judges = {
   "2.5": judgeRegistries,
   "2.6": ({ info: { Driver } }) => holds(Driver !== "aufs", "the storage driver is aufs"),
   "2.7": judgePort,
-  "2.8": (facts) => holds(settingOf(facts, "default-ulimits") !== undefined, "no default-ulimits"),
+  "2.8": (facts) => holds(hasLimits(settingOf(facts, "default-ulimits")), "no default-ulimits"),
   "2.9": (facts) =>
     holds(hasOption(facts, "userns") || hasOption(facts, "rootless"), "no userns-remap"),
   "2.10": judgeOneOf("cgroup-parent", "", [""]),

@@ -56,7 +56,12 @@ export const CONTAINER_KEYS = {
   "default-ipc-mode": restarts(z.enum(["private", "shareable"]), "IPC namespace."),
   "default-runtime": reloads(z.string(), "Runtime; one of `runtimes` or runc."),
   "default-shm-size": restarts(size, "Size of /dev/shm."),
-  "default-ulimits": restarts(z.record(limitName, ulimit), "Limits by name; -1 means unlimited."),
+  "default-ulimits": restarts(
+    z.record(limitName, ulimit).refine((limits) => Object.keys(limits).length > 0, {
+      error: "at least one limit, such as nofile",
+    }),
+    "Limits by name; -1 means unlimited.",
+  ),
   "exec-opts": restarts(
     z.array(z.enum(["native.cgroupdriver=systemd", "native.cgroupdriver=cgroupfs"])),
     "Driver of cgroups.",

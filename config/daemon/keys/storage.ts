@@ -2,6 +2,9 @@ import { z } from "zod";
 import { reloads, restarts } from "../key";
 import { absolutePath } from "../values";
 
+/** What dockerd takes for root, by name or number: it warns, and remaps nobody (setupRemappedRoot in moby daemon/daemon_unix.go). */
+const ROOT = /^(root|-?0+)(:|$)/;
+
 /** Keys about where and how images, containers and volumes are stored. */
 export const STORAGE_KEYS = {
   "data-root": restarts(absolutePath, "Where dockerd keeps everything.", { hides: true }),
@@ -19,9 +22,14 @@ export const STORAGE_KEYS = {
     "Options of the storage driver.",
   ),
   "userns-remap": restarts(
-    z.string().regex(/^[\w.-]+(:[\w.-]+)?$/, {
-      error: 'a user, or user:group; "default" lets dockerd make one',
-    }),
+    z
+      .string()
+      .regex(/^[\w.-]+(:[\w.-]+)?$/, {
+        error: 'a user, or user:group; "default" lets dockerd make one',
+      })
+      .refine((user) => !ROOT.test(user), {
+        error: 'another user than root, which dockerd maps to itself; "default" lets it make one',
+      }),
     "Maps root in containers to an unprivileged user of the node.",
     { hides: true },
   ),
