@@ -2,7 +2,10 @@ import type { DaemonConfig } from "../daemon";
 import type { NodeConfig } from "../schema";
 import { weaknessIf, type Downgrade, type Weakness } from "./downgrade";
 
-/* Values of daemon.json that weaken a node. What a node leaves to dockerd's own default is no downgrade. */
+/*
+ * Values of daemon.json that weaken a node. A key that the program sets by itself (daemon/defaults.ts) and that null removes
+ * counts by what dockerd then does; a key that the program does not set is no downgrade as long as nobody sets it.
+ */
 
 type Row = Downgrade<NodeConfig>;
 
@@ -12,17 +15,25 @@ const PATH = "engine/daemon";
 function downgradeOf<K extends keyof DaemonConfig>(
   id: string,
   name: K,
-  weak: (value: DaemonConfig[K]) => boolean,
+  weak: (value: DaemonConfig[K], daemon: DaemonConfig) => boolean,
   [allowed, meaning]: readonly [allowed: string, meaning: string],
 ): Row {
   const find = ({ engine: { daemon } }: NodeConfig): Weakness[] =>
-    weaknessIf(weak(daemon[name]), `${PATH}/${name}`, daemon[name]);
+    weaknessIf(weak(daemon[name], daemon), `${PATH}/${name}`, daemon[name]);
   return { id: `daemon-${id}`, allowed, meaning, find };
 }
 
 const isOff = (value?: boolean): boolean => value !== true;
 const isTrue = (value?: boolean): boolean => value === true;
 const isFalse = (value?: boolean): boolean => value === false;
+
+/** dockerd's own default is true. Without its rules nothing keeps containers apart, and published ports need the proxy. */
+const isOn = (value: boolean | undefined, { iptables }: DaemonConfig): boolean =>
+  value !== false && iptables !== false;
+
+/** Only json-file has no end by itself (docs.docker.com, json-file, max-size). */
+const isEndless = (options: DaemonConfig["log-opts"], daemon: DaemonConfig): boolean =>
+  (daemon["log-driver"] ?? "json-file") === "json-file" && options?.["max-size"] === undefined;
 
 /** Options of bridges that let packets past the rules of published ports (docs.docker.com, packet filtering). */
 function findOpenBridges({ engine: { daemon } }: NodeConfig): Weakness[] {
@@ -86,7 +97,10 @@ export const DAEMON_DOWNGRADES: readonly Row[] = [
     "Nothing filters published ports.",
   ]),
   downgradeOf("ip6tables-off", "ip6tables", isFalse, ["true or unset", "The same over IPv6."]),
-  downgradeOf("icc", "icc", isTrue, ["false or unset", "Containers on docker0 reach one another."]),
+  downgradeOf("icc", "icc", (icc, daemon) => isOn(icc, daemon) && daemon.bridge !== "none", [
+    "false",
+    "Containers on docker0 reach one another.",
+  ]),
   downgradeOf("direct-routing", "allow-direct-routing", isTrue, [
     "false or unset",
     "Other machines reach containers at their own addresses.",
@@ -105,8 +119,8 @@ export const DAEMON_DOWNGRADES: readonly Row[] = [
     meaning: "Packets reach ports of containers that are not published.",
     find: findOpenBridges,
   },
-  downgradeOf("userland-proxy", "userland-proxy", isTrue, [
-    "false or unset",
+  downgradeOf("userland-proxy", "userland-proxy", isOn, [
+    "false",
     "A process of root's for every published port, which hides who comes.",
   ]),
   downgradeOf("metrics-open", "metrics-addr", (at) => /^(0\.0\.0\.0|\[::0?\])?:/.test(at ?? ""), [
@@ -144,8 +158,12 @@ export const DAEMON_DOWNGRADES: readonly Row[] = [
       "dockerd's log leaves out what happened, or tells with which variables a container is made.",
     find: findLogLevels,
   },
-  downgradeOf("ulimits-none", "default-ulimits", (limits) => limits === undefined, [
-    "limits, such as nofile",
+  downgradeOf("logs-endless", "log-opts", isEndless, [
+    "max-size, such as 100m, or a log driver other than json-file",
+    "The log of one container may fill the disk of all.",
+  ]),
+  downgradeOf("ulimits-none", "default-ulimits", (limits) => !limits?.nofile, [
+    "limits, with nofile among them",
     "A container may have as many open files as dockerd.",
   ]),
   downgradeOf("cgroup-parent", "cgroup-parent", (parent) => parent !== undefined, [

@@ -1,7 +1,7 @@
-import { isTree } from "../tree";
 import { BACKUP_CONTAINER } from "../backups";
 import { AGENT_CONTAINER } from "../portainer";
 import type { NodeConfig } from "../schema";
+import { CONTAINER_KINDS, HARMLESS, MACHINE_KINDS } from "./arguments";
 import type { Downgrade, Weakness } from "./downgrade";
 
 /* Arguments of resources that get around what the configuration guards. Their lists replace ours, so that any counts. */
@@ -13,14 +13,6 @@ type Section = keyof NonNullable<NodeConfig["override"]>;
 const CONTAINERS: Readonly<Partial<Record<Section, string>>> = {
   agent: AGENT_CONTAINER,
   backup: BACKUP_CONTAINER,
-};
-
-/** Values that take nothing away, by argument. */
-const HARMLESS: Readonly<Record<string, (value: unknown) => boolean>> = {
-  privileged: (value) => value === false,
-  publishAllPorts: (value) => value === false,
-  readOnly: (value) => value === true,
-  capabilities: (value) => isTree(value) && !("adds" in value),
 };
 
 function findOverriding(sections: readonly Section[], names: readonly string[]): Row["find"] {
@@ -42,40 +34,29 @@ const makeRow = (
   names: readonly string[],
 ): Row => ({
   id: `override-${kind}`,
-  allowed: "nothing here",
+  allowed: "nothing here, or a value that takes nothing away",
   meaning: `${meaning}: ${names.map((name) => `\`${name}\``).join(", ")}.`,
   find: findOverriding(sections, names),
 });
 
-const containerRow = (kind: string, meaning: string, names: readonly string[]): Row => ({
-  ...makeRow(kind, meaning, ["agent", "backup"], names),
+const containerRow = (kind: keyof typeof CONTAINER_KINDS, meaning: string): Row => ({
+  ...makeRow(kind, meaning, ["agent", "backup"], CONTAINER_KINDS[kind]),
   ofContainers: true,
 });
 
-const machineRow = (kind: string, meaning: string, names: readonly string[]): Row =>
-  makeRow(kind, meaning, ["machine"], names);
-
-const PRIVILEGES = [
-  ...["privileged", "capabilities", "securityOpts", "user", "groupAdds", "runtime", "sysctls"],
-  ...["devices", "deviceRequests", "deviceCgroupRules", "gpus", "cgroupParent"],
-];
-const PROGRAM = ["command", "entrypoints", "uploads", "workingDir"];
-const NAMESPACES = [
-  ...["networkMode", "networksAdvanced", "pidMode", "ipcMode", "usernsMode", "cgroupnsMode"],
-];
+const machineRow = (kind: keyof typeof MACHINE_KINDS, meaning: string): Row =>
+  makeRow(kind, meaning, ["machine"], MACHINE_KINDS[kind]);
 
 /** The rows, in the order of the page. */
 export const OVERRIDE_DOWNGRADES: readonly Row[] = [
-  containerRow("privileges", "Rights of a container of the program", PRIVILEGES),
-  containerRow("mounts", "What of the node it sees, the Docker socket too", [
-    ...["mounts", "volumes", "readOnly"],
-  ]),
-  containerRow("program", "What runs in it, with Docker's socket", PROGRAM),
-  containerRow("namespaces", "What keeps it apart from the node and from others", NAMESPACES),
-  containerRow("ports", "Who reaches it", ["ports", "publishAllPorts"]),
-  machineRow("nic", "The VM's network, its firewall too", ["networkDevices"]),
-  machineRow("login", "Who can log in at the first boot", ["initialization"]),
-  machineRow("hypervisor", "What of the Proxmox node the VM reaches", [
-    ...["hookScriptFileId", "hostpcis", "kvmArguments", "usbs", "virtiofs"],
-  ]),
+  containerRow("privileges", "Rights of a container of the program"),
+  containerRow("mounts", "What of the node it sees, the Docker socket too"),
+  containerRow("program", "What runs in it, with Docker's socket"),
+  containerRow("namespaces", "What keeps it apart from the node and from others"),
+  containerRow("ports", "Who reaches it"),
+  containerRow("limits", "How much of the node it may take"),
+  containerRow("logs", "What is known of what it did, and where its output goes"),
+  machineRow("nic", "The VM's network, its firewall too"),
+  machineRow("login", "Who can log in at the first boot"),
+  machineRow("hypervisor", "What of the Proxmox node the VM reaches"),
 ];

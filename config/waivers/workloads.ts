@@ -42,9 +42,14 @@ const systemBinds: Find = ([, { binds }]) =>
 
 const SECRET_NAME = /(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIALS?|(API|PRIVATE|ACCESS)_?KEY)$/i;
 
+/** A URL with a user and a password (RFC 3986, userinfo). */
+const WITH_PASSWORD = /:\/\/[^/?#\s:@]*:[^/?#\s@]+@/;
+
 const secretVariables: Find = ([, { env }]) =>
   Object.entries(env).flatMap(([name, value]) =>
-    SECRET_NAME.test(name) && value !== "" ? [[`env/${name}`, "[hidden]"] as const] : [],
+    (SECRET_NAME.test(name) && value !== "") || WITH_PASSWORD.test(value)
+      ? [[`env/${name}`, "[hidden]"] as const]
+      : [],
   );
 
 /** The rows, in the order of the page. */

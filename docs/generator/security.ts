@@ -1,4 +1,5 @@
 /** docs/reference/security.md, from the table of what takes a waiver. */
+import { FREE_OF_CONTAINERS, FREE_OF_MACHINES } from "../../config/waivers/arguments";
 import { BENCHMARK, waiverIdOf } from "../../config/waivers/benchmark";
 import { LONGEST_DAYS, SOON_DAYS } from "../../config/waivers/days";
 import { POLICIES } from "../../config/waivers/policies";
@@ -36,7 +37,8 @@ config:
   tells whether it is needed.
 - From ${SOON_DAYS} days before its end on, \`pulumi up\`, the plan and \`npx docker-node doctor\` warn of it.
 
-What a node leaves to Docker's own default is no downgrade. \`engine.groupMembers\` needs no waiver either: who is in it is root of the
+A key of \`engine.daemon\` that the program sets by itself and that \`null\` removes counts by what Docker then does. A key that the
+program does not set is no downgrade as long as nobody sets it. \`engine.groupMembers\` needs no waiver either: who is in it is root of the
 node, and is named there.
 
 ## What takes a waiver
@@ -47,6 +49,21 @@ const CHECKS = `## Checks of the benchmark
 [\`docker-node benchmark\`](../how-to/benchmark-a-node.md) judges a running node by these. What it finds takes a waiver as well. Those of
 a person take none.
 `;
+
+const FREE = `## Overrides without a waiver
+
+Every argument that \`override\` reaches is in a row above or here. These cannot weaken a node, whatever they say.
+`;
+
+/** Arguments that take no waiver, a row for each reason. */
+function freeRows(): string[] {
+  const rows = [FREE_OF_CONTAINERS, FREE_OF_MACHINES].flatMap((free, index) =>
+    Object.entries(free).map(([why, names]) =>
+      tableRow([index ? "VM" : "container", names.map((name) => `\`${name}\``).join(", "), why]),
+    ),
+  );
+  return ["| of | arguments | why |", "|---|---|---|", ...rows];
+}
 
 const OF = {
   host: "host",
@@ -71,5 +88,5 @@ export function securityPage(): string {
     tableRow([of === "person" ? id : `\`${waiverIdOf(id)}\``, OF[of], title]),
   );
   const list = ["| id | of | check |", "|---|---|---|", ...checks];
-  return `${[INTRO, ...table, "", CHECKS, ...list].join("\n")}\n`;
+  return `${[INTRO, ...table, "", FREE, ...freeRows(), "", CHECKS, ...list].join("\n")}\n`;
 }

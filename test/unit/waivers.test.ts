@@ -1,8 +1,18 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { loadSettings, merge, type RawSettings } from "../../config/load";
 import { ConfigError } from "../../config/problems";
+import {
+  CONTAINER_KINDS,
+  FREE_OF_CONTAINERS,
+  FREE_OF_MACHINES,
+  HARMLESS,
+  MACHINE_KINDS,
+} from "../../config/waivers/arguments";
 import { DOWNGRADES, WAIVABLE_IDS } from "../../config/waivers/table";
 import { warnOfEnding } from "../../config/waivers/days";
+import { DEFAULT_DAEMON } from "../../config/daemon";
 import { UNITS } from "../../config/schema/hardening";
 import runStack from "../../index";
 import { privateKey } from "../support/key";
@@ -238,7 +248,18 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     'daemon.log-level: "fatal"',
     daemon({ "log-level": "info", debug: false }),
   ],
-  ["daemon-ulimits-none", daemon({ "default-ulimits": null }), "default-ulimits: missing", {}],
+  [
+    "daemon-logs-endless",
+    daemon({ "log-opts": { "max-size": null } }),
+    'daemon.log-opts: {"max-file":"3"}',
+    daemon({ "log-driver": "local" }),
+  ],
+  [
+    "daemon-ulimits-none",
+    daemon({ "default-ulimits": null }),
+    "default-ulimits: missing",
+    daemon({ "default-ulimits": { nofile: { Hard: 100000 } } }),
+  ],
   [
     "daemon-cgroup-parent",
     daemon({ "cgroup-parent": "docker.slice" }),
@@ -274,6 +295,18 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
     { override: { backup: { publishAllPorts: true } } },
     "override.backup.publishAllPorts: true",
     { override: { backup: { publishAllPorts: false } } },
+  ],
+  [
+    "override-limits",
+    { override: { backup: { memory: 0 } } },
+    "override.backup.memory: 0",
+    { override: { backup: { memory: 2048, cpuShares: 128 } } },
+  ],
+  [
+    "override-logs",
+    { override: { agent: { logDriver: "none" } } },
+    'override.agent.logDriver: "none"',
+    { override: { agent: { logDriver: "local" } } },
   ],
   [
     "override-nic",
@@ -332,7 +365,61 @@ const WEAK: [id: string, override: object, place: string, right: object, others?
   ],
 ];
 
+/** What null does to a default of the program: the waiver that it takes, or why Docker's own default is as safe. */
+const NULLS: Readonly<Record<keyof typeof DEFAULT_DAEMON, string>> = {
+  "storage-driver": "safe: where it remaps users, Docker takes overlay2 by itself",
+  "default-runtime": "safe: Docker's own is runc too",
+  "exec-opts": "safe: Docker takes systemd by itself where systemd runs with cgroup v2",
+  "log-driver": "safe: Docker's own is json-file too",
+  "log-opts": "daemon-logs-endless",
+  "live-restore": "daemon-live-restore-off",
+  "default-ulimits": "daemon-ulimits-none",
+  "max-concurrent-downloads": "safe: only speed",
+  "max-concurrent-uploads": "safe: only speed",
+  "userns-remap": "daemon-userns-off",
+  "no-new-privileges": "daemon-new-privileges",
+  icc: "daemon-icc",
+  "userland-proxy": "daemon-userland-proxy",
+  bip: "safe: only other addresses",
+  "default-address-pools": "safe: only other addresses",
+};
+
+const idsOf = (lines: readonly string[]): string[] =>
+  lines.map((line) => /with id (\S+)/.exec(line)?.[1] ?? line);
+
 describe("what weakens a node", () => {
+  test.each(Object.keys(DEFAULT_DAEMON))("null for the program's own %s is no way out", (key) => {
+    const meant = NULLS[key as keyof typeof NULLS];
+    const ids = idsOf(told(daemon({ [key]: null })));
+    if (meant.startsWith("daemon-")) expect(ids).toEqual([meant]);
+    else expect(ids).toEqual([]);
+    expect(meant).toMatch(/^(daemon-|safe: )/);
+  });
+
+  test.each([
+    ["no firewall rules", { iptables: false }, ["daemon-iptables-off"]],
+    ["no docker0, so that nothing is on it", { bridge: "none", icc: null }, []],
+    [
+      "no docker0, but ports of other networks",
+      { bridge: "none", "userland-proxy": null },
+      ["daemon-userland-proxy"],
+    ],
+    [
+      "another driver, and back",
+      { "log-driver": "json-file", "log-opts": null },
+      ["daemon-logs-endless"],
+    ],
+    [
+      "a limit other than of open files",
+      { "default-ulimits": { nofile: null, core: { Name: "core", Soft: 0, Hard: 0 } } },
+      ["daemon-ulimits-none"],
+    ],
+  ])("%s: its waivers alone", (_what, keys, expected) => {
+    // Their containers would be on docker0.
+    const without = "bridge" in keys && { portainer: null, monitoring: null, backups: null };
+    expect(idsOf(told({ ...daemon(keys), ...without }))).toEqual(expected);
+  });
+
   test("everybody's IPv6 network is as open as everybody's IPv4 one", () => {
     const raw = prodWith(firewall({ managementNetworks: ["10.0.0.0/8", "fd00::/8", "::/0"] }));
     expect(problems(raw)).toEqual([
@@ -413,6 +500,93 @@ describe("what weakens a node", () => {
       "nodes.two.network.vlan: 5000; allowed: at most 4094",
       expect.stringMatching(/^defaults\.engine\.daemon\.icc: true \(in 2 nodes\); allowed: false/),
     ]);
+  });
+});
+
+test.each([
+  ["postgres://app:hunter2@db:5432/app", true],
+  ["redis://:hunter2@cache", true],
+  ["https://app@db.example.org/a:b@c", false],
+  ["http://db.example.org:5432/", false],
+])("a workload's variable %s holds a password: %s", (value, isSecret) => {
+  const lines = told(withWeb({ env: { DATABASE_URL: value } }));
+  expect(idsOf(lines)).toEqual(isSecret ? ["workload-secret-variables"] : []);
+  expect(lines.join()).not.toContain("hunter2");
+});
+
+describe("an argument of an override", () => {
+  const modules = join(__dirname, "../../node_modules");
+  /** Names of the arguments that a provider's resource takes. */
+  const argumentsIn = (file: string, type: string): string[] => {
+    const text = readFileSync(join(modules, file), "utf8");
+    const body = text.split(`export interface ${type} {`)[1]?.split("\n}")[0] ?? "";
+    return [...body.matchAll(/^ {4}(\w+)\??: /gm)].flatMap(([, name]) => name ?? []).sort();
+  };
+
+  test.each([
+    [
+      "container",
+      "@pulumi/docker/container.d.ts",
+      "ContainerArgs",
+      CONTAINER_KINDS,
+      FREE_OF_CONTAINERS,
+    ],
+    [
+      "VM",
+      "@muhlba91/pulumi-proxmoxve/vmLegacy.d.ts",
+      "VmLegacyArgs",
+      MACHINE_KINDS,
+      FREE_OF_MACHINES,
+    ],
+  ])("of a %s is in a row or needs none for a reason, once", (_of, file, type, kinds, free) => {
+    const judged = [...Object.values<readonly string[]>(kinds), ...Object.values(free)].flat();
+    expect(judged.length).toBeGreaterThan(50);
+    expect(judged.sort()).toEqual(argumentsIn(file, type));
+  });
+
+  test.each(
+    Object.entries(CONTAINER_KINDS).flatMap(([kind, names]) => names.map((name) => [name, kind])),
+  )("%s takes a waiver of %s for some value", (name, kind) => {
+    const weak = [0, false, "none"].find((value) => HARMLESS[name]?.(value) !== true);
+    const of = name === "ports" ? "backup" : "agent";
+    const found = told({ override: { [of]: { [name]: weak } } });
+    expect(idsOf(found)).toEqual([`override-${kind}`]);
+  });
+
+  test.each<[string, unknown, boolean]>([
+    ["capabilities", { drops: [] }, true],
+    ["capabilities", { drops: ["CAP_MKNOD"] }, true],
+    ["capabilities", { adds: ["CAP_SYS_ADMIN"], drops: ["ALL"] }, true],
+    ["capabilities", { drops: ["ALL"] }, false],
+    ["capabilities", {}, false],
+    ["envs", ["EDGE_INSECURE_POLL=1"], true],
+    ["envs", ["LD_PRELOAD=/tmp/x.so"], true],
+    ["envs", ["TZ=UTC", "SSL_CERT_FILE=/tmp/ca.pem"], true],
+    ["envs", ["LOG_LEVEL=DEBUG", "HTTPS_PROXY=http://10.25.10.1:3128", "no_proxy=pbs01"], false],
+    ["tmpfs", { "/tmp": "size=64m,exec" }, true],
+    ["tmpfs", { "/tmp": "size=64m,noexec" }, false],
+    ["memorySwap", -1, true],
+    ["memorySwap", 1024, false],
+    ["memory", "0", true],
+    ["cpuShares", 0, true],
+    ["ulimits", [{ name: "nofile", soft: 1048576, hard: 1048576 }], true],
+    ["healthcheck", { tests: ["NONE"] }, true],
+    ["logs", true, true],
+  ])("%s: %j is weak: %s", (name, value, isWeak) => {
+    const found = told({ override: { agent: { [name]: value } } });
+    expect(found.map((line) => line.split(":")[0])).toEqual(
+      isWeak ? [`nodes.${NODE}.override.agent.${name}`] : [],
+    );
+  });
+
+  test.each<[string, unknown, boolean]>([
+    ["serialDevices", [{ device: "/dev/ttyS0" }], true],
+    ["serialDevices", [{ device: "socket" }, {}], false],
+    ["disks", [{ interface: "scsi1", pathInDatastore: "vm-100-disk-0" }], true],
+    ["disks", [{ interface: "scsi1", iothread: true }], false],
+    ["macAddresses", ["BC:24:11:00:00:01"], true],
+  ])("of the VM, %s: %j is weak: %s", (name, value, isWeak) => {
+    expect(told({ override: { machine: { [name]: value } } })).toHaveLength(isWeak ? 1 : 0);
   });
 });
 
