@@ -16,17 +16,20 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { withLock } from "../../clients/lock";
 import { readReport, type Vulnerability } from "../../clients/trivy-report";
 import { judge, rankExposed } from "../../commands/image-scan/judge";
+import { readConfigurationPaths } from "../../commands/backups/survey";
 import { runScan } from "../../commands/image-scan/main";
 import { listComplaints } from "../../commands/image-scan/scan";
 import { judgeScans } from "../../commands/validate/rows/images";
 import { imageFacts } from "../../commands/report/facts";
+import { CONFIGURATION_MOUNTS } from "../../config/backups";
+import { isWithin } from "../../config/checks/workloads/mounts";
 import { exposureOf } from "../../config/container-exposure";
 import { scanRequests, type ScanRequest } from "../../config/image-scan";
 import { loadSettings } from "../../config/load";
 import { waivedIn } from "../../config/waivers/vulnerabilities";
 import { waiversSchema } from "../../config/schema/waivers";
 import program from "../../index";
-import { sbomCheck } from "../../node/sbom";
+import { sbomCheck, sbomFile } from "../../node/sbom";
 import { renderScript } from "../../node/scripts";
 import { privateKey } from "../support/key";
 import { settle, startPulumi, type Recorder } from "../support/mocks";
@@ -684,6 +687,14 @@ describe("node/image-sbom.sh", () => {
     rmSync(join(root, file));
     expect(check(text)).toBe(says("", "present"));
     expect(check("")).toBe("");
+  });
+
+  test("writes where the backup of the configuration looks", () => {
+    expect(keep("{}")).toEqual({ file: sbomFile("web") });
+    const holding = (paths: readonly string[]): string[] =>
+      paths.filter((path) => isWithin(sbomFile("web"), path));
+    expect(holding(readConfigurationPaths())).toHaveLength(1);
+    expect(holding(CONFIGURATION_MOUNTS)).toHaveLength(1);
   });
 
   test("takes it away when the image is not scanned any more, and again", () => {
