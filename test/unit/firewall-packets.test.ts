@@ -25,9 +25,12 @@ import { prodNode } from "../support/settings";
 const FIXTURES = join(__dirname, "../fixtures/firewall");
 const NAME = `dn${process.pid}`;
 const has = (program: string): boolean => sh(`type -P ${program}`) !== "";
+/** A job of CI that promises what these tests need: what is missing there fails them, and skips none. */
+const promised = process.env.DOCKER_NODE_PACKETS === "1";
 const able =
-  process.getuid?.() === 0 && has("nft") && spawnSync("unshare", ["-n", "true"]).status === 0;
-const backends = ["nft", ...(has("iptables-nft") ? ["iptables"] : [])];
+  promised ||
+  (process.getuid?.() === 0 && has("nft") && spawnSync("unshare", ["-n", "true"]).status === 0);
+const backends = ["nft", ...(promised || has("iptables-nft") ? ["iptables"] : [])];
 
 const MANAGEMENT = "10.25.10.5";
 const PORTAINER = "10.25.10.11";
