@@ -124,8 +124,10 @@ export interface Proof {
 
 /** The tests a document names: `[…](path of the file): "name of the test"`. */
 export function proofs(document: string): Proof[] {
-  const named = /\]\((?:\.\.\/)+(test\/[\w./-]+\.test\.ts)\): "([^"]+)"/g;
-  return [...read(document).matchAll(named)].map(([, file = "", name = ""]) => ({ file, name }));
+  const named = /\]\((?:\.\.\/)+(test\/[\w./-]+\.test\.ts)\): ("[^"]+"(?:, "[^"]+")*)/g;
+  return [...read(document).matchAll(named)].flatMap(([, file = "", names = ""]) =>
+    [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => ({ file, name })),
+  );
 }
 
 /** Names of all tests and groups of a file, as they are written there. */

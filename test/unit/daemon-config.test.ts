@@ -317,7 +317,7 @@ describe("values that keep dockerd from starting are refused", () => {
       { "default-ulimits": { nofile: null } },
       "default-ulimits: {}; allowed: at least one limit",
     ],
-    ...["root", "0", "00", "-0", "root:docker", "0:1000"].map((user): [string, object, string] => [
+    ...["root", "0", "00", "-0", "root:docker", "0:1000"].map((user): [string, Tree, string] => [
       `remapping to root, as ${user}`,
       { "userns-remap": user },
       `userns-remap: "${user}"; allowed: another user than root`,

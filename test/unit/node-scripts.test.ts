@@ -395,6 +395,7 @@ describe("install.sh", () => {
     fake("packages", "docker-ce 5:28.5.1-1~ubuntu.24.04~noble\n");
     write(node("docker/daemon.json"), "{}");
     done(script("install", { ...official, VERSION: "29" }));
+    expect(changes()).toContainEqual(expect.stringContaining("docker-ce=5:29."));
     expect(has(node("systemd/system/docker.service.d/00-docker-node-first-start.conf"))).toBe(
       false,
     );

@@ -72,6 +72,33 @@ describe("tests in CI", () => {
   });
 });
 
+test("the firewall's tests with packets run in CI, where nothing they need may be missing", () => {
+  const { jobs } = parse(read(".github/workflows/test.yml")) as {
+    jobs: { check: { steps: { run?: string }[] } };
+  };
+  const { ".test": test } = parse(read(".gitlab-ci.yml")) as {
+    ".test": { before_script: string[] };
+  };
+  const github = jobs.check.steps.map(({ run = "" }) => run);
+  const needed = "nftables iptables iproute2 util-linux";
+  expect(
+    github.filter((run) => run.includes(`apt-get install`) && run.includes(needed)),
+  ).toHaveLength(1);
+  expect(github.at(-1)).toMatch(/^sudo env .*DOCKER_NODE_PACKETS=1 npx jest .*firewall-packets$/);
+  expect(test.before_script.some((run) => run.includes(needed))).toBe(true);
+});
+
+test("every dependency has one version", () => {
+  for (const path of ["package.json", "policies/package.json", "lab/package.json"]) {
+    const { dependencies = {}, devDependencies = {} } = JSON.parse(read(path)) as Record<
+      string,
+      Record<string, string> | undefined
+    >;
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies }))
+      expect(`${name} ${version}`).toMatch(/ (\d+\.\d+\.\d+([-+].*)?|file:.*)$/);
+  }
+});
+
 test("every form for issues asks for something and requires something", () => {
   interface Form {
     name: string;
