@@ -1,11 +1,12 @@
 import { isWithin } from "./checks/workloads/mounts";
+import { DATA_ROOT } from "./node-paths";
 
 /* Of a container: which mounts and addresses give away more of the node than its own part. */
 
 /** Folders of the system (CIS Docker 5.6), Docker's own, and those of its sockets: no container gets one whole. */
 const SYSTEM_FOLDERS: readonly string[] = [
   ...["/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin"],
-  ...["/sys", "/usr", "/var/lib/containerd", "/var/lib/docker", "/var/run"],
+  ...["/sys", "/usr", "/var/lib/containerd", DATA_ROOT, "/var/run"],
 ];
 
 /** Whether a path is one of these folders, or holds one. */

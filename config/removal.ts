@@ -1,4 +1,4 @@
-import { nodeOfResource } from "./names";
+import { nameResource, nodeOfResource, PART } from "./names";
 import { CONTAINER, NETWORK, VOLUME } from "./resource-types";
 
 /** Name of the hook that Pulumi calls before it deletes something protected. It is recorded in states, so it never changes. */
@@ -25,8 +25,12 @@ function partOf(type: string, inputs: Readonly<Record<string, unknown>>): Part {
   if (type === VOLUME) return { suffix: name, key: `volumes.${name}`, what: `volume ${name}` };
   if (type === NETWORK) return { suffix: name, key: `networks.${name}`, what: `network ${name}` };
   if (type === CONTAINER)
-    return { suffix: "agent-container", key: "portainer", what: `container ${name}` };
-  return { suffix: "vm", what: inputs.vmId === undefined ? "" : `(VM ${Number(inputs.vmId)})` };
+    return {
+      suffix: nameResource(PART.agent, PART.container),
+      key: "portainer",
+      what: `container ${name}`,
+    };
+  return { suffix: PART.vm, what: inputs.vmId === undefined ? "" : `(VM ${Number(inputs.vmId)})` };
 }
 
 /**

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { plainAddress } from "../config/cidr";
 import { declaredImages } from "../config/images";
+import { nameResource, PART, workloadPart } from "../config/names";
 import type { NodeConfig } from "../config/schema";
 import { monitoringCheck } from "./monitoring-check";
 import { sbomCheck } from "./sbom";
@@ -50,19 +51,25 @@ export function declaredChecks(node: NodeConfig): Check[] {
 }
 
 /** Containers of the program that have a limit of processes, if the node has them. */
-const LIMITED = ["agent", "next-agent", "backups", "monitoring", "monitoring-proxy"];
+const LIMITED = [
+  ...[PART.agent, nameResource(PART.next, PART.agent), PART.backups],
+  ...[PART.monitoring, nameResource(PART.monitoring, PART.proxy)],
+];
 
 /** Steps of what not every node has, each named as the end of its resource's name. */
 const MONITORING: Checkable = {
-  ...{ step: "monitoring-node", script: "monitoring" },
+  ...{ step: nameResource(PART.monitoring, PART.node), script: "monitoring" },
   variablesFor: monitoringCheck,
 };
 const BACKUPS: Checkable = {
-  ...{ step: "backups-secrets", script: "backup-secrets" },
+  ...{ step: nameResource(PART.backups, PART.secrets), script: "backup-secrets" },
   checksSealed: true,
 };
 
-const AUTHORITY: Checkable = { step: "agent-authority", script: "agent-authority" };
+const AUTHORITY: Checkable = {
+  step: nameResource(PART.agent, PART.authority),
+  script: "agent-authority",
+};
 
 /**
  * All steps of a node that can be checked. Of the others, `ready`, `boot` and `agent-certificate` change nothing on it, what
@@ -70,25 +77,26 @@ const AUTHORITY: Checkable = { step: "agent-authority", script: "agent-authority
  */
 export function checkableSteps(node: NodeConfig): Checkable[] {
   const { workloads, monitoring, backups } = node;
-  const limits = LIMITED.map((name): Checkable => toLimit(name));
-  const ofWorkloads = Object.keys(workloads).flatMap((name): Checkable[] => [
-    { step: `workload-${name}-secrets`, script: "workload-secrets" },
-    toLimit(`workload-${name}`),
-    { step: `workload-${name}-run`, script: "workload" },
-  ]);
+  const ofWorkloads = Object.keys(workloads)
+    .map(workloadPart)
+    .flatMap((part): Checkable[] => [
+      { step: nameResource(part, PART.secrets), script: "workload-secrets" },
+      toLimit(part),
+      { step: nameResource(part, PART.run), script: "workload" },
+    ]);
   const parts = [...(monitoring ? [MONITORING] : []), ...(backups ? [BACKUPS] : []), AUTHORITY];
   const ofEvery = CHECKED_STEPS.map((step) => ({ step, script: step }));
   const ofImages = declaredImages(node).map(({ container }) => toSbom(container));
-  return [...ofEvery, ...parts, ...limits, ...ofWorkloads, ...ofImages];
+  return [...ofEvery, ...parts, ...LIMITED.map(toLimit), ...ofWorkloads, ...ofImages];
 }
 
 const toSbom = (container: string): Checkable => ({
-  ...{ step: `sbom-${container}`, script: "image-sbom" },
+  ...{ step: nameResource(PART.sbom, container), script: "image-sbom" },
   variablesFor: sbomCheck,
 });
 
-const toLimit = (name: string): Checkable => ({
-  step: `${name}-limits`,
+const toLimit = (part: string): Checkable => ({
+  step: nameResource(part, PART.limits),
   script: "container-limits",
 });
 
@@ -185,7 +193,6 @@ export function parseChecks(stdout: string): Checked {
 }
 
 const FAILURE = z.object({ step: z.string(), failed: z.literal(true) });
-
 const CONNECTION = z.object({ connection: z.string() });
 
 /** Client, its port, server, its port (ssh(1), SSH_CONNECTION). */

@@ -1,5 +1,5 @@
 /* What a stack's state says about a node, as far as the next run depends on it. */
-import { nameResource } from "../config/names";
+import { nameResource, PART, workloadPart } from "../config/names";
 import { COMMAND, CONTAINER, DOWNLOAD, NETWORK, VM } from "../config/resource-types";
 import type { NodeConfig } from "../config/schema";
 import { WORKLOAD_LABEL } from "../config/workloads";
@@ -87,8 +87,8 @@ export function recordedNode(
 ): RecordedNode | undefined {
   const outputsOf = (type: string, part: string) =>
     findOutputs(state, type, nameResource(name, part));
-  const ready = outputsOf(COMMAND, "ready");
-  const machine = outputsOf(VM, "vm");
+  const ready = outputsOf(COMMAND, PART.ready);
+  const machine = outputsOf(VM, PART.vm);
   const hostKey = asText(ready.stdout)?.trim();
   // Only another id makes another machine. Proxmox moves a disk to another datastore, and the VM to another Proxmox node.
   if (!hostKey || machine.vmId !== node.machine.vmId) return undefined;
@@ -104,7 +104,7 @@ export function recordedNode(
     networks: networksOf(node, (network) => outputsOf(NETWORK, network)),
     downloads: downloadsOf(node, state),
     workloads: recordedWorkloads(name, state),
-    rotatedSecret: rotatedSecret((agent) => outputsOf(CONTAINER, `${agent}-container`)),
+    rotatedSecret: rotatedSecret((container) => outputsOf(CONTAINER, container)),
   };
 }
 
@@ -129,7 +129,7 @@ function recordedWorkloads(name: string, state: State): RecordedNode["workloads"
     if (type !== CONTAINER) return [];
     const labels = (outputs.labels ?? []) as readonly { label?: string; value?: string }[];
     const workload = labels.find(({ label }) => label === WORKLOAD_LABEL)?.value;
-    if (workload === undefined || !urn.endsWith(`::${nameResource(name, `workload-${workload}`)}`))
+    if (workload === undefined || !urn.endsWith(`::${nameResource(name, workloadPart(workload))}`))
       return [];
     const mounts = (outputs.volumes ?? []) as readonly { volumeName?: string }[];
     const volumes = mounts.flatMap(({ volumeName }) => volumeName ?? []);
@@ -149,9 +149,10 @@ function downloadsOf({ machine: { image } }: NodeConfig, state: State): readonly
   );
 }
 
-function rotatedSecret(outputs: (agent: string) => Outputs): string | undefined {
-  if (!outputs("next-agent").envs) return undefined;
-  const envs = (outputs("agent").envs ?? []) as readonly string[];
+function rotatedSecret(outputs: (container: string) => Outputs): string | undefined {
+  const ofAgent = (agent: string) => outputs(nameResource(agent, PART.container));
+  if (!ofAgent(nameResource(PART.next, PART.agent)).envs) return undefined;
+  const envs = (ofAgent(PART.agent).envs ?? []) as readonly string[];
   return envs.map((env) => /^AGENT_SECRET=(.*)$/s.exec(env)?.[1]).find((secret) => secret);
 }
 

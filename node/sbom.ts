@@ -7,6 +7,7 @@ import { bind, type Script } from "./steps";
 /** Where a node keeps what the image of a container is made of; the backup of the configuration has its folder. */
 export const sbomFile = (container: string): string => `/etc/docker/sbom/${container}.cdx.json`;
 
+/** Keeps on the node what the image of a container is made of. */
 export function imageSbomStep(container: string): Script {
   return bind("image-sbom", { CONTAINER: container }, 180, { wait: 1800 });
 }

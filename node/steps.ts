@@ -2,6 +2,7 @@ import { addressOf } from "../config/cidr";
 import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
 import { SOCKET_USERS } from "../config/docker-socket";
 import { addressOfNode, machineSize } from "../config/node";
+import { DATA_ROOT } from "../config/node-paths";
 import { authoritiesOf } from "../config/registries";
 import type { NodeConfig } from "../config/schema";
 import { hardeningUnits } from "../config/schema/hardening";
@@ -9,8 +10,6 @@ import { renderRules, rulesId, sshSources } from "./firewall";
 import type { ScriptName, ShellVariables } from "./scripts";
 
 /* The steps that set up a node: each is a script with values from the node's configuration. */
-
-type Engine = NodeConfig["engine"];
 
 /** A script of `node/` with what it is given. */
 export interface Script {
@@ -84,12 +83,10 @@ export function nicsStep(node: NodeConfig): Script {
   return bindChanging(node, "nics", { ADDRESSES }, 180);
 }
 
-/** Where Docker keeps its data unless daemon.json says otherwise. */
-const DATA_ROOT = "/var/lib/docker";
-
 /** Proxmox names a SCSI disk after its slot (QemuServer/Drive.pm, device id `drive-scsi1`). */
 const DOCKER_DISK = "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_drive-scsi1";
 
+/** Prepares the disks. It runs again when one grows. */
 export function storageStep(node: NodeConfig): Script {
   const { machine, engine } = node;
   const variables = {
@@ -102,6 +99,7 @@ export function storageStep(node: NodeConfig): Script {
   return bindChanging(node, "storage", variables, APT_SECONDS);
 }
 
+/** Installs Docker's packages and holds their version. */
 export function installStep(node: NodeConfig): Script {
   const { engine } = node;
   const variables = {
@@ -117,6 +115,7 @@ export function installStep(node: NodeConfig): Script {
   return bindChanging(node, "install", variables, APT_SECONDS);
 }
 
+/** Gives people their SSH keys and the right to use Docker. */
 export function accessStep(node: NodeConfig): Script {
   const { ssh, engine } = node;
   const variables = {
@@ -166,6 +165,7 @@ export function confirmFirewallStep(node: NodeConfig): Script {
   return bind("firewall/confirm", { ID: rulesId(renderRules(node)) }, 60);
 }
 
+/** Writes daemon.json, and starts, reloads or restarts dockerd as the change needs it. */
 export function daemonStep(node: NodeConfig): Script {
   const { engine } = node;
   const variables = {
@@ -188,4 +188,4 @@ export const dockerSteps = (node: NodeConfig): readonly Script[] =>
     ...[accessStep, hardeningStep],
   ].map((step) => step(node));
 
-const dataRoot = ({ daemon }: Engine): string => daemon["data-root"] ?? DATA_ROOT;
+const dataRoot = ({ daemon }: NodeConfig["engine"]): string => daemon["data-root"] ?? DATA_ROOT;

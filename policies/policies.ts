@@ -3,7 +3,8 @@ import type {
   ResourceValidationPolicy,
   StackValidationPolicy,
 } from "@pulumi/policy";
-import { CONTAINER, VM } from "../config/resource-types";
+import { nameResource, PART } from "../config/names";
+import { CONTAINER, VM, VOLUME } from "../config/resource-types";
 import { knownInputs } from "./known";
 import {
   checkEnvironment,
@@ -17,13 +18,13 @@ import type { ContainerInputs, VolumeInputs } from "./rules/container";
 import type { Finding } from "./rules/finding";
 import { checkBackup, checkProtection, type JobInputs, type MachineInputs } from "./rules/machine";
 import { findPlainSecrets } from "./rules/secrets";
-import { readSecretValues, readWaivers, withoutWaiver } from "./stack";
+import { readNodeNames, readSecretValues, readWaivers, withoutWaiver } from "./stack";
 
 /** Types of resources, as Pulumi names them. */
 export const TYPES = {
   container: CONTAINER,
   image: "docker:index/remoteImage:RemoteImage",
-  volume: "docker:index/volume:Volume",
+  volume: VOLUME,
   machine: VM,
   job: "proxmoxve:backup/job:Job",
 } as const;
@@ -45,27 +46,33 @@ function makePolicy(
   };
 }
 
-/** The node whose Docker a resource is on: the program names the provider after it. */
-const nodeOf = ({ provider }: Args): string | undefined => provider?.name.replace(/-docker$/, "");
+/**
+ * The node whose Docker a resource is on. The program names the provider of a node as its part; a stack that builds on a node has
+ * no nodes, and names the provider after the node (docs/reference/outputs.md).
+ */
+const nodeOf = ({ provider }: Args): string | undefined =>
+  readNodeNames().find((node) => nameResource(node, PART.docker) === provider?.name) ??
+  provider?.name;
+
+/** What is left of findings about something on a node's Docker, which has a name of its own there. */
+function withoutWaiverOf(findings: readonly Finding[], args: Args, own: string | null | undefined): string[] {
+  const about = { node: nodeOf(args), container: own ?? args.name };
+  return withoutWaiver(findings, about, readWaivers());
+}
 
 const ofContainers =
   (check: (inputs: ContainerInputs) => readonly Finding[]) =>
   (args: Args): string[] => {
     if (args.type !== TYPES.container) return [];
     const inputs: ContainerInputs = knownInputs(args.props);
-    return withoutWaiver(
-      check(inputs),
-      { node: nodeOf(args), container: inputs.name ?? args.name },
-      readWaivers(),
-    );
+    return withoutWaiverOf(check(inputs), args, inputs.name);
   };
 
 /** A waiver names a volume where it names a container otherwise. */
 function judgeVolume(args: Args): string[] {
   if (args.type !== TYPES.volume) return [];
   const inputs: VolumeInputs = knownInputs(args.props);
-  const about = { node: nodeOf(args), container: inputs.name ?? args.name };
-  return withoutWaiver(checkVolume(inputs), about, readWaivers());
+  return withoutWaiverOf(checkVolume(inputs), args, inputs.name);
 }
 
 const judgeMounts = ofContainers(checkMounts);
@@ -123,6 +130,7 @@ const vmsAreBackedUp: StackValidationPolicy = {
   },
 };
 
+/** The policies of the pack, in the order in which Pulumi lists them. */
 export const POLICIES = [
   makePolicy("images-are-pinned", "An image has a digest, and is never latest.", judgeImage),
   makePolicy("no-privileged", "No container is privileged.", ofContainers(checkPrivileged)),

@@ -15,6 +15,11 @@ export function readWaivers(now = new Date()): Waiver[] {
   return waiversSchema.parse(declared).filter((waiver) => daysLeft(waiver, now) >= 0);
 }
 
+/** Names of the nodes that the stack declares; none in a stack that builds on nodes of another. */
+export function readNodeNames(): string[] {
+  return Object.keys(new pulumi.Config(NAMESPACE).getObject<object>("nodes") ?? {});
+}
+
 /** Values of the stack's secrets: every key that is no setting. Of a Proxmox token also the part that is secret. */
 export function readSecretValues(
   values: Readonly<Record<string, string>> = pulumi.runtime.allConfig(),

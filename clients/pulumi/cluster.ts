@@ -1,7 +1,7 @@
 /** Checks of the cluster before anything is declared. They warn and never fail. */
 import * as pulumi from "@pulumi/pulumi";
 import type { Settings } from "../../config/load";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import { AnswerError } from "../answer";
 import { ClusterError, connect, type Cluster } from "../proxmox";
 import { filteredNodes, isFirewallOn, TURN_ON } from "../proxmox-firewall";
@@ -61,7 +61,7 @@ function movesIn(
     const where = `${name}: VM ${vmId ?? 0} is on ${actual ?? ""}`;
     if (actual === undefined) return [];
     if (actual !== recorded.proxmoxNode)
-      return `${where}, and the stack's state says ${recorded.proxmoxNode}: first run pulumi refresh --target '**::${nameResource(name, "vm")}'`;
+      return `${where}, and the stack's state says ${recorded.proxmoxNode}: first run pulumi refresh --target '**::${nameResource(name, PART.vm)}'`;
     if (actual === proxmoxNode) return [];
     // Proxmox has turned the replication round as well, and a target that is the VM's own Proxmox node is refused.
     const turned =
@@ -70,7 +70,7 @@ function movesIn(
   });
 }
 
-/** Why the cluster did not say it. Any other error is a mistake of this program. */
+/** Why the cluster did not tell, in words. @throws any other error: it is a mistake of this program */
 function reasonOf(error: unknown): string {
   if (!(error instanceof ClusterError || error instanceof AnswerError)) throw error;
   return error instanceof ClusterError && error.status === 403

@@ -1,5 +1,5 @@
 /** The Pulumi CLI, as recoveries use it on one stack. */
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import { COMMAND, CONTAINER, DOCKER_PROVIDER } from "../../config/resource-types";
 import { makeRunner, show } from "../process";
 import { readConfiguration, type Configuration } from "./configuration";
@@ -80,7 +80,7 @@ export const resourcesOf = ({ deployment }: Deployment = {}): readonly Deployed[
 export function resourcesOnDocker(node: string, resources: readonly Deployed[]): Deployed[] {
   return resources.filter(({ provider = "" }) => {
     const urn = providerOf(provider);
-    return typeOf(urn) === DOCKER_PROVIDER && nameOf(urn) === nameResource(node, "docker");
+    return typeOf(urn) === DOCKER_PROVIDER && nameOf(urn) === nameResource(node, PART.docker);
   });
 }
 

@@ -1,11 +1,11 @@
 /** Turns the VM as found into its configuration. */
 import { addressOf } from "../../config/cidr";
+import { DATA_ROOT } from "../../config/node-paths";
+import type { Tree } from "../../config/tree";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
 import { nicsOf } from "./nics";
 import { toGibibytes, parseOptions, type Hardware } from "./hardware";
-
-type Tree = Record<string, unknown>;
 
 /** What upstream reads where Proxmox names no CPU type (vm.go), so that there is no difference. */
 const UNNAMED_CPU = "qemu64";
@@ -98,13 +98,13 @@ function readDisk(config: Hardware["config"], slot: string, findings: Findings):
 function readDockerDisk(config: Hardware["config"], facts: Facts, findings: Findings): Tree | null {
   if (config.scsi1 === undefined) return null;
   const device = facts.disks.find(({ serial }) => serial === "drive-scsi1");
-  const mounted = device?.mountpoints.includes("/var/lib/docker") ?? false;
+  const mounted = device?.mountpoints.includes(DATA_ROOT) ?? false;
   const quota = /(^|,)p(rj)?quota(,|$)/.test(facts.mount?.options ?? "");
   if (device?.fstype !== "xfs" || !mounted || !quota) {
-    const found = `${device?.fstype ?? "no filesystem"}, ${mounted ? facts.mount?.options : "not at /var/lib/docker"}`;
+    const found = `${device?.fstype ?? "no filesystem"}, ${mounted ? facts.mount?.options : `not at ${DATA_ROOT}`}`;
     findings.refuse(
       "scsi1",
-      `has to be XFS, whole, at /var/lib/docker with prjquota; it is ${found}`,
+      `has to be XFS, whole, at ${DATA_ROOT} with prjquota; it is ${found}`,
     );
   }
   return readDisk(config, "scsi1", findings) ?? null;

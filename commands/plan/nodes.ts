@@ -1,5 +1,6 @@
 /** Which node a resource belongs to. */
 import { nameOf, typeOf } from "../../clients/pulumi/urn";
+import { mayBelongTo } from "../../config/names";
 import { NODE } from "../../config/resource-types";
 import { CLUSTER } from "./model";
 
@@ -25,14 +26,15 @@ export function nodeNames(steps: readonly Placed[]): (step: Placed) => string {
 const parentOf = (step: Placed): string => step.new?.parent ?? step.old?.parent ?? "";
 
 /**
- * A parent without a step of its own: children carry its name in front of theirs. Where a plan that failed
- * has no node at all, its components are named after it, or have its name in front.
+ * The node of a resource whose parents are not in the plan, guessed by its name: a part begins with the name of its owner. Of
+ * several nodes it is the one with the longest name. A plan that failed may have no node, and then the component with the shortest
+ * name stands for it: components are named after their node.
  */
 function nodeByName(urn: string, all: readonly string[]): string {
   const ownNames = (urns: readonly string[]): string[] =>
     urns
       .map(nameOf)
-      .filter((name) => `${nameOf(urn)}-`.startsWith(`${name}-`))
+      .filter((name) => mayBelongTo(nameOf(urn), name))
       .sort((a, b) => a.length - b.length);
   const nodes = ownNames(all.filter((other) => typeOf(other) === NODE));
   const components = ownNames(all.filter((other) => other.includes(`${NODE}$`)));

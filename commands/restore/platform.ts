@@ -1,5 +1,6 @@
 /** Restores Docker and the configuration of a node, on an empty machine or one whose /etc/docker is gone. */
 import { join } from "node:path";
+import { OWN_FOLDER } from "../../config/node-paths";
 import type { NodeConfig } from "../../config/schema";
 import { checkableSteps } from "../../node/checks";
 import { dockerSteps, type Script } from "../../node/steps";
@@ -63,7 +64,7 @@ async function layOut(site: Site, folder: string, wanted: string): Promise<Plan>
     folder,
     files: listFiles(folder),
     owners,
-    saved: `/var/lib/docker-node/recovery/platform-${time}.tar`,
+    saved: `${OWN_FOLDER}/recovery/platform-${time}.tar`,
   };
 }
 

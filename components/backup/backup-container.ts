@@ -2,6 +2,7 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER, configurationMounts, repositoryOf, toCron } from "../../config/backups";
+import { OWN_FOLDER, SECRETS_FOLDER } from "../../config/node-paths";
 import type { BackupsConfig, NodeConfig } from "../../config/schema";
 import { daemonDefaults, keepCapabilities, memoryLimit } from "../shared/container-defaults";
 
@@ -19,7 +20,7 @@ export interface ContainerSource {
 
 /** Where the secrets are on the node, and where the container finds them (node/backup/lib.sh). */
 const SECRETS = {
-  hostPath: "/var/lib/docker-node/secrets/backup",
+  hostPath: `${SECRETS_FOLDER}/backup`,
   containerPath: "/etc/docker-node",
 };
 
@@ -80,7 +81,7 @@ function hostPaths({ configuration }: BackupsConfig): docker.types.input.Contain
   }));
   return [
     { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
-    { hostPath: "/var/lib/docker-node/backup", containerPath: "/state" },
+    { hostPath: `${OWN_FOLDER}/backup`, containerPath: "/state" },
     { ...SECRETS, readOnly: true },
     ...below,
   ];

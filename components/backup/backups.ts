@@ -3,7 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER } from "../../config/backups";
 import type { Tree } from "../../config/tree";
-import { nameResource, namesOf } from "../../config/names";
+import { nameResource, namesOf, PART } from "../../config/names";
 import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
@@ -47,7 +47,7 @@ export class Backups extends pulumi.ComponentResource {
     const secrets = writeSecrets(name, args, this);
     const first = images.pulled.then((all) => [...all, secrets]);
     this.container = new docker.Container(
-      own("container"),
+      own(PART.container),
       applyOverride(containerArgs(args, image.imageId), args.override),
       {
         parent: this,
@@ -76,5 +76,5 @@ function writeSecrets(
   const secrets = pulumi.secret(pulumi.all([token, key]));
   const variables = secrets.apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY }));
   const step = { script, variables, timeout, connection, machine, repairs };
-  return runNodeScript(nameResource(name, "secrets"), step, { parent });
+  return runNodeScript(nameResource(name, PART.secrets), step, { parent });
 }

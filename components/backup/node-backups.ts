@@ -1,10 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import type { Parts } from "../shared/parts";
 import { Backups } from "./backups";
 import { createVmBackup } from "./vm-backup";
 
+/** What the stack has of a node's backups: secrets, and the storage for its VM. */
 export interface BackupSecrets {
   /** Secret of the node's API token on the backup server. */
   readonly token: pulumi.Input<string>;
@@ -31,7 +32,7 @@ export function createBackups(
   const own = { nodeName: name, override, repairs };
   const shared = { ...own, node, backups, machine, images, connection };
   const args = { ...shared, token, key, dockerRootDir };
-  const container = new Backups(nameResource(name, "backups"), args, opts);
+  const container = new Backups(nameResource(name, PART.backups), args, opts);
   if (!backups.vm) return;
   createVmBackup(name, node.machine.vmId, backups.vm, {
     parent: container,

@@ -4,7 +4,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { bind } from "../../node/steps";
 import { QUEUE_SECONDS } from "../../node/workload-steps";
 import { runNodeScript, type Repairs } from "./node-script";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 
 /**
  * Processes, threads among them, that a container of the program may have at once. More than it ever has, and far less than
@@ -12,6 +12,7 @@ import { nameResource } from "../../config/names";
  */
 const PROCESSES = 1024;
 
+/** Where a container runs whose processes are limited. */
 export interface LimitArgs {
   /** The machine whose Docker runs it. */
   machine: pulumi.Resource;
@@ -48,5 +49,5 @@ export function limitProcesses(
     PROCESSES: processes,
   }));
   const step = { script, variables, timeout, connection, machine, repairs };
-  return runNodeScript(nameResource(name, "limits"), step, { parent });
+  return runNodeScript(nameResource(name, PART.limits), step, { parent });
 }

@@ -1,7 +1,8 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import { authoritiesOf } from "../../config/registries";
+import { DOCKER_HOST } from "../../config/resource-types";
 import type { NodeConfig } from "../../config/schema";
 import {
   accessStep,
@@ -58,8 +59,7 @@ export class DockerHost extends pulumi.ComponentResource {
   readonly facts: pulumi.Output<DaemonFacts>;
 
   constructor(name: string, args: DockerHostArgs, opts?: pulumi.ComponentResourceOptions) {
-    // The type keeps its old name. It is part of the URN of every child, and existing stacks have those in their state.
-    super("docker-node:components:DockerEngine", name, {}, opts);
+    super(DOCKER_HOST, name, {}, opts);
     const ready = waitUntilReady(name, args, this);
     this.hostKey = pinKey(args.node, ready);
     this.connection = { ...connect(args.node, args.privateKey), hostKey: this.hostKey };
@@ -109,7 +109,7 @@ function waitUntilReady(
 ): command.remote.Command {
   const connection = pulumi.secret(privateKey).apply((key) => connectFirst(node, key, recorded));
   return runNodeScript(
-    nameResource(name, "ready"),
+    nameResource(name, PART.ready),
     { ...readyStep(), connection, machine },
     { parent, dependsOn: [machine], ignoreChanges: ["create", "stdin"] },
   );

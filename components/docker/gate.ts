@@ -5,6 +5,7 @@ import type { NodeConfig } from "../../config/schema";
 import type { RecordedConnection, RecordedNode } from "../../node/recorded";
 import { DIALS } from "../../node/steps";
 
+/** How the command plugin reaches a node by SSH. */
 export type Connection = command.types.input.remote.ConnectionArgs;
 
 /** The connection of every command. It never varies, because a changed connection runs its command again (pulumi-command#447). */

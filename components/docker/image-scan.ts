@@ -3,13 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import { isMade, scanRequests, type ScanRequest } from "../../config/image-scan";
 import type { NodeConfig } from "../../config/schema";
 import type { Waiver } from "../../config/schema/waivers";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import { imageSbomStep, sbomFile } from "../../node/sbom";
 import { runModule } from "../shared/workstation";
 import type { DockerHost } from "./docker-host";
 import { runNodeScript, type Repairs } from "./node-script";
 import type { Passwords } from "./provider";
 
+/** What the scans of a node's images need. */
 export interface ImageScansArgs {
   /** The node, as configured. */
   node: NodeConfig;
@@ -43,7 +44,8 @@ export function scanImages(
   const made = requests.filter((request) => isMade(args.node, request));
   const scans = made.map((request) => {
     const scan = scanImage(nameResource(name, `scan-${request.container}`), request, args, opts);
-    keepSbom(nameResource(name, `sbom-${request.container}`), request, scan, args, opts);
+    const sbom = nameResource(PART.sbom, request.container);
+    keepSbom(nameResource(name, sbom), request, scan, args, opts);
     return [request.container, scan] as const;
   });
   return Object.fromEntries(scans);

@@ -7,6 +7,7 @@ import { renderScript, type ScriptName, type ShellVariables } from "../../node/s
 /** Texts that make steps run again, to repair a node, by the names of their resources; see node/stdin.ts. */
 export type Repairs = Readonly<Record<string, string | undefined>>;
 
+/** A script, what it is given, and the machine it runs on. */
 export interface NodeScriptArgs {
   /** Name of the script in `node/`, without `.sh`. */
   script: ScriptName;

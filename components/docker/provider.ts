@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import { dockerHostUrl, sshOptions } from "../../config/node";
 import { loginsOf } from "../../config/registries";
 import type { NodeConfig } from "../../config/schema";
@@ -30,7 +30,7 @@ export function createProvider(
           .apply(([learned]) => sshOptions(node, learned));
   const registryAuth = registryCredentials(name, node, passwords);
   return new docker.Provider(
-    nameResource(name, "docker"),
+    nameResource(name, PART.docker),
     { host: dockerHostUrl(node), sshOpts, registryAuth },
     { parent, dependsOn: [dockerHost] },
   );

@@ -1,6 +1,6 @@
 import * as proxmox from "@muhlba91/pulumi-proxmoxve";
 import * as pulumi from "@pulumi/pulumi";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import type { NodeConfig } from "../../config/schema";
 import type { RecordedNode } from "../../node/recorded";
 import { adoptVm } from "../shared/adoption";
@@ -84,7 +84,7 @@ function createVm(
   const { ignoreChanges = [], ...adopted } = adoptVm(node, recorded !== undefined);
   const override = node.override?.machine;
   const vm = new proxmox.VmLegacy(
-    nameResource(name, "vm"),
+    nameResource(name, PART.vm),
     applyOverride(vmArgs(name, node, { imageVolumeId, ipConfigs: recorded?.ipConfigs }), override),
     {
       parent,

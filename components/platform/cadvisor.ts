@@ -4,7 +4,7 @@ import { CADVISOR_CONTAINER } from "../../config/monitoring";
 import { mayUseContainerd } from "../../config/daemon";
 import { addressOfNode } from "../../config/node";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
-import { namesOf } from "../../config/names";
+import { namesOf, PART } from "../../config/names";
 import { limitProcesses } from "../docker/container-limits";
 import { REPLACED_FOR, daemonDefaults, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
@@ -18,6 +18,7 @@ import {
 
 type Cadvisor = NonNullable<MonitoringConfig["cadvisor"]>;
 
+/** What cAdvisor and its proxy need. */
 export interface CadvisorArgs extends Omit<SocketProxyArgs, "image"> {
   /** Docker's root directory as the daemon reports it; under userns-remap it is not /var/lib/docker. */
   dockerRootDir: pulumi.Input<string>;
@@ -33,11 +34,11 @@ export function createCadvisor(
   const { images, machine } = args;
   const own = namesOf(name);
   const proxyArgs = { ...args, image: cadvisor.proxy.image };
-  const proxy = createSocketProxy(own("proxy"), proxyArgs, parent);
+  const proxy = createSocketProxy(own(PART.proxy), proxyArgs, parent);
   const image = images.pullOutside(own("image"), cadvisor.image, CADVISOR_CONTAINER, parent);
   const dependsOn = images.pulled.then((all) => [...all, proxy]);
   const container = new docker.Container(
-    own("container"),
+    own(PART.container),
     cadvisorArgs(args, cadvisor, image.imageId),
     {
       parent,

@@ -1,13 +1,14 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import { monitoringStep } from "../../node/monitoring";
 import type { Images } from "../docker/images";
 import { runNodeScript, type Repairs } from "../docker/node-script";
 import type { Parts } from "../shared/parts";
 import { createCadvisor } from "./cadvisor";
 
+/** What the monitoring of a node needs. */
 export interface MonitoringArgs {
   /** The node, as configured. */
   node: NodeConfig;
@@ -41,7 +42,7 @@ class Monitoring extends pulumi.ComponentResource {
     const step = { ...monitoringStep(node, monitoring), connection, machine, repairs };
     // Removed, it takes away what it made.
     const onNode = runNodeScript(
-      nameResource(name, "node"),
+      nameResource(name, PART.node),
       { ...step, remove: "sudo -n env REMOVE=yes bash -s" },
       { parent: this },
     );
@@ -62,5 +63,5 @@ export function createMonitoring(
   const { connection, facts } = dockerHost;
   const { dockerRootDir, dockerGroup } = facts;
   const args = { node, monitoring, dockerRootDir, dockerGroup, connection, ...parts };
-  new Monitoring(nameResource(name, "monitoring"), args, opts);
+  new Monitoring(nameResource(name, PART.monitoring), args, opts);
 }

@@ -3,7 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { addressOfNode, machineSize } from "../../config/node";
 import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import { adoptAgent, keepContainer } from "../shared/adoption";
 import { REPLACED_FOR } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
@@ -66,7 +66,7 @@ function createContainer(
   const { machine, connection, repairs, edge, portainer } = args;
   const authority = writeAuthority(name, portainer, { machine, connection, repairs, edge }, parent);
   const first = args.images.pulled.then((all) => [...all, ...authority]);
-  const ownName = nameResource(name, "container");
+  const ownName = nameResource(name, PART.container);
   const agent = new docker.Container(ownName, applyOverride(container, override), {
     parent,
     dependsOn: first,

@@ -2,6 +2,7 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { addressOfNode } from "../../config/node";
+import { DATA_ROOT } from "../../config/node-paths";
 import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { daemonDefaults, keepCapabilities, memoryLimit } from "../shared/container-defaults";
@@ -51,7 +52,7 @@ export function containerArgs(
     volumes: [
       { hostPath: "/var/run/docker.sock", containerPath: "/var/run/docker.sock" },
       // The right side is fixed in the agent, the left one is where this daemon keeps its volumes.
-      { hostPath: volumes, containerPath: "/var/lib/docker/volumes" },
+      { hostPath: volumes, containerPath: `${DATA_ROOT}/volumes` },
     ],
     envs: [
       `LOG_LEVEL=${portainer.agent.logLevel}`,

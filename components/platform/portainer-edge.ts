@@ -3,7 +3,8 @@ import type * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { PortainerConfig } from "../../config/schema";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
+import { OWN_FOLDER } from "../../config/node-paths";
 import { bind } from "../../node/steps";
 import { runNodeScript, type NodeScriptArgs } from "../docker/node-script";
 
@@ -51,7 +52,7 @@ export function edgeArgs(
 
 /** Where the node has the certificate. By its content, so that another one makes another container: the agent reads it once. */
 const fileOf = (certificate: string): string =>
-  `/var/lib/docker-node/authorities/${createHash("sha256").update(certificate).digest("hex").slice(0, 16)}.pem`;
+  `${OWN_FOLDER}/authorities/${createHash("sha256").update(certificate).digest("hex").slice(0, 16)}.pem`;
 
 /** Writes the authority of an agent that reaches Portainer where its container mounts it; nothing for other agents. */
 export function writeAuthority(
@@ -64,5 +65,5 @@ export function writeAuthority(
   if (!edge || !certificate) return [];
   const given = { AUTHORITY: certificate, FILE: fileOf(certificate) };
   const step = { ...bind("agent-authority", given, 180, { wait: 1800 }), ...at };
-  return [runNodeScript(nameResource(name, "authority"), step, { parent })];
+  return [runNodeScript(nameResource(name, PART.authority), step, { parent })];
 }

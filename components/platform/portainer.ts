@@ -5,7 +5,7 @@ import {
   environmentUrl,
   withNextAgent,
 } from "../../config/portainer";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 import type { DockerHost } from "../docker/docker-host";
 import { PortainerAgent, type PortainerAgentArgs } from "./portainer-agent";
 import {
@@ -59,7 +59,7 @@ function createParts(
   if (!secret) throw new pulumi.RunError(`${name}: a node with portainer needs agentSecret`);
   const { connection, facts } = dockerHost;
   const host = { connection, dockerRootDir: facts.dockerRootDir };
-  const agentName = nameResource(name, "agent");
+  const agentName = nameResource(name, PART.agent);
   const createAgent = (edge?: PortainerAgentArgs["edge"]): PortainerAgent =>
     new PortainerAgent(agentName, { ...args, ...host, portainer, secret, edge }, opts);
   const registerWith = (agent?: PortainerAgent) =>
@@ -85,5 +85,5 @@ function createNextParts(
   if (!node) return;
   const through = edgeUrl(node) ? undefined : environmentUrl(args.node);
   const own = { container: NEXT_AGENT_CONTAINER, agentSecret: args.agentSecretNext };
-  createParts(nameResource(name, "next"), { ...args, ...own, node, through }, opts);
+  createParts(nameResource(name, PART.next), { ...args, ...own, node, through }, opts);
 }

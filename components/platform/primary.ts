@@ -19,6 +19,7 @@ export interface PrimaryOutputs {
 /** What answers at a port of each node of the stack, by address. Nodes enter themselves as they are declared. */
 export type Answering = Map<string, (port: number) => pulumi.Resource[]>;
 
+/** The node that asks, and the nodes that may answer. */
 export interface PrimaryCheckArgs {
   /** The node, as configured. */
   node: NodeConfig;

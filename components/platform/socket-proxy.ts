@@ -3,13 +3,14 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { PROXY_CONTAINER } from "../../config/monitoring";
 import type { NodeConfig } from "../../config/schema";
-import { namesOf } from "../../config/names";
+import { namesOf, PART } from "../../config/names";
 import { readPart } from "../../node/scripts";
 import { limitProcesses, type LimitArgs } from "../docker/container-limits";
 import type { Images } from "../docker/images";
 import { REPLACED_FOR, daemonDefaults, memoryLimit } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 
+/** What the proxy between cAdvisor and Docker's socket needs. */
 export interface SocketProxyArgs extends LimitArgs {
   /** The node, as configured. */
   node: NodeConfig;
@@ -51,7 +52,7 @@ export function createSocketProxy(
   const volume = new docker.Volume(own("socket"), VOLUME, options);
   const dependsOn = images.pulled.then((all): pulumi.Resource[] => [...all, onNode, volume]);
   const container = new docker.Container(
-    own("container"),
+    own(PART.container),
     socketProxyArgs({ node, dockerGroup }, image.imageId),
     { ...options, dependsOn, replaceOnChanges: REPLACED_FOR },
   );

@@ -2,11 +2,13 @@ import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { WorkloadConfig } from "../../config/schema";
 import { userIdOf } from "../../config/workloads";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
+import { SECRETS_FOLDER } from "../../config/node-paths";
 import { workloadSecretsStep } from "../../node/workload-steps";
 import type { DockerHost } from "../docker/docker-host";
 import { runNodeScript, type Repairs } from "../docker/node-script";
 
+/** A workload, and where its secrets come from and go to. */
 export interface WorkloadSecretsArgs {
   /** Name of the workload. */
   readonly workload: string;
@@ -23,7 +25,7 @@ export interface WorkloadSecretsArgs {
 
 /** Folder of a workload's secrets on the node. */
 export const secretsFolder = (workload: string): string =>
-  `/var/lib/docker-node/secrets/workloads/${workload}`;
+  `${SECRETS_FOLDER}/workloads/${workload}`;
 
 /** Writes the secrets of a workload, and removes them with it. Undefined if it has none. */
 export function writeSecrets(
@@ -45,7 +47,7 @@ export function writeSecrets(
   const { connection } = dockerHost;
   const run = { ...step, variables, connection, machine, remove, repairs };
   // The script asks Docker for its user namespace.
-  return runNodeScript(nameResource(name, "secrets"), run, { parent, dependsOn: [dockerHost] });
+  return runNodeScript(nameResource(name, PART.secrets), run, { parent, dependsOn: [dockerHost] });
 }
 
 /** When the secrets last changed, in seconds since 1970; 0 without any. */

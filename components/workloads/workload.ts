@@ -9,8 +9,9 @@ import { REPLACED_FOR } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { restartPolicy, workloadArgs, type WorkloadParts } from "./container-args";
 import { lastChange, writeSecrets, type WorkloadSecretsArgs } from "./secrets";
-import { nameResource } from "../../config/names";
+import { nameResource, PART } from "../../config/names";
 
+/** What a workload needs, beside what its container is made from. */
 export interface WorkloadArgs extends WorkloadParts, WorkloadSecretsArgs {
   /** The images of the node. */
   readonly images: Images;
@@ -73,7 +74,7 @@ function start(
   }));
   const dependsOn = [...opts.dependsOn, limits];
   return runNodeScript(
-    nameResource(name, "run"),
+    nameResource(name, PART.run),
     { ...step, variables, ...place },
     { ...opts, dependsOn },
   );

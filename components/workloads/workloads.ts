@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { inOrder } from "../../config/workloads";
-import { nameResource } from "../../config/names";
+import { nameResource, workloadPart } from "../../config/names";
 import type { RecordedNode } from "../../node/recorded";
 import type { DockerHost } from "../docker/docker-host";
 import type { Repairs } from "../docker/node-script";
@@ -9,6 +9,7 @@ import type { Images } from "../docker/images";
 import type { ContainerNetworks } from "../docker/networks";
 import { Workload } from "./workload";
 
+/** What the workloads of a node need. */
 export interface WorkloadsArgs {
   /** The node, as configured. */
   readonly node: NodeConfig;
@@ -40,6 +41,6 @@ export function createWorkloads(
     const before = config.dependsOn.flatMap((other) => made.get(other)?.running ?? []);
     const recordedPorts = recorded?.workloads[workload]?.ports;
     const args = { ...shared, workload, config, recordedPorts, after: [...volumes, ...before] };
-    made.set(workload, new Workload(nameResource(name, `workload-${workload}`), args, opts));
+    made.set(workload, new Workload(nameResource(name, workloadPart(workload)), args, opts));
   }
 }

@@ -1,4 +1,5 @@
 import { mayUseContainerd } from "../daemon";
+import { DATA_ROOT } from "../node-paths";
 import type { NodeConfig } from "../schema";
 import { isBefore } from "./daemon/versions";
 import type { Report } from "./report";
@@ -6,10 +7,11 @@ import type { Report } from "./report";
 /** GiB of a system disk that also holds images and what containers write. */
 const WITH_LAYERS = 16;
 
+/** Checks that Docker's data goes to the disk that is meant for it, and that the system disk can hold what is left on it. */
 export function checkDisks({ machine, engine }: NodeConfig, report: Report): void {
-  const root = engine.daemon["data-root"] ?? "/var/lib/docker";
-  if (machine.dockerDisk && root !== "/var/lib/docker") {
-    report("engine/daemon/data-root", root, "/var/lib/docker, where machine.dockerDisk is mounted");
+  const root = engine.daemon["data-root"] ?? DATA_ROOT;
+  if (machine.dockerDisk && root !== DATA_ROOT) {
+    report("engine/daemon/data-root", root, `${DATA_ROOT}, where machine.dockerDisk is mounted`);
   }
   const layers = layersOnSystemDisk({ machine, engine });
   if (layers && machine.disk.sizeGiB < WITH_LAYERS) {
@@ -23,13 +25,14 @@ function layersOnSystemDisk({
   machine,
   engine,
 }: Pick<NodeConfig, "machine" | "engine">): string | undefined {
-  if (!machine.dockerDisk) return "/var/lib/docker";
+  if (!machine.dockerDisk) return DATA_ROOT;
   const { daemon, version } = engine;
   const store = daemon.features?.["containerd-snapshotter"] ?? !isBefore(version, "29.0");
   if (!store || !mayUseContainerd(daemon)) return undefined;
   return "/var/lib/containerd: without userns-remap and storage-driver, images and what containers write go there, not to machine.dockerDisk";
 }
 
+/** Checks that a new VM has an image to be made from, and that a download has one checksum. */
 export function checkImage({ machine }: NodeConfig, report: Report): void {
   const { image, adopt, vmId } = machine;
   if (!image && !adopt) report("machine/image", image, "a cloud image or a template");

@@ -1,6 +1,7 @@
 import { CONFIGURATION_MOUNTS } from "../backups";
-import { isWithin, SEALED } from "../checks/workloads/mounts";
+import { isWithin } from "../checks/workloads/mounts";
 import { isSystem } from "../exposure";
+import { OWN_FOLDER } from "../node-paths";
 import type { NodeConfig } from "../schema";
 import type { Downgrade, Weakness } from "./downgrade";
 
@@ -8,7 +9,7 @@ import type { Downgrade, Weakness } from "./downgrade";
 
 /** Paths that the backup of the configuration has by itself need no waiver when they are declared as well. */
 const isForeign = (path: string): boolean =>
-  (isSystem(path) || isWithin(path, SEALED) || isWithin(SEALED, path)) &&
+  (isSystem(path) || isWithin(path, OWN_FOLDER) || isWithin(OWN_FOLDER, path)) &&
   !CONFIGURATION_MOUNTS.some((mounted) => isWithin(path, mounted));
 
 const systemPaths = ({ backups }: NodeConfig): Weakness[] =>

@@ -41,16 +41,19 @@ export interface ContainerInputs {
 const PINNED = /(?:^|@)sha256:[0-9a-f]{64}$/;
 const LATEST = /:latest(?:@|$)/;
 
+/** An image has a digest. A tag beside it is not `latest`. */
 export function checkImage(image: ContainerInputs["image"]): Finding[] {
   if (typeof image !== "string") return [];
   if (LATEST.test(image)) return [{ what: `${image}: latest is no version` }];
   return PINNED.test(image) ? [] : [{ what: `${image}: has no digest` }];
 }
 
+/** A container is not privileged. */
 export function checkPrivileged({ privileged }: ContainerInputs): Finding[] {
   return privileged ? [{ what: "is privileged", waiver: waiverIdOf("5.5") }] : [];
 }
 
+/** Each published port names an address. */
 export function checkPorts({ ports, publishAllPorts }: ContainerInputs): Finding[] {
   const waiver = waiverIdOf("5.14");
   const open = (ports ?? []).filter(({ ip = "" }) => ip !== null && ALL_ADDRESSES.includes(ip));
@@ -63,6 +66,7 @@ export function checkPorts({ ports, publishAllPorts }: ContainerInputs): Finding
   ];
 }
 
+/** No mount gives away a socket of Docker's or containerd's, or a folder of the system. */
 export function checkMounts({ volumes, mounts }: ContainerInputs): Finding[] {
   const bound = (mounts ?? []).map(({ type, source, volumeOptions }) =>
     type === "bind" ? source : boundFolder(volumeOptions?.driverOptions),

@@ -29,7 +29,8 @@ interface Resource {
   readonly type: string;
   readonly props: object;
   readonly name?: string;
-  readonly node?: string;
+  /** Name of its provider. */
+  readonly provider?: string;
   readonly protect?: boolean;
 }
 
@@ -38,8 +39,9 @@ type Policy = (typeof POLICIES)[number];
 const isOfResources = (policy: Policy): policy is Exclude<Policy, { validateStack: unknown }> =>
   "validateResource" in policy;
 
-function argsOf({ type, props, name = "it", node = "proj-docker02", protect = false }: Resource) {
-  const provider = { name: `${node}-docker`, type: "pulumi:providers:docker", props: {}, urn: "" };
+function argsOf({ type, props, name = "it", protect = false, ...its }: Resource) {
+  const own = its.provider ?? "proj-docker02-docker";
+  const provider = { name: own, type: "pulumi:providers:docker", props: {}, urn: "" };
   return {
     ...{ type, name, urn: `urn:${name}`, provider, props: unknownCheckingProxy(unwrapped(props)) },
     opts: { protect },
@@ -83,7 +85,9 @@ const container = (props: object): Resource => ({
 });
 
 function declare(waivers: readonly object[], more: Record<string, string> = {}): void {
-  pulumi.runtime.setAllConfig({ "docker-node:waivers": JSON.stringify(waivers), ...more });
+  const nodes = JSON.stringify({ "proj-docker01": {}, "proj-docker02": {} });
+  const own = { "docker-node:nodes": nodes, "docker-node:waivers": JSON.stringify(waivers) };
+  pulumi.runtime.setAllConfig({ ...own, ...more });
 }
 
 beforeEach(() => {
@@ -225,6 +229,22 @@ describe("a container", () => {
     expect(await left({ container: "another" })).toBe(1);
     expect(await left({ node: "proj-docker01" })).toBe(1);
     expect(await left({ expires: dayAfter(new Date(), -1) })).toBe(1);
+  });
+
+  test.each([
+    ["web-docker", { web: {}, "web-docker": {} }, "web"],
+    ["web-docker-docker", { web: {}, "web-docker": {} }, "web-docker"],
+    ["web-docker", {}, "web-docker"],
+    ["web", {}, "web"],
+  ])("whose provider is %s is on a node of %j: %s", async (provider, nodes, node) => {
+    const mounts = container({ volumes: [{ hostPath: "/run/docker.sock" }] });
+    const left = async (waived: string): Promise<number> => {
+      const more = { "docker-node:nodes": JSON.stringify(nodes) };
+      declare([waiver("cis-docker-5.32", { node: waived })], more);
+      return (await refused({ ...mounts, provider })).length;
+    };
+    expect(await left(node)).toBe(0);
+    expect(await left(node === "web" ? "web-docker" : "web")).toBe(1);
   });
 });
 

@@ -4,7 +4,7 @@ import { interfaces, members } from "../../../clients/proxmox-answers";
 import { listGuests } from "../../../clients/proxmox-guests";
 import { ownAddresses } from "../../../config/own-networks";
 import type { MachineConfig } from "../../../config/schema";
-import { nameResource } from "../../../config/names";
+import { nameResource, PART } from "../../../config/names";
 import { fail, nodesOf, pass, skip, warn, type Check, type Context, type Finding } from "../types";
 import type { NamedNode } from "../types";
 import { judgeNics } from "./bridges";
@@ -47,7 +47,7 @@ async function checkHost(
   if (actual !== machine.proxmoxNode)
     return warn(
       `VM ${machine.vmId} is on ${actual}, and machine.proxmoxNode is ${machine.proxmoxNode}: only Proxmox can move it`,
-      `pulumi refresh --stack ${context.stack} --target '**::${nameResource(name, "vm")}'  # then set machine.proxmoxNode to ${actual}`,
+      `pulumi refresh --stack ${context.stack} --target '**::${nameResource(name, PART.vm)}'  # then set machine.proxmoxNode to ${actual}`,
     );
   return checkMember(machine.proxmoxNode, get);
 }

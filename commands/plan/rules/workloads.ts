@@ -1,5 +1,5 @@
 /** Rules about workloads: containers that a node runs for its users. */
-import { nameResource } from "../../../config/names";
+import { nameResource, PART, workloadPart } from "../../../config/names";
 import { COMMAND, CONTAINER } from "../../../config/resource-types";
 import { variablesOf } from "../../../node/stdin";
 import type { Change, Properties, Value } from "../model";
@@ -57,7 +57,8 @@ export const WORKLOAD_RULES: readonly Rule[] = [
       const { type, node, name, action, old } = change;
       if (type !== COMMAND || action !== "update") return undefined;
       const { WORKLOAD = "" } = variablesOf(old.stdin);
-      return name === nameResource(node, `workload-${WORKLOAD}-secrets`) ? [WORKLOAD] : undefined;
+      const step = nameResource(nameResource(node, workloadPart(WORKLOAD)), PART.secrets);
+      return name === step ? [WORKLOAD] : undefined;
     },
   },
 ];

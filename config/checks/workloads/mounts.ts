@@ -1,7 +1,9 @@
+import { OWN_FOLDER } from "../../node-paths";
 import type { NodeConfig, WorkloadConfig } from "../../schema";
 import { SECRETS_PATH, workloadsOf } from "../../workloads";
 import type { Report } from "../report";
 
+/** Checks that the volumes of workloads are declared. */
 export function checkVolumes(node: NodeConfig, report: Report): void {
   const known = Object.keys(node.volumes).join(", ") || "there is none";
   for (const [name, { volumes }] of workloadsOf(node))
@@ -10,14 +12,12 @@ export function checkVolumes(node: NodeConfig, report: Report): void {
         report(`workloads/${name}/volumes/${volume}`, volume, `a volume of the node: ${known}`);
 }
 
-/** Folders of the node that the program keeps its secrets in. */
-export const SEALED = "/var/lib/docker-node";
-
+/** Checks that no workload mounts a folder with the program's secrets. */
 export function checkBinds(node: NodeConfig, report: Report): void {
   for (const [name, { binds }] of workloadsOf(node))
     binds.forEach(({ source }, index) => {
-      if (isWithin(source, SEALED))
-        report(`workloads/${name}/binds/${index}/source`, source, `a path outside ${SEALED}`);
+      if (isWithin(source, OWN_FOLDER))
+        report(`workloads/${name}/binds/${index}/source`, source, `a path outside ${OWN_FOLDER}`);
     });
 }
 
