@@ -6,6 +6,7 @@ export interface Problem {
   readonly value: unknown;
   /** What was found, in words: instead of a value that may be a secret. */
   readonly found?: string;
+  /** Values that are right. Or what to do instead, which begins with `needs` or `leave it out`. */
   readonly allowed: string;
   /** The nodes concerned, if one mistake reaches several: "in 100 nodes". */
   readonly scope?: string;
@@ -38,7 +39,9 @@ export function describeProblem(problem: Problem): string {
   const { value } = problem;
   const found = problem.found ?? (value === undefined ? "missing" : show(value));
   const scope = problem.scope === undefined ? "" : ` (${problem.scope})`;
-  return `${problem.path.map(keyText).join(".")}: ${found}${scope}; allowed: ${problem.allowed}`;
+  const { allowed } = problem;
+  const advice = /^(needs|leave it out)\b/.test(allowed) ? allowed : `allowed: ${allowed}`;
+  return `${problem.path.map(keyText).join(".")}: ${found}${scope}; ${advice}`;
 }
 
 /** Returns a key or name, in quotes if it could be mistaken for something else. */

@@ -53,9 +53,9 @@ export const REASONS: Readonly<Record<string, string>> = {
   "volumes.*.driverOpts": OWN_DISK,
   "volumes.*.driver_opts": OWN_DISK,
   "volumes.*.options": OWN_DISK,
-  "workloads.*.privileged": "no workload is; capabilities names what it needs",
+  "workloads.*.privileged": "leave it out: capabilities names what a workload needs",
   "workloads.*.devices":
-    "no workload has devices; a stack that builds on the node can give them (docker.Container)",
+    "leave it out: no workload has devices; a stack that builds on the node can give them (docker.Container)",
   "workloads.*.networkMode":
     "a workload has its own network; ports and networks say who reaches it",
   "workloads.*.usernsMode":

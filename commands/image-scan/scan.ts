@@ -7,14 +7,14 @@ import { withoutVersion } from "../../config/images";
 import { IMAGE_VULNERABILITY } from "../../config/vulnerabilities";
 import { judge, rankExposed, type Exposed, type Judgement } from "./judge";
 
-/** A scan that got to a result, or the reason why it did not; with what the image is made of, if that is known. */
+/** A scan and its judgement. Or the reason why there is none; its SBOM is there if Trivy could list what the image is made of. */
 export type Result =
   | { readonly request: ScanRequest; readonly scanned: Scanned; readonly judgement: Judgement }
   | { readonly request: ScanRequest; readonly reason: string; readonly sbom?: string };
 
 /**
- * Scans an image. Whatever keeps it from a result is the reason in the answer. What Trivy knows against an image counts, even where it
- * cannot know all; where it knows nothing then, that is no result.
+ * Scans and judges an image. It throws nothing: what went wrong is the `reason`. Where Trivy cannot see the whole image, open
+ * vulnerabilities still block it; without any, the image counts as not scanned.
  */
 export async function scanAndJudge(request: ScanRequest, secrets: ScanSecrets): Promise<Result> {
   try {
@@ -78,7 +78,7 @@ export function listComplaints(request: ScanRequest, { open, unneeded }: Judgeme
       : []),
     ...unneeded.map(
       (id) =>
-        `waivers: ${id} of ${name}; allowed: no waiver that nothing needs: ${nameOf(request)} has no such vulnerability that blocks it (${waived.length} waived)`,
+        `waivers: ${id} of ${name}; leave it out: ${nameOf(request)} has no such vulnerability that blocks it (${waived.length} waived)`,
     ),
   ];
 }

@@ -11,9 +11,9 @@ export function checkAdopted(node: NodeConfig, report: Report): void {
     }
   }
   if (adopt.agent && !node.portainer)
-    report("adopt/agent", adopt.agent, "nothing, or a node with a portainer section");
+    report("adopt/agent", adopt.agent, "needs a portainer section, which says what the agent is");
   if (adopt.agent && node.portainer?.edge)
-    report("adopt/agent", adopt.agent, "nothing with portainer.edge: that agent is a new one");
+    report("adopt/agent", adopt.agent, "leave it out with portainer.edge: that agent is a new one");
   if (!machine.adopt && (adopt.agent ?? [...names.networks, ...names.volumes].length > 0))
     report("machine/adopt", false, "true with an adopt section: a new VM has nothing to adopt");
 }

@@ -24,10 +24,10 @@ export function checkBridgeIpv6({ networks, engine }: NodeConfig, report: Report
 function findLacking({ version, daemon }: NodeConfig["engine"]): string | undefined {
   // Since 27 dockerd makes them by itself (moby, release notes of 27.0).
   if (isBefore(version, "27.0") && !(daemon.ip6tables && daemon.experimental))
-    return `nothing before Docker 27 without experimental and ip6tables (engine.daemon): dockerd would make no IPv6 rules, and everybody could reach its containers; version is ${version}`;
+    return `needs Docker 27 or later, or experimental with ip6tables (engine.daemon): dockerd would make no IPv6 rules, and everybody could reach its containers; version is ${version}`;
   // dockerd turns no forwarding on with nftables, and refuses the network while it is off (moby,
   // libnetwork/drivers/bridge/setup_ip_forwarding.go). `ipv6` turns it on before dockerd starts (node/daemon/forwarding.sh).
   if (daemon["firewall-backend"] === "nftables" && daemon["ip-forward"] !== false && !daemon.ipv6)
-    return "nothing with firewall-backend nftables unless ipv6 is true (engine.daemon): it is what turns the forwarding of IPv6 on";
+    return "needs ipv6 true with firewall-backend nftables (engine.daemon): it turns the forwarding of IPv6 on";
   return undefined;
 }

@@ -2,6 +2,7 @@ import { interfaceAt, interfaceOf, lanNetworks } from "../lan";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
+/** Checks VLANs and parents of macvlan and ipvlan networks. */
 export function checkLanNetworks(node: NodeConfig, report: Report): void {
   checkVlans(node, report);
   checkParents(node, report);

@@ -5,6 +5,7 @@ import { hasIpv6 } from "../own-networks";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
+/** Checks that node and gateway have addresses of hosts of the same network. */
 export function checkAddresses({ network }: NodeConfig, report: Report): void {
   const { address, gateway } = network;
   if (!isHostOf(address, addressOf(address))) {
@@ -19,10 +20,11 @@ export function checkAddresses({ network }: NodeConfig, report: Report): void {
   }
 }
 
+/** Checks the ports of firewall rules: none with icmp, and otherwise a range from 1 to 65535. */
 export function checkFirewall({ network }: NodeConfig, report: Report): void {
   for (const [index, rule] of (network.firewall?.rules ?? []).entries()) {
     const path = `network/firewall/rules/${index}/port`;
-    if (rule.proto === "icmp" && rule.port) report(path, rule.port, "no port with proto icmp");
+    if (rule.proto === "icmp" && rule.port) report(path, rule.port, "leave it out with proto icmp");
     if (rule.proto !== "icmp" && !rule.port)
       report(path, undefined, `a port with proto ${rule.proto}`);
     const [first, last] = rangeOf(rule);

@@ -7,13 +7,14 @@ export function checkOverride(
   report: Report,
 ): void {
   if (!override) return;
-  const refusePart = (part: string, value: unknown, without: string): void => {
-    report(`override/${part}`, value, `nothing ${without}`);
-  };
   if (override.agent && !portainer)
-    refusePart("agent", override.agent, "without a portainer section");
+    report("override/agent", override.agent, "needs a portainer section");
   if (override.agent && adopt.agent)
-    refusePart("agent", override.agent, "with adopt.agent: an adopted container stays as it is");
+    report(
+      "override/agent",
+      override.agent,
+      "leave it out with adopt.agent: an adopted container stays as it is",
+    );
   if (override.backup && !backups)
-    refusePart("backup", override.backup, "without a backups section");
+    report("override/backup", override.backup, "needs a backups section");
 }

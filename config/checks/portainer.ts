@@ -13,7 +13,7 @@ export function checkEdge(node: NodeConfig, report: Report): void {
   const { edge, environment } = node.portainer ?? {};
   if (!edge) return;
   if (!environment) {
-    report("portainer/edge", edge, "nothing without portainer.environment, which makes its key");
+    report("portainer/edge", edge, "needs portainer.environment, which makes its key");
     return;
   }
   const { fingerprint, caCertificate } = environment;

@@ -34,7 +34,7 @@ export const REASONS: Readonly<Record<string, string>> = {
   memswap_limit: "there is no swap for workloads; mem_limit says all",
   pid: OWN_NAMESPACE,
   platform: "the image's digest says it",
-  privileged: "no workload is; cap_add names what it needs",
+  privileged: "leave it out: cap_add names what it needs",
   pull_policy: "an image is pulled once, by its digest; take it out",
   scale: "compose.<project>.place.replicas says on how many nodes the project runs",
   security_opt:

@@ -100,7 +100,9 @@ const AWSLOGS: Rules = {
   "awslogs-create-group": allowFlag,
   "awslogs-create-stream": allowFlag,
   "awslogs-datetime-format": (_, options) =>
-    "awslogs-multiline-pattern" in options ? "nothing beside awslogs-multiline-pattern" : undefined,
+    "awslogs-multiline-pattern" in options
+      ? "leave it out with awslogs-multiline-pattern"
+      : undefined,
   "awslogs-multiline-pattern": allowExpression,
   "awslogs-credentials-endpoint": allowAnything,
   "awslogs-force-flush-interval-seconds": allowWhole(1),

@@ -11,8 +11,10 @@ export type Rule = (value: string, options: LogOptions) => string | undefined;
 const refuseUnless = (right: boolean, allowed: string): string | undefined =>
   right ? undefined : allowed;
 
+/** Allows any text. */
 export const allowAnything: Rule = () => undefined;
 
+/** Allows the listed texts. */
 export const allowOneOf =
   (...values: string[]): Rule =>
   (value) =>
@@ -22,6 +24,7 @@ export const allowOneOf =
 export const allowFlag: Rule = (value) =>
   refuseUnless(/^(1|0|t|f|true|false)$/i.test(value), '"true" or "false"');
 
+/** Allows a whole number as text, from `min` to `max`. Default of `max`: there is no end. */
 export const allowWhole =
   (min: number, max = Number.MAX_SAFE_INTEGER): Rule =>
   (value) =>
@@ -32,6 +35,7 @@ export const allowWhole =
         : `a whole number in quotes, ${min} to ${max}`,
     );
 
+/** Allows a size with a unit, see `isSize`. */
 export const allowBytes: Rule = (value) =>
   refuseUnless(isSize(value), 'a size as text, such as "100m"');
 
@@ -64,4 +68,4 @@ export const allowSocketOr =
 export const allowOnlyWith =
   (name: string, wanted: RegExp, where: string, rule: Rule): Rule =>
   (value, options) =>
-    wanted.test(options[name] ?? "") ? rule(value, options) : `nothing unless ${where}`;
+    wanted.test(options[name] ?? "") ? rule(value, options) : `leave it out unless ${where}`;

@@ -97,7 +97,7 @@ function findMistakes(waiver: Waiver, at: number, nodes: Nodes, now: Date): Prob
     ...problemIf(
       container !== undefined && !of?.ofContainers,
       "container",
-      `nothing with ${id}, which is not of a container`,
+      `leave it out with ${id}, which is not of a container`,
     ),
     ...findVulnerabilityMistakes(waiver, at, nodes),
   ].map((one) => ({ ...one, scope: `${id}, ${expires}` }));
@@ -105,6 +105,6 @@ function findMistakes(waiver: Waiver, at: number, nodes: Nodes, now: Date): Prob
 
 function reportUnused({ id, node, container }: Waiver, at: number): Problem {
   const where = `${node === "all" ? "all nodes" : node}${container ? `, container ${container}` : ""}`;
-  const allowed = `no waiver that nothing needs (${where}), or that another one stands for already`;
+  const allowed = `leave it out: nothing needs it (${where}), or another one stands for it already`;
   return { path: ["waivers", at, "id"], value: id, allowed };
 }

@@ -128,7 +128,7 @@ export const DAEMON_DOWNGRADES: readonly Row[] = [
     "Metrics on every address, without authentication.",
   ]),
   downgradeOf("insecure-registries", "insecure-registries", (all) => (all ?? []).length > 0, [
-    "nothing, or an empty list",
+    "leave it out, or an empty list",
     "Images from a registry that nobody vouches for, or over HTTP.",
   ]),
   {

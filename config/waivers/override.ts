@@ -34,7 +34,7 @@ const makeRow = (
   names: readonly string[],
 ): Row => ({
   id: `override-${kind}`,
-  allowed: "nothing here, or a value that takes nothing away",
+  allowed: "leave it out, or a value that takes nothing away",
   meaning: `${meaning}: ${names.map((name) => `\`${name}\``).join(", ")}.`,
   find: findOverriding(sections, names),
 });

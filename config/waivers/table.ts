@@ -42,4 +42,5 @@ export const WAIVABLE: readonly { readonly id: string; readonly ofContainers?: t
   ...BENCHMARK_IDS,
 ];
 
+/** What `id` of a waiver may be. */
 export const WAIVABLE_IDS: readonly string[] = WAIVABLE.map(({ id }) => id);

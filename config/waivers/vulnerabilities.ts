@@ -43,7 +43,7 @@ export function findVulnerabilityMistakes(
   const findMisplaced = (key: "vulnerability" | "image", wanted: string): Problem[] => {
     if (mine && waiver[key] === undefined) return makeProblem(key, wanted);
     return !mine && waiver[key] !== undefined
-      ? makeProblem(key, `nothing with ${waiver.id}, which is not ${IMAGE_VULNERABILITY}`)
+      ? makeProblem(key, `leave it out with ${waiver.id}, which is not ${IMAGE_VULNERABILITY}`)
       : [];
   };
   const scanned = tryScanned(waiver, nodes) ?? [waiver.image];
@@ -52,7 +52,7 @@ export function findVulnerabilityMistakes(
     ...findMisplaced("vulnerability", "the id of a vulnerability, such as CVE-2026-12345"),
     ...findMisplaced("image", scanned.join(", ")),
     ...(unknown
-      ? makeProblem("image", scanned.join(", ") || "none: no image is scanned there")
+      ? makeProblem("image", scanned.join(", ") || "leave it out: no image is scanned there")
       : []),
   ];
 }

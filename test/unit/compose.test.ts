@@ -166,7 +166,7 @@ describe("what is refused", () => {
 
   test("the file that says it is named, of several", async () => {
     expect(await said("overridden", {}, { volumes: { overridden_data: {} } })).toEqual([
-      "compose.overridden.override.yaml.services.db.privileged: is not taken over; allowed: no workload is; cap_add names what it needs",
+      "compose.overridden.override.yaml.services.db.privileged: is not taken over; leave it out: cap_add names what it needs",
     ]);
   });
 

@@ -230,7 +230,7 @@ const REFUSED: [string, unknown, RegExp][] = [
         daemon: { "live-restore": false, "firewall-backend": "nftables" },
       },
     },
-    /firewall-backend: "nftables"; allowed: needs Docker 29\.0 or later/,
+    /firewall-backend: "nftables"; needs Docker 29\.0 or later/,
   ],
   [
     "an ulimit under another name",
@@ -365,7 +365,7 @@ const REFUSED: [string, unknown, RegExp][] = [
   [
     "a port with icmp",
     { network: { firewall: { rules: [{ proto: "icmp", port: "1" }] } } },
-    /rules.0.port: "1"; allowed: no port with proto icmp/,
+    /rules.0.port: "1"; leave it out with proto icmp/,
   ],
   [
     "no port with tcp",
@@ -450,14 +450,14 @@ describe("texts for other syntaxes", () => {
     ["engine.mirror", { engine: { mirror: `${url}\nTrusted: yes` } }, "an http URL"],
     ["engine.mirror", { engine: { mirror: `${url} ${url}` } }, "an http URL"],
     ["engine.mirrorKey", { engine: { mirror: url, mirrorKey: "9DC8 5822" } }, "the 40 digits"],
-    ["engine.mirrorKey", { engine: { mirrorKey: "A".repeat(40) } }, "nothing without engine.mir"],
+    ["engine.mirrorKey", { engine: { mirrorKey: "A".repeat(40) } }, "needs engine.mirror"],
     ["engine.daemon.data-root", { engine: { daemon: { "data-root": "/var/../etc" } } }, "an absol"],
     ["machine.cpu.type", { machine: { cpu: { type: "host,flags=+x" } } }, "a QEMU CPU model"],
     ["machine.tags", { machine: { tags: ["a", "a"] } }, "each tag once"],
   ])("%s", (field, override, allowed) => {
     const found = prodProblems(override);
     expect(found.join("\n")).toMatch(
-      new RegExp(`^nodes.proj-docker02.${field}.*; allowed: ${allowed}`),
+      new RegExp(`^nodes.proj-docker02.${field}.*; (allowed: )?${allowed}`),
     );
     expect(found.filter((line) => line.includes(field))).toHaveLength(found.length);
   });

@@ -149,13 +149,13 @@ describe("values that keep dockerd from starting are refused", () => {
     [
       "IPv6 alone before 28",
       { ipv6: true },
-      "ipv6: true; allowed: needs fixed-cidr-v6 before Docker 28",
+      "ipv6: true; needs fixed-cidr-v6 before Docker 28",
       "27.5",
     ],
     [
       "IPv6 rules before 27",
       { ip6tables: true },
-      "ip6tables: true; allowed: needs experimental before Docker 27",
+      "ip6tables: true; needs experimental before Docker 27",
       "26.1",
     ],
     [
@@ -284,7 +284,7 @@ describe("values that keep dockerd from starting are refused", () => {
     [
       "a key that came later",
       { bip6: "fd00:18::1/64", ipv6: true, "fixed-cidr-v6": "fd00:18::/64" },
-      'bip6: "fd00:18::1/64"; allowed: needs Docker 28.0 or later',
+      'bip6: "fd00:18::1/64"; needs Docker 28.0 or later',
       "27",
     ],
     [
@@ -473,7 +473,7 @@ describe("options of log drivers", () => {
   });
 
   test.each<[string, Record<string, string>, string]>([
-    ["json-file", { "max-buffer-size": "4m" }, "nothing unless mode is non-blocking"],
+    ["json-file", { "max-buffer-size": "4m" }, "leave it out unless mode is non-blocking"],
     ["json-file", { mode: "later" }, '"blocking", "non-blocking"'],
     [
       "json-file",
@@ -492,7 +492,7 @@ describe("options of log drivers", () => {
     [
       "gelf",
       { "gelf-address": "tcp://h:1", "gelf-compression-level": "1" },
-      "nothing unless gelf-address is udp",
+      "leave it out unless gelf-address is udp",
     ],
     ["fluentd", { "fluentd-retry-wait": "5" }, "a duration"],
     ["json-file", { tag: "{{.Nme}}" }, "a template without .Nme; it may name .ID, "],
@@ -513,7 +513,7 @@ describe("options of log drivers", () => {
     [
       "awslogs",
       { "awslogs-group": "g", "awslogs-datetime-format": "%Y", "awslogs-multiline-pattern": "x" },
-      "nothing beside",
+      "leave it out with awslogs-multiline",
     ],
     ["gcplogs", { tag: "x" }, "an option of log-driver gcplogs"],
   ])("%s %j is refused", (driver, options, allowed) => {

@@ -133,7 +133,7 @@ describe("waivers", () => {
     const waivers = [waiver("daemon-icc", { vulnerability: CVE })];
     const override = { engine: { daemon: { icc: true } } };
     expect(problems({ ...prodWith(override), waivers }).join("\n")).toContain(
-      "allowed: nothing with daemon-icc, which is not image-vulnerability",
+      "leave it out with daemon-icc, which is not image-vulnerability",
     );
   });
 

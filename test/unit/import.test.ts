@@ -12,7 +12,8 @@ import { draft, type Draft, type Given } from "../../commands/import/draft";
 import { parseFacts, type Facts } from "../../commands/import/facts";
 import { upstreamOf } from "../../commands/import/docker";
 import { addressIn } from "../../commands/import/machine";
-import { pinExactly, isTree, withoutDefaults, type Tree } from "../../commands/import/minimal";
+import { pinExactly, withoutDefaults } from "../../commands/import/minimal";
+import { isTree, type Tree } from "../../config/tree";
 import {
   toGibibytes,
   parseOptions,
@@ -482,7 +483,7 @@ describe("networks", () => {
         EnableIPv6: true,
         IPAM: { Driver: "default", Config: [{ Subnet: "172.20.0.0/24" }, over6] },
       },
-      /nothing before Docker 27/,
+      /needs Docker 27 or later/,
     ],
     [
       "a network of IPv6 alone",

@@ -216,7 +216,7 @@ describe("the daemon", () => {
     const old = { source: "distribution", version: "26.1" };
     expect(at({ engine: old })).toEqual([
       expect.stringMatching(
-        /^networks\.extra\.ipv6: .*; allowed: nothing before Docker 27 without experimental and ip6tables .*; version is 26\.1$/,
+        /^networks\.extra\.ipv6: .*; needs Docker 27 or later, or experimental with ip6tables .*; version is 26\.1$/,
       ),
     ]);
     const told = { ...old, daemon: { experimental: true, ip6tables: true } };
@@ -237,7 +237,7 @@ describe("the daemon", () => {
   test("turns no forwarding on with nftables, so the node has to", () => {
     const nftables = { "firewall-backend": "nftables" };
     expect(at(daemon(nftables, "29.8"))).toEqual([
-      expect.stringMatching(/^networks\.extra\.ipv6: .* unless ipv6 is true \(engine\.daemon\)/),
+      expect.stringMatching(/^networks\.extra\.ipv6: .* needs ipv6 true with firewall-backend nftables \(engine\.daemon\)/),
     ]);
     expect(at(daemon({ ...nftables, ipv6: true }, "29.8"))).toEqual([]);
     expect(at(daemon({ ...nftables, "ip-forward": false }, "29.8"))).toEqual([]);

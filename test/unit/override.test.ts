@@ -126,12 +126,12 @@ const REFUSED: [string, object, string][] = [
   [
     "an agent that is not there",
     { portainer: null, override: { agent: { memory: 1 } } },
-    `${AT}.agent: {"memory":1}; allowed: nothing without a portainer section`,
+    `${AT}.agent: {"memory":1}; leave it out without a portainer section`,
   ],
   [
     "backups that are not there",
     { backups: null, override: { backup: { memory: 1 } } },
-    `${AT}.backup: {"memory":1}; allowed: nothing without a backups section`,
+    `${AT}.backup: {"memory":1}; leave it out without a backups section`,
   ],
   [
     "an adopted agent",
@@ -140,7 +140,7 @@ const REFUSED: [string, object, string][] = [
       adopt: { agent: ID },
       override: { agent: { memory: 1 } },
     },
-    `${AT}.agent: {"memory":1}; allowed: nothing with adopt.agent: an adopted container stays as it is`,
+    `${AT}.agent: {"memory":1}; leave it out with adopt.agent: an adopted container stays as it is`,
   ],
 ];
 

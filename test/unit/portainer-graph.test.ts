@@ -164,7 +164,7 @@ describe("an agent that reaches Portainer", () => {
 
   const edge = {};
   test.each<[string, object, RegExp]>([
-    ["without an environment", { edge }, /portainer\.edge: .*; allowed: nothing without portainer/],
+    ["without an environment", { edge }, /portainer\.edge: .*; needs portainer/],
     [
       "with a fingerprint, which it cannot check",
       { edge, environment: { url: PORTAINER, fingerprint } },
@@ -198,7 +198,7 @@ describe("an agent that reaches Portainer", () => {
   test("that was adopted is refused", () => {
     const adopt = { agent: "a".repeat(64) };
     expect(problems(prodWith({ portainer: { edge, environment }, adopt })).join("\n")).toMatch(
-      /adopt\.agent: .*; allowed: nothing with portainer\.edge/,
+      /adopt\.agent: .*; leave it out with portainer\.edge/,
     );
   });
 

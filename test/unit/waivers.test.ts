@@ -631,7 +631,7 @@ describe("a waiver", () => {
 
   test("that nothing needs is refused, and so is a second one for the same", () => {
     expect(told({}, [until(ID, "2027-05-31")])).toEqual([
-      'waivers.0.id: "daemon-experimental"; allowed: no waiver that nothing needs (all nodes), or that another one stands for already',
+      'waivers.0.id: "daemon-experimental"; leave it out: nothing needs it (all nodes), or another one stands for it already',
     ]);
     const twice = [until(ID, "2027-05-31"), until(ID, "2027-05-31", { node: NODE })];
     expect(told(weak, twice)).toEqual([
@@ -675,7 +675,7 @@ describe("a waiver", () => {
       expect.stringMatching(/override\.agent\.pidMode: "host"/),
     ]);
     expect(told(weak, [until(ID, "2027-05-31", { container: "portainer_agent" })])[0]).toContain(
-      "allowed: nothing with daemon-experimental, which is not of a container",
+      "leave it out with daemon-experimental, which is not of a container",
     );
   });
 

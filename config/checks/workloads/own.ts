@@ -33,6 +33,7 @@ function isBehind({ workloads }: NodeConfig, name: string, other: string): boole
   return false;
 }
 
+/** Checks that labels of workloads are not those by which the program and Docker find things. */
 export function checkLabels(node: NodeConfig, report: Report): void {
   for (const [name, { labels }] of workloadsOf(node))
     for (const [label, value] of Object.entries(labels))
@@ -47,6 +48,7 @@ export function checkLabels(node: NodeConfig, report: Report): void {
 /** The highest id in a user namespace: useradd gives `dockremap` 65536 of them (login.defs, SUB_UID_COUNT). */
 const LAST_ID = 65535;
 
+/** Checks that the user of a workload exists in the user namespace, where there is one. */
 export function checkUsers(node: NodeConfig, report: Report): void {
   if (!node.engine.daemon["userns-remap"]) return;
   for (const [name, { user }] of workloadsOf(node))
