@@ -54,6 +54,11 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Refuses `--json` beside an option that itself says what is printed. @throws UsageError */
+export function refuseJson({ json }: GlobalOptions, option: string): void {
+  if (json) throw new UsageError(`--json does not go with ${option}`);
+}
+
 interface Description {
   /** Name and arguments, such as `import <vmid>`. */
   readonly use: string;

@@ -4,13 +4,14 @@ import { messageOf } from "../../clients/failure";
 import {
   DEFAULT_STACK,
   STATUS,
-  UsageError,
   addCommand,
+  refuseJson,
   type GlobalOptions,
   type Outside,
   type Session,
   type Status,
 } from "../command";
+import { chooseNodes } from "../site/nodes";
 import type { Opened } from "../site/open";
 import { isFresh, isKnown, toJson, toTable, type NodeCoverage } from "./report";
 import { serverCommands } from "./server";
@@ -43,14 +44,13 @@ export function addBackups(program: Command, { outside, end }: Session): void {
 
 async function listBackups(
   wanted: readonly string[],
-  { stack = DEFAULT_STACK, json: forPrograms, server }: Options,
+  options: Options,
   { print, open }: Outside,
 ): Promise<Status> {
+  const { stack = DEFAULT_STACK, json: forPrograms, server } = options;
+  if (server) refuseJson(options, "--server");
   const opened = await open(stack);
-  const all = Object.keys(opened.settings.nodes);
-  const unknown = wanted.find((name) => !all.includes(name));
-  if (unknown) throw new UsageError(`node ${unknown}; allowed: ${all.join(", ")}`);
-  const names = wanted.length > 0 ? wanted : all;
+  const names = chooseNodes(wanted, opened);
   if (server) {
     serverCommands(opened.settings, names).forEach(print);
     return STATUS.fine;

@@ -1,7 +1,7 @@
 /** `docker-node doctor`: checks everything that the first `pulumi up` needs. */
 import type { Command } from "commander";
-import { DEFAULT_STACK, STATUS, addCommand, type GlobalOptions, type Session } from "../command";
-import type { Print, Status } from "../command";
+import { DEFAULT_STACK, STATUS, addCommand, refuseJson } from "../command";
+import type { GlobalOptions, Print, Session, Status } from "../command";
 import { examine } from "./checks";
 import { gather } from "./context";
 import { scriptFor } from "./render";
@@ -36,6 +36,7 @@ export function addDoctor(program: Command, { outside, end }: Session): void {
 
 async function diagnose(options: Options, print: Print): Promise<Status> {
   const { stack = DEFAULT_STACK, cwd } = options;
+  if (options.printRole) refuseJson(options, "--print-role");
   const context = await gather({ stack, cwd });
   const { problems, secrets } = context.configuration;
   if (options.printRole) {

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { Option, type Command } from "commander";
 import { messageOf } from "../../clients/failure";
 import { parseEvents, preview, type Previewed } from "../../clients/pulumi/preview";
-import { STATUS, addCommand, type GlobalOptions, type Outside } from "../command";
+import { STATUS, addCommand, refuseJson, type GlobalOptions, type Outside } from "../command";
 import type { Session, Status } from "../command";
 import { planOf } from "./events";
 import { lookAtAdopted, lookAtNodes } from "./looks";
@@ -16,8 +16,7 @@ import { SEVERITIES, type Severity } from "./rules/rule";
 const SUMMARY = "Shows what the next up would change, and which changes are dangerous.";
 
 const ABOUT = [
-  "Status: 0 shown, 1 the preview failed, 3 a risk is at least as grave as --fail-on, or --drift could not look at a",
-  "node, or at a part of it.",
+  "Status: 0 shown, 1 the preview failed, 3 a risk is at least as grave as --fail-on, or --drift could not look at a node, or at a part of it.",
 ];
 
 /** What to plan, and how to show it. */
@@ -60,6 +59,7 @@ export async function showPlan(
   options: PlanOptions,
   { print, colour }: Pick<Outside, "print" | "colour">,
 ): Promise<Status> {
+  if (options.format && options.format !== "json") refuseJson(options, `--format ${options.format}`);
   const plan = await planFor(options);
   const format = options.format ?? (options.json ? "json" : "terminal");
   print(render(plan, format, { colour }).trimEnd());
@@ -87,7 +87,7 @@ export async function planFor(options: PlanOptions): Promise<Plan> {
     : addLooks(seen, (made) => lookAtAdopted(made, cwd));
 }
 
-/** With what was found on the nodes, also where Pulumi did not get through: one that is down must not hide the others. */
+/** Adds what was found on the nodes, even if Pulumi failed: a node that is down must not hide the others. */
 async function addLooks(
   plan: Plan,
   look: (plan: Plan) => Promise<readonly NodeLook[] | undefined>,

@@ -1,4 +1,5 @@
 /** A plan in words: what the renderers share. */
+import { DOCKER_HOST } from "../../config/resource-types";
 import { HIDDEN } from "../../config/secrets";
 import { describeDifference } from "../../node/checks";
 import { stdinDiff } from "./daemon-diff";
@@ -70,8 +71,9 @@ export function changesAnything({ counts, looks = [] }: Pick<Plan, "counts" | "l
   return looks.length > 0 || WORDS.some(([action]) => action !== "same" && counts[action] > 0);
 }
 
-/** `VmLegacy` of `proxmoxve:index/vmLegacy:VmLegacy`. */
-export const shortType = (type: string): string => type.split(":").at(-1) ?? type;
+/** The last part of a type, such as `VmLegacy` of `proxmoxve:index/vmLegacy:VmLegacy`. */
+export const shortType = (type: string): string =>
+  type === DOCKER_HOST ? "DockerHost" : (type.split(":").at(-1) ?? type);
 
 /** The details of a change, one line each. */
 export function reasonsOf(change: Change): string[] {
@@ -101,8 +103,8 @@ function showValue(value: Value | undefined): string {
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 
-/** Without control characters: a value must not move the cursor of who reads it. */
+/** Replaces control characters: a value must not move the reader's cursor, or turn the direction of the text. */
 export function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex -- that is what it is about
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "�");
 }

@@ -32,7 +32,7 @@ const ABOUT = [
 ];
 
 interface Options extends GlobalOptions {
-  readonly only: readonly string[];
+  readonly only?: readonly string[];
   readonly allowUnmeasured?: boolean;
   readonly junit?: string;
   readonly watch?: number;
@@ -45,8 +45,7 @@ export function addValidate(program: Command, { outside, end }: Session): void {
     .option(
       "--only <row>",
       `measure only this row; may be repeated: ${ROWS.map(({ id }) => id).join(", ")}`,
-      (id: string, before: readonly string[]) => [...before, id],
-      [],
+      (id: string, before: readonly string[] = []) => [...before, id],
     )
     .option("--allow-unmeasured", "a row that cannot be measured is no finding")
     .option("--junit <file>", "also write JUnit's XML into a file")
@@ -135,7 +134,7 @@ function tell(
   return isValid(results, allowUnmeasured) ? STATUS.fine : STATUS.finding;
 }
 
-function chooseRows(only: readonly string[]): readonly Row[] {
+function chooseRows(only: readonly string[] = []): readonly Row[] {
   const ids = ROWS.map(({ id }) => id);
   const unknown = only.find((id) => !ids.includes(id));
   if (unknown !== undefined) throw new UsageError(`row ${unknown}; allowed: ${ids.join(", ")}`);
