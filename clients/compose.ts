@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { parseDocument } from "yaml";
 import type { Composed } from "../config/compose/model";
 import { composeSchema, type ComposeProject } from "../config/schema/compose";
+import { lastLine } from "./failure";
 import { ask, type Command, type Ran } from "./process";
 import { isAtLeast } from "./versions";
 
@@ -89,7 +90,7 @@ async function readProject(
   const args = ["compose", "--project-name", name, ...chosen, "config", ...form];
   const { code, stdout, stderr } = await run(args, variables);
   const sources = files.map((file) => ({ file, tree: readTree(resolve(cwd, file)) }));
-  if (code !== 0) return { complaint: lastLine(stderr), sources };
+  if (code !== 0) return { complaint: lastLine(stderr) || "compose said nothing", sources };
   const unset = findUnset(stderr);
   if (unset.length > 0)
     return { complaint: `they need variables that are not set: ${unset.join(", ")}`, sources };
@@ -110,5 +111,3 @@ function findUnset(stderr: string): string[] {
   const names = [...stderr.matchAll(/The \\?"(\w+)\\?" variable is not set/g)];
   return [...new Set(names.map(([, name]) => name ?? ""))];
 }
-
-const lastLine = (text: string): string => text.trim().split("\n").at(-1) || "compose said nothing";

@@ -8,6 +8,7 @@ import { ConfigError } from "../../config/problems";
 import { passwordName } from "../../config/registries";
 import { SETTINGS, namesIn, rawSettings } from "../../config/stack-keys";
 import { readCompose } from "../compose";
+import { lastLine } from "../failure";
 import type { Run } from "../process";
 
 /** The stack's configuration, or why it could not be read. */
@@ -158,5 +159,3 @@ function textsOf({ value, objectValue }: Shown): string[] {
   };
   return [...stringsIn(value), ...stringsIn(objectValue)];
 }
-
-const lastLine = (text: string): string => text.trim().split("\n").at(-1) ?? "";

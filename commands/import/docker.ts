@@ -1,9 +1,8 @@
 /** Turns the Docker that runs into its configuration. */
 import { publicKey } from "../../config/schema/fields";
+import type { Tree } from "../../config/tree";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
-
-type Tree = Record<string, unknown>;
 
 const OFFICIAL = [
   "docker-ce",

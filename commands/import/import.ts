@@ -10,7 +10,7 @@ import { showPlan } from "../plan/command";
 import { draft, type Draft } from "./draft";
 import { readHardware, type Hardware } from "./hardware";
 import { requireKey, fingerprintOf, inspect, scanHostKey } from "./inspect";
-import { isTree } from "./minimal";
+import { isTree } from "../../config/tree";
 import { findingsText, toJson } from "./render";
 import { portainerOf, readStack, sshOf, type StackSoFar } from "./stack";
 import { chooseName, chooseTarget } from "./target";

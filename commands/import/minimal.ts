@@ -1,11 +1,6 @@
 /** Makes a node's configuration as small as possible: only what differs from the stack's defaults. */
 import { isDeepStrictEqual } from "node:util";
-
-export type Tree = Record<string, unknown>;
-
-export function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+import { isTree, type Tree } from "../../config/tree";
 
 /**
  * The smallest tree that, merged over `base` (config/load.ts, `merge`), says what `wanted` says. In

@@ -1,5 +1,6 @@
 /** Turns networks as found into their configuration. */
 import { ICC, MTU } from "../../config/node";
+import type { Tree } from "../../config/tree";
 import type { Facts, Network } from "./facts";
 import type { Findings } from "./finding";
 import type { Named } from "./platform";

@@ -1,6 +1,7 @@
 /** Turns the NICs of a VM as found, and what it asks for names by them, into their configuration. */
 import { isAddress } from "../../config/cidr";
 import { isReachable6 } from "../../config/ipv6";
+import type { Tree } from "../../config/tree";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
 import { parseOptions, type Hardware } from "./hardware";
@@ -93,7 +94,7 @@ function readIpv6(
   return null;
 }
 
-/** The guest's own word: what Proxmox told cloud-init may be long forgotten. */
+/** What the guest itself uses, because what Proxmox told cloud-init may be outdated. */
 function readAddress(
   key: string,
   nic: Record<string, string>,

@@ -1,17 +1,18 @@
 /** Turns volumes and the agent as found into their configuration. */
 import { AGENT_CONTAINER } from "../../config/portainer";
+import type { Tree } from "../../config/tree";
 import type { Container, Facts, Volume } from "./facts";
 import type { Findings } from "./finding";
 
-type Tree = Record<string, unknown>;
-
+/** A network or volume as it is on the node. */
 export interface Named {
+  /** As the configuration will have it, under its name. */
   readonly config: Tree;
-  /** What Docker knows it by. */
+  /** What Docker finds it by: the id of a network, the name of a volume. */
   readonly id: string;
 }
 
-/** Named volumes that can be declared. The others are left; nameless ones are of no interest. */
+/** Named volumes that can be declared. Those that cannot are left as they are and told of; anonymous ones are skipped. */
 export function volumesOf({ volumes }: Facts, { leave }: Findings): Record<string, Named> {
   const found: Record<string, Named> = {};
   for (const volume of volumes.filter(({ Name }) => !/^[0-9a-f]{64}$/.test(Name))) {
@@ -30,13 +31,13 @@ function findUnlike({ Driver, Options }: Volume): string | undefined {
   return keys.length > 0 ? `driver options (${keys.join(", ")})` : undefined;
 }
 
-/** What the stack says of Portainer elsewhere, or the command line. */
+/** What is known of Portainer beside the node: from the other nodes of the stack, or from the command line. */
 export interface Portainer {
   readonly server?: string;
   readonly image?: string;
 }
 
-/** The section `portainer` and the id of the agent that runs; nothing without one. */
+/** The section `portainer`, and the id of the agent's container. Undefined if no agent runs. */
 export function agentOf(
   facts: Facts,
   address: string,

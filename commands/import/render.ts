@@ -1,4 +1,4 @@
-/** What the user is told. */
+/** What the import prints. */
 import { stringify } from "yaml";
 import type { Draft } from "./draft";
 import { tableRows } from "../table";

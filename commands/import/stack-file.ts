@@ -1,7 +1,7 @@
 /** Adds a node to a stack's file. All other text of the file stays exactly as it is. */
 import { isDeepStrictEqual } from "node:util";
 import { isMap, isScalar, parse, parseDocument, stringify, type Node, type YAMLMap } from "yaml";
-import { isTree, type Tree } from "./minimal";
+import { isTree, type Tree } from "../../config/tree";
 
 const NODES = "docker-node:nodes";
 const NOTE = "# Adopted by `npx docker-node import`, see docs/how-to/adopt-a-vm.md";

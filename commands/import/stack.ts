@@ -6,7 +6,7 @@ import { ConfigError } from "../../config/problems";
 import { secretOf, writeCommand } from "../../config/secrets";
 import { settingsIn, readValues } from "../../clients/pulumi/configuration";
 import type { Run } from "../../clients/process";
-import { isTree } from "./minimal";
+import { isTree } from "../../config/tree";
 import type { Portainer } from "./platform";
 
 export interface StackSoFar {
