@@ -15,7 +15,7 @@ export function readTrusted(environment: NodeJS.ProcessEnv = process.env): strin
   return file ? [...rootCertificates, readFileSync(file, "utf8")] : [...rootCertificates];
 }
 
-/** The same, and those of NODE_EXTRA_CA_CERTS, which Node leaves out where authorities are named. */
+/** Reads these certificates, and those of NODE_EXTRA_CA_CERTS: Node ignores that variable if a request names its authorities. */
 export function readAuthorities(): string[] {
   const extra = process.env["NODE_EXTRA_CA_CERTS"];
   return [...readTrusted(), ...(extra ? [readFileSync(extra, "utf8")] : [])];

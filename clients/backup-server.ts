@@ -7,6 +7,7 @@ import { parseSnapshots, pathOf, type Snapshot } from "./snapshots";
 
 /** Namespaces of a node, one a kind: prune jobs apply to a namespace. */
 export const SECTIONS = ["volumes", "configuration", "images"] as const;
+/** A kind of backups. */
 export type Section = (typeof SECTIONS)[number];
 
 /** What recoveries and the coverage map read from the backups. */

@@ -12,7 +12,7 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
-/** Without one, Node's shared agent has its own: 5 s (lib/_http_agent.js), and a server may think for longer. */
+/** Limit of a request that names none. Without it Node's shared agent would give up after 5 s (lib/_http_agent.js). */
 const PATIENCE_MS = 60_000;
 
 /**

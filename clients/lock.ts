@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Milliseconds between two looks at a lock that another process holds. */
 const PAUSE_MS = 200;
 
-/** Does something while no other process holds the lock. One whose holder is gone counts for nothing. */
+/** Does something while this process holds the lock. It waits for another holder, and takes the lock of one that no longer runs. */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   await takeLock(file);

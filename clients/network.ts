@@ -48,7 +48,7 @@ export async function scanPorts(
   return new Map([...answers].sort(([a], [b]) => a - b));
 }
 
-/** The address of this machine that packets to another one leave from; nothing is sent. */
+/** The address of this machine from which packets to another one would leave. It sends none. */
 export function findSource(host: string): Promise<string> {
   const socket = createSocket(isIP(host.split("%")[0] ?? "") === 6 ? "udp6" : "udp4");
   return new Promise<string>((resolve, reject) => {

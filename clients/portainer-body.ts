@@ -28,7 +28,7 @@ export const toJson = (value: object): Body => ({
   bytes: Buffer.from(JSON.stringify(value)),
 });
 
-/** Of an agent that reaches Portainer, the URL is Portainer's, and stays what it was made with. */
+/** The URL cannot be changed for an agent that reaches Portainer: it is Portainer's own. */
 export function changeBody({ name, url, edge, groupId, tagIds }: Partial<Details>): object {
   const way = edge
     ? { EdgeCheckinInterval: edge.checkinSeconds ?? 0 }

@@ -45,6 +45,7 @@ export class PortainerError extends Error {
   }
 }
 
+/** What a request carries, with its media type. */
 export interface Body {
   readonly type: string;
   readonly bytes: Buffer;
@@ -57,6 +58,7 @@ export type Question = [
   body?: Body | Promise<Body>,
 ];
 
+/** A 2xx answer; it is not parsed yet. */
 export interface Answer {
   readonly body: string;
 }

@@ -49,9 +49,11 @@ export const toldUrl = (key: string): string | undefined =>
   Buffer.from(key, "base64").toString().split("|")[0] || undefined;
 
 /** The kinds of labels, with their paths. */
-export const LABELS = { group: "/endpoint_groups", tag: "/tags" } as const;
+const LABELS = { group: "/endpoint_groups", tag: "/tags" } as const;
+/** A kind of labels. */
 export type Kind = keyof typeof LABELS;
 
+/** What the program asks of Portainer, and changes in it. */
 export interface Portainer {
   /** Its release, such as `2.33.5`. It needs no token. */
   version(): Promise<string>;
@@ -63,17 +65,22 @@ export interface Portainer {
   containers(known: Known): Promise<readonly string[]>;
   /** Makes the environment of an agent; Portainer asks the agent meanwhile, unless that reaches Portainer. */
   create(details: Details): Promise<Environment>;
+  /** Changes what is given, and leaves the rest. */
   update(id: number, details: Partial<Details>): Promise<Environment>;
+  /** Removes an environment; its agent goes on running. */
   remove(id: number): Promise<void>;
+  /** All groups, or all tags. */
   labels(kind: Kind): Promise<readonly Label[]>;
+  /** Makes one, also where another has the same name. */
   createLabel(kind: Kind, name: string): Promise<Label>;
+  /** Removes one. */
   removeLabel(kind: Kind, id: number): Promise<void>;
 }
 
 /** Environments in one page. */
 const PAGE = 100;
 
-/** Portainer behind an URL. Every method throws PortainerError, or AnswerError where an answer has another shape. */
+/** Portainer behind a URL. Every method throws PortainerError, or AnswerError where an answer has another shape. */
 export function connect(access: Access): Portainer {
   const ask: Ask = async (schema, ...what) =>
     parseJson(schema, (await call(access, ...what)).body, `${what[0]} ${what[1]} of Portainer`);

@@ -15,7 +15,7 @@ export interface Alert {
   readonly since: string;
 }
 
-/** Of what prometheus.io, "HTTP API", calls "Alerts". */
+/** The fields that are read of the answer of /api/v1/alerts (prometheus.io, "HTTP API", section "Alerts"). */
 const answer = z.object({
   data: z.object({
     alerts: z.array(

@@ -18,7 +18,7 @@ export interface Guest {
 /** Warnings of a task that is done, and where to read them; undefined if there are none. */
 export type Warnings = string | undefined;
 
-/** Orders come back when their task has ended, with what a task says that was done with warnings. */
+/** What recoveries ask of the cluster. An order returns when its task has ended, with the task's warnings. */
 export interface Proxmox {
   /** Backups of a VM in a storage, the newest first. */
   backups(storage: string, vmId: number): Promise<VmBackup[]>;

@@ -7,6 +7,7 @@ import { send, type HttpAnswer } from "./http";
 
 /** The cluster, as checks read it. */
 export interface Cluster {
+  /** The `data` of an answer, not checked yet. @throws ClusterError */
   get(path: string): Promise<unknown>;
 }
 
@@ -23,10 +24,15 @@ export class ClusterError extends Error {
   }
 }
 
+/** Where Proxmox VE is, and how to log in. */
 export interface Access {
+  /** `https://host:8006/` */
   readonly endpoint: string;
+  /** Takes any certificate. */
   readonly insecure: boolean;
+  /** `user@realm!name=secret` */
   readonly apiToken: string;
+  /** Milliseconds a request may take; default: 10 000. */
   readonly timeoutMs?: number;
 }
 

@@ -34,6 +34,7 @@ const pruneJob = z.object({
   >),
 });
 
+/** A prune job, parsed. */
 export type PruneJob = Readonly<z.output<typeof pruneJob>>;
 
 const pruneJobs = z.looseObject({ data: z.array(pruneJob) });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pipe, type Command } from "./process";
 import { withScratch } from "./scratch";
 
+/** Who owns a file of the archive, and who may do what with it. */
 export interface Owner {
   readonly uid: number;
   readonly gid: number;
@@ -11,7 +12,7 @@ export interface Owner {
   readonly mode: number;
 }
 
-/** Of files, links and directories, by their paths below the archive's root. */
+/** Owners of files, links and directories, by their paths below the archive's root. */
 export type Owners = ReadonlyMap<string, Owner>;
 
 /** @param from the program that writes the archive to its standard output */

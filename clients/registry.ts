@@ -31,7 +31,7 @@ export interface Verdict {
   readonly challenged: boolean;
 }
 
-/** A token has one name or the other (distribution, token specification). */
+/** The answer with a token: it has one of the two fields (distribution, token specification). */
 const GRANT = z.object({ token: z.string().optional(), access_token: z.string().optional() });
 
 const ACCEPT = [

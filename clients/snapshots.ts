@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { parseJson } from "./answer";
 
+/** A snapshot of one item. It is a backup only without `fault`. */
 export interface Snapshot {
   /** What was backed up, such as the name of a volume. */
   readonly id: string;

@@ -20,6 +20,7 @@ export const scanRequest = z.strictObject({
   waived: z.array(z.string()),
 });
 
+/** A request, parsed. */
 export type ScanRequest = z.infer<typeof scanRequest>;
 
 /** What a scan may need and nobody else may see. */

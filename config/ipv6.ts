@@ -19,5 +19,6 @@ export const isReachable6 = (text: string): boolean =>
   isAddress6(text) &&
   !["ipv4Mapped", "unspecified", "loopback", "multicast", "linkLocal"].includes(rangeOf(text));
 
+/** True for an address that is only valid on one link, such as that of a router (fe80::/10). */
 export const isLinkLocal6 = (text: string): boolean =>
   isAddress6(text) && rangeOf(text) === "linkLocal";

@@ -3,6 +3,7 @@
 /** Severities, the least first. UNKNOWN: nobody has rated it. */
 export const SEVERITIES = ["UNKNOWN", "LOW", "MEDIUM", "HIGH", "CRITICAL"] as const;
 
+/** How grave a vulnerability is. */
 export type Severity = (typeof SEVERITIES)[number];
 
 /** How grave a severity is; more is graver. */

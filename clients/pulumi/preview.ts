@@ -5,12 +5,13 @@ import type { EngineEvent } from "@pulumi/pulumi/automation";
 import { ask } from "../process";
 import { withScratch } from "../scratch";
 
+/** What to preview. */
 export interface PreviewOptions {
   /** The stack; default: the selected one. */
   readonly stack?: string;
   /** Compare what is recorded with what is really there, instead of with the program. */
   readonly drift?: boolean;
-  /** Folder of a policy pack that the preview is put to. What is already there (`drift`) is put to none. */
+  /** Folder of a policy pack that judges the preview. With `drift` no pack judges. */
   readonly policyPack?: string;
   /** Directory of the Pulumi project; default: the current one. */
   readonly cwd?: string;

@@ -13,13 +13,13 @@ export interface Finding {
 /** What is wrong; nothing where the check is met. */
 export type Judge = (facts: Facts) => readonly Finding[];
 
-/** Judges by id; a group of checks has some of all. */
+/** Judges by the id of their check. Each file of `checks/` has those of one group. */
 export type Judges = Readonly<Partial<Record<JudgedId, Judge>>>;
 
-/** A check of the host that holds, or what is found instead. */
+/** The findings of a check of the host: none if it is met, else what was found. */
 export const holds = (met: boolean, found: string): Finding[] => (met ? [] : [{ what: found }]);
 
-/** A check of every running container: what is found of one that does not meet it. */
+/** A check of every running container. `wrong` says what is wrong with one, or nothing. */
 export function judgeEach(wrong: (container: BenchContainer) => string | false | undefined): Judge {
   return ({ containers }) =>
     containers.flatMap((one) => {

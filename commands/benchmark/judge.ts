@@ -40,7 +40,7 @@ export function judge(facts: Facts): Judged[] {
   });
 }
 
-/** Puts the waivers of a node to its checks: a check is waived when each of its findings is. */
+/** Applies the waivers of a node: a check is waived if each of its findings is. */
 export function waive(node: string, judged: Judged, waivers: readonly Waiver[]): Result {
   const mine = waivers.filter(
     (one) => one.id === waiverIdOf(judged.id) && (one.node === "all" || one.node === node),

@@ -1,4 +1,4 @@
-/** Puts waivers to what a scan found, and ranks what is left. */
+/** Applies waivers to what a scan found, and ranks what is left. */
 import type { Vulnerability } from "../../clients/trivy-report";
 import type { Exposure } from "../../config/container-exposure";
 import type { ScanRequest } from "../../config/image-scan";

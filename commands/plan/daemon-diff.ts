@@ -4,7 +4,7 @@ import { splitStdin, variablesOf } from "../../node/stdin";
 import { lineDiff } from "./line-diff";
 import type { Properties, Value } from "./model";
 
-/** Variables by line, then whether the script itself is another one. */
+/** Differing variables line by line, and then whether the script's text differs. */
 export function stdinDiff(before: Value | undefined, after: Value | undefined): string[] {
   const [old, now] = [splitStdin(before), splitStdin(after)];
   if (!old || !now) return ["standard input changed"];
@@ -21,7 +21,7 @@ export interface DaemonChange {
   /** The differing keys that move Docker to another layout, in which existing data is hidden. */
   readonly hiding: readonly string[];
   readonly effect: "none" | "reload" | "restart";
-  /** The operator's word that existing data may be hidden. */
+  /** Whether the configuration confirms it (`engine.confirm`). */
   readonly confirmed: boolean;
 }
 
@@ -43,7 +43,7 @@ export function daemonChange(old: Properties, now: Properties): DaemonChange {
   };
 }
 
-/** As node/daemon/config.sh reads it: the image store is a key of its own. */
+/** Parses daemon.json as node/daemon/config.sh does, with the image store as a key of its own. */
 function daemonJson(text = "{}"): Record<string, unknown> {
   const value = parseObject(text);
   const features = value.features as Record<string, unknown> | undefined;

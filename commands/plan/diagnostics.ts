@@ -7,7 +7,7 @@ import { makeExplainer } from "./protection";
 
 type Severity = Diagnostic["severity"];
 
-/** Said once a resource; the plan has it as `uncertain`. */
+/** Pulumi says it of each such resource. It is left out, because the plan marks them as `uncertain`. */
 const PROVIDER_UNKNOWN = "The provider for this resource has inputs that are not known";
 
 /**
@@ -60,7 +60,7 @@ function withoutRepetition(all: readonly Diagnostic[]): Diagnostic[] {
 const isWorthSaying = (severity: string): severity is Severity =>
   severity === "warning" || severity === "error";
 
-/** Without Pulumi's colour directives and a terminal's. */
+/** Removes colours: Pulumi's directives, and the codes of terminals. */
 function withoutColours(text: string): string {
   return stripVTControlCharacters(text.replace(/<\{%.*?%\}>/g, "")).trim();
 }

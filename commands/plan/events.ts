@@ -9,7 +9,7 @@ import { readableProperties } from "./values";
 
 type Step = NonNullable<EngineEvent["resourcePreEvent"]>["metadata"];
 
-/** Operations of Pulumi (pkg/resource/deploy/step.go). What is not here is part of another one. */
+/** Operations of Pulumi (pkg/resource/deploy/step.go). Others are parts of these. */
 const ACTIONS: Readonly<Record<string, Action>> = {
   same: "same",
   create: "create",
@@ -53,7 +53,7 @@ export function planOf(events: readonly EngineEvent[], stack = ""): Plan {
 const isRefresh = (events: readonly EngineEvent[]): boolean =>
   events.some(({ resourcePreEvent }) => resourcePreEvent?.metadata.op === "refresh");
 
-/** Without a successful end the preview did not get through. */
+/** A preview that fails ends without a summary, or with one that says so. */
 function hasFailed(events: readonly EngineEvent[]): boolean {
   const summary = events.find((event) => event.summaryEvent)?.summaryEvent;
   return !summary || (summary as { result?: string }).result === "failed";

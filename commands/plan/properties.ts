@@ -47,8 +47,8 @@ function changesAt(
 }
 
 /**
- * Whether a refresh found nothing but the ports of a container in another order: of TCP and UDP on one port the provider reads now
- * one and now the other first (components/workloads/ports.ts).
+ * Whether a refresh found only another order of a container's ports. The provider reads a TCP and a UDP port of the same number in
+ * no fixed order (components/workloads/ports.ts).
  */
 export function isReordered({ type, old, new: now, diffs, detailedDiff }: Step): boolean {
   const named = [...(diffs ?? []), ...Object.keys(detailedDiff ?? {})];

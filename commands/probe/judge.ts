@@ -14,7 +14,7 @@ export interface Seen {
   readonly node: NodeConfig;
   readonly published: Published;
   readonly sight: Sight;
-  /** Over IPv6 nothing has to answer. */
+  /** Over IPv4 the node's services have to answer. Over IPv6 they may. */
   readonly family: "IPv4" | "IPv6";
   /** The NIC that has the address, if it is not the first: what the node serves has to answer at the first alone. */
   readonly nic?: string;

@@ -16,11 +16,11 @@ interface Subject {
   readonly name: string;
   readonly opened: Opened;
   readonly looker: Looker;
-  /** Every port there is. */
+  /** Whether to try all 65 535 ports. */
   readonly all: boolean;
 }
 
-/** Rows of a node; of a family that could not be looked at, one with the reason. */
+/** Rows of a node. A family that could not be looked at gets one row, with the reason. */
 export async function probeNode(subject: Subject): Promise<Result[]> {
   const { name, opened } = subject;
   const node = opened.settings.nodes[name];

@@ -23,10 +23,10 @@ export interface Question {
 
 /** What was seen. */
 export interface Sight {
-  /** Address that it was looked from. */
+  /** Address of the host that looked. */
   readonly from: string;
   readonly answers: ReadonlyMap<number, Answer>;
-  /** Type and base64; undefined when nobody told one. */
+  /** The SSH host key, as type and base64. Undefined if none was told. */
   readonly hostKey?: string;
   /** SHA-256 of the agent's certificate. */
   readonly certificate?: string;
@@ -60,7 +60,7 @@ export const thisMachine: Looker = {
 
 const targetAt = (host: string) => ({ user: "root", host, port: 22 });
 
-/** What is open and tells no key is not the node's sshd: that is a finding, and no reason not to look. */
+/** The key of whatever answers at port 22; undefined if it tells none, which is a finding of its own. */
 const readHostKey = (host: string): Promise<string | undefined> =>
   scanHostKey(targetAt(host), makeRunner(".")).catch(() => undefined);
 
@@ -103,7 +103,7 @@ export function otherNode(name: string, shell: NodeShell): Looker {
 
 const addresses = z.object({ addresses: z.array(z.string()) });
 
-/** IPv6 addresses of a node's NIC, as it says itself; one for everybody before one of its segment. */
+/** IPv6 addresses of a node's NIC, as the node tells them: those that everybody can reach come before link-local ones. */
 export async function readIpv6Addresses(shell: NodeShell, near: string): Promise<string[]> {
   const text = await shell.script("validation/addresses", { NEAR: near, LIMIT: 60 });
   const all = parseJson(addresses, text, "validation/addresses.sh").addresses;

@@ -91,7 +91,7 @@ function membersOf(network: string, { containers }: Inventory): NetworkFacts["me
   return sortByName(members).map(({ name: container, address }) => ({ container, address }));
 }
 
-/** Over IPv4, then over IPv6; Docker has an empty text for what there is not. */
+/** Addresses of a container, IPv4 first. Docker tells an empty text for one that it does not have. */
 const addressesIn = ({ IPAddress, GlobalIPv6Address }: Attachment): string =>
   [IPAddress, GlobalIPv6Address].filter((one) => typeof one === "string" && one !== "").join(" ");
 

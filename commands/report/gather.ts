@@ -51,7 +51,7 @@ export async function gather(name: string, how: Gathering): Promise<NodeReport |
   return redactAll(report, (text) => opened.redact(text)) as NodeReport;
 }
 
-/** Of what every node has; what the rows have asked already is not asked again. */
+/** Gathers the parts that every node has. `subject` keeps answers, so nothing is asked twice. */
 async function gatherParts(
   subject: Subject,
 ): Promise<Pick<NodeReport, "docker" | "networks" | "containers" | "security" | "drift">> {
@@ -67,7 +67,7 @@ async function gatherParts(
 const alertsOn = (name: string, ask: () => Promise<readonly Alert[]>) => async () =>
   alertFacts(name, await ask());
 
-/** Those that load the node are left out where this is wanted, and say so. */
+/** The rows. Those that load the node refuse to, unless `load` is set. */
 const rowsFor = ({ load }: Gathering): Row[] =>
   ROWS.map((row) => (row.loads && !load ? { ...row, measure: refuseLoad } : row));
 

@@ -1,4 +1,4 @@
-/** A whole page: one file that asks for nothing. */
+/** A whole page: one file that loads nothing from elsewhere. */
 import { createHash } from "node:crypto";
 import { Html, fillMarkup, type Piece } from "./html";
 import { STYLE } from "./style";

@@ -30,7 +30,7 @@ const linkTo = ({ name }: NodeReport): ReturnType<typeof fillMarkup> =>
 const machineOf = ({ machine }: NodeReport): string =>
   `${machine.size}, ${machine.addresses.join(", ")}`;
 
-/** The next that end. */
+/** The waivers that end first. */
 function waiverTable(nodes: readonly NodeReport[]): ReturnType<typeof fillMarkup> {
   const all = nodes.flatMap(({ name, waivers }) => waivers.map((one) => ({ ...one, node: name })));
   const rows = all
@@ -42,5 +42,5 @@ function waiverTable(nodes: readonly NodeReport[]): ReturnType<typeof fillMarkup
 
 const HEADERS = ["Waiver", "Node", "Last day", "Days left"];
 
-/** More are on the nodes' pages. */
+/** How many waivers it shows. The pages of the nodes have all. */
 const SHOWN = 10;

@@ -12,7 +12,7 @@ export interface Verdict {
   readonly mark: Mark;
 }
 
-/** Why a row was not measured that nobody wanted measured; it is no finding. */
+/** Reason of a row that was left out on purpose. It is no finding. */
 export const LEFT_OUT = "left out by --without-load";
 
 const judgeKnown = <T>(part: Known<T>, isGood: (value: T) => boolean): Mark => {
@@ -43,7 +43,7 @@ const isAlways = (): boolean => true;
 const areHealthy = (all: readonly ContainerFacts[]): boolean =>
   !all.some(({ health }) => health === "unhealthy");
 
-/** A drill belongs to the lab: a node without one is no worse. */
+/** Drills are the lab's. A node without one gets no mark. */
 function drillMark({ drill }: NodeReport): Mark {
   if ("reason" in drill) return "none";
   return drill.value.rehearsals.every(({ ok }) => ok) ? "good" : "bad";
@@ -74,7 +74,7 @@ function backupsMark({ backups }: NodeReport): Mark {
   return known.length < backups.value.length ? "unknown" : "good";
 }
 
-/** Who has no Prometheus is no worse. */
+/** Without a Prometheus there is no mark. */
 const alertsMark = ({ alerts }: NodeReport): Mark =>
   alerts ? judgeKnown(alerts, ({ length }) => length === 0) : "none";
 

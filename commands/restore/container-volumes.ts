@@ -43,7 +43,7 @@ export async function planVolumes(
   return (await Promise.all(steps)).flat();
 }
 
-/** Its content ends with the last container that has it. */
+/** Whether a volume is in memory: its content goes with the last container that has it. */
 const isInMemory = ({ Options }: Volume): boolean => Options?.["type"] === "tmpfs";
 
 async function planOne(

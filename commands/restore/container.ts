@@ -63,7 +63,7 @@ export async function planContainer(
   return withVolumes(plan, recovery);
 }
 
-/** It is as old as the oldest thing that it restores. With volumes it takes, and may lose, as much as they. */
+/** Age and limits of the recovery: the age is that of the oldest thing it restores; with volumes, the limits of volumes apply. */
 function withVolumes({ restored, empty }: Plan, recovery: Recovery): Recovery {
   const [oldest] = [recovery, ...restored]
     .filter(({ takenAt }) => takenAt)

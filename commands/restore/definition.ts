@@ -48,7 +48,7 @@ export function creationOf(
   };
 }
 
-/** An address that was chosen: Docker 29 takes it as its network's alone (API 1.52), older ones since 25 too. */
+/** A MAC address that was chosen. It is given for the network, as Docker 29 requires (API 1.52); Docker knows this since 25. */
 function macAddressOf({ Config, HostConfig }: Container): Fields {
   const { MacAddress } = Config as { MacAddress?: string };
   return MacAddress && !isShared(HostConfig) ? { MacAddress } : {};

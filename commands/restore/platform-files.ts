@@ -33,7 +33,7 @@ interface Group {
   readonly paths: string[];
 }
 
-/** Neighbours with one owner go together. */
+/** Groups neighbours with the same owner. */
 function groupByOwner(paths: readonly string[], owners: Owners): Group[] {
   const groups: Group[] = [];
   for (const path of paths) {
@@ -55,7 +55,7 @@ function ownerOf(path: string, owners: Owners): Owner {
 const regularFiles = (folder: string, files: readonly string[]): string[] =>
   files.filter((file) => lstatSync(join(folder, file)).isFile());
 
-/** As `sha256sum --check` reads them. */
+/** Digests of files, as `sha256sum --check` reads them. */
 export function hashFiles(folder: string, files: readonly string[]): string {
   const checksumOf = (file: string): string =>
     createHash("sha256")
@@ -66,7 +66,7 @@ export function hashFiles(folder: string, files: readonly string[]): string {
     .join("\n");
 }
 
-/** As `stat -c '%u:%g %a %n'` prints them. */
+/** Owners and modes, as `stat -c '%u:%g %a %n'` prints them. */
 export function ownersOf(folder: string, files: readonly string[], owners: Owners): string {
   const lineOf = (file: string): string => {
     const { uid, gid, mode } = ownerOf(file, owners);

@@ -19,7 +19,7 @@ export function referencesOf(
   return [...new Set([...shared, ...links].map((reference) => nameFor(reference, known)))];
 }
 
-/** The host part of a definition with every reference by name: what Docker makes an id of again. */
+/** The host part of a definition with names in place of ids. Docker turns them into ids again. */
 export function namesInstead(HostConfig: Fields, known: readonly Container[]): Fields {
   const changed = SHARED.flatMap((field) =>
     sharedWith(HostConfig, field).map((reference) => [field, PREFIX + nameFor(reference, known)]),
@@ -31,7 +31,7 @@ export function namesInstead(HostConfig: Fields, known: readonly Container[]): F
 export const sharesNetwork = (HostConfig: Fields): boolean =>
   sharedWith(HostConfig, "NetworkMode").length > 0;
 
-/** Those first that others refer to. */
+/** Sorts containers: one that others refer to comes before them. */
 export function orderByReference(containers: readonly Container[]): Container[] {
   const ordered = new Set<Container>();
   const visit = (container: Container, under: readonly Container[]): void => {

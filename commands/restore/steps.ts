@@ -14,7 +14,7 @@ export interface Step {
   readonly commits?: boolean;
 }
 
-/** A recovery that would do harm or cannot end well: nothing may go on without it. */
+/** Refuses a recovery that would do harm or cannot end well. */
 export class Refusal extends Error {}
 
 /** The required figures of the specification, in seconds. */
@@ -28,7 +28,7 @@ export interface Recovery {
   readonly title: string;
   /** The snapshot it restores; none when the definition is in the program. */
   readonly snapshot?: string;
-  /** When the restored state was real. */
+  /** The time that the restored state is of. */
   readonly takenAt?: Date;
   readonly objectives: Objectives;
   /** Volumes that come up empty. */
@@ -50,7 +50,7 @@ export interface Outcome {
   readonly error?: string;
 }
 
-/** Turns the result of a step into no message. */
+/** Drops the result of a step, so that the step has no message. */
 export const forget = async (work: Promise<unknown>): Promise<undefined> => {
   await work;
   return undefined;

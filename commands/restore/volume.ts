@@ -82,7 +82,7 @@ function requireNoneLost(volume: string, running: readonly Container[]): void {
   );
 }
 
-/** What a backup or a recovery made is meant to go. */
+/** Whether a container would be lost by a stop (--rm). One that a backup or a recovery made is meant to go. */
 const isLost = ({ HostConfig, Config: { Labels } }: Container): boolean =>
   HostConfig["AutoRemove"] === true &&
   !["docker-node.backup.holder", "docker-node.recovery"].some((label) => Labels?.[label]);

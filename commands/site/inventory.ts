@@ -43,7 +43,7 @@ const container = z.looseObject({
 
 const volume = z.looseObject({
   Name: z.string(),
-  /** A driver need not know it (Docker API, Volume). */
+  /** Undefined if the driver does not tell (Docker API, Volume). */
   CreatedAt: z.string().optional(),
   Driver: z.string().optional(),
   Labels: texts,

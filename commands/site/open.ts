@@ -32,7 +32,7 @@ export interface Opened {
   redact(text: string): string;
 }
 
-/** How to read the backups: once for a stack, from the environment unless told. */
+/** How a stack is opened. */
 export interface Options {
   readonly credentials: () => Credentials;
   /** Token for Proxmox VE with the right to restore; default: the stack's own. */

@@ -56,6 +56,7 @@ function verdictOn(results: readonly Result[], allowUnmeasured: boolean): string
   return `${parts.join(", ")}: ${isValid(results, allowUnmeasured) ? "valid" : "NOT valid"}`;
 }
 
+/** One object for programs: the stack, whether it is valid, and every row. */
 export function toJson(
   stack: string,
   results: readonly Result[],

@@ -11,6 +11,7 @@ export interface Judgement {
 /** A node, among those of its stack. */
 export type Declared = Pick<Subject, "name" | "node" | "nodes">;
 
+/** A question about a node: what is measured, how, and against which threshold. */
 export interface Row {
   readonly id: string;
   readonly title: string;
@@ -24,6 +25,7 @@ export interface Row {
   readonly measure: (subject: Subject) => Judgement | Promise<Judgement>;
 }
 
+/** What became of a row. `not declared`: the stack has nothing that it could measure. */
 export type State = "held" | "not held" | "not measured" | "not declared";
 
 /** A row of one node, after it was tried. */

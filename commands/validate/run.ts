@@ -7,6 +7,7 @@ import type { Subject } from "./subject";
 /** How people are told: `show` of the row that is under way, `warn` of every row that was tried. */
 export type Progress = Pick<Outside, "show" | "warn">;
 
+/** Tries the rows and returns a result for each. @throws Error when `signal` is aborted */
 export async function tryRows(
   subject: Subject,
   rows: readonly Row[],

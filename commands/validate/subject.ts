@@ -53,12 +53,16 @@ const reach = z.object({
   reboot: z.array(z.string()).nullable(),
 });
 
+/** `docker info`, as far as it is read. */
 export type DockerInfo = z.output<typeof info>;
+/** Load of the node in percent, measured for `seconds` (node/validation/load.sh). */
 export type Load = z.output<typeof load>;
+/** Milliseconds that one byte takes there and back (node/validation/latency.sh). */
 export type Latency = z.output<typeof latency>;
+/** Ports that listen, the status that the agent answers with, and whether a reboot is due (node/validation/reach.sh). */
 export type Reach = z.output<typeof reach>;
 
-/** Measurements that several rows share are made once. */
+/** A node with its measurements. One that several rows share is made once. */
 export interface Subject {
   readonly name: string;
   readonly node: NodeConfig;
@@ -98,6 +102,7 @@ export interface Surroundings {
 /** Seconds a measurement may take on the node. */
 const LIMIT = 300;
 
+/** A node to measure. Nothing is measured before a row asks. */
 export function subjectOf(name: string, node: NodeConfig, around: Surroundings): Subject {
   const { opened, drift } = around;
   const runScript: Subject["script"] = async (schema, file, variables = {}, at = name) =>
@@ -122,7 +127,7 @@ export function subjectOf(name: string, node: NodeConfig, around: Surroundings):
   };
 }
 
-/** Variables win over what the stack has: their token may be of somebody who can only see the node. */
+/** The environment's access to Portainer, else the stack's: the caller's token may see less. */
 function accessTo(name: string, { opened, environment }: Surroundings): Access {
   if (environment["PORTAINER_URL"] || environment["PORTAINER_API_KEY"])
     return accessFrom(environment);
@@ -133,10 +138,10 @@ function accessTo(name: string, { opened, environment }: Surroundings): Access {
   }
 }
 
-/** Words of the rows about latency. */
+/** What node/validation/latency.sh prints. */
 export const LATENCY = latency;
 
-/** A measurement that hangs ends on the node, one that has to wait for another only waits as long as one may take. */
+/** Runs a script with limits: it ends itself, and waits for another measurement no longer than that may take. */
 const runOn = (shell: NodeShell, name: ScriptName, variables: ShellVariables): Promise<string> =>
   shell.script(name, { LIMIT, LOCK_TIMEOUT: LIMIT, ...variables });
 

@@ -13,6 +13,7 @@ function isRegistry(text: string): boolean {
   return DOMAIN.test(text) && Number(port) <= 65535;
 }
 
+/** `insecure-registries`: a host, a host with a port, or a network. */
 export const registry = z.string().refine(isRegistry, {
   error:
     "a registry's host or host:port, or a network, such as registry.example.org:5000 or 10.25.0.0/16; without scheme, path and *",
@@ -25,6 +26,7 @@ function isMirror(text: string): boolean {
   return host !== "" && !/[?#]/.test(text) && `${username}${password}${search}${hash}` === "";
 }
 
+/** `registry-mirrors`: a URL without user and query. */
 export const mirror = z.string().refine(isMirror, {
   error:
     "an http or https URL without user, password and query, such as https://mirror.example.org",
@@ -36,6 +38,7 @@ function isProxy(text: string): boolean {
   return hostname !== "" && `${username}${password}` === "";
 }
 
+/** `proxies`: a URL without user. */
 export const proxy = z.string().refine(isProxy, {
   error:
     "an http, https or socks5 URL without user and password, such as http://proxy.example.org:3128; everyone on the node can read daemon.json",

@@ -35,4 +35,5 @@ const project = z.strictObject({
 /** `docker-node:compose`, by name of the project. */
 export const composeSchema = z.record(hostLabel, project);
 
+/** A compose project with its defaults. */
 export type ComposeProject = z.infer<typeof project>;

@@ -20,12 +20,15 @@ const expectIpv4 =
       ? `${allowed}; for IPv6 see docs/reference/configuration.md#ipv6`
       : allowed;
 
+/** An IPv4 address. */
 export const address = z
   .string()
   .refine(isAddress, { error: expectIpv4("an IPv4 address, such as 10.25.20.1") });
 
+/** A TCP or UDP port. */
 export const port = z.int().min(1).max(65535);
 
+/** A name of something in Proxmox VE, such as a datastore or a node. */
 export const identifier = z.string().regex(/^[A-Za-z][\w.-]*$/, {
   error: "a Proxmox identifier: a letter, then letters, digits, _ . -",
 });

@@ -93,13 +93,23 @@ export const nodeSchema = z.strictObject({
 /** Name of a node. It is also the name of the VM and the host. */
 export const nodeName = hostLabel;
 
+/** One of `nodes`, merged with `defaults`; every default is filled in. */
 export type NodeConfig = z.infer<typeof nodeSchema>;
+/** `proxmox`: the cluster and what all nodes share there. */
 export type ProxmoxConfig = z.infer<typeof proxmoxSchema>;
+/** The VM of a node. */
 export type MachineConfig = NodeConfig["machine"];
+/** One of a node's Docker networks, of any driver. */
 export type NetworkConfig = NodeConfig["networks"][string];
+/** One of a node's workloads. */
 export type WorkloadConfig = NodeConfig["workloads"][string];
+/** `backups` of a node that has it. */
 export type BackupsConfig = NonNullable<NodeConfig["backups"]>;
+/** `proxmox.backupStorage`: where Proxmox VE keeps backups of VMs. */
 export type BackupStorageConfig = NonNullable<ProxmoxConfig["backupStorage"]>;
+/** `monitoring` of a node that has it. */
 export type MonitoringConfig = NonNullable<NodeConfig["monitoring"]>;
+/** `portainer` of a node that has it. */
 export type PortainerConfig = NonNullable<NodeConfig["portainer"]>;
+/** `portainer.environment`: how the node is registered in Portainer. */
 export type EnvironmentConfig = NonNullable<PortainerConfig["environment"]>;

@@ -30,4 +30,5 @@ export const placeSchema = z.strictObject({
     ),
 });
 
+/** `place` with its defaults. */
 export type Place = z.infer<typeof placeSchema>;

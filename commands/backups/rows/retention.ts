@@ -7,7 +7,7 @@ import { isUnasked, type Evidence, type Row } from "../evidence";
 /** How to bring them in line. */
 const MEND = "npx docker-node backups --server prints the command";
 
-/** What it takes to judge. */
+/** The evidence that the rows are made from. */
 type Kept = Pick<Evidence, "node" | "backups" | "pruneJobs" | "vmStore">;
 
 /** Backups of one kind, and how many of them are to stay. */

@@ -47,13 +47,13 @@ const judgeNewPrivileges: Judge = (facts) => {
   return everywhere ? [] : own(facts);
 };
 
-/** As the benchmark's own script has it: `always` and `unless-stopped` bring back a container whatever happens to it. */
+/** Counts retries alone, as the benchmark's own script does: `always` and `unless-stopped` pass. */
 function judgeRestarts({ HostConfig: { RestartPolicy: policy } }: BenchContainer): string | false {
   const { MaximumRetryCount: most = 0 } = policy;
   return most > MOST_RETRIES && `restarted ${most} times`;
 }
 
-/** An image is told by the containers that run it: they are what a waiver names. */
+/** A finding names the container that runs the image, because a waiver names containers. */
 const judgeImageHealth: Judge = (facts) =>
   judgeEach(({ Image }) => {
     const image = facts.images.find(({ Id }) => Id === Image);

@@ -7,7 +7,7 @@ import { fail, pass, warn, type Finding } from "../types";
 
 type Interface = z.output<typeof interfaces>[number];
 
-/** One finding of all NICs, by the interfaces of the Proxmox node `host`. */
+/** Judges all NICs of a node, by the interfaces of the Proxmox node `host`. */
 export function judgeNics(node: NodeConfig, host: string, all: readonly Interface[]): Finding {
   const path = `/nodes/${host}/network`;
   const findings = nicsOf(node).flatMap((nic) => {
@@ -19,7 +19,7 @@ export function judgeNics(node: NodeConfig, host: string, all: readonly Interfac
   return summarize(findings);
 }
 
-/** The worst status, with all that is bad and its fixes; else all in one. */
+/** Joins findings: the worst status, and the texts and fixes of those that are bad. If none is, the texts of all. */
 function summarize(findings: readonly Finding[]): Finding {
   const bad = (["fail", "warn"] as const).flatMap((status) =>
     findings.filter((finding) => finding.status === status),

@@ -80,7 +80,7 @@ async function checkImage(node: NodeConfig, image: string, context: Context): Pr
   }
 }
 
-/** The workstation asks, and the node may reach what it does not. */
+/** A warning and no failure: the node may reach a registry that the workstation does not. */
 function makeUnreachable(host: string, error: unknown, fix: string): Finding {
   const { message, code } = error as NodeJS.ErrnoException;
   return warn(`${host} cannot be reached from here: ${message || (code ?? "")}`, fix);

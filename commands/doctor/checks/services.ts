@@ -1,6 +1,6 @@
 /**
- * Checks of the servers that nodes talk to. The checks ask from the workstation, not from the node, so no answer is only a
- * warning.
+ * Checks of the servers that nodes talk to. The checks ask from the workstation, not from the node, so a server that
+ * does not answer is only a warning.
  */
 import { AnswerError } from "../../../clients/answer";
 import { connect, findMisfit } from "../../../clients/portainer";

@@ -30,7 +30,7 @@ async function checkTemplate(
   return judgeDisks(image.template, disks, machine.disk.sizeGiB);
 }
 
-/** The disks in a guest's configuration, by slot; CD-ROMs, cloud-init's among them, are none. */
+/** The disks in a guest's configuration, by slot. CD-ROM drives are left out, also that of cloud-init. */
 function disksIn(config: Readonly<Record<string, string | number>>): Map<string, number> {
   const drives = Object.entries(config).flatMap(([slot, text]) => {
     const { media, size } = parseOptions(text);

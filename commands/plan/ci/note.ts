@@ -59,7 +59,7 @@ export function noteOf({ json, markdown }: Written): string {
   return `<!-- docker-node-plan ${JSON.stringify(markerOf(json))} -->\n${body.slice(0, LONGEST)}`;
 }
 
-/** The marker of a note; undefined when it is none of ours. */
+/** The marker of a note; undefined for any other text. */
 export function readMarker(body: string): Marker | undefined {
   const text = /^<!-- docker-node-plan (\{.*\}) -->$/m.exec(body.split("\n", 1)[0] ?? "")?.[1];
   try {

@@ -99,7 +99,7 @@ export const MACHINE_RULES: readonly Rule[] = [
 ];
 
 /**
- * NICs of a VM that exists already on which the provider finds another value of a field, and the values. With another MAC
+ * NICs of an existing VM of which a field changes, with both values. With another MAC
  * address or MTU Proxmox takes the NIC out and plugs it in again (qemu-server, vmconfig_update_net).
  */
 function findNicChanges(
@@ -120,11 +120,11 @@ function findNicChanges(
 /** The node is reached by its first NIC. */
 const isFirst = (index: number): boolean => index === 0;
 
-/** A value of a NIC; the provider writes 0 or nothing where none was declared. */
+/** A value of a NIC in words. The provider writes 0 or nothing if none was declared. */
 const describeOwn = (value: Value | undefined): string =>
   (typeof value === "string" || typeof value === "number") && value ? String(value) : "Proxmox's";
 
-/** Another address of the first NIC, or none any more. */
+/** The address of the first NIC before and after, if it changes or goes. */
 function findReaddressed(
   { type, action, old, new: inputs }: Change,
   family: "ipv4" | "ipv6",

@@ -154,7 +154,7 @@ const DEFAULT_BRIDGE = "vmbr0";
 export const placeOf = ({ bridge, vlanId }: Item): string =>
   `${asWord(bridge, DEFAULT_BRIDGE)}, ${vlanId ? `VLAN ${asWord(vlanId, "")}` : "no VLAN"}`;
 
-/** Whether the first NIC moves: the label `changes-nics` has the others. */
+/** Where the first NIC moves, if it does. The label `changes-nics` is about the others. */
 function findMoved(was: Item | undefined, now: Item | undefined): Details {
   if (!was || !now || placeOf(was) === placeOf(now)) return undefined;
   return [`net0: ${placeOf(was)} → ${placeOf(now)}`];

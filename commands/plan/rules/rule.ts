@@ -35,7 +35,7 @@ export type Label =
   | "restarts-workload"
   | "detaches-data";
 
-/** Such as the keys or ports concerned; an empty list: the label applies without any. Undefined: it does not apply. */
+/** What a label is about, such as keys or ports. Empty: the label applies, without details. Undefined: it does not apply. */
 export type Details = readonly string[] | undefined;
 
 /** A rule looks at one change. */

@@ -26,12 +26,14 @@ function daemonPairs({ engine }: NodeConfig, found?: Info): [string, unknown, un
   return pairs.filter(([, declared]) => declared !== undefined);
 }
 
+/** `docker info` against what the configuration says of the daemon. */
 export function judgeDaemon(node: NodeConfig, found: Info): Judgement {
   const pairs = daemonPairs(node, found);
   const figure = pairs.map(([what, , value]) => `${what} ${String(value)}`).join(", ");
   return { holds: pairs.every(([, declared, value]) => declared === value), figure };
 }
 
+/** Release and main settings of dockerd. */
 export const daemon: Row = {
   id: "docker",
   title: "Docker",
@@ -61,6 +63,7 @@ function confinementOf({ engine: { daemon: declared } }: NodeConfig): string[] {
   ];
 }
 
+/** How a new container is confined, against what daemon.json promises. */
 export function judgeContainer(node: NodeConfig, found: z.output<typeof confined>): Judgement {
   const has = [
     ...(found.uid > 0 ? ["remapped root"] : []),
@@ -74,6 +77,7 @@ export function judgeContainer(node: NodeConfig, found: z.output<typeof confined
   return { holds: missing.length === 0, figure };
 }
 
+/** A container that is made for this, and looks at its own confinement. */
 export const testContainer: Row = {
   id: "container",
   title: "Test container",
@@ -109,6 +113,7 @@ function wrongOf(name: string, image: string, inventory: Inventory): string[] {
   ];
 }
 
+/** What runs against the declared containers. Others do not count. */
 export function judgeContainers(node: NodeConfig, inventory: Inventory): Judgement {
   const declared = declaredContainers(node);
   const wrong = declared.flatMap(([name, image]) => wrongOf(name, image, inventory));
@@ -133,6 +138,7 @@ export const volumes: Row = {
   measure: async ({ node, inventory }) => judgeVolumes(node, await inventory()),
 };
 
+/** Whether each declared volume exists. Its content is not looked at. */
 export function judgeVolumes({ volumes: declared }: NodeConfig, found: Inventory): Judgement {
   const there = new Set(found.volumes.map(({ Name }) => Name));
   const all = Object.keys(declared);
@@ -171,6 +177,7 @@ const findMtu = (name: string, declared: number | undefined, found = "not set"):
 export const networksIn = ({ networks: found }: Inventory): Network[] =>
   parseAnswer(z.array(network), found, "docker network inspect");
 
+/** Driver, subnets and options of each declared network. */
 export function judgeNetworks({ networks: declared }: NodeConfig, found: Inventory): Judgement {
   const there = networksIn(found);
   const all = Object.entries(declared);

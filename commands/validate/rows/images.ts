@@ -22,6 +22,7 @@ export function judgeScans(results: readonly Result[]): Judgement {
   return { holds: wrong.length === 0, figure: [...figure, ...wrong, ...failed].join("; ") };
 }
 
+/** Known vulnerabilities of the declared images. */
 export const images: Row = {
   id: "images",
   title: "Image scan",

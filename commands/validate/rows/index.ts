@@ -6,6 +6,7 @@ import { acrossNodes, cpu, diskSpace, latency, memory, writes } from "./performa
 import { agent, discovery, discoveryAcross, portainer, ports, primary, reboot } from "./platform";
 import { backups, benchmark, drift } from "./stack";
 
+/** All rows, in the order in which they are measured and shown. */
 export const ROWS: readonly Row[] = [
   ...[daemon, testContainer, containers, networks, volumes],
   ...[cpu, memory, latency, acrossNodes, writes, diskSpace],

@@ -19,6 +19,7 @@ export function judgeLoad(what: "cpu" | "memory", limit: number, found: Load): J
 const describeLoad = ({ validation: { load } }: NodeConfig): string =>
   `under a load of ${load.cpuPercent} % CPU and ${load.memoryPercent} % memory`;
 
+/** Processors in use while the load runs, in percent. */
 export const cpu: Row = {
   id: "cpu",
   loads: true,
@@ -28,6 +29,7 @@ export const cpu: Row = {
   measure: async ({ node, load }) => judgeLoad("cpu", node.validation.maxCpuPercent, await load()),
 };
 
+/** Memory in use while the load runs, in percent. */
 export const memory: Row = {
   id: "memory",
   loads: true,
@@ -38,6 +40,7 @@ export const memory: Row = {
     judgeLoad("memory", node.validation.maxMemoryPercent, await load()),
 };
 
+/** @param limit milliseconds that the 99th percentile must stay below */
 export function judgeLatency(limit: number, { p50, p95, p99, max, rounds }: Latency): Judgement {
   const figure = `p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms, max ${max} ms (${rounds} rounds)`;
   return { holds: p99 < limit, figure };
@@ -45,6 +48,7 @@ export function judgeLatency(limit: number, { p50, p95, p99, max, rounds }: Late
 
 const describeLimit = ({ node }: Declared): string => `p99 < ${node.validation.maxLatencyMs} ms`;
 
+/** Milliseconds between two containers of the node. */
 export const latency: Row = {
   id: "latency",
   title: "Latency on one node",
@@ -95,6 +99,7 @@ async function measureAcross(subject: Subject): Promise<Latency> {
   }
 }
 
+/** Milliseconds to a container of another node. */
 export const acrossNodes: Row = {
   id: "latency-across",
   title: "Latency between nodes",
@@ -106,11 +111,13 @@ export const acrossNodes: Row = {
 
 const written = z.object({ iops: z.number(), seconds: z.number(), tool: z.string() });
 
+/** @param limit writes a second that must be exceeded */
 export function judgeWrites(limit: number, found: z.output<typeof written>): Judgement {
   const { iops, seconds, tool } = found;
   return { holds: iops > limit, figure: `${iops} IOPS for ${seconds} s (${tool})` };
 }
 
+/** Writes a second to a Docker volume. */
 export const writes: Row = {
   id: "iops",
   loads: true,
@@ -128,6 +135,7 @@ const space = z.object({
   kinds: z.array(z.string()),
 });
 
+/** @param limit percent in use that bytes and inodes must stay below */
 export function judgeSpace(limit: number, found: z.output<typeof space>): Judgement {
   const { percent, inodes, kinds } = found;
   const used = [`${percent} % used`, ...(inodes === null ? [] : [`${inodes} % of the inodes`])];
@@ -135,6 +143,7 @@ export function judgeSpace(limit: number, found: z.output<typeof space>): Judgem
   return { holds, figure: [used.join(", "), ...kinds].join("; ") };
 }
 
+/** What is in use of the file system with Docker's data, in percent. */
 export const diskSpace: Row = {
   id: "space",
   title: "Disk space of Docker",

@@ -17,6 +17,7 @@ import { openPorts } from "../../site/listening";
 import type { Declared, Judgement, Row } from "../row";
 import type { Latency, Reach } from "../subject";
 
+/** The agent answers a ping with status 204. */
 export const judgeAgent = ({ agent }: Pick<Reach, "agent">): Judgement => ({
   holds: agent === 204,
   figure: agent ? `status ${agent}` : "no answer",
@@ -28,6 +29,7 @@ export const judgeHeartbeat = ({ Heartbeat: asks }: Pick<Environment, "Heartbeat
   figure: asks ? "asks Portainer" : "does not ask Portainer",
 });
 
+/** Whether Portainer's agent answers, or asks. */
 export const agent: Row = {
   id: "agent",
   title: "Portainer agent",
@@ -45,6 +47,10 @@ export function knownBy({ name, node }: Pick<Declared, "name" | "node">): Known 
   return url === undefined ? { name: environmentName(name, node) } : { url };
 }
 
+/**
+ * @param seen ids of the containers that Portainer shows
+ * @param there those that Docker has
+ */
 export function judgePortainer(seen: readonly string[], there: readonly string[]): Judgement {
   const missing = there.filter((id) => !seen.includes(id)).length;
   const extra = seen.filter((id) => !there.includes(id)).length;
@@ -56,6 +62,7 @@ export function judgePortainer(seen: readonly string[], there: readonly string[]
   return { holds: missing + extra === 0, figure: parts.join(", ") };
 }
 
+/** Whether Portainer shows what Docker has. */
 export const portainer: Row = {
   id: "portainer",
   title: "Portainer's view",
@@ -85,6 +92,7 @@ function declaredPorts(node: NodeConfig): { needed: number[]; ranges: Range[] } 
   return { needed, ranges: [...single, ...rules.map(rangeOf)] };
 }
 
+/** Every port that the program needs is open, and none that nobody declared. */
 export function judgePorts(node: NodeConfig, { listening }: Pick<Reach, "listening">): Judgement {
   const { needed, ranges } = declaredPorts(node);
   const open = [...new Set(openPorts(listening))].sort((a, b) => a - b);
@@ -103,6 +111,7 @@ export function judgePorts(node: NodeConfig, { listening }: Pick<Reach, "listeni
 const rangeText = ([first, last]: Range): string =>
   first === last ? String(first) : `${first}-${last}`;
 
+/** TCP ports on which the node listens to others. */
 export const ports: Row = {
   id: "ports",
   title: "Open TCP ports",
@@ -115,11 +124,13 @@ export const ports: Row = {
   measure: async ({ node, reach }) => judgePorts(node, await reach()),
 };
 
+/** No package waits for a reboot. */
 export function judgeReboot({ reboot: packages }: Pick<Reach, "reboot">): Judgement {
   if (packages === null) return { holds: true, figure: "none" };
   return { holds: false, figure: ["one is needed", ...packages].join(" ") };
 }
 
+/** Whether an update waits for a reboot. */
 export const reboot: Row = {
   id: "reboot",
   title: "Pending reboot",
@@ -130,6 +141,7 @@ export const reboot: Row = {
 
 const reached = z.object({ reachable: z.boolean() });
 
+/** Whether the node reaches its primary. */
 export const primary: Row = {
   id: "primary",
   title: "Primary node",
@@ -146,11 +158,13 @@ export const primary: Row = {
   },
 };
 
+/** The name of a container stands for the address that it has. */
 export const judgeNames = ({ asked, address }: Latency): Judgement => ({
   holds: asked === address,
   figure: `its name stands for ${asked}, it has ${address}`,
 });
 
+/** Names of containers on one node. */
 export const discovery: Row = {
   id: "discovery",
   title: "Discovery on one node",
@@ -169,6 +183,7 @@ export function primaryName({ node, nodes }: Declared): string | undefined {
 
 const lookedUp = z.object({ address: z.string().nullable() });
 
+/** The name of the primary, asked for from a container. */
 export const discoveryAcross: Row = {
   id: "discovery-across",
   title: "Discovery of the primary",

@@ -8,6 +8,7 @@ import { countResults } from "../../benchmark/report";
 import type { Change, Plan } from "../../plan/model";
 import type { Judgement, Row } from "../row";
 
+/** No check is left that warns without a waiver. */
 export function judgeBenchmark(checks: readonly Check[]): Judgement {
   const { raw, waived, net } = countResults(checks);
   const left = checks.filter(({ state }) => state === "warn").map(({ id }) => id);
@@ -15,6 +16,7 @@ export function judgeBenchmark(checks: readonly Check[]): Judgement {
   return { holds: net === 0, figure };
 }
 
+/** What the CIS benchmark finds. */
 export const benchmark: Row = {
   id: "benchmark",
   title: "Security benchmark",
@@ -33,6 +35,7 @@ export function judgeBackups(rows: readonly BackupRow[]): Judgement {
   return { holds: wrong.length === 0, figure: [`${good} in order`, ...told].join("; ") };
 }
 
+/** Ages of the backups against their RPO. */
 export const backups: Row = {
   id: "backups",
   title: "Backups",
@@ -70,6 +73,7 @@ export function judgeDrift(node: string, plan: Plan): Judgement {
 
 const NO_DRIFT = "nothing differs";
 
+/** What was changed by hand. */
 export const drift: Row = {
   id: "drift",
   title: "Drift",
