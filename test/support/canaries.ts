@@ -58,7 +58,7 @@ export function unexplained(found: readonly Found[], known: readonly Known[]): F
 export interface Search {
   /** Seconds to watch the processes that run, and nothing else; default: everything, once. */
   readonly watch?: number;
-  /** Folders whose file systems are searched. */
+  /** Folders whose file systems are searched; default: all that are mounted and keep files. */
   readonly roots?: readonly string[];
 }
 
@@ -69,7 +69,7 @@ export interface Search {
  */
 export function searchScript(
   canaries: readonly Canary[],
-  { watch, roots = ["/", "/run", "/var/lib/docker"] }: Search = {},
+  { watch, roots = [MOUNTED] }: Search = {},
 ): string {
   const forms = canaries.flatMap(({ text }) => formsOf(text));
   return [
@@ -100,6 +100,10 @@ processes() {
 const watching = (seconds: number): string => `
 end=$((SECONDS + ${seconds}))
 while ((SECONDS < end)); do processes; sleep 0.5; done | sort -u`;
+
+/** On disks and in memory: `/run`, `/dev/shm`, a user's in `/run/user`. Containers' layers are below Docker's folder. */
+const KEEPING = ["ext4", "xfs", "btrfs", "vfat", "tmpfs", "ramfs", "devtmpfs"];
+const MOUNTED = `$(findmnt --noheadings --list --output TARGET --types ${KEEPING.join(",")})`;
 
 /** A find crosses no file system: those of the kernel hold nothing. */
 const everywhere = (roots: readonly string[]): string => `

@@ -92,6 +92,27 @@ esac`,
     expect(readdirSync(folder).sort()).toEqual(["bin", "root"]);
   });
 
+  test("every file system that keeps files is searched, also one in memory", () => {
+    for (const name of ["docker", "journalctl"]) program(name, "true");
+    const kept = { ext4: "disk", tmpfs: "shm", overlay: "layers", proc: "proc" };
+    for (const name of Object.values(kept)) {
+      mkdirSync(join(folder, name));
+      writeFileSync(join(folder, name, "token"), TOKEN.text);
+    }
+    // As findmnt of util-linux: the types that are asked for, with commas between them.
+    const mounts = Object.entries(kept).map(([type, name]) => `${type} ${join(folder, name)}`);
+    program(
+      "findmnt",
+      `types=$(printf '%s' "$*" | sed 's/.*--types \\([^ ]*\\).*/,\\1,/')
+while read -r type name; do case $types in *,$type,*) echo "$name" ;; esac; done <<END
+${mounts.join("\n")}
+END`,
+    );
+    expect(search({})).toEqual(
+      ["disk", "shm"].map((name) => ({ place: join(folder, name, "token"), canary: "token" })),
+    );
+  });
+
   test("arguments and environments of processes are watched", async () => {
     const env = { PATH: process.env.PATH ?? "", SECRET: TOKEN.text };
     const child = spawn("sleep", ["60"], { env });
