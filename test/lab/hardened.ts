@@ -17,7 +17,7 @@ export const hardenedState = (shell: Shell): Promise<string> =>
     modprobe --showconfig | grep /bin/false | sort
     stat -c '%a %U:%G %n' /etc/{passwd,group,shadow,gshadow,crontab,ssh/sshd_config,docker/daemon.json} /run/docker.sock 2>/dev/null || true
     grep -F docker-default /sys/kernel/security/apparmor/profiles
-    for unit in auditd systemd-resolved systemd-timesyncd chrony rpcbind.socket ModemManager apt-daily.timer apt-daily-upgrade.timer; do
+    for unit in auditd systemd-resolved systemd-timesyncd chrony rpcbind.socket avahi-daemon ModemManager apt-daily.timer apt-daily-upgrade.timer; do
       echo "$unit $(systemctl is-enabled $unit || true) $(systemctl is-active $unit || true)"
     done
     apt-config dump | grep -E '^(Unattended-Upgrade|APT::Periodic)' | sort

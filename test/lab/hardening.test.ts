@@ -78,20 +78,41 @@ beforeAll(async () => {
   await removeLab(here);
   lab = await bringUpLab(here, log);
   shell = await shellTo(lab, await openStack(lab), NODE);
-  hardened = await hardenedState(shell);
-  noted = await notes();
 });
 
 afterAll(() => life.end(here));
 
 const unitsBut = (...those: string[]): string[] => UNITS.filter((unit) => !those.includes(unit));
 
-/** Units that have something to undo here. Docker itself loads its AppArmor profile, and no service is there to be off. */
-const NOTED = unitsBut("apparmor", "services");
+/** Units that have something to undo here. Docker itself loads its AppArmor profile. */
+const NOTED = unitsBut("apparmor");
 /** Units without which the node differs. The image's clock follows a time server without one. */
-const CHANGES = unitsBut("apparmor", "services", "time");
+const CHANGES = unitsBut("apparmor", "time");
 
-step("every unit but two has noted what there was before", () => {
+/** Stands for a package: the image has no service that no node needs. It does nothing, and lies where `mask` can hide it. */
+const AVAHI = `
+  install -d /usr/local/lib/systemd/system
+  cat >/usr/local/lib/systemd/system/avahi-daemon.service <<'UNIT'
+[Service]
+ExecStart=/usr/bin/sleep infinity
+[Install]
+WantedBy=multi-user.target
+UNIT
+  systemctl daemon-reload
+  systemctl enable --quiet --now avahi-daemon.service`;
+
+step("a service that no node needs is stopped, and stays so", async () => {
+  const states = "for what in enabled active; do systemctl is-$what avahi-daemon || true; done";
+  await shell.root(AVAHI);
+  expect(await shell.root(states)).toBe("enabled\nactive");
+  await harden(UNITS);
+  expect(await shell.root(states)).toBe("masked\ninactive");
+  await expect(shell.root("systemctl start avahi-daemon")).rejects.toThrow(/masked/);
+});
+
+step("every unit but one has noted what there was before", async () => {
+  hardened = await hardenedState(shell);
+  noted = await notes();
   expect(Object.keys(noted).sort()).toEqual([...NOTED].sort());
 });
 
