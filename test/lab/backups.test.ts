@@ -26,6 +26,7 @@ import { durationText } from "../../commands/duration";
 import { renderScript } from "../../node/scripts";
 import { commands } from "../support/documents";
 import { Life } from "./life";
+import { asRemappedRoot, openLayers } from "./remapped";
 import { partOfReport } from "./report-page";
 import { Shell, log, processesWith, statusOfCommand, waitFor } from "./support";
 
@@ -71,13 +72,6 @@ async function map(): Promise<{ code: number; coverage: NodeCoverage }> {
 
 const newest = async (section: Section, id: string): Promise<Snapshot | undefined> =>
   (await stage.site.repository.snapshots(section)).find((one) => one.id === id);
-
-/** `act` is what an escape from a remapped container gives. */
-const asRemappedRoot = `
-  root=$(docker info -f '{{.DockerRootDir}}')
-  uid=$(basename "$root" | cut -d. -f1)
-  ((uid > 65535))
-  act() { setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"; }`;
 
 /** What the backup container says of an item. */
 async function statusOf(item: string): Promise<ItemStatus | undefined> {
@@ -228,12 +222,9 @@ describe("what is backed up", () => {
           expect.stringMatching(/permission denied/i),
         ]);
       expect(await shell.root(`docker exec ${CONTAINER} cat /etc/docker-node/token`)).toBe(secret);
+      for (const container of ["portainer_agent", CONTAINER])
+        expect([container, await openLayers(shell, container)]).toEqual([container, ""]);
       const written = `${asRemappedRoot}
-      for container in portainer_agent ${CONTAINER}; do
-        for layer in $(docker inspect -f '{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}' $container | tr : ' '); do
-          if act test -x "$layer" || act touch "$layer/made" 2>/dev/null; then echo "$layer"; fi
-        done
-      done
       if act touch /var/lib/docker-node/backup/made 2>/dev/null; then echo state; fi`;
       expect(await shell.root(written)).toBe("");
       const shadow = `docker exec ${CONTAINER} ls /host/etc/shadow /host/etc/ssh 2>&1 || true`;

@@ -90,12 +90,15 @@ const HERE = "command line of the workstation";
 /** Labs that were kept together have the same secrets, and another suite may run beside this one. */
 const isOfThisSuite = (line: string): boolean => isOurs(Number.parseInt(line, 10));
 
-/** Searches for as long as an update runs: what Pulumi shows, command lines here, and processes of the node. */
-export async function searchDuring(
+/**
+ * Searches for as long as an update runs: what Pulumi shows, command lines here, and processes of the node. What the update
+ * returned, and what was found.
+ */
+export async function searchDuring<T>(
   shell: Shell,
   canaries: readonly Canary[],
-  update: (options: Required<Pick<UpOptions, "onOutput" | "onEvent">>) => Promise<unknown>,
-): Promise<Found[]> {
+  update: (options: Required<Pick<UpOptions, "onOutput" | "onEvent">>) => Promise<T>,
+): Promise<{ result: T; found: Found[] }> {
   const shown: string[] = [];
   const found: Found[] = [];
   const watch = setInterval(() => {
@@ -111,9 +114,9 @@ export async function searchDuring(
     while (!over)
       found.push(...foundBy(await shell.root(searchScript(canaries, { watch: 10 })), canaries));
   };
-  await Promise.all([running, look()]).finally(() => {
+  const [result] = await Promise.all([running, look()]).finally(() => {
     clearInterval(watch);
   });
   for (const canary of canariesIn(shown.join("\n"), canaries)) found.push({ canary, place: SHOWN });
-  return found;
+  return { result, found };
 }

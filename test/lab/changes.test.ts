@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
+import type { Stack } from "@pulumi/pulumi/automation";
 import { APPROVED, BLOCKED } from "../../commands/plan/ci/note";
 import type { PlanJson } from "../../commands/plan/render";
 import { openInstance } from "../../lab/lib/instance";
@@ -23,7 +23,7 @@ import { startMirror, startPrivateRegistry, type LabRegistry } from "./private-r
 import {
   Proxmox,
   type Shell,
-  Steps,
+  type Steps,
   fingerprintOf,
   log,
   shellTo,
@@ -328,14 +328,9 @@ describe("a private registry", () => {
     stack = await openStack(lab, { nodes: { [NODE]: own } });
     await stack.setConfig(passwordOf(host), { value: password, secret: true });
     const canaries = canariesOf(lab, NODE, password);
-    const steps = new Steps();
-    const found = await searchDuring(shell, canaries, ({ onOutput, onEvent }) => {
-      const each = (event: EngineEvent): void => {
-        steps.onEvent(event);
-        onEvent(event);
-      };
-      return stack.up({ onOutput, onEvent: each });
-    });
+    const { result: steps, found } = await searchDuring(shell, canaries, (seen) =>
+      upSteps(stack, seen),
+    );
     expect(undeclared(found)).toEqual([]);
     await shell.root(`docker image inspect ${image} >/dev/null`);
     const search = searchScript(canaries, { roots: ["/etc", "/root"] });

@@ -3,7 +3,7 @@
  * the ways to it are stand-ins; everything on the node is real but the agent.
  */
 import { randomBytes, randomUUID } from "node:crypto";
-import type { Stack } from "@pulumi/pulumi/automation";
+import type { Stack, UpOptions } from "@pulumi/pulumi/automation";
 import { connect } from "../../clients/portainer";
 import type { Tree } from "../../config/tree";
 import { newKeyFile, openInstance } from "../../lab/lib/instance";
@@ -19,10 +19,11 @@ import {
   type Canary,
   type Known,
 } from "../support/canaries";
-import { DECLARED, canariesOf } from "./canaries";
+import { DECLARED, canariesOf, searchDuring } from "./canaries";
 import { Life } from "./life";
 import { accessTo, startPortainer, type LabPortainer } from "./portainer";
 import { openGate, type ProxmoxGate } from "./proxmox-gate";
+import { sealsOf } from "./remapped";
 import {
   Proxmox,
   type Shell,
@@ -75,6 +76,7 @@ function tellingPart(name: string, text: string): string {
   return name === "backupKey" ? (JSON.parse(text) as { data: string }).data : text;
 }
 
+/** Brings the stack up with the values of now. Meanwhile none shows, and processes have only those that they are declared to have. */
 async function up(portainerConfig: Tree = {}): Promise<Steps> {
   const { url, caCertificate } = portainer;
   const own = { environment: { url, caCertificate }, ...portainerConfig };
@@ -82,7 +84,11 @@ async function up(portainerConfig: Tree = {}): Promise<Steps> {
   stack = await openStack(lab, { proxmox, nodes: { [NODE]: { portainer: own } } });
   for (const [name, value] of Object.entries(secrets))
     await stack.setConfig(`docker-node:${name}`, { value, secret: true });
-  const steps = await upSteps(stack);
+  const update = (seen: UpOptions): Promise<Steps> => upSteps(stack, seen);
+  const { result: steps, found } = await searchDuring(shell, canaries, update);
+  // Until an agent is replaced, it has the value from before.
+  const named = found.map((one) => ({ ...one, canary: one.canary.replace(/^earlier /, "") }));
+  expect(unexplained(named, [...DECLARED, ...asNext, ...asEdge])).toEqual([]);
   expect(canariesIn(stateFiles(here.stateDir), canaries)).toEqual([]);
   return steps;
 }
@@ -187,9 +193,14 @@ step("the access tokens of Portainer and Proxmox VE: nothing on the node changes
   await stack.refresh({ ...quiet, expectNoChanges: true });
 });
 
+/** The VM backups in the cluster's storage, which Proxmox asks the backup server for with the token that it keeps. */
+const vmBackups = (): Promise<unknown> =>
+  new Proxmox(lab).get("/nodes/pve01/storage/pbs01/content?content=backup");
+
 step(
-  "the secrets of the backups: the container is told, and backs up with the new ones",
+  "the secrets of the backups: container and cluster are told, and work with the new ones alone",
   async () => {
+    const stored = await vmBackups();
     rotate({
       [`backupToken-${NODE}`]: randomUUID(),
       backupKey: newKeyFile(),
@@ -201,8 +212,12 @@ step(
         if (one.id === lab.pbs.storageToken.id) one.secret = secrets.pbsStorageToken;
       }
     });
+    await expect(vmBackups()).rejects.toThrow(/error listing snapshots/);
     const steps = await up();
+    // The provider replaces a storage whose token is another; its backups stay.
+    expect(steps.with("create-replacement")).toContain("storage-pbs01");
     expect(steps.with("create-replacement")).not.toContain(`${NODE}-vm`);
+    expect(await vmBackups()).toEqual(stored);
     await shell.root("docker exec docker_node_backup backup configuration");
     await stack.up({ ...quiet, expectNoChanges: true });
   },
@@ -228,11 +243,7 @@ describe("AGENT_SECRET, on both ends", () => {
     );
     expect(steps.with("create-replacement")).toEqual([]);
     expect(await reachable()).toEqual([both[0]]);
-    const layers = "{{.GraphDriver.Data.LowerDir}}:{{.GraphDriver.Data.UpperDir}}";
-    const folders = `docker inspect -f '${layers}' portainer_agent_next | tr : '\\n' | sed 's|/diff$||'`;
-    expect(await shell.root(`${folders} | xargs stat -c '%U:%G %a' | sort -u`)).toBe(
-      "root:root 700",
-    );
+    expect(await sealsOf(shell, "portainer_agent_next")).toBe("root:root 700");
     portainer.secrets.agentSecret = secrets.agentSecretNext ?? "";
     expect(await reachable()).toEqual([both[1]]);
   });

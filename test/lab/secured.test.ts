@@ -22,6 +22,7 @@ import { canariesOf, searchDuring, undeclared } from "./canaries";
 import { tryForwarding, type Forwarded } from "./forwarding";
 import { firewall, hardenedState, probes } from "./hardened";
 import { Life } from "./life";
+import { openLayers, sealsOf } from "./remapped";
 import {
   type Shell,
   log,
@@ -197,18 +198,24 @@ describe("the node's own firewall", () => {
     await shell.root(
       "docker run -d --rm --name published -p 10.25.20.24:8088:80 busybox:lab sh -c 'mkdir -p /www; exec httpd -f -p 80 -h /www' >/dev/null",
     );
-    for (const port of [22, 9001, 8088])
+    // Its ports are the node's own; Docker forwards nothing to them.
+    await shell.root(
+      "docker run -d --rm --name shared --network host --userns host busybox:lab sh -c 'mkdir -p /www; exec httpd -f -p 8089 -h /www' >/dev/null",
+    );
+    await waitFor(async () => (await shell.root("ss -Hltn 'sport = :8089'")) !== "", 60);
+    for (const port of [22, 9001, 8088, 8089])
       expect([port, await neighbour(port)]).toEqual([port, "closed"]);
-    const rules = [{ port: "8088", comment: "a container's" }];
+    const rules = ["8088", "8089"].map((port) => ({ port, comment: "a container's" }));
     const open = await up({ nodes: { [NODE]: { network: { firewall: { rules } } } } });
     expect(open.with("update")).toEqual(
       expect.arrayContaining([`${NODE}-firewall`, `${NODE}-firewall-confirm`]),
     );
-    expect(await neighbour(8088)).toBe("open");
+    for (const port of [8088, 8089]) expect([port, await neighbour(port)]).toEqual([port, "open"]);
     expect(await neighbour(9001)).toBe("closed");
     await up();
-    expect(await neighbour(8088)).toBe("closed");
-    await shell.root("docker stop --time 1 published >/dev/null");
+    for (const port of [8088, 8089])
+      expect([port, await neighbour(port)]).toEqual([port, "closed"]);
+    await shell.root("docker stop --time 1 published shared >/dev/null");
   });
 
   step("the node's own firewall outlives Docker, a flush and a reboot", async () => {
@@ -236,6 +243,16 @@ describe("the node's own firewall", () => {
     expect(await shell.root("iptables -S FORWARD | head -n 1")).toBe("-P FORWARD DROP");
     expect(await firewall.past(shell)).toBe("dropped");
   });
+
+  step(
+    "and over the reboot nobody but root gets at what root's containers are made of",
+    async () => {
+      for (const container of ["portainer_agent", "docker_node_backup"]) {
+        expect([container, await sealsOf(shell, container)]).toEqual([container, "root:root 700"]);
+        expect([container, await openLayers(shell, container)]).toEqual([container, ""]);
+      }
+    },
+  );
 });
 
 describe("secrets", () => {
@@ -260,7 +277,7 @@ describe("secrets", () => {
     const replace = resources.map(({ urn }) => urn).filter((urn) => urn.endsWith("-secrets"));
     expect(replace).not.toEqual([]);
     const again = (seen: object): Promise<unknown> => stack.up({ ...seen, replace });
-    const found = await searchDuring(shell, canaries, again);
+    const { found } = await searchDuring(shell, canaries, again);
     expect(undeclared(found)).toEqual([]);
     expect(found).toContainEqual({ canary: "agentSecret", place: "environ of agent" });
     await stack.preview({ ...quiet, expectNoChanges: true });

@@ -44,10 +44,14 @@ export class Steps {
 /** Keeps what pulumi prints to itself. */
 export const quiet = { onOutput: (): void => undefined };
 
-/** Brings a stack up; what pulumi did. */
+/** Brings a stack up; what pulumi did. Whoever gives `onEvent` hears of each event, too. */
 export async function upSteps(stack: Stack, options: UpOptions = {}): Promise<Steps> {
   const steps = new Steps();
-  await stack.up({ ...quiet, ...options, onEvent: steps.onEvent });
+  const onEvent = (event: EngineEvent): void => {
+    steps.onEvent(event);
+    options.onEvent?.(event);
+  };
+  await stack.up({ ...quiet, ...options, onEvent });
   return steps;
 }
 
