@@ -59,14 +59,15 @@ export function refuseJson({ json }: GlobalOptions, option: string): void {
   if (json) throw new UsageError(`--json does not go with ${option}`);
 }
 
-interface Description {
+/** The help of a command. */
+export interface Description {
   /** Name and arguments, such as `import <vmid>`. */
   readonly use: string;
   /** One line, for the list of commands. */
   readonly summary: string;
   /** The rest of the description; each text is a paragraph. */
   readonly about: readonly string[];
-  /** What to type after `docker-node`. */
+  /** What to type after the name of the program. */
   readonly example: string;
 }
 
@@ -80,15 +81,20 @@ export function addCommand(
     .summary(summary)
     .description([summary, ...about].join("\n\n"));
   return command
-    .addHelpText("after", `\nExample:\n  npx docker-node ${example}`)
+    .addHelpText("after", `\nExample:\n  ${namesOf(command)[0] ?? ""} ${example}`)
     .showHelpAfterError(pointToHelp(command));
 }
 
 /** How to see the help of a command. */
 export function pointToHelp(command: Command): string {
+  return `How to use it: ${namesOf(command).join(" ")} --help`;
+}
+
+/** The names of the program, of the commands that a command is below, and its own. */
+function namesOf(command: Command): string[] {
   const names: string[] = [];
   for (let one: Command | null = command; one; one = one.parent) names.unshift(one.name());
-  return `How to use it: ${names.join(" ")} --help`;
+  return names;
 }
 
 /**

@@ -5,12 +5,12 @@
  *
  * Started by the `pulumi` that `cliEnv` puts on the PATH.
  */
-import { spawn } from "node:child_process";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import * as server from "@pulumi/pulumi/automation/server";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
 import { messageOf } from "../clients/failure";
+import { attend } from "./lib/run";
 import { CLI_VARIABLE, PROGRAM_VARIABLE, PROJECT_VARIABLE } from "./lib/stack";
 
 /** A part of `@pulumi/pulumi/automation/server` that its types leave out. */
@@ -56,14 +56,8 @@ function listen(host: grpc.Server): Promise<number> {
 
 /** Runs the CLI. Ctrl-C reaches the CLI directly; this process only has to wait for its end. */
 function run(cli: string, args: string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    process.on("SIGINT", () => undefined);
-    const child = spawn(cli, args, { stdio: "inherit" });
-    child.on("error", reject);
-    child.on("close", (status) => {
-      resolve(status ?? 1);
-    });
-  });
+  process.on("SIGINT", () => undefined);
+  return attend(cli, args);
 }
 
 main(process.argv.slice(2)).then(

@@ -1,8 +1,7 @@
 /** Tests of the lab's Proxmox node (Python): pytest and mypy, in an environment kept in the cache. */
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { buildOnce, cacheDir, contentHash } from "./lib/cache";
-import { run } from "./lib/run";
+import { attend, run } from "./lib/run";
 
 const FOLDER = join(__dirname, "pve");
 const REQUIREMENTS = ["requirements.txt", "requirements-test.txt"].map((file) =>
@@ -27,9 +26,9 @@ async function main(): Promise<number> {
     },
   );
   const python = join(environment, "bin", "python");
-  const start = (module: string, args: string[]): number =>
-    spawnSync(python, ["-m", module, ...args], { cwd: FOLDER, stdio: "inherit" }).status ?? 1;
-  return start("pytest", process.argv.slice(2)) || start("mypy", []);
+  const start = (module: string, args: string[]): Promise<number> =>
+    attend(python, ["-m", module, ...args], { cwd: FOLDER });
+  return (await start("pytest", process.argv.slice(2))) || start("mypy", []);
 }
 
 main().then(

@@ -1,22 +1,37 @@
 /** Runs programs to their end. */
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
+import { ask, type Command } from "../../clients/process";
+
+/** How a program is run, beside its arguments. */
+export interface RunOptions extends Pick<Command, "cwd" | "env"> {
+  /** Default: 20 minutes. */
+  readonly timeoutMs?: number;
+}
 
 /** Runs a program without a shell. Returns its standard output; throws an error with its message if it fails. */
 export async function run(
-  command: string,
-  args: string[],
-  options: { cwd?: string; env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+  program: string,
+  args: readonly string[],
+  { cwd, env, timeoutMs = 20 * 60_000 }: RunOptions = {},
 ): Promise<string> {
-  const { cwd, timeoutMs = 20 * 60_000 } = options;
-  const env = { ...process.env, ...options.env };
-  const limits = { maxBuffer: 64 * 1024 * 1024, timeout: timeoutMs };
+  const { code, stdout, stderr } = await ask({ program, args, cwd, env, limitMs: timeoutMs });
+  if (code === 0) return stdout;
+  const said = stderr.trim().split("\n").slice(-15).join("\n");
+  const reason = code === undefined ? "is not installed here" : said || `ended with ${code}`;
+  throw new Error(`${program} ${args[0] ?? ""}: ${reason}`);
+}
+
+/** Runs a program at this terminal. Returns its exit status; 1 after a signal. */
+export function attend(
+  program: string,
+  args: readonly string[],
+  { cwd, env }: Omit<RunOptions, "timeoutMs"> = {},
+): Promise<number> {
+  const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: "inherit" });
   return new Promise((resolve, reject) => {
-    execFile(command, args, { cwd, env, ...limits }, (error, stdout, stderr) => {
-      if (!error) resolve(stdout);
-      else {
-        const reason = stderr.trim().split("\n").slice(-15).join("\n") || error.message;
-        reject(new Error(`${command} ${args[0] ?? ""}: ${reason}`));
-      }
+    child.on("error", reject);
+    child.on("close", (status) => {
+      resolve(status ?? 1);
     });
   });
 }

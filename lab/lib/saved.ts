@@ -4,6 +4,7 @@
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { UsageError } from "../../commands/command";
 import { buildOnce, cacheDir } from "./cache";
 import { suspendGuests, wakeGuests } from "./guests";
 import { prepare, type Instance } from "./instance";
@@ -37,11 +38,11 @@ const read = (saved: string): SavedLab =>
 
 /**
  * The folder of a lab that a person saves under a name.
- * @throws Error if the name has characters other than letters, digits and hyphens
+ * @throws UsageError if the name has characters other than letters, digits and hyphens
  */
 export function savedAs(name = ""): string {
   if (!/^[a-z0-9-]{1,32}$/.test(name))
-    throw new Error(
+    throw new UsageError(
       `name of a saved lab: "${name}"; allowed: 1 to 32 lower-case letters, digits and hyphens`,
     );
   return cacheDir("saved", name);

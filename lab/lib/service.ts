@@ -5,8 +5,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 
+import { poll } from "../../clients/poll";
 import {
   groupMembers,
   isOurs,
@@ -96,7 +96,6 @@ function launch(spec: ServiceSpec): ChildProcess {
 /** Resolves when the service answers; throws when it exits first or takes too long. */
 async function becomeReady(spec: ServiceSpec, child: ChildProcess): Promise<void> {
   const timeoutMs = spec.timeoutMs ?? 30_000;
-  const deadline = Date.now() + timeoutMs;
   let failure = "";
   child.once("error", (error) => {
     failure = error.message;
@@ -104,16 +103,14 @@ async function becomeReady(spec: ServiceSpec, child: ChildProcess): Promise<void
   child.once("exit", (code, signal) => {
     failure ||= `exited (${signal ?? String(code)})`;
   });
-  for (;;) {
-    const answered = await spec.ready().catch(() => false);
+  const answered = await poll({ everyMs: 100, limitMs: timeoutMs }, async () => {
+    const ready = await spec.ready().catch(() => false);
     if (failure) throw new Error(`${spec.name}: ${failure}\n${logTail(spec.stateDir, spec.name)}`);
-    if (answered) return;
-    if (Date.now() > deadline) {
-      const tail = logTail(spec.stateDir, spec.name);
-      throw new Error(`${spec.name}: no answer within ${timeoutMs / 1000} s\n${tail}`);
-    }
-    await sleep(100);
-  }
+    return ready || undefined;
+  });
+  if (answered) return;
+  const tail = logTail(spec.stateDir, spec.name);
+  throw new Error(`${spec.name}: no answer within ${timeoutMs / 1000} s\n${tail}`);
 }
 
 /**
@@ -144,12 +141,10 @@ export async function startService(spec: ServiceSpec, log: Log): Promise<Service
 
 /** Waits until no process of the group is left. Returns whether that happened in time. */
 async function waitForGroup(pid: number, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs;
-  while (groupMembers(pid).length > 0) {
-    if (Date.now() > deadline) return false;
-    await sleep(50);
-  }
-  return true;
+  const ended = await poll({ everyMs: 50, limitMs: timeoutMs }, () =>
+    Promise.resolve(groupMembers(pid).length === 0 || undefined),
+  );
+  return ended ?? false;
 }
 
 /**

@@ -3,7 +3,7 @@
  * as whole names, and `eventsOf` for a function that fetches them. Add a verb here when you need it.
  */
 export const VERBS = `
-  act add announce answer answers approve ask assemble attach attempt automate back become benchmark
+  act add announce answer answers approve ask assemble attach attempt attend automate back become benchmark
   bind bring build call can cancel carries change check choose clean clear climb close collect
   comment commit connect contact contains copy count covers create declare define delete describe
   destroy diagnose dial diff differs discard do download draft draw drop end ensure equal erase
