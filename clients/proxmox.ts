@@ -60,7 +60,9 @@ export async function ask<T extends z.ZodType>(
   return parseAnswer(schema, await get(path), `GET ${path} of Proxmox VE`);
 }
 
-type Method = "GET" | "POST" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "DELETE";
+
+const hasBody = (method: Method): boolean => method === "POST" || method === "PUT";
 
 /** One request. Parameters travel as a form, or in the query where a request has no body. */
 export function call(
@@ -75,8 +77,8 @@ export function call(
     String(value),
   ]);
   const form = new URLSearchParams(pairs).toString();
-  if (method !== "POST" && form) url.search = form;
-  return send(url, optionsFor(access, method), method === "POST" ? form : undefined).then(
+  if (!hasBody(method) && form) url.search = form;
+  return send(url, optionsFor(access, method), hasBody(method) ? form : undefined).then(
     readData,
     (error: unknown) => {
       const { message, code } = error as NodeJS.ErrnoException;
@@ -91,7 +93,7 @@ function optionsFor(access: Access, method: Method): RequestOptions {
     method,
     headers: {
       Authorization: `PVEAPIToken=${access.apiToken}`,
-      ...(method === "POST" ? content : {}),
+      ...(hasBody(method) ? content : {}),
     },
     rejectUnauthorized: !access.insecure,
     ca: readTrusted(),

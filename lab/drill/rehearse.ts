@@ -1,6 +1,7 @@
 /** Rehearses a recovery in a lab: makes data, backs it up, destroys it, restores it and compares it. */
 import type { Print } from "../../commands/command";
 import { durationText } from "../../commands/duration";
+import { tableRows } from "../../commands/table";
 import { planContainer } from "../../commands/restore/container";
 import { withScratch } from "../../clients/scratch";
 import { BACKUP_CONTAINER } from "../../config/backups";
@@ -135,13 +136,16 @@ function plansFor(kind: Kind, site: Site, scratch: string): (() => Promise<Recov
 
 /** Lists the measured and required times, one line for each kind. */
 export function summarize(rehearsals: readonly Rehearsal[]): string {
-  const compareTo = ({ measured, required }: Rehearsal["rto"]): string =>
-    `${durationText(measured).padEnd(12)} of ${durationText(required).padEnd(8)}`;
-  const lineOf = ({ kind, ok, rto, rpo, checksum, error }: Rehearsal): string => {
+  const compareTo = ({ measured, required }: Rehearsal["rto"]): string[] => [
+    durationText(measured),
+    `of ${durationText(required)}`,
+  ];
+  const cellsOf = ({ kind, ok, rto, rpo, checksum, error }: Rehearsal): string[] => {
     const equal = checksum.before === checksum.after ? "equal" : "DIFFERENT";
     const content =
       error === undefined ? `content ${equal}` : `FAILED: ${error.split("\n")[0] ?? ""}`;
-    return `${ok ? "✓" : "✗"} ${kind.padEnd(10)} RTO ${compareTo(rto)}  RPO ${compareTo(rpo)}  ${content}`;
+    const times = ["RTO", ...compareTo(rto), "RPO", ...compareTo(rpo)];
+    return [`${ok ? "✓" : "✗"} ${kind}`, ...times, content];
   };
-  return rehearsals.map(lineOf).join("\n");
+  return tableRows(rehearsals.map(cellsOf)).join("\n");
 }

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import type { Stack } from "@pulumi/pulumi/automation";
 import { ask, makeRunner, type Ran } from "../../clients/process";
+import { firewallRules } from "../../clients/proxmox-answers";
 import { scanHostKey } from "../../commands/import/inspect";
 import { loadSettings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
@@ -44,7 +45,7 @@ const firewallOf = (): ReturnType<typeof firewallStep> => {
 
 /** The rules that Proxmox has for the NIC. */
 const nicRules = (): Promise<unknown[]> =>
-  new Proxmox(lab).get("/nodes/pve01/qemu/2019/firewall/rules");
+  new Proxmox(lab).read("/nodes/pve01/qemu/2019/firewall/rules", firewallRules);
 
 /** Pulumi as a person types it; it looks at the node first. */
 const pulumi = (operation: string): Promise<Ran> => {

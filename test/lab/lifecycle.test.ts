@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
+import { z } from "zod";
 import { isHostOf } from "../../config/cidr";
 import { openConsumer } from "../../lab/lib/consumer";
 import { declare, openInstance } from "../../lab/lib/instance";
@@ -279,8 +280,9 @@ describe("the machine, as Proxmox has it", () => {
   step("has its NIC firewall on, default drop, with the declared rules only", async () => {
     const options = await proxmox.get("/nodes/pve01/qemu/2019/firewall/options");
     expect(options).toMatchObject({ enable: 1, policy_in: "DROP" });
-    const rules = await proxmox.get<Record<string, unknown>[]>(
+    const rules = await proxmox.read(
       "/nodes/pve01/qemu/2019/firewall/rules",
+      z.array(z.record(z.string(), z.unknown())),
     );
     expect(rules.map(({ type, action, source, dport }) => [type, action, source, dport])).toEqual([
       ["in", "ACCEPT", "10.25.20.1/32", "22"],

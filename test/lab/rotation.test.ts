@@ -4,6 +4,7 @@
  */
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Stack, UpOptions } from "@pulumi/pulumi/automation";
+import { z } from "zod";
 import { connect } from "../../clients/portainer";
 import type { Tree } from "../../config/tree";
 import { newKeyFile, openInstance } from "../../lab/lib/instance";
@@ -171,7 +172,10 @@ step("the node is in Portainer's list, with all containers that Docker has", asy
 step("a firewall that lets nobody reach the agent hides the node from Portainer", async () => {
   const proxmox = new Proxmox(lab);
   const rules = "/nodes/pve01/qemu/2019/firewall/rules";
-  const all = await proxmox.get<{ pos: number; dport: string }[]>(rules);
+  const all = await proxmox.read(
+    rules,
+    z.array(z.looseObject({ pos: z.coerce.number(), dport: z.string().optional() })),
+  );
   const rule = `${rules}/${all.find(({ dport }) => dport === "9001")?.pos ?? ""}`;
   await proxmox.put(rule, { enable: "0" });
   await waitFor(async () => (await reachable()).length === 0, 120);

@@ -4,13 +4,18 @@ import { request as httpsRequest } from "node:https";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import type { EngineEvent, Stack, UpOptions } from "@pulumi/pulumi/automation";
+import { z } from "zod";
+import { poll } from "../../clients/poll";
+import { run } from "../../clients/process";
+import { ask, call, type Access } from "../../clients/proxmox";
+import { guestConfig } from "../../clients/proxmox-answers";
+import { waitForTask } from "../../clients/proxmox-guests";
 import { loadSettings } from "../../config/load";
 import { sshOptions } from "../../config/node";
 import { readNodes } from "../../lab/lib/reach";
 import type { Lab } from "../../lab/lib/services";
 import { sharedConnection } from "../../lab/lib/ssh";
 import { labConfig } from "../../lab/lib/config";
-import { run } from "../../clients/process";
 
 /** Lines of progress go to standard error, beside jest's own output. */
 export const log = (line: string): void => {
@@ -120,76 +125,45 @@ export async function shellTo(lab: Lab, stack: Stack, node: string): Promise<She
   return new Shell(lab, node, found.hostKey);
 }
 
+type Form = Readonly<Record<string, string | number>>;
+
+const listedVms = z.array(z.looseObject({ vmid: z.coerce.number() }));
+
 /** The Proxmox API as an administrator sees it. */
 export class Proxmox {
-  constructor(private readonly lab: Lab) {}
+  private readonly access: Access;
 
-  get<T>(path: string): Promise<T> {
-    return this.request("GET", path);
+  constructor({ endpoint, apiToken }: Lab) {
+    this.access = { endpoint, apiToken, insecure: true, timeoutMs: 60_000 };
+  }
+
+  readonly get = (path: string): Promise<unknown> => call(this.access, "GET", path);
+
+  /** What a path answers, if it has this shape. */
+  read<T extends z.ZodType>(path: string, schema: T): Promise<z.output<T>> {
+    return ask(this.get, path, schema);
   }
 
   delete(path: string): Promise<unknown> {
-    return this.request("DELETE", path);
+    return call(this.access, "DELETE", path);
   }
 
-  put(path: string, body: Record<string, string>): Promise<unknown> {
-    return this.request("PUT", path, new URLSearchParams(body).toString());
+  put(path: string, parameters: Form): Promise<unknown> {
+    return call(this.access, "PUT", path, parameters);
   }
 
   /** Sends parameters and waits for the task they start. */
-  async run(
-    path: string,
-    parameters: Record<string, string | number> = {},
-    method: "POST" | "PUT" = "POST",
-  ): Promise<void> {
-    const form = new URLSearchParams();
-    for (const [key, value] of Object.entries(parameters)) form.set(key, String(value));
-    const upid = await this.request<string>(method, path, form.toString());
-    const status = `/nodes/${upid.split(":")[1] ?? ""}/tasks/${encodeURIComponent(upid)}/status`;
-    for (;;) {
-      const task = await this.get<{ status: string; exitstatus?: string }>(status);
-      if (task.status === "stopped" && /^(OK|WARNINGS: \d+)$/.test(task.exitstatus ?? "")) return;
-      if (task.status === "stopped") throw new Error(`${path}: ${task.exitstatus ?? "failed"}`);
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
+  async run(path: string, parameters: Form = {}, method: "POST" | "PUT" = "POST"): Promise<void> {
+    const upid = String(await call(this.access, method, path, parameters));
+    await waitForTask(this.get, upid.split(":")[1] ?? "", upid, 500);
   }
 
-  private request<T>(method: string, path: string, body?: string): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const asked = httpsRequest(
-        new URL(`/api2/json${path}`, this.lab.endpoint),
-        {
-          method,
-          rejectUnauthorized: false,
-          headers: {
-            Authorization: `PVEAPIToken=${this.lab.apiToken}`,
-            ...(body && { "Content-Type": "application/x-www-form-urlencoded" }),
-          },
-        },
-        (answer) => {
-          let text = "";
-          answer.on("data", (data: Buffer) => (text += data.toString()));
-          answer.on("end", () => {
-            if (answer.statusCode === 200) resolve((JSON.parse(text) as { data: T }).data);
-            else
-              reject(
-                new Error(`${path}: ${String(answer.statusCode)} ${answer.statusMessage ?? ""}`),
-              );
-          });
-        },
-      );
-      asked.on("error", reject);
-      asked.end(body);
-    });
-  }
-
-  vm(id: number): Promise<Record<string, unknown>> {
-    return this.get(`/nodes/pve01/qemu/${id}/config`);
+  vm(id: number): Promise<z.output<typeof guestConfig>> {
+    return this.read(`/nodes/pve01/qemu/${id}/config`, guestConfig);
   }
 
   async vmIds(): Promise<number[]> {
-    const vms = await this.get<{ vmid: number }[]>("/nodes/pve01/qemu");
-    return vms.map(({ vmid }) => vmid);
+    return (await this.read("/nodes/pve01/qemu", listedVms)).map(({ vmid }) => vmid);
   }
 }
 
@@ -254,9 +228,8 @@ export function stateFiles(stateDir: string): string {
 
 /** Asks every second until the answer is yes. */
 export async function waitFor(condition: () => Promise<boolean>, seconds = 300): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  while (!(await condition().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`not within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
+  const look = async (): Promise<true | undefined> =>
+    (await condition().catch(() => false)) || undefined;
+  if (!(await poll({ everyMs: 1000, limitMs: seconds * 1000 }, look)))
+    throw new Error(`not within ${seconds} s`);
 }

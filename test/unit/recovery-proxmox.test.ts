@@ -4,6 +4,7 @@ import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { call, type Access } from "../../clients/proxmox";
 import { openProxmox, type Proxmox } from "../../clients/proxmox-backups";
 
 const UPID = "UPID:pve01:0001:0002:0003:qmrestore:2019:root@pam!x:";
@@ -42,11 +43,27 @@ afterAll(() => {
 beforeEach(() => {
   asked = [];
   answers = {};
-  const endpoint = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  proxmox = openProxmox({ endpoint, insecure: true, apiToken: "a@pve!b=c" }, "pve01", 1);
+  proxmox = openProxmox(access(), "pve01", 1);
+});
+
+const access = (): Access => ({
+  endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+  insecure: true,
+  apiToken: "a@pve!b=c",
 });
 
 const TASK = `GET /nodes/pve01/tasks/${UPID}/status`;
+
+test.each([
+  ["POST", "/x a=1&b=2"],
+  ["PUT", "/x a=1&b=2"],
+  ["GET", "/x?a=1&b=2"],
+  ["DELETE", "/x?a=1&b=2"],
+] as const)("%s has its parameters where a request of its kind has them", async (method, sent) => {
+  for (const path of ["/x", "/x?a=1&b=2"]) answers[`${method} ${path}`] = ["done"];
+  expect(await call(access(), method, "/x", { a: 1, b: "2" })).toBe("done");
+  expect(asked).toEqual([`${method} ${sent}`]);
+});
 
 test("backups of one VM, the newest first", async () => {
   answers["GET /nodes/pve01/storage/pbs01/content?content=backup&vmid=2019"] = [

@@ -1042,8 +1042,8 @@ test("a drill's summary", () => {
     { ...one, kind: "platform", ok: false, error: "no\nmore" },
   ]);
   expect(text).toMatchInlineSnapshot(`
-   "✓ volume     RTO 1 min 1 s    of 30 min    RPO 30 s         of 1 d       content equal
-   ✗ vm         RTO 1 min 1 s    of 30 min    RPO 30 s         of 1 d       content DIFFERENT
-   ✗ platform   RTO 1 min 1 s    of 30 min    RPO 30 s         of 1 d       FAILED: no"
+   "✓ volume    RTO  1 min 1 s  of 30 min  RPO  30 s  of 1 d  content equal
+   ✗ vm        RTO  1 min 1 s  of 30 min  RPO  30 s  of 1 d  content DIFFERENT
+   ✗ platform  RTO  1 min 1 s  of 30 min  RPO  30 s  of 1 d  FAILED: no"
   `);
 });
