@@ -55,7 +55,11 @@ const nodeOf = ({ provider }: Args): string | undefined =>
   provider?.name;
 
 /** What is left of findings about something on a node's Docker, which has a name of its own there. */
-function withoutWaiverOf(findings: readonly Finding[], args: Args, own: string | null | undefined): string[] {
+function withoutWaiverOf(
+  findings: readonly Finding[],
+  args: Args,
+  own: string | null | undefined,
+): string[] {
   const about = { node: nodeOf(args), container: own ?? args.name };
   return withoutWaiver(findings, about, readWaivers());
 }

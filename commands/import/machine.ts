@@ -102,10 +102,7 @@ function readDockerDisk(config: Hardware["config"], facts: Facts, findings: Find
   const quota = /(^|,)p(rj)?quota(,|$)/.test(facts.mount?.options ?? "");
   if (device?.fstype !== "xfs" || !mounted || !quota) {
     const found = `${device?.fstype ?? "no filesystem"}, ${mounted ? facts.mount?.options : `not at ${DATA_ROOT}`}`;
-    findings.refuse(
-      "scsi1",
-      `has to be XFS, whole, at ${DATA_ROOT} with prjquota; it is ${found}`,
-    );
+    findings.refuse("scsi1", `has to be XFS, whole, at ${DATA_ROOT} with prjquota; it is ${found}`);
   }
   return readDisk(config, "scsi1", findings) ?? null;
 }

@@ -59,7 +59,8 @@ export async function showPlan(
   options: PlanOptions,
   { print, colour }: Pick<Outside, "print" | "colour">,
 ): Promise<Status> {
-  if (options.format && options.format !== "json") refuseJson(options, `--format ${options.format}`);
+  if (options.format && options.format !== "json")
+    refuseJson(options, `--format ${options.format}`);
   const plan = await planFor(options);
   const format = options.format ?? (options.json ? "json" : "terminal");
   print(render(plan, format, { colour }).trimEnd());

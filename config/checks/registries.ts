@@ -13,7 +13,11 @@ export function checkAuthorities({ registries }: NodeConfig, report: Report, now
       const { caCertificate } = registry;
       if (caCertificate === undefined) return;
       if (host === DOCKER_HUB)
-        report(path, "a certificate", "leave it out: dockerd trusts only public authorities for it");
+        report(
+          path,
+          "a certificate",
+          "leave it out: dockerd trusts only public authorities for it",
+        );
       for (const { validTo, subject } of certificatesIn(caCertificate))
         if (Date.parse(validTo) < now.getTime())
           report(path, `${subject}, until ${validTo}`, "a certificate that has not expired");

@@ -237,7 +237,9 @@ describe("the daemon", () => {
   test("turns no forwarding on with nftables, so the node has to", () => {
     const nftables = { "firewall-backend": "nftables" };
     expect(at(daemon(nftables, "29.8"))).toEqual([
-      expect.stringMatching(/^networks\.extra\.ipv6: .* needs ipv6 true with firewall-backend nftables \(engine\.daemon\)/),
+      expect.stringMatching(
+        /^networks\.extra\.ipv6: .* needs ipv6 true with firewall-backend nftables \(engine\.daemon\)/,
+      ),
     ]);
     expect(at(daemon({ ...nftables, ipv6: true }, "29.8"))).toEqual([]);
     expect(at(daemon({ ...nftables, "ip-forward": false }, "29.8"))).toEqual([]);

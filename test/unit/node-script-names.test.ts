@@ -28,7 +28,8 @@ test("every script that can be run is named, and every name is a script or a par
 
 describe("the table of node/README.md", () => {
   const cells = (line: string): string[] => line.split("|").map((cell) => cell.trim());
-  const quoted = (cell = ""): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, text = ""]) => text);
+  const quoted = (cell = ""): string[] =>
+    [...cell.matchAll(/`([^`]+)`/g)].map(([, text = ""]) => text);
 
   /** `daemon/*.sh` stands for all scripts of the folder, and `firewall/{guard,units}.sh` for two. */
   function expand(pattern: string): string[] {
