@@ -5,7 +5,6 @@ import type { Facts, Network } from "./facts";
 import type { Findings } from "./finding";
 import type { Named } from "./platform";
 
-type Tree = Record<string, unknown>;
 type Pool = NonNullable<Network["IPAM"]["Config"]>[number];
 
 /** Options that the configuration can declare. A network with any other option is left alone. */

@@ -6,7 +6,6 @@ import type { Facts } from "./facts";
 import type { Findings } from "./finding";
 import { parseOptions, type Hardware } from "./hardware";
 
-type Tree = Record<string, unknown>;
 type Config = Hardware["config"];
 
 const MAC = /^([0-9A-F]{2}:){5}[0-9A-F]{2}$/i;
