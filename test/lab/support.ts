@@ -9,7 +9,7 @@ import { poll } from "../../clients/poll";
 import { run } from "../../clients/process";
 import { ask, call, type Access } from "../../clients/proxmox";
 import { guestConfig } from "../../clients/proxmox-answers";
-import { waitForTask } from "../../clients/proxmox-guests";
+import { waitForTask } from "../../clients/proxmox-backups";
 import { loadSettings } from "../../config/load";
 import { sshOptions } from "../../config/node";
 import { readNodes } from "../../lab/lib/reach";
