@@ -107,15 +107,21 @@ describe("in a pull request", () => {
   });
 
   step(
-    "a VLAN that changes and a disk that gets smaller are labelled for what they are",
+    "a VLAN that changes, a disk that gets smaller and one that moves are labelled for what they are, and replace nothing",
     async () => {
-      const machine = { dockerDisk: { sizeGiB: 90 } };
+      const machine = { disk: { datastore: "local" }, dockerDisk: { sizeGiB: 90 } };
       await openStack(lab, { nodes: { [NODE]: { machine, network: { vlan: 21 } } } });
       expect(await workflow(`commands/plan/ci/plan.sh lab ${folder}`)).toBe(0);
       const labels = planned().risks.map(({ label, severity }) => `${label}: ${severity}`);
       expect(labels).toEqual(
-        expect.arrayContaining(["changes-vlan: caution", "shrinks-disk: danger"]),
+        expect.arrayContaining([
+          "changes-vlan: caution",
+          "moves-disk: caution",
+          "shrinks-disk: danger",
+        ]),
       );
+      const changes = planned().nodes.flatMap((one) => one.changes);
+      expect(changes.find(({ name }) => name === `${NODE}-vm`)?.action).toBe("update");
     },
   );
 
