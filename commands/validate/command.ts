@@ -45,7 +45,7 @@ export function addValidate(program: Command, { outside, end }: Session): void {
     .option(
       "--only <row>",
       `measure only this row; may be repeated: ${ROWS.map(({ id }) => id).join(", ")}`,
-      (id: string, before: readonly string[] = []) => [...before, id],
+      (id: string, before: readonly string[] | undefined) => [...(before ?? []), id],
     )
     .option("--allow-unmeasured", "a row that cannot be measured is no finding")
     .option("--junit <file>", "also write JUnit's XML into a file")

@@ -60,7 +60,7 @@ describe("the table of node/README.md", () => {
 
   test("has every variable that a step of a node gives", () => {
     const registries = { "registry.example.org": { caCertificate: selfSigned().cert } };
-    const nics = [{ name: "storage", bridge: "vmbr1", address: "10.30.0.24/24" }];
+    const nics = [{ bridge: "vmbr1", address: "10.30.0.24/24" }];
     const node = prodNode({ registries, network: { nics } });
     const steps = [readyStep(), bootStep(node), ...dockerSteps(node), firewallStep(node)];
     const missing = [...steps, confirmFirewallStep(node)].flatMap(({ script, variables }) =>

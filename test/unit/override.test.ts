@@ -126,12 +126,12 @@ const REFUSED: [string, object, string][] = [
   [
     "an agent that is not there",
     { portainer: null, override: { agent: { memory: 1 } } },
-    `${AT}.agent: {"memory":1}; leave it out without a portainer section`,
+    `${AT}.agent: {"memory":1}; needs a portainer section`,
   ],
   [
     "backups that are not there",
     { backups: null, override: { backup: { memory: 1 } } },
-    `${AT}.backup: {"memory":1}; leave it out without a backups section`,
+    `${AT}.backup: {"memory":1}; needs a backups section`,
   ],
   [
     "an adopted agent",
