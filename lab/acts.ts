@@ -22,7 +22,7 @@ import { describeReach } from "./lib/summary";
 /** What a command does in an instance, with its arguments. */
 export type Act = (here: Instance, args: readonly string[], outside: Outside) => Promise<void>;
 
-type Work = (lab: Lab, outside: Outside) => Promise<void>;
+type Work<T> = (lab: Lab, outside: Outside) => Promise<T>;
 
 /** What pulumi says, as it comes. */
 const write = (text: string): void => {
@@ -30,15 +30,16 @@ const write = (text: string): void => {
 };
 
 /** Does something in a lab that is started for it, if it does not run. */
-function withLab(
+function withLab<T>(
   here: Instance,
   outside: Outside,
-  work: Work,
+  work: Work<T>,
   open: typeof bringUpLab = startLab,
-): Promise<void> {
+): Promise<T> {
   return runInterruptible(here, outside.warn, async (interrupted) => {
     const lab = await open(here, outside.warn, write);
-    if (!interrupted()) await work(lab, outside);
+    if (interrupted()) throw new Error("interrupted");
+    return work(lab, outside);
   });
 }
 
@@ -113,11 +114,12 @@ export const operate =
     });
 
 /** Opens a shell on the node, or runs a command there; this process gets its status. */
-export const openShell: Act = (here, args, outside) =>
-  withLab(here, outside, async (lab) => {
-    const target = sshTarget(lab, await readNodes(await openStack(lab)));
-    process.exitCode = await attend("ssh", [...target, ...args]);
-  });
+export const openShell: Act = async (here, args, outside) => {
+  const target = await withLab(here, outside, async (lab) =>
+    sshTarget(lab, await readNodes(await openStack(lab))),
+  );
+  process.exitCode = await attend("ssh", [...target, ...args]);
+};
 
 const OPERATIONS = ["up", "destroy"] as const;
 
@@ -133,11 +135,13 @@ export const runConsumer: Act = async (here, [wanted = ""], outside) => {
 };
 
 /** Runs a command with the lab's pulumi; this process gets its status. */
-export const runInLab: Act = (here, [command = "", ...args], outside) =>
-  withLab(here, outside, async (lab) => {
+export const runInLab: Act = async (here, [command = "", ...args], outside) => {
+  const env = await withLab(here, outside, async (lab) => {
     await openStack(lab);
-    process.exitCode = await attend(command, args, { env: cliEnv(lab) });
+    return cliEnv(lab);
   });
+  process.exitCode = await attend(command, args, { env });
+};
 
 /** Says what runs, and where. */
 export const showStatus: Act = ({ name, stateDir }, _, { print }) => {

@@ -31,7 +31,7 @@ async function main(args: string[]): Promise<number> {
   const project = process.env[PROJECT_VARIABLE];
   if (!cli || !project) throw new Error(`${CLI_VARIABLE} and ${PROJECT_VARIABLE} are not set`);
   const where = ["--cwd", project];
-  if (!runsProgram(args)) return run(cli, [...args, ...where]);
+  if (!runsProgram(args)) return attend(cli, [...args, ...where]);
   const host = new grpc.Server();
   const file = process.env[PROGRAM_VARIABLE] ?? join(__dirname, "../index");
   const { default: program } = (await import(file)) as { default: () => object | Promise<object> };
@@ -39,7 +39,7 @@ async function main(args: string[]): Promise<number> {
   host.addService(LanguageRuntimeService, new LanguageServer(inline));
   const client = `--client=127.0.0.1:${await listen(host)}`;
   try {
-    return await run(cli, [...args, ...where, client, "--exec-kind", "auto.inline"]);
+    return await attend(cli, [...args, ...where, client, "--exec-kind", "auto.inline"]);
   } finally {
     host.forceShutdown();
   }
@@ -52,12 +52,6 @@ function listen(host: grpc.Server): Promise<number> {
       else resolve(port);
     });
   });
-}
-
-/** Runs the CLI. Ctrl-C reaches the CLI directly; this process only has to wait for its end. */
-function run(cli: string, args: string[]): Promise<number> {
-  process.on("SIGINT", () => undefined);
-  return attend(cli, args);
 }
 
 main(process.argv.slice(2)).then(

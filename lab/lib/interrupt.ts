@@ -25,9 +25,13 @@ export function runInterruptible<T>(
     const ended = Promise.race([running.catch(() => undefined), sleep(30_000)]);
     void ended.then(() => (fresh ? removeLab(here) : undefined)).finally(() => process.exit(130));
   };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) process.on(signal, stop);
   // After an interruption the process ends as said above, whether or not the work succeeded.
   const never = new Promise<never>(() => undefined);
-  return running.finally(() => (interrupted ? never : undefined));
+  return running.finally(() => {
+    if (interrupted) return never;
+    for (const signal of signals) process.off(signal, stop);
+    return undefined;
+  });
 }

@@ -21,18 +21,26 @@ export async function run(
   throw new Error(`${program} ${args[0] ?? ""}: ${reason}`);
 }
 
-/** Runs a program at this terminal. Returns its exit status; 1 after a signal. */
+/**
+ * Runs a program at this terminal. Returns its exit status; 1 after a signal. Ctrl-C reaches the program directly; this process only has
+ * to wait for its end.
+ */
 export function attend(
   program: string,
   args: readonly string[],
   { cwd, env }: Omit<RunOptions, "timeoutMs"> = {},
 ): Promise<number> {
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: "inherit" });
-  return new Promise((resolve, reject) => {
+  const wait = (): void => undefined;
+  process.on("SIGINT", wait);
+  const ended = new Promise<number>((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (status) => {
       resolve(status ?? 1);
     });
+  });
+  return ended.finally(() => {
+    process.off("SIGINT", wait);
   });
 }
 
