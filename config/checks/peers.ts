@@ -1,4 +1,4 @@
-import { contains, isAddress, isAddress6, overlaps } from "../cidr";
+import { addressOf, contains, firstHost, isAddress, isAddress6, overlaps } from "../cidr";
 import { declaredImages, hostOf as registryOf } from "../images";
 import { isNetworkText } from "../ipv6";
 import { attempt } from "../partial";
@@ -87,6 +87,16 @@ function subnetsOf(node: NodeConfig): (readonly [string, string])[] {
   return [...ofDaemon, ...apart];
 }
 
+/** The node's own addresses on its bridges, where a port that a container publishes answers: a log server may be there. */
+function bridgeAddresses({ engine: { daemon }, networks }: NodeConfig): string[] {
+  const docker0 = [daemon.bip, daemon.bip6].flatMap((bip) => (bip ? [addressOf(bip)] : []));
+  const pools = Object.values(networks).filter(({ driver }) => driver === "bridge");
+  const gateways = pools
+    .flatMap(poolsOf)
+    .map(({ gateway, subnet }) => gateway ?? firstHost(subnet));
+  return [...docker0, ...gateways];
+}
+
 /** Addresses that the node has to reach, and the paths that declare them. A mistake in one does not hide the others. */
 function peersOf(node: NodeConfig, places: Places): { network: string; path: string }[] {
   const found: { network: string; path: string }[] = [];
@@ -130,7 +140,10 @@ export function checkPeers(
   primary: (node: NodeConfig) => string | undefined,
   report: Report,
 ): void {
-  const peers = peersOf(node, { ...PEERS, primary: () => [primary(node)] });
+  const here = bridgeAddresses(node);
+  const peers = peersOf(node, { ...PEERS, primary: () => [primary(node)] }).filter(
+    ({ network }) => !here.includes(network),
+  );
   for (const [path, subnet] of subnetsOf(node)) {
     // Other checks report a subnet that overlaps the node's own network.
     if (ownNetworks(node).some((own) => overlaps(subnet, own.network))) continue;

@@ -240,6 +240,12 @@ describe("accepted", () => {
     expect(found({ portainer, engine: { daemon } })).toEqual([]);
   });
 
+  test.each(["172.18.0.1", "172.19.0.1"])("a log server at the bridge's own %s", (address) => {
+    const logs = { "syslog-address": `udp://${address}:514` };
+    const daemon = { "log-driver": "syslog", "log-opts": logs };
+    expect(found({ engine: { daemon } })).toEqual([]);
+  });
+
   test("a name server for containers that is a container itself", () => {
     expect(found({ engine: { daemon: { dns: ["172.18.0.1"] } } })).toEqual([]);
   });
