@@ -459,7 +459,9 @@ describe("what weakens a node", () => {
       const found = told(override, waivers);
       expect(found).toHaveLength(1);
       expect(found[0]).toContain(place);
-      expect(found[0]).toMatch(new RegExp(`; (allowed: |leave it out).*; or a waiver with id ${id} \\(`));
+      expect(found[0]).toMatch(
+        new RegExp(`; (allowed: |leave it out).*; or a waiver with id ${id} \\(`),
+      );
       expect(told(override, [...waivers, until(id, "2027-05-31", { node: NODE })])).toEqual([]);
       expect(told(right)).toEqual([]);
     },
