@@ -72,8 +72,14 @@ stop_service() {
   is_there "$2" || return 0
   keep "$1" service "$2" "$(states "$2")"
   ! systemctl is-active --quiet "$2" || put_right systemd "$2" active inactive systemctl stop "$2"
-  [[ $(enabled "$2") == masked ]] || put_right systemd "$2" "$(enabled "$2")" masked systemctl mask --quiet "$2"
+  if is_local_file "$2"; then
+    [[ $(enabled "$2") != enabled ]] || put_right systemd "$2" enabled disabled systemctl disable --quiet "$2"
+  else
+    [[ $(enabled "$2") == masked ]] || put_right systemd "$2" "$(enabled "$2")" masked systemctl mask --quiet "$2"
+  fi
 }
+# A mask is a link in the place where somebody has put a file of their own, such as `systemctl edit --full` does: it is refused there.
+is_local_file() { [[ -f $ROOT_DIR/etc/systemd/system/$1 && ! -L $ROOT_DIR/etc/systemd/system/$1 ]]; }
 
 give_back_file() { rm -f "$ROOT_DIR$1"; }
 give_back_value() { [[ ! -e $ROOT_DIR$1 ]] || printf '%s\n' "$2" >"$ROOT_DIR$1" || log "$1 stays at $(<"$ROOT_DIR$1")"; }

@@ -692,6 +692,17 @@ test.each<[string, string, string]>([
   expect(read("fake/services")).toContain("rpcbind.socket masked inactive");
 });
 
+test("services: a unit that somebody has written is disabled, for systemd does not mask it, and comes back", () => {
+  write(node("systemd/system/rpcbind.socket"), "[Socket]\n");
+  done(harden("services"));
+  expect(read("fake/services")).toContain("rpcbind.socket disabled inactive");
+  forget();
+  done(harden("services"));
+  expect(changes()).toEqual([]);
+  done(harden("ssh"));
+  expect(read("fake/services")).toContain("rpcbind.socket enabled active");
+});
+
 test("services: rpcbind stays while an NFS of version 3 is mounted", () => {
   fake("nfs", "nfs\n");
   done(harden("services"));
