@@ -3,14 +3,16 @@ import { RunError } from "@pulumi/pulumi/errors";
 import { sshEndpoint, sshOptions } from "../config/node";
 import type { NodeConfig } from "../config/schema";
 import {
-  LOOK_SECONDS,
   checkableSteps,
   declaredChecks,
-  parseChecks,
-  renderLook,
   type Check,
   type Checkable,
   type CheckedStep,
+} from "../node/checkable";
+import {
+  LOOK_SECONDS,
+  parseChecks,
+  renderLook,
   type Difference,
   type SshConnection,
 } from "../node/checks";

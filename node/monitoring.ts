@@ -2,7 +2,8 @@ import { RPO } from "../config/backups";
 import { addressOfNode } from "../config/node";
 import { agentPort } from "../config/portainer";
 import type { MonitoringConfig, NodeConfig } from "../config/schema";
-import { declaredChecks, renderChecks } from "./checks";
+import { declaredChecks } from "./checkable";
+import { renderChecks } from "./checks";
 import { renderScript } from "./scripts";
 import { bindChanging, type Script } from "./steps";
 

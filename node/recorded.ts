@@ -3,7 +3,7 @@ import { nameResource, PART, workloadPart } from "../config/names";
 import { COMMAND, CONTAINER, DOWNLOAD, NETWORK, VM } from "../config/resource-types";
 import type { NodeConfig } from "../config/schema";
 import { WORKLOAD_LABEL } from "../config/workloads";
-import { checkableSteps } from "./checks";
+import { checkableSteps } from "./checkable";
 
 /** A resource in a stack's state. */
 export interface StateResource {
@@ -92,15 +92,11 @@ export function recordedNode(
   const hostKey = asText(ready.stdout)?.trim();
   // Only another id makes another machine. Proxmox moves a disk to another datastore, and the VM to another Proxmox node.
   if (!hostKey || machine.vmId !== node.machine.vmId) return undefined;
-  const stdinOf = (step: string) => asText(outputsOf(COMMAND, step).stdin);
-  const steps = checkableSteps(node).map(({ step }) => step);
   return {
     ...ofMachine(machine, node),
+    ...ofSteps(node, (step) => outputsOf(COMMAND, step).stdin),
     hostKey,
     connection: ready.connection ?? {},
-    stdin: Object.fromEntries(steps.map((step) => [step, stdinOf(step)])),
-    sealed: steps.filter((step) => typeof outputsOf(COMMAND, step).stdin === "object"),
-    confirmed: stdinOf("firewall-confirm"),
     networks: networksOf(node, (network) => outputsOf(NETWORK, network)),
     downloads: downloadsOf(node, state),
     workloads: recordedWorkloads(name, state),
@@ -116,6 +112,18 @@ function ofMachine(
 ): Pick<RecordedNode, "proxmoxNode" | "ipConfigs"> {
   const { ipConfigs = [] } = (initialization ?? {}) as Partial<RecordedNode>;
   return { proxmoxNode: asText(nodeName) ?? machine.proxmoxNode, ipConfigs };
+}
+
+function ofSteps(
+  node: NodeConfig,
+  stdinOf: (step: string) => unknown,
+): Pick<RecordedNode, "stdin" | "sealed" | "confirmed"> {
+  const steps = checkableSteps(node).map(({ step }) => step);
+  return {
+    stdin: Object.fromEntries(steps.map((step) => [step, asText(stdinOf(step))])),
+    sealed: steps.filter((step) => typeof stdinOf(step) === "object"),
+    confirmed: asText(stdinOf("firewall-confirm")),
+  };
 }
 
 function findOutputs(state: State, type: string, resource: string): Outputs {

@@ -4,7 +4,7 @@ import { openPulumi, type Deployed } from "../../clients/pulumi/stack";
 import { nameResource } from "../../config/names";
 import { COMMAND, VM } from "../../config/resource-types";
 import type { NodeConfig } from "../../config/schema";
-import { CHECKED_STEPS, type CheckedStep } from "../../node/checks";
+import { CHECKED_STEPS, type CheckedStep } from "../../node/checkable";
 import { recordedNode, type RecordedNode, type State } from "../../node/recorded";
 import type { NodeLook, NodePlan, Plan } from "./model";
 

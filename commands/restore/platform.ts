@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { OWN_FOLDER } from "../../config/node-paths";
 import type { NodeConfig } from "../../config/schema";
-import { checkableSteps } from "../../node/checks";
+import { checkableSteps } from "../../node/checkable";
 import { dockerSteps, type Script } from "../../node/steps";
 import { resourcesOnDocker, stepsOn, withSteps } from "../../clients/pulumi/stack";
 import { choose, pathOf, timeOf, type Snapshot } from "../../clients/snapshots";

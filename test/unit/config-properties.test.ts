@@ -275,7 +275,7 @@ function load(raw: RawSettings): Settings | undefined {
 }
 
 const PROBLEM =
-  /^((proxmox|defaults|nodes|waivers)\b.*: .*|.+: not a key of this program); allowed: .+$/;
+  /^((proxmox|defaults|nodes|waivers)\b.*: .*|.+: not a key of this program); (allowed: |needs |leave it out).*$/;
 const HEAD = /^\d+ problems? in the configuration; nothing was changed:$/;
 
 /** One line a problem, each with a field, and nothing that moves a cursor or looks like a stack. */

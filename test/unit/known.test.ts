@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ClusterError } from "../../clients/proxmox";
 import { merge } from "../../config/load";
 import runStack from "../../index";
-import { checkableSteps } from "../../node/checks";
+import { checkableSteps } from "../../node/checkable";
 import type { State } from "../../node/recorded";
 import { privateKey } from "../support/key";
 import { HOST_KEY, Recorder, settle, startPulumi } from "../support/mocks";

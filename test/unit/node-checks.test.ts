@@ -12,13 +12,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DOCKER0_KEYS, reloadableKeys } from "../../config/daemon";
-import {
-  CHECKED_STEPS,
-  checkableSteps,
-  parseChecks,
-  renderChecks,
-  type CheckedStep,
-} from "../../node/checks";
+import { CHECKED_STEPS, checkableSteps, type CheckedStep } from "../../node/checkable";
+import { parseChecks, renderChecks } from "../../node/checks";
 import { assignVariables } from "../../node/scripts";
 import {
   changes,

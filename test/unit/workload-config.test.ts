@@ -195,7 +195,7 @@ const REFUSED: [string, object, object, string][] = [
     "privileges",
     { privileged: true },
     {},
-    "privileged: true; allowed: not a key of this section; no workload is; capabilities names what it needs",
+    "privileged: true; allowed: not a key of this section; leave it out: capabilities names what a workload needs",
   ],
 ];
 
