@@ -43,7 +43,7 @@ export function plainAddress(text: string): string | undefined {
 const familyOf = (text: string): typeof IPv4 | typeof IPv6 => (text.includes(":") ? IPv6 : IPv4);
 
 /** The network an interface address such as `10.25.20.24/24` lies in. */
-export function networkOf(cidr: string): Network {
+function networkOf(cidr: string): Network {
   const [, prefix] = familyOf(cidr).parseCIDR(cidr);
   return { base: familyOf(cidr).networkAddressFromCIDR(cidr).toString(), prefix };
 }
