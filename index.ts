@@ -6,6 +6,7 @@ import { learnNodes } from "./clients/pulumi/known";
 import { refuseMoves, tellPlacements } from "./clients/pulumi/placements";
 import { refuseHaste } from "./clients/pulumi/rotation";
 import { tellRefusals } from "./clients/pulumi/refusals";
+import { replaceMark } from "./clients/pulumi/running";
 import { findOpenSsh } from "./clients/openssh";
 import { makeRunner } from "./clients/process";
 import { findStaleAgent, UNSET_AGENT } from "./clients/ssh-agent";
@@ -48,7 +49,7 @@ async function runStack(): Promise<Outputs> {
     tellRefusals(name, node, known[name]?.recorded, outputs.engineVersion);
     return [name, outputs] as const;
   });
-  return { contract: CONTRACT, nodes: Object.fromEntries(nodes), monitoringTargets };
+  return replaceMark({ contract: CONTRACT, nodes: Object.fromEntries(nodes), monitoringTargets });
 }
 
 /** What every node is made with: the rules of the stack, the other nodes, the secrets that it may need. */

@@ -1,5 +1,4 @@
 /** Virtual machines and their backups in Proxmox VE, as recoveries need them. */
-import type { z } from "zod";
 import { poll } from "./poll";
 import { ask, call, ClusterError, type Access } from "./proxmox";
 import { guestConfig, task } from "./proxmox-answers";
@@ -51,8 +50,10 @@ const TASK_LIMIT_MS = 6 * 60 * 60_000;
 export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxmox {
   const get = (path: string): Promise<unknown> => call(access, "GET", path);
   const order: Order = async (method, path, parameters = {}) => {
-    const upid = await call(access, method, `/nodes/${node}${path}`, parameters);
-    return waitForTask(get, node, String(upid), pollMs);
+    const upid = String(await call(access, method, `/nodes/${node}${path}`, parameters));
+    const warnings = await waitForTask(get, node, upid, pollMs);
+    await waitForManager(get, upid, pollMs);
+    return warnings;
   };
   return {
     backups: (storage, vmId) => listBackups(get, node, storage, vmId),
@@ -114,8 +115,8 @@ export async function waitForTask(
 ): Promise<Warnings> {
   const path = `/nodes/${node}/tasks/${encodeURIComponent(upid)}/status`;
   const ended = await poll({ everyMs: pollMs, limitMs: TASK_LIMIT_MS }, async () => {
-    const { status, exitstatus } = await ask(get, path, task).catch(keepAsking);
-    return status === "stopped" ? (exitstatus ?? "failed") : undefined;
+    const told = await ask(get, path, task).catch(bearInterruption);
+    return told?.status === "stopped" ? (told.exitstatus ?? "failed") : undefined;
   });
   if (ended === undefined)
     throw new Error(`Proxmox task ${upid} still runs after ${TASK_LIMIT_MS / 3_600_000} hours`);
@@ -124,8 +125,35 @@ export async function waitForTask(
   throw new Error(`Proxmox task ${upid}: ${ended}`);
 }
 
-function keepAsking(error: unknown): z.output<typeof task> {
-  if (error instanceof ClusterError && (error.status === 0 || error.status >= 595))
-    return { status: "unknown" };
+/** Tasks of a VM under high availability, and the state that they ask its manager for (qemu-server, API2/Qemu.pm). */
+const ASKED_OF_MANAGER: Readonly<Record<string, string>> = {
+  hastart: "running",
+  hastop: "stopped",
+};
+
+const MANAGER_LIMIT_MS = 10 * 60_000;
+
+/** Waits until the manager has done what it was asked: its tasks end as soon as it knows. */
+async function waitForManager(
+  get: (path: string) => Promise<unknown>,
+  upid: string,
+  pollMs: number,
+): Promise<void> {
+  const [, , , , , kind = "", vmId] = upid.split(":");
+  const wanted = ASKED_OF_MANAGER[kind];
+  if (wanted === undefined) return;
+  const reached = await poll({ everyMs: pollMs, limitMs: MANAGER_LIMIT_MS }, async () => {
+    const guests = await listGuests(get).catch(bearInterruption);
+    return guests?.find(({ vmid }) => String(vmid) === vmId)?.status === wanted || undefined;
+  });
+  if (!reached)
+    throw new Error(
+      `VM ${vmId ?? ""} is not ${wanted} ten minutes after high availability was asked (ha-manager status says why)`,
+    );
+}
+
+/** Of an API that does not answer for a moment nothing is known; any other error stays one. */
+function bearInterruption(error: unknown): undefined {
+  if (error instanceof ClusterError && (error.status === 0 || error.status >= 595)) return;
   throw error as Error;
 }

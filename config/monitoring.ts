@@ -27,6 +27,15 @@ export function monitoringPorts({ monitoring }: Pick<NodeConfig, "monitoring">):
   });
 }
 
+/** Hosts of `metrics-addr` that are every address of the node. */
+export const EVERYWHERE = ["", "0.0.0.0", "[::]"];
+
+/** Where dockerd listens for Prometheus; undefined if it does not. */
+export function metricsAddress(node: NodeConfig): { host: string; port: number } | undefined {
+  const [, host = "", port] = /^(.*):(\d+)$/.exec(node.engine.daemon["metrics-addr"] ?? "") ?? [];
+  return port === undefined ? undefined : { host, port: Number(port) };
+}
+
 /** The node with the address of dockerd's metrics in its daemon.json, if they are declared. */
 export function withDockerMetrics(node: NodeConfig): NodeConfig {
   const { engine, monitoring, network } = node;

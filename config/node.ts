@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { addressOf, firstHost } from "./cidr";
-import { monitoringPorts } from "./monitoring";
+import { EVERYWHERE, metricsAddress, monitoringPorts } from "./monitoring";
 import { agentPorts } from "./portainer";
 import type { Pool } from "./pools";
 import type { NetworkConfig, NodeConfig } from "./schema";
@@ -48,7 +48,11 @@ export function dockerHostUrl(node: NodeConfig): string {
   return `ssh://${node.ssh.user}@${host}:${port}`;
 }
 
-/** Size of the machine. A change of it reboots the machine. */
+/** Whether the machine may have files and users that nobody declares: an adopted one, or one of a template. */
+export const bringsItsOwn = ({ adopt, image }: NodeConfig["machine"]): boolean =>
+  adopt || (image !== undefined && "template" in image);
+
+/** Size of the machine, in words. */
 export function machineSize({ machine }: NodeConfig): string {
   return `${machine.cpu.cores} cores, ${machine.memoryGiB} GiB`;
 }
@@ -81,10 +85,10 @@ export function monitoringTargets(node: NodeConfig): MonitoringTarget[] {
   const exporters = monitoringPorts(node).flatMap(({ part, port }): MonitoringTarget[] =>
     part === "docker" ? [] : [{ name: MEASURES[part], at: `${addressOfNode(node)}:${port}` }],
   );
-  const [, host = "", port] = /^(.*):(\d+)$/.exec(node.engine.daemon["metrics-addr"] ?? "") ?? [];
-  if (!port || /^(127\.|localhost$|\[::1\]$)/.test(host)) return exporters;
-  const everywhere = ["", "0.0.0.0", "[::]"].includes(host);
-  const address = everywhere ? addressOfNode(node) : host;
+  const metrics = metricsAddress(node);
+  if (!metrics || /^(127\.|localhost$|\[::1\]$)/.test(metrics.host)) return exporters;
+  const { host, port } = metrics;
+  const address = EVERYWHERE.includes(host) ? addressOfNode(node) : host;
   return [{ name: "docker", at: `${address}:${port}` }, ...exporters];
 }
 

@@ -42,7 +42,11 @@ const monitoringTarget = z.object({
 });
 
 const backup = z.object({
-  schedule: z.string().describe("`HH:MM` daily, or `sun HH:MM` weekly, in the node's time zone."),
+  schedule: z
+    .string()
+    .describe(
+      "`HH:MM` daily, or `sun HH:MM` weekly, in the node's time zone; that of `vm` in the Proxmox node's.",
+    ),
   keepDays: z.int().describe("Days a backup is kept."),
 });
 

@@ -12,10 +12,10 @@ declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/lib.sh"
 declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 
 tell_differences() {
-  local digest
-  digest=$(sha256sum <<<"$AUTHORITY")
+  local wanted
+  wanted=$(sha256_of <<<"$AUTHORITY")
   # shellcheck disable=SC2153 # a variable of the step
-  digest_differs "$ROOT_DIR$FILE" 0444 "${digest%% *}"
+  digest_differs "$ROOT_DIR$FILE" 0444 "$wanted"
 }
 
 main() {

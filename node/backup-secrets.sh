@@ -35,23 +35,14 @@ make_folder() { # MODE FOLDER
 mode_of() { stat -c '0%a, owner %u' "$1"; }
 
 own_secret() { # NAME CONTENT
-  local path="$FOLDER/$1"
+  local path="$FOLDER/$1" wanted=''
   if checking; then
-    secret_differs "$path" "$2"
+    [[ -z $2 ]] || wanted=$(sha256_of <<<"$2")
+    digest_differs "$path" 0400 "$wanted" "$EUID"
     return
   fi
   write_if_changed "$path" 0400 <<<"$2"
   [[ -n $ROOT_DIR ]] || chown root:root "$path"
-}
-secret_differs() { # PATH CONTENT
-  local found
-  if [[ ! -f $1 || -L $1 ]]; then
-    differs "$1" '' '' present
-    return
-  fi
-  [[ -z $2 ]] || cmp -s "$1" <(printf '%s\n' "$2") || differs "$1" '' 'another content' 'as written'
-  found=$(mode_of "$1")
-  [[ $found == "0400, owner $EUID" ]] || differs "$1" mode "$found" "0400, owner $EUID"
 }
 
 # These have to exist before the container mounts them: Docker would make a folder in their place, which would belong to the

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Waits until the latest boot is over. The graph runs it again when a change of the machine may have rebooted it.
-# MACHINE       what the machine was given, such as "6 cores"; not read, but a new value runs this again
+# MACHINE       what the machine boots with; not read, but a new value runs this again
 # BOOT_TIMEOUT  seconds to wait (default: three quarters of the limit)
 # Result: none
 SCRIPT=boot

@@ -114,18 +114,20 @@ file_differs() {
   reporter lines "$1" "$1" "$3"
 }
 
-# digest_differs PATH MODE SHA256: reports that a file is another one than was written, of which no line means anything to a reader.
+# digest_differs PATH MODE SHA256 [OWNER]: reports that a file is another one than was written, of which no line is shown: it is a
+# secret, or means nothing to a reader. An empty SHA256 stands for any content.
 digest_differs() {
-  local found
+  local found wanted="$2${4:+, owner $4}"
   if [[ ! -f $1 || -L $1 ]]; then
     differs "$1" '' '' present
     return
   fi
-  found=$(sha256sum <"$1")
-  [[ ${found%% *} == "$3" ]] || differs "$1" '' 'another content' 'as written'
-  found=$(stat -c 0%a "$1")
-  [[ $found == "$2" ]] || differs "$1" mode "$found" "$2"
+  found=$(sha256_of <"$1")
+  [[ -z $3 || $found == "$3" ]] || differs "$1" '' 'another content' 'as written'
+  found=$(stat -c "0%a${4:+, owner %u}" "$1")
+  [[ $found == "$wanted" ]] || differs "$1" mode "$found" "$wanted"
 }
+sha256_of() { sha256sum | cut -d' ' -f1; }
 
 # The steps of a bundle (node/checks.ts) run in subshells. A step that could not be checked has printed why on standard error.
 checked() { # STEP STATUS

@@ -144,7 +144,7 @@ bring_to_declared() {
     rm -f "$CANDIDATE"
     await_metrics_address
     if by_nftables; then forwarding; elif [[ -e $FORWARDING ]]; then restart || true; fi
-    healthy || restart || fail "the daemon is down, its configuration unchanged" "$(journal)"
+    comes_up "$HEALTH_TIMEOUT" || restart || fail "the daemon is down, its configuration unchanged" "$(journal)"
     check_in_effect
   else
     check_keys

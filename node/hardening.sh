@@ -16,7 +16,7 @@ declare -F differs >/dev/null || . "${BASH_SOURCE[0]%/*}/check.sh"
 # shellcheck source-path=SCRIPTDIR source=apt.sh
 declare -F apt_get >/dev/null || . "${BASH_SOURCE[0]%/*}/apt.sh"
 if ! declare -F turn_off >/dev/null; then
-  for part in kept ssh ssh-others sudo sysctl modules coredumps journal updates time resolved services modes apparmor audit; do
+  for part in kept ssh ssh-others sudo sysctl modules coredumps journal updates time resolved services modes apparmor audit-rules audit; do
     # shellcheck source=/dev/null
     . "${BASH_SOURCE[0]%/*}/hardening/$part.sh"
   done

@@ -118,10 +118,10 @@ function ofSteps(
   node: NodeConfig,
   stdinOf: (step: string) => unknown,
 ): Pick<RecordedNode, "stdin" | "sealed" | "confirmed"> {
-  const steps = checkableSteps(node).map(({ step }) => step);
+  const found = checkableSteps(node).map(({ step }) => [step, stdinOf(step)] as const);
   return {
-    stdin: Object.fromEntries(steps.map((step) => [step, asText(stdinOf(step))])),
-    sealed: steps.filter((step) => typeof stdinOf(step) === "object"),
+    stdin: Object.fromEntries(found.map(([step, stdin]) => [step, asText(stdin)])),
+    sealed: found.flatMap(([step, stdin]) => (typeof stdin === "object" ? [step] : [])),
     confirmed: asText(stdinOf("firewall-confirm")),
   };
 }

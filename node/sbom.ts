@@ -19,7 +19,9 @@ export function imageSbomStep(container: string): Script {
  */
 export function sbomCheck(stdin: unknown): string {
   const { CONTAINER, SBOM = "" } = variablesOf(stdin);
-  const text = SBOM && `${gunzipSync(Buffer.from(SBOM, "base64")).toString()}\n`;
+  // As the shell writes it: without the line ends that a scanner may put after it, and with one of its own.
+  const text =
+    SBOM && `${gunzipSync(Buffer.from(SBOM, "base64")).toString().replace(/\n+$/, "")}\n`;
   const digest = text && createHash("sha256").update(text).digest("hex");
   return assignVariables({ CONTAINER, DIGEST: digest }).join("\n");
 }

@@ -1,7 +1,8 @@
 import { addressOf } from "../config/cidr";
 import { DOCKER0_KEYS, reloadableKeys, renderDaemonJson } from "../config/daemon";
 import { SOCKET_USERS } from "../config/docker-socket";
-import { addressOfNode, machineSize } from "../config/node";
+import { bootedWith } from "../config/boot";
+import { addressOfNode } from "../config/node";
 import { DATA_ROOT } from "../config/node-paths";
 import { authoritiesOf } from "../config/registries";
 import type { NodeConfig } from "../config/schema";
@@ -72,9 +73,9 @@ export function readyStep(): Script {
   return bind("ready", {}, 1000, { connect: FIRST_CONNECT_SECONDS });
 }
 
-/** More CPU or memory reboots the machine. The later steps wait until it is back. */
+/** Some changes reboot the machine. The later steps wait until it is back. */
 export function bootStep(node: NodeConfig): Script {
-  return bind("boot", { MACHINE: machineSize(node) }, 800);
+  return bind("boot", { MACHINE: bootedWith(node) }, 800);
 }
 
 /** Also run when there are none any more: it takes back what it wrote. */

@@ -57,17 +57,12 @@ remove_others() {
 last_change() { stat -c %Y "$FOLDER" "$FOLDER"/* | sort -n | tail -n 1; }
 
 tell_differences() { # USER
-  local index=0 file path content
+  local index=0 file path content wanted
   for file in $FILES; do
-    path="$FOLDER/$file" content="CONTENT_$index"
+    content="CONTENT_$index"
     index=$((index + 1))
-    if [[ ! -f $path || -L $path ]]; then
-      differs "$path" '' '' present
-      continue
-    fi
-    cmp -s "$path" <(printf %s "${!content}") || differs "$path" '' 'another content' 'as written'
-    file=$(stat -c '0%a, owner %u' "$path")
-    [[ $file == "0400, owner $1" ]] || differs "$path" mode "$file" "0400, owner $1"
+    wanted=$(printf %s "${!content}" | sha256_of)
+    digest_differs "$FOLDER/$file" 0400 "$wanted" "$1"
   done
   for path in "$FOLDER"/*; do
     [[ ! -e $path || " $FILES " == *" ${path##*/} "* ]] || differs "$path" '' present ''

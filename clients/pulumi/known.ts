@@ -13,6 +13,7 @@ import { repairStdin } from "../../node/stdin";
 import { NOTHING, lookAt, looksAtNodes, type Look } from "../drift";
 import { messageOf } from "../failure";
 import { lockOuts, shutOuts } from "./lockout";
+import { checkNewcomer } from "./newcomers";
 import { readOwnState } from "./running";
 
 /** A node that an earlier run has brought up. */
@@ -26,23 +27,26 @@ export interface Known {
  * Returns the known nodes, by name. It checks all of them over SSH at the same time, and warns of changes by hand and of
  * nodes that cannot be checked.
  * @throws RunError if DOCKER_NODE_DRIFT has a value other than `off`, or if an `up` cannot read the stack's state
- * @throws ConfigError if a node refuses the user or key that the configuration has now, or was not asked about it, or if its firewall
- *   would refuse this program
+ * @throws ConfigError if a node refuses the user or key that the configuration has now, or was not asked about it, if its firewall would
+ *   refuse this program, or if a new node cannot be as declared
  */
 export async function learnNodes(settings: Settings): Promise<Readonly<Record<string, Known>>> {
   const looks = looksAtNodes();
   const state = await readOwnState().catch(reportUnread);
-  const lockedOut: Problem[] = [];
+  const problems: Problem[] = [];
   const nodes = Object.entries(settings.nodes).map(async ([name, node]) => {
     const recorded = recordedNode(name, node, state);
-    if (!recorded) return [];
+    if (!recorded) {
+      problems.push(...checkNewcomer(name, node));
+      return [];
+    }
     const look = looks ? await lookAt(node, recorded) : NOTHING;
-    if (look.locked || !looks) lockedOut.push(...lockOuts(name, node, recorded, looks));
-    if (look.connection) lockedOut.push(...shutOuts(name, node, look.connection));
+    if (look.locked || !looks) problems.push(...lockOuts(name, node, recorded, looks));
+    if (look.connection) problems.push(...shutOuts(name, node, look.connection));
     return [[name, await learnNode(name, node, recorded, look)] as const];
   });
   const known = Object.fromEntries((await Promise.all(nodes)).flat());
-  if (lockedOut.length > 0) throw new ConfigError(groupByNode(lockedOut));
+  if (problems.length > 0) throw new ConfigError(groupByNode(problems));
   return known;
 }
 

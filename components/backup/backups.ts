@@ -2,12 +2,13 @@ import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER } from "../../config/backups";
+import { SECRETS_FOLDER } from "../../config/node-paths";
 import type { Tree } from "../../config/tree";
 import { nameResource, namesOf, PART } from "../../config/names";
 import { bind } from "../../node/steps";
 import type { Images } from "../docker/images";
 import { limitProcesses } from "../docker/container-limits";
-import { runNodeScript, type Repairs } from "../docker/node-script";
+import { deletePath, runNodeScript, type Repairs } from "../docker/node-script";
 import { REPLACED_FOR } from "../shared/container-defaults";
 import { livesOn } from "../shared/lifetime";
 import { announce, applyOverride } from "../shared/override";
@@ -75,6 +76,8 @@ function writeSecrets(
   const { script, timeout, variables: limits } = bind("backup-secrets", {}, 180, { wait: 1800 });
   const secrets = pulumi.secret(pulumi.all([token, key]));
   const variables = secrets.apply(([TOKEN, KEY]) => ({ ...limits, TOKEN, KEY }));
-  const step = { script, variables, timeout, connection, machine, repairs };
+  // A node that is no longer backed up keeps neither secret.
+  const remove = deletePath(`${SECRETS_FOLDER}/backup`, "-rf");
+  const step = { script, variables, timeout, connection, machine, repairs, remove };
   return runNodeScript(nameResource(name, PART.secrets), step, { parent });
 }

@@ -7,7 +7,7 @@ import { nameResource, PART } from "../../config/names";
 import { imageSbomStep, sbomFile } from "../../node/sbom";
 import { runModule } from "../shared/workstation";
 import type { DockerHost } from "./docker-host";
-import { runNodeScript, type Repairs } from "./node-script";
+import { deletePath, runNodeScript, type Repairs } from "./node-script";
 import type { Passwords } from "./provider";
 
 /** What the scans of a node's images need. */
@@ -101,8 +101,7 @@ function keepSbom(
     ...step.variables,
     SBOM: (JSON.parse(text) as { sbom?: string }).sbom ?? "",
   }));
-  // The command plugin sends the step's standard input to this command as well.
-  const remove = `cat >/dev/null; sudo -n rm -f -- ${sbomFile(container)}`;
+  const remove = deletePath(sbomFile(container), "-f");
   const run = { ...step, variables, connection, machine, remove, repairs };
   runNodeScript(name, run, { ...opts, dependsOn: [dockerHost] });
 }

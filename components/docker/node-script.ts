@@ -24,6 +24,10 @@ export interface NodeScriptArgs {
   repairs?: Repairs;
 }
 
+/** A `remove` that deletes a file, or a folder by `-rf`. The command plugin sends the step's standard input to this command as well. */
+export const deletePath = (path: string, options: "-f" | "-rf"): string =>
+  `cat >/dev/null; sudo -n rm ${options} -- ${path}`;
+
 /**
  * Runs a script of `node/` as root on the machine: at creation, and when its text or a variable changes. Scripts are
  * idempotent, so an update runs the same script. A deletion runs `remove`, if any.

@@ -1,7 +1,8 @@
 import type * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { addressOfNode, machineSize } from "../../config/node";
+import { bootedWith } from "../../config/boot";
+import { addressOfNode } from "../../config/node";
 import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
 import { nameResource, PART } from "../../config/names";
 import { adoptAgent, keepContainer } from "../shared/adoption";
@@ -91,8 +92,8 @@ function readFingerprint(
     ...limits,
     ADDRESS: addressOfNode(node),
     PORT: portainer.agent.port,
-    // Another size of the machine reboots it, and another Docker has another socket: the agent starts anew.
-    STARTED_BY: `container ${id} on ${machineSize(node)}, Docker ${node.engine.source} ${node.engine.version}`,
+    // Some changes of the machine reboot it, and another Docker has another socket: the agent starts anew.
+    STARTED_BY: `container ${id} on ${bootedWith(node)}, Docker ${node.engine.source} ${node.engine.version}`,
   }));
   const step = { script, variables, timeout, connection, machine };
   return runNodeScript(nameResource(name, "certificate"), step, { parent }).stdout;

@@ -6,7 +6,7 @@ import { nameResource, PART } from "../../config/names";
 import { SECRETS_FOLDER } from "../../config/node-paths";
 import { workloadSecretsStep } from "../../node/workload-steps";
 import type { DockerHost } from "../docker/docker-host";
-import { runNodeScript, type Repairs } from "../docker/node-script";
+import { deletePath, runNodeScript, type Repairs } from "../docker/node-script";
 
 /** A workload, and where its secrets come from and go to. */
 export interface WorkloadSecretsArgs {
@@ -42,8 +42,7 @@ export function writeSecrets(
     FILES: files.map(([file]) => file).join(" "),
     ...Object.fromEntries(values.map((value, index) => [`CONTENT_${index}`, value])),
   }));
-  // The command plugin sends the step's standard input to this command as well.
-  const remove = `cat >/dev/null; sudo -n rm -rf -- ${secretsFolder(workload)}`;
+  const remove = deletePath(secretsFolder(workload), "-rf");
   const { connection } = dockerHost;
   const run = { ...step, variables, connection, machine, remove, repairs };
   // The script asks Docker for its user namespace.

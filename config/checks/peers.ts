@@ -5,6 +5,7 @@ import { attempt } from "../partial";
 import { lanNetworks } from "../lan";
 import { ownAddresses, ownNetworks } from "../own-networks";
 import { bridgeSubnets, poolsOf } from "../pools";
+import { edgeUrl } from "../portainer";
 import type { NodeConfig } from "../schema";
 import type { Report } from "./report";
 
@@ -36,8 +37,7 @@ const PEERS: Places = {
   "engine.daemon.log-opts": ({ engine }) => logServers(engine.daemon["log-opts"] ?? {}),
   "portainer.server": ({ portainer }) => [portainer?.server],
   "portainer.edge.url": ({ portainer }) => [hostOf(portainer?.edge?.url)],
-  "portainer.environment.url": ({ portainer }) =>
-    portainer?.edge && !portainer.edge.url ? [hostOf(portainer.environment?.url)] : [],
+  "portainer.environment.url": (node) => (node.portainer?.edge?.url ? [] : [hostOf(edgeUrl(node))]),
   images: (node) => declaredImages(node).map(({ image }) => registryOf(image).split(":")[0]),
   "backups.server": ({ backups }) => [backups?.server.address],
 };

@@ -1,8 +1,6 @@
 import { z } from "zod";
 import { isAddress, isAddress6, isCidr, isCidr6 } from "../cidr";
 
-export { isBase } from "../cidr";
-
 /* Values of daemon.json as dockerd parses them. */
 
 const isAnyAddress = (text: string): boolean => isAddress(text) || isAddress6(text);

@@ -30,7 +30,7 @@ export const dockerSchema = z.strictObject({
     .array(userName)
     .default([])
     .describe(
-      "Members of the group docker in addition to the ssh user. Membership equals root (CIS Docker 1.1.2).",
+      "Members of the group docker in addition to the ssh user. Membership equals root (CIS Docker 1.1.2). They have to be users of the node; a new machine has none but the ssh user.",
     ),
   healthTimeoutSeconds: z
     .int()

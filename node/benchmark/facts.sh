@@ -6,6 +6,8 @@
 SCRIPT=benchmark
 # shellcheck source-path=SCRIPTDIR source=../lib.sh
 declare -F fail >/dev/null || . "${BASH_SOURCE[0]%/*}/../lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../hardening/audit-rules.sh
+declare -F recorded_paths >/dev/null || . "${BASH_SOURCE[0]%/*}/../hardening/audit-rules.sh"
 
 # lines: turns standard input into a JSON array of strings.
 lines() { python3 -c 'import json, sys; print(json.dumps(sys.stdin.read().splitlines()))'; }
@@ -54,12 +56,7 @@ for path in sys.stdin.read().splitlines():
 print(json.dumps(found))' "$ROOT_DIR"
 }
 
-# Paths of the loaded rules that record whoever writes there or changes what a file is. One that says never, leaves out one of the
-# two, or is about some calls or users alone does not count; one without permissions is about all calls (auditctl(8)).
-audited() {
-  { auditctl -l 2>/dev/null || true; } | sed -nE -e 's/ (-k |-F key=)[^ ]*//g; s/ -S all//; s/ -F arch=b64//' \
-    -e 's/ (-p |-F perm=)r?wx?a( |$)/\2/' -e 's/^(-w |-a always,exit -F (dir|path)=)([^ ]+)$/\3/p' | sed 's|\(.\)/$|\1|' | lines
-}
+audited() { { auditctl -l 2>/dev/null || true; } | recorded_paths | lines; }
 
 group_members() { { getent group docker || true; } | cut -d: -f4 | tr ',' '\n' | sed '/^$/d' | lines; }
 

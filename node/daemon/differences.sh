@@ -13,8 +13,10 @@ report_differences() {
   await_metrics_address
   rows=$(config differences "$CURRENT" <(printf %s "$DAEMON_JSON"))
   rows_differ "$CURRENT" <<<"$rows"
-  if healthy; then
+  if comes_up $((HEALTH_TIMEOUT < 60 ? HEALTH_TIMEOUT : 60)); then
     dockerd_rows "$rows" | rows_differ dockerd "until dockerd starts again"
+  elif active; then
+    differs dockerd "" "no answer" "an answer"
   else
     differs systemd docker.service stopped started
   fi

@@ -5,7 +5,10 @@
 
 active() { systemctl is-active --quiet docker.service; }
 healthy() { active && DOCKER_TIMEOUT=10 docker_cli version --format '{{.Server.Version}}' >/dev/null 2>&1; }
-settled() { healthy || systemctl is-failed --quiet docker.service; }
+# comes_up SECONDS: a busy node answers late, and a dockerd that starts does not answer yet. One that is down is not waited for.
+comes_up() { wait_for "$1" up_or_down && ! down; }
+up_or_down() { healthy || down; }
+down() { [[ $(systemctl is-active docker.service) =~ ^(inactive|failed)$ ]]; }
 journal() { journalctl --unit docker.service --lines 20 --no-pager --output cat 2>&1 || true; }
 
 # systemd allows docker.service three starts a minute. Failed starts must not use up the start with the good file.
@@ -16,7 +19,7 @@ restart() {
   systemctl reset-failed docker.service docker.socket 2>/dev/null || true
   timeout "$HEALTH_TIMEOUT" systemctl restart docker.service 2>/dev/null || return 1
   left=$((HEALTH_TIMEOUT - (SECONDS - begun)))
-  wait_for $((left > 1 ? left : 1)) settled && healthy
+  comes_up $((left > 1 ? left : 1))
 }
 
 # A signal that was sent proves nothing: dockerd announces in its events that it accepted a file, or in its journal that it did not,

@@ -6,7 +6,7 @@
 DATA_ROOT="${DATA_ROOT:-/var/lib/docker}"
 readonly AUDIT_FILE=/etc/audit/rules.d/50-docker-node.rules
 readonly AUDIT_TMPFILES=/etc/tmpfiles.d/docker-node-audit.conf
-readonly AUDIT_UNITS=(auditd.service audit-rules.service)
+readonly AUDIT_DROP_IN=/etc/systemd/system/docker.service.d/40-docker-node-audit.conf
 
 # Debian has dockerd in sbin, Docker's own packages have it in bin.
 audit_programs() {
@@ -62,13 +62,14 @@ audit_text() {
   printf '%s\n' /etc/sudoers /etc/sudoers.d /etc/ssh/sshd_config /etc/ssh/sshd_config.d | audit_watch access
 }
 
-# At a boot, the rules are read before containerd makes its folder, and maybe before a data disk is mounted.
+# At a boot, the rules are read before containerd makes its folder, and maybe before a data disk is mounted. auditd does not wait for
+# the disk: sysinit.target waits for auditd, and sshd for that. So the rules are read again before dockerd, which waits for the disk.
 audit_boot() {
-  local mount unit
+  local unit
   put audit "$AUDIT_TMPFILES" 0644 <<<'d /run/containerd 0711 root root -'
-  mount=$(systemd-escape --path --suffix=mount "$DATA_ROOT")
-  for unit in "${AUDIT_UNITS[@]}"; do
-    put audit "/etc/systemd/system/$unit.d/10-docker-node.conf" 0644 <<<"[Unit]"$'\n'"After=$mount"
+  put audit "$AUDIT_DROP_IN" 0644 <<<"[Service]"$'\n'"ExecStartPre=-/usr/sbin/augenrules --load"
+  for unit in auditd.service audit-rules.service; do
+    withdraw audit "/etc/systemd/system/$unit.d/10-docker-node.conf"
   done
 }
 
@@ -89,18 +90,11 @@ audit_reload() {
   output=$(augenrules --load 2>&1) || log "augenrules: $(grep -i error <<<"$output" | paste -sd';' -)"
 }
 
-# Paths of the loaded rules that record whoever writes there or changes what a file is, as in benchmark/facts.sh. The kernel reports
-# a rule as a watch or as it was written, depending on the version of auditctl.
-audit_recorded() {
-  auditctl -l | sed -nE -e 's/ (-k |-F key=)[^ ]*//g; s/ -S all//; s/ -F arch=b64//' \
-    -e 's/ (-p |-F perm=)r?wx?a( |$)/\2/' -e 's/^(-w |-a always,exit -F (dir|path)=)([^ ]+)$/\3/p'
-}
-
 audit_missing() {
   local rules path
-  rules=$(audit_recorded)
+  rules=$(auditctl -l | recorded_paths)
   sed -nE 's/^-a always,exit -F (dir|path)=([^ ]+) .*/\2/p' "$ROOT_DIR$AUDIT_FILE" | while read -r path; do
-    grep -qxF -e "$path" -e "$path/" <<<"$rules" || printf 'no rule for %s\n' "$path"
+    grep -qxF -- "$path" <<<"$rules" || printf 'no rule for %s\n' "$path"
   done
 }
 

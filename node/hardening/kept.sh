@@ -42,6 +42,13 @@ put() {
   write_if_changed "$ROOT_DIR$2" "$3" <<<"$text"
 }
 
+# withdraw UNIT PATH: removes a file that an earlier release of the unit wrote.
+withdraw() {
+  [[ -e $ROOT_DIR$2 ]] || return 0
+  checking || : >"$KEPT/$1.pending"
+  put_right "$2" '' present absent rm -f "$ROOT_DIR$2"
+}
+
 # put_value UNIT PATH TEXT: writes a file of /proc/sys. If it has the value already, there is nothing to go back to.
 put_value() {
   local now

@@ -6,6 +6,7 @@ import type { EngineEvent, Stack } from "@pulumi/pulumi/automation";
 import { Server } from "ssh2";
 import { learnNodes, type Known } from "../../clients/pulumi/known";
 import { tellRefusals } from "../../clients/pulumi/refusals";
+import { replaceMark } from "../../clients/pulumi/running";
 import { DockerHost } from "../../components/docker/docker-host";
 import type { Settings } from "../../config/load";
 import type { NodeConfig } from "../../config/schema";
@@ -22,6 +23,8 @@ const file = keyFile();
 const servers: Server[] = [];
 /** What a look at the node finds. */
 let differences: object = {};
+/** The step that fails on the node. */
+let failing = "";
 /** The servers that were given a script, by host key. */
 const answered: string[] = [];
 
@@ -47,6 +50,12 @@ function listen({ text, publicKey }: ReturnType<typeof keyPair>): Promise<number
         channel.on("data", (data: Buffer) => (stdin += data.toString()));
         channel.on("end", () => {
           answered.push(publicKey);
+          const fails = failing !== "" && stdin.includes(`\nSCRIPT=${failing}\n`);
+          if (fails && !stdin.startsWith("MODE=check")) {
+            channel.exit(1);
+            channel.end();
+            return;
+          }
           channel.write(`${answer(stdin)}\n`);
           channel.exit(0);
           channel.end();
@@ -86,7 +95,7 @@ function host(
     const { facts } = new DockerHost(NODE, args);
     const version = facts.apply(({ serverVersion }) => serverVersion);
     tellRefusals(NODE, node, known?.recorded, version);
-    return { facts };
+    return replaceMark({ facts });
   });
 }
 
@@ -95,6 +104,23 @@ let port: number;
 
 beforeAll(async () => {
   port = await listen(learned);
+});
+
+test("a host whose first up has failed is known, and a firewall that was taken back is loaded again", async () => {
+  const stack = await host(port);
+  failing = "daemon";
+  await expect(stack.up()).rejects.toThrow(/docker02-daemon/);
+  expect(await stack.outputs()).toMatchObject({ incomplete: { value: true } });
+  failing = "firewall-confirm";
+  let known: Known | undefined;
+  const second = await host(port, {}, (found) => (known = found));
+  await expect(second.up()).rejects.toThrow(/docker02-firewall-confirm/);
+  expect(known?.recorded.hostKey).toBe(learned.publicKey);
+  failing = "";
+  const third = await upSteps(await host(port));
+  expect(third.with("update")).toEqual([`${NODE}-firewall`]);
+  expect(third.with("create")).toEqual([`${NODE}-firewall-confirm`]);
+  expect(Object.keys(await stack.outputs())).toEqual(["facts"]);
 });
 
 test("a host that was brought up is known to the letter, and nothing is left to do", async () => {

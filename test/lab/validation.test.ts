@@ -172,7 +172,8 @@ step("what somebody did to the node is found", async () => {
     `touch /run/reboot-required
     docker run --detach --name rogue --privileged --userns host ${image} sleep 9999 >/dev/null
     systemd-run --quiet --unit rogue python3 -m http.server 2376 --bind ${ADDRESS[NODE]}
-    sed -i 's/"live-restore": true/"live-restore": false/' /etc/docker/daemon.json`,
+    sed -i 's/"live-restore": true/"live-restore": false/' /etc/docker/daemon.json
+    timeout 120 sh -c 'until ss -Hltn "sport = 2376" | grep -q .; do sleep 1; done'`,
   );
   await expectNotHeld(["ports", "benchmark", "reboot", "drift"]);
   await rootOf(

@@ -214,6 +214,13 @@ const container = (recorder: Recorder): Recorded =>
 const secrets = (recorder: Recorder): Recorded =>
   recorder.find("command:remote:Command", `${NODE}-backups-secrets`);
 
+test("secrets go with the section backups, before a node is trusted without them", async () => {
+  const { inputs } = secrets(await run());
+  expect(inputs.delete).toBe(
+    "cat >/dev/null; sudo -n rm -rf -- /var/lib/docker-node/secrets/backup",
+  );
+});
+
 describe("the backup container", () => {
   test("sets everything that would otherwise come back as a difference", async () => {
     const { inputs } = container(await run());

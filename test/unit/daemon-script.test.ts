@@ -66,6 +66,16 @@ describe("its parts", () => {
   });
 });
 
+test("a dockerd that answers late is not started again", () => {
+  running();
+  fake("busy", "2");
+  done(daemon(base, { HEALTH_TIMEOUT: "60" }));
+  expect(changes()).toEqual([]);
+  fake("busy", "1000000");
+  refused(daemon(base), "the daemon is down, its configuration unchanged");
+  expect(changes()).toEqual(["systemctl restart docker"]);
+});
+
 describe("success of a reload is what dockerd says", () => {
   test("a file that dockerd refuses at the reload is rolled back, with dockerd's reason", () => {
     running();
@@ -166,7 +176,7 @@ describe("success of a reload is what dockerd says", () => {
 
 test("an attempt never takes longer than its limit", () => {
   // systemd needs a second for the start, and the daemon never answers.
-  const slow = "timeout() { sleep 1; }; settled() { false; }; POLL_SECONDS=0.1 SECONDS=0";
+  const slow = "timeout() { sleep 1; }; up_or_down() { false; }; POLL_SECONDS=0.1 SECONDS=0";
   const text = ["lib", "daemon/config", "daemon/service"].map((name) =>
     readFileSync(join(scripts, `${name}.sh`), "utf8"),
   );

@@ -65,6 +65,7 @@ const SSH = "OpenSSH_9.2p1 Debian-2+deb12u3, OpenSSL 3.0.15 3 Sep 2024";
 /** The workstation's programs; ssh-keygen is the real one. */
 function programs(plugins: Plugin[] = PLUGINS, version = "v3.248.0"): Run {
   return (command, args) => {
+    if (command === "trivy") return Promise.resolve(said("Version: 0.74.0\n"));
     if (command === "ssh-keygen") return Promise.resolve(keygen(args));
     if (command === "ssh") return Promise.resolve({ ...said(""), stderr: `${SSH}\n` });
     return Promise.resolve(said(args[0] === "version" ? `${version}\n` : JSON.stringify(plugins)));
@@ -200,6 +201,7 @@ test("everything right passes, without the services that answer elsewhere", asyn
     "plugin-command",
     "ssh",
     "ssh-agent",
+    "scanner:trivy",
     "configuration",
     "waivers",
     "secrets",
@@ -249,6 +251,23 @@ describe("the workstation", () => {
     expect(found).toMatchObject({
       status: "fail",
       detail: expect.stringMatching(detail) as unknown,
+    });
+  });
+
+  test.each([
+    ["fail", MISSING, "trivy is not Trivy, or not here"],
+    ["warn", MISSING, "trivy is not Trivy, or not here"],
+    ["fail", said("Version: 0.67.2\n"), "0.67.2 is older than 0.68"],
+    ["pass", said("Version: 0.68.1\nVulnerability DB:\n"), "0.68.1"],
+    ["pass", said("Version: dev\n"), "dev"],
+  ])("a scanner of images that `up` would miss: %s", async (status, answer, detail) => {
+    const whenUnavailable = status === "warn" ? "warn" : "fail";
+    const settings = settingsWith({ images: { scan: { whenUnavailable } } });
+    const run: Run = (command, args) =>
+      command === "trivy" ? Promise.resolve(answer) : programs()(command, args);
+    expect(await find({ ...healthy({ settings }), run }, "scanner")).toMatchObject({
+      status,
+      detail,
     });
   });
 

@@ -65,6 +65,7 @@ const CHANGED: Readonly<Record<string, string>> = {
   "proj-docker02-agent-container.capabilities":
     "it keeps those it needs; its container is made anew",
   "proj-docker02-backups-container.capabilities": "it keeps those it needs, likewise",
+  "proj-docker02-boot.stdin": "waits after every change that boots the machine; it only reads",
   "proj-docker02-agent-certificate.stdin":
     "read again when Docker is another one, too; changes nothing",
   "proj-docker02-backups-container.uploads": "its secrets are no files of its own layer any more",

@@ -165,6 +165,12 @@ test("as applied there is nothing to say", () => {
   expect(check()).toMatchObject({ lines: [], failed: [], stderr: "" });
 });
 
+test("a dockerd that answers late is as declared", () => {
+  fake("busy", "1");
+  expect(check(["daemon"])).toMatchObject({ lines: [], failed: [], stderr: "" });
+  expect(read("fake/busy")).toBe("0\n");
+});
+
 const FSTAB =
   "UUID=11111111-2222-3333-4444-555555555555 /var/lib/docker xfs defaults,prjquota,nofail,x-systemd.device-timeout=5min 0 0";
 const SSHD = "/etc/ssh/sshd_config.d/10-docker-node.conf";
@@ -239,6 +245,13 @@ test.each<[string, () => void, ...string[]]>([
       fake("service", "failed");
     },
     "daemon | systemd | docker.service | stopped | started",
+  ],
+  [
+    "a dockerd that never answers",
+    () => {
+      fake("busy", "1000000");
+    },
+    "daemon | dockerd |  | no answer | an answer",
   ],
   [
     "what a further NIC takes from routers",

@@ -28,7 +28,7 @@ import { prodNode } from "../support/settings";
 useNode();
 
 const PROGRAMS =
-  "apt-config apt-get auditctl augenrules findmnt journalctl modprobe rmmod ss ssh sshd sudo systemctl systemd-analyze systemd-escape timedatectl unattended-upgrade visudo";
+  "apt-config apt-get auditctl augenrules findmnt journalctl modprobe rmmod ss ssh sshd sudo systemctl systemd-analyze timedatectl unattended-upgrade visudo";
 const EVERY =
   "ssh sudo sysctl modules coredumps journal updates time resolved services modes apparmor audit";
 const ALGORITHMS =
@@ -488,6 +488,21 @@ describe("audit", () => {
     expect(rules).not.toMatch(/usr\/bin|sysconfig/);
     // docker-init is a link, and the kernel takes no rule twice.
     expect(rules.match(/tini-static/g)).toHaveLength(1);
+  });
+
+  test("no boot waits for the data disk: the rules are read again before dockerd, and auditd no longer waits", () => {
+    const earlier = ["auditd", "audit-rules"].map((unit) =>
+      node(`systemd/system/${unit}.service.d/10-docker-node.conf`),
+    );
+    for (const path of earlier) write(path, "[Unit]\nAfter=var-lib-docker.mount\n");
+    done(harden("audit"));
+    for (const path of earlier) expect(has(path)).toBe(false);
+    expect(read(node("systemd/system/docker.service.d/40-docker-node-audit.conf"))).toBe(
+      "[Service]\nExecStartPre=-/usr/sbin/augenrules --load\n",
+    );
+    forget();
+    done(harden("audit"));
+    expect(changes()).toEqual([]);
   });
 
   test("a rule that the kernel does not hold fails the run, and the next one loads it", () => {

@@ -16,11 +16,12 @@ interface Run {
 }
 
 /** Starts commands after the shared functions, and does not wait. */
-function start(commands: string, variables: Record<string, string> = {}): Run {
-  const { input, env } = session(
-    `${textOf("boot").split("SCRIPT=boot")[0] ?? ""}\n${commands}`,
-    variables,
-  );
+const start = (commands: string, variables: Record<string, string> = {}): Run =>
+  run(`${textOf("boot").split("SCRIPT=boot")[0] ?? ""}\n${commands}`, variables);
+
+/** Starts a shell, and does not wait. */
+function run(text: string, variables: Record<string, string>): Run {
+  const { input, env } = session(text, variables);
   const child = spawn("bash", ["-s"], { env });
   let stdout = "";
   let stderr = "";
@@ -45,6 +46,14 @@ const until = async (condition: () => boolean): Promise<void> => {
 /** Holds the node until the file `go` is there. */
 const HOLD = `SCRIPT=install; begin_change; : >"$FAKE/held"; while [[ ! -e $FAKE/go ]]; do sleep 0.05; done; echo held`;
 const held = (): boolean => existsSync(file("fake/held"));
+
+/** Runs a script, which waits for a moment only, while `first` holds the node; `first` goes on holding it. */
+async function runBesideAnother(script: ScriptName, variables: Record<string, string>) {
+  const first = start(HOLD);
+  await until(held);
+  const second = run(textOf(script), { ...variables, LOCK_TIMEOUT: "0.2" });
+  return { first, ...(await second.ended) };
+}
 
 /** Scripts that change nothing of Docker, its files and its containers, or confirm what the step before them has loaded. */
 const READS: readonly ScriptName[] = [
@@ -127,14 +136,8 @@ describe("one run at a time", () => {
   test.each(SCRIPTS.filter((script) => !READS.includes(script)))(
     "%s takes the lock before anything else",
     async (script) => {
-      const first = start(HOLD);
-      await until(held);
-      const { env, input } = session(textOf(script), { ...ASKED, LOCK_TIMEOUT: "0.2" });
-      const second = spawn("bash", ["-s"], { env });
-      let stderr = "";
-      second.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
-      second.stdin.end(input);
-      expect(await once(second, "close")).toEqual([1, null]);
+      const { first, status, stderr } = await runBesideAnother(script, ASKED);
+      expect(status).toEqual(1);
       expect(stderr).toContain(
         `docker-node: ${basename(script)}: another run on this node was not over`,
       );
@@ -150,14 +153,7 @@ test.each<[ScriptName, Record<string, string>]>([
   ["recovery/image", { IMAGE: "web:1" }],
 ])("%s waits for nobody where it only reads", async (script, variables) => {
   rmSync(file("bin/curl"));
-  const first = start(HOLD);
-  await until(held);
-  const { env, input } = session(textOf(script), { ...variables, LOCK_TIMEOUT: "0.2" });
-  const second = spawn("bash", ["-s"], { env });
-  let stderr = "";
-  second.stderr.on("data", (data: Buffer) => (stderr += data.toString()));
-  second.stdin.end(input);
-  await once(second, "close");
+  const { first, stderr } = await runBesideAnother(script, variables);
   expect(stderr).not.toContain("another run");
   writeFileSync(file("fake/go"), "");
   await first.ended;

@@ -505,7 +505,13 @@ describe("commands on the node", () => {
       commands
         .filter(({ name, inputs }) => inputs.delete && !name.includes("-sbom-"))
         .map(({ name, inputs }) => [name, inputs.delete]),
-    ).toEqual([[`${NODE}-monitoring-node`, "sudo -n env REMOVE=yes bash -s"]]);
+    ).toEqual([
+      [
+        `${NODE}-backups-secrets`,
+        "cat >/dev/null; sudo -n rm -rf -- /var/lib/docker-node/secrets/backup",
+      ],
+      [`${NODE}-monitoring-node`, "sudo -n env REMOVE=yes bash -s"],
+    ]);
   });
 
   test("only the first dials for a first boot, and without a pinned host key", async () => {

@@ -186,3 +186,24 @@ test("power and removal", async () => {
     "DELETE /nodes/pve01/qemu/2019",
   ]);
 });
+
+/** What the tasks of a VM under high availability are called. */
+const managed = (kind: string): string => UPID.replace("qmrestore", kind);
+
+test.each([
+  ["shutDown", "hastop", "running", "stopped"],
+  ["start", "hastart", "stopped", "running"],
+] as const)(
+  "%s waits for the manager of high availability, whose task ends before",
+  async (act, kind, before, after) => {
+    const action = act === "start" ? "start" : "shutdown";
+    const listed = (status: string): object[] => [
+      { type: "qemu", vmid: 2019, node: "pve02", status },
+    ];
+    answers[`POST /nodes/pve01/qemu/2019/status/${action}`] = [managed(kind)];
+    answers[TASK.replace(UPID, managed(kind))] = [{ status: "stopped", exitstatus: "OK" }];
+    answers["GET /cluster/resources?type=vm"] = [listed(before), listed(before), listed(after)];
+    await proxmox[act](2019);
+    expect(asked.filter((line) => line === "GET /cluster/resources?type=vm")).toHaveLength(3);
+  },
+);

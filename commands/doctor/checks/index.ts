@@ -5,6 +5,7 @@ import { configurationChecks, keyChecks } from "./configuration";
 import { datastoreChecks } from "./datastores";
 import { machineChecks } from "./machine";
 import { retentionChecks } from "./retention";
+import { scannerChecks } from "./scanner";
 import { serviceChecks } from "./services";
 import { templateChecks } from "./template";
 import { workstationChecks } from "./workstation";
@@ -13,6 +14,7 @@ import { workstationChecks } from "./workstation";
 export function checksFor(context: Context): Check[] {
   return [
     ...workstationChecks,
+    ...scannerChecks(context),
     ...configurationChecks,
     ...keyChecks(context),
     ...clusterChecks,

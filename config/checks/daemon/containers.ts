@@ -1,4 +1,5 @@
 import type { DaemonConfig } from "../../daemon";
+import { bringsItsOwn } from "../../node";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
 
@@ -7,10 +8,9 @@ export function checkSeccomp({ machine, engine }: NodeConfig, report: Report): v
   const profile = engine.daemon["seccomp-profile"];
   if (!profile || profile === "builtin" || profile === "unconfined") return;
   const path = "engine/daemon/seccomp-profile";
-  const bringsFiles = machine.adopt || (machine.image && "template" in machine.image);
   if (!profile.startsWith("/"))
     report(path, profile, 'unset or "builtin" (the default), or an absolute path');
-  else if (!bringsFiles)
+  else if (!bringsItsOwn(machine))
     report(
       path,
       profile,

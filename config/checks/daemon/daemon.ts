@@ -1,6 +1,6 @@
 import { addressOf } from "../../cidr";
 import { logProblems } from "../../daemon/log-drivers";
-import { monitoringPorts } from "../../monitoring";
+import { EVERYWHERE, metricsAddress, monitoringPorts } from "../../monitoring";
 import { agentPorts } from "../../portainer";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
@@ -12,21 +12,20 @@ export function checkLogOptions({ engine: { daemon } }: NodeConfig, report: Repo
     report(`engine/daemon/log-opts/${option}`, options[option], allowed);
 }
 
-const EVERYWHERE = ["", "0.0.0.0", "[::]", "localhost"];
-
 /**
  * dockerd does not start where it cannot listen for Prometheus, and it listens before it makes docker0 (startMetricsServer
  * in moby).
  */
 export function checkMetricsAddress(node: NodeConfig, report: Report): void {
   const at = node.engine.daemon["metrics-addr"];
-  if (at === undefined) return;
+  const metrics = metricsAddress(node);
+  if (!metrics) return;
+  const { host, port } = metrics;
   const path = "engine/daemon/metrics-addr";
   const own = addressOf(node.network.address);
-  const host = at.slice(0, at.lastIndexOf(":"));
-  if (host !== own && !isLoopback(host) && !EVERYWHERE.includes(host))
+  if (![own, "localhost", ...EVERYWHERE].includes(host) && !isLoopback(host))
     report(path, at, `an address of the node itself, such as ${own}:9323 or 127.0.0.1:9323`);
-  const owner = ownersOf(node, isLoopback(host)).get(Number(at.slice(host.length + 1)));
+  const owner = ownersOf(node, isLoopback(host)).get(port);
   if (owner) report(path, at, `a port of its own; ${owner} has this one`);
 }
 

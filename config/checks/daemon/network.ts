@@ -1,5 +1,4 @@
-import { addressOf, contains, overlaps, toCanonical } from "../../cidr";
-import { isBase } from "../../daemon/values";
+import { addressOf, contains, isBase, overlaps, toCanonical } from "../../cidr";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
 import { isBefore } from "./versions";

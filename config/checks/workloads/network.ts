@@ -1,4 +1,4 @@
-import { monitoringPorts } from "../../monitoring";
+import { EVERYWHERE, metricsAddress, monitoringPorts } from "../../monitoring";
 import { addressOfNode, metricsPorts } from "../../node";
 import { agentPorts } from "../../portainer";
 import type { NodeConfig } from "../../schema";
@@ -22,9 +22,6 @@ export function checkNetworks(node: NodeConfig, report: Report): void {
 }
 
 const LOOPBACK = "127.0.0.1";
-
-/** An address of dockerd's metrics that includes this one. */
-const AT_LOOPBACK = /^(?:|0\.0\.0\.0|\[::\]|localhost|127\.0\.0\.1):(\d+)$/;
 
 /** Ports have an address of the node and are taken once. They need a bridge: nothing is published from a macvlan or an ipvlan. */
 export function checkPorts(node: NodeConfig, report: Report): void {
@@ -54,8 +51,9 @@ function ownPorts(node: NodeConfig): Map<string, string> {
     ...measured.map((port): [string, string] => [`${address} ${port}/tcp`, "monitoring"]),
   ];
   // dockerd's metrics for the node itself; `metricsPorts` has those for other machines.
-  const [, port] = AT_LOOPBACK.exec(node.engine.daemon["metrics-addr"] ?? "") ?? [];
-  if (port) own.push([`${LOOPBACK} ${port}/tcp`, "monitoring"]);
+  const metrics = metricsAddress(node);
+  if (metrics && [LOOPBACK, "localhost", ...EVERYWHERE].includes(metrics.host))
+    own.push([`${LOOPBACK} ${metrics.port}/tcp`, "monitoring"]);
   for (const port of agentPorts(node)) own.push([`${address} ${port}/tcp`, "the Portainer agent"]);
   return new Map(own);
 }

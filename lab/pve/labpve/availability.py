@@ -1,5 +1,6 @@
 """High availability, and what it is for: a node that is lost."""
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -7,6 +8,9 @@ from fakepve import FakeVm, PveError
 from fakepve.routing import die
 
 from .replication import ReplicationApi
+
+# The manager and the local one look every ten seconds.
+MANAGER_SECONDS = 2
 
 
 class AvailabilityApi(ReplicationApi):
@@ -22,6 +26,32 @@ class AvailabilityApi(ReplicationApi):
         asked = None if request.path.rstrip('/').endswith('/wakeonlan') else path_node
         answer: web.Response = await super()._answer(request, handler, generic, asked)
         return answer
+
+    async def _do_start(self, vm: FakeVm, user: str, p: dict[str, Any]) -> Any:
+        return await self._ask_manager(vm, user, 'start', p) or await super()._do_start(vm, user, p)
+
+    async def _do_stop(self, vm: FakeVm, user: str, p: dict[str, Any]) -> Any:
+        return await self._ask_manager(vm, user, 'stop', p) or await super()._do_stop(vm, user, p)
+
+    async def _do_shutdown(self, vm: FakeVm, user: str, p: dict[str, Any]) -> Any:
+        return await self._ask_manager(vm, user, 'shutdown', p) or await super()._do_shutdown(vm, user, p)
+
+    async def _ask_manager(self, vm: FakeVm, user: str, action: str, p: dict[str, Any]) -> Any:
+        """PVE::API2::Qemu: of a managed guest the manager is asked (crm-command). The task ends then, and the manager acts later."""
+        section = self.ha_resources.get(f'vm:{vm.vmid}')
+        if section is None or section.get('state') == 'ignored':
+            return None
+        wanted = 'started' if action == 'start' else 'stopped'
+
+        async def body() -> None:
+            section['state'] = wanted
+            self._hold(asyncio.ensure_future(self._manage_later(vm, action, p)))
+        return await self.task(vm.node, 'hastart' if action == 'start' else 'hastop', vm.vmid, user, body)
+
+    async def _manage_later(self, vm: FakeVm, action: str, p: dict[str, Any]) -> None:
+        await asyncio.sleep(MANAGER_SECONDS)
+        if (vm.status == 'running') != (action == 'start'):
+            await getattr(super(), f'_do_{action}')(vm, 'root@pam', p)
 
     def _vm_of_sid(self, sid: str) -> FakeVm:
         kind, _, number = sid.rpartition(':')

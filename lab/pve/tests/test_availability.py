@@ -62,3 +62,24 @@ async def test_a_managed_guest_is_moved(tmp_path: Path, certificates: tuple[str,
         await lab.call('POST', move, node='pve02')
         while lab.node.vm(2019).node != 'pve02':
             await lab.call('GET', '/nodes')
+
+
+async def test_the_manager_is_asked_for_power(
+        tmp_path: Path, certificates: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """PVE::API2::Qemu: the task of a managed guest ends when its manager knows; the guest follows later."""
+    monkeypatch.setattr('labpve.availability.MANAGER_SECONDS', 0.3)
+    async with Lab(settings_for(tmp_path), certificates) as lab:
+        async def boot(vm: FakeVm) -> None:
+            vm.status = vm.qmpstatus = 'running'
+        monkeypatch.setattr(lab.node, '_boot', boot)
+        vm = lab.node.add_vm(2019, 'docker02', node='pve01')
+        await lab.call('POST', '/cluster/ha/resources', sid='vm:2019')
+        upid = await lab.call('POST', '~/qemu/2019/status/start')
+        assert ':hastart:2019:' in upid
+        while (await lab.call('GET', f'~/tasks/{upid}/status'))['status'] != 'stopped':
+            pass
+        assert vm.status == 'stopped'
+        while (await lab.call('GET', '~/qemu/2019/status/current'))['status'] != 'running':
+            pass
+        assert ':hastop:2019:' in await lab.call('POST', '~/qemu/2019/status/shutdown')
+        assert (await lab.call('GET', '/cluster/ha/resources/vm:2019'))['state'] == 'stopped'
