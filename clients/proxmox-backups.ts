@@ -51,7 +51,7 @@ export function openProxmox(access: Access, node: string, pollMs = 1_000): Proxm
   const get = (path: string): Promise<unknown> => call(access, "GET", path);
   const order: Order = async (method, path, parameters = {}) => {
     const upid = String(await call(access, method, `/nodes/${node}${path}`, parameters));
-    const warnings = await waitForTask(get, node, upid, pollMs);
+    const warnings = await waitForTask(get, upid, pollMs);
     await waitForManager(get, upid, pollMs);
     return warnings;
   };
@@ -109,10 +109,10 @@ async function findGuest(
  */
 export async function waitForTask(
   get: (path: string) => Promise<unknown>,
-  node: string,
   upid: string,
   pollMs: number,
 ): Promise<Warnings> {
+  const [, node = ""] = upid.split(":");
   const path = `/nodes/${node}/tasks/${encodeURIComponent(upid)}/status`;
   const ended = await poll({ everyMs: pollMs, limitMs: TASK_LIMIT_MS }, async () => {
     const told = await ask(get, path, task).catch(bearInterruption);

@@ -33,7 +33,7 @@ export async function suspendGuests(lab: ProxmoxApi): Promise<void> {
   for (const { node, vmId } of await listGuestsThat(access, "running")) {
     const path = `/nodes/${node}/qemu/${vmId}/status/suspend`;
     const upid = await call(access, "POST", path, { todisk: 1 });
-    await waitForTask(get, node, String(upid), POLL_MS);
+    await waitForTask(get, String(upid), POLL_MS);
   }
 }
 

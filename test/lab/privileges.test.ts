@@ -31,7 +31,7 @@ import { ROLES, pathsOf, type Privilege } from "../../commands/doctor/privileges
 import { nameResource } from "../../config/names";
 import { COMMAND } from "../../config/resource-types";
 import { recordedNode, type RecordedNode, type StateResource } from "../../node/recorded";
-import { call, connect, type Access as ProxmoxAccess } from "../../clients/proxmox";
+import { connect, type Access as ProxmoxAccess } from "../../clients/proxmox";
 import type { Context, Result } from "../../commands/doctor/types";
 import { pulumiEnv, ensurePulumi } from "../../lab/lib/pulumi";
 import { erase, openInstance, prepare } from "../../lab/lib/instance";
@@ -40,7 +40,7 @@ import { ensurePython, proxmoxPrerequisites, stopProxmox } from "../../lab/lib/p
 import { labWaivers } from "../../lab/lib/config";
 import { startService } from "../../lab/lib/service";
 import { stackFile } from "../support/settings";
-import { log, quiet } from "./support";
+import { log, order, quiet } from "./support";
 
 jest.setTimeout(5 * 60_000);
 
@@ -375,7 +375,7 @@ async function administer(
   given["/"]?.privileges.push("Sys.Console");
   given["/nodes/pve01"]?.privileges.push("Sys.PowerMgmt");
   write(given);
-  await call(byToken(), method, path, parameters);
+  await order(byToken(), method, path, parameters);
   give();
 }
 
@@ -394,8 +394,8 @@ test.each([
   ["pve01", "pve02"],
   ["pve02", "pve01"],
 ])("a machine that Proxmox moves from %s to %s goes on as the same one", async (from, to) => {
-  const order = { target: to, online: 1, "with-local-disks": 1 };
-  await administer(`/nodes/${from}/qemu/2019/migrate`, order);
+  const migration = { target: to, online: 1, "with-local-disks": 1 };
+  await administer(`/nodes/${from}/qemu/2019/migrate`, migration);
   expect(await follow()).toEqual(FOLLOWS);
   await stack.refresh({ ...quiet, expectNoChanges: true });
 });

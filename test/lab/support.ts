@@ -129,6 +129,18 @@ type Form = Readonly<Record<string, string | number>>;
 
 const listedVms = z.array(z.looseObject({ vmid: z.coerce.number() }));
 
+/** Sends parameters to the Proxmox API, and waits for the task that they start, if they start one. */
+export async function order(
+  access: Access,
+  method: "POST" | "PUT" | "DELETE",
+  path: string,
+  parameters: Form,
+): Promise<void> {
+  const answer = await call(access, method, path, parameters);
+  const get = (asked: string): Promise<unknown> => call(access, "GET", asked);
+  if (String(answer).startsWith("UPID:")) await waitForTask(get, String(answer), 500);
+}
+
 /** The Proxmox API as an administrator sees it. */
 export class Proxmox {
   private readonly access: Access;
@@ -154,8 +166,7 @@ export class Proxmox {
 
   /** Sends parameters and waits for the task they start. */
   async run(path: string, parameters: Form = {}, method: "POST" | "PUT" = "POST"): Promise<void> {
-    const upid = String(await call(this.access, method, path, parameters));
-    await waitForTask(this.get, upid.split(":")[1] ?? "", upid, 500);
+    await order(this.access, method, path, parameters);
   }
 
   vm(id: number): Promise<z.output<typeof guestConfig>> {
