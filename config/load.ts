@@ -6,6 +6,7 @@ import { merge } from "./merge";
 import { withDockerMetrics } from "./monitoring";
 import { withNames } from "./discovery";
 import { addressOfNode } from "./node";
+import { withOutsideRuntime } from "./outside";
 import { problemsOf } from "./issues";
 import { keepReadable } from "./partial";
 import { placeWorkloads, type Placement, type RawUnits } from "./placement";
@@ -110,7 +111,7 @@ function completeNodes(nodes: Readonly<Record<string, NodeConfig>>): Record<stri
   };
   const all = Object.entries(nodes);
   const fillIn = (node: NodeConfig): NodeConfig =>
-    withDockerMetrics(withoutStopped(withPrimary(node)));
+    withOutsideRuntime(withDockerMetrics(withoutStopped(withPrimary(node))));
   return withNames(Object.fromEntries(all.map(([name, node]) => [name, fillIn(node)])));
 }
 

@@ -12,7 +12,7 @@ readonly COMPARED=docker-node-verified
 # shellcheck source-path=SCRIPTDIR source=seal/archive.sh
 declare -p READ_LAYER >/dev/null 2>&1 || . "${BASH_SOURCE[0]%/*}/seal/archive.sh"
 # shellcheck source-path=SCRIPTDIR source=seal/compare.sh
-declare -F compare_image >/dev/null || . "${BASH_SOURCE[0]%/*}/seal/compare.sh"
+declare -F compare_layers >/dev/null || . "${BASH_SOURCE[0]%/*}/seal/compare.sh"
 # shellcheck source-path=SCRIPTDIR source=seal/handles.sh
 declare -F find_handles >/dev/null || . "${BASH_SOURCE[0]%/*}/seal/handles.sh"
 
@@ -54,12 +54,13 @@ seal_folder() { # FOLDER
 # verify_image IMAGE: seals its layers, and prints who else still reaches them, or how they differ from its digests; once for as long as
 # they are there.
 verify_image() {
-  local layers found
+  local layers found layout
   layers=$(image_layers "$1")
+  layout=$(docker_layout)
   seal_layers <<<"$layers"
   [[ ! -e $ROOT_DIR${layers%%$'\n'*}/$COMPARED ]] || return 0
   found=$(find_handles <<<"$layers")
-  [[ -n $found ]] || found=$(compare_image "$1" <<<"$layers")
+  [[ -n $found ]] || found=$(compare_layers "${layout#* }" "$1" <<<"$layers")
   if [[ -n $found ]]; then printf '%s\n' "$found"; else : >"$ROOT_DIR${layers%%$'\n'*}/$COMPARED"; fi
 }
 

@@ -4,6 +4,7 @@
 # DAEMON_JSON          the whole file
 # RELOADABLE           keys of it that a running daemon accepts; DOCKER0_KEYS: keys that describe docker0 (config/daemon)
 # HEALTH_TIMEOUT       seconds the daemon has to answer (default 120)
+# RUNTIME              text of the runtime of containers outside the user namespace (none)
 # DATA_LOSS_CONFIRMED  hide-existing allows a change to hide the existing containers, images and volumes
 # Result: {"sha256":"...","dockerRootDir":"...","dockerGroup":"...","storageDriver":"...","serverVersion":"...","apiVersion":"..."}
 SCRIPT=daemon
@@ -21,13 +22,15 @@ declare -F restart >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/service.sh"
 declare -F forwarding >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/forwarding.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/metrics.sh
 declare -F await_metrics_address >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/metrics.sh"
+# shellcheck source-path=SCRIPTDIR source=daemon/runtime.sh
+declare -F place_runtime >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/runtime.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/checks.sh
 declare -F check_keys >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/checks.sh"
 # shellcheck source-path=SCRIPTDIR source=daemon/differences.sh
 declare -F report_differences >/dev/null || . "${BASH_SOURCE[0]%/*}/daemon/differences.sh"
 
 HEALTH_TIMEOUT="${HEALTH_TIMEOUT:-120}" DATA_LOSS_CONFIRMED="${DATA_LOSS_CONFIRMED:-}"
-RELOADABLE="${RELOADABLE:-}" DOCKER0_KEYS="${DOCKER0_KEYS:-}"
+RELOADABLE="${RELOADABLE:-}" DOCKER0_KEYS="${DOCKER0_KEYS:-}" RUNTIME="${RUNTIME:-}"
 readonly FOLDER="$ROOT_DIR/etc/docker"
 readonly CURRENT="$FOLDER/daemon.json" PREVIOUS="$FOLDER/daemon.json.previous" CANDIDATE="$FOLDER/.daemon.json.candidate"
 # Exists from before the swap until the daemon answers. Holds what to go back to: had a file, was active, stopped containers.
@@ -139,6 +142,7 @@ bring_to_declared() {
   write_if_changed "$CANDIDATE" 0644 <<<"$DAEMON_JSON"
   output=$(config normal "$CANDIDATE" 2>&1) || refuse "DAEMON_JSON is not a JSON object" "$(tail -n 1 <<<"$output")"
   config normal "$CURRENT" >/dev/null 2>&1 || fail "refused: the daemon.json on the node is not JSON; mend or remove it first"
+  place_runtime
   changed=$(config changed "$CURRENT" "$CANDIDATE")
   if [[ -e $CURRENT && -z $changed ]]; then
     rm -f "$CANDIDATE"
@@ -154,6 +158,7 @@ bring_to_declared() {
     # shellcheck disable=SC2086 # a list of keys
     apply $changed
   fi
+  take_away_runtime
   facts
 }
 

@@ -88,6 +88,7 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
     "daemon/service",
     "daemon/forwarding",
     "daemon/metrics",
+    "daemon/runtime",
     "daemon/checks",
     "daemon/differences",
   ],
@@ -132,6 +133,10 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   "validation/latency": ["validation/tools"],
   "validation/load": ["validation/tools"],
 };
+
+/** The program that compares the layers of a container outside the user namespace before it starts (node/seal/start.sh). */
+export const renderRuntime = (): string =>
+  ["#!/bin/bash", ...["seal/archive", "seal/compare", "seal/start"].map(readPart)].join("\n");
 
 /** The files of `node/` that make up a script, in their order. */
 export function partsOf(script: ScriptName): string[] {

@@ -4,11 +4,12 @@ import { SOCKET_USERS } from "../config/docker-socket";
 import { bootedWith } from "../config/boot";
 import { addressOfNode } from "../config/node";
 import { DATA_ROOT } from "../config/node-paths";
+import { hasOutsideRuntime } from "../config/outside";
 import { authoritiesOf } from "../config/registries";
 import type { NodeConfig } from "../config/schema";
 import { hardeningUnits } from "../config/schema/hardening";
 import { renderRules, rulesId, sshSources } from "./firewall";
-import type { ScriptName, ShellVariables } from "./scripts";
+import { renderRuntime, type ScriptName, type ShellVariables } from "./scripts";
 
 /* The steps that set up a node: each is a script with values from the node's configuration. */
 
@@ -176,6 +177,7 @@ export function daemonStep(node: NodeConfig): Script {
     DATA_LOSS_CONFIRMED: engine.confirm,
     RELOADABLE: reloadableKeys(engine.daemon).join(" "),
     DOCKER0_KEYS: DOCKER0_KEYS.join(" "),
+    RUNTIME: hasOutsideRuntime(node) ? renderRuntime() : undefined,
   };
   return bindChanging(node, "daemon", variables, daemonLimit(node));
 }

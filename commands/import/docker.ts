@@ -1,5 +1,6 @@
 /** Turns the Docker that runs into its configuration. */
 import { publicKey } from "../../config/schema/fields";
+import { withoutOutsideRuntime } from "../../config/outside";
 import type { Tree } from "../../config/tree";
 import type { Facts } from "./facts";
 import type { Findings } from "./finding";
@@ -56,10 +57,10 @@ export function upstreamOf(version: string): string {
   return version.replace(/^\d+:/, "").replace(/[-+~].*$/, "");
 }
 
-/** daemon.json as found; a missing file counts as an empty one. */
+/** daemon.json as found, without what the program adds by itself; a missing file counts as an empty one. */
 export function daemonOf({ daemonJson = "{}" }: Facts, { refuse }: Findings): Tree {
   try {
-    return JSON.parse(daemonJson) as Tree;
+    return withoutOutsideRuntime(JSON.parse(daemonJson) as Tree);
   } catch (error) {
     refuse("daemon.json", `is not JSON: ${(error as Error).message}`);
     return {};

@@ -3,6 +3,7 @@ import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { BACKUP_CONTAINER, configurationMounts, repositoryOf, toCron } from "../../config/backups";
 import { OWN_FOLDER, SECRETS_FOLDER } from "../../config/node-paths";
+import { runOutside } from "../../config/outside";
 import type { BackupsConfig, NodeConfig } from "../../config/schema";
 import { daemonDefaults, keepCapabilities, memoryLimit } from "../shared/container-defaults";
 
@@ -42,7 +43,7 @@ export function containerArgs(
     name: BACKUP_CONTAINER,
     image,
     restart: "always",
-    usernsMode: "host",
+    ...runOutside(args.node),
     networkMode: "bridge",
     envs: environmentOf(args),
     volumes: hostPaths(args.backups),

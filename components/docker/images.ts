@@ -2,6 +2,7 @@ import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { NodeConfig } from "../../config/schema";
 import { nameResource } from "../../config/names";
+import { isRemapped } from "../../config/outside";
 import { bind } from "../../node/steps";
 import { livesOn } from "../shared/lifetime";
 import type { DockerHost } from "./docker-host";
@@ -67,7 +68,7 @@ export class Images {
     const [name, , , parent] = pull;
     const { node, machine, dockerHost } = this.args;
     const pulled = this.pullImage(...pull);
-    if (node.engine.daemon["userns-remap"] === undefined) return pulled;
+    if (!isRemapped(node)) return pulled;
     const { connection } = dockerHost;
     const { variables: limits, ...step } = bind("image-seal", {}, SEAL_SECONDS, { wait: 1800 });
     const variables = pulled.imageId.apply((IMAGE) => ({ ...limits, IMAGE }));

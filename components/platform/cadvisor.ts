@@ -1,6 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { CADVISOR_CONTAINER } from "../../config/monitoring";
+import { runOutside } from "../../config/outside";
 import { mayUseContainerd } from "../../config/daemon";
 import { addressOfNode } from "../../config/node";
 import type { MonitoringConfig, NodeConfig } from "../../config/schema";
@@ -83,7 +84,7 @@ export function cadvisorArgs(
     command: FLAGS,
     restart: "always",
     // Remapped, it may not read Docker's folders.
-    usernsMode: "host",
+    ...runOutside(node),
     networkMode: "bridge",
     ports: [{ internal: 8080, external: port, ip: addressOfNode(node), protocol: "tcp" }],
     volumes: cadvisorMounts(node, dockerRootDir),

@@ -3,6 +3,7 @@ import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { addressOfNode } from "../../config/node";
 import { DATA_ROOT } from "../../config/node-paths";
+import { runOutside } from "../../config/outside";
 import { AGENT_CONTAINER, agentPort } from "../../config/portainer";
 import type { NodeConfig, PortainerConfig } from "../../config/schema";
 import { daemonDefaults, keepCapabilities, memoryLimit } from "../shared/container-defaults";
@@ -46,7 +47,7 @@ export function containerArgs(
   const volumes = pulumi.interpolate`${args.dockerRootDir}/volumes`;
   const { envs, mounts } = edgeArgs(portainer, args.edge);
   return {
-    ...{ name, image, restart: "always", usernsMode: "host" },
+    ...{ name, image, restart: "always", ...runOutside(node) },
     ...writablePlaces(args.edge),
     ports: publishedPorts(node),
     volumes: [

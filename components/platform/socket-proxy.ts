@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import { PROXY_CONTAINER } from "../../config/monitoring";
+import { runOutside } from "../../config/outside";
 import type { NodeConfig } from "../../config/schema";
 import { namesOf, PART } from "../../config/names";
 import { readPart } from "../../node/scripts";
@@ -114,7 +115,7 @@ export function socketProxyArgs(
     user: `${USER}:${USER}`,
     groupAdds: [dockerGroup],
     // Remapped, it could not be of the node's group.
-    usernsMode: "host",
+    ...runOutside(node),
     networkMode: "none",
     volumes: MOUNTS,
     // Another configuration is another container.

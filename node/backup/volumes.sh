@@ -68,13 +68,13 @@ locate() {
 # mount_volume NAME: a volume with options `type` or `device` is mounted by Docker while a container uses it, and no longer (moby
 # volume/local). An empty directory must not pass for the content of a file system that is not mounted.
 mount_volume() {
-  local image
+  local own
   if [[ -z $(of_volume '.Options | (.type // "") + (.device // "")') ]]; then return 0; fi
   if mountpoint -q "$DATA"; then return 0; fi
-  image=$(docker_cli inspect --type container --format '{{.Image}}' "${SELF:-docker_node_backup}") ||
+  own=$(docker_cli inspect --type container --format '{{.Image}} {{.HostConfig.Runtime}}' "${SELF:-docker_node_backup}") ||
     error "docker does not know ${SELF:-docker_node_backup}" || return 1
-  docker_step run --detach --rm --label "$HOLDER=$1" --userns host --network none --log-driver none --pull never \
-    --cap-drop ALL --volume "$1:/held:ro" --entrypoint sleep "$image" infinity || return 1
+  docker_step run --detach --rm --label "$HOLDER=$1" --userns host --runtime "${own#* }" --network none --log-driver none \
+    --pull never --cap-drop ALL --volume "$1:/held:ro" --entrypoint sleep "${own% *}" infinity || return 1
   mountpoint -q "$DATA" || error "docker has mounted it, but the mount is not visible here"
 }
 

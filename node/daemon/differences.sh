@@ -9,6 +9,8 @@ report_differences() {
     return
   fi
   if [[ -e $APPLYING ]]; then differs "$APPLYING" "" present absent; fi
+  place_runtime
+  take_away_runtime
   forwarding
   await_metrics_address
   rows=$(config differences "$CURRENT" <(printf %s "$DAEMON_JSON"))

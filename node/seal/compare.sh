@@ -1,15 +1,12 @@
 # shellcheck shell=bash
-# Compares the layers of an image with its digests, for container-seal.sh.
+# Compares the layers of an image with its digests, for container-seal.sh and start.sh.
 
-# Reads the archive of `docker save`, and prints what differs on the disk, at most ten lines for each layer. docker makes the archive
-# from what it kept of the layers when they were pulled (types, links, modes and owners), and from what is in the files now. It reads
-# these through links, and leaves out what it does not know. So the digests, which come from the image's configuration, prove what is
-# in a file only where the disk has a file. Everything else is compared with the archive here. Where the kernel renames folders by a
-# note (redirect_dir), dockerd writes layers through a mount: then the kernel leaves out a device that hides nothing, and has devices
-# instead of the attribute of a folder.
-# Arguments: Docker's root folder, redirect_dir, the folder of subuid, the digests as JSON, the folders from the last layer to the first.
+# Prints what differs on the disk from the digests of an image, at most ten lines for each layer. The digests are in the image's
+# configuration, whose own digest is the image's id. Where the kernel renames folders by a note (redirect_dir), dockerd writes layers
+# through a mount: then the kernel leaves out a device that hides nothing, and has devices instead of the attribute of a folder.
+# Arguments: Docker's root folder, redirect_dir, the folder of subuid, the image's id, the folders from the last layer to the first.
 readonly COMPARE='
-import filecmp, json, sys
+import sys
 from itertools import islice
 
 def is_whiteout(found):
@@ -31,6 +28,8 @@ def is_owner(owners, found):
 def is_as(entry, path, found):
     if stat.S_IFMT(found.st_mode) != entry.kind or entry.modes and found.st_mode & 0o7777 not in entry.modes:
         return False
+    if entry.size not in (None, found.st_size):
+        return False
     entry.inodes.add(found.st_ino)
     detail = os.readlink(path) if entry.kind == stat.S_IFLNK else found.st_rdev
     return entry.detail in (None, detail) and len(entry.inodes) == 1 and (not entry.owners or is_owner(entry.owners, found))
@@ -41,13 +40,11 @@ def is_opaque(path):
     except OSError:
         return False
 
-def differing(root, twin, entries, opaque):
+def differing(root, entries, opaque):
     if not stat.S_ISDIR(os.lstat(root).st_mode):
         yield root
         return
     yield from added(root, entries, opaque)
-    for entry in entries.values():
-        entry.inodes.clear()
     for path, entry in entries.items():
         try:
             found = os.lstat(root + path)
@@ -55,8 +52,6 @@ def differing(root, twin, entries, opaque):
             found = None
         gone = found is None and (entry.detail != 0 or native)
         if gone or found and not is_as(entry, root + path, found):
-            yield root + path
-        elif twin != root and entry.kind == stat.S_IFREG and not filecmp.cmp(root + path, twin + path, shallow=False):
             yield root + path
     yield from (root + path.rstrip("/") for path in opaque if native and not is_opaque(root + path))
 
@@ -78,35 +73,38 @@ def is_layer(folder, chain):
         name = file.read()
     return folder == place and "/" not in name and os.readlink(f"{docker}/overlay2/l/{name}") == f"../{os.path.basename(folder)}/diff"
 
-docker, native, ids, digests, folders = sys.argv[1], sys.argv[2] != "Y", sys.argv[3], json.loads(sys.argv[4]), sys.argv[:4:-1]
+def digests_of(image):
+    algorithm, _, digest = image.partition(":")
+    with open(f"{docker}/image/overlay2/imagedb/content/{algorithm}/{digest}", "rb") as file:
+        configuration = file.read()
+    if hashlib.sha256(configuration).hexdigest() != digest:
+        raise ValueError("another configuration")
+    return json.loads(configuration)["rootfs"]["diff_ids"]
+
+def compare(folder, chain, digest):
+    if not is_layer(folder, chain):
+        yield folder
+        return
+    kept = chain.replace(":", "/")
+    archive = Archive(f"{docker}/image/overlay2/layerdb/{kept}/tar-split.json.gz", folder + "/diff")
+    found = [*islice(differing(folder + "/diff", *entries_of(archive)), 10)]
+    same = f"sha256:{archive.digest.hexdigest()}" == digest
+    yield from found or ([] if same else [digest])
+
+docker, native, ids, image, folders = sys.argv[1], sys.argv[2] != "Y", sys.argv[3], sys.argv[4], sys.argv[:4:-1]
 first = [int(one) for one in os.path.basename(docker).split(".")]
 lengths = [length_of(file, start) for file, start in zip(("subuid", "subgid"), first)]
-layers, chain, twins = {}, "", {}
-with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
-    for member in archive:
-        if member.isfile():
-            layer = Counted(archive.extractfile(member))
-            entries = entries_of(layer)
-            layers["sha256:" + layer.digest.hexdigest()] = entries
-for digest, folder in zip(digests, folders, strict=True):
+chain = ""
+for digest, folder in zip(digests_of(image), folders, strict=True):
     chain = "sha256:" + hashlib.sha256(f"{chain} {digest}".encode()).hexdigest() if chain else digest
-    if not is_layer(folder, chain):
-        print(ascii(folder)[1:-1])
-    elif digest not in layers:
-        print(digest)
-    else:
-        # Of layers with one digest docker reads one.
-        twin = twins.setdefault(digest, folder)
-        for one in islice(differing(folder + "/diff", twin + "/diff", *layers[digest]), 10):
-            print(ascii(one)[1:-1])'
+    for one in compare(folder, chain, digest):
+        print(ascii(one)[1:-1])'
 
-compare_image() { # IMAGE <<<FOLDERS
-  local digests folders root redirects
-  mapfile -t folders < <(sed "s|^|$ROOT_DIR|")
-  root=$(docker_layout)
-  redirects=$(cat "$ROOT_DIR/sys/module/overlay/parameters/redirect_dir")
-  digests=$(docker_cli inspect --type image --format '{{json .RootFS.Layers}}' "$1")
-  DOCKER_TIMEOUT=$LIMIT docker_cli save "$1" |
-    python3 -c "$READ_LAYER$COMPARE" "$ROOT_DIR${root#* }" "$redirects" "$ROOT_DIR/etc" "$digests" "${folders[@]}" ||
-    echo "docker cannot read $1"
+# compare_layers DOCKER IMAGE <<<FOLDERS: Docker's root folder, and the image's id.
+compare_layers() {
+  local folders redirects
+  mapfile -t folders
+  redirects=$(<"$ROOT_DIR/sys/module/overlay/parameters/redirect_dir")
+  python3 -I -c "$READ_LAYER$COMPARE" "$ROOT_DIR$1" "$redirects" "$ROOT_DIR/etc" "$2" "${folders[@]/#/$ROOT_DIR}" ||
+    echo "$2 cannot be read"
 }

@@ -255,6 +255,32 @@ describe("the node's own firewall", () => {
   );
 });
 
+step("no container of root's starts on an image that somebody has changed", async () => {
+  const agent = "portainer_agent";
+  const started = (): Promise<string> =>
+    shell.root(`docker inspect --format '{{.HostConfig.Runtime}} {{.State.Running}}' ${agent}`);
+  expect(await started()).toBe("docker-node true");
+  // By real root: nobody else gets there. The layer is the image's last one.
+  const file = await shell.root(`image=$(docker inspect --format '{{.Image}}' ${agent})
+    layer=$(docker image inspect --format '{{.GraphDriver.Data.UpperDir}}' "$image")
+    file=$(find "$layer" -type f -size +0 | sort | head -n 1)
+    docker stop ${agent} >/dev/null
+    cp -a "$file" /run/unspoilt
+    printf x | dd of="$file" bs=1 conv=notrunc status=none
+    ! docker start ${agent} >/dev/null 2>/run/refused
+    echo "$file"`);
+  expect(file).toMatch(/^\/var\/lib\/docker\//);
+  expect(await shell.root("cat /run/refused")).toMatch(
+    /docker-node: the layers of sha256:\w+ are not what its digests say; .* sha256:\w+/,
+  );
+  expect(await started()).toBe("docker-node false");
+  await shell.root(`cp -a /run/unspoilt '${file}'
+    rm /run/unspoilt /run/refused
+    docker start ${agent} >/dev/null`);
+  expect(await started()).toBe("docker-node true");
+  await stack.preview({ ...quiet, expectNoChanges: true });
+});
+
 describe("secrets", () => {
   step("are on the node where they are declared to be, and nowhere else", async () => {
     const canaries = canariesOf(lab, NODE);

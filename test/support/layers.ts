@@ -1,9 +1,9 @@
-/** An image of two layers on a node of ./node, as overlay2 has it under userns-remap, and what `docker save` makes of it. */
+/** An image of two layers on a node of ./node, as overlay2 has it under userns-remap. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { fake, fixtures, home, sh, write } from "./node";
+import { fixtures, home, write } from "./node";
 
 const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
 
@@ -13,6 +13,9 @@ export const LAYERS = `${DOCKER}/overlay2`;
 
 /** Only real root may mark a folder as opaque. */
 export const isRoot = uid === 0;
+
+/** What is in each file. */
+const TEXT = "a program";
 
 type Entry = readonly [name: string, kind: string, mode?: number, target?: string];
 
@@ -27,6 +30,7 @@ const ENTRIES: Readonly<Record<string, readonly Entry[]>> = {
     ["usr/bin/su", "file", 0o4755],
     ["usr/bin/bash", "name", 0o755, "usr/bin/sh"],
     ["run/pipe", "pipe", 0o600],
+    ["etc/ld.so.preload", "empty", 0o644],
     ["etc/new\nline", "file", 0o644],
     ["etc/caf\udce9", "file", 0o644],
   ],
@@ -43,20 +47,16 @@ const ENTRIES: Readonly<Record<string, readonly Entry[]>> = {
 export const onDisk = (layer: string, path = ""): string =>
   join(home, "root", LAYERS, layer, "diff", path);
 
-/** What `docker save` makes of the image; returns the digests of its layers. */
-export function saveImage(text: string, place: (layer: string) => string = () => ""): string[] {
-  write("image/manifest.json", "[]");
-  const digests = Object.entries(ENTRIES).map(([layer, entries]) => {
-    const path = join(home, `image/${layer}.tar`);
-    const given = [path, place(layer), text, JSON.stringify(entries)];
-    const made = spawnSync("python3", [join(fixtures, "layers.py"), ...given], {
-      encoding: "utf8",
-    });
-    expect(made.stderr).toBe("");
-    return `sha256:${createHash("sha256").update(readFileSync(path)).digest("hex")}`;
-  });
-  sh(`tar -C ${join(home, "image")} -cf ${join(home, "fake/saved.tar")} .`);
-  return digests;
+/** Where dockerd keeps what it knows of its layers and images. */
+const RECORDS = join("root", DOCKER, "image/overlay2");
+
+/** Writes the files of a layer; returns its digest. */
+function unpackLayer(layer: string): string {
+  const kept = join(home, `${layer}.json.gz`);
+  const given = [onDisk(layer), kept, TEXT, JSON.stringify(ENTRIES[layer])];
+  const made = spawnSync("python3", [join(fixtures, "layers.py"), ...given], { encoding: "utf8" });
+  expect(made.stderr).toBe("");
+  return made.stdout.trim();
 }
 
 /** The folder around a layer, with the name that containers find it by. */
@@ -69,12 +69,27 @@ function makeLayer(name: string): void {
   symlinkSync(`../${name}/diff`, join(home, "root", LAYERS, "l", short));
 }
 
-/** Which folder a layer is in, by the digests up to it (moby, layer.CreateChainID). */
-export function recordLayers([base = "", image = ""]: readonly string[]): void {
-  const chain = createHash("sha256").update(`${base} ${image}`).digest("hex");
-  const places = { base: base.replace(":", "/"), image: `sha256/${chain}` };
-  for (const [layer, place] of Object.entries(places))
-    write(join("root", DOCKER, "image/overlay2/layerdb", place, "cache-id"), layer);
+/** Where the record of the image's last layer is, by the digests up to it (moby, layer.CreateChainID). */
+const placeOf = ([base = "", image = ""]: readonly string[]): string =>
+  `sha256/${createHash("sha256").update(`${base} ${image}`).digest("hex")}`;
+
+/**
+ * Writes what dockerd knows of the image and its layers; returns the image's id.
+ *
+ * @param last the layer whose archive the last one has
+ */
+export function recordImage(digests: readonly string[], last = "image"): string {
+  const [base = ""] = digests;
+  const layers = { base: [base.replace(":", "/"), "base"], image: [placeOf(digests), last] };
+  for (const [layer, [place = "", source = ""]] of Object.entries(layers)) {
+    write(join(RECORDS, "layerdb", place, "cache-id"), layer);
+    const kept = join(home, RECORDS, "layerdb", place, "tar-split.json.gz");
+    copyFileSync(join(home, `${source}.json.gz`), kept);
+  }
+  const configuration = JSON.stringify({ rootfs: { diff_ids: digests } });
+  const digest = createHash("sha256").update(configuration).digest("hex");
+  write(join(RECORDS, "imagedb/content/sha256", digest), configuration);
+  return `sha256:${digest}`;
 }
 
 /** The processes of the node, and its kernel. */
@@ -89,13 +104,12 @@ export function makeKernel(): void {
   symlinkSync("user:[1]", join(home, "root/proc/self/ns/user"));
 }
 
-/** Writes all of it, and of a container that runs on the image. */
-export function makeImage(): void {
+/** Writes all of it, and of a container that runs on the image; returns the image's id and the digests of its layers. */
+export function makeImage(): { id: string; digests: string[] } {
   for (const layer of ["one-init", "base", "image", "one"]) makeLayer(layer);
   makeKernel();
-  const digests = saveImage("a program", onDisk);
-  recordLayers(digests);
-  fake("digests", JSON.stringify(digests));
+  const digests = ["base", "image"].map(unpackLayer);
+  return { id: recordImage(digests), digests };
 }
 
 /** What a process has: its user, what is open, its user namespace and its mounts. */

@@ -65,6 +65,8 @@ const CHANGED: Readonly<Record<string, string>> = {
   "proj-docker02-agent-container.capabilities":
     "it keeps those it needs; its container is made anew",
   "proj-docker02-backups-container.capabilities": "it keeps those it needs, likewise",
+  "proj-docker02-agent-container.runtime": "its image is compared before each start",
+  "proj-docker02-backups-container.runtime": "its image is compared before each start, likewise",
   "proj-docker02-boot.stdin": "waits after every change that boots the machine; it only reads",
   "proj-docker02-agent-certificate.stdin":
     "read again when Docker is another one, too; changes nothing",
@@ -76,10 +78,13 @@ const CHANGED: Readonly<Record<string, string>> = {
 };
 
 /** Variables that scripts got since: their limits on the node, what the daemon takes without a restart, who mounts its socket. */
-const NEW_VARIABLES = ["LIMIT", "LOCK_TIMEOUT", "RELOADABLE", "SOCKET_USERS"];
+const NEW_VARIABLES = ["LIMIT", "LOCK_TIMEOUT", "RELOADABLE", "RUNTIME", "SOCKET_USERS"];
 
-/** Keys of daemon.json that came since: containers on docker0 are kept apart, ports published by rules alone. */
-const NEW_DAEMON_KEYS = ["icc", "userland-proxy"];
+/**
+ * Keys of daemon.json that came since: containers on docker0 are kept apart, ports published by rules alone, images compared before
+ * each start.
+ */
+const NEW_DAEMON_KEYS = ["icc", "userland-proxy", "runtimes"];
 
 /** The SDK's mocks keep the URNs of what was registered; only their type is not exported. */
 const { getMonitor } = pulumi.runtime as unknown as {

@@ -1,5 +1,6 @@
 import type { DaemonConfig } from "../../daemon";
 import { bringsItsOwn } from "../../node";
+import { OUTSIDE_RUNTIME } from "../../outside";
 import type { NodeConfig } from "../../schema";
 import type { Report } from "../report";
 
@@ -35,6 +36,12 @@ export function checkUlimits({ engine }: NodeConfig, report: Report): void {
 
 type Runtime = NonNullable<DaemonConfig["runtimes"]>[string];
 
+/** Names that are not free. */
+const TAKEN: Readonly<Record<string, string>> = {
+  runc: "another name: runc is Docker's own",
+  [OUTSIDE_RUNTIME]: `another name: ${OUTSIDE_RUNTIME} is the program's own`,
+};
+
 /** Says what is allowed instead of a runtime (setupRuntimes in moby daemon/runtime_unix.go). */
 function wrongRuntime({ path, runtimeType, runtimeArgs, options }: Runtime): string | undefined {
   if (Boolean(path) === Boolean(runtimeType)) return "either a path or a runtimeType";
@@ -48,7 +55,7 @@ const STOCK = ["runc", "io.containerd.runc.v2"];
 export function checkRuntimes({ engine: { daemon } }: NodeConfig, report: Report): void {
   const { runtimes = {}, "default-runtime": chosen } = daemon;
   for (const [name, runtime] of Object.entries(runtimes)) {
-    const allowed = name === "runc" ? "another name: runc is Docker's own" : wrongRuntime(runtime);
+    const allowed = TAKEN[name] ?? wrongRuntime(runtime);
     if (allowed) report(`engine/daemon/runtimes/${name}`, runtime, allowed);
   }
   const names = ["runc", ...Object.keys(runtimes)];
