@@ -66,13 +66,6 @@ go_back() {
   return "$status"
 }
 
-# A daemon that refused a file at a reload keeps running with the earlier one. There is no reason to restart it if its containers
-# would not survive that.
-back_in_force() {
-  [[ ${APPLIED_BY:-} == reload && $(docker_cli info --format '{{.LiveRestoreEnabled}}' 2>/dev/null) == false ]] &&
-    reload && [[ -z $(unlike) ]]
-}
-
 roll_back() { # REASON
   local lines
   lines=$(journal)

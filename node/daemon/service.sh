@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # dockerd as a service: whether it runs, how it starts and reloads, and whether the configuration took effect. Goes between
 # config.sh and daemon.sh. CURRENT is the daemon.json in effect, HEALTH_TIMEOUT the seconds that one attempt may take in all,
-# DOCKER0_KEYS the keys that describe docker0.
+# DOCKER0_KEYS the keys that describe docker0, APPLIED_BY how the last file was put in force (reload or restart).
 
 active() { systemctl is-active --quiet docker.service; }
 healthy() { active && DOCKER_TIMEOUT=10 docker_cli version --format '{{.Server.Version}}' >/dev/null 2>&1; }
@@ -42,6 +42,13 @@ complaint() {
   texts+='|unable to configure the Docker daemon|file configuration validation failed|conflict labels'
   [[ -z ${SIGNALLED:-} ]] || journalctl --unit docker.service --since "@$SIGNALLED" --no-pager --output cat 2>/dev/null |
     grep -E "$texts" | sed 's/^time="[^"]*" //' || true
+}
+
+# A daemon that refused a file at a reload keeps running with the earlier one. There is no reason to restart it if its containers
+# would not survive that.
+back_in_force() {
+  [[ ${APPLIED_BY:-} == reload && $(docker_cli info --format '{{.LiveRestoreEnabled}}' 2>/dev/null) == false ]] &&
+    reload && [[ -z $(unlike) ]]
 }
 
 # unlike [all]: values in effect that differ from the file, one per line. Nothing when dockerd does what the file says.
