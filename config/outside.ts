@@ -4,7 +4,7 @@ import { isTree, type Tree } from "./tree";
 /* Containers of the program that are exempt from userns-remap: they run as the node's real root. */
 
 /**
- * Name of their runtime in daemon.json: runc, after it has compared their image with its digests (node/seal/start.sh). Docker has no
+ * Name of their runtime in daemon.json: runc, after it has compared their image with its digests (node/runtime/start.sh). Docker has no
  * other hook before a start that also works at a boot.
  */
 export const OUTSIDE_RUNTIME = "docker-node";

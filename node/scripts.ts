@@ -134,9 +134,12 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
   "validation/load": ["validation/tools"],
 };
 
-/** The program that compares the layers of a container outside the user namespace before it starts (node/seal/start.sh). */
+/** The files of `node/` that make up the runtime of containers outside the user namespace, in their order. */
+export const RUNTIME_PARTS = ["seal/archive", "seal/compare", "runtime/start"] as const;
+
+/** The program that compares the layers of a container outside the user namespace before it starts. */
 export const renderRuntime = (): string =>
-  ["#!/bin/bash", ...["seal/archive", "seal/compare", "seal/start"].map(readPart)].join("\n");
+  ["#!/bin/bash", ...RUNTIME_PARTS.map(readPart)].join("\n");
 
 /** The files of `node/` that make up a script, in their order. */
 export function partsOf(script: ScriptName): string[] {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The runtime of containers outside the user namespace (seal/start.sh), to which daemon.json refers. Goes between check.sh and
+# The runtime of containers outside the user namespace (runtime/start.sh), to which daemon.json refers. Goes between check.sh and
 # daemon.sh. RUNTIME is its text, empty if there is none.
 
 readonly RUNTIME_FILE="$ROOT_DIR/usr/local/lib/docker-node/runtime"

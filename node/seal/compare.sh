@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Compares the layers of an image with its digests, for container-seal.sh and start.sh.
+# Compares the layers of an image with its digests, for container-seal.sh and runtime/start.sh.
 
 # Prints what differs on the disk from the digests of an image, at most ten lines for each layer. The digests are in the image's
 # configuration, whose own digest is the image's id. Where the kernel renames folders by a note (redirect_dir), dockerd writes layers

@@ -31,10 +31,14 @@ async function scripts(): Promise<Record<string, string | { readonly value: stri
 const inClear = (stdin: string | { readonly value: string }): string =>
   typeof stdin === "string" ? stdin : stdin.value;
 
+/** A program that a step writes is as long as the others together. */
+const withoutProgram = (text: string): string =>
+  text.replace(/^RUNTIME='#!\/bin\/bash\n[^]*?'\n(?=LIMIT=')/m, "RUNTIME='…'\n");
+
 test("variables of every script", async () => {
   const found = Object.entries(await scripts()).map(([name, text]) => [
     name,
-    inClear(text).split(HEADER)[0],
+    withoutProgram(inClear(text)).split(HEADER)[0],
   ]);
   expect(Object.fromEntries(found)).toMatchSnapshot();
 });

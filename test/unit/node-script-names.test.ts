@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { SCRIPTS, partsOf } from "../../node/scripts";
+import { RUNTIME_PARTS, SCRIPTS, partsOf } from "../../node/scripts";
 import {
   bootStep,
   confirmFirewallStep,
@@ -19,7 +19,7 @@ const files = readdirSync(FOLDER, { recursive: true, encoding: "utf8" })
   .map((name) => name.slice(0, -".sh".length));
 
 test("every script that can be run is named, and every name is a script or a part of one", () => {
-  const used = new Set(SCRIPTS.flatMap((name) => partsOf(name)));
+  const used = new Set([...SCRIPTS.flatMap((name) => partsOf(name)), ...RUNTIME_PARTS]);
   // What is in backup/ goes into the image of the backup container.
   const alone = files.filter((file) => !used.has(file) && !file.startsWith("backup/"));
   expect(alone).toEqual([]);

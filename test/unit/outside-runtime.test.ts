@@ -5,7 +5,7 @@ import { renderRuntime } from "../../node/scripts";
 import { DOCKER, LAYERS, makeImage, onDisk } from "../support/layers";
 import { has, home, read, useNode, write } from "../support/node";
 
-/** node/seal/start.sh, as containerd's shim calls it (containerd/go-runc, runc.go): a program in the place of runc. */
+/** node/runtime/start.sh, as containerd's shim calls it (containerd/go-runc, runc.go): a program in the place of runc. */
 
 useNode();
 

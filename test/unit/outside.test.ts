@@ -3,7 +3,7 @@ import { dockerSteps } from "../../node/steps";
 import { renderRuntime } from "../../node/scripts";
 import { problems, prodNode, prodWith } from "../support/settings";
 
-/** Containers that are exempt from userns-remap, and the runtime that compares their images (node/seal/start.sh). */
+/** Containers that are exempt from userns-remap, and the runtime that compares their images (node/runtime/start.sh). */
 
 const PROGRAM = { path: "/usr/local/lib/docker-node/runtime" };
 const runtimeOf = (node: ReturnType<typeof prodNode>): unknown =>

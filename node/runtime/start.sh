@@ -2,16 +2,16 @@
 # What Docker runs instead of runc for the program's containers outside the user namespace, as `docker-node` of `runtimes` in
 # daemon.json: runc, and before a container starts, its layers are closed and compared with the digests of its image. Docker asks a
 # runtime for each start, also at a boot and by a restart policy. dockerd waits for the answer, so it is not asked here.
-# daemon/runtime.sh writes this file to the node, with archive.sh and compare.sh before it.
+# daemon/runtime.sh writes this file to the node, with seal/archive.sh and seal/compare.sh before it.
 set -euo pipefail
 shopt -s inherit_errexit
 export LC_ALL=C.UTF-8
 ROOT_DIR="${ROOT_DIR:-}"
 
-# shellcheck source-path=SCRIPTDIR source=archive.sh
-declare -p READ_LAYER >/dev/null 2>&1 || . "${BASH_SOURCE[0]%/*}/archive.sh"
-# shellcheck source-path=SCRIPTDIR source=compare.sh
-declare -F compare_layers >/dev/null || . "${BASH_SOURCE[0]%/*}/compare.sh"
+# shellcheck source-path=SCRIPTDIR source=../seal/archive.sh
+declare -p READ_LAYER >/dev/null 2>&1 || . "${BASH_SOURCE[0]%/*}/../seal/archive.sh"
+# shellcheck source-path=SCRIPTDIR source=../seal/compare.sh
+declare -F compare_layers >/dev/null || . "${BASH_SOURCE[0]%/*}/../seal/compare.sh"
 
 # Prints Docker's root folder, the id of the image, and the folders of the layers as the kernel has mounted them, the container's own
 # first. Nothing where nobody is remapped: there the name of Docker's root folder is no pair of ids.
