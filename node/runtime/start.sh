@@ -54,6 +54,8 @@ refuse() {
   exit 1
 }
 
+readonly AFTER='remove the container and the image, look for who wrote there, and run up --refresh'
+
 # check_start ARGUMENT... of `runc create`; the last one is the id of the container.
 check_start() {
   local log='' bundle='' container=${!#} found layers folders differing
@@ -72,8 +74,7 @@ check_start() {
   folders=("${folders[@]/#/$ROOT_DIR}")
   { chown root:root "${folders[@]}" && chmod 0700 "${folders[@]}"; } || refuse "$log" "the layers of $container cannot be closed"
   differing=$(printf '%s\n' "${layers[@]:4}" | compare_layers "${layers[0]}" "${layers[1]}")
-  [[ -z $differing ]] ||
-    refuse "$log" "the layers of ${layers[1]} are not what its digests say; look for who wrote there, remove the image, and run up again" "${differing//$'\n'/, }"
+  [[ -z $differing ]] || refuse "$log" "the layers of ${layers[1]} are not what its digests say; $AFTER" "${differing//$'\n'/, }"
 }
 
 main() {

@@ -74,7 +74,7 @@ const SPOILT: [what: string, spoil: () => void, told: RegExp][] = [
     (): void => {
       write(join("root", LAYERS, "image/diff/app/agent"), "b program");
     },
-    /the layers of sha256:\w+ are not what its digests say; .*run up again: sha256:\w+$/,
+    /the layers of sha256:\w+ are not what its digests say; .*run up --refresh: sha256:\w+$/,
   ],
   [
     "there is a file more",

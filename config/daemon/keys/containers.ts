@@ -71,7 +71,7 @@ export const CONTAINER_KEYS = {
   "no-new-privileges": restarts(z.boolean(), "No process gains privileges by setuid."),
   runtimes: reloads(
     z.record(z.string().regex(/^[\w.-]+$/, { error: "letters, digits, _ . -" }), runtime),
-    "Runtimes in addition to runc. Each `path` has to exist on the node.",
+    "Runtimes in addition to runc. Each `path` has to exist on the node. The program adds `docker-node`, which compares images before each start.",
   ),
   "seccomp-profile": restarts(z.string(), "builtin, unconfined, or a file that is on the node."),
   "selinux-enabled": restarts(z.boolean(), "SELinux labels."),
