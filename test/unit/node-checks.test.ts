@@ -92,12 +92,13 @@ interface Found {
 /** Checks by the bundle that a session runs; whatever it writes or changes fails the test. */
 function check(
   steps: readonly CheckedStep[] = CHECKED_STEPS,
+  more: Record<string, string> = {},
 ): Found & ReturnType<typeof parseChecks> {
   forget();
   const before = digest();
   const each = steps.map((step) => ({
     ...{ step, script: step },
-    variables: assignVariables(VARIABLES[step]).join("\n"),
+    variables: assignVariables({ ...VARIABLES[step], ...more }).join("\n"),
   }));
   const { status, stdout, stderr } = run(renderChecks(each));
   expect({ status, changes: changes(), digest: digest() }).toEqual({
@@ -167,7 +168,8 @@ test("as applied there is nothing to say", () => {
 
 test("a dockerd that answers late is as declared", () => {
   fake("busy", "1");
-  expect(check(["daemon"])).toMatchObject({ lines: [], failed: [], stderr: "" });
+  const found = check(["daemon"], { HEALTH_TIMEOUT: "60" });
+  expect(found).toMatchObject({ lines: [], failed: [], stderr: "" });
   expect(read("fake/busy")).toBe("0\n");
 });
 
