@@ -4,11 +4,8 @@
 # as real root. Therefore the folders around the layers are given to real root alone, and after that the image is compared with its
 # digests. dockerd mounts layers as real root, so other containers with the same layers are not affected.
 
-readonly SEALED='root:root 700'
-# A file beside a sealed layer, the image's last one: what it is on has been compared. It goes with the layer. One that was there before
-# the folder was sealed is whoever's.
-readonly COMPARED=docker-node-verified
-
+# shellcheck source-path=SCRIPTDIR source=seal/close.sh
+declare -F seal_folder >/dev/null || . "${BASH_SOURCE[0]%/*}/seal/close.sh"
 # shellcheck source-path=SCRIPTDIR source=seal/archive.sh
 declare -p READ_LAYER >/dev/null 2>&1 || . "${BASH_SOURCE[0]%/*}/seal/archive.sh"
 # shellcheck source-path=SCRIPTDIR source=seal/compare.sh
@@ -40,15 +37,9 @@ image_layers() { # IMAGE
 seal_layers() { # <<<FOLDERS
   local folder found
   while read -r folder; do
-    found=$(stat -c '%U:%G %a' "$ROOT_DIR$folder")
+    found=$(seal_of "$ROOT_DIR$folder")
     [[ $found == "$SEALED" ]] || put_right "$folder" mode "$found" "$SEALED" seal_folder "$ROOT_DIR$folder"
   done
-}
-
-seal_folder() { # FOLDER
-  chown root:root "$1"
-  chmod 0700 "$1"
-  rm -rf "${1:?}/$COMPARED"
 }
 
 # verify_image IMAGE: seals its layers, and prints who else still reaches them, or how they differ from its digests; once for as long as

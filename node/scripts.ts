@@ -73,7 +73,13 @@ export function assignVariables(variables: ShellVariables): string[] {
 }
 
 /** How layers are sealed and compared. */
-const SEAL = ["seal/archive", "seal/compare", "seal/handles", "container-seal"] as const;
+const SEAL = [
+  "seal/close",
+  "seal/archive",
+  "seal/compare",
+  "seal/handles",
+  "container-seal",
+] as const;
 
 /** Files with functions that a script needs beside the common ones. */
 const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
@@ -135,7 +141,12 @@ const LIBRARIES: Readonly<Partial<Record<ScriptName, readonly string[]>>> = {
 };
 
 /** The files of `node/` that make up the runtime of containers outside the user namespace, in their order. */
-export const RUNTIME_PARTS = ["seal/archive", "seal/compare", "runtime/start"] as const;
+export const RUNTIME_PARTS = [
+  "seal/close",
+  "seal/archive",
+  "seal/compare",
+  "runtime/start",
+] as const;
 
 /** The program that compares the layers of a container outside the user namespace before it starts. */
 export const renderRuntime = (): string =>

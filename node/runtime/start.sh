@@ -2,12 +2,14 @@
 # What Docker runs instead of runc for the program's containers outside the user namespace, as `docker-node` of `runtimes` in
 # daemon.json: runc, and before a container starts, its layers are closed and compared with the digests of its image. Docker asks a
 # runtime for each start, also at a boot and by a restart policy. dockerd waits for the answer, so it is not asked here.
-# daemon/runtime.sh writes this file to the node, with seal/archive.sh and seal/compare.sh before it.
+# daemon/runtime.sh writes this file to the node, with seal/close.sh, seal/archive.sh and seal/compare.sh before it.
 set -euo pipefail
 shopt -s inherit_errexit
 export LC_ALL=C.UTF-8
 ROOT_DIR="${ROOT_DIR:-}"
 
+# shellcheck source-path=SCRIPTDIR source=../seal/close.sh
+declare -F seal_folder >/dev/null || . "${BASH_SOURCE[0]%/*}/../seal/close.sh"
 # shellcheck source-path=SCRIPTDIR source=../seal/archive.sh
 declare -p READ_LAYER >/dev/null 2>&1 || . "${BASH_SOURCE[0]%/*}/../seal/archive.sh"
 # shellcheck source-path=SCRIPTDIR source=../seal/compare.sh
@@ -58,7 +60,7 @@ readonly AFTER='remove the container and the image, look for who wrote there, an
 
 # check_start ARGUMENT... of `runc create`; the last one is the id of the container.
 check_start() {
-  local log='' bundle='' container=${!#} found layers folders differing
+  local log='' bundle='' container=${!#} found layers folder differing
   while (($# > 1)); do
     case $1 in
       --log) log=$2 ;;
@@ -70,9 +72,10 @@ check_start() {
   [[ -n $found ]] || return 0
   mapfile -t layers <<<"$found"
   # The second of the container's own layers has what Docker writes for each, such as /etc/hosts.
-  folders=("${layers[@]:2}")
-  folders=("${folders[@]/#/$ROOT_DIR}")
-  { chown root:root "${folders[@]}" && chmod 0700 "${folders[@]}"; } || refuse "$log" "the layers of $container cannot be closed"
+  for folder in "${layers[@]:2}"; do
+    is_sealed "$ROOT_DIR$folder" || seal_folder "$ROOT_DIR$folder" ||
+      refuse "$log" "the layers of $container cannot be closed"
+  done
   differing=$(printf '%s\n' "${layers[@]:4}" | compare_layers "${layers[0]}" "${layers[1]}")
   [[ -z $differing ]] || refuse "$log" "the layers of ${layers[1]} are not what its digests say; $AFTER" "${differing//$'\n'/, }"
 }
