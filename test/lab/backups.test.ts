@@ -506,7 +506,8 @@ describe("the schedule, time moved forward", () => {
       const found = await newest("volumes", "research-data");
       return found && found.takenAt > before ? found : undefined;
     };
-    await waitFor(async () => (await scheduled()) !== undefined, 1200);
+    // From 02:25 on: 300 s to the schedule, 555 s for the backup.
+    await waitFor(async () => (await scheduled()) !== undefined, 300 + 555);
     const found = await scheduled();
     expect(found && timeOf(found.takenAt)).toMatch(/T02:3\d:/);
   });
